@@ -1,0 +1,1 @@
+"""Raw folders of a data set -> one annotation table (table.py); one reader per file."""

@@ -1,0 +1,207 @@
+"""Published optical-flow pictures of the MEGC2019 clips, one colour PNG per clip, in the two layouts in wide use.
+
+Flat: `<subject>_<clip> .png` with a label table. Folds: `<held-out subject>/{u_train,u_test}/{0,1,2}/<subject>_<clip> .png`,
+where every clip is copied into the training set of all other subjects. The blank before the dot is optional. The picture's
+red, green and blue are horizontal flow, vertical flow and optical strain from onset to apex (Liong et al., STSTNet, FG 2019).
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from mer_bench.datasets.label_table import EMOTIONS, read_labels, spell
+from mer_bench.datasets.table import annotation_table
+from mer_bench.errors import InputError
+from mer_bench.files import digest_file
+
+FPS = {'smic': 100.0, 'casme2': 200.0, 'samm': 200.0}
+MARKER = 'synthetic.json'  # lies beside generated pictures
+PICTURE_NAME = re.compile(r'([^_]+)_(.+?)\s*\.png', re.IGNORECASE)
+SHARES = ('u_train', 'u_test')
+TRAIN, TEST = SHARES
+# Negative, positive, surprise (See et al., MEGC 2019, FG 2019).
+OFFICIAL_COUNTS = {'full': (250, 109, 83), 'casme2': (88, 32, 25), 'samm': (92, 26, 15), 'smic': (70, 51, 43)}
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One picture file of the fold layout. Subjects and clips in the spelling of :func:`spell`."""
+
+    path: Path
+    share: str
+    held_out: str
+    emotion: str
+    dataset: str
+    subject: str
+    clip: str
+
+
+def read_flow_images(folder: str | Path, labels: str | Path | None = None) -> pd.DataFrame:
+    """Read the annotation table of a folder of flow pictures; `frames_dir` is the picture of the clip.
+
+    Args:
+        folder: either layout; the copies of the fold layout are checked against each other.
+        labels: the label table; needed for the flat layout, checked against the folders in the fold layout.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f'{folder}: no such folder; give the folder of the published flow pictures')
+    table = None if labels is None else read_labels(labels)
+    if any((child / share).is_dir() for child in folder.iterdir() for share in SHARES):
+        rows = add_labels(rows_of_folds(folder), table, labels)
+    elif any(PICTURE_NAME.fullmatch(path.name) for path in folder.iterdir()):
+        rows = rows_of_flat(folder, table, labels)
+    else:
+        raise InputError(
+            f'{folder}: expected pictures `<subject>_<clip> .png` or folders `<subject>/u_train` and `<subject>/u_test`, '
+            'found neither; check the folder'
+        )
+    return annotation_table([finish_row(row, folder) for row in rows])
+
+
+def finish_row(row: dict, folder: Path) -> dict:
+    """Return a row of the annotation table from dataset, subject, clip, path, emotion and perhaps frame numbers."""
+    subject = f'{row["dataset"]}/{row["subject"]}'
+    return {
+        'sample_id': f'{subject}/{row["clip"]}',
+        **row,
+        'subject': subject,
+        'fps': FPS[row['dataset']],
+        'frames_dir': row['path'].relative_to(folder).as_posix(),
+        'synthetic': (folder / MARKER).exists(),
+    }
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Return the pictures `<subject>_<clip> .png` of a folder; other files are ignored."""
+    return [path for path in sorted(folder.iterdir()) if PICTURE_NAME.fullmatch(path.name)]
+
+
+def spell_picture(path: Path) -> dict:
+    """Return dataset, subject and clip of a picture's name."""
+    subject, clip = PICTURE_NAME.fullmatch(path.name).groups()
+    return spell(None, subject, clip, path)
+
+
+def rows_of_flat(folder: Path, table: pd.DataFrame | None, labels: str | Path | None) -> list[dict]:
+    """Return one row per picture of the flat layout."""
+    if table is None:
+        raise InputError(
+            f'{folder}: pictures in one folder do not tell their labels; give the label table with --labels FILE'
+        )
+    rows = {}
+    for path in pictures(folder):
+        row = spell_picture(path) | {'path': path}
+        first = rows.setdefault((row['subject'], row['clip']), row)
+        if first is not row:
+            raise InputError(f'{folder}: {first["path"].name} and {path.name} are the same clip; keep one')
+    return add_labels(list(rows.values()), table, labels)
+
+
+def add_labels(rows: list[dict], table: pd.DataFrame | None, labels: str | Path | None) -> list[dict]:
+    """Join the label table to the rows; both must name the same clips, and the same emotion where both tell one."""
+    if table is None:
+        return rows
+    known = {(label['subject'], label['clip']): label for label in table.to_dict('records')}
+    found = {(row['subject'], row['clip']): row for row in rows}
+    for ids, fault, remedy in (
+        (found.keys() - known.keys(), 'has a picture but no row', 'add the row or remove the picture'),
+        (known.keys() - found.keys(), 'has a row but no picture', 'remove the row or add the picture'),
+    ):
+        if ids:
+            raise InputError(f'{labels}: {" ".join(min(ids))} (and {len(ids) - 1} more clips) {fault}; {remedy}')
+    for key, row in found.items():
+        if row.get('emotion', known[key]['emotion']) != known[key]['emotion']:
+            raise InputError(
+                f'{row["path"]}: lies in the folder of {row["emotion"]}, the label table says {known[key]["emotion"]}; '
+                'correct one of them'
+            )
+    return [row | known[key] for key, row in found.items()]
+
+
+def rows_of_folds(folder: Path) -> list[dict]:
+    """Return one row per clip of the fold layout after checking its copies."""
+    copies = defaultdict(list)
+    for fold in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith('.')):
+        for copy in read_fold(fold):
+            copies[copy.subject, copy.clip].append(copy)
+    return [check_copies(clip) for _, clip in sorted(copies.items())]
+
+
+def read_fold(fold: Path) -> list[Copy]:
+    """Return the pictures of one held-out subject's folder; only its own clips may be in u_test, none in u_train."""
+    held_out = spell(None, fold.name.strip(), '', fold)['subject']
+    copies = [
+        Copy(path, share, held_out, emotion, **spell_picture(path))
+        for share in SHARES
+        for emotion, path in class_pictures(fold / share)
+    ]
+    for copy in copies:
+        if copy.share == TRAIN and copy.subject == held_out:
+            raise InputError(f'{copy.path}: a clip of the held-out subject is among its training clips; remove it')
+        if copy.share == TEST and copy.subject != held_out:
+            raise InputError(f'{copy.path}: u_test of {held_out} holds a clip of another subject; remove it')
+    if TEST not in {copy.share for copy in copies}:
+        raise InputError(f'{fold}: expected the clips of {held_out} in u_test/{{0,1,2}}, found none; complete the folder')
+    return copies
+
+
+def class_pictures(share: Path) -> list[tuple[str, Path]]:
+    """Return (emotion, picture) of u_train or u_test."""
+    if not share.is_dir():
+        raise InputError(f'{share}: no such folder; expected u_train and u_test for every held-out subject')
+    folders = [path for path in sorted(share.iterdir()) if path.is_dir() and not path.name.startswith('.')]
+    for folder in folders:
+        if folder.name not in ('0', '1', '2'):
+            raise InputError(f'{folder}: expected the class folders 0, 1 and 2; rename or remove it')
+    return [(EMOTIONS[int(folder.name)], path) for folder in folders for path in pictures(folder)]
+
+
+def check_copies(copies: list[Copy]) -> dict:
+    """Return the row of a clip from its copies, which must show one picture in one class."""
+    tests = [copy for copy in copies if copy.share == TEST]
+    if len(tests) != 1:
+        raise InputError(
+            f'{copies[0].path}: expected this clip in one u_test, found it in {len(tests)}; add the folder of '
+            f'{copies[0].subject} or remove the copies'
+        )
+    own = tests[0]
+    own_digest = digest_file(own.path)
+    for copy in copies:
+        if copy.emotion != own.emotion:
+            raise InputError(f'{copy.path}: this copy is {copy.emotion}, {own.path} is {own.emotion}; correct the class')
+        if digest_file(copy.path) != own_digest and not np.array_equal(read_picture(copy.path), read_picture(own.path)):
+            raise InputError(f'{copy.path}: this copy shows another picture than {own.path}; restore the original')
+    return {'path': own.path, 'emotion': own.emotion, 'dataset': own.dataset, 'subject': own.subject, 'clip': own.clip}
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Return a colour picture, (H, W, 3) uint8 in the order red, green, blue."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise InputError(f'{path}: expected a picture, it cannot be read; restore the file')
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def count_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips of each class, in full and per data set."""
+    counts = pd.crosstab(table['dataset'], table['emotion']).reindex(columns=list(EMOTIONS), fill_value=0)
+    return pd.concat([pd.DataFrame([counts.sum()], index=['full']), counts])
+
+
+def official_note(table: pd.DataFrame) -> str | None:
+    """Say where the class counts differ from the official list of 442 clips; None when they agree."""
+    counts = {name: tuple(row) for name, row in count_classes(table).iterrows()}
+    other = [name for name, official in OFFICIAL_COUNTS.items() if counts.get(name) != official]
+    if not other:
+        return None
+    return (
+        f'note: the class counts of {", ".join(other)} are not those of the official MEGC2019 list '
+        '(negative, positive, surprise: full 250, 109, 83); scores will not compare with published ones'
+    )

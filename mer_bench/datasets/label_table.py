@@ -1,0 +1,121 @@
+"""The label table that comes with published flow pictures of the MEGC2019 clips: CSV, with or without a header.
+
+Two forms are in wide use: the official list `data set, subject, clip, label` without a header (SAMM subjects written 6), and
+tables with a header such as `dataset, sub, filename_o, label, apex, ...` (SAMM subjects written 006).
+"""
+
+import csv
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.errors import InputError
+
+EMOTIONS = ('negative', 'positive', 'surprise')  # the official label order: 0, 1, 2
+DATASETS = {'smic': 'smic', 'smichs': 'smic', 'casme2': 'casme2', 'casmeii': 'casme2', 'samm': 'samm'}
+HEADERS = {
+    'dataset': ('dataset', 'database', 'db'),
+    'subject': ('subject', 'sub', 'subjects', 'subjectid'),
+    'clip': ('filename', 'filenameo', 'clip', 'clipname', 'file', 'video'),
+    'label': ('label', 'class', 'emotion', 'gt'),
+    'onset': ('onset', 'onsetframe'),
+    'apex': ('apex', 'apexframe'),
+    'offset': ('offset', 'offsetframe'),
+}
+SPELLINGS = {'smic': ('s{:02d}', 's0*{}'), 'casme2': ('sub{:02d}', 'sub0*{}'), 'samm': ('{:03d}', '{:03d}')}
+WITHOUT_HEADER = {3: ('subject', 'clip', 'label'), 6: ('subject', 'clip', 'onset', 'apex', 'offset', 'label')}
+
+
+def read_labels(path: str | Path) -> pd.DataFrame:
+    """Return one row per clip: dataset, subject, clip (identifiers in one spelling), emotion, onset, apex, offset."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f'{path}: no such label table; give a CSV with the columns subject, file name and label')
+    cells = read_cells(path)
+    columns = named_columns(cells[0]) or unnamed_columns(cells, path)
+    rows = cells[1:] if named_columns(cells[0]) else cells
+    raw = pd.DataFrame([{name: row[place].strip() for name, place in columns.items()} for row in rows])
+    table = pd.DataFrame([spell(*clip, path) for clip in raw.reindex(columns=['dataset', 'subject', 'clip']).values])
+    table['emotion'] = [read_emotion(label, path) for label in raw['label']]
+    for name in ('onset', 'apex', 'offset'):
+        table[name] = pd.to_numeric(raw[name], errors='coerce').astype('Int64') if name in raw else pd.NA
+    twice = table[table.duplicated(['subject', 'clip'])]
+    if len(twice):
+        raise InputError(f'{path}: {twice.iloc[0].subject} {twice.iloc[0].clip} occurs twice; keep one row')
+    return table
+
+
+def read_cells(path: Path) -> list[list[str]]:
+    """Return the cells of a CSV separated by comma, semicolon or tab; every row has the same length."""
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path}: expected a CSV file in UTF-8, it is another kind of file; save it as CSV') from error
+    delimiter = next((mark for mark in ',;\t' if lines and mark in lines[0]), ',')
+    cells = [row for row in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in row)]
+    if not cells or {len(row) for row in cells} != {len(cells[0])}:
+        raise InputError(f'{path}: expected a CSV whose rows have the same number of cells; correct the file')
+    return cells
+
+
+def named_columns(header: list[str]) -> dict[str, int] | None:
+    """Return {our name: place} if the row is a header, else None."""
+    plain = [re.sub(r'[^a-z]', '', cell.lower()) for cell in header]
+    places = {ours: next((plain.index(name) for name in names if name in plain), None) for ours, names in HEADERS.items()}
+    found = {ours: place for ours, place in places.items() if place is not None}
+    return found if {'subject', 'clip', 'label'} <= found.keys() else None
+
+
+def unnamed_columns(cells: list[list[str]], path: Path) -> dict[str, int]:
+    """Return {our name: place} of a table without header: the data set is known by its values, the rest by order."""
+    columns = list(zip(*cells, strict=True))
+    named = [place for place, column in enumerate(columns) if all(plain_name(cell) in DATASETS for cell in column)]
+    rest = [place for place in range(len(columns)) if place not in named]
+    if len(rest) not in WITHOUT_HEADER or len(named) > 1:
+        raise InputError(
+            f'{path}: expected a header with subject, filename and label, or rows of data set, subject, file name, '
+            f'label, found {cells[0]}; add a header'
+        )
+    return dict(zip(WITHOUT_HEADER[len(rest)], rest, strict=True)) | {'dataset': place for place in named}
+
+
+def plain_name(text: str) -> str:
+    """Return `text` in lower case without blanks and marks."""
+    return re.sub(r'[^a-z0-9]', '', text.lower())
+
+
+def read_emotion(label: str, path: Path) -> str:
+    """Return the emotion of `0` or `negative` and so on."""
+    if label.lower() in EMOTIONS:
+        return label.lower()
+    if label in ('0', '1', '2'):
+        return EMOTIONS[int(label)]
+    raise InputError(f'{path}: label {label!r} is not 0, 1, 2 or one of {EMOTIONS}; correct the table')
+
+
+def spell(dataset: str | float, subject: str, clip: str, source: Path) -> dict:
+    """Return data set, subject and clip in the one spelling that joins tables and file names.
+
+    SMIC s1 and s01 become s01, SAMM 6 and 006 become 006, also in the clip's name; a clip that repeats its subject
+    (`sub11_EP15_04f`, `006_006_1_2`) loses the repetition.
+    """
+    name = DATASETS.get(plain_name(dataset)) if isinstance(dataset, str) else guess_dataset(subject)
+    digits = re.search(r'\d+', subject)
+    if name is None or digits is None:
+        raise InputError(
+            f'{source}: expected subjects like s01 (SMIC), sub01 (CASME II) or 006 (SAMM), found {subject!r}; '
+            'correct the name'
+        )
+    number = int(digits[0])
+    full, prefix = SPELLINGS[name]
+    clip = re.sub(r'\.(png|jpg|bmp|avi)$', '', clip.strip(), flags=re.IGNORECASE).strip()
+    rest = re.sub(rf'^(?:{prefix.format(number)}_)+', '', clip)
+    subject = full.format(number)
+    return {'dataset': name, 'subject': subject, 'clip': rest if name == 'casme2' else f'{subject}_{rest}'}
+
+
+def guess_dataset(subject: str) -> str | None:
+    """Return the data set of a subject's name: s01 is SMIC, sub01 CASME II, digits SAMM."""
+    patterns = {'smic': r's\d+', 'casme2': r'sub\d+', 'samm': r'\d+'}
+    return next((name for name, pattern in patterns.items() if re.fullmatch(pattern, subject)), None)

@@ -1,0 +1,71 @@
+"""The annotation table: one row per clip, written as annotations.csv."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.errors import InputError
+from mer_bench.files import write_atomically
+
+COLUMNS = [
+    'sample_id',
+    'dataset',
+    'subject',
+    'clip',
+    'onset',
+    'apex',
+    'offset',
+    'fps',
+    'frames_dir',
+    'emotion',
+    'objective_class',
+    'action_units',
+    'synthetic',
+]
+FRAME_NUMBERS = ['onset', 'apex', 'offset']
+DTYPES = dict.fromkeys(COLUMNS, str) | dict.fromkeys(FRAME_NUMBERS, 'Int64') | {'fps': float, 'synthetic': bool}
+
+
+def annotation_table(rows: list[dict]) -> pd.DataFrame:
+    """Return `rows` as a checked table sorted by sample_id; keys left out of a row become empty cells."""
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    text = [column for column in COLUMNS if DTYPES[column] is str]
+    table[text] = table[text].astype(object).fillna('')
+    return check_annotations(table.astype(DTYPES)).sort_values('sample_id', ignore_index=True)
+
+
+def check_annotations(table: pd.DataFrame, source: str | Path = 'the annotation table') -> pd.DataFrame:
+    """Return `table`, or raise an :class:`InputError` when it breaks a rule that every room relies on."""
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise InputError(f'{source}: expected the columns {COLUMNS}, missing {missing}; prepare the data again')
+    if table.empty:
+        raise InputError(f'{source}: expected one row per clip, found none; check the raw folder')
+    twice = table.loc[table['sample_id'].duplicated(), 'sample_id']
+    if len(twice):
+        raise InputError(f'{source}: sample_id {twice.iloc[0]!r} occurs twice; every clip needs its own name')
+    wrong = table.loc[table['sample_id'] != table['subject'] + '/' + table['clip'], 'sample_id']
+    if len(wrong):
+        raise InputError(f'{source}: sample_id {wrong.iloc[0]!r} is not <subject>/<clip> of its row; correct the row')
+    return table[COLUMNS]
+
+
+def write_annotations(table: pd.DataFrame, path: str | Path) -> None:
+    """Write `table` as CSV sorted by sample_id, atomically; the same table gives the same bytes."""
+    table = check_annotations(table).astype(DTYPES).sort_values('sample_id')
+    table['synthetic'] = table['synthetic'].map({True: 'true', False: 'false'})
+    with write_atomically(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator='\n')
+
+
+def read_annotations(path: str | Path) -> pd.DataFrame:
+    """Read annotations.csv: text stays text ('006'), frame numbers are nullable integers."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f'{path}: no such annotation table; run tools/prepare.py to make it')
+    empty_is_unknown = {column: [''] for column in [*FRAME_NUMBERS, 'fps']}
+    try:
+        table = pd.read_csv(path, dtype=DTYPES, keep_default_na=False, na_values=empty_is_unknown)
+    except (ValueError, TypeError) as error:
+        raise InputError(f'{path}: not an annotation table ({error}); run tools/prepare.py to make it') from error
+    return check_annotations(table, path)

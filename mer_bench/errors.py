@@ -1,0 +1,20 @@
+"""What a user can mend is told in one sentence, without a traceback, with exit code 2."""
+
+import sys
+from collections.abc import Callable
+
+
+class InputError(ValueError):
+    """A fault of the input. The message says what was expected, what came and what to do next."""
+
+
+def run_tool(main: Callable[[], None]) -> None:
+    """Run a command line tool: exit code 0, 2 for an :class:`InputError`, 130 for Ctrl-C."""
+    try:
+        main()
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print('stopped; run the same command again to continue', file=sys.stderr)
+        sys.exit(130)

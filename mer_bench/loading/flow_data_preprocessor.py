@@ -1,0 +1,61 @@
+"""Augmentation and normalisation of flow clips, in batches on the device."""
+
+import torch
+import torch.nn.functional as F
+from mmaction.models.data_preprocessors import ActionDataPreprocessor
+from mmaction.registry import MODELS
+from mmengine.model import stack_batch
+
+
+def mirror_flow(flow: torch.Tensor) -> torch.Tensor:
+    """Mirror flow left to right: the picture turns round and horizontal motion changes its sign.
+
+    Args:
+        flow: (..., 3, T, H, W); channels u, v, strain.
+    """
+    mirrored = flow.flip(-1)
+    mirrored[..., 0, :, :, :] *= -1
+    return mirrored
+
+
+def shift_flow(flow: torch.Tensor, dx: int, dy: int) -> torch.Tensor:
+    """Move the picture by (dx, dy) pixels (right, down); what comes in from outside has no motion."""
+    height, width = flow.shape[-2:]
+    pad = (max(dx, 0), max(-dx, 0), max(dy, 0), max(-dy, 0))
+    top, left = max(-dy, 0), max(-dx, 0)
+    return F.pad(flow, pad)[..., top : top + height, left : left + width]
+
+
+@MODELS.register_module()
+class FlowDataPreprocessor(ActionDataPreprocessor):
+    """MMAction2's preprocessor for (N, 1, 3, T, H, W) flow, with augmentation before the normalisation.
+
+    Args:
+        mean: Mean of u, v and strain over the training clips; None normalises nothing.
+        std: Their standard deviation.
+        flip_prob: Chance of a training clip to be mirrored (see :func:`mirror_flow`).
+        max_shift: Training clips move by up to this share of their width and height.
+    """
+
+    def __init__(self, mean=None, std=None, flip_prob: float = 0.5, max_shift: float = 0.0, **kwargs) -> None:
+        super().__init__(mean=mean, std=std, format_shape='NCTHW', **kwargs)
+        self.flip_prob = flip_prob
+        self.max_shift = max_shift
+
+    def preprocess(self, inputs, data_samples, training: bool = False):
+        """Stack, augment (in training) and normalise."""
+        clips = stack_batch(inputs)
+        if training:
+            clips = self.augment(clips)
+        return super().preprocess(list(clips), data_samples, training)
+
+    def augment(self, clips: torch.Tensor) -> torch.Tensor:
+        """Mirror and shift each clip at random; the random numbers are drawn on the CPU, equal on every device."""
+        flips = torch.rand(len(clips)) < self.flip_prob
+        limits = self.max_shift * torch.tensor([clips.shape[-1], clips.shape[-2]])
+        shifts = ((2 * torch.rand(len(clips), 2) - 1) * limits).round().int().tolist()
+        augmented = [
+            shift_flow(mirror_flow(clip) if flip else clip, dx, dy)
+            for clip, flip, (dx, dy) in zip(clips, flips, shifts, strict=True)
+        ]
+        return torch.stack(augmented)

@@ -1,0 +1,11 @@
+"""Networks as MMAction2 components: importing this package registers them in ``mmaction.registry.MODELS``."""
+
+from mer_bench import compat
+
+compat.apply()  # before anything imports mmaction.models
+
+from mer_bench.models.backbones import MultiScaleResNet3d  # noqa: E402
+from mer_bench.models.heads import MultiOutputHead  # noqa: E402
+from mer_bench.models.necks import AttentionFusion  # noqa: E402
+
+__all__ = ['AttentionFusion', 'MultiOutputHead', 'MultiScaleResNet3d']

@@ -1,0 +1,130 @@
+"""One classifier per scale and one on the fused map: deeply-supervised nets, https://arxiv.org/abs/1409.5185."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmaction.models.heads import BaseHead
+from mmaction.registry import MODELS
+from mmengine.model.weight_init import normal_init
+from torch import nn
+
+LOSS = dict(type='CrossEntropyLoss')
+
+
+@MODELS.register_module()
+class MultiOutputHead(BaseHead):
+    """Global average pooling, dropout and a linear classifier on each map; one decision over their probabilities.
+
+    The outputs are named ``scale0``, ``scale1``, ..., shallow to deep, and ``fused`` for the last map.
+
+    Args:
+        num_classes: Number of classes.
+        in_channels: Channels of each map, the fused one last; an int for a single map, a plain one-output head.
+        loss_cls: Loss of each output.
+        outputs: ``'all'``, or ``'fused'`` for the last map only.
+        decision: Rule of the main prediction, a key of :data:`DECISIONS`.
+        scale_loss_weight: Weight of each scale's loss; that of the fused output is 1.
+        dropout_ratio: Dropout before each classifier.
+        init_std: Standard deviation of the classifiers' first weights.
+        topk: Training accuracies to log.
+        average_clips: ``'prob'``: the probabilities of several clips of a sample are averaged.
+        **kwargs: Everything else of BaseHead: label_smooth_eps, multi_class, init_cfg.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int | Sequence[int],
+        loss_cls: dict = LOSS,
+        outputs: str = 'all',
+        decision: str = 'mean',
+        scale_loss_weight: float = 0.3,
+        dropout_ratio: float = 0.5,
+        init_std: float = 0.01,
+        topk: int | tuple[int, ...] = (1,),
+        average_clips: str = 'prob',
+        **kwargs,
+    ) -> None:
+        super().__init__(num_classes, in_channels, loss_cls, topk=topk, average_clips=average_clips, **kwargs)
+        for name, value, known in (
+            ('outputs', outputs, ('all', 'fused')),
+            ('decision', decision, tuple(DECISIONS)),
+            ('average_clips', average_clips, ('prob',)),
+        ):
+            if value not in known:
+                raise ValueError(f'{name} must be one of {known}, got {value!r}')
+        channels = [in_channels] if isinstance(in_channels, int) else list(in_channels)
+        names = [f'scale{i}' for i in range(len(channels) - 1)] + ['fused']
+        first = 0 if outputs == 'all' else -1
+        self.decide = DECISIONS[decision]
+        self.loss_weights = {name: scale_loss_weight for name in names} | {'fused': 1.0}
+        self.init_std = init_std
+        self.dropout = nn.Dropout(dropout_ratio)
+        self.classifiers = nn.ModuleDict(
+            {name: nn.Linear(c, num_classes) for name, c in list(zip(names, channels, strict=True))[first:]}
+        )
+
+    def init_weights(self) -> None:
+        for classifier in self.classifiers.values():
+            normal_init(classifier, std=self.init_std)
+
+    def forward(self, x: torch.Tensor | Sequence[torch.Tensor], **kwargs) -> dict[str, torch.Tensor]:
+        """Classify.
+
+        Args:
+            x: (N, C_i, T_i, H_i, W_i) maps, the fused one last, or a single map.
+            **kwargs: loss_aux or fcn_test of Recognizer3D, not used.
+
+        Returns:
+            (N, num_classes) float32 logits of each output.
+        """
+        maps = [x] if isinstance(x, torch.Tensor) else x
+        if len(self.classifiers) == 1:
+            maps = maps[-1:]
+        return {
+            name: classifier(self.dropout(feat.mean(dim=(2, 3, 4)))).float()
+            for (name, classifier), feat in zip(self.classifiers.items(), maps, strict=True)
+        }
+
+    def loss_by_feat(
+        self, cls_scores: dict[str, torch.Tensor], data_samples: list
+    ) -> dict[str, torch.Tensor]:
+        """Weighted losses and accuracies by output, e.g. ``scale0_loss_cls`` and ``fused_top1_acc``."""
+        losses = {}
+        for name, logits in cls_scores.items():
+            for key, value in super().loss_by_feat(logits, data_samples).items():
+                losses[f'{name}_{key}'] = value * self.loss_weights[name] if 'loss' in key else value
+        return losses
+
+    def predict_by_feat(self, cls_scores: dict[str, torch.Tensor], data_samples: list) -> list:
+        """Set pred_score and pred_label to the decision, output_scores to {output: (num_classes,) probabilities}."""
+        num_segs = len(cls_scores['fused']) // len(data_samples)
+        probs = {name: self.average_clip(logits, num_segs) for name, logits in cls_scores.items()}
+        scores = self.decide(torch.stack(list(probs.values())))
+        for i, sample in enumerate(data_samples):
+            sample.set_pred_score(scores[i])
+            sample.set_pred_label(scores[i].argmax(dim=-1, keepdim=True))
+            sample.set_field({name: prob[i] for name, prob in probs.items()}, 'output_scores')
+        return data_samples
+
+
+def vote(probs: torch.Tensor) -> torch.Tensor:
+    """Each output has one vote and the mean probability half of one, so that it only breaks ties."""
+    votes = F.one_hot(probs.argmax(dim=-1), probs.shape[-1]).sum(dim=0)
+    return (votes + probs.mean(dim=0) / 2) / (len(probs) + 0.5)
+
+
+def max_confidence(probs: torch.Tensor) -> torch.Tensor:
+    """The probabilities of the output that is surest of a class, sample by sample; the first of equals."""
+    surest = probs.amax(dim=-1).argmax(dim=0)
+    return probs[surest, torch.arange(probs.shape[1], device=probs.device)]
+
+
+# (outputs, N, num_classes) probabilities -> (N, num_classes) that add to 1, largest at the decision.
+DECISIONS = {
+    'mean': lambda probs: probs.mean(dim=0),
+    'vote': vote,
+    'max_confidence': max_confidence,
+    'last': lambda probs: probs[-1],
+}

@@ -1,0 +1,140 @@
+"""Attentional feature fusion of stage maps: Dai et al., WACV 2021, https://arxiv.org/abs/2009.14082."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from torch import nn
+
+from mer_bench.models.batch_norm import OneClipBatchNorm3d
+
+NORM = dict(type=OneClipBatchNorm3d)
+
+
+class MultiScaleChannelAttention(nn.Module):
+    """MS-CAM (section 3.1): a gate in (0, 1) from local and global channel context.
+
+    Args:
+        channels: Channels of the maps.
+        reduction: Those over the bottleneck's.
+    """
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        self.local_context = self._bottleneck(channels, reduction)
+        self.global_context = self._bottleneck(channels, reduction)
+
+    @staticmethod
+    def _bottleneck(channels: int, reduction: int) -> nn.Sequential:
+        width = max(channels // reduction, 1)
+        return nn.Sequential(
+            ConvModule(channels, width, 1, conv_cfg=dict(type='Conv3d'), norm_cfg=NORM),
+            ConvModule(width, channels, 1, conv_cfg=dict(type='Conv3d'), norm_cfg=NORM, act_cfg=None),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x, out: (N, channels, T, H, W)."""
+        pooled = x.mean(dim=(2, 3, 4), keepdim=True)
+        return torch.sigmoid(self.local_context(x) + self.global_context(pooled))
+
+
+class Sum(nn.Module):
+    """No attention: the plain sum."""
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+
+    def forward(self, shallow: torch.Tensor, deep: torch.Tensor) -> torch.Tensor:
+        return shallow + deep
+
+
+class AFF(nn.Module):
+    """Attentional fusion (equation 3): 2 (g * shallow + (1 - g) * deep), g = MS-CAM(shallow + deep).
+
+    The factor 2 is in the authors' code, not in the paper: an even gate of 1/2 gives the plain sum.
+    """
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        self.integrate = Sum(channels, reduction)
+        self.attention = MultiScaleChannelAttention(channels, reduction)
+
+    def forward(self, shallow: torch.Tensor, deep: torch.Tensor) -> torch.Tensor:
+        gate = self.attention(self.integrate(shallow, deep))
+        return 2 * (gate * shallow + (1 - gate) * deep)
+
+
+class IterativeAFF(AFF):
+    """iAFF (equation 4): the first integration of the two maps is an attentional fusion itself."""
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__(channels, reduction)
+        self.integrate = AFF(channels, reduction)
+
+
+# Another attention joins as an entry: (channels, reduction) -> module of (shallow, deep) maps of one shape.
+FUSIONS = {None: Sum, 'aff': AFF, 'iaff': IterativeAFF}
+
+
+@MODELS.register_module()
+class AttentionFusion(BaseModule):
+    """Brings the stage maps to one width and grid, and fuses them pairwise from deep to shallow.
+
+    Args:
+        in_channels: Channels of each stage map, shallow to deep; an int for a single map.
+        channels: Width of the fused maps.
+        attention: ``'aff'``, ``'iaff'``, or None for the plain sum.
+        reduction: Width over that of the attention's bottleneck.
+        grid_index: The stage map whose (T, H, W) grid all maps take.
+        return_scales: True returns every map, False the fused one alone, as stock heads expect.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | Sequence[int],
+        channels: int = 256,
+        attention: str | None = 'aff',
+        reduction: int = 4,
+        grid_index: int = 1,
+        return_scales: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if attention not in FUSIONS:
+            raise ValueError(f'attention must be one of {list(FUSIONS)}, got {attention!r}')
+        in_channels = [in_channels] if isinstance(in_channels, int) else in_channels
+        self.grid_index = min(grid_index, len(in_channels) - 1)
+        self.return_scales = return_scales
+        self.projections = nn.ModuleList(
+            ConvModule(c, channels, 1, conv_cfg=dict(type='Conv3d'), norm_cfg=NORM) for c in in_channels
+        )
+        self.fusions = nn.ModuleList(FUSIONS[attention](channels, reduction) for _ in in_channels[1:])
+
+    def forward(
+        self, feats: torch.Tensor | Sequence[torch.Tensor], data_samples: list | None = None
+    ) -> tuple[tuple[torch.Tensor, ...] | torch.Tensor, dict]:
+        """Fuse.
+
+        Args:
+            feats: One (N, C_i, T_i, H_i, W_i) map per stage, shallow to deep, or a single map.
+            data_samples: Not used.
+
+        Returns:
+            The scale maps and, last, the fused map, all (N, channels, T, H, W), or the fused map alone; and an
+            empty dict of auxiliary losses.
+        """
+        feats = [feats] if isinstance(feats, torch.Tensor) else feats
+        grid = feats[self.grid_index].shape[2:]
+        maps = [to_grid(project(x), grid) for project, x in zip(self.projections, feats, strict=True)]
+        fused = maps[-1]
+        for fuse, shallow in zip(self.fusions, maps[-2::-1], strict=True):
+            fused = fuse(shallow, fused)
+        return ((*maps, fused) if self.return_scales else fused), {}
+
+
+def to_grid(x: torch.Tensor, grid: torch.Size) -> torch.Tensor:
+    """Each cell of the new grid is the mean of the cells it covers: pooling where it is coarser, repeating else."""
+    return x if x.shape[2:] == grid else F.adaptive_avg_pool3d(x, grid)

@@ -1,0 +1,1 @@
+"""Label schemes and folds: pure functions of the annotation table."""

@@ -1,0 +1,1 @@
+"""Trainings through MMEngine's Runner: one fold, and all folds of a protocol."""

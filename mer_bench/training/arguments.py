@@ -1,0 +1,27 @@
+"""The command line that training and testing share; imports nothing heavy, so that --help answers at once."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what :func:`mer_bench.training.experiment.open_experiment` reads."""
+    parser.add_argument('config', metavar='CONFIG', help='such as configs/mer_smic.py')
+    many = dict(nargs='+', action='extend', default=[])
+    parser.add_argument(
+        '--override', metavar='FILE', help='merged onto the config, such as ablations/no_attention.py', **many
+    )
+    parser.add_argument('--fold', metavar='SUBJECT', help='only the folds of these subjects', **many)
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        metavar='N',
+        help='seed of weights, order and augmentation (default: 0)',
+    )
+    parser.add_argument(
+        '--data-root',
+        metavar='DIR',
+        help='folder of the prepared data set (default: data_root of the config)',
+    )
+    parser.add_argument('--cfg-options', metavar='K=V', help='such as train_cfg.max_epochs=5', **many)
+    parser.add_argument('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')

@@ -1,0 +1,65 @@
+"""Refuses keys that nothing reads: a misspelt ablation would silently be the full model."""
+
+import difflib
+import inspect
+
+from mmaction.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+from mmengine.registry import LOOPS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
+
+from mer_bench.errors import InputError
+
+REGISTRIES = (
+    MODELS,
+    DATASETS,
+    TRANSFORMS,
+    HOOKS,
+    METRICS,
+    LOOPS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+)
+
+
+def check_keys(base: dict | list, change: dict, where: str, path: str = '') -> None:
+    """Raise an InputError for the first key of `change` that neither stands in `base` nor is an argument of its type.
+
+    Args:
+        base: The config that `change` is to be merged onto.
+        change: Nested dict. Below `_delete_=True`, or where `base` holds no dict, everything may be set.
+        where: The file or option that sets the keys, for the message.
+    """
+    if change.get('_delete_'):
+        return
+    known = [str(i) for i in range(len(base))] if isinstance(base, list) else [*base, *_arguments(base.get('type'))]
+    for key, value in change.items():
+        dotted = f'{path}{key}'
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f'did you mean {path}{near[0]}' if near else f'known here: {", ".join(sorted(set(known)))}'
+            raise InputError(
+                f'{where}: unknown config key {dotted}; {hint}?'
+                if near
+                else f'{where}: unknown config key {dotted}; {hint}'
+            )
+        below = base[int(key)] if isinstance(base, list) else base.get(key)
+        if isinstance(value, dict) and isinstance(below, (dict, list)):
+            check_keys(below, value, where, f'{dotted}.')
+
+
+def _arguments(type_name: object) -> list[str]:
+    """Names of the arguments of a registered class, its bases' included while it passes **kwargs on."""
+    found = (
+        next((registry.get(type_name) for registry in REGISTRIES if registry.get(type_name)), None)
+        if isinstance(type_name, str)
+        else None
+    )
+    names = []
+    for cls in inspect.getmro(found) if inspect.isclass(found) else ():
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        names += [
+            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != 'self'
+        ]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return names

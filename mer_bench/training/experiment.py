@@ -1,0 +1,36 @@
+"""One method on one prepared data set: what tools/train.py and tools/test.py open."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from mer_bench.loading.prepared_data import PreparedData, open_prepared_data
+from mer_bench.protocols.folds import Fold, leave_one_subject_out, select_folds
+from mer_bench.training.device import set_device
+from mer_bench.training.method import Method, load_method, parse_options
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Method, data, all folds of the protocol, the chosen ones, and the device."""
+
+    method: Method
+    data: PreparedData
+    folds: list[Fold]
+    chosen: list[Fold]
+    device: str
+
+
+def open_experiment(args: argparse.Namespace) -> Experiment:
+    """Read the config and the prepared data; whatever is wrong with them is told before any training."""
+    device = set_device(args.device)
+    method = load_method(args.config, args.override, parse_options(args.cfg_options))
+    root = args.data_root or method.cfg.data_root
+    data = open_prepared_data(root, **method.cfg.data_source)
+    folds = leave_one_subject_out(data.annotations)
+    return Experiment(method, data, folds, select_folds(folds, args.fold), device)
+
+
+def default_work_dir(method: Method, seed: int) -> Path:
+    """work_dirs/<config>/<method>/seed<N>."""
+    return Path('work_dirs', method.config_name, method.name.replace('/', '_'), f'seed{seed}')

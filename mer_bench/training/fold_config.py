@@ -1,0 +1,51 @@
+"""The config of one fold: everything that is fitted to data is fitted here, on the training subjects alone."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from sklearn.utils.class_weight import compute_class_weight
+
+from mer_bench.protocols.folds import Fold
+from mer_bench.protocols.label_schemes import encode_labels
+from mer_bench.training.experiment import Experiment
+
+
+def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -> Config:
+    """Fill subjects, normalisation, class weights, seed and places into a copy of the method's config."""
+    cfg, data = copy.deepcopy(experiment.method.cfg), experiment.data
+    cfg.work_dir = str(work_dir)
+    cfg.experiment_name = fold.folder
+    if (work_dir / 'last_checkpoint').exists():
+        cfg.update(resume=True, load_from=None)
+    # on CUDA some 3D pooling and interpolation kernels have no deterministic form
+    cfg.randomness = dict(seed=seed, deterministic=experiment.device == 'cpu')
+    for loader, subjects in (
+        (cfg.train_dataloader, fold.train_subjects),
+        (cfg.test_dataloader, fold.test_subjects),
+    ):
+        loader.dataset.update(data_root=str(data.root), classes=list(cfg.classes), subjects=list(subjects))
+    mean, std = data.normalisation(fold.train_subjects)
+    cfg.model.data_preprocessor.update(mean=mean, std=std)
+    labels = encode_labels(data.annotations, cfg.classes)
+    train_labels = labels[data.annotations['subject'].isin(fold.train_subjects).to_numpy()]
+    if cfg.class_weight == 'balanced':
+        loss = cfg.model.cls_head.setdefault('loss_cls', dict(type='CrossEntropyLoss'))
+        loss['class_weight'] = balanced_weights(train_labels, len(cfg.classes))
+    # batch norm cannot train on a last batch of a single clip whose maps are 1x1x1
+    cfg.train_dataloader.drop_last = len(train_labels) % cfg.train_dataloader.batch_size == 1
+    cfg.test_evaluator = dict(
+        type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
+    )
+    if experiment.device != 'cpu':
+        cfg.optim_wrapper = dict(cfg.optim_wrapper, type='AmpOptimWrapper')
+    return cfg
+
+
+def balanced_weights(labels: np.ndarray, num_classes: int) -> list[float]:
+    """Weights n / (classes present * n_class); 1 for a class without a training clip, which no loss term uses."""
+    weights = np.ones(num_classes)
+    present = np.unique(labels)
+    weights[present] = compute_class_weight('balanced', classes=present, y=labels)
+    return weights.tolist()

@@ -1,0 +1,84 @@
+"""One fold through MMEngine's Runner."""
+
+import gc
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from mmengine.runner.utils import set_random_seed
+from mmengine.visualization import Visualizer
+
+from mer_bench.training import prediction_table  # noqa: F401  (registers the metric)
+
+
+class FoldRunner(Runner):
+    """MMEngine's Runner with a quiet console and fixed names: train.log and config.py in the fold's folder."""
+
+    def build_logger(self, log_level='INFO', log_file=None, **kwargs) -> MMLogger:
+        """Log to train.log; the console belongs to the progress bar."""
+        logger = super().build_logger(log_level, str(Path(self.work_dir, 'train.log')), **kwargs)
+        logger.handlers[0].setLevel(logging.ERROR)
+        return logger
+
+    def dump_config(self) -> None:
+        """Write config.py, whatever the time of day."""
+        self.cfg.dump(Path(self.work_dir, 'config.py'))
+
+
+class EpochSeedHook(Hook):
+    """Seeds every epoch by its number, so that a continued training draws what an unbroken one would."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Seed Python, NumPy and torch."""
+        set_random_seed(int(np.random.SeedSequence([self.seed, runner.epoch]).generate_state(1)[0]))
+
+
+class ReportHook(Hook):
+    """Calls `report(epoch)` with the number of finished epochs, also those of an earlier, interrupted run."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self.report = report
+
+    def before_train(self, runner: Runner) -> None:
+        """Report the epochs that were finished before."""
+        self.report(runner.epoch)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Report one more epoch."""
+        self.report(runner.epoch + 1)
+
+
+def build_runner(cfg: Config) -> FoldRunner:
+    """Build a runner that shares no log and no message with the one before."""
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            handler.close()
+    for manager in (MMLogger, MessageHub, DefaultScope, Visualizer):
+        manager._instance_dict.clear()
+    gc.collect()
+    return FoldRunner.from_cfg(cfg)
+
+
+def train(cfg: Config, report: Callable[[int], None]) -> FoldRunner:
+    """Train one fold, from its newest checkpoint where an interrupted run left one."""
+    runner = build_runner(cfg)
+    runner.register_hook(EpochSeedHook(cfg.randomness.seed))
+    runner.register_hook(ReportHook(report))
+    runner.train()
+    return runner
+
+
+def save_weights(runner: FoldRunner, path: Path) -> None:
+    """Save the weights alone, on the CPU: a file that loads without trusting it."""
+    weights = {name: tensor.cpu() for name, tensor in runner.model.state_dict().items()}
+    torch.save(dict(state_dict=weights), path)

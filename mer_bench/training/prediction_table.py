@@ -1,0 +1,63 @@
+"""What the model answered for every test clip, as predictions.csv."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from mmaction.registry import METRICS
+from mmengine.evaluator import BaseMetric
+
+from mer_bench.files import write_atomically
+
+# nine digits tell every float32 from its neighbours
+FLOAT_FORMAT = '%.9g'
+
+
+@METRICS.register_module()
+class PredictionTable(BaseMetric):
+    """Writes one row a clip: the main decision, its scores, and the scores of each output of the model.
+
+    Args:
+        out_file: The csv file.
+        fold: Name of the fold.
+        seed: Seed of the training.
+    """
+
+    def __init__(self, out_file: str, fold: str, seed: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.out_file = out_file
+        self.fold = fold
+        self.seed = seed
+
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        """Turn each data sample into a row."""
+        classes = self.dataset_meta['classes']
+        self.results += [self._row(sample, classes) for sample in data_samples]
+
+    def _row(self, sample: dict, classes: Sequence[str]) -> dict:
+        row = dict(
+            sample_id=sample['sample_id'],
+            dataset=sample['sample_id'].split('/')[0],
+            subject=sample['subject'],
+            fold=self.fold,
+            seed=self.seed,
+            y_true=classes[int(sample['gt_label'])],
+            y_pred=classes[int(sample['pred_label'])],
+        )
+        blocks = {
+            '': sample['pred_score'],
+            **{f'{k}_': v for k, v in sample.get('output_scores', {}).items()},
+        }
+        for block, scores in blocks.items():
+            row.update({f'{block}score_{name}': score for name, score in zip(classes, scores.tolist(), strict=True)})
+        return row
+
+    def compute_metrics(self, results: list[dict]) -> dict:
+        """Write the table; scores are computed later, from the pooled tables of all folds."""
+        write_predictions(pd.DataFrame(results), self.out_file)
+        return dict(clips=len(results))
+
+
+def write_predictions(table: pd.DataFrame, path: str) -> None:
+    """Write predictions.csv in the order of sample_id."""
+    with write_atomically(path) as temporary:
+        table.sort_values('sample_id').to_csv(temporary, index=False, float_format=FLOAT_FORMAT)

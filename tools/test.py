@@ -1,0 +1,28 @@
+"""Score saved checkpoints of a method: every fold's weights on the subject that they have not seen."""
+
+import argparse
+from pathlib import Path
+
+from mer_bench.errors import run_tool
+from mer_bench.training.arguments import add_arguments
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line, test the checkpoints, print the scores."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    parser.add_argument('checkpoints', type=Path, help='folder of a run trained with --save-checkpoints')
+    parser.add_argument(
+        '--out', type=Path, metavar='CSV', help='predictions (default: CHECKPOINTS/test_predictions.csv)'
+    )
+    args = parser.parse_args(argv)
+
+    from mer_bench.training.checkpoints import predict_with_checkpoints  # the stack takes seconds to import
+    from mer_bench.training.experiment import open_experiment
+
+    out = args.out or args.checkpoints / 'test_predictions.csv'
+    predict_with_checkpoints(open_experiment(args), args.seed, args.checkpoints, out)
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,36 @@
+"""Train and score one method over all folds of its protocol. Run the same command again to continue after a stop."""
+
+import argparse
+from pathlib import Path
+
+from mer_bench.errors import run_tool
+from mer_bench.training.arguments import add_arguments
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line, run the folds, print the scores."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        metavar='DIR',
+        help='folder of this run (default: work_dirs/CONFIG/METHOD/seedN)',
+    )
+    parser.add_argument('--save-checkpoints', action='store_true', help='keep the weights of every fold')
+    args = parser.parse_args(argv)
+
+    from mer_bench.training.experiment import (
+        default_work_dir,
+        open_experiment,
+    )  # the stack takes seconds to import
+    from mer_bench.training.loso import run_folds
+    from mer_bench.training.summary import print_summary
+
+    experiment = open_experiment(args)
+    work_dir = args.work_dir or default_work_dir(experiment.method, args.seed)
+    print_summary(run_folds(experiment, args.seed, work_dir, args.save_checkpoints), work_dir)
+
+
+if __name__ == '__main__':
+    run_tool(main)
