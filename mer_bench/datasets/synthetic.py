@@ -1,12 +1,12 @@
 """A raw tree of procedural faces in the layout of SMIC-HS, with the true flow beside it.
 
 A clip shows one face that moves by a known warp. A point X of the face at rest lies at time t at
-`phi_t(X) = P_t(X + rest(X) + a(t) * move(X))`: `rest` is the clip's own resting pose, `move` the action units of its emotion
-(about a pixel), `a(t)` rises from 0 at the onset to 1 at the apex and falls again, and P_t is the head's rigid placement
-with its jitter. A frame is the face's texture sampled at the inverse of `phi_t`, which a few fixed-point steps find to
-within about 0.01 pixels, and the true flow from onset to apex is `phi_apex(phi_onset^-1(x)) - x`.
+`phi_t(X) = P_t(X + rest(X) + a(t) * move(X))`: `rest` is the clip's own resting pose, `move` the action units of its
+emotion (about a pixel), `a(t)` rises from 0 at the onset to 1 at the apex and falls again, and P_t is the placement
+of the head with its jitter. A frame is the face's texture sampled at the inverse of `phi_t`, found by fixed-point
+steps; the true flow is `phi_apex(phi_onset^-1(x)) - x`, exact to 0.01 pixels (the rounding of cv2.remap).
 
-`rest` is larger than `move` and lies on the same action units, so a single frame says next to nothing about the emotion.
+`rest` is larger than `move` and made of the same action units: one frame says next to nothing about the emotion.
 """
 
 import json
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
-from mer_bench.datasets.procedural_face import HEIGHT, MARGIN, SCALE, WIDTH, Face, draw_face
+from mer_bench.datasets.procedural_face import FIELD_SCALE, HEIGHT, MARGIN, TEXTURE_SCALE, WIDTH, Face, draw_face
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically, write_json
 
@@ -38,10 +38,10 @@ ACTION_UNITS = {
     'surprise': ((1, 2), (1, 2, 5), (1, 2, 25), (1, 2, 5, 26)),
 }
 
+# Positions (x, y) of the pixels.
 PIXELS = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), axis=-1).astype(np.float32)
 CENTRE = np.float32([WIDTH / 2, HEIGHT / 2])
 INVERSION_STEPS = 10
-
 REST_SD = 1.3  # pixels, of each action unit in the resting pose
 PLACEMENT_SD = np.array([2, 2, 0.02])  # pixels right and down, radians
 JITTER_SD = np.array([0.1, 0.1, 0.0008])
@@ -76,7 +76,7 @@ def write_smic_tree(
 ) -> None:
     """Write a raw tree of synthetic clips in the layout of SMIC-HS.
 
-    The tree grows in `<out>.part`, where an interrupted call is continued, and takes the name `out` when it is complete.
+    The tree grows in `<out>.part`, where an interrupted call is continued, and is renamed to `out` when complete.
 
     Args:
         out: The folder to write; left alone if it already holds the tree of these parameters.
@@ -106,8 +106,8 @@ def write_smic_tree(
 def _parameters(subjects: int, clips_per_subject: int, seed: int, cropped: bool) -> dict:
     if subjects < 1 or clips_per_subject < 1 or seed < 0:
         raise InputError(
-            f'expected at least 1 subject, 1 clip per subject and a seed of 0 or more, but got subjects={subjects}, '
-            f'clips_per_subject={clips_per_subject}, seed={seed}; change these numbers'
+            'expected at least 1 subject, 1 clip per subject and a seed of 0 or more, '
+            f'but got subjects={subjects}, clips_per_subject={clips_per_subject}, seed={seed}; change these numbers'
         )
     return {
         'synthetic': True,
@@ -149,9 +149,7 @@ def _refuse_other_content(folder: Path, parameters: dict) -> None:
                 f'{leftovers[0].name!r}; choose another --out'
             )
     elif (found := json.loads(marker.read_text())) != parameters:
-        differing = ', '.join(
-            f'{key}={found.get(key)}' for key in parameters if found.get(key) != parameters[key]
-        )
+        differing = ', '.join(f'{key}={found.get(key)}' for key in parameters if found.get(key) != parameters[key])
         raise InputError(
             f'{folder}: expected a synthetic tree of the same parameters, but it has {differing}; '
             'remove this folder or choose another --out'
@@ -166,7 +164,7 @@ def _write_subject(root: Path, index: int, parameters: dict) -> Iterator[dict]:
     folder, prefix = ('SMIC_all_cropped', 'reg_image') if parameters['cropped'] else ('SMIC_all_raw', 'image')
     subject_dir = root / folder / 'HS' / f's{number}'
     for position in range(n_clips):
-        emotion = list(CLASS_CODES)[position % 3]
+        emotion = list(CLASS_CODES)[(index + position) % 3]
         name = f's{number}_{CLASS_CODES[emotion]}_{position // 3 + 1:02d}'
         rng = _rng(seed, number, position + 1)
         clip = _plan_clip(rng, face, emotion)
@@ -175,7 +173,7 @@ def _write_subject(root: Path, index: int, parameters: dict) -> Iterator[dict]:
             _write_frames(subject_dir / 'micro' / emotion / name / prefix, face, clip, rng)
             _write_array(true_flow, _true_flow(clip))
         yield _row(name, clip, emotion)
-    if index == 0:
+    if index == 0:  # SMIC has clips without a movement too; readers ignore them
         rng = _rng(seed, number, n_clips + 1)
         still = _plan_clip(rng, face, None)
         _write_frames(subject_dir / 'non_micro' / f's{number}_non_01' / prefix, face, still, rng)
@@ -200,7 +198,7 @@ def _row(name: str, clip: Clip, emotion: str) -> dict:
 def _write_frames(prefix: Path, face: Face, clip: Clip, rng: np.random.Generator) -> None:
     prefix.parent.mkdir(parents=True, exist_ok=True)
     for number, frame in enumerate(_render(face, clip, rng), start=clip.first_frame):
-        cv2.imwrite(f'{prefix}{number}.bmp', frame)
+        Path(f'{prefix}{number}.bmp').write_bytes(cv2.imencode('.bmp', frame)[1].tobytes())
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:
@@ -231,9 +229,7 @@ def _mix(rng: np.random.Generator, face: Face, strengths: dict[int, float]) -> n
     for unit, strength in strengths.items():
         imbalance = rng.uniform(-0.15, 0.15)
         left, right = face.fields[unit]
-        field += (
-            np.float32(strength * (1 + imbalance)) * left + np.float32(strength * (1 - imbalance)) * right
-        )
+        field += np.float32(strength * (1 + imbalance)) * left + np.float32(strength * (1 - imbalance)) * right
     return field
 
 
@@ -250,16 +246,14 @@ def _activation(rng: np.random.Generator, n_frames: int) -> np.ndarray:
 def _jitter(rng: np.random.Generator, n_frames: int) -> np.ndarray:
     """Smooth head movement, (T, 3) as in `Clip.placement`."""
     smooth = gaussian_filter1d(rng.standard_normal((n_frames, 3)), sigma=4, axis=0, mode='wrap')
-    return (
-        smooth * np.sqrt(2 * np.sqrt(np.pi) * 4) * JITTER_SD
-    )  # the root undoes the filter's loss of variance
+    return smooth * np.sqrt(2 * np.sqrt(np.pi) * 4) * JITTER_SD  # the root undoes the filter's loss of variance
 
 
 def _render(face: Face, clip: Clip, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield the frames, (HEIGHT, WIDTH) uint8, with flickering light and sensor noise."""
+    """Yield the frames, (H, W) uint8, with flickering light and sensor noise."""
     light = rng.normal(1, 0.05)
     for time in range(len(clip.activation)):
-        points = (_material_points(clip, time) + MARGIN) * SCALE
+        points = (_material_points(clip, time) + MARGIN) * TEXTURE_SCALE
         picture = cv2.remap(face.texture, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         noise = rng.standard_normal(picture.shape, np.float32) * NOISE_SD
         gain = light * rng.normal(1, FLICKER_SD)
@@ -267,7 +261,7 @@ def _render(face: Face, clip: Clip, rng: np.random.Generator) -> Iterator[np.nda
 
 
 def _true_flow(clip: Clip) -> np.ndarray:
-    """Return (2, HEIGHT, WIDTH) float16: where each pixel of the onset frame is at the apex, minus where it was."""
+    """Return how far each pixel of the onset frame has moved at the apex, right and down; (2, H, W) float16."""
     points = _material_points(clip, 0)
     moved = points + _sample(_displacement(clip, clip.apex), points)
     flow = _place(moved, clip.placement[clip.apex]) - PIXELS
@@ -275,7 +269,7 @@ def _true_flow(clip: Clip) -> np.ndarray:
 
 
 def _material_points(clip: Clip, time: int) -> np.ndarray:
-    """Invert `phi_t` at every pixel; (HEIGHT, WIDTH, 2). The displacement's slope is below one, so the steps contract."""
+    """Invert `phi_t` at every pixel, (H, W, 2). The displacement's slope is at most about 0.5: the steps contract."""
     displacement = _displacement(clip, time)
     target = _unplace(PIXELS, clip.placement[time])
     points = target
@@ -289,7 +283,7 @@ def _displacement(clip: Clip, time: int) -> np.ndarray:
 
 
 def _sample(field: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return cv2.remap(field, points + MARGIN, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(field, (points + MARGIN) * FIELD_SCALE, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _place(points: np.ndarray, placement: np.ndarray) -> np.ndarray:
