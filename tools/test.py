@@ -17,11 +17,17 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
 
-    from mer_bench.training.checkpoints import predict_with_checkpoints  # the stack takes seconds to import
+    from mer_bench.evaluation.metrics import score_table  # the stack takes seconds to import
+    from mer_bench.evaluation.predictions import read_predictions
+    from mer_bench.evaluation.report import format_scores
+    from mer_bench.training.checkpoints import predict_with_checkpoints
     from mer_bench.training.experiment import open_experiment
 
+    experiment = open_experiment(args)
     out = args.out or args.checkpoints / 'test_predictions.csv'
-    predict_with_checkpoints(open_experiment(args), args.seed, args.checkpoints, out)
+    predict_with_checkpoints(experiment, args.seed, args.checkpoints, out)
+    print(format_scores(score_table(read_predictions(out), list(experiment.method.cfg.classes))))
+    print(out)
 
 
 if __name__ == '__main__':

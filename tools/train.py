@@ -25,11 +25,12 @@ def main(argv: list[str] | None = None) -> None:
         open_experiment,
     )  # the stack takes seconds to import
     from mer_bench.training.loso import run_folds
-    from mer_bench.training.summary import print_summary
+    from mer_bench.training.summary import format_summary
 
     experiment = open_experiment(args)
     work_dir = args.work_dir or default_work_dir(experiment.method, args.seed)
-    print_summary(run_folds(experiment, args.seed, work_dir, args.save_checkpoints), work_dir)
+    record = run_folds(experiment, args.seed, work_dir, args.save_checkpoints)
+    print(format_summary(record, work_dir))
 
 
 if __name__ == '__main__':

@@ -57,7 +57,8 @@ def open_prepared_data(root: str | Path, owner: str, prepare: str) -> PreparedDa
     absent = sorted(set(annotations['sample_id']) - set(store.index))
     if absent:
         raise InputError(
-            f'{root}/store lacks {len(absent)} clips of annotations.csv, the first is {absent[0]}; run `{prepare} --out {root}`'
+            f'{root}/store lacks {len(absent)} clips of annotations.csv, the first is {absent[0]}; '
+            f'run `{prepare} --out {root}`'
         )
     mean, square = clip_moments(root / 'store')
     rows = [store.index[sample_id] for sample_id in annotations['sample_id']]

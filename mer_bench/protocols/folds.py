@@ -41,7 +41,7 @@ def select_folds(folds: list[Fold], names: list[str] | None) -> list[Fold]:
     """Return the folds called `names` (`smic/s01`, or `s01` where only one data set has it); all for None."""
     if not names:
         return folds
-    return [_find_fold(folds, name) for name in dict.fromkeys(names)]
+    return list(dict.fromkeys(_find_fold(folds, name) for name in names))
 
 
 def _find_fold(folds: list[Fold], name: str) -> Fold:

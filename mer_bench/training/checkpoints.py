@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.progress import track
 
 from mer_bench.errors import InputError
-from mer_bench.models.backbones.pretrained import read_checkpoint
+from mer_bench.models.backbones.pretrained import read_weights
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold_config import fold_config
@@ -38,13 +38,14 @@ def predict_with_checkpoints(experiment: Experiment, seed: int, run: Path, out: 
 def _predict_fold(experiment: Experiment, fold: Fold, seed: int, weights: Path, folder: Path) -> Path:
     """Return the predictions.csv of one fold. The normalisation is computed again from the training subjects."""
     folder.mkdir()
-    state = read_checkpoint(weights)
+    state = read_weights(weights)
     runner = build_runner(fold_config(experiment, fold, seed, folder))
     try:
         runner.model.load_state_dict(state)
     except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
         raise InputError(
-            f'{weights} does not fit this config and its overrides; give those of the training ({error})'
+            f'{weights} does not fit the model; give the config and overrides of its training ({first})'
         ) from error
     runner.test()
     return folder / 'predictions.csv'

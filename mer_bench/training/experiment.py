@@ -4,6 +4,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmengine.registry import init_default_scope
+
 from mer_bench.loading.prepared_data import PreparedData, open_prepared_data
 from mer_bench.protocols.folds import Fold, leave_one_subject_out, select_folds
 from mer_bench.training.device import set_device
@@ -25,6 +27,7 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
     """Read the config and the prepared data; whatever is wrong with them is told before any training."""
     device = set_device(args.device)
     method = load_method(args.config, args.override, parse_options(args.cfg_options))
+    init_default_scope(method.cfg.default_scope)
     root = args.data_root or method.cfg.data_root
     data = open_prepared_data(root, **method.cfg.data_source)
     folds = leave_one_subject_out(data.annotations)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmaction.visualization import ActionVisualizer
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.utils import set_random_seed
-from mmengine.visualization import Visualizer
 
 from mer_bench.training import prediction_table  # noqa: F401  (registers the metric)
 
@@ -63,7 +63,7 @@ def build_runner(cfg: Config) -> FoldRunner:
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:
             handler.close()
-    for manager in (MMLogger, MessageHub, DefaultScope, Visualizer):
+    for manager in (MMLogger, MessageHub, DefaultScope, ActionVisualizer):
         manager._instance_dict.clear()
     gc.collect()
     return FoldRunner.from_cfg(cfg)

@@ -66,9 +66,7 @@ def _refuse_other_settings(work_dir: Path, record: dict) -> None:
         ('seed', record['seed'], earlier['seed']),
     ):
         if now != then:
-            raise InputError(
-                f'{work_dir} holds folds made with another {part}; give another --work-dir or remove this folder'
-            )
+            raise InputError(f'{work_dir} holds folds of another {part}; give another --work-dir or remove this folder')
 
 
 def _run_missing(experiment: Experiment, seed: int, work_dir: Path, save_checkpoints: bool) -> None:
@@ -91,8 +89,9 @@ def _run_missing(experiment: Experiment, seed: int, work_dir: Path, save_checkpo
                 save_checkpoints,
                 _epoch_report(progress, bar, number * epochs),
             )
+            seconds = result['train_seconds']
             progress.console.print(
-                f'{fold.name}: {result["n_test"]} clips held out, {result["n_train"]} trained on, {result["train_seconds"]:.1f} s'
+                f'{fold.name}: {result["n_train"]} clips to train, {result["n_test"]} to test, {seconds:.0f} s'
             )
 
 

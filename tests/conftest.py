@@ -1,0 +1,69 @@
+"""One tiny prepared data set, with motion that tells its class, feeds every test of loading and training."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mer_bench.datasets.table import annotation_table
+from mer_bench.preparation.store_build import DoneClip, append_done, finish_build, start_build, write_clip
+
+ROOT = Path(__file__).parents[1]
+CLASSES = ('negative', 'positive', 'surprise')
+# where each class moves, in eighths of the picture, and which way (u, v)
+MOTION = {'negative': (0, (0, 1)), 'positive': (5, (1, 0)), 'surprise': (2, (0, -1))}
+TINY = """
+model = dict(
+    backbone=dict(base_channels=4),
+    neck=dict(in_channels=[32, 64, 128], channels=8),
+    cls_head=dict(in_channels=[8] * 4))
+train_cfg = dict(max_epochs=2)
+train_dataloader = dict(batch_size=8)
+default_hooks = dict(checkpoint=dict(interval=1))
+"""
+
+
+def write_prepared_data(root: Path, subjects: int = 3, clips_per_class: int = 2, clip_len: int = 2, size: int = 32):
+    """Write annotations.csv and store/ as tools/prepare.py does."""
+    rows = [
+        {
+            'sample_id': f'smic/s{subject:02d}/{emotion[:2]}_{clip}',
+            'dataset': 'smic',
+            'subject': f'smic/s{subject:02d}',
+            'clip': f'{emotion[:2]}_{clip}',
+            'emotion': emotion,
+            'synthetic': True,
+        }
+        for subject in range(1, subjects + 1)
+        for emotion in CLASSES
+        for clip in range(clips_per_class)
+    ]
+    table = annotation_table(rows)
+    parameters = {'dataset': 'smic', 'synthetic': True, 'flow': 'tvl1', 'flow_parameters': {}, 'clip_len': clip_len}
+    parameters |= {'size': [size, size], 'apex': 'middle', 'sampling': 'none: numbers of a test'}
+    root.mkdir(parents=True)
+    build = start_build(root, parameters, (len(table), 3, clip_len, size, size))
+    rng = np.random.default_rng(0)
+    for row, emotion in enumerate(table['emotion']):
+        flow = rng.normal(0, 0.2, (3, clip_len, size, size))
+        top, direction = MOTION[emotion]
+        area = np.s_[:, :, top * size // 8 : (top + 3) * size // 8]
+        flow[:2][area] += np.reshape(direction, (2, 1, 1, 1))
+        write_clip(build, row, flow)
+        append_done(build, DoneClip(row, None, 0.0))
+    finish_build(build, root, table, parameters, 'pixels')
+    return root
+
+
+@pytest.fixture(scope='session')
+def prepared_data(tmp_path_factory) -> Path:
+    """3 subjects with 2 clips of each of 3 classes; (3, 2, 32, 32) a clip."""
+    return write_prepared_data(tmp_path_factory.mktemp('data') / 'smic')
+
+
+@pytest.fixture(scope='session')
+def tiny_override(tmp_path_factory) -> Path:
+    """An override that makes the model small and the training short."""
+    path = tmp_path_factory.mktemp('overrides') / 'tiny.py'
+    path.write_text(TINY)
+    return path

@@ -1,0 +1,113 @@
+"""All folds on the tiny data set: what a stop, an order or a second run may not change."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from mer_bench.errors import InputError
+from mer_bench.training import loso
+from mer_bench.training.checkpoints import predict_with_checkpoints
+from tests.training.test_fold_config import experiment_on
+
+
+@pytest.fixture(scope='module')
+def experiment(prepared_data, tiny_override):
+    return experiment_on(prepared_data, override=[str(tiny_override)])
+
+
+@pytest.fixture(scope='module')
+def finished(experiment, tmp_path_factory):
+    """An unbroken run with checkpoints, and its record."""
+    work_dir = tmp_path_factory.mktemp('finished')
+    return work_dir, loso.run_folds(experiment, 0, work_dir, save_checkpoints=True)
+
+
+def test_every_clip_is_predicted_once_by_the_fold_that_held_it_out(finished, experiment):
+    table = pd.read_csv(finished[0] / 'predictions.csv')
+    assert table['sample_id'].tolist() == experiment.data.annotations['sample_id'].tolist()
+    assert (table['fold'] == table['subject']).all()
+    emotions = experiment.data.annotations.set_index('sample_id')['emotion']
+    assert (table.set_index('sample_id')['y_true'] == emotions).all()
+
+
+def test_scores_of_every_output_are_in_the_table(finished):
+    table = pd.read_csv(finished[0] / 'predictions.csv')
+    for output in ('', 'scale0_', 'scale2_', 'fused_'):
+        block = table[[f'{output}score_{name}' for name in ('negative', 'positive', 'surprise')]]
+        assert block.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+
+
+def test_the_record_says_what_was_run(finished):
+    record = json.loads((finished[0] / 'record.json').read_text())
+    assert record['complete']
+    assert record['folds'] == {'total': 3, 'done': 3, 'missing': []}
+    assert record['clips_per_class'] == {'negative': 6, 'positive': 6, 'surprise': 6}
+    assert record['subjects_per_class'] == {'negative': 3, 'positive': 3, 'surprise': 3}
+    assert (record['synthetic'], record['epoch_rule'], record['source']) == (True, 'last', 'reproduced')
+    assert record['scores']['full']['n'] == 18
+    assert record['seconds']['train'] > 0
+
+
+def test_a_finished_fold_leaves_its_predictions_config_and_log(finished):
+    names = {path.name for path in (finished[0] / 'folds' / 'smic_s01').iterdir()}
+    assert names == {'predictions.csv', 'config.py', 'train.log', 'fold.json', 'checkpoint.pth'}
+
+
+def test_folds_in_another_order_and_one_by_one_give_the_same_bytes(finished, prepared_data, tiny_override, tmp_path):
+    for name in ('s03', 's01'):
+        one = experiment_on(prepared_data, override=[str(tiny_override)], fold=[name])
+        record = loso.run_folds(one, 0, tmp_path)
+    assert (record['complete'], record['folds']['missing'], record['scores']) == (False, ['smic/s02'], None)
+    loso.run_folds(experiment_on(prepared_data, override=[str(tiny_override)]), 0, tmp_path)
+    assert (tmp_path / 'predictions.csv').read_bytes() == (finished[0] / 'predictions.csv').read_bytes()
+
+
+def test_a_training_stopped_between_epochs_continues_to_the_same_bytes(finished, experiment, tmp_path, monkeypatch):
+    run_fold, reported = loso.run_fold, []
+
+    def stop_in_second_epoch(*args):
+        def report(epoch):
+            reported.append(epoch)
+            if reported == [0, 1, 2]:
+                raise KeyboardInterrupt
+
+        return run_fold(*args[:-1], report)
+
+    monkeypatch.setattr(loso, 'run_fold', stop_in_second_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        loso.run_folds(experiment, 0, tmp_path)
+    loso.run_folds(experiment, 0, tmp_path)
+    assert reported[3:5] == [1, 2]  # the first epoch was not trained again
+    assert (tmp_path / 'predictions.csv').read_bytes() == (finished[0] / 'predictions.csv').read_bytes()
+
+
+def test_a_finished_run_is_not_trained_again(finished, experiment, monkeypatch):
+    monkeypatch.setattr(loso, 'run_fold', lambda *args: pytest.fail('a finished fold was trained again'))
+    assert loso.run_folds(experiment, 0, finished[0])['scores'] == finished[1]['scores']
+
+
+def test_another_seed_gives_other_numbers(finished, experiment, tmp_path):
+    loso.run_folds(experiment, 1, tmp_path)
+    columns = ['score_negative', 'score_positive']
+    first, second = (pd.read_csv(folder / 'predictions.csv')[columns] for folder in (finished[0], tmp_path))
+    assert not first.equals(second)
+
+
+@pytest.mark.parametrize(
+    ('seed', 'options', 'part'), [(1, [], 'seed'), (0, ['optim_wrapper.optimizer.lr=0.1'], 'config')]
+)
+def test_a_folder_of_other_settings_is_not_mixed_with(finished, prepared_data, tiny_override, seed, options, part):
+    other = experiment_on(prepared_data, override=[str(tiny_override)], cfg_options=options)
+    with pytest.raises(InputError, match=f'folds of another {part}'):
+        loso.run_folds(other, seed, finished[0])
+
+
+def test_saved_checkpoints_give_the_same_predictions(finished, experiment, tmp_path):
+    predict_with_checkpoints(experiment, 0, finished[0], tmp_path / 'again.csv')
+    assert (tmp_path / 'again.csv').read_bytes() == (finished[0] / 'predictions.csv').read_bytes()
+
+
+def test_a_run_without_checkpoints_cannot_be_tested(experiment, tmp_path):
+    with pytest.raises(InputError, match=r'checkpoint.pth for smic/s01, smic/s02, smic/s03; train with --save-check'):
+        predict_with_checkpoints(experiment, 0, tmp_path, tmp_path / 'out.csv')
