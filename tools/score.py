@@ -14,16 +14,12 @@ from mer_bench.evaluation.report import format_scores
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         'log', help='predictions.csv, or a MEGC log: "<database> <subject>", then "<clip> <true> <pred>"'
     )
     parser.add_argument('--json', action='store_true', help='print the scores as JSON and nothing else')
-    parser.add_argument(
-        '--classes', nargs='+', help='all classes, where the predictions do not show each of them'
-    )
+    parser.add_argument('--classes', nargs='+', help='all classes, where the predictions do not show each of them')
     args = parser.parse_args(argv)
     frame = read_predictions(args.log)
     classes = classes_of(frame)

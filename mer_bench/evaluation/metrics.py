@@ -1,13 +1,12 @@
 """Scores of pooled predictions: accuracy, UF1, UAR and macro precision, in full and per data set.
 
 The definition is that of the MEGC 2019 recognition challenge (See et al.,
-https://doi.org/10.1109/FG.2019.8756611): the predictions of all folds are pooled into one table, and UF1 and UAR
-are the unweighted means over the classes of the F1 score and the recall. A mean of per-fold scores is another,
-wrong number: many folds hold one class only.
+https://doi.org/10.1109/FG.2019.8756611): the predictions of all folds are pooled into one table, and UF1 and
+UAR are the unweighted means over the classes of the F1 score and the recall. A mean of per-fold scores is
+another, wrong number: many folds hold one class only.
 """
 
 import pandas as pd
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.statistics import subject_bootstrap
@@ -21,9 +20,12 @@ def scores(frame: pd.DataFrame, classes: list) -> dict:
         classes: All classes of the full table; one that has no clip in `frame` counts with F1 and recall 0.
 
     Returns:
-        n, n_subjects, accuracy, uf1, uar, macro_precision, f1_per_class, recall_per_class and confusion_matrix
+        n, n_subjects, accuracy, uf1, uar, macro_precision, f1_per_class, recall_per_class, confusion_matrix
         (one row per true, one column per predicted class); plain Python values, ready for JSON.
     """
+    # Takes most of a second, so not before something is scored: a wrong file is told at once.
+    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
+
     _check_labels(frame, classes)
     labels = (frame['y_true'].tolist(), frame['y_pred'].tolist())
     options = {'labels': classes, 'zero_division': 0}
@@ -50,8 +52,7 @@ def score_table(frame: pd.DataFrame, classes: list) -> dict:
     """
     slices = {'full': frame, **dict(iter(frame.groupby('dataset')))}
     return {
-        name: {**scores(part, classes), 'intervals': subject_bootstrap(part, classes)}
-        for name, part in slices.items()
+        name: {**scores(part, classes), 'intervals': subject_bootstrap(part, classes)} for name, part in slices.items()
     }
 
 

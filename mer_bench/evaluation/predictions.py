@@ -30,9 +30,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     lines = _read_lines(Path(path))
     first = next((line for line in lines if line.strip()), None)
     if first is None:
-        raise InputError(
-            f'{path}: expected a prediction for each clip, but the file is empty; give another file'
-        )
+        raise InputError(f'{path}: expected a prediction for each clip, but the file is empty; give another file')
     rows = _csv_rows(path, lines) if ',' in first else _log_rows(path, lines)
     return pd.DataFrame(_each_clip_once(path, rows))
 
@@ -56,9 +54,7 @@ def _read_lines(path: Path) -> list[str]:
     except UnicodeDecodeError:
         text = '\0'
     if '\0' in text:
-        raise InputError(
-            f'{path}: expected UTF-8 text, but this is a binary file; give a predictions.csv or a log'
-        )
+        raise InputError(f'{path}: expected UTF-8 text, but it is not; give a predictions.csv or a log')
     return text.splitlines()
 
 
@@ -73,9 +69,7 @@ def _each_clip_once(path: str | Path, rows: Iterator[tuple[int, dict]]) -> list[
                 f'{line_of[row["sample_id"]]} already; remove one of the two lines'
             )
         if row['dataset'] == 'full':
-            raise InputError(
-                f"{path}, line {number}: expected a data set name, but 'full' names the whole table; rename it"
-            )
+            raise InputError(f"{path}, line {number}: expected a data set, but 'full' names the whole table; rename it")
         line_of[row['sample_id']] = number
         collected.append(row)
     if not collected:
@@ -86,9 +80,7 @@ def _each_clip_once(path: str | Path, rows: Iterator[tuple[int, dict]]) -> list[
 def _csv_rows(path: str | Path, lines: list[str]) -> Iterator[tuple[int, dict]]:
     reader = csv.DictReader(lines)
     columns = reader.fieldnames = [name.strip() for name in reader.fieldnames]
-    wrong = [name for name in CSV_COLUMNS if name not in columns] or [
-        n for n, k in Counter(columns).items() if k > 1
-    ]
+    wrong = [name for name in CSV_COLUMNS if name not in columns] or [n for n, k in Counter(columns).items() if k > 1]
     if wrong:
         raise InputError(
             f'{path}, line {reader.line_num}: expected the columns {", ".join(CSV_COLUMNS)}, each name once, '
@@ -126,9 +118,7 @@ def _identity(where: str, row: dict) -> dict:
 def _labels(where: str, row: dict, classes: list[str]) -> dict:
     for column in ('y_true', 'y_pred'):
         if row[column].lower() in NO_LABEL:
-            raise InputError(
-                f'{where}: expected a label in {column}, but got {row[column]!r}; predict every clip'
-            )
+            raise InputError(f'{where}: expected a label in {column}, but got {row[column]!r}; predict every clip')
         if classes and row[column] not in classes:
             raise InputError(
                 f'{where}: expected in {column} a class that has a score column ({", ".join(classes)}), '
@@ -154,7 +144,8 @@ def _finite(where: str, name: str, cell: str) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise InputError(
-            f'{where}: expected a finite number in {name}, but got {cell!r}; predict this clip again'
+            f'{where}: expected a finite number in {name}, but got {cell!r}, as a diverged model gives it; '
+            'predict again'
         )
     return number
 
@@ -174,8 +165,8 @@ def _log_rows(path: str | Path, lines: list[str]) -> Iterator[tuple[int, dict]]:
             known = i == 0 or databases[words[0].lower()] > 1 or words[0].lower() in KNOWN_DATABASES
             if (words[1] in labels and not known) or all(header_at[i : i + 2]):
                 raise InputError(
-                    f'{where}: expected <clip> <ground truth> <prediction>, or <database> <subject> and its clips '
-                    f"below, but got '{' '.join(words)}'; add the missing prediction or clips"
+                    f'{where}: expected <clip> <ground truth> <prediction>, or <database> <subject> and its '
+                    f"clips, but got '{' '.join(words)}'; add the missing prediction or clips"
                 )
             dataset, subject = words[0].lower(), words[1]
         else:

@@ -40,15 +40,11 @@ def _confusion(full: dict) -> str:
 
 
 def _notes(table: dict) -> str:
-    notes = [
-        'Predictions of all folds pooled; in brackets the 95 % interval, 1000 resamples of the subjects.'
-    ]
+    notes = ['Predictions of all folds pooled; in brackets the 95 % interval, 1000 resamples of the subjects.']
     for name, part in table.items():
         if part['n_subjects'] == 1:
             notes.append(f'{name}: one subject only, so no interval.')
-        absent = [
-            c for c, row in zip(part['f1_per_class'], part['confusion_matrix'], strict=True) if not sum(row)
-        ]
+        absent = [c for c, row in zip(part['f1_per_class'], part['confusion_matrix'], strict=True) if not sum(row)]
         if absent:
             notes.append(f'{name}: no clip of class {", ".join(absent)}; its recall and F1 count as 0.')
     return '\n'.join(notes)

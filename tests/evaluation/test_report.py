@@ -1,0 +1,23 @@
+"""The score table on the screen."""
+
+import pandas as pd
+
+from mer_bench.evaluation.metrics import score_table
+from mer_bench.evaluation.report import format_scores
+
+
+def test_scores_matrix_and_notes_are_shown():
+    frame = pd.DataFrame(
+        {
+            'dataset': ['smic', 'smic', 'samm'],
+            'subject': ['smic/1', 'smic/2', 'samm/1'],
+            'y_true': ['negative', 'positive', 'negative'],
+            'y_pred': ['negative', 'positive', 'positive'],
+        }
+    )
+    text = format_scores(score_table(frame, ['negative', 'positive']))
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[2][:4] == ['full', '3', '3', '0.6667']
+    assert ['negative', '1', '1', '2', '0.5000', '0.6667'] in lines
+    assert 'samm: one subject only, so no interval.' in text
+    assert 'samm: no clip of class positive; its recall and F1 count as 0.' in text

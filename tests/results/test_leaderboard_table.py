@@ -1,0 +1,222 @@
+"""Leaderboards made from records and their predictions. Expected numbers are worked out by hand.
+
+The eight clips of conftest.py: 4 negative, 2 positive, 2 surprise. One surprise clip taken for negative gives
+accuracy 7/8, UF1 = (8/9 + 1 + 2/3) / 3 = 23/27 and UAR = (1 + 1 + 1/2) / 3 = 5/6; always negative gives
+accuracy 1/2, UF1 = (8/12) / 3 = 2/9 and UAR = 1/3.
+"""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from mer_bench.errors import InputError
+from mer_bench.results.leaderboard import write_leaderboard
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Return a function that makes the leaderboard of tmp_path: its markdown and the rows of its csv."""
+
+    def write(name='smic.md'):
+        text = write_leaderboard([tmp_path], tmp_path / 'out' / name)
+        assert (tmp_path / 'out' / name).read_text(encoding='utf-8') == text
+        return text, pd.read_csv((tmp_path / 'out' / name).with_suffix('.csv'))
+
+    return write
+
+
+def rows_of(text):
+    """Return the cells of all table rows, by the first cell of each."""
+    lines = [[cell.strip() for cell in re.split(r'(?<!\\)\|', line)[1:-1]] for line in text.splitlines() if '|' in line]
+    return [cells for cells in lines if not set(cells[0]) <= set(':-')]
+
+
+def test_the_table_holds_the_scores_of_a_run(new_run, make):
+    new_run('a', 'one wrong')
+    text, _ = make()
+    header, row, *_ = rows_of(text)
+    assert header == [
+        *('method', 'accuracy', 'UF1', 'UAR', '95 % interval', 'clips', 'seeds', 'parameters', 'epoch rule', 'source')
+    ]
+    assert row[:4] == ['full', '0.8750', '0.8519', '0.8333']
+    assert row[5:] == ['8', '1', '27.2 M', 'last', 'reproduced']
+
+
+def test_the_interval_of_one_seed_is_that_of_its_record(new_run, make):
+    record = json.loads((new_run('a', 'one wrong') / 'record.json').read_text())
+    text, rows = make()
+    low, high = record['scores']['full']['intervals']['uf1']
+    assert rows_of(text)[1][4] == f'[{low:.4f}, {high:.4f}]'
+    assert rows.loc[0, ['uf1_low', 'uf1_high']].tolist() == [low, high]
+
+
+def test_methods_are_ranked_by_uf1(new_run, make):
+    for method, answers in [('b', 'always negative'), ('c', 'perfect'), ('a', 'one wrong')]:
+        new_run(method, answers, method=method)
+    text, rows = make()
+    assert [row[0] for row in rows_of(text)[1:4]] == ['c', 'a', 'b']
+    assert rows['uf1'].tolist() == pytest.approx([1, 23 / 27, 2 / 9])
+
+
+def test_seeds_of_a_method_are_averaged(new_run, make):
+    new_run('seed0', 'one wrong', seed=0)
+    new_run('seed1', 'perfect', seed=1)
+    text, rows = make()
+    assert len(rows) == 1
+    # mean (23/27 + 27/27) / 2 = 25/27; the deviation of two numbers is their distance / sqrt(2)
+    assert rows.loc[0, 'uf1'] == pytest.approx(25 / 27)
+    assert rows.loc[0, 'uf1_sd'] == pytest.approx(4 / 27 / 2**0.5)
+    assert rows.loc[0, ['seeds', 'seed_list']].tolist() == [2, '0, 1']
+    assert rows_of(text)[1][2] == '0.9259 ± 0.1048'
+
+
+def test_another_config_or_override_is_another_row(new_run, make):
+    new_run('a', 'perfect')
+    new_run('b', 'perfect', seed=1, config={'name': 'mer_smic', 'text': 'lr = 1', 'digest': 'd' * 64})
+    new_run('c', 'perfect', seed=2, overrides=[{'name': 'no_attention', 'text': 'x', 'digest': 'e' * 64}])
+    text, rows = make()
+    assert len(set(rows['method'])) == 3  # told apart by their digests
+    assert 'no_attention (eeeeeeeeeeee)' in text
+    assert 'mer_smic (dddddddddddd)' in text
+
+
+def test_a_chosen_epoch_stands_below_and_is_explained(new_run, make):
+    new_run('honest', 'one wrong')
+    new_run('best', 'perfect', epoch_rule='test_selected')
+    text, rows = make()
+    assert rows['epoch_rule'].tolist() == ['last', 'test_selected']
+    assert 'Epoch rule test_selected: the epoch was chosen by a score' in text
+
+
+def test_data_sets_and_data_digests_go_to_sections_of_their_own(new_run, make):
+    new_run('a', 'perfect')
+    new_run('b', 'perfect', datasets=('casme2',), dataset='casme2')
+    other = {'annotations_digest': 'a' * 64, 'store_digest': 'f' * 64, 'store': {'flow': 'dis'}}
+    new_run('c', 'perfect', data=other)
+    new_run('d', 'perfect', protocol='LOSO, 5 classes')
+    text, rows = make()
+    assert re.findall('## (.*)', text) == [
+        'casme2, LOSO, 3 classes, data bbbbbbbb',
+        'smic, LOSO, 3 classes, data bbbbbbbb',
+        'smic, LOSO, 3 classes, data ffffffff',
+        'smic, LOSO, 5 classes, data bbbbbbbb',
+    ]
+    assert len(rows) == 4
+
+
+def test_a_composite_has_a_second_table_per_data_set(new_run, make):
+    new_run('a', 'one wrong', datasets=('smic', 'samm'), dataset='composite')
+    text, rows = make()
+    assert ['method', 'samm UF1', 'samm UAR', 'smic UF1', 'smic UAR'] in rows_of(text)
+    assert ['full', '0.8519', '0.8333', '0.8519', '0.8333'] in rows_of(text)
+    assert '(clips: samm 8, smic 8)' in text
+    assert rows.loc[0, ['clips', 'subjects']].tolist() == [16, 8]
+
+
+def test_notes_name_data_software_and_method_of_the_interval(new_run, make):
+    new_run('a', 'perfect')
+    text, _ = make()
+    assert '8 clips (4 negative, 2 positive, 2 surprise), 4 subjects; optical flow tvl1, clip length 16 of' in text
+    assert '1000 bootstrap resamples of the 4 subjects' in text
+    assert 'the predictions of all 4 folds pooled into one table' in text
+    assert 'python 3.11.2, torch 2.15.0; runs of 2025-01-31' in text
+
+
+def test_the_csv_holds_unrounded_numbers(new_run, make):
+    new_run('a', 'one wrong')
+    _, rows = make()
+    assert rows.loc[0, 'uf1'] == pytest.approx(23 / 27, abs=1e-15)
+    assert rows.loc[0, 'parameters'] == 27_212_345
+
+
+def test_a_bar_in_a_name_does_not_break_the_table(new_run, make):
+    new_run('a', 'perfect', method='a|b')
+    text, _ = make()
+    assert rows_of(text)[1][0] == r'a\|b'
+
+
+def test_the_same_results_give_the_same_file(new_run, make):
+    new_run('a', 'one wrong')
+    assert make()[0] == make()[0]
+
+
+def test_incomplete_runs_are_all_named_with_their_missing_folds(new_run, make, tmp_path):
+    new_run('good')
+    new_run('x', complete=False, scores=None, folds={'total': 4, 'done': 1, 'missing': ['s2', 's3', 's4']})
+    new_run('y', complete=False, folds={'total': 4, 'done': 3, 'missing': ['s4']})
+    with pytest.raises(InputError, match=r'x/record\.json \(.*3 of 4 missing\), .*y/record.*1 of 4.*same tools/train'):
+        make()
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_record_with_other_scores_than_its_predictions_is_refused(new_run, make):
+    path = new_run('a', 'one wrong') / 'record.json'
+    record = json.loads(path.read_text())
+    record['scores']['full']['uf1'] = 0.95
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r'a/record\.json: expected .*UF1 0\.8519.*UF1 0\.9500'):
+        make()
+
+
+def test_predictions_without_the_hard_clips_are_refused(new_run, make):
+    path = new_run('a', 'one wrong') / 'predictions.csv'
+    path.write_text('\n'.join(path.read_text().splitlines()[:-1]))
+    with pytest.raises(InputError, match=r'expected 8 predictions .* holds 7'):
+        make()
+
+
+def test_a_record_without_predictions_is_refused(new_run, make):
+    (new_run('a') / 'predictions.csv').unlink()
+    with pytest.raises(InputError, match=r'a/predictions\.csv: .*No such file'):
+        make()
+
+
+def test_labels_that_differ_between_runs_are_refused(new_run, make):
+    new_run('a')
+    path = new_run('b', 'always negative', method='b') / 'predictions.csv'
+    path.write_text(path.read_text().replace('clip0', 'clip9'))
+    with pytest.raises(InputError, match=r'b/record\.json: expected the clips and labels of .*a/record\.json'):
+        make()
+
+
+def test_one_seed_twice_is_refused_with_both_names(new_run, make):
+    new_run('a')
+    new_run('b')
+    with pytest.raises(InputError, match=r'a/record\.json and .*b/record\.json are both full with seed 0'):
+        make()
+
+
+def test_synthetic_data_are_named_everywhere(new_run, make):
+    new_run('a', 'perfect', synthetic=True)
+    text, rows = make('synthetic_smic.md')
+    assert text.startswith('# Leaderboard: smic (synthetic data)')
+    assert rows['source'].tolist() == ['reproduced (synthetic data)']
+    assert rows_of(text)[1][-1] == 'reproduced (synthetic data)'
+
+
+def test_synthetic_data_ask_for_a_file_name_that_says_so(new_run, make):
+    new_run('a', synthetic=True)
+    with pytest.raises(InputError, match=r'name it for example .*synthetic_smic\.md'):
+        make('smic.md')
+
+
+def test_a_synthetic_store_cannot_pass_for_real(new_run, make):
+    store = {'flow': 'tvl1', 'synthetic': True}
+    new_run('a', data={'annotations_digest': 'a', 'store_digest': 'b', 'store': store})
+    with pytest.raises(InputError, match='the word synthetic'):
+        make('smic.md')
+
+
+def test_synthetic_and_real_data_never_meet(new_run, make):
+    new_run('a')
+    new_run('b', synthetic=True)
+    with pytest.raises(InputError, match=r'b/record\.json is synthetic and .*a/record\.json is real'):
+        make('synthetic_smic.md')
+
+
+def test_the_output_is_a_markdown_file(new_run, make):
+    new_run('a')
+    with pytest.raises(InputError, match=r'smic\.csv: expected a markdown file'):
+        make('smic.csv')

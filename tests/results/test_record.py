@@ -1,0 +1,86 @@
+"""The record of a run, written, read and found."""
+
+import json
+
+import pytest
+
+from mer_bench.errors import InputError
+from mer_bench.results.record import find_records, read_record, write_record
+
+
+def change(path, **changes):
+    """Replace keys of a record on disk; None removes one."""
+    content = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+@pytest.fixture
+def path(new_run):
+    return new_run('seed0') / 'record.json'
+
+
+def test_a_record_comes_back_as_it_was_written(path, tmp_path):
+    record = read_record(path)
+    write_record(tmp_path / 'copy.json', record)
+    assert read_record(tmp_path / 'copy.json') == record
+    assert not list(tmp_path.glob('.*'))  # no temporary file is left
+
+
+def test_a_missing_key_is_named_with_its_file(path):
+    change(path, protocol=None)
+    with pytest.raises(InputError, match=r"record\.json: expected the key 'protocol'"):
+        read_record(path)
+
+
+def test_a_missing_inner_key_is_named_in_full(path):
+    change(path, data={'annotations_digest': 'a', 'store': {}})
+    with pytest.raises(InputError, match=r"'data\.store_digest'"):
+        read_record(path)
+    change(path, data={'annotations_digest': 'a', 'store_digest': 'b', 'store': {}}, overrides=[{'name': 'x'}])
+    with pytest.raises(InputError, match=r"'overrides\.0\.text'"):
+        read_record(path)
+
+
+def test_a_value_of_another_type_is_named(path):
+    change(path, seed='zero')
+    with pytest.raises(InputError, match="'seed', but got str"):
+        read_record(path)
+
+
+def test_nothing_is_written_of_a_record_that_lacks_a_key(path, tmp_path):
+    record = read_record(path)
+    del record['epoch_rule']
+    with pytest.raises(InputError, match='epoch_rule'):
+        write_record(tmp_path / 'bad.json', record)
+    assert not (tmp_path / 'bad.json').exists()
+
+
+@pytest.mark.parametrize('content', ['', '{"method": ', '[1]', 'null'])
+def test_what_is_no_record_is_refused_in_one_sentence(path, content):
+    path.write_text(content)
+    with pytest.raises(InputError, match=r'record\.json: expected') as error:
+        read_record(path)
+    assert '\n' not in str(error.value)
+
+
+def test_a_record_of_a_later_schema_is_refused(path):
+    change(path, schema_version=2)
+    with pytest.raises(InputError, match='expected schema_version 1, but got 2'):
+        read_record(path)
+
+
+def test_a_record_a_run_folder_and_a_parent_find_the_same_record_once(path, tmp_path):
+    assert find_records([path]) == [path]
+    assert find_records([tmp_path, path.parent, path]) == [path]
+
+
+def test_all_records_below_a_parent_are_found_in_order(new_run, tmp_path):
+    runs = [new_run(name) for name in ('b/seed0', 'a/seed1', 'a/seed0')]
+    assert find_records([tmp_path]) == sorted(run / 'record.json' for run in runs)
+
+
+@pytest.mark.parametrize('name', ['gone', 'gone/record.json', 'empty'])
+def test_a_place_without_a_record_is_named(tmp_path, name):
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(InputError, match=f'{name}: expected a record.json or a folder'):
+        find_records([tmp_path / name])
