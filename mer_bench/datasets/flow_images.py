@@ -1,8 +1,9 @@
 """Published optical-flow pictures of the MEGC2019 clips, one colour PNG per clip, in the two layouts in wide use.
 
-Flat: `<subject>_<clip> .png` with a label table. Folds: `<held-out subject>/{u_train,u_test}/{0,1,2}/<subject>_<clip> .png`,
-where every clip is copied into the training set of all other subjects. The blank before the dot is optional. The picture's
-red, green and blue are horizontal flow, vertical flow and optical strain from onset to apex (Liong et al., STSTNet, FG 2019).
+Flat: `<subject>_<clip> .png` with a label table. Folds: `<held-out subject>/{u_train,u_test}/{0,1,2}/<picture>`; there
+every clip is copied into the training set of all other subjects. The blank before the dot is optional. The picture's
+red, green and blue are horizontal flow, vertical flow and optical strain from onset to apex (Liong et al., STSTNet,
+FG 2019).
 """
 
 import re
@@ -52,14 +53,14 @@ def read_flow_images(folder: str | Path, labels: str | Path | None = None) -> pd
     if not folder.is_dir():
         raise InputError(f'{folder}: no such folder; give the folder of the published flow pictures')
     table = None if labels is None else read_labels(labels)
-    if any((child / share).is_dir() for child in folder.iterdir() for share in SHARES):
+    if fold_folders(folder):
         rows = add_labels(rows_of_folds(folder), table, labels)
-    elif any(PICTURE_NAME.fullmatch(path.name) for path in folder.iterdir()):
+    elif pictures(folder):
         rows = rows_of_flat(folder, table, labels)
     else:
         raise InputError(
-            f'{folder}: expected pictures `<subject>_<clip> .png` or folders `<subject>/u_train` and `<subject>/u_test`, '
-            'found neither; check the folder'
+            f'{folder}: expected pictures `<subject>_<clip> .png` or folders `<subject>/u_train` and '
+            '`<subject>/u_test`, found neither; check the folder'
         )
     return annotation_table([finish_row(row, folder) for row in rows])
 
@@ -124,10 +125,15 @@ def add_labels(rows: list[dict], table: pd.DataFrame | None, labels: str | Path 
     return [row | known[key] for key, row in found.items()]
 
 
+def fold_folders(folder: Path) -> list[Path]:
+    """Return the folders that hold u_train or u_test."""
+    return [path for path in sorted(folder.iterdir()) if any((path / share).is_dir() for share in SHARES)]
+
+
 def rows_of_folds(folder: Path) -> list[dict]:
     """Return one row per clip of the fold layout after checking its copies."""
     copies = defaultdict(list)
-    for fold in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith('.')):
+    for fold in fold_folders(folder):
         for copy in read_fold(fold):
             copies[copy.subject, copy.clip].append(copy)
     return [check_copies(clip) for _, clip in sorted(copies.items())]
@@ -147,7 +153,9 @@ def read_fold(fold: Path) -> list[Copy]:
         if copy.share == TEST and copy.subject != held_out:
             raise InputError(f'{copy.path}: u_test of {held_out} holds a clip of another subject; remove it')
     if TEST not in {copy.share for copy in copies}:
-        raise InputError(f'{fold}: expected the clips of {held_out} in u_test/{{0,1,2}}, found none; complete the folder')
+        raise InputError(
+            f'{fold}: expected the clips of {held_out} in u_test/{{0,1,2}}, found none; complete the folder'
+        )
     return copies
 
 
@@ -174,7 +182,9 @@ def check_copies(copies: list[Copy]) -> dict:
     own_digest = digest_file(own.path)
     for copy in copies:
         if copy.emotion != own.emotion:
-            raise InputError(f'{copy.path}: this copy is {copy.emotion}, {own.path} is {own.emotion}; correct the class')
+            raise InputError(
+                f'{copy.path}: this copy is {copy.emotion}, {own.path} is {own.emotion}; correct the class'
+            )
         if digest_file(copy.path) != own_digest and not np.array_equal(read_picture(copy.path), read_picture(own.path)):
             raise InputError(f'{copy.path}: this copy shows another picture than {own.path}; restore the original')
     return {'path': own.path, 'emotion': own.emotion, 'dataset': own.dataset, 'subject': own.subject, 'clip': own.clip}

@@ -1,7 +1,7 @@
 """The label table that comes with published flow pictures of the MEGC2019 clips: CSV, with or without a header.
 
-Two forms are in wide use: the official list `data set, subject, clip, label` without a header (SAMM subjects written 6), and
-tables with a header such as `dataset, sub, filename_o, label, apex, ...` (SAMM subjects written 006).
+Two forms are in wide use: the official list `data set, subject, clip, label` without a header (SAMM subjects written
+6), and tables with a header such as `dataset, sub, filename_o, label, apex, ...` (SAMM subjects written 006).
 """
 
 import csv
@@ -35,14 +35,16 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     cells = read_cells(path)
     columns = named_columns(cells[0]) or unnamed_columns(cells, path)
     rows = cells[1:] if named_columns(cells[0]) else cells
+    if not rows:
+        raise InputError(f'{path}: expected one row per clip after the header, found none; complete the table')
     raw = pd.DataFrame([{name: row[place].strip() for name, place in columns.items()} for row in rows])
     table = pd.DataFrame([spell(*clip, path) for clip in raw.reindex(columns=['dataset', 'subject', 'clip']).values])
     table['emotion'] = [read_emotion(label, path) for label in raw['label']]
     for name in ('onset', 'apex', 'offset'):
-        table[name] = pd.to_numeric(raw[name], errors='coerce').astype('Int64') if name in raw else pd.NA
+        table[name] = pd.to_numeric(raw[name], errors='coerce').round().astype('Int64') if name in raw else pd.NA
     twice = table[table.duplicated(['subject', 'clip'])]
     if len(twice):
-        raise InputError(f'{path}: {twice.iloc[0].subject} {twice.iloc[0].clip} occurs twice; keep one row')
+        raise InputError(f'{path}: {twice.iloc[0]["subject"]} {twice.iloc[0]["clip"]} occurs twice; keep one row')
     return table
 
 
@@ -62,7 +64,9 @@ def read_cells(path: Path) -> list[list[str]]:
 def named_columns(header: list[str]) -> dict[str, int] | None:
     """Return {our name: place} if the row is a header, else None."""
     plain = [re.sub(r'[^a-z]', '', cell.lower()) for cell in header]
-    places = {ours: next((plain.index(name) for name in names if name in plain), None) for ours, names in HEADERS.items()}
+    places = {
+        ours: next((plain.index(name) for name in names if name in plain), None) for ours, names in HEADERS.items()
+    }
     found = {ours: place for ours, place in places.items() if place is not None}
     return found if {'subject', 'clip', 'label'} <= found.keys() else None
 
@@ -77,7 +81,7 @@ def unnamed_columns(cells: list[list[str]], path: Path) -> dict[str, int]:
             f'{path}: expected a header with subject, filename and label, or rows of data set, subject, file name, '
             f'label, found {cells[0]}; add a header'
         )
-    return dict(zip(WITHOUT_HEADER[len(rest)], rest, strict=True)) | {'dataset': place for place in named}
+    return dict(zip(['dataset'] * len(named) + list(WITHOUT_HEADER[len(rest)]), named + rest, strict=True))
 
 
 def plain_name(text: str) -> str:
@@ -104,8 +108,8 @@ def spell(dataset: str | float, subject: str, clip: str, source: Path) -> dict:
     digits = re.search(r'\d+', subject)
     if name is None or digits is None:
         raise InputError(
-            f'{source}: expected subjects like s01 (SMIC), sub01 (CASME II) or 006 (SAMM), found {subject!r}; '
-            'correct the name'
+            f'{source}: expected subjects like s01 (smic), sub01 (casme2) or 006 (samm), found {subject!r}'
+            f'{f" of the data set {dataset!r}" if isinstance(dataset, str) else ""}; correct the name'
         )
     number = int(digits[0])
     full, prefix = SPELLINGS[name]

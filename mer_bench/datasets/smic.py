@@ -111,7 +111,9 @@ def list_frames(clip: Path) -> dict[int, Path]:
         if match := FRAME_NAME.fullmatch(path.name):
             number = int(match[1])
             if number in frames:
-                raise InputError(f'{clip}: frame {number} is there twice ({frames[number].name}, {path.name}); keep one')
+                raise InputError(
+                    f'{clip}: frame {number} is there twice ({frames[number].name}, {path.name}); keep one'
+                )
             frames[number] = path
     if not frames:
         raise InputError(f'{clip}: expected pictures reg_image<number>.bmp or image<number>.bmp, found none')

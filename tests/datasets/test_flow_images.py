@@ -1,0 +1,196 @@
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from mer_bench.datasets.flow_images import count_classes, official_note, read_flow_images, read_picture
+from mer_bench.datasets.label_table import read_labels, spell
+from mer_bench.errors import InputError
+
+SAMPLES = {
+    'casme2/sub11/EP08_01f': 'surprise',
+    'casme2/sub11/EP15_04f': 'negative',
+    'samm/006/006_1_2': 'negative',
+    'samm/006/006_5_9': 'surprise',
+    'smic/s03/s03_po_11': 'positive',
+}
+
+
+def test_both_layouts_give_the_same_clips(flat_flow_images, folded_flow_images):
+    flat = read_flow_images(flat_flow_images, flat_flow_images.parent / 'labels.csv')
+    folds = read_flow_images(folded_flow_images)
+    assert dict(zip(flat['sample_id'], flat['emotion'], strict=True)) == SAMPLES
+    assert flat.drop(columns='frames_dir').equals(folds.drop(columns='frames_dir'))
+    assert folds['frames_dir'].iloc[2] == '006/u_test/0/006_006_1_2 .png'
+
+
+def test_the_blank_before_the_dot_is_optional(flat_flow_images):
+    for path in flat_flow_images.iterdir():
+        path.rename(path.with_name(path.name.replace(' .png', '.png')))
+    assert len(read_flow_images(flat_flow_images, flat_flow_images.parent / 'labels.csv')) == 5
+
+
+@pytest.mark.parametrize(
+    ('written', 'known'),
+    [
+        ((None, '006', '006_1_2'), ('samm', '006', '006_1_2')),
+        (('SAMM', '6', '006_1_2'), ('samm', '006', '006_1_2')),
+        (('samm', '006', '006_6_1.png'), ('samm', '006', '006_6_1')),
+        ((None, 's1', 's1_ne_01'), ('smic', 's01', 's01_ne_01')),
+        (('SMIC-HS', 's01', 's01_ne_01'), ('smic', 's01', 's01_ne_01')),
+        (('CASME II', 'sub11', 'EP15_04f'), ('casme2', 'sub11', 'EP15_04f')),
+        (('casme2', '11', 'sub11_EP15_04f'), ('casme2', 'sub11', 'EP15_04f')),
+    ],
+)
+def test_identifiers_have_one_spelling(written, known):
+    assert tuple(spell(*written, 'table').values()) == known
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'samm,6,006_1_2,2\n',
+        '6,006_1_2,2\n',
+        '006,006_1_2,5,7,/,2,samm\n',
+        'dataset,sub,filename_o,label,apex\nsamm,006,006_1_2,surprise,7\n',
+        'Subject;File name;Onset frame;Label\n6;006_1_2;5;2\n',
+    ],
+)
+def test_label_tables_with_and_without_header_are_read(tmp_path, text):
+    (tmp_path / 'labels.csv').write_text(text)
+    (label,) = read_labels(tmp_path / 'labels.csv').to_dict('records')
+    assert (label['dataset'], label['subject'], label['clip']) == ('samm', '006', '006_1_2')
+    assert label['emotion'] == 'surprise'
+
+
+def test_frame_numbers_come_from_the_label_table(flat_flow_images, tmp_path):
+    rows = ''.join(
+        f'{subject},{clip},5,/,20,{label},{dataset}\n'
+        for dataset, subject, clip, label in (
+            line.split(',') for line in (tmp_path / 'labels.csv').read_text().splitlines()
+        )
+    )
+    (tmp_path / 'labels.csv').write_text('subject,filename,onset,apex,offset,label,dataset\n' + rows)
+    table = read_flow_images(flat_flow_images, tmp_path / 'labels.csv')
+    assert (table['onset'] == 5).all()
+    assert table['apex'].isna().all()
+
+
+@pytest.mark.parametrize(
+    ('text', 'fault'),
+    [
+        ('', 'rows have the same number of cells'),
+        ('a,b,c,d,e\n', 'expected a header'),
+        ('6,006_1_2,3\n', "label '3' is not 0, 1, 2"),
+        ('x,006_1_2,0\n', "found 'x'"),
+        ('6,006_1_2,0\n006,006_1_2,0\n', ': 006 006_1_2 occurs twice'),
+        ('subject,clip,label\n', 'found none'),
+        ('6,006_1_2,0\n', 'has a picture but no row'),
+    ],
+)
+def test_a_label_table_that_does_not_fit_is_refused(flat_flow_images, tmp_path, text, fault):
+    (tmp_path / 'labels.csv').write_text(text)
+    with pytest.raises(InputError, match=fault):
+        read_flow_images(flat_flow_images, tmp_path / 'labels.csv')
+
+
+def test_a_row_without_picture_is_named(flat_flow_images, tmp_path):
+    (flat_flow_images / 's03_s03_po_11 .png').unlink()
+    with pytest.raises(InputError, match=r's03 s03_po_11 .* has a row but no picture'):
+        read_flow_images(flat_flow_images, tmp_path / 'labels.csv')
+
+
+def test_the_flat_layout_needs_labels(flat_flow_images, tmp_path):
+    with pytest.raises(InputError, match='--labels'):
+        read_flow_images(flat_flow_images)
+    with pytest.raises(InputError, match='no such label table'):
+        read_flow_images(flat_flow_images, tmp_path / 'nowhere.csv')
+    with pytest.raises(InputError, match='save it as CSV'):
+        read_flow_images(flat_flow_images, flat_flow_images / 's03_s03_po_11 .png')
+
+
+def tamper_with_a_copy(folds):
+    shutil.copy(folds / 's03/u_train/0/006_006_1_2 .png', folds / 's03/u_train/0/sub11_EP15_04f .png')
+
+
+def leak_a_clip(folds):
+    shutil.copy(folds / 's03/u_test/1/s03_s03_po_11 .png', folds / 's03/u_train/0/')
+
+
+def put_a_foreign_clip_into_the_test(folds):
+    shutil.copy(folds / 's03/u_test/1/s03_s03_po_11 .png', folds / '006/u_test/0/')
+
+
+def move_a_copy_to_another_class(folds):
+    (folds / 's03/u_train/0/006_006_1_2 .png').rename(folds / 's03/u_train/2/006_006_1_2 .png')
+
+
+def remove_a_fold(folds):
+    shutil.rmtree(folds / 's03')
+
+
+def empty_a_test(folds):
+    shutil.rmtree(folds / 's03/u_test/1')
+
+
+def remove_a_share(folds):
+    shutil.rmtree(folds / 's03/u_train')
+
+
+def add_a_class(folds):
+    (folds / 's03/u_train/3').mkdir()
+
+
+@pytest.mark.parametrize(
+    ('break_folds', 'fault'),
+    [
+        (tamper_with_a_copy, 'sub11_EP15_04f .png: this copy shows another picture'),
+        (leak_a_clip, 's03_s03_po_11 .png: a clip of the held-out subject is among its training clips'),
+        (put_a_foreign_clip_into_the_test, 'u_test of 006 holds a clip of another subject'),
+        (move_a_copy_to_another_class, 'this copy is surprise, .* is negative'),
+        (remove_a_fold, 'expected this clip in one u_test, found it in 0'),
+        (empty_a_test, 'expected the clips of s03 in u_test'),
+        (remove_a_share, 'u_train: no such folder'),
+        (add_a_class, 'expected the class folders 0, 1 and 2'),
+    ],
+)
+def test_folds_that_disagree_are_refused(folded_flow_images, break_folds, fault):
+    break_folds(folded_flow_images)
+    with pytest.raises(InputError, match=fault):
+        read_flow_images(folded_flow_images)
+
+
+def test_copies_may_differ_in_bytes_if_the_pixels_agree(folded_flow_images):
+    copy = folded_flow_images / 's03/u_train/0/sub11_EP15_04f .png'
+    before = copy.read_bytes()
+    cv2.imwrite(str(copy), cv2.imread(str(copy)), [cv2.IMWRITE_PNG_COMPRESSION, 0])
+    assert copy.read_bytes() != before
+    assert len(read_flow_images(folded_flow_images)) == 5
+
+
+def test_labels_must_agree_with_the_class_folders(folded_flow_images, flat_flow_images, tmp_path):
+    text = (tmp_path / 'labels.csv').read_text()
+    (tmp_path / 'labels.csv').write_text(text.replace('s03_po_11,1', 's03_po_11,0'))
+    with pytest.raises(InputError, match='lies in the folder of positive, the label table says negative'):
+        read_flow_images(folded_flow_images, tmp_path / 'labels.csv')
+
+
+def test_a_folder_of_neither_layout_is_refused(tmp_path):
+    with pytest.raises(InputError, match='found neither'):
+        read_flow_images(tmp_path)
+    with pytest.raises(InputError, match='no such folder'):
+        read_flow_images(tmp_path / 'nowhere')
+
+
+def test_class_counts_are_given_in_full_and_per_data_set(folded_flow_images):
+    table = read_flow_images(folded_flow_images)
+    counts = count_classes(table)
+    assert counts.loc['full'].tolist() == [2, 1, 2]
+    assert counts.loc['smic'].tolist() == [0, 1, 0]
+    assert 'not those of the official' in official_note(table)
+
+
+def test_a_picture_is_read_as_red_green_blue(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.full((2, 2, 3), [10, 20, 30], np.uint8))  # OpenCV writes blue first
+    assert read_picture(tmp_path / 'a.png')[0, 0].tolist() == [30, 20, 10]

@@ -1,0 +1,57 @@
+import pandas as pd
+import pytest
+
+from mer_bench.datasets.table import COLUMNS, annotation_table, read_annotations, write_annotations
+from mer_bench.errors import InputError
+
+
+def row(clip, **more):
+    return {'sample_id': f'samm/006/{clip}', 'dataset': 'samm', 'subject': 'samm/006', 'clip': clip, 'fps': 200.0} | {
+        'frames_dir': f'006/{clip}',
+        'emotion': 'negative',
+        'synthetic': False,
+        **more,
+    }
+
+
+def test_a_written_table_reads_back_equal(tmp_path):
+    table = annotation_table([row('006_1_2', onset=1, apex=3, offset=9, action_units='1+2'), row('006', onset=4)])
+    write_annotations(table, tmp_path / 'annotations.csv')
+    pd.testing.assert_frame_equal(read_annotations(tmp_path / 'annotations.csv'), table)
+
+
+def test_digits_and_na_stay_text_and_unknown_frames_stay_empty(tmp_path):
+    write_annotations(annotation_table([row('006'), row('NA')]), tmp_path / 'annotations.csv')
+    table = read_annotations(tmp_path / 'annotations.csv')
+    assert table['clip'].tolist() == ['006', 'NA']
+    assert table['apex'].isna().all()
+    assert table['action_units'].tolist() == ['', '']
+
+
+def test_the_file_has_the_agreed_columns_and_is_sorted(tmp_path):
+    write_annotations(annotation_table([row('b'), row('a', synthetic=True)])[::-1], tmp_path / 'annotations.csv')
+    lines = (tmp_path / 'annotations.csv').read_text().splitlines()
+    assert lines[0].split(',') == COLUMNS
+    assert lines[1] == 'samm/006/a,samm,samm/006,a,,,,200.0,006/a,negative,,,true'
+    assert lines[2].startswith('samm/006/b')
+
+
+def test_a_repeated_clip_is_named():
+    with pytest.raises(InputError, match="'samm/006/a' occurs twice"):
+        annotation_table([row('a'), row('a')])
+
+
+@pytest.mark.parametrize(
+    ('text', 'fault'),
+    [(None, 'no such annotation table'), ('sample_id,clip\na,b\n', 'missing'), ('onset\nfirst\n', 'not an annotation')],
+)
+def test_a_file_that_is_no_annotation_table_is_refused(tmp_path, text, fault):
+    if text:
+        (tmp_path / 'annotations.csv').write_text(text)
+    with pytest.raises(InputError, match=fault):
+        read_annotations(tmp_path / 'annotations.csv')
+
+
+def test_a_sample_id_must_be_subject_and_clip():
+    with pytest.raises(InputError, match='is not <subject>/<clip>'):
+        annotation_table([row('a') | {'clip': 'b'}])

@@ -1,0 +1,74 @@
+import cv2
+import numpy as np
+import pytest
+
+from mer_bench.errors import InputError
+from mer_bench.preparation.frames import choose_apex, nearest, read_frames, sample_frames
+from tests.preparation.conftest import shifted_texture
+
+
+@pytest.mark.parametrize(
+    ('clip_len', 'sampled'),
+    [
+        (1, [14]),
+        (2, [14, 30]),
+        (4, [12, 14, 22, 30]),
+        (8, [11, 12, 13, 14, 18, 22, 26, 30]),
+    ],
+)
+def test_samples_run_from_onset_over_apex_to_offset(clip_len, sampled):
+    assert sample_frames(range(10, 31), 10, 14, 30, clip_len) == sampled
+
+
+def test_a_gap_in_the_frames_is_bridged_by_the_nearest():
+    assert sample_frames([10, 11, 14, 29, 30], 10, 14, 30, 4) == [11, 14, 29, 30]
+    assert nearest([1, 2, 3], 2.5) == 2
+
+
+def test_a_short_clip_repeats_frames():
+    assert sample_frames([1, 2], 1, 2, 2, 8) == [1, 1, 2, 2, 2, 2, 2, 2]
+
+
+def clip_of_shifts(shifts):
+    return {number: shifted_texture(shift, 0) for number, shift in enumerate(shifts, start=5)}
+
+
+def test_the_middle_apex_is_nearest_to_the_middle():
+    assert choose_apex(clip_of_shifts([0, 1, 1, 3, 1]), 5, 9, 'middle') == 7
+
+
+def test_the_spotted_apex_has_the_largest_motion():
+    assert choose_apex(clip_of_shifts([0, 0.5, 1, 2, 1]), 5, 9, 'spotted') == 8
+
+
+@pytest.mark.parametrize('policy', ['middle', 'spotted'])
+def test_the_apex_is_never_the_onset(policy):
+    assert choose_apex(clip_of_shifts([0, 0]), 5, 6, policy) == 6
+
+
+def write(folder, pictures):
+    paths = {number: folder / f'image{number}.bmp' for number in range(len(pictures))}
+    for path, picture in zip(paths.values(), pictures, strict=True):
+        cv2.imwrite(str(path), picture)
+    return paths
+
+
+def test_frames_are_read_as_grey(tmp_path):
+    frames = read_frames(write(tmp_path, [np.full((4, 6, 3), 9, np.uint8), np.full((4, 6), 200, np.uint8)]))
+    assert frames[0].shape == (4, 6)
+    assert frames[1].dtype == np.uint8
+    assert (frames[1] == 200).all()
+
+
+def test_an_unreadable_picture_is_named(tmp_path, capfd):
+    paths = write(tmp_path, [np.zeros((4, 6), np.uint8)] * 2)
+    paths[1].write_bytes(paths[1].read_bytes()[:60])
+    with pytest.raises(InputError, match=r'image1.bmp: expected a picture, it cannot be read'):
+        read_frames(paths)
+    assert capfd.readouterr().err == ''
+
+
+def test_pictures_of_different_sizes_are_named(tmp_path):
+    paths = write(tmp_path, [np.zeros((4, 6), np.uint8), np.zeros((5, 6), np.uint8)])
+    with pytest.raises(InputError, match=r'image1.bmp: expected 6x4 pixels as in image0.bmp, found 6x5'):
+        read_frames(paths)

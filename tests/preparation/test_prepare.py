@@ -1,0 +1,142 @@
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from mer_bench.datasets.table import read_annotations
+from mer_bench.errors import InputError
+from mer_bench.preparation.flow_store import FlowStore
+from mer_bench.preparation.prepare import flow_picture, prepare_flow_images, prepare_smic
+from mer_bench.preparation.settings import FlowSettings
+from mer_bench.preparation.store_build import read_done, start_build
+from mer_bench.preparation.workers import compute_clips
+
+SETTINGS = FlowSettings('dis', clip_len=4, size=28)
+
+
+def test_smic_becomes_annotations_and_a_store_of_the_same_clips(smic_raw, tmp_path, capsys):
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    annotations, store = read_annotations(tmp_path / 'out' / 'annotations.csv'), FlowStore(tmp_path / 'out' / 'store')
+    assert list(store.index) == annotations['sample_id'].tolist()
+    assert store.clips.shape == (4, 3, 4, 28, 28)
+    assert annotations['apex'].tolist() == [100] * 4
+    assert store.info['apex'] == 'middle'
+    assert '--data-root' in capsys.readouterr().out
+
+
+def test_two_workers_give_the_same_store_as_one(smic_raw, tmp_path):
+    for workers in (1, 2):
+        prepare_smic(smic_raw, tmp_path / str(workers), SETTINGS, workers)
+    one, two = (FlowStore(tmp_path / name / 'store').info for name in '12')
+    assert one['data_digest'] == two['data_digest']
+    assert one['annotations_digest'] == two['annotations_digest']
+
+
+def test_the_spotted_apex_is_recorded(smic_raw, tmp_path):
+    prepare_smic(smic_raw, tmp_path / 'out', FlowSettings('dis', 1, 28, 'spotted'), workers=1)
+    assert read_annotations(tmp_path / 'out' / 'annotations.csv')['apex'].tolist() == [101] * 4
+
+
+def test_a_finished_store_is_left_alone(smic_raw, tmp_path, capsys):
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    before = (tmp_path / 'out' / 'store' / 'flow.npy').stat().st_mtime_ns
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    assert 'already complete' in capsys.readouterr().out
+    assert (tmp_path / 'out' / 'store' / 'flow.npy').stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ('changed', 'said'),
+    [
+        (FlowSettings('farneback', 4, 28), 'flow dis -> farneback'),
+        (FlowSettings('dis', 2, 28), 'clip_len 4 -> 2'),
+        (FlowSettings('dis', 4, 32), r'size \[28, 28\] -> \[32, 32\]'),
+        (FlowSettings('dis', 4, 28, 'spotted'), 'apex middle -> spotted'),
+    ],
+)
+def test_a_changed_setting_gives_a_new_store(smic_raw, tmp_path, capsys, changed, said):
+    prepare_smic(smic_raw, tmp_path / 'fresh', changed, workers=1)
+    for settings in (SETTINGS, changed):
+        prepare_smic(smic_raw, tmp_path / 'out', settings, workers=1)
+    assert re.search(said, capsys.readouterr().out)
+    fresh, store = (FlowStore(tmp_path / name / 'store').info for name in ('fresh', 'out'))
+    assert store['data_digest'] == fresh['data_digest']
+
+
+def test_a_changed_frame_gives_a_new_store(smic_raw, tmp_path, capsys):
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    shutil.copy(*(smic_raw / f'SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/reg_image{n}.bmp' for n in (102, 103)))
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    assert 'the clips, their frames or their table' in capsys.readouterr().out
+    assert read_annotations(tmp_path / 'out' / 'annotations.csv')['offset'].tolist() == [103, 102, 102, 102]
+
+
+def test_finished_clips_are_not_computed_again(tmp_path):
+    build = start_build(tmp_path, {'a': 1}, (3, 3, 1, 28, 28))
+    (build / 'done.txt').write_text('0,,0.5\n2,,0.5\n1,')
+    computed = []
+    compute_clips(build, lambda row: (computed.append(row), (np.ones((3, 1, 28, 28)), None))[1], [(0,), (1,), (2,)], 1)
+    assert computed == [1]
+    assert read_done(build).keys() == {0, 1, 2}
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_fault_in_a_worker_reaches_the_user_as_its_sentence(smic_raw, tmp_path, workers):
+    picture = smic_raw / 'SMIC_all_cropped/HS/s2/micro/surprise/s2_sur_01/reg_image99.bmp'
+    picture.write_text('no picture')
+    with pytest.raises(InputError, match=r'reg_image99.bmp: expected a picture'):
+        prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers)
+    assert not (tmp_path / 'out' / 'store').exists()
+
+
+def write_flow_pictures(folder, size_of_last=28):
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for subject, size in (('s01', 28), ('s02', 28), ('s03', size_of_last)):
+        picture = rng.integers(0, 255, (size, size, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f'{subject}_{subject}_ne_01 .png'), picture)
+    (folder / 'labels.csv').write_text(''.join(f's{n},s0{n}_ne_01,{n - 1}\n' for n in (1, 2, 3)))
+    return folder
+
+
+def test_flow_pictures_become_a_store_of_one_map_a_clip(tmp_path):
+    folder = write_flow_pictures(tmp_path / 'pictures')
+    prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
+    store = FlowStore(tmp_path / 'out' / 'store')
+    assert store.clips.shape == (3, 3, 1, 28, 28)
+    assert (store.info['flow'], store.info['clip_len'], store.info['apex']) == ('published_pictures', 1, 'given')
+    assert read_annotations(tmp_path / 'out' / 'annotations.csv')['emotion'].tolist() == [
+        'negative',
+        'positive',
+        'surprise',
+    ]
+
+
+def test_red_is_u_green_is_v_and_blue_is_strain(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.full((28, 28, 3), [51, 0, 255], np.uint8))  # blue, green, red
+    clip, _ = flow_picture(tmp_path / 'a.png', None)
+    np.testing.assert_allclose(clip[:, 0, 0, 0], [1, -1, 0.2], rtol=1e-3)
+
+
+def test_the_opposite_level_is_the_opposite_motion(tmp_path):
+    levels = np.random.default_rng(0).integers(0, 255, (28, 28, 3), dtype=np.uint8)
+    for name, picture in (('a', levels), ('b', 255 - levels)):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), picture)
+    (one, _), (other, _) = (flow_picture(tmp_path / f'{name}.png', None) for name in 'ab')
+    assert (one[:2] == -other[:2]).all()
+
+
+def test_flow_pictures_need_one_size(tmp_path):
+    folder = write_flow_pictures(tmp_path / 'pictures', size_of_last=30)
+    with pytest.raises(InputError, match=r's03_s03_ne_01 .png: expected 28x28 pixels .* found 30x30'):
+        prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
+
+
+def test_a_corrected_label_is_noticed(tmp_path):
+    folder = write_flow_pictures(tmp_path / 'pictures')
+    prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
+    (folder / 'labels.csv').write_text((folder / 'labels.csv').read_text().replace('s1,s01_ne_01,0', 's1,s01_ne_01,2'))
+    prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
+    assert read_annotations(tmp_path / 'out' / 'annotations.csv')['emotion'].iloc[0] == 'surprise'

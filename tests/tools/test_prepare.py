@@ -1,0 +1,149 @@
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mer_bench.datasets.smic import read_smic
+from mer_bench.files import digest_file
+from tests.conftest import ROOT
+from tests.preparation.conftest import write_clip_of_shifts
+
+TOOL = [sys.executable, str(ROOT / 'tools' / 'prepare.py')]
+SLOW_ENOUGH = ['--flow', 'tvl1', '--clip-len', '8', '--size', '28', '--workers', '2']
+
+
+def prepare(*args):
+    return subprocess.run([*TOOL, *map(str, args)], capture_output=True, text=True)
+
+
+@pytest.fixture(scope='module')
+def raw(tmp_path_factory):
+    """SMIC-HS of 8 clips that keep TV-L1 busy for a moment each."""
+    raw = tmp_path_factory.mktemp('smic') / 'raw'
+    for seed in range(8):
+        clip = raw / f'SMIC_all_cropped/HS/s{seed % 2 + 1}/micro/negative/s{seed % 2 + 1}_ne_0{seed}'
+        write_clip_of_shifts(clip, [0, 0.3, 0.6, 1, 1.5, 1.1, 0.7, 0.5, 0.2], seed=seed, shape=(90, 80))
+    return raw
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(raw):
+    """The folder of a preparation that ran through."""
+    out = raw.parent / 'uninterrupted'
+    assert prepare('smic', '--raw', raw, '--out', out, *SLOW_ENOUGH).returncode == 0
+    return out
+
+
+def heed_ctrl_c():
+    """Undo what a shell does to background jobs, in case the tests run in one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def stop_in_the_middle(raw, out, number):
+    """Start a preparation, send it the signal after its first clip and return it; its process group is its own."""
+    command = [*TOOL, 'smic', '--raw', str(raw), '--out', str(out), *SLOW_ENOUGH]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=heed_ctrl_c)
+    while process.poll() is None and not any(path.stat().st_size for path in out.glob('.store-*/done.txt')):
+        time.sleep(0.01)
+    if number == signal.SIGKILL:
+        process.kill()
+    else:
+        os.killpg(process.pid, number)  # Ctrl-C reaches the workers too
+    process.wait()
+    return process
+
+
+def living_members(group):
+    """Return the processes of a group that are not just waiting to be reaped (Linux; none elsewhere)."""
+    living = []
+    for path in Path('/proc').glob('[0-9]*/stat'):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            state, _, process_group, *_ = path.read_text().rpartition(')')[2].split()
+            if int(process_group) == group and state != 'Z':
+                living.append(path)
+    return living
+
+
+def wait_for_the_end_of_the_group(group, seconds=20):
+    """Return whether every process of the group has ended in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not living_members(group):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_preparation_continues_to_the_identical_store(raw, uninterrupted, tmp_path, number):
+    process = stop_in_the_middle(raw, tmp_path, number)
+    assert process.returncode == (-9 if number == signal.SIGKILL else 130)
+    assert not (tmp_path / 'store').exists()
+    assert wait_for_the_end_of_the_group(process.pid)
+    (build,) = tmp_path.glob('.store-*')
+    done = (build / 'done.txt').read_text()
+    assert prepare('smic', '--raw', raw, '--out', tmp_path, *SLOW_ENOUGH).returncode == 0
+    assert 0 < done.count('\n') < 8
+    for name in ('store/flow.npy', 'store/index.csv', 'annotations.csv'):
+        assert digest_file(tmp_path / name) == digest_file(uninterrupted / name)
+
+
+def test_the_summary_tells_what_lies_where_and_what_is_next(raw, uninterrupted):
+    out = prepare('smic', '--raw', raw, '--out', uninterrupted, *SLOW_ENOUGH).stdout
+    assert '8 clips of 2 subjects' in out
+    assert f'next: python tools/train.py configs/mer_smic.py --data-root {uninterrupted}' in out
+
+
+@pytest.mark.parametrize(
+    ('args', 'fault'),
+    [
+        (['smic', '--raw', 'nowhere'], 'no such folder'),
+        (['smic', '--raw', '.', '--clip-len', '0'], 'clip-len must be at least 1'),
+        (['smic', '--raw', '.', '--size', '27'], 'size must be at least 28'),
+        (['smic', '--raw', '.', '--workers', '0'], 'workers must be at least 1'),
+        (['flow-images', 'nowhere'], 'no such folder'),
+        (['flow-images', '.'], 'found neither'),
+        (['synthetic', '--like', 'smic', '--out', 'out', '--subjects', '0'], 'at least 1 subject'),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, args, fault):
+    run = subprocess.run([*TOOL, *args], capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 2
+    assert run.stdout == ''
+    (sentence,) = [line for line in run.stderr.splitlines() if line.startswith('error: ')]
+    assert fault in sentence
+    assert 'Traceback' not in run.stderr
+
+
+def test_a_broken_picture_in_a_worker_is_one_sentence_too(tmp_path):
+    for name in ('s1_ne_01', 's1_ne_02'):
+        write_clip_of_shifts(tmp_path / 'HS/s1/micro/negative' / name, [0, 1], shape=(40, 40))
+    (tmp_path / 'HS/s1/micro/negative/s1_ne_02/reg_image101.bmp').write_text('no picture')
+    run = prepare('smic', '--raw', tmp_path, '--out', tmp_path / 'out', '--flow', 'dis', '--workers', '2')
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1].startswith('error: ')
+    assert 'Traceback' not in run.stderr
+
+
+@pytest.mark.parametrize(('layout', 'tree'), [('cropped', 'SMIC_all_cropped'), ('raw', 'SMIC_all_raw')])
+def test_a_synthetic_tree_is_read_as_smic(tmp_path, layout, tree):
+    args = ['--subjects', '1', '--clips', '2', '--layout', layout]
+    assert prepare('synthetic', '--like', 'smic', '--out', tmp_path / 'raw', *args).returncode == 0
+    table = read_smic(tmp_path / 'raw')
+    assert len(table) == 2
+    assert table['synthetic'].all()
+    assert table['frames_dir'].str.startswith(tree).all()
+
+
+def test_help_starts_without_opencv_and_torch():
+    code = f'import sys, runpy; sys.argv = ["prepare.py", "smic", "--help"]\ntry: runpy.run_path({TOOL[1]!r}, '
+    code += 'run_name="__main__")\nexcept SystemExit: assert not {"cv2", "torch", "pandas"} & set(sys.modules)'
+    assert (
+        '--clip-len' in subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
+    )
