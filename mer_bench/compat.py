@@ -65,7 +65,7 @@ def allow_mmengine_checkpoints() -> None:
     """Let ``torch.load(weights_only=True)`` read the checkpoints of mmengine's Runner.
 
     That mode is the default since torch 2.6, and the Runner stores numpy scalars and HistoryBuffers, so that
-    resuming fails. The protection stays on: exactly what such a file holds is allowed, and a file with code is
+    resuming fails. The protection stays on: exactly what such a file holds is allowed, a file with code is
     refused. Ends with the first mmengine after 0.10.7 that stores plain numbers.
     """
     import torch

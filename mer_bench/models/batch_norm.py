@@ -6,10 +6,10 @@ from torch import nn
 
 
 class OneClipBatchNorm3d(nn.BatchNorm3d):
-    """``nn.BatchNorm3d``, except for one value per channel, where that raises: there it uses the running statistics.
+    """``nn.BatchNorm3d``, but with the running statistics where there is one value per channel, and that raises.
 
-    The last batch of an epoch may hold a single clip, and a 28x28 input ends in 1x1x1 maps. Parameters, names and
-    every other result are those of ``nn.BatchNorm3d``.
+    The last batch of an epoch may hold a single clip, and a 28x28 input ends in 1x1x1 maps. Parameters, names
+    and every other result are those of ``nn.BatchNorm3d``.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ model = dict(
         base_channels=base_channels,
         kernel_sizes=(1, 3, 5),  # None: plain ResNet3d-50
         multiscale_stages=(0, 1, 2),
+        reduction=8,
         out_indices=(1, 2, 3),
         pretrained=None),  # path of a 2D or 3D ResNet-50 checkpoint
     neck=dict(

@@ -3,7 +3,7 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=50)
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
     clip_grad=dict(max_norm=5.0))
 param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, convert_to_iter_based=True)]
 # class weights n / (classes * n_class) of the fold's training clips; None weighs every clip alike

@@ -1,9 +1,9 @@
 """3D ResNet with multi-scale blocks between its stages, our reading of Jin et al., doi 10.3934/mbe.2024221.
 
-Trunk: inflated ResNet-50 (I3D, Carreira and Zisserman, CVPR 2017, https://arxiv.org/abs/1705.07750) as MMAction2
-builds it. Branches of different kernel sizes: Szegedy et al., CVPR 2015, https://arxiv.org/abs/1409.4842; factorised
-in space and time as in R(2+1)D, https://arxiv.org/abs/1711.11248. A residual whose last norm starts at zero, put
-into a pretrained trunk: Wang et al., CVPR 2018, https://arxiv.org/abs/1711.07971.
+Trunk: MMAction2's inflated ResNet-50 (I3D, Carreira and Zisserman, https://arxiv.org/abs/1705.07750). Branches of
+different kernel sizes: Szegedy et al., https://arxiv.org/abs/1409.4842; factorised in space and time as in R(2+1)D,
+Tran et al., https://arxiv.org/abs/1711.11248. A residual whose last norm starts at zero, put into a pretrained
+trunk: non-local blocks, Wang et al., https://arxiv.org/abs/1711.07971.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ I3D_INFLATE = ((1, 1, 1), (1, 0, 1, 0), (1, 0, 1, 0, 1, 0), (0, 1, 0))
 
 
 class MultiScaleBlock(nn.Module):
-    """Parallel branches of different kernel sizes, added to the trunk; an exact identity when freshly initialised.
+    """Parallel branches of different kernel sizes, added to the trunk; an exact identity at the start.
 
-    Branch k: 1x1x1 to ``channels // reduction``, then 1xkxk, then kx1x1 (nothing more for k = 1). The branches are
-    concatenated and mixed by a 1x1x1 convolution whose norm starts at zero.
+    Branch k: 1x1x1 to ``channels // reduction``, then 1xkxk and kx1x1 if k > 1. The branches are concatenated and
+    mixed by a 1x1x1 convolution whose norm starts at zero.
 
     Args:
         channels: Channels of the trunk, in and out.
@@ -36,14 +36,10 @@ class MultiScaleBlock(nn.Module):
         **cfgs: conv_cfg, norm_cfg and act_cfg of the trunk.
     """
 
-    def __init__(
-        self, channels: int, kernel_sizes: Sequence[int], reduction: int, **cfgs: dict | None
-    ) -> None:
+    def __init__(self, channels: int, kernel_sizes: Sequence[int], reduction: int, **cfgs: dict | None) -> None:
         super().__init__()
         if any(k % 2 == 0 for k in kernel_sizes):
-            raise ValueError(
-                f'kernel_sizes must be odd to keep the size of the maps, got {tuple(kernel_sizes)}'
-            )
+            raise ValueError(f'kernel_sizes must be odd to keep the size of the maps, got {tuple(kernel_sizes)}')
         width = max(channels // reduction, 1)
         self.branches = nn.ModuleList(self._branch(channels, width, k, cfgs) for k in kernel_sizes)
         self.mix = ConvModule(len(kernel_sizes) * width, channels, 1, **{**cfgs, 'act_cfg': None})
@@ -69,8 +65,8 @@ class MultiScaleBlock(nn.Module):
 class MultiScaleResNet3d(ResNet3d):
     """mmaction's I3D ResNet3d with a :class:`MultiScaleBlock` after chosen stages.
 
-    With ``kernel_sizes=None`` the parameters, their names and the outputs are exactly ResNet3d's. With blocks the
-    outputs are the same too, until training moves the zero norms: pretrained weights keep their meaning.
+    With ``kernel_sizes=None`` the parameters, their names and the outputs are exactly ResNet3d's. With blocks
+    the outputs are the same too, until training moves the zero norms: pretrained weights keep their meaning.
     Any T >= 1 and H, W >= 28 works.
 
     Args:
@@ -79,9 +75,9 @@ class MultiScaleResNet3d(ResNet3d):
         multiscale_stages: Stages, counted from 0, after which a block stands.
         reduction: The trunk's channels over those of a branch.
         out_indices: Stages whose maps are returned; a single one gives a tensor, as stock heads expect.
-        pretrained: Path of a 2D or 3D checkpoint, see :func:`load_pretrained`; None starts from random weights.
-        conv1_kernel, conv1_stride_t, pool1_stride_t, inflate, zero_init_residual: As in ResNet3d, with the values
-            of mmaction's I3D ResNet-50.
+        pretrained: Path of a 2D or 3D checkpoint, see :func:`load_pretrained`; None: random weights.
+        conv1_kernel, conv1_stride_t, pool1_stride_t, inflate, zero_init_residual: As in ResNet3d, with the
+            values of mmaction's I3D ResNet-50.
         norm_cfg: As in ResNet3d; the default is batch norm that survives a batch of one clip.
         **kwargs: Everything else of ResNet3d: in_channels, base_channels, conv1_stride_s, pool1_stride_s,
             frozen_stages (the blocks stay trainable), norm_eval, ...
@@ -92,7 +88,7 @@ class MultiScaleResNet3d(ResNet3d):
         depth: int = 50,
         kernel_sizes: Sequence[int] | None = (1, 3, 5),
         multiscale_stages: Sequence[int] = (0, 1, 2),
-        reduction: int = 4,
+        reduction: int = 8,
         out_indices: Sequence[int] = (1, 2, 3),
         pretrained: str | None = None,
         conv1_kernel: Sequence[int] = (5, 7, 7),
@@ -111,21 +107,17 @@ class MultiScaleResNet3d(ResNet3d):
             pool1_stride_t=pool1_stride_t,
             inflate=inflate,
             zero_init_residual=zero_init_residual,
-            norm_cfg=norm_cfg or dict(type=OneClipBatchNorm3d, requires_grad=True),
+            norm_cfg=norm_cfg or {'type': OneClipBatchNorm3d, 'requires_grad': True},
             **kwargs,
         )
         self.checkpoint = pretrained
         self.multiscale = nn.ModuleDict()
         for stage in multiscale_stages if kernel_sizes else ():
-            self.multiscale[self.res_layers[stage]] = self._make_multiscale_block(
-                stage, kernel_sizes, reduction
-            )
+            self.multiscale[self.res_layers[stage]] = self._make_multiscale_block(stage, kernel_sizes, reduction)
 
-    def _make_multiscale_block(
-        self, stage: int, kernel_sizes: Sequence[int], reduction: int
-    ) -> MultiScaleBlock:
+    def _make_multiscale_block(self, stage: int, kernel_sizes: Sequence[int], reduction: int) -> MultiScaleBlock:
         channels = self.base_channels * 2**stage * self.block.expansion
-        cfgs = dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+        cfgs = {'conv_cfg': self.conv_cfg, 'norm_cfg': self.norm_cfg, 'act_cfg': self.act_cfg}
         return MultiScaleBlock(channels, kernel_sizes, reduction, **cfgs)
 
     def init_weights(self, pretrained: str | None = None) -> None:
@@ -152,9 +144,7 @@ class MultiScaleResNet3d(ResNet3d):
         maps = []
         for stage, name in enumerate(self.res_layers):
             x = getattr(self, name)(x)
-            if (
-                stage == 0 and self.with_pool2 and x.shape[2] > 1
-            ):  # one frame cannot be halved: ResNet3d fails
+            if stage == 0 and self.with_pool2 and x.shape[2] > 1:  # one frame cannot be halved: ResNet3d fails
                 x = self.pool2(x)
             if name in self.multiscale:
                 x = self.multiscale[name](x)

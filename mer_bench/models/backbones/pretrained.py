@@ -1,7 +1,7 @@
 """Weights of a 2D or 3D ResNet checkpoint -> an mmaction ResNet3d, from a file on this machine.
 
-A 2D kernel is repeated along time and divided by its length, so that a still clip gives the picture's response
-(I3D, Carreira and Zisserman, CVPR 2017, https://arxiv.org/abs/1705.07750).
+A 2D kernel is repeated along time and divided by its length: a still clip gives the picture's response (I3D,
+Carreira and Zisserman, CVPR 2017, https://arxiv.org/abs/1705.07750).
 """
 
 import re
@@ -14,9 +14,7 @@ from torch import Tensor, nn
 
 from mer_bench.errors import InputError
 
-ADVICE = (
-    'give a .pth or .safetensors file of ResNet weights, as torch.save(model.state_dict(), path) writes it'
-)
+ADVICE = 'give a .pth or .safetensors file of ResNet weights, as torch.save(model.state_dict(), path) writes it'
 WRAPPERS = ('state_dict', 'model_state_dict', 'model')
 # torchvision and timm write layer1.0.bn1, mmaction writes layer1.0.conv1.bn.
 RENAMES = (
@@ -28,13 +26,11 @@ RENAMES = (
 )
 
 
-def load_pretrained(
-    backbone: nn.Module, path: str | Path, logger: Logger | None = None
-) -> dict[str, list[str]]:
+def load_pretrained(backbone: nn.Module, path: str | Path, logger: Logger | None = None) -> dict[str, list[str]]:
     """Copy every weight that fits into the backbone, and say which did.
 
-    Three input channels (red, green, blue) go unchanged onto three flow channels (u, v, strain). For another number
-    of input channels each gets the mean over the checkpoint's.
+    Three input channels (red, green, blue) go unchanged onto three flow channels (u, v, strain). With another
+    number of input channels each gets the mean over the checkpoint's.
 
     Args:
         backbone: A ResNet3d of mmaction or a subclass.
@@ -76,11 +72,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
-    weights = (
-        {name: w for name, w in content.items() if isinstance(w, Tensor)}
-        if isinstance(content, Mapping)
-        else {}
-    )
+    entries = content.items() if isinstance(content, Mapping) else ()
+    weights = {name: w for name, w in entries if isinstance(name, str) and isinstance(w, Tensor)}
     if not weights:
         raise InputError(f'{path} holds no weights but a {type(content).__name__}; {ADVICE}')
     return weights
@@ -101,14 +94,11 @@ def mmaction_name(name: str) -> str:
     return name
 
 
-def fit(
-    weights: dict[str, Tensor], target: dict[str, Tensor]
-) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
+def fit(weights: dict[str, Tensor], target: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
     """The weights in the shapes of the target, and the names by what became of them."""
     fitting = {}
-    report = dict(
-        matched=[], inflated=[], missing=[], unexpected=sorted(weights.keys() - target), other_shape=[]
-    )
+    report = {'matched': [], 'inflated': [], 'other_shape': [], 'missing': []}
+    report['unexpected'] = sorted(weights.keys() - target)
     for name, to in target.items():
         if name not in weights:
             report['missing'].append(name)
@@ -128,11 +118,9 @@ def fit(
 
 
 def log_report(report: dict[str, list[str]], path: str | Path, logger: Logger) -> None:
-    """One line per kind of result: how many weights, and in which layers."""
+    """One line per kind of result: how many weights, in which blocks; the full names at level DEBUG."""
+    logger.info(f'weights of {path}:')
     for kind, names in report.items():
-        layers = dict.fromkeys(name.rpartition('.')[0] for name in names)
-        log = logger.warning if kind == 'other_shape' and names else logger.info
-        log(
-            f'{path}: {len(names)} weights {kind.replace("_", " ")}'
-            + (f': {", ".join(layers)}' if names else '')
-        )
+        blocks = dict.fromkeys('.'.join(name.split('.')[:2]) for name in names)
+        logger.info(f'{len(names)} {kind.replace("_", " ")}: {", ".join(blocks) or "none"}')
+        logger.debug(f'{kind}: {", ".join(names)}')

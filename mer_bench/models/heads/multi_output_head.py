@@ -9,18 +9,18 @@ from mmaction.registry import MODELS
 from mmengine.model.weight_init import normal_init
 from torch import nn
 
-LOSS = dict(type='CrossEntropyLoss')
+LOSS = {'type': 'CrossEntropyLoss'}
 
 
 @MODELS.register_module()
 class MultiOutputHead(BaseHead):
-    """Global average pooling, dropout and a linear classifier on each map; one decision over their probabilities.
+    """Global average pooling, dropout and a linear classifier on each map; one decision over all of them.
 
     The outputs are named ``scale0``, ``scale1``, ..., shallow to deep, and ``fused`` for the last map.
 
     Args:
         num_classes: Number of classes.
-        in_channels: Channels of each map, the fused one last; an int for a single map, a plain one-output head.
+        in_channels: Channels of each map, the fused one last; an int makes a plain head of one output.
         loss_cls: Loss of each output.
         outputs: ``'all'``, or ``'fused'`` for the last map only.
         decision: Rule of the main prediction, a key of :data:`DECISIONS`.
@@ -58,7 +58,7 @@ class MultiOutputHead(BaseHead):
         names = [f'scale{i}' for i in range(len(channels) - 1)] + ['fused']
         first = 0 if outputs == 'all' else -1
         self.decide = DECISIONS[decision]
-        self.loss_weights = {name: scale_loss_weight for name in names} | {'fused': 1.0}
+        self.loss_weights = dict.fromkeys(names, scale_loss_weight) | {'fused': 1.0}
         self.init_std = init_std
         self.dropout = nn.Dropout(dropout_ratio)
         self.classifiers = nn.ModuleDict(
@@ -87,9 +87,7 @@ class MultiOutputHead(BaseHead):
             for (name, classifier), feat in zip(self.classifiers.items(), maps, strict=True)
         }
 
-    def loss_by_feat(
-        self, cls_scores: dict[str, torch.Tensor], data_samples: list
-    ) -> dict[str, torch.Tensor]:
+    def loss_by_feat(self, cls_scores: dict[str, torch.Tensor], data_samples: list) -> dict[str, torch.Tensor]:
         """Weighted losses and accuracies by output, e.g. ``scale0_loss_cls`` and ``fused_top1_acc``."""
         losses = {}
         for name, logits in cls_scores.items():
@@ -98,7 +96,7 @@ class MultiOutputHead(BaseHead):
         return losses
 
     def predict_by_feat(self, cls_scores: dict[str, torch.Tensor], data_samples: list) -> list:
-        """Set pred_score and pred_label to the decision, output_scores to {output: (num_classes,) probabilities}."""
+        """Set pred_score and pred_label to the decision, output_scores to {output: its probabilities}."""
         num_segs = len(cls_scores['fused']) // len(data_samples)
         probs = {name: self.average_clip(logits, num_segs) for name, logits in cls_scores.items()}
         scores = self.decide(torch.stack(list(probs.values())))
@@ -107,6 +105,16 @@ class MultiOutputHead(BaseHead):
             sample.set_pred_label(scores[i].argmax(dim=-1, keepdim=True))
             sample.set_field({name: prob[i] for name, prob in probs.items()}, 'output_scores')
         return data_samples
+
+
+def mean(probs: torch.Tensor) -> torch.Tensor:
+    """The mean probability."""
+    return probs.mean(dim=0)
+
+
+def last(probs: torch.Tensor) -> torch.Tensor:
+    """The probabilities of the fused output."""
+    return probs[-1]
 
 
 def vote(probs: torch.Tensor) -> torch.Tensor:
@@ -122,9 +130,4 @@ def max_confidence(probs: torch.Tensor) -> torch.Tensor:
 
 
 # (outputs, N, num_classes) probabilities -> (N, num_classes) that add to 1, largest at the decision.
-DECISIONS = {
-    'mean': lambda probs: probs.mean(dim=0),
-    'vote': vote,
-    'max_confidence': max_confidence,
-    'last': lambda probs: probs[-1],
-}
+DECISIONS = {'mean': mean, 'vote': vote, 'max_confidence': max_confidence, 'last': last}

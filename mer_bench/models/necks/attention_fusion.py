@@ -11,7 +11,8 @@ from torch import nn
 
 from mer_bench.models.batch_norm import OneClipBatchNorm3d
 
-NORM = dict(type=OneClipBatchNorm3d)
+CONV = {'type': 'Conv3d'}
+NORM = {'type': OneClipBatchNorm3d}
 
 
 class MultiScaleChannelAttention(nn.Module):
@@ -31,8 +32,8 @@ class MultiScaleChannelAttention(nn.Module):
     def _bottleneck(channels: int, reduction: int) -> nn.Sequential:
         width = max(channels // reduction, 1)
         return nn.Sequential(
-            ConvModule(channels, width, 1, conv_cfg=dict(type='Conv3d'), norm_cfg=NORM),
-            ConvModule(width, channels, 1, conv_cfg=dict(type='Conv3d'), norm_cfg=NORM, act_cfg=None),
+            ConvModule(channels, width, 1, conv_cfg=CONV, norm_cfg=NORM),
+            ConvModule(width, channels, 1, conv_cfg=CONV, norm_cfg=NORM, act_cfg=None),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -108,9 +109,7 @@ class AttentionFusion(BaseModule):
         in_channels = [in_channels] if isinstance(in_channels, int) else in_channels
         self.grid_index = min(grid_index, len(in_channels) - 1)
         self.return_scales = return_scales
-        self.projections = nn.ModuleList(
-            ConvModule(c, channels, 1, conv_cfg=dict(type='Conv3d'), norm_cfg=NORM) for c in in_channels
-        )
+        self.projections = nn.ModuleList(ConvModule(c, channels, 1, conv_cfg=CONV, norm_cfg=NORM) for c in in_channels)
         self.fusions = nn.ModuleList(FUSIONS[attention](channels, reduction) for _ in in_channels[1:])
 
     def forward(
@@ -123,8 +122,8 @@ class AttentionFusion(BaseModule):
             data_samples: Not used.
 
         Returns:
-            The scale maps and, last, the fused map, all (N, channels, T, H, W), or the fused map alone; and an
-            empty dict of auxiliary losses.
+            The scale maps and, last, the fused map, all (N, channels, T, H, W), or the fused map alone; and
+            an empty dict of auxiliary losses.
         """
         feats = [feats] if isinstance(feats, torch.Tensor) else feats
         grid = feats[self.grid_index].shape[2:]
@@ -136,5 +135,5 @@ class AttentionFusion(BaseModule):
 
 
 def to_grid(x: torch.Tensor, grid: torch.Size) -> torch.Tensor:
-    """Each cell of the new grid is the mean of the cells it covers: pooling where it is coarser, repeating else."""
+    """Each cell of the grid becomes the mean of the cells it covers, whether the grid is coarser or finer."""
     return x if x.shape[2:] == grid else F.adaptive_avg_pool3d(x, grid)

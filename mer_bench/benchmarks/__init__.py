@@ -1,0 +1,1 @@
+"""What parts of mer_bench cost, measured on this machine."""

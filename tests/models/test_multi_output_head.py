@@ -1,0 +1,165 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from mmaction.structures import ActionDataSample
+
+from mer_bench.models import MultiOutputHead
+from mer_bench.models.heads.multi_output_head import DECISIONS
+
+NAMES = ['scale0', 'scale1', 'fused']
+
+
+def samples(*labels):
+    return [ActionDataSample().set_gt_label(label) for label in labels]
+
+
+def maps(batch=4):
+    return tuple(torch.randn(batch, c, 2, 3, 3) for c in (5, 6, 7))
+
+
+def head(**kwargs):
+    return MultiOutputHead(3, (5, 6, 7), **kwargs)
+
+
+def probabilities(*outputs):
+    """One list of class probabilities per output -> (outputs, 1, num_classes)."""
+    return torch.tensor(outputs).unsqueeze(1)
+
+
+def test_each_map_has_its_linear_classifier_on_its_mean():
+    multi = head().eval()
+    feats = maps()
+    logits = multi(feats, loss_aux={})
+    assert list(logits) == NAMES
+    classifier = multi.classifiers['scale1']
+    expected = feats[1].mean((2, 3, 4)) @ classifier.weight.T + classifier.bias
+    assert torch.allclose(logits['scale1'], expected, atol=1e-6)
+
+
+def test_the_losses_add_to_the_weighted_sum_of_cross_entropies():
+    multi = head(scale_loss_weight=0.25, dropout_ratio=0)
+    feats, labels = maps(), torch.tensor([0, 2, 1, 1])
+    losses = multi.loss(feats, samples(0, 2, 1, 1), loss_aux={})
+    logits = multi(feats)
+    total = sum(value for key, value in losses.items() if 'loss' in key)
+    ce = {name: F.cross_entropy(logits[name], labels) for name in NAMES}
+    assert torch.allclose(total, 0.25 * ce['scale0'] + 0.25 * ce['scale1'] + ce['fused'])
+    assert float(losses['fused_top1_acc']) == (logits['fused'].argmax(1) == labels).float().mean()
+
+
+def test_class_weights_and_label_smoothing_reach_every_output():
+    weight = [1.0, 2.0, 4.0]
+    loss_cls = {'type': 'CrossEntropyLoss', 'class_weight': weight}
+    multi = head(loss_cls=loss_cls, dropout_ratio=0, scale_loss_weight=1.0)
+    feats, labels = maps(), torch.tensor([0, 2, 1, 1])
+    losses, logits = multi.loss(feats, samples(0, 2, 1, 1)), multi(feats)
+    for name in NAMES:
+        expected = F.cross_entropy(logits[name], labels, weight=torch.tensor(weight))
+        assert torch.allclose(losses[f'{name}_loss_cls'], expected)
+
+    smooth = head(label_smooth_eps=0.1, dropout_ratio=0, scale_loss_weight=1.0)
+    losses, logits = smooth.loss(feats, samples(0, 2, 1, 1)), smooth(feats)
+    for name in NAMES:
+        expected = F.cross_entropy(logits[name], labels, label_smoothing=0.1)
+        assert torch.allclose(losses[f'{name}_loss_cls'], expected)
+
+
+@pytest.mark.parametrize(
+    ('decision', 'label', 'score'),
+    [
+        ('mean', 1, [0.4, 0.5, 0.1]),  # (0.6+0.5+0.1)/3, (0.4+0.4+0.7)/3, (0.0+0.1+0.2)/3
+        ('vote', 0, [2.2 / 3.5, 1.25 / 3.5, 0.05 / 3.5]),  # two votes for 0, one for 1, and half the mean
+        ('max_confidence', 1, [0.1, 0.7, 0.2]),  # 0.7 is the largest of all
+        ('last', 1, [0.1, 0.7, 0.2]),
+    ],
+)
+def test_the_rules_decide_as_by_hand(decision, label, score):
+    scores = DECISIONS[decision](probabilities([0.6, 0.4, 0.0], [0.5, 0.4, 0.1], [0.1, 0.7, 0.2]))
+    assert torch.allclose(scores, torch.tensor([score]))
+    assert scores.argmax() == label
+
+
+def test_a_tied_vote_goes_to_the_larger_mean_probability():
+    scores = DECISIONS['vote'](probabilities([0.9, 0.1, 0.0], [0.0, 0.6, 0.4], [0.0, 0.3, 0.7]))
+    # one vote each; means 0.3, 1/3, 1.1/3
+    assert scores.argmax() == 2
+    assert torch.allclose(scores, torch.tensor([[1.15, 1 + 1 / 6, 1 + 1.1 / 6]]) / 3.5)
+
+
+def test_the_surest_output_is_chosen_for_each_sample():
+    first, second = [[0.9, 0.1], [0.5, 0.5]], [[0.2, 0.8], [0.4, 0.6]]
+    assert torch.equal(
+        DECISIONS['max_confidence'](torch.tensor([first, second])), torch.tensor([[0.9, 0.1], [0.4, 0.6]])
+    )
+
+
+@pytest.mark.parametrize('decision', DECISIONS)
+def test_a_prediction_is_a_distribution_whose_largest_class_is_the_label(decision):
+    multi = head(decision=decision).eval()
+    for classifier in multi.classifiers.values():
+        torch.nn.init.normal_(classifier.weight, std=3)
+    for sample in multi.predict(maps(50), samples(*[0] * 50)):
+        assert torch.isclose(sample.pred_score.sum(), torch.tensor(1.0))
+        assert sample.pred_label.tolist() == [int(sample.pred_score.argmax())]
+        assert sample.pred_score.shape == (3,)
+
+
+def test_the_probabilities_of_every_output_are_kept():
+    multi = head().eval()
+    feats = maps()
+    logits = multi(feats)
+    predicted = multi.predict(feats, samples(0, 1, 2, 0))
+    assert list(predicted[2].output_scores) == NAMES
+    assert torch.allclose(predicted[2].output_scores['scale0'], logits['scale0'][2].softmax(0))
+
+
+def test_the_clips_of_a_sample_are_averaged():
+    multi = head(decision='last').eval()
+    feats = maps(4)
+    first, second = multi.predict(feats, samples(0, 1))
+    expected = multi(feats)['fused'].softmax(1).view(2, 2, 3).mean(1)
+    assert torch.allclose(torch.stack([first.pred_score, second.pred_score]), expected)
+
+
+def test_fused_alone_takes_the_last_map_and_is_the_decision():
+    single = head(outputs='fused').eval()
+    feats = maps()
+    logits = single(feats)
+    assert list(logits) == list(single.classifiers) == ['fused']
+    sample = single.predict(feats, samples(0, 1, 2, 0))[0]
+    assert torch.allclose(sample.pred_score, logits['fused'][0].softmax(0))
+    assert list(single.loss(feats, samples(0, 1, 2, 0))) == ['fused_top1_acc', 'fused_loss_cls']
+
+
+def test_an_int_makes_a_plain_head_of_one_output():
+    plain = MultiOutputHead(3, 7).eval()
+    assert plain(maps()[-1])['fused'].shape == (4, 3)
+
+
+def test_another_number_of_maps_than_announced_is_an_error():
+    with pytest.raises(ValueError, match='zip'):
+        head()(maps()[:2])
+
+
+def test_one_clip_can_be_trained_on():
+    losses = head().loss(maps(1), samples(1))
+    assert all(value.isfinite() for value in losses.values())
+
+
+def test_logits_are_float32_under_autocast():
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        logits = head()(maps())
+    assert {x.dtype for x in logits.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize('wrong', [{'outputs': 'some'}, {'decision': 'median'}, {'average_clips': None}])
+def test_an_unknown_choice_names_the_known_ones(wrong):
+    with pytest.raises(ValueError, match=f'{next(iter(wrong))} must be one of'):
+        head(**wrong)
+
+
+def test_first_weights_are_small():
+    multi = head(init_std=0.01)
+    multi.init_weights()
+    assert multi.classifiers['fused'].weight.std() < 0.03
+    assert multi.classifiers['fused'].bias.abs().sum() == 0

@@ -1,0 +1,198 @@
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from mmaction.models.backbones import ResNet3d
+from mmengine.logging import MMLogger
+from safetensors.torch import save_file
+from test_multiscale_resnet3d import I3D, initialised
+from torchvision.models.resnet import Bottleneck
+
+from mer_bench.errors import InputError
+from mer_bench.models import MultiScaleResNet3d
+from mer_bench.models.backbones.pretrained import load_pretrained, mmaction_name
+
+SMALL = {'base_channels': 8}
+
+
+class Attack:
+    """Unpickles into a call of ``print``."""
+
+    def __reduce__(self):
+        return print, ('code of the file was run',)
+
+
+class SmallResNet50(torchvision.models.ResNet):
+    """torchvision's ResNet-50 at an eighth of its width, with torchvision's names."""
+
+    def __init__(self, in_channels=3):
+        torch.nn.Module.__init__(self)
+        self._norm_layer, self.inplanes, self.dilation = torch.nn.BatchNorm2d, 8, 1
+        self.groups, self.base_width = 1, 64
+        self.conv1 = torch.nn.Conv2d(in_channels, 8, 7, 2, 3, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(8)
+        for i, blocks in enumerate((3, 4, 6, 3)):
+            setattr(self, f'layer{i + 1}', self._make_layer(Bottleneck, 8 * 2**i, blocks, stride=min(i + 1, 2)))
+        self.fc = torch.nn.Linear(256, 10)
+
+
+def picture_weights(in_channels=3):
+    """A random state dict with torchvision's names; random norms too, so that a lost one is seen."""
+    weights = SmallResNet50(in_channels).state_dict()
+    return {name: torch.rand_like(w) + 0.5 if w.dim() == 1 else w for name, w in weights.items()}
+
+
+def saved(tmp_path, content, name='weights.pth'):
+    torch.save(content, tmp_path / name)
+    return str(tmp_path / name)
+
+
+def test_a_2d_checkpoint_is_inflated_as_mmaction_does_it(tmp_path):
+    path = saved(tmp_path, picture_weights())
+    stock = initialised(ResNet3d, **SMALL, **{**I3D, 'pretrained': path})
+    ours = initialised(seed=1, **SMALL, pretrained=path, out_indices=(3,))
+    for name, weight in stock.state_dict().items():
+        assert torch.equal(ours.state_dict()[name], weight), name
+    x = torch.randn(1, 3, 8, 32, 32)
+    stock.eval()
+    assert torch.equal(ours.eval()(x), stock(x))
+
+
+def test_a_still_clip_gives_the_answer_of_the_picture(tmp_path):
+    weights = picture_weights()
+    backbone = initialised(**SMALL, pretrained=saved(tmp_path, weights))
+    picture = torch.randn(1, 3, 28, 28)
+    clip = picture.unsqueeze(2).expand(-1, -1, 9, -1, -1)
+    middle = backbone.conv1.conv(clip)[:, :, 2]
+    expected = torch.nn.functional.conv2d(picture, weights['conv1.weight'], stride=2, padding=3)
+    assert torch.allclose(middle, expected, atol=1e-4)
+
+
+def test_red_green_blue_go_one_to_one_onto_u_v_strain(tmp_path):
+    weights = picture_weights()
+    backbone = initialised(**SMALL, pretrained=saved(tmp_path, weights))
+    for channel in range(3):
+        expected = weights['conv1.weight'][:, channel] / 5
+        assert torch.equal(backbone.conv1.conv.weight[:, channel, 2], expected)
+
+
+def test_another_number_of_channels_gets_their_mean(tmp_path):
+    weights = picture_weights()
+    backbone = initialised(**SMALL, in_channels=2, pretrained=saved(tmp_path, weights))
+    expected = weights['conv1.weight'].mean(1) / 5
+    for channel in range(2):
+        assert torch.allclose(backbone.conv1.conv.weight[:, channel, 0], expected)
+
+
+@pytest.mark.parametrize('prefix', ['', 'backbone.', 'module.backbone.'])
+@pytest.mark.parametrize('wrapped', [True, False])
+def test_a_3d_checkpoint_gives_the_network_it_came_from(tmp_path, prefix, wrapped):
+    stock = initialised(ResNet3d, **SMALL, **I3D)
+    weights = {prefix + name: weight for name, weight in stock.state_dict().items()}
+    weights['cls_head.fc_cls.weight'] = torch.zeros(3, 256)
+    path = saved(tmp_path, {'meta': {'epoch': 1}, 'state_dict': weights} if wrapped else weights)
+    ours = initialised(seed=1, **SMALL, pretrained=path, out_indices=(3,))
+    x = torch.randn(1, 3, 8, 32, 32)
+    stock.eval()
+    assert torch.equal(ours.eval()(x), stock(x))
+
+
+def test_its_own_checkpoint_brings_the_blocks_back(tmp_path):
+    first = initialised(**SMALL)
+    torch.nn.init.normal_(first.multiscale['layer1'].mix.norm.weight)
+    second = initialised(seed=1, **SMALL, pretrained=saved(tmp_path, first.state_dict()))
+    for name, weight in first.state_dict().items():
+        assert torch.equal(second.state_dict()[name], weight), name
+
+
+def test_safetensors_are_read(tmp_path):
+    weights = picture_weights()
+    save_file(weights, tmp_path / 'weights.safetensors')
+    report = load_pretrained(MultiScaleResNet3d(**SMALL), tmp_path / 'weights.safetensors')
+    assert len(report['inflated']) == 53
+
+
+def test_the_report_names_every_weight(tmp_path):
+    weights = picture_weights()
+    del weights['layer1.0.bn2.bias']
+    weights['layer2.0.conv1.weight'] = torch.zeros(3, 3, 1, 1)
+    report = load_pretrained(MultiScaleResNet3d(**SMALL), saved(tmp_path, weights))
+    assert len(report['inflated']) == 52
+    assert report['other_shape'] == ['layer2.0.conv1.conv.weight']
+    assert report['unexpected'] == ['fc.bias', 'fc.weight']
+    assert [name for name in report['missing'] if not name.startswith('multiscale.')] == ['layer1.0.conv2.bn.bias']
+    assert 'layer4.2.conv3.bn.running_var' in report['matched']
+
+
+def test_the_log_tells_counts_and_layers(tmp_path, monkeypatch):
+    lines = []
+    logger = MMLogger.get_instance('test_pretrained')
+    monkeypatch.setattr(logger, 'info', lines.append)
+    load_pretrained(MultiScaleResNet3d(**SMALL), saved(tmp_path, picture_weights()), logger)
+    text = '\n'.join(lines)
+    assert '53 inflated: conv1.conv, layer1.0, layer1.1, ' in text
+    assert '144 missing: multiscale.layer1, multiscale.layer2, multiscale.layer3' in text
+    assert '2 unexpected: fc.bias, fc.weight' in text
+    assert '0 other shape: none' in text
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('conv1.weight', 'conv1.conv.weight'),
+        ('bn1.running_mean', 'conv1.bn.running_mean'),
+        ('layer1.0.bn3.bias', 'layer1.0.conv3.bn.bias'),
+        ('layer1.0.downsample.0.weight', 'layer1.0.downsample.conv.weight'),
+        ('module.backbone.layer1.0.downsample.1.bias', 'layer1.0.downsample.bn.bias'),
+        ('backbone.layer1.0.conv1.conv.weight', 'layer1.0.conv1.conv.weight'),
+        ('conv1.bn.weight', 'conv1.bn.weight'),
+    ],
+)
+def test_names_are_turned_into_those_of_mmaction(name, expected):
+    assert mmaction_name(name) == expected
+
+
+def refused(path, pattern):
+    with pytest.raises(InputError, match=pattern) as caught:
+        load_pretrained(MultiScaleResNet3d(**SMALL), path)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.filterwarnings('ignore:Detected pickle protocol')
+@pytest.mark.parametrize('as_zip', [True, False])
+def test_a_file_that_holds_code_is_refused_and_not_run(tmp_path, capsys, as_zip):
+    torch.save({'state_dict': Attack()}, tmp_path / 'evil.pth', _use_new_zipfile_serialization=as_zip)
+    refused(tmp_path / 'evil.pth', 'holds code')
+    (tmp_path / 'evil.pkl').write_bytes(pickle.dumps(Attack()))
+    refused(tmp_path / 'evil.pkl', 'holds code')
+    assert 'code of the file was run' not in capsys.readouterr().out
+
+
+def test_a_broken_file_is_refused(tmp_path):
+    path = saved(tmp_path, picture_weights())
+    content = Path(path).read_bytes()
+    for name, part in (('half.pth', content[: len(content) // 2]), ('empty.pth', b''), ('text.pth', b'weights')):
+        (tmp_path / name).write_bytes(part)
+        refused(tmp_path / name, 'damaged')
+    (tmp_path / 'half.safetensors').write_bytes(content[:100])
+    refused(tmp_path / 'half.safetensors', 'damaged')
+
+
+def test_a_missing_file_an_address_and_a_folder_are_refused(tmp_path):
+    refused(tmp_path / 'none.pth', 'no checkpoint')
+    refused(tmp_path, 'no checkpoint')
+    refused('torchvision://resnet50', 'nothing is downloaded')
+    refused('https://example.org/resnet50.pth', 'nothing is downloaded')
+
+
+@pytest.mark.parametrize('content', [[1, 2], {'epoch': 3}, {'state_dict': {}}, torch.zeros(3)])
+def test_a_file_without_weights_is_refused(tmp_path, content):
+    refused(saved(tmp_path, content), 'holds no weights')
+
+
+def test_a_checkpoint_in_which_nothing_fits_is_refused(tmp_path):
+    wider = dict(ResNet3d(**I3D, base_channels=16).state_dict())
+    refused(saved(tmp_path, wider), 'no weight of .* fits')
+    refused(saved(tmp_path, {'encoder.weight': torch.zeros(3)}), 'no weight of .* fits')
