@@ -26,11 +26,11 @@ demo: install
 	$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic_still --clip-len 8 --size 56 --flow still
 	for ablation in full no_multiscale no_attention single_head; do \
 		$(BIN)/python tools/train.py configs/mer_smic.py --data-root $(DEMO)/smic --work-dir $(DEMO)/runs/$$ablation \
-			--override configs/reduced/width16_15epochs.py $$(test $$ablation = full || echo ablations/$$ablation.py) || exit; \
+			--override configs/reduced/quarter_width.py $$(test $$ablation = full || echo ablations/$$ablation.py) || exit; \
 	done
 	@echo; echo 'Control: the full model on still pictures, which show no motion, must stay near chance.'
 	$(BIN)/python tools/train.py configs/mer_smic.py --data-root $(DEMO)/smic_still --work-dir $(DEMO)/control/still \
-		--override configs/reduced/width16_15epochs.py
+		--override configs/reduced/quarter_width.py
 	$(BIN)/python tools/leaderboard.py $(DEMO)/runs --out $(DEMO)/leaderboards/synthetic_smic.md
 
 clean:

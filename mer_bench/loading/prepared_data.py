@@ -54,11 +54,9 @@ def open_prepared_data(root: str | Path, owner: str, prepare: str) -> PreparedDa
         )
     annotations = read_annotations(root / 'annotations.csv')
     store = open_store(str(root / 'store'))
-    absent = sorted(set(annotations['sample_id']) - set(store.index))
-    if absent:
+    if digest_file(root / 'annotations.csv') != store.info['annotations_digest']:
         raise InputError(
-            f'{root}/store lacks {len(absent)} clips of annotations.csv, the first is {absent[0]}; '
-            f'run `{prepare} --out {root}`'
+            f'{root}/annotations.csv is not the table that {root}/store was made from; run `{prepare} --out {root}` again'
         )
     mean, square = clip_moments(root / 'store')
     rows = [store.index[sample_id] for sample_id in annotations['sample_id']]

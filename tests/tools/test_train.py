@@ -1,0 +1,105 @@
+"""tools/train.py and tools/test.py as a user meets them: kill -9, and one sentence for what is wrong."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import ROOT
+
+CONFIG = 'configs/mer_smic.py'
+
+
+def tool(name, *arguments, **options):
+    command = [sys.executable, f'tools/{name}.py', *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, **options)
+
+
+@pytest.mark.slow
+def test_a_training_killed_in_a_fold_ends_with_the_same_predictions(prepared_data, tiny_override, tmp_path):
+    arguments = [CONFIG, '--override', tiny_override, '--data-root', prepared_data, '--device', 'cpu', '--work-dir']
+    whole = tool('train', *arguments, tmp_path / 'whole')
+    assert whole.returncode == 0, whole.stderr
+    assert 'Confusion matrix' in whole.stdout
+    command = [sys.executable, 'tools/train.py', *map(str, arguments), str(tmp_path / 'killed')]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    in_work = tmp_path / 'killed/folds/.smic_s02/epoch_1.pth'
+    while not in_work.exists():
+        assert process.poll() is None, 'the training ended before it could be killed'
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / 'killed/predictions.csv').exists()
+    again = tool('train', *arguments, tmp_path / 'killed')
+    assert '1 of 3 folds are finished already' in again.stderr
+    assert (tmp_path / 'killed/predictions.csv').read_bytes() == (tmp_path / 'whole/predictions.csv').read_bytes()
+
+
+class Code:
+    """What a harmful checkpoint may do: run a command while it is read."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@pytest.fixture
+def harmful_checkpoint(tmp_path):
+    path = tmp_path / 'harmful.pth'
+    path.write_bytes(pickle.dumps({'state_dict': Code(f'touch {tmp_path}/harmed')}))
+    return path
+
+
+def test_a_checkpoint_with_code_is_refused_and_not_run(prepared_data, tiny_override, harmful_checkpoint, tmp_path):
+    options = ['--cfg-options', f'model.backbone.pretrained={harmful_checkpoint}', '--work-dir', tmp_path / 'run']
+    done = tool('train', CONFIG, '--override', tiny_override, '--data-root', prepared_data, *options)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith('error: ')
+    assert str(harmful_checkpoint) in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert not (tmp_path / 'harmed').exists()
+
+
+def test_test_py_refuses_a_checkpoint_with_code(prepared_data, tiny_override, harmful_checkpoint, tmp_path):
+    folder = tmp_path / 'run/folds/smic_s01'
+    folder.mkdir(parents=True)
+    harmful_checkpoint.rename(folder / 'checkpoint.pth')
+    arguments = [CONFIG, tmp_path / 'run', '--override', tiny_override, '--data-root', prepared_data, '--fold', 's01']
+    done = tool('test', *arguments)
+    assert (done.returncode, done.stdout) == (2, '')
+    assert 'folds/smic_s01/checkpoint.pth' in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert not (tmp_path / 'harmed').exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['configs/nothing.py'], 'no such config file: configs/nothing.py'),
+        ([CONFIG, '--data-root', 'nowhere'], '`make demo` needs no data'),
+        ([CONFIG, '--fold', 's77', '--data-root', 'DATA'], '--fold s77: this subject has no clips'),
+        ([CONFIG, '--cfg-options', 'model.nek=None', '--data-root', 'DATA'], 'unknown config key model.nek'),
+        ([CONFIG, '--device', 'cuda:99', '--data-root', 'DATA'], '--device cuda:99: torch sees'),
+    ],
+)
+def test_what_a_user_can_mend_is_one_sentence_and_exit_code_2(arguments, sentence, prepared_data, tmp_path):
+    arguments = [str(prepared_data) if word == 'DATA' else word for word in arguments]
+    done = tool('train', *arguments, '--work-dir', tmp_path / 'run')
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith('error: ')
+    assert sentence in done.stderr
+    assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('name', ['train', 'test'])
+def test_help_does_not_wait_for_torch(name):
+    code = f'import sys, runpy; sys.argv = ["x", "--help"]\ntry: runpy.run_path("tools/{name}.py", run_name="__main__")\n'
+    code += 'except SystemExit: sys.exit("torch" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
