@@ -20,18 +20,26 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
 
+TRAIN = $(BIN)/python tools/train.py configs/mer_smic.py
+REDUCED = --override configs/reduced/quarter_width.py
+
 demo: install
-	$(BIN)/python tools/prepare.py synthetic --like smic --out $(DEMO)/raw
-	$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic --clip-len 8 --size 56
-	$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic_still --clip-len 8 --size 56 --flow still
-	for ablation in full no_multiscale no_attention single_head; do \
-		$(BIN)/python tools/train.py configs/mer_smic.py --data-root $(DEMO)/smic --work-dir $(DEMO)/runs/$$ablation \
-			--override configs/reduced/quarter_width.py $$(test $$ablation = full || echo ablations/$$ablation.py) || exit; \
+	@echo '== synthetic faces in the folder layout of SMIC-HS'
+	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(DEMO)/raw
+	@echo '== optical flow'
+	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic --clip-len 8 --size 56
+	@echo '== still pictures of the same clips, for the control'
+	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic_still --clip-len 8 --size 56 --flow still
+	@echo '== the full model, leave one subject out'
+	@$(TRAIN) --data-root $(DEMO)/smic --work-dir $(DEMO)/runs/full $(REDUCED)
+	@for ablation in no_multiscale no_attention single_head; do \
+		echo "== ablation $$ablation"; \
+		$(TRAIN) --data-root $(DEMO)/smic --work-dir $(DEMO)/runs/$$ablation $(REDUCED) ablations/$$ablation.py || exit; \
 	done
-	@echo; echo 'Control: the full model on still pictures, which show no motion, must stay near chance.'
-	$(BIN)/python tools/train.py configs/mer_smic.py --data-root $(DEMO)/smic_still --work-dir $(DEMO)/control/still \
-		--override configs/reduced/quarter_width.py
-	$(BIN)/python tools/leaderboard.py $(DEMO)/runs --out $(DEMO)/leaderboards/synthetic_smic.md
+	@echo '== control: the full model on the still pictures, which show no motion, must stay near chance (1/3)'
+	@$(TRAIN) --data-root $(DEMO)/smic_still --work-dir $(DEMO)/still_control $(REDUCED)
+	@echo '== leaderboard'
+	@$(BIN)/python tools/leaderboard.py $(DEMO)/runs --out $(DEMO)/leaderboards/synthetic_smic.md
 
 clean:
 	rm -rf .venv $(DEMO)

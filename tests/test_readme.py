@@ -21,7 +21,7 @@ def test_the_make_targets_exist():
     targets = [line for line in COMMANDS if line.startswith('make ')]
     assert targets == ['make demo', 'make test']
     for target in targets:
-        assert run(shlex.split(target) + ['--dry-run']).returncode == 0
+        assert run([*shlex.split(target), '--dry-run']).returncode == 0
 
 
 @pytest.mark.slow

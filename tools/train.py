@@ -18,18 +18,23 @@ def main(argv: list[str] | None = None) -> None:
         help='folder of this run (default: work_dirs/CONFIG/METHOD/seedN)',
     )
     parser.add_argument('--save-checkpoints', action='store_true', help='keep the weights of every fold')
+    parser.add_argument(
+        '--jobs', type=int, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)'
+    )
     args = parser.parse_args(argv)
 
     from mer_bench.training.experiment import (
         default_work_dir,
         open_experiment,
     )  # the stack takes seconds to import
+    from mer_bench.training.fold_workers import default_jobs
     from mer_bench.training.loso import run_folds
     from mer_bench.training.summary import format_summary
 
     experiment = open_experiment(args)
     work_dir = args.work_dir or default_work_dir(experiment.method, args.seed)
-    record = run_folds(experiment, args.seed, work_dir, args.save_checkpoints)
+    jobs = args.jobs or default_jobs(experiment.device)
+    record = run_folds(experiment, args.seed, work_dir, jobs, args.save_checkpoints)
     print(format_summary(record, work_dir))
 
 

@@ -56,7 +56,8 @@ def open_prepared_data(root: str | Path, owner: str, prepare: str) -> PreparedDa
     store = open_store(str(root / 'store'))
     if digest_file(root / 'annotations.csv') != store.info['annotations_digest']:
         raise InputError(
-            f'{root}/annotations.csv is not the table that {root}/store was made from; run `{prepare} --out {root}` again'
+            f'{root}/annotations.csv is not the table that {root}/store was made from; '
+            f'run `{prepare} --out {root}` again'
         )
     mean, square = clip_moments(root / 'store')
     rows = [store.index[sample_id] for sample_id in annotations['sample_id']]

@@ -39,3 +39,7 @@ class FlowStore:
                 f'{self.path}: flow.npy has {len(self.clips)} clips, index.csv {len(self.index)}, store.json '
                 f'{self.info["n_clips"]}; remove the folder and run tools/prepare.py'
             )
+
+    def __reduce__(self) -> tuple:
+        """A copy in another process maps the same file."""
+        return FlowStore, (self.path,)

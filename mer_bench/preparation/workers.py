@@ -1,12 +1,9 @@
 """The clips of a build over worker processes; a stop at any point leaves a build that can be continued."""
 
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -16,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mer_bench.preparation.store_build import DoneClip, append_done, read_done, write_clip
+from mer_bench.processes import follow_parent
 
 ClipFunction = Callable[..., tuple[np.ndarray, int | None]]
 
@@ -48,23 +46,9 @@ def progress_bar() -> Progress:
 
 def compute_row(build: Path, row: int, function: ClipFunction, arguments: tuple, parent: int) -> DoneClip:
     """Compute one clip and write it into its row; runs in a worker."""
-    if os.getpid() != parent:
-        follow_parent(parent)
+    follow_parent(parent)
     cv2.setNumThreads(1)
     start = time.perf_counter()
     clip, apex = function(*arguments)
     write_clip(build, row, clip)
     return DoneClip(row, apex, time.perf_counter() - start)
-
-
-@cache
-def follow_parent(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -25,3 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--cfg-options', metavar='K=V', help='such as train_cfg.max_epochs=5', **many)
     parser.add_argument('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
+    parser.add_argument(
+        '--threads',
+        type=int,
+        default=1,
+        metavar='N',
+        help='CPU threads of a training; their number may change the last digits (default: 1)',
+    )

@@ -4,7 +4,9 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from mmengine.registry import init_default_scope
+from mmengine.utils import import_modules_from_strings
 
 from mer_bench.loading.prepared_data import PreparedData, open_prepared_data
 from mer_bench.protocols.folds import Fold, leave_one_subject_out, select_folds
@@ -21,17 +23,26 @@ class Experiment:
     folds: list[Fold]
     chosen: list[Fold]
     device: str
+    threads: int
+
+    def activate(self) -> None:
+        """Set up this process, main or worker: device, threads, and what the config registers."""
+        set_device(self.device)
+        torch.set_num_threads(self.threads)
+        import_modules_from_strings(**self.method.cfg.custom_imports)
+        init_default_scope(self.method.cfg.default_scope)
 
 
 def open_experiment(args: argparse.Namespace) -> Experiment:
     """Read the config and the prepared data; whatever is wrong with them is told before any training."""
     device = set_device(args.device)
     method = load_method(args.config, args.override, parse_options(args.cfg_options))
-    init_default_scope(method.cfg.default_scope)
     root = args.data_root or method.cfg.data_root
     data = open_prepared_data(root, **method.cfg.data_source)
     folds = leave_one_subject_out(data.annotations)
-    return Experiment(method, data, folds, select_folds(folds, args.fold), device)
+    experiment = Experiment(method, data, folds, select_folds(folds, args.fold), device, args.threads)
+    experiment.activate()
+    return experiment
 
 
 def default_work_dir(method: Method, seed: int) -> Path:

@@ -17,7 +17,7 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     cfg, data = copy.deepcopy(experiment.method.cfg), experiment.data
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = fold.folder
-    if (work_dir / 'last_checkpoint').exists():
+    if _has_checkpoint(work_dir):
         cfg.update(resume=True, load_from=None)
     # on CUDA some 3D pooling and interpolation kernels have no deterministic form
     cfg.randomness = dict(seed=seed, deterministic=experiment.device == 'cpu')
@@ -41,6 +41,12 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     if experiment.device != 'cpu':
         cfg.optim_wrapper = dict(cfg.optim_wrapper, type='AmpOptimWrapper')
     return cfg
+
+
+def _has_checkpoint(work_dir: Path) -> bool:
+    """Say whether MMEngine's pointer to the newest checkpoint leads to a file."""
+    pointer = work_dir / 'last_checkpoint'
+    return pointer.exists() and Path(pointer.read_text()).is_file()
 
 
 def balanced_weights(labels: np.ndarray, num_classes: int) -> list[float]:

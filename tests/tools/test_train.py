@@ -100,6 +100,10 @@ def test_what_a_user_can_mend_is_one_sentence_and_exit_code_2(arguments, sentenc
 
 @pytest.mark.parametrize('name', ['train', 'test'])
 def test_help_does_not_wait_for_torch(name):
-    code = f'import sys, runpy; sys.argv = ["x", "--help"]\ntry: runpy.run_path("tools/{name}.py", run_name="__main__")\n'
+    code = (
+        f'import sys, runpy; sys.argv = ["x", "--help"]\ntry: runpy.run_path("tools/{name}.py", run_name="__main__")\n'
+    )
     code += 'except SystemExit: sys.exit("torch" in sys.modules)'
-    assert subprocess.run([sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    )

@@ -12,7 +12,7 @@ FOLD = Fold('smic/s02', ('smic/s01', 'smic/s03'), ('smic/s02',))
 
 
 def experiment_on(data_root, **changes):
-    args = dict(config=str(ROOT / 'configs/mer_smic.py'), override=[], fold=[], cfg_options=[], device='cpu')
+    args = dict(config=str(ROOT / 'configs/mer_smic.py'), override=[], fold=[], cfg_options=[], device='cpu', threads=1)
     return open_experiment(argparse.Namespace(**(args | dict(data_root=str(data_root)) | changes)))
 
 

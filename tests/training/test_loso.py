@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.training import loso
+from mer_bench.training import fold, fold_workers, loso
 from mer_bench.training.checkpoints import predict_with_checkpoints
 from tests.training.test_fold_config import experiment_on
 
@@ -64,17 +64,14 @@ def test_folds_in_another_order_and_one_by_one_give_the_same_bytes(finished, pre
 
 
 def test_a_training_stopped_between_epochs_continues_to_the_same_bytes(finished, experiment, tmp_path, monkeypatch):
-    run_fold, reported = loso.run_fold, []
+    reported = []
 
-    def stop_in_second_epoch(*args):
-        def report(epoch):
-            reported.append(epoch)
-            if reported == [0, 1, 2]:
-                raise KeyboardInterrupt
+    def stop_in_second_epoch(folder, epoch):
+        reported.append(epoch)
+        if reported == [0, 1, 2]:
+            raise KeyboardInterrupt
 
-        return run_fold(*args[:-1], report)
-
-    monkeypatch.setattr(loso, 'run_fold', stop_in_second_epoch)
+    monkeypatch.setattr(fold, 'report_epoch', stop_in_second_epoch)
     with pytest.raises(KeyboardInterrupt):
         loso.run_folds(experiment, 0, tmp_path)
     loso.run_folds(experiment, 0, tmp_path)
@@ -82,8 +79,14 @@ def test_a_training_stopped_between_epochs_continues_to_the_same_bytes(finished,
     assert (tmp_path / 'predictions.csv').read_bytes() == (finished[0] / 'predictions.csv').read_bytes()
 
 
+@pytest.mark.slow
+def test_two_folds_at_a_time_give_the_same_bytes(finished, experiment, tmp_path):
+    loso.run_folds(experiment, 0, tmp_path, jobs=2)
+    assert (tmp_path / 'predictions.csv').read_bytes() == (finished[0] / 'predictions.csv').read_bytes()
+
+
 def test_a_finished_run_is_not_trained_again(finished, experiment, monkeypatch):
-    monkeypatch.setattr(loso, 'run_fold', lambda *args: pytest.fail('a finished fold was trained again'))
+    monkeypatch.setattr(fold_workers, 'run_fold', lambda *args: pytest.fail('a finished fold was trained again'))
     assert loso.run_folds(experiment, 0, finished[0])['scores'] == finished[1]['scores']
 
 

@@ -1,0 +1,82 @@
+"""One fold from its config to its folder of results; runs in the main process or in a worker."""
+
+import shutil
+import time
+from functools import partial
+from pathlib import Path
+
+from mer_bench.files import write_json
+from mer_bench.processes import follow_parent
+from mer_bench.protocols.folds import Fold
+from mer_bench.training.experiment import Experiment
+from mer_bench.training.fold_config import fold_config
+from mer_bench.training.fold_runner import save_weights, train
+
+EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
+RESULTS = ('predictions.csv', 'config.py', 'train.log', 'fold.json', 'checkpoint.pth')
+
+
+def run_fold(
+    experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save_checkpoints: bool, parent: int
+) -> dict:
+    """Train and test one fold; leave predictions.csv, config.py, train.log and fold.json in `folds/<name>`.
+
+    Args:
+        parent: Number of the process that asked for the fold; with its end a worker ends too.
+    """
+    follow_parent(parent)
+    experiment.activate()
+    folder = folder_in_work(work_dir, fold)
+    folder.mkdir(parents=True, exist_ok=True)
+    cfg = fold_config(experiment, fold, seed, folder)
+    start = time.perf_counter()
+    runner = train(cfg, partial(report_epoch, folder))
+    trained = time.perf_counter()
+    runner.test()
+    result = dict(
+        fold=fold.name,
+        n_train=len(runner.train_dataloader.dataset),
+        n_test=len(runner.test_dataloader.dataset),
+        train_seconds=trained - start,
+        test_seconds=time.perf_counter() - trained,
+    )
+    write_json(folder / 'fold.json', result)
+    if save_checkpoints:
+        save_weights(runner, folder / 'checkpoint.pth')
+    _keep_results(folder)
+    folder.rename(finished_folder(work_dir, fold))
+    return result
+
+
+def finished_folder(work_dir: Path, fold: Fold) -> Path:
+    """The folder of a finished fold; it appears whole."""
+    return work_dir / 'folds' / fold.folder
+
+
+def folder_in_work(work_dir: Path, fold: Fold) -> Path:
+    """The folder of a fold that is being trained."""
+    return work_dir / 'folds' / f'.{fold.folder}'
+
+
+def report_epoch(folder: Path, epoch: int) -> None:
+    """Note the number of finished epochs."""
+    (folder / EPOCH).write_text(str(epoch))
+
+
+def read_epoch(work_dir: Path, fold: Fold, max_epochs: int) -> int:
+    """Return how many epochs of a fold are done."""
+    if finished_folder(work_dir, fold).exists():
+        return max_epochs
+    try:
+        return int((folder_in_work(work_dir, fold) / EPOCH).read_text() or 0)
+    except FileNotFoundError:
+        return 0
+
+
+def _keep_results(folder: Path) -> None:
+    """Remove the checkpoints for continuing and MMEngine's empty log folder."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in RESULTS:
+            path.unlink()

@@ -1,0 +1,85 @@
+"""Many folds over worker processes, under one progress bar of folds and epochs."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mer_bench.errors import InputError
+from mer_bench.protocols.folds import Fold
+from mer_bench.training.experiment import Experiment
+from mer_bench.training.fold import finished_folder, read_epoch, run_fold
+
+# what one training of the full model takes at 3x16x112x112 and batch 16
+BYTES_PER_JOB = 6 * 2**30
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def default_jobs(device: str) -> int:
+    """One training per CPU core, as far as the memory reaches; one on a GPU."""
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    return max(1, min(os.cpu_count() or 1, memory // BYTES_PER_JOB)) if device == 'cpu' else 1
+
+
+def run_missing(experiment: Experiment, seed: int, work_dir: Path, jobs: int, save_checkpoints: bool) -> None:
+    """Train the chosen folds that are not finished, `jobs` at a time.
+
+    Raises:
+        InputError: The system ended a worker.
+    """
+    folds = experiment.chosen
+    missing = [fold for fold in folds if not finished_folder(work_dir, fold).exists()]
+    arguments = (seed, work_dir, save_checkpoints, os.getpid())
+    tasks = (joblib.delayed(run_fold)(experiment, fold, *arguments) for fold in missing)
+    parallel = joblib.Parallel(
+        n_jobs=max(1, min(jobs, len(missing))), batch_size=1, pre_dispatch='n_jobs', return_as='generator_unordered'
+    )
+    try:
+        with _progress(folds, work_dir, experiment.method.cfg.train_cfg.max_epochs) as console:
+            if len(missing) < len(folds):
+                console.print(f'{len(folds) - len(missing)} of {len(folds)} folds are finished already')
+            with closing(parallel(tasks)) as results:
+                for result in results:
+                    console.print(
+                        f'{result["fold"]}: {result["n_train"]} clips to train, {result["n_test"]} to test, '
+                        f'{result["train_seconds"]:.0f} s'
+                    )
+    except TerminatedWorkerError as error:
+        raise InputError(
+            'the system ended a training process, mostly for want of memory; '
+            f'run the same command again with fewer --jobs than {jobs}, finished folds stay'
+        ) from error
+
+
+@contextmanager
+def _progress(folds: list[Fold], work_dir: Path, max_epochs: int) -> Iterator[Console]:
+    """Show a bar over the epochs of all folds, and yield the console above it."""
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TextColumn('epochs'))
+    bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+    task = bar.add_task('', total=len(folds) * max_epochs)
+    stop = threading.Event()
+
+    def look() -> None:
+        epochs = [read_epoch(work_dir, fold, max_epochs) for fold in folds]
+        bar.update(task, completed=sum(epochs), description=f'{epochs.count(max_epochs)} of {len(folds)} folds')
+
+    def watch() -> None:
+        while not stop.wait(SECONDS_BETWEEN_LOOKS):
+            look()
+
+    look()
+    watcher = threading.Thread(target=watch, daemon=True)
+    with bar:
+        watcher.start()
+        try:
+            yield bar.console
+        finally:
+            stop.set()
+            watcher.join()
+            look()
