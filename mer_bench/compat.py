@@ -14,18 +14,21 @@ DRN = 'mmaction.models.localizers.drn.drn'
 
 def apply() -> None:
     """Mend everything, before the first import of ``mmaction.models``. A second call changes nothing."""
-    silence_import_warnings()
+    silence_warnings()
     allow_missing_drn()
     skip_multimodal()
     allow_mmengine_checkpoints()
 
 
-def silence_import_warnings() -> None:
-    """Drop the one warning of a clean import: mmcv-lite has no compiled MultiScaleDeformableAttention.
+def silence_warnings() -> None:
+    """Drop two warnings that a user can do nothing about.
 
-    Nothing here uses that layer. Ends when mmcv-lite (2.1.0 as measured) no longer says so at import.
+    mmcv-lite says at import that it has no compiled MultiScaleDeformableAttention, which nothing here uses; ends when
+    mmcv-lite (2.1.0 as measured) no longer does. mmengine says in a worker of joblib that it changes the start method
+    of processes; ends when mmengine (0.10.7 as measured) leaves that alone where no loader has workers.
     """
-    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    for message in ('Fail to import ``MultiScaleDeformableAttention``', 'Multi-processing start method'):
+        warnings.filterwarnings('ignore', message=message)
 
 
 def allow_missing_drn() -> bool:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mer_bench.errors import run_tool
-from mer_bench.training.arguments import add_arguments
+from mer_bench.training.arguments import add_arguments, positive
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('--save-checkpoints', action='store_true', help='keep the weights of every fold')
     parser.add_argument(
-        '--jobs', type=int, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)'
+        '--jobs', type=positive, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)'
     )
     args = parser.parse_args(argv)
 

@@ -3,6 +3,13 @@
 import argparse
 
 
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f'a number of at least 1 was expected, got {text}')
+    return number
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`mer_bench.training.experiment.open_experiment` reads."""
     parser.add_argument('config', metavar='CONFIG', help='such as configs/mer_smic.py')
@@ -27,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
     parser.add_argument(
         '--threads',
-        type=int,
+        type=positive,
         default=1,
         metavar='N',
         help='CPU threads of a training; their number may change the last digits (default: 1)',

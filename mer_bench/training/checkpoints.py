@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import track
 
 from mer_bench.errors import InputError
@@ -30,7 +31,7 @@ def predict_with_checkpoints(experiment: Experiment, seed: int, run: Path, out: 
     with tempfile.TemporaryDirectory() as scratch:
         tables = [
             _predict_fold(experiment, fold, seed, path, Path(scratch, fold.folder))
-            for fold, path in track(weights.items(), description='folds')
+            for fold, path in track(weights.items(), description='folds', console=Console(stderr=True))
         ]
         write_predictions(pool_predictions(tables), out)
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import runpy
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from mer_bench.errors import run_tool
 from tests.conftest import ROOT
 
 CONFIG = 'configs/mer_smic.py'
@@ -21,7 +23,7 @@ def tool(name, *arguments, **options):
 
 @pytest.mark.slow
 def test_a_training_killed_in_a_fold_ends_with_the_same_predictions(prepared_data, tiny_override, tmp_path):
-    arguments = [CONFIG, '--override', tiny_override, '--data-root', prepared_data, '--device', 'cpu', '--work-dir']
+    arguments = [CONFIG, '--override', tiny_override, '--data-root', prepared_data, '--jobs', '1', '--work-dir']
     whole = tool('train', *arguments, tmp_path / 'whole')
     assert whole.returncode == 0, whole.stderr
     assert 'Confusion matrix' in whole.stdout
@@ -88,13 +90,18 @@ def test_test_py_refuses_a_checkpoint_with_code(prepared_data, tiny_override, ha
         ([CONFIG, '--device', 'cuda:99', '--data-root', 'DATA'], '--device cuda:99: torch sees'),
     ],
 )
-def test_what_a_user_can_mend_is_one_sentence_and_exit_code_2(arguments, sentence, prepared_data, tmp_path):
-    arguments = [str(prepared_data) if word == 'DATA' else word for word in arguments]
-    done = tool('train', *arguments, '--work-dir', tmp_path / 'run')
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith('error: ')
-    assert sentence in done.stderr
+def test_what_a_user_can_mend_is_one_sentence_and_exit_code_2(arguments, sentence, prepared_data, tmp_path, capfd):
+    arguments = [
+        str(prepared_data) if word == 'DATA' else str(ROOT / word) if word == CONFIG else word for word in arguments
+    ]
+    main = runpy.run_path(str(ROOT / 'tools/train.py'))['main']
+    with pytest.raises(SystemExit) as stop:
+        run_tool(lambda: main([*arguments, '--work-dir', str(tmp_path / 'run')]))
+    errors = capfd.readouterr().err.splitlines()
+    assert stop.value.code == 2
+    assert len(errors) == 1
+    assert errors[0].startswith('error: ')
+    assert sentence in errors[0]
     assert not (tmp_path / 'run').exists()
 
 
