@@ -1,5 +1,6 @@
 """The part of record.json that is known before the first fold."""
 
+import logging
 import platform
 import subprocess
 from datetime import date
@@ -14,6 +15,7 @@ from mmaction.registry import MODELS
 
 import mer_bench
 from mer_bench.files import digest_of
+from mer_bench.models.backbones.pretrained import load_pretrained
 from mer_bench.models.complexity import complexity
 from mer_bench.training.experiment import Experiment
 
@@ -23,7 +25,10 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips = data.annotations
     info = data.store.info
-    parameters, flops = complexity(MODELS.build(method.cfg.model), tuple(data.store.clips.shape[1:]))
+    model = MODELS.build(method.cfg.model)
+    if path := method.cfg.model.backbone.get('pretrained'):
+        load_pretrained(model.backbone, path, logging.getLogger(__name__))  # tells a wrong file before the first fold
+    parameters, flops = complexity(model, tuple(data.store.clips.shape[1:]))
     text = method.text
     return dict(
         schema_version=1,
