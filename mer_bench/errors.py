@@ -9,11 +9,16 @@ class InputError(ValueError):
 
 
 def run_tool(main: Callable[[], None]) -> None:
-    """Run a command line tool: exit code 0, 2 for an :class:`InputError`, 130 for Ctrl-C."""
+    """Run a tool: exit code 0, 2 for an :class:`InputError` or a path that cannot be used, 130 for Ctrl-C."""
     try:
         main()
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f'error: {error.filename}: {error.strerror}; check path, rights and free space', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print('stopped; run the same command again to continue', file=sys.stderr)

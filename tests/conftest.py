@@ -40,7 +40,7 @@ def write_prepared_data(root: Path, subjects: int = 3, clips_per_class: int = 2,
     ]
     table = annotation_table(rows)
     parameters = {'dataset': 'smic', 'synthetic': True, 'flow': 'tvl1', 'flow_parameters': {}, 'clip_len': clip_len}
-    parameters |= {'size': [size, size], 'apex': 'middle', 'sampling': 'none: numbers of a test'}
+    parameters |= {'size': [size, size], 'apex': 'middle', 'sampling': 'none: numbers of a test', 'opencv': ''}
     root.mkdir(parents=True)
     build = start_build(root, parameters, (len(table), 3, clip_len, size, size))
     rng = np.random.default_rng(0)

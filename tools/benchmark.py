@@ -28,8 +28,10 @@ def benchmark_model(args: argparse.Namespace) -> None:
     from rich.console import Console
 
     from mer_bench.benchmarks.model_cost import Settings, compare, table
+    from mer_bench.training.device import set_device
 
-    settings = Settings(args.size, args.clip_len, args.batch, args.rounds, args.threads, args.device)
+    device = set_device(args.device)
+    settings = Settings(args.size, args.clip_len, args.batch, args.rounds, args.threads, device)
     result = compare(CONFIG, settings)
     if args.json:
         print(json.dumps(result, indent=2))

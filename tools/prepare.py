@@ -1,7 +1,6 @@
 """Prepare a data set: raw folder -> annotations.csv and the flow store that training reads."""
 
 import argparse
-import os
 
 from mer_bench.errors import InputError, run_tool
 from mer_bench.preparation.settings import APEXES, FLOWS, FlowSettings
@@ -31,7 +30,7 @@ def add_smic(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument('--out', default='data/smic', metavar='DIR', help='where to write')
     parser.add_argument(
-        '--flow', choices=FLOWS, default=defaults.flow, help='optical flow; still: the frames themselves, a control'
+        '--flow', choices=FLOWS, default=defaults.flow, help='optical flow; still: the apex frame alone, a control'
     )
     parser.add_argument('--clip-len', type=int, default=defaults.clip_len, metavar='T', help='sampled frames per clip')
     parser.add_argument('--size', type=int, default=defaults.size, metavar='PIXELS', help='height and width to store')
@@ -41,7 +40,7 @@ def add_smic(commands: argparse._SubParsersAction) -> None:
         default=defaults.apex,
         help='SMIC has no apex label: take the middle frame, or the one with the largest mean motion since the onset',
     )
-    parser.add_argument('--workers', type=int, default=os.cpu_count(), metavar='N', help='processes')
+    parser.add_argument('--workers', type=int, metavar='N', help='processes; all cores if not given')
 
 
 def add_flow_images(commands: argparse._SubParsersAction) -> None:
@@ -75,7 +74,7 @@ def add_command(commands, name: str, run, text: str) -> argparse.ArgumentParser:
 
 def run_smic(args: argparse.Namespace) -> None:
     settings = FlowSettings(args.flow, args.clip_len, args.size, args.apex)
-    if args.workers < 1:
+    if args.workers is not None and args.workers < 1:
         raise InputError(f'workers must be at least 1, got {args.workers}; leave --workers out for all cores')
     from mer_bench.preparation.prepare import prepare_smic
 

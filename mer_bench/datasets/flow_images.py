@@ -16,12 +16,11 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.datasets.label_table import EMOTIONS, read_labels, spell
-from mer_bench.datasets.table import annotation_table
+from mer_bench.datasets.table import MARKER, annotation_table
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
 
 FPS = {'smic': 100.0, 'casme2': 200.0, 'samm': 200.0}
-MARKER = 'synthetic.json'  # lies beside generated pictures
 PICTURE_NAME = re.compile(r'([^_]+)_(.+?)\s*\.png', re.IGNORECASE)
 SHARES = ('u_train', 'u_test')
 TRAIN, TEST = SHARES
@@ -133,10 +132,11 @@ def fold_folders(folder: Path) -> list[Path]:
 def rows_of_folds(folder: Path) -> list[dict]:
     """Return one row per clip of the fold layout after checking its copies."""
     copies = defaultdict(list)
-    for fold in fold_folders(folder):
+    folds = fold_folders(folder)
+    for fold in folds:
         for copy in read_fold(fold):
             copies[copy.subject, copy.clip].append(copy)
-    return [check_copies(clip) for _, clip in sorted(copies.items())]
+    return [check_copies(clip, len(folds)) for _, clip in sorted(copies.items())]
 
 
 def read_fold(fold: Path) -> list[Copy]:
@@ -170,8 +170,8 @@ def class_pictures(share: Path) -> list[tuple[str, Path]]:
     return [(EMOTIONS[int(folder.name)], path) for folder in folders for path in pictures(folder)]
 
 
-def check_copies(copies: list[Copy]) -> dict:
-    """Return the row of a clip from its copies, which must show one picture in one class."""
+def check_copies(copies: list[Copy], folds: int) -> dict:
+    """Return the row of a clip from its copies, one in each fold, which must show one picture in one class."""
     tests = [copy for copy in copies if copy.share == TEST]
     if len(tests) != 1:
         raise InputError(
@@ -179,6 +179,10 @@ def check_copies(copies: list[Copy]) -> dict:
             f'{copies[0].subject} or remove the copies'
         )
     own = tests[0]
+    if len(copies) != folds:
+        raise InputError(
+            f'{own.path}: expected a copy of this clip in each of the {folds} folders, found {len(copies)}; add them'
+        )
     own_digest = digest_file(own.path)
     for copy in copies:
         if copy.emotion != own.emotion:
@@ -205,13 +209,14 @@ def count_classes(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([pd.DataFrame([counts.sum()], index=['full']), counts])
 
 
-def official_note(table: pd.DataFrame) -> str | None:
-    """Say where the class counts differ from the official list of 442 clips; None when they agree."""
+def official_note(table: pd.DataFrame, parts: list[str]) -> str | None:
+    """Say in which `parts` (keys of `OFFICIAL_COUNTS`) the class counts differ from the official list, if in any."""
     counts = {name: tuple(row) for name, row in count_classes(table).iterrows()}
-    other = [name for name, official in OFFICIAL_COUNTS.items() if counts.get(name) != official]
+    other = [name for name in parts if counts.get(name) != OFFICIAL_COUNTS[name]]
     if not other:
         return None
     return (
-        f'note: the class counts of {", ".join(other)} are not those of the official MEGC2019 list '
-        '(negative, positive, surprise: full 250, 109, 83); scores will not compare with published ones'
+        'note: these are not the counts of the official MEGC2019 list (negative, positive, surprise: '
+        + '; '.join(f'{name} {", ".join(map(str, OFFICIAL_COUNTS[name]))}' for name in other)
+        + '); scores will not compare with published ones'
     )

@@ -9,27 +9,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.table import annotation_table
+from mer_bench.datasets.label_table import EMOTIONS, spell
+from mer_bench.datasets.table import MARKER, annotation_table
 from mer_bench.errors import InputError
 
-EMOTIONS = ('negative', 'positive', 'surprise')
 FPS = 100.0
 FRAME_NAME = re.compile(r'(?:reg_)?image(\d+)\.(?:bmp|jpg)', re.IGNORECASE)
 SUBJECT_NAME = re.compile(r's(\d+)', re.IGNORECASE)
-MARKER = 'synthetic.json'  # lies beside a generated tree
 
 
 def read_smic(raw: str | Path) -> pd.DataFrame:
     """Read the annotation table of SMIC-HS; onset and offset are a clip's first and last frame.
 
     Args:
-        raw: the folder `HS`, or one that holds it.
+        raw: the folder `HS`, or one that holds it. `frames_dir` is relative to `HS`.
     """
-    raw = Path(raw)
-    tree = find_tree(raw)
-    synthetic = any((folder / MARKER).exists() for folder in (raw, tree, tree.parent, tree.parent.parent))
+    tree = find_tree(Path(raw))
+    synthetic = any((folder / MARKER).exists() for folder in (tree, tree.parent, tree.parent.parent))
     rows = [
-        clip_row(clip, subject, emotion, raw, synthetic)
+        clip_row(clip, subject, emotion, tree, synthetic)
         for subject in subject_folders(tree)
         for emotion, clip in micro_clips(subject)
     ]
@@ -44,13 +42,18 @@ def find_tree(raw: Path) -> Path:
             'available on request from the University of Oulu, CMVS)'
         )
     if is_tree(raw):
+        if raw.resolve().name.upper() in ('VIS', 'NIR'):
+            raise InputError(
+                f'{raw}: this is SMIC-{raw.resolve().name.upper()}; only SMIC-HS is read, give the folder HS'
+            )
         return raw
-    trees = [tree for depth in range(4) for tree in raw.glob('*/' * depth + 'HS') if is_tree(tree)]
+    found = [tree for depth in range(4) for tree in raw.glob('*/' * depth + 'HS') if is_tree(tree)]
+    trees = [tree for tree in found if '__MACOSX' not in tree.parts]
     if not trees:
         raise InputError(f'{raw}: expected HS/s1/micro/negative/... in or below it, found no such tree; check --raw')
     if len(trees) > 1:
-        found = ' and '.join(str(tree) for tree in sorted(trees))
-        raise InputError(f'{raw}: expected one SMIC-HS tree, found {found}; give one of them')
+        both = ' and '.join(str(tree) for tree in sorted(trees))
+        raise InputError(f'{raw}: expected one SMIC-HS tree, found {both}; give one of them')
     return trees[0]
 
 
@@ -86,19 +89,20 @@ def is_visible_folder(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith('.')
 
 
-def clip_row(clip: Path, subject: Path, emotion: str, raw: Path, synthetic: bool) -> dict:
-    """Return the row of one clip folder."""
+def clip_row(clip: Path, subject: Path, emotion: str, tree: Path, synthetic: bool) -> dict:
+    """Return the row of one clip folder; s1_ne_01 gets the name s01_ne_01 of the official lists."""
     frames = list_frames(clip)
-    name = f'smic/s{int(SUBJECT_NAME.fullmatch(subject.name)[1]):02d}'
+    names = spell('smic', subject.name, clip.name, clip)
+    name = f'smic/{names["subject"]}'
     return {
-        'sample_id': f'{name}/{clip.name}',
+        'sample_id': f'{name}/{names["clip"]}',
         'dataset': 'smic',
         'subject': name,
-        'clip': clip.name,
+        'clip': names['clip'],
         'onset': min(frames),
         'offset': max(frames),
         'fps': FPS,
-        'frames_dir': clip.relative_to(raw).as_posix(),
+        'frames_dir': clip.relative_to(tree).as_posix(),
         'emotion': emotion,
         'synthetic': synthetic,
     }

@@ -21,11 +21,11 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
 from mer_bench.datasets.procedural_face import FIELD_SCALE, HEIGHT, MARGIN, TEXTURE_SCALE, WIDTH, Face, draw_face
+from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically, write_json
 
 VERSION = 1  # of the pictures: raised when the same seed gives others
-MARKER = 'synthetic.json'
 
 # The subject numbers of SMIC-HS, in an order that mixes one and two digits early.
 SUBJECT_NUMBERS = (1, 3, 8, 11, 15, 20, 2, 4, 5, 6, 9, 12, 13, 14, 18, 19)

@@ -22,6 +22,7 @@ COLUMNS = [
     'action_units',
     'synthetic',
 ]
+MARKER = 'synthetic.json'  # lies in the folder of generated data
 FRAME_NUMBERS = ['onset', 'apex', 'offset']
 DTYPES = dict.fromkeys(COLUMNS, str) | dict.fromkeys(FRAME_NUMBERS, 'Int64') | {'fps': float, 'synthetic': bool}
 

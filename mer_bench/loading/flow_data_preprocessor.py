@@ -19,11 +19,11 @@ def mirror_flow(flow: torch.Tensor) -> torch.Tensor:
 
 
 def shift_flow(flow: torch.Tensor, dx: int, dy: int) -> torch.Tensor:
-    """Move the picture by (dx, dy) pixels (right, down); what comes in from outside has no motion."""
+    """Move the picture by (dx, dy) pixels (right, down); its border comes in, since 0 may not mean no motion."""
     height, width = flow.shape[-2:]
-    pad = (max(dx, 0), max(-dx, 0), max(dy, 0), max(-dy, 0))
+    pad = (max(dx, 0), max(-dx, 0), max(dy, 0), max(-dy, 0), 0, 0)
     top, left = max(-dy, 0), max(-dx, 0)
-    return F.pad(flow, pad)[..., top : top + height, left : left + width]
+    return F.pad(flow, pad, mode='replicate')[..., top : top + height, left : left + width]
 
 
 @MODELS.register_module()

@@ -13,7 +13,7 @@ UNITS = (
     'u (to the right) and v (downwards) in pixels of the stored grid from the onset to the sampled frame; optical '
     'strain without unit, computed per pixel of the frame'
 )
-STILL_UNITS = 'the sampled grey frames, grey / 255 - 0.5, alike in all three channels: a control without motion'
+STILL_UNITS = 'a control: u and v are 0, in place of strain the apex frame, grey / 255 - 0.5, alike at every time'
 
 
 def clip_flow(
@@ -23,6 +23,8 @@ def clip_flow(
     frames = read_frames(paths)
     if apex is None:
         apex = choose_apex(frames, onset, offset, settings.apex)
+    if settings.flow == 'still':
+        return np.repeat(still_maps(frames[apex], settings.size)[:, None], settings.clip_len, axis=1), apex
     numbers = sample_frames(list(frames), onset, apex, offset, settings.clip_len)
     maps = {number: frame_maps(frames, onset, number, settings) for number in set(numbers)}
     return np.stack([maps[number] for number in numbers], axis=1), apex
@@ -30,12 +32,15 @@ def clip_flow(
 
 def frame_maps(frames: dict[int, np.ndarray], onset: int, number: int, settings: FlowSettings) -> np.ndarray:
     """Return the three maps of one sampled frame, (3, size, size) float16."""
-    if settings.flow == 'still':
-        grey = resize(frames[number] / np.float32(255) - np.float32(0.5), settings.size)
-        return np.stack([grey] * 3).astype(np.float16)
     if number == onset:
         return np.zeros((3, settings.size, settings.size), np.float16)
     return flow_maps(compute_flow(frames[onset], frames[number], settings.flow), settings.size)
+
+
+def still_maps(frame: np.ndarray, size: int) -> np.ndarray:
+    """Return one picture as (3, size, size) float16, in the channel that a mirrored clip does not negate."""
+    grey = resize(frame / np.float32(255) - np.float32(0.5), size)
+    return np.stack([np.zeros_like(grey), np.zeros_like(grey), grey]).astype(np.float16)
 
 
 def flow_maps(flow: np.ndarray, size: int) -> np.ndarray:

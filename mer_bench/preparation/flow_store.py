@@ -31,7 +31,10 @@ class FlowStore:
                 f'{self.path}: expected a prepared flow store, missing {", ".join(missing)}; run tools/prepare.py'
             )
         self.info = json.loads((self.path / 'store.json').read_text(encoding='utf-8'))
-        self.clips = np.load(self.path / 'flow.npy', mmap_mode='r')
+        try:
+            self.clips = np.load(self.path / 'flow.npy', mmap_mode='r')
+        except ValueError as error:
+            raise InputError(f'{self.path}/flow.npy is damaged ({error}); run tools/prepare.py again') from error
         index = pd.read_csv(self.path / 'index.csv', dtype={'row': int, 'sample_id': str}, keep_default_na=False)
         self.index = dict(zip(index['sample_id'], index['row'].tolist(), strict=True))
         if not len(self.clips) == len(self.index) == self.info['n_clips']:

@@ -1,14 +1,18 @@
 """From a raw folder to a prepared data set: annotations.csv and the store, with a summary for the user."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import cv2
+import joblib
 import numpy as np
 import pandas as pd
+from rich.console import Console
+from rich.progress import track as rich_track
 
-from mer_bench.datasets.flow_images import count_classes, official_note, read_flow_images, read_picture
-from mer_bench.datasets.smic import list_frames, read_smic
+from mer_bench.datasets.flow_images import OFFICIAL_COUNTS, count_classes, official_note, read_flow_images, read_picture
+from mer_bench.datasets.smic import find_tree, list_frames, read_smic
 from mer_bench.datasets.synthetic import write_smic_tree
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
@@ -21,8 +25,8 @@ from mer_bench.preparation.store_build import (
     is_complete,
     locked,
     other_parameters,
-    remove_builds,
     start_build,
+    tidy_store,
     what_changed,
 )
 from mer_bench.preparation.workers import ClipFunction, compute_clips, progress_bar
@@ -34,13 +38,13 @@ PICTURE_UNITS = (
 )
 
 
-def prepare_smic(raw: str | Path, out: str | Path, settings: FlowSettings, workers: int) -> None:
+def prepare_smic(raw: str | Path, out: str | Path, settings: FlowSettings, workers: int | None) -> None:
     """Read SMIC-HS in or below `raw`, compute the flow of every clip, fill `out`."""
     if settings.flow == 'tvl1':
         tvl1()  # where TV-L1 is missing, say so before the work starts
-    raw = Path(raw)
     table = read_smic(raw)
-    frames = [list_frames(raw / folder) for folder in table['frames_dir']]
+    tree = find_tree(Path(raw))
+    frames = [list_frames(tree / folder) for folder in table['frames_dir']]
     parameters = {
         'dataset': 'smic',
         'flow': settings.flow,
@@ -49,12 +53,12 @@ def prepare_smic(raw: str | Path, out: str | Path, settings: FlowSettings, worke
         'size': [settings.size, settings.size],
         'apex': settings.apex,
         'sampling': SAMPLING,
-        'files': [[[path.name, path.stat().st_size] for path in clip.values()] for clip in frames],
+        'files': [[digest_file(path) for path in clip.values()] for clip in track(frames, 'reading frames')],
     }
     arguments = [(clip, min(clip), None, max(clip), settings) for clip in frames]  # SMIC has no apex label
     units = STILL_UNITS if settings.flow == 'still' else UNITS
-    fill_store(Path(out), table, parameters, clip_flow, arguments, units=units, workers=workers)
-    print_summary(table, Path(out), 'configs/mer_smic.py')
+    fill_store(Path(out), table, parameters, clip_flow, arguments, units=units, workers=workers or joblib.cpu_count())
+    print_summary(table, Path(out), 'configs/mer_smic.py', ['smic'])
 
 
 def prepare_flow_images(folder: str | Path, out: str | Path, labels: str | Path | None = None) -> None:
@@ -75,9 +79,12 @@ def prepare_flow_images(folder: str | Path, out: str | Path, labels: str | Path 
     apexes = [None if apex is pd.NA else int(apex) for apex in table['apex']]
     arguments = list(zip(paths, apexes, strict=True))
     fill_store(Path(out), table, parameters, flow_picture, arguments, units=PICTURE_UNITS, workers=1)
-    print_summary(table, Path(out), 'configs/mer_megc2019_flow.py')
-    if note := official_note(table):
-        print(note)
+    print_summary(table, Path(out), 'configs/mer_megc2019_flow.py', list(OFFICIAL_COUNTS))
+
+
+def track(items: Sequence, description: str) -> Iterable:
+    """Show how many of `items` are done, on stderr."""
+    return rich_track(items, description, console=Console(stderr=True), transient=True)
 
 
 def common_size(paths: Sequence[Path]) -> list[int]:
@@ -96,7 +103,8 @@ def common_size(paths: Sequence[Path]) -> list[int]:
 def flow_picture(path: Path, apex: int | None) -> tuple[np.ndarray, int | None]:
     """Return a picture as `PICTURE_UNITS` says, (3, 1, H, W) float16, and the apex as given.
 
-    127.5 stands for no motion: a picture with x replaced by 255 - x has exactly the opposite u or v.
+    A mirrored clip needs the opposite u: 255 - x. That holds for a scale that is even about 127.5, and as well where
+    each picture runs from its least to its largest value: then -u does so with its ends exchanged.
     """
     levels = read_picture(path).transpose(2, 0, 1)[:, None].astype(np.float32)
     clip = levels / 255
@@ -126,12 +134,12 @@ def fill_store(
         workers: number of processes.
     """
     clips = json.loads(table.to_json(orient='records'))
-    parameters = parameters | {'synthetic': bool(table['synthetic'].any()), 'clips': clips}
+    parameters = parameters | {'synthetic': bool(table['synthetic'].any()), 'opencv': cv2.__version__, 'clips': clips}
     shape = (len(table), 3, parameters['clip_len'], *parameters['size'])
     with locked(out):
         if is_complete(out, parameters):
             print(f'{out / "store"} is already complete for these clips and settings: nothing to do')
-            remove_builds(out)
+            tidy_store(out)
             return
         for other in other_parameters(out, parameters):
             print(f'all clips are computed anew, earlier ones do not fit: {what_changed(other, parameters)}')
@@ -156,10 +164,12 @@ def write_synthetic(out: str | Path, *, subjects: int, clips: int, seed: int, cr
     print(f'next: python tools/prepare.py smic --raw {out} --out {out}_prepared')
 
 
-def print_summary(table: pd.DataFrame, out: Path, config: str) -> None:
-    """Tell what was prepared, where it lies and what to run next."""
+def print_summary(table: pd.DataFrame, out: Path, config: str, parts: list[str]) -> None:
+    """Tell what was prepared, where it lies and what to run next; `parts` should have the official counts."""
     subjects = table['subject'].nunique()
     print(f'{len(table)} clips of {subjects} subjects{" (synthetic)" if table["synthetic"].any() else ""}')
     print(count_classes(table).to_string())
+    if not table['synthetic'].any() and (note := official_note(table, parts)):
+        print(note)
     print(f'in {out}: annotations.csv and store/')
     print(f'next: python tools/train.py {config} --data-root {out}')

@@ -14,7 +14,7 @@ class FlowSettings:
     """How clips become arrays (3, clip_len, size, size).
 
     Args:
-        flow: the optical-flow method, or `still`: the frames themselves, a control without motion.
+        flow: the optical-flow method, or `still`: the apex frame alone, a control without motion.
         clip_len: sampled frames per clip, T.
         size: height and width of the stored maps in pixels.
         apex: how to choose the apex of a clip that has no apex label.

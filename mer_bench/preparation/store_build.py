@@ -25,7 +25,7 @@ from mer_bench.files import digest_file, digest_of, write_atomically, write_json
 from mer_bench.preparation.flow_store import PARTS
 
 SCHEMA_VERSION = 1
-NAMED_PARAMETERS = ('dataset', 'synthetic', 'flow', 'flow_parameters', 'clip_len', 'size', 'apex', 'sampling')
+NAMED_PARAMETERS = ('dataset', 'synthetic', 'flow', 'flow_parameters', 'clip_len', 'size', 'apex', 'sampling', 'opencv')
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,14 @@ def other_parameters(out: Path, parameters: dict) -> list[dict]:
 
 
 def is_complete(out: Path, parameters: dict) -> bool:
-    """Say whether `out` holds the finished store of these parameters and its own annotations.csv."""
-    info, annotations = read_json(out / 'store' / 'store.json'), out / 'annotations.csv'
+    """Say whether `out` holds the finished, undamaged store of these parameters and its own annotations.csv."""
+    store, annotations = out / 'store', out / 'annotations.csv'
+    info = read_json(store / 'store.json')
     return (
         info is not None
         and info['parameters_digest'] == digest_of(parameters)
-        and (out / 'store' / 'flow.npy').is_file()
+        and all((store / part).is_file() for part in PARTS)
+        and digest_file(store / 'flow.npy') == info['data_digest']
         and annotations.is_file()
         and digest_file(annotations) == info['annotations_digest']
     )
@@ -86,10 +88,13 @@ def is_complete(out: Path, parameters: dict) -> bool:
 
 def what_changed(old: dict, new: dict) -> str:
     """Name the parameters that differ, for the user."""
-    names = [name for name in NAMED_PARAMETERS if old[name] != new[name]]
+    names = [name for name in NAMED_PARAMETERS if old.get(name) != new[name]]
     if 'flow' in names and 'flow_parameters' in names:
         names.remove('flow_parameters')  # they come with the method
-    return ', '.join(f'{name} {old[name]} -> {new[name]}' for name in names) or 'the clips, their frames or their table'
+    return (
+        ', '.join(f'{name} {old.get(name)} -> {new[name]}' for name in names)
+        or 'the clips, their frames or their table'
+    )
 
 
 def start_build(out: Path, parameters: dict, shape: tuple[int, ...]) -> Path:
@@ -173,8 +178,13 @@ def put_in_place(build: Path, out: Path) -> None:
     if store.exists():
         store.rename(old)
     build.rename(store)
+    tidy_store(out)
+
+
+def tidy_store(out: Path) -> None:
+    """Leave the finished store alone, without what it was built with."""
     remove_builds(out)
-    for path in store.iterdir():
+    for path in (out / 'store').iterdir():
         if path.name not in PARTS:
             path.unlink()
 

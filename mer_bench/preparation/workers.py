@@ -29,8 +29,14 @@ def compute_clips(build: Path, function: ClipFunction, arguments: Sequence[tuple
     """
     done = read_done(build)
     todo = [row for row in range(len(arguments)) if row not in done]
-    tasks = (joblib.delayed(compute_row)(build, row, function, arguments[row], os.getpid()) for row in todo)
-    results = joblib.Parallel(n_jobs=workers, batch_size=1, return_as='generator_unordered')(tasks)
+    tasks = (joblib.delayed(compute_row)(build, row, function, arguments[row]) for row in todo)
+    results = joblib.Parallel(
+        n_jobs=workers,
+        batch_size=1,
+        return_as='generator_unordered',
+        initializer=follow_parent,
+        initargs=(os.getpid(),),
+    )(tasks)
     with closing(results), progress_bar() as bar:
         shown = bar.add_task('clips', total=len(arguments), completed=len(done))
         for clip in results:
@@ -44,9 +50,8 @@ def progress_bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def compute_row(build: Path, row: int, function: ClipFunction, arguments: tuple, parent: int) -> DoneClip:
+def compute_row(build: Path, row: int, function: ClipFunction, arguments: tuple) -> DoneClip:
     """Compute one clip and write it into its row; runs in a worker."""
-    follow_parent(parent)
     cv2.setNumThreads(1)
     start = time.perf_counter()
     clip, apex = function(*arguments)

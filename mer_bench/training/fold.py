@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from mer_bench.files import write_json
-from mer_bench.processes import follow_parent
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold_config import fold_config
@@ -16,15 +15,8 @@ EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar
 RESULTS = ('predictions.csv', 'config.py', 'train.log', 'fold.json', 'checkpoint.pth')
 
 
-def run_fold(
-    experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save_checkpoints: bool, parent: int
-) -> dict:
-    """Train and test one fold; leave predictions.csv, config.py, train.log and fold.json in `folds/<name>`.
-
-    Args:
-        parent: Number of the process that asked for the fold; with its end a worker ends too.
-    """
-    follow_parent(parent)
+def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save_checkpoints: bool) -> dict:
+    """Train and test one fold; leave predictions.csv, config.py, train.log and fold.json in `folds/<name>`."""
     experiment.activate()
     folder = folder_in_work(work_dir, fold)
     folder.mkdir(parents=True, exist_ok=True)

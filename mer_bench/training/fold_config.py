@@ -33,8 +33,6 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     if cfg.class_weight == 'balanced':
         loss = cfg.model.cls_head.setdefault('loss_cls', dict(type='CrossEntropyLoss'))
         loss['class_weight'] = balanced_weights(train_labels, len(cfg.classes))
-    # batch norm cannot train on a last batch of a single clip whose maps are 1x1x1
-    cfg.train_dataloader.drop_last = len(train_labels) % cfg.train_dataloader.batch_size == 1
     cfg.test_evaluator = dict(
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mer_bench.errors import InputError
+from mer_bench.processes import follow_parent
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder, read_epoch, run_fold
@@ -24,7 +25,7 @@ SECONDS_BETWEEN_LOOKS = 0.5
 def default_jobs(device: str) -> int:
     """One training per CPU core, as far as the memory reaches; one on a GPU."""
     memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
-    return max(1, min(os.cpu_count() or 1, memory // BYTES_PER_JOB)) if device == 'cpu' else 1
+    return max(1, min(joblib.cpu_count(), memory // BYTES_PER_JOB)) if device == 'cpu' else 1
 
 
 def run_missing(experiment: Experiment, seed: int, work_dir: Path, jobs: int, save_checkpoints: bool) -> None:
@@ -35,10 +36,14 @@ def run_missing(experiment: Experiment, seed: int, work_dir: Path, jobs: int, sa
     """
     folds = experiment.chosen
     missing = [fold for fold in folds if not finished_folder(work_dir, fold).exists()]
-    arguments = (seed, work_dir, save_checkpoints, os.getpid())
-    tasks = (joblib.delayed(run_fold)(experiment, fold, *arguments) for fold in missing)
+    tasks = (joblib.delayed(run_fold)(experiment, fold, seed, work_dir, save_checkpoints) for fold in missing)
     parallel = joblib.Parallel(
-        n_jobs=max(1, min(jobs, len(missing))), batch_size=1, pre_dispatch='n_jobs', return_as='generator_unordered'
+        n_jobs=max(1, min(jobs, len(missing))),
+        batch_size=1,
+        pre_dispatch='n_jobs',
+        return_as='generator_unordered',
+        initializer=follow_parent,
+        initargs=(os.getpid(),),
     )
     try:
         with _progress(folds, work_dir, experiment.method.cfg.train_cfg.max_epochs) as console:

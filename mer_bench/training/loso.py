@@ -78,7 +78,10 @@ def update_record(work_dir: Path, record: dict, folds: list[Fold]) -> dict:
 
 def pool_predictions(tables: list[Path]) -> pd.DataFrame:
     """Join the predictions of all folds; every clip stands in exactly one of them."""
-    pooled = pd.concat([pd.read_csv(path, dtype=dict(y_true=str, y_pred=str)) for path in tables], ignore_index=True)
+    pooled = pd.concat(
+        [pd.read_csv(path, dtype=dict(y_true=str, y_pred=str), float_precision='round_trip') for path in tables],
+        ignore_index=True,
+    )
     twice = pooled.loc[pooled['sample_id'].duplicated(), 'sample_id']
     if len(twice):
         raise ValueError(f'{twice.iloc[0]} is held out by more than one fold')

@@ -2,13 +2,13 @@ import shutil
 
 import pytest
 
-from mer_bench.datasets.smic import list_frames, read_smic
+from mer_bench.datasets.smic import find_tree, list_frames, read_smic
 from mer_bench.errors import InputError
 
 
 def test_each_micro_clip_is_a_row_with_its_label_from_the_folder(smic_hs):
     table = read_smic(smic_hs)
-    assert table['sample_id'].tolist() == ['smic/s01/s1_ne_01', 'smic/s01/s1_sur_01', 'smic/s11/s11_po_02']
+    assert table['sample_id'].tolist() == ['smic/s01/s01_ne_01', 'smic/s01/s01_sur_01', 'smic/s11/s11_po_02']
     assert table['emotion'].tolist() == ['negative', 'surprise', 'positive']
     assert table['subject'].tolist() == ['smic/s01', 'smic/s01', 'smic/s11']
     assert (table['fps'] == 100).all()
@@ -24,8 +24,20 @@ def test_onset_and_offset_are_the_first_and_last_frame_by_number(smic_hs):
 @pytest.mark.parametrize('levels', [0, 1, 2])
 def test_the_tree_is_found_from_any_folder_above(smic_hs, levels):
     raw = [smic_hs, *smic_hs.parents][levels]
-    frames_dir = read_smic(raw)['frames_dir'].iloc[0]
-    assert list_frames(raw / frames_dir).keys() == {98, 99, 100, 101, 102}
+    assert find_tree(raw) == smic_hs
+    assert read_smic(raw).equals(read_smic(smic_hs))
+    assert list_frames(smic_hs / read_smic(raw)['frames_dir'].iloc[0]).keys() == {98, 99, 100, 101, 102}
+
+
+def test_the_25_fps_parts_are_not_taken_for_hs(smic_hs):
+    other = smic_hs.rename(smic_hs.with_name('VIS'))
+    with pytest.raises(InputError, match='this is SMIC-VIS; only SMIC-HS is read'):
+        read_smic(other)
+
+
+def test_what_a_mac_leaves_in_an_archive_is_no_second_tree(smic_hs):
+    (smic_hs.parents[1] / '__MACOSX/HS/s1/micro').mkdir(parents=True)
+    assert find_tree(smic_hs.parents[1]) == smic_hs
 
 
 def test_the_raw_tree_has_frames_named_image(smic_hs):

@@ -45,9 +45,9 @@ def test_a_clip_without_apex_label_gets_one(paths):
     assert apex == 12
 
 
-def test_still_keeps_the_frames_and_no_motion(paths):
-    clip, _ = clip_flow(paths, 10, 12, 13, FlowSettings('still', clip_len=1, size=28))
+def test_still_is_the_apex_at_every_time_where_mirroring_keeps_it(paths):
+    clip, _ = clip_flow(paths, 10, 12, 13, FlowSettings('still', clip_len=4, size=28))
     grey = shifted_texture(0.8, 0, (56, 112))[:2, :4].mean() / 255 - 0.5
-    assert clip[0, 0, 0, 0] == pytest.approx(grey, abs=1e-3)
-    assert (clip[0] == clip[1]).all()
-    assert (clip[0] == clip[2]).all()
+    assert clip[2, 0, 0, 0] == pytest.approx(grey, abs=1e-3)
+    assert not clip[:2].any()
+    assert (clip == clip[:, :1]).all()

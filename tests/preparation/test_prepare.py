@@ -73,6 +73,27 @@ def test_a_changed_frame_gives_a_new_store(smic_raw, tmp_path, capsys):
     assert read_annotations(tmp_path / 'out' / 'annotations.csv')['offset'].tolist() == [103, 102, 102, 102]
 
 
+def test_a_frame_with_other_grey_levels_and_the_same_size_gives_a_new_store(smic_raw, tmp_path, capsys):
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    picture = smic_raw / 'SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/reg_image101.bmp'
+    content = picture.read_bytes()
+    picture.write_bytes(content[:-100] + bytes(255 - level for level in content[-100:]))
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    assert 'the clips, their frames or their table' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('part', ['index.csv', 'flow.npy'])
+def test_a_damaged_store_is_made_again(smic_raw, tmp_path, part):
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    path = tmp_path / 'out' / 'store' / part
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2]) if part == 'flow.npy' else path.unlink()
+    with pytest.raises(InputError):
+        FlowStore(tmp_path / 'out' / 'store')
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    assert path.read_bytes() == whole
+
+
 def test_finished_clips_are_not_computed_again(tmp_path):
     build = start_build(tmp_path, {'a': 1}, (3, 3, 1, 28, 28))
     (build / 'done.txt').write_text('0,,0.5\n2,,0.5\n1,')

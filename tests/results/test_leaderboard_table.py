@@ -22,7 +22,7 @@ def make(tmp_path):
     def write(name='smic.md'):
         text = write_leaderboard([tmp_path], tmp_path / 'out' / name)
         assert (tmp_path / 'out' / name).read_text(encoding='utf-8') == text
-        return text, pd.read_csv((tmp_path / 'out' / name).with_suffix('.csv'))
+        return text, pd.read_csv((tmp_path / 'out' / name).with_suffix('.csv'), float_precision='round_trip')
 
     return write
 

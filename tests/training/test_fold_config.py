@@ -1,7 +1,6 @@
 import argparse
 
 import numpy as np
-import pytest
 
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import open_experiment
@@ -39,9 +38,3 @@ def test_nothing_of_the_held_out_subject_changes_what_is_fitted(tmp_path):
 def test_class_weights_are_inverse_to_the_training_counts():
     # 6 clips, 2 classes present: 6 / (2 * 4) and 6 / (2 * 2); the absent class gets a weight that no term uses
     assert balanced_weights(np.array([0, 0, 0, 0, 2, 2]), 3) == [0.75, 1.0, 1.5]
-
-
-@pytest.mark.parametrize(('batch_size', 'dropped'), [(11, True), (12, False), (8, False)])
-def test_only_a_last_batch_of_one_clip_is_dropped(prepared_data, tmp_path, batch_size, dropped):
-    experiment = experiment_on(prepared_data, cfg_options=[f'train_dataloader.batch_size={batch_size}'])
-    assert fold_config(experiment, FOLD, 0, tmp_path).train_dataloader.drop_last is dropped  # 12 training clips

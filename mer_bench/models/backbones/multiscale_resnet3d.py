@@ -16,6 +16,7 @@ from mmengine.logging import MMLogger
 from mmengine.model.weight_init import constant_init
 from torch import nn
 
+from mer_bench.errors import InputError
 from mer_bench.models.backbones.pretrained import load_pretrained
 from mer_bench.models.batch_norm import OneClipBatchNorm3d
 
@@ -39,7 +40,7 @@ class MultiScaleBlock(nn.Module):
     def __init__(self, channels: int, kernel_sizes: Sequence[int], reduction: int, **cfgs: dict | None) -> None:
         super().__init__()
         if any(k % 2 == 0 for k in kernel_sizes):
-            raise ValueError(f'kernel_sizes must be odd to keep the size of the maps, got {tuple(kernel_sizes)}')
+            raise InputError(f'kernel_sizes must be odd to keep the size of the maps, got {tuple(kernel_sizes)}')
         width = max(channels // reduction, 1)
         self.branches = nn.ModuleList(self._branch(channels, width, k, cfgs) for k in kernel_sizes)
         self.mix = ConvModule(len(kernel_sizes) * width, channels, 1, **{**cfgs, 'act_cfg': None})
@@ -112,6 +113,8 @@ class MultiScaleResNet3d(ResNet3d):
         )
         self.checkpoint = pretrained
         self.multiscale = nn.ModuleDict()
+        if not all(0 <= stage < len(self.res_layers) for stage in multiscale_stages):
+            raise InputError(f'multiscale_stages must be in 0 ... {len(self.res_layers) - 1}, got {multiscale_stages}')
         for stage in multiscale_stages if kernel_sizes else ():
             self.multiscale[self.res_layers[stage]] = self._make_multiscale_block(stage, kernel_sizes, reduction)
 

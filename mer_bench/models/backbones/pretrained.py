@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from mer_bench.errors import InputError
 
 ADVICE = 'give a .pth or .safetensors file of ResNet weights, as torch.save(model.state_dict(), path) writes it'
-WRAPPERS = ('state_dict', 'model_state_dict', 'model')
+WRAPPERS = ('state_dict', 'state_dict_ema', 'model_state_dict', 'model', 'net')
 # torchvision and timm write layer1.0.bn1, mmaction writes layer1.0.conv1.bn.
 RENAMES = (
-    (re.compile(r'^(module\.|backbone\.)+'), ''),
+    (re.compile(r'^((module|backbone|model|_orig_mod|encoder_q)\.)+'), ''),
     (re.compile(r'\bbn(\d)\.'), r'conv\1.bn.'),
     (re.compile(r'\bconv(\d)\.(weight|bias)$'), r'conv\1.conv.\2'),
     (re.compile(r'\bdownsample\.0\.'), 'downsample.conv.'),
@@ -42,10 +42,12 @@ def load_pretrained(backbone: nn.Module, path: str | Path, logger: Logger | None
     """
     weights = {mmaction_name(name): weight for name, weight in read_weights(path).items()}
     fitting, report = fit(weights, backbone.state_dict())
-    if not any(weight.dim() for weight in fitting.values()):
+    trunk = [n for n, w in backbone.state_dict().items() if w.dim() == 5 and not n.startswith('multiscale.')]
+    fitted = sum(name in fitting for name in trunk)
+    if fitted < len(trunk) / 2:
         raise InputError(
-            f'no weight of {path} fits the backbone, which has e.g. conv1.conv.weight '
-            f'{tuple(backbone.conv1.conv.weight.shape)}; {ADVICE} for the same depth and width'
+            f'{path} fits only {fitted} of the {len(trunk)} convolutions of the backbone, which has e.g. '
+            f'conv1.conv.weight {tuple(backbone.conv1.conv.weight.shape)}; {ADVICE} for the same depth and width'
         )
     backbone.load_state_dict(fitting, strict=False)
     if logger is not None:
@@ -118,9 +120,7 @@ def fit(weights: dict[str, Tensor], target: dict[str, Tensor]) -> tuple[dict[str
 
 
 def log_report(report: dict[str, list[str]], path: str | Path, logger: Logger) -> None:
-    """One line per kind of result: how many weights, in which blocks; the full names at level DEBUG."""
+    """One line per kind of result: how many weights, and which."""
     logger.info(f'weights of {path}:')
     for kind, names in report.items():
-        blocks = dict.fromkeys('.'.join(name.split('.')[:2]) for name in names)
-        logger.info(f'{len(names)} {kind.replace("_", " ")}: {", ".join(blocks) or "none"}')
-        logger.debug(f'{kind}: {", ".join(names)}')
+        logger.info(f'{len(names)} {kind.replace("_", " ")}: {", ".join(names) or "none"}')

@@ -9,6 +9,8 @@ from mmaction.registry import MODELS
 from mmengine.model.weight_init import normal_init
 from torch import nn
 
+from mer_bench.errors import InputError
+
 LOSS = {'type': 'CrossEntropyLoss'}
 
 
@@ -53,7 +55,7 @@ class MultiOutputHead(BaseHead):
             ('average_clips', average_clips, ('prob',)),
         ):
             if value not in known:
-                raise ValueError(f'{name} must be one of {known}, got {value!r}')
+                raise InputError(f'{name} must be one of {known}, got {value!r}')
         channels = [in_channels] if isinstance(in_channels, int) else list(in_channels)
         names = [f'scale{i}' for i in range(len(channels) - 1)] + ['fused']
         first = 0 if outputs == 'all' else -1

@@ -9,6 +9,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import nn
 
+from mer_bench.errors import InputError
 from mer_bench.models.batch_norm import OneClipBatchNorm3d
 
 CONV = {'type': 'Conv3d'}
@@ -105,7 +106,7 @@ class AttentionFusion(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if attention not in FUSIONS:
-            raise ValueError(f'attention must be one of {list(FUSIONS)}, got {attention!r}')
+            raise InputError(f'attention must be one of {list(FUSIONS)}, got {attention!r}')
         in_channels = [in_channels] if isinstance(in_channels, int) else in_channels
         self.grid_index = min(grid_index, len(in_channels) - 1)
         self.return_scales = return_scales
