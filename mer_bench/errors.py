@@ -1,7 +1,11 @@
 """What a user can mend is told in one sentence, without a traceback, with exit code 2."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable
+
+PATH_ERRORS = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
 class InputError(ValueError):
@@ -15,10 +19,16 @@ def run_tool(main: Callable[[], None]) -> None:
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has gone
+        sys.exit(1)
     except OSError as error:
-        if error.filename is None:
+        if not isinstance(error, PATH_ERRORS) and error.errno != errno.ENOSPC:
             raise
-        print(f'error: {error.filename}: {error.strerror}; check path, rights and free space', file=sys.stderr)
+        print(
+            f'error: {error.filename or "writing"}: {error.strerror}; check path, rights and free space',
+            file=sys.stderr,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         print('stopped; run the same command again to continue', file=sys.stderr)

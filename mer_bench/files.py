@@ -29,7 +29,7 @@ def write_json(path: str | Path, content: dict) -> None:
 
 def digest_of(content: object) -> str:
     """Return the SHA-256 of `content` as JSON with sorted keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def digest_file(path: str | Path) -> str:

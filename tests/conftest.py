@@ -23,20 +23,20 @@ default_hooks = dict(checkpoint=dict(interval=1))
 """
 
 
-def write_prepared_data(root: Path, subjects: int = 3, clips_per_class: int = 2, clip_len: int = 2, size: int = 32):
-    """Write annotations.csv and store/ as tools/prepare.py does."""
+def write_prepared_data(root: Path, subjects: int = 3, clip_len: int = 2, size: int = 32, relabel: dict | None = None):
+    """Write annotations.csv and store/ as tools/prepare.py does; `relabel` gives all clips of a subject one emotion."""
     rows = [
         {
             'sample_id': f'smic/s{subject:02d}/{emotion[:2]}_{clip}',
             'dataset': 'smic',
             'subject': f'smic/s{subject:02d}',
             'clip': f'{emotion[:2]}_{clip}',
-            'emotion': emotion,
+            'emotion': (relabel or {}).get(subject, emotion),
             'synthetic': True,
         }
         for subject in range(1, subjects + 1)
         for emotion in CLASSES
-        for clip in range(clips_per_class)
+        for clip in range(2)
     ]
     table = annotation_table(rows)
     parameters = {'dataset': 'smic', 'synthetic': True, 'flow': 'tvl1', 'flow_parameters': {}, 'clip_len': clip_len}

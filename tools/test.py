@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
 
     experiment = open_experiment(args)
     out = args.out or args.checkpoints / 'test_predictions.csv'
-    predict_with_checkpoints(experiment, args.seed, args.checkpoints, out)
+    predict_with_checkpoints(experiment, args.checkpoints, out)
     print(format_scores(score_table(read_predictions(out), list(experiment.method.cfg.classes))))
     print(out)
 

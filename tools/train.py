@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mer_bench.errors import run_tool
-from mer_bench.training.arguments import add_arguments, positive
+from mer_bench.training.arguments import add_arguments, positive, seed
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -18,6 +18,9 @@ def main(argv: list[str] | None = None) -> None:
         help='folder of this run (default: work_dirs/CONFIG/METHOD/seedN)',
     )
     parser.add_argument('--save-checkpoints', action='store_true', help='keep the weights of every fold')
+    parser.add_argument(
+        '--seed', type=seed, default=0, metavar='N', help='of weights, order and augmentation (default: 0)'
+    )
     parser.add_argument(
         '--jobs', type=positive, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)'
     )

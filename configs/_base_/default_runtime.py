@@ -15,6 +15,7 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'))
 log_processor = dict(type='LogProcessor', by_epoch=True)
 visualizer = dict(type='ActionVisualizer', vis_backends=[])
+amp = True  # mixed precision on a GPU
 log_level = 'INFO'
 load_from = None
 resume = False

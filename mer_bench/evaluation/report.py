@@ -40,7 +40,10 @@ def _confusion(full: dict) -> str:
 
 
 def _notes(table: dict) -> str:
-    notes = ['Predictions of all folds pooled; in brackets the 95 % interval, 1000 resamples of the subjects.']
+    notes = [
+        'Predictions of all folds pooled; in brackets the 95 % interval, 1000 resamples of the subjects '
+        '(a class that a resample lacks counts as 0).'
+    ]
     for name, part in table.items():
         if part['n_subjects'] == 1:
             notes.append(f'{name}: one subject only, so no interval.')

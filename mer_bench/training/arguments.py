@@ -10,6 +10,13 @@ def positive(text: str) -> int:
     return number
 
 
+def seed(text: str) -> int:
+    """Read a number that can seed all generators."""
+    if not 0 <= (number := int(text)) < 2**32:
+        raise argparse.ArgumentTypeError(f'a number from 0 to 4294967295 was expected, got {text}')
+    return number
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`mer_bench.training.experiment.open_experiment` reads."""
     parser.add_argument('config', metavar='CONFIG', help='such as configs/mer_smic.py')
@@ -18,13 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--override', metavar='FILE', help='merged onto the config, such as ablations/no_attention.py', **many
     )
     parser.add_argument('--fold', metavar='SUBJECT', help='only the folds of these subjects', **many)
-    parser.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        metavar='N',
-        help='seed of weights, order and augmentation (default: 0)',
-    )
     parser.add_argument(
         '--data-root',
         metavar='DIR',

@@ -9,24 +9,33 @@ from rich.progress import track
 from mer_bench.errors import InputError
 from mer_bench.models.backbones.pretrained import read_weights
 from mer_bench.protocols.folds import Fold
+from mer_bench.results.record import read_record
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold_config import fold_config
 from mer_bench.training.fold_runner import build_runner
-from mer_bench.training.loso import pool_predictions
+from mer_bench.training.loso import pool_predictions, refuse_other_settings
 from mer_bench.training.prediction_table import write_predictions
+from mer_bench.training.run_record import start_record
 
 
-def predict_with_checkpoints(experiment: Experiment, seed: int, run: Path, out: Path) -> None:
+def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> None:
     """Write the predictions of the weights `run/folds/<name>/checkpoint.pth` of the chosen folds to `out`.
+
+    The seed is that of the run's record.json, with which config and data must agree.
 
     Raises:
         InputError: A checkpoint is missing, unreadable, holds code, or does not fit the config.
     """
+    if not (run / 'record.json').is_file():
+        raise InputError(f'no record.json in {run}; give the folder of a run, such as work_dirs/CONFIG/METHOD/seed0')
+    seed = read_record(run / 'record.json')['seed']
+    refuse_other_settings(run, start_record(experiment, seed))
     weights = {fold: run / 'folds' / fold.folder / 'checkpoint.pth' for fold in experiment.chosen}
     missing = [fold.name for fold, path in weights.items() if not path.is_file()]
     if missing:
         raise InputError(
-            f'{run} has no folds/<subject>/checkpoint.pth for {", ".join(missing)}; train with --save-checkpoints first'
+            f'{run} has no folds/<subject>/checkpoint.pth for {", ".join(missing)}; '
+            'train into a new --work-dir with --save-checkpoints'
         )
     with tempfile.TemporaryDirectory() as scratch:
         tables = [
@@ -40,7 +49,9 @@ def _predict_fold(experiment: Experiment, fold: Fold, seed: int, weights: Path, 
     """Return the predictions.csv of one fold. The normalisation is computed again from the training subjects."""
     folder.mkdir()
     state = read_weights(weights)
-    runner = build_runner(fold_config(experiment, fold, seed, folder))
+    cfg = fold_config(experiment, fold, seed, folder)
+    cfg.load_from = None  # the Runner would load it over the fold's weights
+    runner = build_runner(cfg)
     try:
         runner.model.load_state_dict(state)
     except RuntimeError as error:

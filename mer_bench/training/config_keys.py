@@ -5,6 +5,8 @@ import inspect
 
 from mmaction.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.registry import LOOPS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from mer_bench.errors import InputError
 
@@ -31,7 +33,10 @@ def check_keys(base: dict | list, change: dict, where: str, path: str = '') -> N
     """
     if change.get('_delete_'):
         return
-    known = [str(i) for i in range(len(base))] if isinstance(base, list) else [*base, *_arguments(base.get('type'))]
+    if isinstance(base, list):
+        known = [str(i) for i in range(len(base))]
+    else:
+        known = [*base, *_arguments(change.get('type', base.get('type'))), *_by_place(path)]
     for key, value in change.items():
         dotted = f'{path}{key}'
         if key not in known:
@@ -45,6 +50,18 @@ def check_keys(base: dict | list, change: dict, where: str, path: str = '') -> N
         below = base[int(key)] if isinstance(base, list) else base.get(key)
         if isinstance(value, dict) and isinstance(below, (dict, list)):
             check_keys(below, value, where, f'{dotted}.')
+
+
+def _by_place(path: str) -> list[str]:
+    """Names that MMEngine reads at a place that has no type of its own."""
+    names = {'': _parameters(Runner), 'optim_wrapper.': ['constructor', 'paramwise_cfg', 'dtype']}
+    if path.endswith('_dataloader.'):
+        return _parameters(DataLoader)
+    return names.get(path, [])
+
+
+def _parameters(cls: type) -> list[str]:
+    return [name for name in inspect.signature(cls.__init__).parameters if name != 'self']
 
 
 def _arguments(type_name: object) -> list[str]:

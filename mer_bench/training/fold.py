@@ -1,5 +1,6 @@
 """One fold from its config to its folder of results; runs in the main process or in a worker."""
 
+import json
 import shutil
 import time
 from functools import partial
@@ -10,9 +11,11 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold_config import fold_config
 from mer_bench.training.fold_runner import save_weights, train
+from mer_bench.training.run_record import circumstances
 
 EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
-RESULTS = ('predictions.csv', 'config.py', 'train.log', 'fold.json', 'checkpoint.pth')
+CHECKPOINT = 'checkpoint.pth'
+RESULTS = ('predictions.csv', 'config.py', 'train.log', 'fold.json', CHECKPOINT)
 
 
 def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save_checkpoints: bool) -> dict:
@@ -21,6 +24,7 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
     folder = folder_in_work(work_dir, fold)
     folder.mkdir(parents=True, exist_ok=True)
     cfg = fold_config(experiment, fold, seed, folder)
+    continued = cfg.get('resume', False)
     start = time.perf_counter()
     runner = train(cfg, partial(report_epoch, folder))
     trained = time.perf_counter()
@@ -29,15 +33,21 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
         fold=fold.name,
         n_train=len(runner.train_dataloader.dataset),
         n_test=len(runner.test_dataloader.dataset),
-        train_seconds=trained - start,
+        train_seconds=None if continued else trained - start,  # the time of the stopped part is not known
         test_seconds=time.perf_counter() - trained,
+        **circumstances(experiment),
     )
     write_json(folder / 'fold.json', result)
     if save_checkpoints:
-        save_weights(runner, folder / 'checkpoint.pth')
+        save_weights(runner, folder / CHECKPOINT)
     _keep_results(folder)
     folder.rename(finished_folder(work_dir, fold))
     return result
+
+
+def read_result(work_dir: Path, fold: Fold) -> dict:
+    """Return the fold.json of a finished fold."""
+    return json.loads((finished_folder(work_dir, fold) / 'fold.json').read_text(encoding='utf-8'))
 
 
 def finished_folder(work_dir: Path, fold: Fold) -> Path:

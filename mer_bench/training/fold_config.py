@@ -31,12 +31,12 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     labels = encode_labels(data.annotations, cfg.classes)
     train_labels = labels[data.annotations['subject'].isin(fold.train_subjects).to_numpy()]
     if cfg.class_weight == 'balanced':
-        loss = cfg.model.cls_head.setdefault('loss_cls', dict(type='CrossEntropyLoss'))
-        loss['class_weight'] = balanced_weights(train_labels, len(cfg.classes))
+        loss = cfg.model.cls_head.get('loss_cls', dict(type='CrossEntropyLoss'))
+        cfg.model.cls_head.loss_cls = dict(loss, class_weight=balanced_weights(train_labels, len(cfg.classes)))
     cfg.test_evaluator = dict(
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )
-    if experiment.device != 'cpu':
+    if experiment.device != 'cpu' and cfg.amp and cfg.optim_wrapper.get('type', 'OptimWrapper') == 'OptimWrapper':
         cfg.optim_wrapper = dict(cfg.optim_wrapper, type='AmpOptimWrapper')
     return cfg
 

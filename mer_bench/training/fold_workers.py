@@ -15,7 +15,7 @@ from mer_bench.errors import InputError
 from mer_bench.processes import follow_parent
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
-from mer_bench.training.fold import finished_folder, read_epoch, run_fold
+from mer_bench.training.fold import CHECKPOINT, finished_folder, read_epoch, run_fold
 
 # what one training of the full model takes at 3x16x112x112 and batch 16
 BYTES_PER_JOB = 6 * 2**30
@@ -25,6 +25,9 @@ SECONDS_BETWEEN_LOOKS = 0.5
 def default_jobs(device: str) -> int:
     """One training per CPU core, as far as the memory reaches; one on a GPU."""
     memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    limit = Path('/sys/fs/cgroup/memory.max')  # of a container
+    if limit.exists() and (text := limit.read_text().strip()).isdigit():
+        memory = min(memory, int(text))
     return max(1, min(joblib.cpu_count(), memory // BYTES_PER_JOB)) if device == 'cpu' else 1
 
 
@@ -36,6 +39,11 @@ def run_missing(experiment: Experiment, seed: int, work_dir: Path, jobs: int, sa
     """
     folds = experiment.chosen
     missing = [fold for fold in folds if not finished_folder(work_dir, fold).exists()]
+    for fold in folds:
+        if save_checkpoints and fold not in missing and not (finished_folder(work_dir, fold) / CHECKPOINT).exists():
+            raise InputError(
+                f'{fold.name} is finished without a checkpoint; give another --work-dir with --save-checkpoints'
+            )
     tasks = (joblib.delayed(run_fold)(experiment, fold, seed, work_dir, save_checkpoints) for fold in missing)
     parallel = joblib.Parallel(
         n_jobs=max(1, min(jobs, len(missing))),
@@ -51,9 +59,10 @@ def run_missing(experiment: Experiment, seed: int, work_dir: Path, jobs: int, sa
                 console.print(f'{len(folds) - len(missing)} of {len(folds)} folds are finished already')
             with closing(parallel(tasks)) as results:
                 for result in results:
+                    seconds = result['train_seconds']
                     console.print(
                         f'{result["fold"]}: {result["n_train"]} clips to train, {result["n_test"]} to test, '
-                        f'{result["train_seconds"]:.0f} s'
+                        f'{"continued" if seconds is None else f"{seconds:.0f} s"}'
                     )
     except TerminatedWorkerError as error:
         raise InputError(

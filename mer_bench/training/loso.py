@@ -1,6 +1,6 @@
 """All folds of a protocol: skip what is finished, run the rest, pool the predictions, write the record."""
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,7 @@ from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import read_record, write_record
 from mer_bench.training.experiment import Experiment
-from mer_bench.training.fold import finished_folder
+from mer_bench.training.fold import finished_folder, read_result
 from mer_bench.training.fold_workers import run_missing
 from mer_bench.training.prediction_table import write_predictions
 from mer_bench.training.run_record import start_record
@@ -31,7 +31,8 @@ def run_folds(experiment: Experiment, seed: int, work_dir: Path, jobs: int = 1, 
     try:
         with FileLock(work_dir / '.lock', timeout=0):
             record = start_record(experiment, seed)
-            _refuse_other_settings(work_dir, record)
+            if any((work_dir / 'folds').glob('*')):
+                refuse_other_settings(work_dir, record, ('device',))
             update_record(work_dir, record, experiment.folds)
             run_missing(experiment, seed, work_dir, jobs, save_checkpoints)
             return update_record(work_dir, record, experiment.folds)
@@ -41,25 +42,29 @@ def run_folds(experiment: Experiment, seed: int, work_dir: Path, jobs: int = 1, 
         ) from error
 
 
-def _refuse_other_settings(work_dir: Path, record: dict) -> None:
-    """What is in the folder must come from the same config, overrides, data, seed."""
-    path = work_dir / 'record.json'
-    if not path.exists():
-        return
-    earlier = read_record(path)
-    for part, now, then in (
-        ('config', record['config']['digest'], earlier['config']['digest']),
-        ('annotation table', record['data']['annotations_digest'], earlier['data']['annotations_digest']),
-        ('flow store', record['data']['store_digest'], earlier['data']['store_digest']),
-        ('seed', record['seed'], earlier['seed']),
-    ):
-        if now != then:
-            raise InputError(f'{work_dir} holds folds of another {part}; give another --work-dir or remove this folder')
+def refuse_other_settings(work_dir: Path, record: dict, more: tuple[str, ...] = ()) -> None:
+    """What is in the folder must come from the same config, overrides, weights, data, seed and what else is named."""
+    earlier = read_record(work_dir / 'record.json')
+    parts = {
+        'config': lambda record: record['config']['digest'],
+        'file of pretrained weights': lambda record: record.get('pretrained'),
+        'annotation table': lambda record: record['data']['annotations_digest'],
+        'flow store': lambda record: record['data']['store_digest'],
+        'seed': lambda record: record['seed'],
+        **{key: lambda record, key=key: record[key] for key in more},
+    }
+    for part, of in parts.items():
+        if of(record) != of(earlier):
+            raise InputError(
+                f'{work_dir} holds folds of another {part} ({of(earlier)}, now {of(record)}); '
+                'give another --work-dir or remove this folder'
+            )
 
 
 def update_record(work_dir: Path, record: dict, folds: list[Fold]) -> dict:
     """Write record.json from the finished folds; with all of them also the pooled predictions.csv and the scores."""
     missing = [fold.name for fold in folds if not finished_folder(work_dir, fold).exists()]
+    finished = [read_result(work_dir, fold) for fold in folds if fold.name not in missing]
     record = dict(
         record,
         folds=dict(total=len(folds), done=len(folds) - len(missing), missing=missing),
@@ -69,11 +74,20 @@ def update_record(work_dir: Path, record: dict, folds: list[Fold]) -> dict:
         pooled = pool_predictions([finished_folder(work_dir, fold) / 'predictions.csv' for fold in folds])
         write_predictions(pooled, work_dir / 'predictions.csv')
         record['scores'] = score_table(read_predictions(work_dir / 'predictions.csv'), record['classes'])
-        timings = [json.loads((finished_folder(work_dir, fold) / 'fold.json').read_text()) for fold in folds]
         for part in ('train', 'test'):
-            record['seconds'][part] = sum(timing[f'{part}_seconds'] for timing in timings)
+            seconds = [result[f'{part}_seconds'] for result in finished]
+            record['seconds'][part] = None if None in seconds else sum(seconds)
+    if finished:
+        record |= {key: _joined(result[key] for result in finished) for key in ('device', 'commit', 'date')}
+        names = finished[0]['versions']
+        record['versions'] = {name: _joined(result['versions'].get(name) for result in finished) for name in names}
     write_record(work_dir / 'record.json', record)
     return record
+
+
+def _joined(values: Iterable[str | None]) -> str | None:
+    """All different values, in the order of their first use: the folds of a run may come from different days."""
+    return ', '.join(dict.fromkeys(value for value in values if value)) or None
 
 
 def pool_predictions(tables: list[Path]) -> pd.DataFrame:

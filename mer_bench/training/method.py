@@ -23,10 +23,19 @@ class Method:
     overrides: list[dict] = field(default_factory=list)
 
     @property
-    def text(self) -> str:
+    def content(self) -> dict:
         """The merged config without the places of this machine: what decides the numbers, and nothing else."""
-        content = {key: value for key, value in self.cfg.to_dict().items() if key not in LOCATIONS}
-        return Config(content).pretty_text
+        return {key: value for key, value in self.cfg.to_dict().items() if key not in LOCATIONS}
+
+    @property
+    def text(self) -> str:
+        """The content as a config file."""
+        return Config(self.content).pretty_text
+
+    @property
+    def digest(self) -> str:
+        """The digest of the content."""
+        return digest_of(self.content)
 
 
 def load_method(config: str, overrides: list[str] = (), options: dict | None = None) -> Method:
@@ -49,6 +58,11 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     if options:
         _merge(cfg, _nested(options), '--cfg-options')
         notes += [_note(f'{key}={value}', json.dumps({key: value}, default=str)) for key, value in options.items()]
+    epochs = cfg.train_cfg.max_epochs
+    if not isinstance(epochs, int) or epochs < 1:
+        raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
+    if cfg.class_weight not in ('balanced', None):
+        raise InputError(f"class_weight must be 'balanced' or None, got {cfg.class_weight!r}; correct it")
     return Method('+'.join([name, *(note['name'] for note in notes)]), cfg, Path(config).stem, notes)
 
 
@@ -58,8 +72,10 @@ def read_config(path: str) -> Config:
         raise InputError(f'no such config file: {path}; configs are in configs/, overrides in ablations/')
     try:
         return Config.fromfile(path)
-    except (SyntaxError, NameError, FileNotFoundError) as error:
-        raise InputError(f'{path} is not a config that can be read: {error}; correct the file') from error
+    except Exception as error:  # a config is a program, and can raise anything
+        raise InputError(
+            f'{path} is not a config that can be read: {type(error).__name__}: {error}; correct the file'
+        ) from error
 
 
 def parse_options(pairs: list[str]) -> dict:
@@ -74,8 +90,11 @@ def parse_options(pairs: list[str]) -> dict:
 
 
 def _merge(cfg: Config, change: dict, where: str) -> None:
-    check_keys(cfg.to_dict(), change, where)
+    before = cfg.to_dict()
+    check_keys(before, change, where)
     cfg.merge_from_dict(change)
+    if cfg.to_dict() == before:
+        raise InputError(f'{where} changes nothing of the config; leave it out or correct it')
 
 
 def _nested(options: dict) -> dict:
@@ -86,6 +105,8 @@ def _nested(options: dict) -> dict:
         place = nested
         for part in parents:
             place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise InputError(f'--cfg-options sets {dotted} and also {part} itself; leave one out')
         place[last] = value
     return nested
 

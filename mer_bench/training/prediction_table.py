@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 
+from mer_bench.errors import InputError
 from mer_bench.files import write_atomically
 
 # nine digits tell every float32 from its neighbours
@@ -53,7 +55,13 @@ class PredictionTable(BaseMetric):
 
     def compute_metrics(self, results: list[dict]) -> dict:
         """Write the table; scores are computed later, from the pooled tables of all folds."""
-        write_predictions(pd.DataFrame(results), self.out_file)
+        table = pd.DataFrame(results)
+        if not np.isfinite(table.filter(like='score_')).all(axis=None):
+            raise InputError(
+                f'the training of fold {self.fold} diverged: its scores are not numbers; '
+                'lower optim_wrapper.optimizer.lr and give another --work-dir'
+            )
+        write_predictions(table, self.out_file)
         return dict(clips=len(results))
 
 

@@ -1,41 +1,57 @@
-"""The part of record.json that is known before the first fold."""
+"""What record.json says of a run beside its scores."""
 
 import logging
 import platform
+import shutil
 import subprocess
 from datetime import date
 from pathlib import Path
 
 import cv2
 import mmaction
+import mmcv
 import mmengine
 import numpy
+import sklearn
 import torch
+import torchvision
 from mmaction.registry import MODELS
+from mmengine.model import BaseModel
 
 import mer_bench
-from mer_bench.files import digest_of
+from mer_bench.errors import InputError
+from mer_bench.files import digest_file
+from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
 from mer_bench.models.backbones.pretrained import load_pretrained
 from mer_bench.models.complexity import complexity
 from mer_bench.training.experiment import Experiment
 
+MODULES = dict(
+    torch=torch,
+    torchvision=torchvision,
+    mmengine=mmengine,
+    mmaction2=mmaction,
+    mmcv=mmcv,
+    numpy=numpy,
+    sklearn=sklearn,
+    opencv=cv2,
+    mer_bench=mer_bench,
+)
+
 
 def start_record(experiment: Experiment, seed: int) -> dict:
-    """Describe a run: method, data, protocol, cost, versions. Building the model also tells wrong arguments at once."""
+    """Describe a run before its first fold: method, data, protocol, cost, and where it runs."""
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips = data.annotations
     info = data.store.info
-    model = MODELS.build(method.cfg.model)
-    if path := method.cfg.model.backbone.get('pretrained'):
-        load_pretrained(model.backbone, path, logging.getLogger(__name__))  # tells a wrong file before the first fold
-    parameters, flops = complexity(model, tuple(data.store.clips.shape[1:]))
-    text = method.text
+    parameters, flops = complexity(build_model(method.cfg), tuple(data.store.clips.shape[1:]))
     return dict(
         schema_version=1,
         method=method.name,
-        config=dict(name=method.config_name, text=text, digest=digest_of(text)),
+        config=dict(name=method.config_name, text=method.text, digest=method.digest),
         overrides=method.overrides,
-        protocol=f'{method.cfg.protocol}, {len(method.cfg.classes)} classes',
+        pretrained=_pretrained(method.cfg),
+        protocol=f'LOSO, {len(method.cfg.classes)} classes',
         dataset=method.cfg.dataset,
         classes=list(method.cfg.classes),
         seed=seed,
@@ -52,36 +68,61 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         parameters=parameters,
         flops=flops,
         seconds=dict(prepare=info['seconds'], train=None, test=None),
-        device=describe_device(experiment.device),
-        versions=versions(),
-        commit=commit(),
-        date=date.today().isoformat(),
+        **circumstances(experiment),
         source='reproduced',
         synthetic=bool(info['synthetic']),
         epoch_rule='last',
     )
 
 
-def describe_device(device: str) -> str:
-    """Name the processor, and on the CPU the number of threads: they decide the last bit of a sum."""
-    if device == 'cpu':
-        return f'cpu, {torch.get_num_threads()} threads'
-    return torch.cuda.get_device_name()
+def build_model(cfg) -> BaseModel:
+    """Build the model and read its pretrained weights once, so that what is wrong is told before the first fold."""
+    try:
+        model = MODELS.build(cfg.model)
+    except (TypeError, ValueError, KeyError, IndexError, AssertionError) as error:
+        raise InputError(f'the model of this config cannot be built: {error}; correct config or override') from error
+    if isinstance(model.backbone, MultiScaleResNet3d) and cfg.model.backbone.get('pretrained'):
+        load_pretrained(model.backbone, cfg.model.backbone.pretrained, logging.getLogger(__name__))
+    return model
+
+
+def _pretrained(cfg) -> dict | None:
+    """Name and digest of the weights that a training starts from: another file of the same name is another method."""
+    path = cfg.get('load_from') or cfg.model.backbone.get('pretrained')
+    if not path or not Path(path).is_file():
+        return None
+    return dict(name=Path(path).name, digest=digest_file(path))
+
+
+def circumstances(experiment: Experiment) -> dict:
+    """Where and when: a fold keeps its own, since the folds of a run may be trained at different times."""
+    return dict(device=describe_device(experiment), versions=versions(), commit=commit(), date=date.today().isoformat())
+
+
+def describe_device(experiment: Experiment) -> str:
+    """Name the processor, and the threads or the precision: they decide the last digits."""
+    if experiment.device == 'cpu':
+        return f'cpu ({_processor()}), {experiment.threads} thread{"s" * (experiment.threads > 1)} a training'
+    return f'{torch.cuda.get_device_name()}, {"mixed precision" if experiment.method.cfg.amp else "fp32"}'
+
+
+def _processor() -> str:
+    """The name of the processor; Linux tells it in a file only."""
+    cpuinfo = Path('/proc/cpuinfo')
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def versions() -> dict:
     """Versions of what computes."""
-    modules = dict(torch=torch, mmengine=mmengine, mmaction2=mmaction, numpy=numpy, opencv=cv2, mer_bench=mer_bench)
-    return dict(python=platform.python_version(), **{name: module.__version__ for name, module in modules.items()})
+    return dict(python=platform.python_version(), **{name: module.__version__ for name, module in MODULES.items()})
 
 
 def commit() -> str | None:
-    """Return the commit of the source tree, with `+changes` where it is not clean; None outside a clone."""
-    described = subprocess.run(
-        ['git', 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+changes'],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return described.stdout.strip() or None
+    """Return the commit of the clone, with `+changes` where it is not clean; None outside a clone or without git."""
+    root = Path(mer_bench.__file__).parents[1]
+    if not (root / '.git').exists() or shutil.which('git') is None:
+        return None
+    command = ['git', 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+changes']
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout.strip() or None

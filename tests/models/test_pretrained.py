@@ -86,7 +86,7 @@ def test_another_number_of_channels_gets_their_mean(tmp_path):
         assert torch.allclose(backbone.conv1.conv.weight[:, channel, 0], expected)
 
 
-@pytest.mark.parametrize('prefix', ['', 'backbone.', 'module.backbone.'])
+@pytest.mark.parametrize('prefix', ['', 'backbone.', 'module.backbone.', 'model.', '_orig_mod.'])
 @pytest.mark.parametrize('wrapped', [True, False])
 def test_a_3d_checkpoint_gives_the_network_it_came_from(tmp_path, prefix, wrapped):
     stock = initialised(ResNet3d, **SMALL, **I3D)

@@ -23,21 +23,21 @@ def tool(name, *arguments, **options):
 
 @pytest.mark.slow
 def test_a_training_killed_in_a_fold_ends_with_the_same_predictions(prepared_data, tiny_override, tmp_path):
-    arguments = [CONFIG, '--override', tiny_override, '--data-root', prepared_data, '--jobs', '1', '--work-dir']
+    arguments = [CONFIG, '--override', tiny_override, '--data-root', prepared_data, '--device', 'cpu', '--work-dir']
     whole = tool('train', *arguments, tmp_path / 'whole')
     assert whole.returncode == 0, whole.stderr
     assert 'Confusion matrix' in whole.stdout
     command = [sys.executable, 'tools/train.py', *map(str, arguments), str(tmp_path / 'killed')]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    in_work = tmp_path / 'killed/folds/.smic_s02/epoch_1.pth'
-    while not in_work.exists():
+    folds = tmp_path / 'killed/folds'  # one, or two at a time
+    while not (folds / 'smic_s01').exists() or not [*folds.glob('.*/epoch_1.pth')]:
         assert process.poll() is None, 'the training ended before it could be killed'
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / 'killed/predictions.csv').exists()
     again = tool('train', *arguments, tmp_path / 'killed')
-    assert '1 of 3 folds are finished already' in again.stderr
+    assert 'of 3 folds are finished already' in again.stderr
     assert (tmp_path / 'killed/predictions.csv').read_bytes() == (tmp_path / 'whole/predictions.csv').read_bytes()
 
 
@@ -69,11 +69,11 @@ def test_a_checkpoint_with_code_is_refused_and_not_run(prepared_data, tiny_overr
 
 
 def test_test_py_refuses_a_checkpoint_with_code(prepared_data, tiny_override, harmful_checkpoint, tmp_path):
-    folder = tmp_path / 'run/folds/smic_s01'
-    folder.mkdir(parents=True)
-    harmful_checkpoint.rename(folder / 'checkpoint.pth')
-    arguments = [CONFIG, tmp_path / 'run', '--override', tiny_override, '--data-root', prepared_data, '--fold', 's01']
-    done = tool('test', *arguments)
+    shared = ['--override', tiny_override, '--data-root', prepared_data, '--fold', 's01']
+    run = tmp_path / 'run'
+    assert tool('train', CONFIG, *shared, '--work-dir', run, '--save-checkpoints').returncode == 0
+    harmful_checkpoint.replace(run / 'folds/smic_s01/checkpoint.pth')
+    done = tool('test', CONFIG, run, *shared)
     assert (done.returncode, done.stdout) == (2, '')
     assert 'folds/smic_s01/checkpoint.pth' in done.stderr
     assert 'Traceback' not in done.stderr
@@ -88,6 +88,12 @@ def test_test_py_refuses_a_checkpoint_with_code(prepared_data, tiny_override, ha
         ([CONFIG, '--fold', 's77', '--data-root', 'DATA'], '--fold s77: this subject has no clips'),
         ([CONFIG, '--cfg-options', 'model.nek=None', '--data-root', 'DATA'], 'unknown config key model.nek'),
         ([CONFIG, '--device', 'cuda:99', '--data-root', 'DATA'], '--device cuda:99: torch sees'),
+        ([CONFIG, '--cfg-options', 'class_weight=inverse', '--data-root', 'DATA'], "class_weight must be 'balanced'"),
+        (
+            [CONFIG, '--cfg-options', 'train_cfg.max_epochs=0', '--data-root', 'DATA'],
+            'max_epochs must be a whole number',
+        ),
+        ([CONFIG, '--override', 'README.md', '--data-root', 'DATA'], 'README.md is not a config that can be read'),
     ],
 )
 def test_what_a_user_can_mend_is_one_sentence_and_exit_code_2(arguments, sentence, prepared_data, tmp_path, capfd):

@@ -31,7 +31,8 @@ def test_a_key_that_nothing_reads_is_refused(tmp_path, change, key):
 
 
 def test_an_argument_that_the_config_does_not_spell_out_is_accepted(tmp_path):
-    options = {'model.backbone.norm_eval': True, 'model.cls_head.topk': (1,), 'param_scheduler.0.eta_min_ratio': 0.1}
+    options = {'model.backbone.norm_eval': True, 'param_scheduler.0.eta_min_ratio': 0.1}
+    options |= {'train_dataloader.pin_memory': True, 'optim_wrapper.paramwise_cfg': {}, 'custom_hooks': []}
     cfg = load_method(CONFIG, [], options).cfg
     assert cfg.model.backbone.norm_eval is True
     assert cfg.param_scheduler[0].eta_min_ratio == 0.1
@@ -58,6 +59,12 @@ def test_options_are_read_as_mmengine_reads_them():
     assert parse_options(['a.b=1e-3', 'c=None', 'd=[1,2]', 'e=x']) == {'a.b': 1e-3, 'c': None, 'd': [1, 2], 'e': 'x'}
     with pytest.raises(InputError, match='--cfg-options lr: KEY=VALUE was expected'):
         parse_options(['lr'])
+
+
+def test_an_override_that_changes_nothing_is_refused(tmp_path):
+    (tmp_path / 'same.py').write_text('model = dict(backbone=dict(depth=50))')
+    with pytest.raises(InputError, match=r'same.py changes nothing of the config'):
+        load_method(CONFIG, [str(tmp_path / 'same.py')])
 
 
 def test_places_do_not_change_what_a_method_is():

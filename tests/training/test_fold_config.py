@@ -1,6 +1,7 @@
 import argparse
 
 import numpy as np
+import pytest
 
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import open_experiment
@@ -25,14 +26,17 @@ def test_the_held_out_subject_is_in_no_training_list(prepared_data, tmp_path):
 
 def test_nothing_of_the_held_out_subject_changes_what_is_fitted(tmp_path):
     fitted = []
-    for name, value in (('a', 0.0), ('b', 9.0)):
-        root = write_prepared_data(tmp_path / name)
+    for name, value, relabel in (('a', 0.0, {}), ('b', 9.0, {2: 'negative'})):
+        root = write_prepared_data(tmp_path / name, relabel=relabel)
         clips = np.load(root / 'store/flow.npy', mmap_mode='r+')
         clips[6:12] = value  # the rows of s02
         clips.flush()
-        cfg = fold_config(experiment_on(root), FOLD, 0, tmp_path)
-        fitted.append((cfg.model.data_preprocessor, cfg.model.cls_head))
+        experiment = experiment_on(root)
+        assert experiment.data.mean[6:12].max() == pytest.approx(value)
+        cfg = fold_config(experiment, FOLD, 0, tmp_path)
+        fitted.append((cfg.model.data_preprocessor, cfg.model.cls_head.loss_cls))
     assert fitted[0] == fitted[1]
+    assert fitted[0][1]['class_weight'] == [1, 1, 1]
 
 
 def test_class_weights_are_inverse_to_the_training_counts():

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.training import fold, fold_workers, loso
+from mer_bench.training import fold, fold_workers, loso, run_record
 from mer_bench.training.checkpoints import predict_with_checkpoints
+from tests.conftest import write_prepared_data
 from tests.training.test_fold_config import experiment_on
 
 
@@ -107,10 +108,51 @@ def test_a_folder_of_other_settings_is_not_mixed_with(finished, prepared_data, t
 
 
 def test_saved_checkpoints_give_the_same_predictions(finished, experiment, tmp_path):
-    predict_with_checkpoints(experiment, 0, finished[0], tmp_path / 'again.csv')
+    predict_with_checkpoints(experiment, finished[0], tmp_path / 'again.csv')
     assert (tmp_path / 'again.csv').read_bytes() == (finished[0] / 'predictions.csv').read_bytes()
 
 
-def test_a_run_without_checkpoints_cannot_be_tested(experiment, tmp_path):
-    with pytest.raises(InputError, match=r'checkpoint.pth for smic/s01, smic/s02, smic/s03; train with --save-check'):
-        predict_with_checkpoints(experiment, 0, tmp_path, tmp_path / 'out.csv')
+def test_a_run_without_checkpoints_is_told_apart(prepared_data, tiny_override, tmp_path):
+    one = experiment_on(prepared_data, override=[str(tiny_override)], fold=['s01'])
+    with pytest.raises(InputError, match=r'no record\.json in'):
+        predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
+    loso.run_folds(one, 0, tmp_path)
+    with pytest.raises(InputError, match=r'checkpoint\.pth for smic/s01; train into a new --work-dir'):
+        predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
+    with pytest.raises(InputError, match=r'smic/s01 is finished without a checkpoint; give another --work-dir'):
+        loso.run_folds(one, 0, tmp_path, save_checkpoints=True)
+
+
+def test_checkpoints_are_scored_on_the_data_they_belong_to(finished, tiny_override, tmp_path):
+    other = experiment_on(write_prepared_data(tmp_path / 'other', clip_len=1), override=[str(tiny_override)])
+    with pytest.raises(InputError, match='holds folds of another flow store'):
+        predict_with_checkpoints(other, finished[0], tmp_path / 'out.csv')
+
+
+def test_a_training_that_diverges_is_no_finished_fold(prepared_data, tiny_override, tmp_path):
+    options = ['optim_wrapper.optimizer.lr=1e20', 'optim_wrapper.clip_grad=None']
+    wild = experiment_on(prepared_data, override=[str(tiny_override)], fold=['s01'], cfg_options=options)
+    with pytest.raises(InputError, match='the training of fold smic/s01 diverged'):
+        loso.run_folds(wild, 0, tmp_path)
+    assert not (tmp_path / 'folds/smic_s01').exists()
+
+
+def test_the_record_names_the_circumstances_of_every_fold(finished, experiment, monkeypatch):
+    monkeypatch.setattr(run_record, 'commit', lambda: 'another commit')
+    record = loso.run_folds(experiment, 0, finished[0])
+    assert record['commit'] == finished[1]['commit']  # nothing was trained by the other commit
+    folder = finished[0] / 'folds/smic_s02/fold.json'
+    folder.write_text(folder.read_text().replace(f'"{finished[1]["commit"]}"', '"abc"'))
+    assert loso.run_folds(experiment, 0, finished[0])['commit'] == f'{finished[1]["commit"]}, abc'
+
+
+def test_a_run_does_not_go_on_with_other_threads(finished, prepared_data, tiny_override):
+    other = experiment_on(prepared_data, override=[str(tiny_override)], threads=2)
+    with pytest.raises(InputError, match='holds folds of another device'):
+        loso.run_folds(other, 0, finished[0])
+    experiment_on(prepared_data)  # one thread again
+
+
+def test_a_machine_without_git_can_train(experiment, monkeypatch):
+    monkeypatch.setenv('PATH', '')
+    assert run_record.commit() is None

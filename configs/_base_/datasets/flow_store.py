@@ -18,4 +18,3 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(**flow_store, test_mode=True))
 del flow_store
-protocol = 'LOSO'
