@@ -30,13 +30,17 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     cfg.model.data_preprocessor.update(mean=mean, std=std)
     labels = encode_labels(data.annotations, cfg.classes)
     train_labels = labels[data.annotations['subject'].isin(fold.train_subjects).to_numpy()]
-    if cfg.class_weight == 'balanced':
+    if cfg.get('class_weight') == 'balanced':
         loss = cfg.model.cls_head.get('loss_cls', dict(type='CrossEntropyLoss'))
         cfg.model.cls_head.loss_cls = dict(loss, class_weight=balanced_weights(train_labels, len(cfg.classes)))
     cfg.test_evaluator = dict(
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )
-    if experiment.device != 'cpu' and cfg.amp and cfg.optim_wrapper.get('type', 'OptimWrapper') == 'OptimWrapper':
+    if (
+        experiment.device != 'cpu'
+        and cfg.get('amp')
+        and cfg.optim_wrapper.get('type', 'OptimWrapper') == 'OptimWrapper'
+    ):
         cfg.optim_wrapper = dict(cfg.optim_wrapper, type='AmpOptimWrapper')
     return cfg
 

@@ -61,7 +61,7 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     epochs = cfg.train_cfg.max_epochs
     if not isinstance(epochs, int) or epochs < 1:
         raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
-    if cfg.class_weight not in ('balanced', None):
+    if cfg.get('class_weight') not in ('balanced', None):
         raise InputError(f"class_weight must be 'balanced' or None, got {cfg.class_weight!r}; correct it")
     return Method('+'.join([name, *(note['name'] for note in notes)]), cfg, Path(config).stem, notes)
 

@@ -100,10 +100,10 @@ def circumstances(experiment: Experiment) -> dict:
 
 
 def describe_device(experiment: Experiment) -> str:
-    """Name the processor, and the threads or the precision: they decide the last digits."""
+    """Name the device with the threads or the precision of a training: they decide the last digits."""
     if experiment.device == 'cpu':
-        return f'cpu ({_processor()}), {experiment.threads} thread{"s" * (experiment.threads > 1)} a training'
-    return f'{torch.cuda.get_device_name()}, {"mixed precision" if experiment.method.cfg.amp else "fp32"}'
+        return f'cpu, {experiment.threads} thread{"s" * (experiment.threads > 1)} a training'
+    return f'{torch.cuda.get_device_name()}, {"mixed precision" if experiment.method.cfg.get("amp") else "fp32"}'
 
 
 def _processor() -> str:
@@ -115,8 +115,9 @@ def _processor() -> str:
 
 
 def versions() -> dict:
-    """Versions of what computes."""
-    return dict(python=platform.python_version(), **{name: module.__version__ for name, module in MODULES.items()})
+    """The processor and the versions of what computes."""
+    names = dict(processor=_processor(), python=platform.python_version())
+    return dict(names, **{name: module.__version__ for name, module in MODULES.items()})
 
 
 def commit() -> str | None:
