@@ -132,11 +132,10 @@ def fold_folders(folder: Path) -> list[Path]:
 def rows_of_folds(folder: Path) -> list[dict]:
     """Return one row per clip of the fold layout after checking its copies."""
     copies = defaultdict(list)
-    folds = fold_folders(folder)
-    for fold in folds:
+    for fold in fold_folders(folder):
         for copy in read_fold(fold):
             copies[copy.subject, copy.clip].append(copy)
-    return [check_copies(clip, len(folds)) for _, clip in sorted(copies.items())]
+    return [check_copies(clip) for _, clip in sorted(copies.items())]
 
 
 def read_fold(fold: Path) -> list[Copy]:
@@ -170,8 +169,8 @@ def class_pictures(share: Path) -> list[tuple[str, Path]]:
     return [(EMOTIONS[int(folder.name)], path) for folder in folders for path in pictures(folder)]
 
 
-def check_copies(copies: list[Copy], folds: int) -> dict:
-    """Return the row of a clip from its copies, one in each fold, which must show one picture in one class."""
+def check_copies(copies: list[Copy]) -> dict:
+    """Return the row of a clip from its copies, which must show one picture in one class."""
     tests = [copy for copy in copies if copy.share == TEST]
     if len(tests) != 1:
         raise InputError(
@@ -179,10 +178,6 @@ def check_copies(copies: list[Copy], folds: int) -> dict:
             f'{copies[0].subject} or remove the copies'
         )
     own = tests[0]
-    if len(copies) != folds:
-        raise InputError(
-            f'{own.path}: expected a copy of this clip in each of the {folds} folders, found {len(copies)}; add them'
-        )
     own_digest = digest_file(own.path)
     for copy in copies:
         if copy.emotion != own.emotion:
