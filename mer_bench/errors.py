@@ -13,9 +13,10 @@ class InputError(ValueError):
 
 
 def run_tool(main: Callable[[], None]) -> None:
-    """Run a tool: exit code 0, 2 for an :class:`InputError` or a path that cannot be used, 130 for Ctrl-C."""
+    """Run a tool: exit code 0; 2 for an :class:`InputError` or a bad path; 1 for a closed pipe; 130 for Ctrl-C."""
     try:
         main()
+        sys.stdout.flush()
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)

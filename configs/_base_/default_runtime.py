@@ -18,4 +18,3 @@ visualizer = dict(type='ActionVisualizer', vis_backends=[])
 amp = True  # mixed precision on a GPU
 log_level = 'INFO'
 load_from = None
-resume = False

@@ -131,7 +131,7 @@ def _note_on_data(run: Run) -> str:
 def _note_on_software(runs: list[Run]) -> str:
     names = dict.fromkeys(name for run in runs for name in run.record['versions'])
     versions = [f'{name} {distinct(run.record["versions"].get(name) for run in runs)}' for name in names]
-    dates = sorted(run.record['date'][:10] for run in runs)
+    dates = sorted(day for run in runs for day in run.record['date'].split(', '))
     period = dates[0] if dates[0] == dates[-1] else f'{dates[0]} to {dates[-1]}'
     return f'Software: {", ".join(versions)}; runs of {period}.'
 

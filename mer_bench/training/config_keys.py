@@ -5,7 +5,6 @@ import inspect
 
 from mmaction.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.registry import LOOPS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
-from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mer_bench.errors import InputError
@@ -54,14 +53,11 @@ def check_keys(base: dict | list, change: dict, where: str, path: str = '') -> N
 
 def _by_place(path: str) -> list[str]:
     """Names that MMEngine reads at a place that has no type of its own."""
-    names = {'': _parameters(Runner), 'optim_wrapper.': ['constructor', 'paramwise_cfg', 'dtype']}
+    # not val_*, randomness and the like: those are set for every fold, or would choose on the held-out subject
+    names = {'': ['custom_hooks'], 'optim_wrapper.': ['constructor', 'paramwise_cfg']}
     if path.endswith('_dataloader.'):
-        return _parameters(DataLoader)
+        return list(inspect.signature(DataLoader).parameters)
     return names.get(path, [])
-
-
-def _parameters(cls: type) -> list[str]:
-    return [name for name in inspect.signature(cls.__init__).parameters if name != 'self']
 
 
 def _arguments(type_name: object) -> list[str]:

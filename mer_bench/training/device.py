@@ -1,6 +1,7 @@
 """Which device computes."""
 
 import torch
+from mmengine.config import Config
 from mmengine.device import utils
 
 from mer_bench.errors import InputError
@@ -19,3 +20,9 @@ def set_device(name: str) -> str:
         torch.cuda.set_device(int(number))
     utils.DEVICE = device.partition(':')[0]  # what mmengine found at import, and has no other way to change
     return device
+
+
+def uses_amp(cfg: Config, device: str) -> bool:
+    """Say whether a training has mixed precision: by `amp` on a GPU, or by the wrapper that the config names."""
+    wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    return wrapper == 'AmpOptimWrapper' or (wrapper == 'OptimWrapper' and bool(cfg.get('amp')) and device != 'cpu')

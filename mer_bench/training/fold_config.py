@@ -9,6 +9,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from mer_bench.protocols.folds import Fold
 from mer_bench.protocols.label_schemes import encode_labels
+from mer_bench.training.device import uses_amp
 from mer_bench.training.experiment import Experiment
 
 
@@ -17,8 +18,9 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     cfg, data = copy.deepcopy(experiment.method.cfg), experiment.data
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = fold.folder
-    if _has_checkpoint(work_dir):
-        cfg.update(resume=True, load_from=None)
+    cfg.resume = _has_checkpoint(work_dir)
+    if cfg.resume:
+        cfg.load_from = None
     # on CUDA some 3D pooling and interpolation kernels have no deterministic form
     cfg.randomness = dict(seed=seed, deterministic=experiment.device == 'cpu')
     for loader, subjects in (
@@ -36,12 +38,8 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     cfg.test_evaluator = dict(
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )
-    if (
-        experiment.device != 'cpu'
-        and cfg.get('amp')
-        and cfg.optim_wrapper.get('type', 'OptimWrapper') == 'OptimWrapper'
-    ):
-        cfg.optim_wrapper = dict(cfg.optim_wrapper, type='AmpOptimWrapper')
+    if uses_amp(cfg, experiment.device):
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
     return cfg
 
 

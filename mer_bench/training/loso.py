@@ -44,6 +44,8 @@ def run_folds(experiment: Experiment, seed: int, work_dir: Path, jobs: int = 1, 
 
 def refuse_other_settings(work_dir: Path, record: dict, more: tuple[str, ...] = ()) -> None:
     """What is in the folder must come from the same config, overrides, weights, data, seed and what else is named."""
+    if not (work_dir / 'record.json').exists():
+        raise InputError(f'{work_dir} holds folds without a record.json; give another --work-dir or remove this folder')
     earlier = read_record(work_dir / 'record.json')
     parts = {
         'config': lambda record: record['config']['digest'],

@@ -59,7 +59,7 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
         _merge(cfg, _nested(options), '--cfg-options')
         notes += [_note(f'{key}={value}', json.dumps({key: value}, default=str)) for key, value in options.items()]
     epochs = cfg.train_cfg.max_epochs
-    if not isinstance(epochs, int) or epochs < 1:
+    if type(epochs) is not int or epochs < 1:
         raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
     if cfg.get('class_weight') not in ('balanced', None):
         raise InputError(f"class_weight must be 'balanced' or None, got {cfg.class_weight!r}; correct it")
@@ -92,7 +92,10 @@ def parse_options(pairs: list[str]) -> dict:
 def _merge(cfg: Config, change: dict, where: str) -> None:
     before = cfg.to_dict()
     check_keys(before, change, where)
-    cfg.merge_from_dict(change)
+    try:
+        cfg.merge_from_dict(change)
+    except TypeError as error:
+        raise InputError(f'{where} sets a key below a plain value: {error}; correct it') from error
     if cfg.to_dict() == before:
         raise InputError(f'{where} changes nothing of the config; leave it out or correct it')
 

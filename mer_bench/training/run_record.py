@@ -22,8 +22,9 @@ import mer_bench
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
 from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
-from mer_bench.models.backbones.pretrained import load_pretrained
+from mer_bench.models.backbones.pretrained import load_pretrained, read_weights
 from mer_bench.models.complexity import complexity
+from mer_bench.training.device import uses_amp
 from mer_bench.training.experiment import Experiment
 
 MODULES = dict(
@@ -79,10 +80,12 @@ def build_model(cfg) -> BaseModel:
     """Build the model and read its pretrained weights once, so that what is wrong is told before the first fold."""
     try:
         model = MODELS.build(cfg.model)
-    except (TypeError, ValueError, KeyError, IndexError, AssertionError) as error:
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError) as error:
         raise InputError(f'the model of this config cannot be built: {error}; correct config or override') from error
     if isinstance(model.backbone, MultiScaleResNet3d) and cfg.model.backbone.get('pretrained'):
         load_pretrained(model.backbone, cfg.model.backbone.pretrained, logging.getLogger(__name__))
+    if cfg.get('load_from'):
+        read_weights(cfg.load_from)
     return model
 
 
@@ -103,7 +106,8 @@ def describe_device(experiment: Experiment) -> str:
     """Name the device with the threads or the precision of a training: they decide the last digits."""
     if experiment.device == 'cpu':
         return f'cpu, {experiment.threads} thread{"s" * (experiment.threads > 1)} a training'
-    return f'{torch.cuda.get_device_name()}, {"mixed precision" if experiment.method.cfg.get("amp") else "fp32"}'
+    precision = 'mixed precision' if uses_amp(experiment.method.cfg, experiment.device) else 'fp32'
+    return f'{torch.cuda.get_device_name()}, {precision}'
 
 
 def _processor() -> str:

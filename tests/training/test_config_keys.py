@@ -21,6 +21,9 @@ def test_an_override_is_merged_and_named(tmp_path):
         ('model = dict(backbone=dict(kernal_sizes=None))', 'model.backbone.kernal_sizes; did you mean'),
         ('train_cfg = dict(epochs=2)', 'train_cfg.epochs; did you mean train_cfg.max_epochs?'),
         ('xyz = 1', 'xyz; known here: '),
+        ('val_cfg = dict(type="ValLoop")', 'val_cfg; did you mean'),
+        ('randomness = dict(seed=5)', 'randomness; '),
+        ('resume = True', 'resume; '),
     ],
 )
 def test_a_key_that_nothing_reads_is_refused(tmp_path, change, key):

@@ -1,6 +1,7 @@
 """All folds on the tiny data set: what a stop, an order or a second run may not change."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -137,13 +138,13 @@ def test_a_training_that_diverges_is_no_finished_fold(prepared_data, tiny_overri
     assert not (tmp_path / 'folds/smic_s01').exists()
 
 
-def test_the_record_names_the_circumstances_of_every_fold(finished, experiment, monkeypatch):
-    monkeypatch.setattr(run_record, 'commit', lambda: 'another commit')
-    record = loso.run_folds(experiment, 0, finished[0])
-    assert record['commit'] == finished[1]['commit']  # nothing was trained by the other commit
-    folder = finished[0] / 'folds/smic_s02/fold.json'
-    folder.write_text(folder.read_text().replace(f'"{finished[1]["commit"]}"', '"abc"'))
-    assert loso.run_folds(experiment, 0, finished[0])['commit'] == f'{finished[1]["commit"]}, abc'
+def test_the_record_names_the_circumstances_of_every_fold(finished, experiment, monkeypatch, tmp_path):
+    run = shutil.copytree(finished[0], tmp_path / 'run')
+    for name, commit in (('s01', 'abc'), ('s02', 'def'), ('s03', 'abc')):
+        path = run / f'folds/smic_{name}/fold.json'
+        path.write_text(json.dumps(json.loads(path.read_text()) | {'commit': commit}))
+    monkeypatch.setattr(run_record, 'commit', lambda: 'nothing was trained by this one')
+    assert loso.run_folds(experiment, 0, run)['commit'] == 'abc, def'
 
 
 def test_a_run_does_not_go_on_with_other_threads(finished, prepared_data, tiny_override):
