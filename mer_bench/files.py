@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from mer_bench.errors import InputError
+
 
 @contextmanager
 def write_atomically(path: str | Path) -> Iterator[Path]:
@@ -19,6 +23,17 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path, busy: str) -> Iterator[None]:
+    """Hold `folder` for this process alone; raise an InputError that says `busy` while another one holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / '.lock', timeout=0):
+            yield
+    except Timeout as error:
+        raise InputError(busy) from error
 
 
 def write_json(path: str | Path, content: dict) -> None:

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import filelock
 import numpy as np
 import pandas as pd
 
-from mer_bench import __version__
+from mer_bench import __version__, files
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, digest_of, write_atomically, write_json
@@ -50,14 +49,8 @@ def locked(out: Path) -> Iterator[None]:
     """Hold the folder for one preparation at a time."""
     if out.exists() and not out.is_dir():
         raise InputError(f'{out}: expected a folder to write to, it is a file; choose another --out')
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(out / '.lock', timeout=0):
-            yield
-    except filelock.Timeout as error:
-        raise InputError(
-            f'{out}: another preparation is at work in this folder; wait for it or choose --out'
-        ) from error
+    with files.locked(out, f'{out}: another preparation is at work in this folder; wait for it or choose --out'):
+        yield
 
 
 def read_json(path: Path) -> dict | None:

@@ -11,6 +11,7 @@ from mer_bench.models.backbones.pretrained import read_weights
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import read_record
 from mer_bench.training.experiment import Experiment
+from mer_bench.training.fold import CHECKPOINT, finished_folder
 from mer_bench.training.fold_config import fold_config
 from mer_bench.training.fold_runner import build_runner
 from mer_bench.training.loso import pool_predictions, refuse_other_settings
@@ -30,7 +31,7 @@ def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> No
         raise InputError(f'no record.json in {run}; give the folder of a run, such as work_dirs/CONFIG/METHOD/seed0')
     seed = read_record(run / 'record.json')['seed']
     refuse_other_settings(run, start_record(experiment, seed))
-    weights = {fold: run / 'folds' / fold.folder / 'checkpoint.pth' for fold in experiment.chosen}
+    weights = {fold: finished_folder(run, fold) / CHECKPOINT for fold in experiment.chosen}
     missing = [fold.name for fold, path in weights.items() if not path.is_file()]
     if missing:
         raise InputError(

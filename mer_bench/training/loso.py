@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
+from mer_bench.files import locked
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import read_record, write_record
 from mer_bench.training.experiment import Experiment
@@ -27,19 +27,13 @@ def run_folds(experiment: Experiment, seed: int, work_dir: Path, jobs: int = 1, 
     Raises:
         InputError: Another run is at work in `work_dir`, or it holds folds of other settings or data.
     """
-    work_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(work_dir / '.lock', timeout=0):
-            record = start_record(experiment, seed)
-            if any((work_dir / 'folds').glob('*')):
-                refuse_other_settings(work_dir, record, ('device',))
-            update_record(work_dir, record, experiment.folds)
-            run_missing(experiment, seed, work_dir, jobs, save_checkpoints)
-            return update_record(work_dir, record, experiment.folds)
-    except Timeout as error:
-        raise InputError(
-            f'another training is at work in {work_dir}; wait for it or give another --work-dir'
-        ) from error
+    with locked(work_dir, f'another training is at work in {work_dir}; wait for it or give another --work-dir'):
+        record = start_record(experiment, seed)
+        if any((work_dir / 'folds').glob('*')):
+            refuse_other_settings(work_dir, record, ('device',))
+        update_record(work_dir, record, experiment.folds)
+        run_missing(experiment, seed, work_dir, jobs, save_checkpoints)
+        return update_record(work_dir, record, experiment.folds)
 
 
 def refuse_other_settings(work_dir: Path, record: dict, more: tuple[str, ...] = ()) -> None:

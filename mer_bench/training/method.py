@@ -10,7 +10,7 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_of
 from mer_bench.training.config_keys import check_keys
 
-LOCATIONS = ('data_root', 'work_dir')
+LOCATIONS = ('data_root',)
 
 
 @dataclass(frozen=True)
