@@ -11,7 +11,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo 'error: Python 3.10, 3.11 or 3.12 is needed and none was found; give it as make PYTHON=PATH' >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,faces]'
 	$(BIN)/python -c 'import cv2; cv2.optflow.DualTVL1OpticalFlow_create' || { echo 'error: OpenCV does not load or lacks TV-L1: install the system libraries libgl1 and libglib2.0-0, then run $(BIN)/python -m pip install --force-reinstall --no-deps opencv-contrib-python' >&2; exit 2; }
 	touch $@
 

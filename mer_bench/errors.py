@@ -12,11 +12,13 @@ class InputError(ValueError):
     """A fault of the input. The message says what was expected, what came and what to do next."""
 
 
-def run_tool(main: Callable[[], None]) -> None:
-    """Run a tool: exit code 0; 2 for an :class:`InputError` or a bad path; 1 for a closed pipe; 130 for Ctrl-C."""
+def run_tool(main: Callable[[], int | None]) -> None:
+    """Run a tool: exit code 0 or what `main` returns; 2 for an :class:`InputError` or a bad path; 1 for a closed pipe; 130 for Ctrl-C."""
     try:
-        main()
+        status = main()
         sys.stdout.flush()
+        if status:
+            sys.exit(status)
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)

@@ -9,7 +9,6 @@ from mer_bench.datasets.table import annotation_table
 from mer_bench.preparation.store_build import DoneClip, append_done, finish_build, start_build, write_clip
 
 ROOT = Path(__file__).parents[1]
-CLASSES = ('negative', 'positive', 'surprise')
 # where each class moves, in eighths of the picture, and which way (u, v)
 MOTION = {'negative': (0, (0, 1)), 'positive': (5, (1, 0)), 'surprise': (2, (0, -1))}
 TINY = """
@@ -23,32 +22,53 @@ default_hooks = dict(checkpoint=dict(interval=1))
 """
 
 
-def write_prepared_data(root: Path, subjects: int = 3, clip_len: int = 2, size: int = 32, relabel: dict | None = None):
-    """Write annotations.csv and store/ as tools/prepare.py does; `relabel` gives all clips of a subject one emotion."""
+# facial action units as a sheet writes them; '?' is a clip whose coder was not sure
+UNITS = {'negative': '4+L7', 'positive': '12', 'surprise': '?'}
+
+
+def write_prepared_data(
+    root: Path,
+    subjects: int = 3,
+    clip_len: int = 2,
+    size: int = 32,
+    relabel: dict | None = None,
+    dataset: str = 'smic',
+    emotions: tuple[str, ...] = ('negative', 'negative', 'positive', 'positive', 'surprise', 'surprise'),
+    **described,
+) -> Path:
+    """Write annotations.csv and store/ as tools/prepare.py does.
+
+    Args:
+        relabel: Gives all clips of a subject one emotion.
+        emotions: Of the clips of each subject.
+        **described: What store.json is to say otherwise, such as channels.
+    """
     rows = [
         {
-            'sample_id': f'smic/s{subject:02d}/{emotion[:2]}_{clip}',
-            'dataset': 'smic',
-            'subject': f'smic/s{subject:02d}',
-            'clip': f'{emotion[:2]}_{clip}',
+            'sample_id': f'{dataset}/s{subject:02d}/{emotion[:2]}_{emotions[:i].count(emotion)}',
+            'dataset': dataset,
+            'subject': f'{dataset}/s{subject:02d}',
+            'clip': f'{emotion[:2]}_{emotions[:i].count(emotion)}',
             'emotion': (relabel or {}).get(subject, emotion),
+            'action_units': UNITS.get(emotion, ''),
             'synthetic': True,
         }
         for subject in range(1, subjects + 1)
-        for emotion in CLASSES
-        for clip in range(2)
+        for i, emotion in enumerate(emotions)
     ]
     table = annotation_table(rows)
-    parameters = {'dataset': 'smic', 'synthetic': True, 'flow': 'tvl1', 'flow_parameters': {}, 'clip_len': clip_len}
-    parameters |= {'size': [size, size], 'apex': 'middle', 'sampling': 'none: numbers of a test', 'opencv': ''}
+    parameters = {'dataset': dataset, 'synthetic': True, 'flow': 'tvl1', 'flow_parameters': {}, 'reference': 'onset'}
+    parameters |= {'channels': ['u', 'v', 'strain'], 'clip_len': clip_len, 'size': [size, size], 'apex': 'middle'}
+    parameters |= {'faces': None, 'sampling': 'none: numbers of a test', 'opencv': ''} | described
+    channels = len(parameters['channels'])
     root.mkdir(parents=True)
-    build = start_build(root, parameters, (len(table), 3, clip_len, size, size))
+    build = start_build(root, parameters, (len(table), channels, clip_len, size, size))
     rng = np.random.default_rng(0)
     for row, emotion in enumerate(table['emotion']):
-        flow = rng.normal(0, 0.2, (3, clip_len, size, size))
-        top, direction = MOTION[emotion]
+        flow = rng.normal(0, 0.2, (channels, clip_len, size, size))
+        top, direction = MOTION.get(emotion, (0, (0, 0)))
         area = np.s_[:, :, top * size // 8 : (top + 3) * size // 8]
-        flow[:2][area] += np.reshape(direction, (2, 1, 1, 1))
+        flow[:2][area] += np.reshape(direction, (2, 1, 1, 1))[:channels]
         write_clip(build, row, flow)
         append_done(build, DoneClip(row, None, 0.0))
     finish_build(build, root, table, parameters, 'pixels')

@@ -1,14 +1,20 @@
 """Prepare a data set: raw folder -> annotations.csv and the flow store that training reads."""
 
 import argparse
+from pathlib import Path
 
+from mer_bench.datasets.catalogue import DATASETS
+
+from mer_bench.datasets.places import Places
+from mer_bench.datasets.reader import DataSet
 from mer_bench.errors import InputError, run_tool
-from mer_bench.preparation.settings import APEXES, FLOWS, FlowSettings
+from mer_bench.preparation.face_settings import DETECTORS, FaceSettings
+from mer_bench.preparation.settings import APEXES, CHANNELS, FLOWS, MISSING_APEXES, REFERENCES, FlowSettings
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> int | None:
     args = parse_args(argv)
-    args.run(args)
+    return args.run(args)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -16,31 +22,78 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__, epilog='Stopped? Run the same command again: it continues with the same result.'
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-    add_smic(commands)
+    for dataset in DATASETS.values():
+        add_dataset(commands, dataset)
+    add_check(commands)
     add_flow_images(commands)
     add_synthetic(commands)
     return parser.parse_args(argv)
 
 
-def add_smic(commands: argparse._SubParsersAction) -> None:
+def add_dataset(commands: argparse._SubParsersAction, dataset: DataSet) -> None:
+    parser = add_command(commands, dataset.name, run_dataset, dataset.title)
+    parser.description = f'{dataset.title}: {dataset.layout}. It is available on request from {dataset.owner}.'
+    parser.set_defaults(dataset=dataset)
+    add_places(parser)
+    parser.add_argument('--out', default=f'data/{dataset.name}', metavar='DIR', help='where to write')
+    parser.add_argument(
+        '--annotations-only', action='store_true', help='write the table and the report, touch no frame'
+    )
+    parser.add_argument('--workers', type=int, metavar='N', help='processes; all cores if not given')
+    add_flow(parser.add_argument_group('optical flow'))
+    add_faces(parser.add_argument_group('faces'))
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--raw', type=Path, metavar='DIR', help='the folder that the owner ships, looked through')
+    parser.add_argument('--sheet', type=Path, nargs='+', default=[], metavar='FILE', help='annotation sheets by name')
+    parser.add_argument('--frames', type=Path, metavar='DIR', help='the folder of the frames by name')
+
+
+def add_flow(group: argparse._ArgumentGroup) -> None:
     defaults = FlowSettings()
-    parser = add_command(commands, 'smic', run_smic, 'SMIC-HS frames -> optical flow and strain')
-    parser.add_argument(
-        '--raw', required=True, metavar='DIR', help='the folder HS of the cropped or the raw tree, or one that holds it'
+    group.add_argument(
+        '--flow', choices=FLOWS, default=defaults.flow, help='method; still: the apex frame alone, a control'
     )
-    parser.add_argument('--out', default='data/smic', metavar='DIR', help='where to write')
-    parser.add_argument(
-        '--flow', choices=FLOWS, default=defaults.flow, help='optical flow; still: the apex frame alone, a control'
+    group.add_argument('--raft-weights', metavar='FILE', help="state dict of torchvision's RAFT, for --flow raft")
+    group.add_argument('--clip-len', type=int, default=defaults.clip_len, metavar='T', help='sampled frames per clip')
+    group.add_argument('--size', type=int, default=defaults.size, metavar='PIXELS', help='height and width to store')
+    group.add_argument(
+        '--reference', choices=REFERENCES, default=defaults.reference, help='where the motion of a frame starts'
     )
-    parser.add_argument('--clip-len', type=int, default=defaults.clip_len, metavar='T', help='sampled frames per clip')
-    parser.add_argument('--size', type=int, default=defaults.size, metavar='PIXELS', help='height and width to store')
-    parser.add_argument(
+    group.add_argument(
+        '--channels', nargs='+', choices=CHANNELS, default=defaults.channels, help='maps to store, in this order'
+    )
+    group.add_argument(
         '--apex',
         choices=APEXES,
         default=defaults.apex,
-        help='SMIC has no apex label: take the middle frame, or the one with the largest mean motion since the onset',
+        help="the data set's own, or chosen for every clip: middle frame, or largest motion since the onset",
     )
-    parser.add_argument('--workers', type=int, metavar='N', help='processes; all cores if not given')
+    group.add_argument(
+        '--missing-apex',
+        choices=MISSING_APEXES,
+        default=defaults.missing_apex,
+        help='how to choose the apex of a clip for which the data set has none',
+    )
+
+
+def add_faces(group: argparse._ArgumentGroup) -> None:
+    defaults = FaceSettings()
+    group.add_argument(
+        '--faces', choices=DETECTORS, default=defaults.detector, help='detect and align; none: frames as they are'
+    )
+    group.add_argument('--face-size', type=int, default=defaults.size, metavar='PIXELS', help='of the aligned crop')
+    group.add_argument(
+        '--stabilise', action='store_true', help="take the head's own motion out of every frame, measured on the nose"
+    )
+    group.add_argument('--preview', type=Path, metavar='FILE.png', help='write a contact sheet of the crops')
+
+
+def add_check(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(commands, 'check', run_check, 'say which clips lack onset, apex or offset frames')
+    parser.add_argument('dataset', choices=DATASETS, metavar='DATASET', help=', '.join(DATASETS))
+    add_places(parser)
 
 
 def add_flow_images(commands: argparse._SubParsersAction) -> None:
@@ -54,13 +107,18 @@ def add_flow_images(commands: argparse._SubParsersAction) -> None:
 
 def add_synthetic(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, 'synthetic', run_synthetic, 'write a raw tree of procedural faces, no data needed')
-    parser.add_argument('--like', choices=('smic',), required=True, help='the data set whose folder layout to write')
+    names = [name for name in DATASETS if name != 'csv']
+    parser.add_argument(
+        '--like', choices=names, required=True, metavar='DATASET', help=f'whose layout: {", ".join(names)}'
+    )
     parser.add_argument('--out', required=True, metavar='DIR', help='where to write the raw tree')
     parser.add_argument('--subjects', type=int, default=6, metavar='N', help='number of faces')
     parser.add_argument('--clips', type=int, default=9, metavar='N', help='clips per subject')
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='other numbers give other faces')
     parser.add_argument(
-        '--layout', choices=('cropped', 'raw'), default='cropped', help='SMIC_all_cropped or SMIC_all_raw'
+        '--layout',
+        choices=('cropped', 'raw'),
+        help='which tree, where the data set is shipped in two (default: cropped)',
     )
 
 
@@ -72,26 +130,54 @@ def add_command(commands, name: str, run, text: str) -> argparse.ArgumentParser:
     return parser
 
 
-def run_smic(args: argparse.Namespace) -> None:
-    settings = FlowSettings(args.flow, args.clip_len, args.size, args.apex)
+def places_of(args: argparse.Namespace) -> Places:
+    """Return where the user's files are."""
+    if args.raw is None and not args.sheet and args.frames is None:
+        raise InputError(
+            'expected --raw DIR, the folder of the data set, or its files by name with --sheet and --frames'
+        )
+    return Places(args.raw, tuple(args.sheet), args.frames)
+
+
+def run_dataset(args: argparse.Namespace) -> None:
+    places = places_of(args)
     if args.workers is not None and args.workers < 1:
         raise InputError(f'workers must be at least 1, got {args.workers}; leave --workers out for all cores')
-    from mer_bench.preparation.prepare import prepare_smic
+    flow = FlowSettings(
+        args.flow,
+        args.clip_len,
+        args.size,
+        args.apex,
+        args.missing_apex,
+        args.reference,
+        tuple(args.channels),
+        args.raft_weights,
+    )
+    faces = FaceSettings(args.faces, args.face_size, args.stabilise)
+    from mer_bench.preparation.prepare import prepare_dataset, write_table
 
-    prepare_smic(args.raw, args.out, settings, args.workers)
+    if args.annotations_only:
+        write_table(args.dataset, places, args.out)
+    else:
+        prepare_dataset(args.dataset, places, args.out, flow, faces, args.workers, args.preview)
+
+
+def run_check(args: argparse.Namespace) -> int:
+    from mer_bench.preparation.check import check_dataset
+
+    return 0 if check_dataset(DATASETS[args.dataset], places_of(args)) else 1
 
 
 def run_flow_images(args: argparse.Namespace) -> None:
-    from mer_bench.preparation.prepare import prepare_flow_images
+    from mer_bench.preparation.flow_pictures import prepare_flow_images
 
     prepare_flow_images(args.dir, args.out, args.labels)
 
 
 def run_synthetic(args: argparse.Namespace) -> None:
-    from mer_bench.preparation.prepare import write_synthetic
+    from mer_bench.preparation.synthetic_tree import write_synthetic
 
-    cropped = args.layout == 'cropped'
-    write_synthetic(args.out, subjects=args.subjects, clips=args.clips, seed=args.seed, cropped=cropped)
+    write_synthetic(args.out, args.like, subjects=args.subjects, clips=args.clips, seed=args.seed, variant=args.layout)
 
 
 if __name__ == '__main__':

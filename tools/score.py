@@ -1,5 +1,7 @@
 """Score predictions: accuracy, UF1, UAR and macro precision, in full and per data set, with 95 % intervals.
 
+Where the predictions hold action units, their F1 comes as well.
+
 python tools/score.py work_dirs/mer_smic/full/seed0/predictions.csv
 python tools/score.py published_log.txt --json
 """
@@ -8,9 +10,10 @@ import argparse
 import json
 
 from mer_bench.errors import InputError, run_tool
+from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
-from mer_bench.evaluation.report import format_scores
+from mer_bench.evaluation.report import format_action_units, format_scores
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,7 +29,13 @@ def main(argv: list[str] | None = None) -> None:
     if args.classes:
         classes = given_classes(args.classes, type(classes[0]))
     table = score_table(frame, classes)
-    print(json.dumps(table, indent=2) if args.json else format_scores(table))
+    units = score_action_units(frame) if 'action_units' in frame else None
+    if args.json:
+        print(json.dumps(table | ({'action_units': units} if units else {}), indent=2))
+    else:
+        print(format_scores(table))
+        if units:
+            print(f'\n{format_action_units(units)}')
 
 
 def given_classes(names: list[str], kind: type) -> list:

@@ -17,16 +17,20 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
 
-    from mer_bench.evaluation.metrics import score_table  # the stack takes seconds to import
+    from mer_bench.evaluation.action_units import score_action_units  # the stack takes seconds to import
+    from mer_bench.evaluation.metrics import score_table
     from mer_bench.evaluation.predictions import read_predictions
-    from mer_bench.evaluation.report import format_scores
+    from mer_bench.evaluation.report import format_action_units, format_scores
     from mer_bench.training.checkpoints import predict_with_checkpoints
     from mer_bench.training.experiment import open_experiment
 
     experiment = open_experiment(args)
     out = args.out or args.checkpoints / 'test_predictions.csv'
     predict_with_checkpoints(experiment, args.checkpoints, out)
-    print(format_scores(score_table(read_predictions(out), list(experiment.method.cfg.classes))))
+    frame = read_predictions(out)
+    print(format_scores(score_table(frame, list(experiment.method.cfg.classes))))
+    if 'action_units' in frame:
+        print(f'\n{format_action_units(score_action_units(frame))}')
     print(out)
 
 

@@ -94,6 +94,7 @@ def build_models(config: Path) -> dict[str, torch.nn.Module]:
     init_default_scope('mmaction')
     full = Config.fromfile(config)
     full.model.pop('data_preprocessor', None)
+    full.model.cls_head.num_classes = PLAIN['cls_head']['num_classes']  # else said by the label scheme of the data
     return {full.method: MODELS.build(full.model), 'ResNet3d-50': MODELS.build(Config(PLAIN))}
 
 

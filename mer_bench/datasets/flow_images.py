@@ -24,8 +24,6 @@ FPS = {'smic': 100.0, 'casme2': 200.0, 'samm': 200.0}
 PICTURE_NAME = re.compile(r'([^_]+)_(.+?)\s*\.png', re.IGNORECASE)
 SHARES = ('u_train', 'u_test')
 TRAIN, TEST = SHARES
-# Negative, positive, surprise (See et al., MEGC 2019, FG 2019).
-OFFICIAL_COUNTS = {'full': (250, 109, 83), 'casme2': (88, 32, 25), 'samm': (92, 26, 15), 'smic': (70, 51, 43)}
 
 
 @dataclass(frozen=True)
@@ -196,22 +194,3 @@ def read_picture(path: Path) -> np.ndarray:
     if picture is None:
         raise InputError(f'{path}: expected a picture, it cannot be read; restore the file')
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
-
-def count_classes(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the clips of each class, in full and per data set."""
-    counts = pd.crosstab(table['dataset'], table['emotion']).reindex(columns=list(EMOTIONS), fill_value=0)
-    return pd.concat([pd.DataFrame([counts.sum()], index=['full']), counts])
-
-
-def official_note(table: pd.DataFrame, parts: list[str]) -> str | None:
-    """Say in which `parts` (keys of `OFFICIAL_COUNTS`) the class counts differ from the official list, if in any."""
-    counts = {name: tuple(row) for name, row in count_classes(table).iterrows()}
-    other = [name for name in parts if counts.get(name) != OFFICIAL_COUNTS[name]]
-    if not other:
-        return None
-    return (
-        'note: these are not the counts of the official MEGC2019 list (negative, positive, surprise: '
-        + '; '.join(f'{name} {", ".join(map(str, OFFICIAL_COUNTS[name]))}' for name in other)
-        + '); scores will not compare with published ones'
-    )

@@ -36,9 +36,14 @@ ACTION_UNIT_BUMPS = {
     4: [('brow_inner', (-0.6, 0.8), (11, 9))],
     5: [('upper_lid', (0, -1), (9, 6))],
     6: [('cheek', (0, -1), (13, 9))],
+    7: [('lower_lid', (0, -1), (9, 6)), ('upper_lid', (0, 0.3), (9, 6))],
     9: [('nose_wing', (0, -1), (8, 10))],
+    10: [('upper_lip', (0, -1), (12, 7))],
     12: [('mouth_corner', (0.7, -0.7), (11, 10))],
+    14: [('mouth_corner', (-1, 0), (9, 9))],
     15: [('mouth_corner', (0.1, 1), (10, 9))],
+    17: [('chin', (0, -1), (14, 12)), ('lower_lip', (0, -0.6), (10, 7))],
+    20: [('mouth_corner', (1, 0.15), (12, 9))],
     25: [('lower_lip', (0, 1), (10, 7)), ('upper_lip', (0, -0.4), (10, 6))],
     26: [('chin', (0, 1), (16, 14)), ('lower_lip', (0, 0.5), (10, 7))],
 }
@@ -74,6 +79,7 @@ def _draw_landmarks(rng: np.random.Generator) -> dict[str, np.ndarray]:
         for name, mean in MEAN_LANDMARKS.items()
     }
     landmarks['upper_lid'] = landmarks['eye'] - (0, 5)
+    landmarks['lower_lid'] = landmarks['eye'] + (0, 5)
     return landmarks
 
 

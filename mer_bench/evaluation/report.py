@@ -17,6 +17,23 @@ def format_scores(table: dict) -> str:
     return '\n\n'.join([scores, _confusion(table['full']), _notes(table)])
 
 
+def format_action_units(table: dict) -> str:
+    """Lay out what `score_action_units` returns: the F1 of every unit, and their mean."""
+    units = list(table['full']['f1_per_unit'])
+    rows = [
+        [name, part['n'], part['n_unknown'], _f1(part['f1']), *(_f1(part['f1_per_unit'][unit]) for unit in units)]
+        for name, part in table.items()
+    ]
+    headers = ['', 'clips', 'unknown', 'mean F1', *(f'AU{unit}' for unit in units)]
+    align = ('left', *['right'] * (len(headers) - 1))
+    text = tabulate(rows, headers=headers, disable_numparse=True, colalign=align)
+    return f'Action units, F1 at threshold 0.5 (-: no clip shows the unit)\n{text}'
+
+
+def _f1(value: float | None) -> str:
+    return '-' if value is None else f'{value:.4f}'
+
+
 def _with_interval(part: dict, key: str) -> str:
     interval = (part['intervals'] or {}).get(key)
     return f'{part[key]:.4f}' if interval is None else '{:.4f} [{:.3f}, {:.3f}]'.format(part[key], *interval)

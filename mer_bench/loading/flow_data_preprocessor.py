@@ -1,21 +1,42 @@
 """Augmentation and normalisation of flow clips, in batches on the device."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
 from mmengine.model import stack_batch
 
+CHANNELS = ('u', 'v', 'strain')
 
-def mirror_flow(flow: torch.Tensor) -> torch.Tensor:
-    """Mirror flow left to right: the picture turns round and horizontal motion changes its sign.
+
+def mirror_flow(flow: torch.Tensor, channels: Sequence[str] = CHANNELS) -> torch.Tensor:
+    """Mirror flow left to right: the picture turns round, horizontal motion changes its sign, an angle a is pi - a.
 
     Args:
-        flow: (..., 3, T, H, W); channels u, v, strain.
+        flow: (..., C, T, H, W); an angle is in radians, in (-pi, pi].
+        channels: Names of the C channels.
     """
     mirrored = flow.flip(-1)
-    mirrored[..., 0, :, :, :] *= -1
+    maps = {name: mirrored.select(-4, i) for i, name in enumerate(channels)}
+    if 'angle' in maps:
+        maps['angle'].copy_(mirror_angle(maps))
+    if 'u' in maps:
+        maps['u'].neg_()
     return mirrored
+
+
+def mirror_angle(maps: dict[str, torch.Tensor]) -> torch.Tensor:
+    """pi - angle in (-pi, pi]; where the other maps show that nothing moves the angle says nothing, and stays."""
+    angle = math.pi - maps['angle']
+    angle = torch.where(angle > math.pi, angle - 2 * math.pi, angle)
+    if 'magnitude' in maps:
+        return torch.where(maps['magnitude'] != 0, angle, maps['angle'])
+    if 'u' in maps and 'v' in maps:
+        return torch.where((maps['u'] != 0) | (maps['v'] != 0), angle, maps['angle'])
+    return angle
 
 
 def shift_flow(flow: torch.Tensor, dx: int, dy: int) -> torch.Tensor:
@@ -28,17 +49,27 @@ def shift_flow(flow: torch.Tensor, dx: int, dy: int) -> torch.Tensor:
 
 @MODELS.register_module()
 class FlowDataPreprocessor(ActionDataPreprocessor):
-    """MMAction2's preprocessor for (N, 1, 3, T, H, W) flow, with augmentation before the normalisation.
+    """MMAction2's preprocessor for (N, 1, C, T, H, W) flow, with augmentation before the normalisation.
 
     Args:
-        mean: Mean of u, v and strain over the training clips; None normalises nothing.
+        mean: Mean of each channel over the training clips; None normalises nothing.
         std: Their standard deviation.
+        channels: Names of the channels, as store.json gives them.
         flip_prob: Chance of a training clip to be mirrored (see :func:`mirror_flow`).
         max_shift: Training clips move by up to this share of their width and height.
     """
 
-    def __init__(self, mean=None, std=None, flip_prob: float = 0.5, max_shift: float = 0.0, **kwargs) -> None:
+    def __init__(
+        self,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        channels: Sequence[str] = CHANNELS,
+        flip_prob: float = 0.5,
+        max_shift: float = 0.0,
+        **kwargs,
+    ) -> None:
         super().__init__(mean=mean, std=std, format_shape='NCTHW', **kwargs)
+        self.channels = tuple(channels)
         self.flip_prob = flip_prob
         self.max_shift = max_shift
 
@@ -55,7 +86,7 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         limits = self.max_shift * torch.tensor([clips.shape[-1], clips.shape[-2]])
         shifts = ((2 * torch.rand(len(clips), 2) - 1) * limits).round().int().tolist()
         augmented = [
-            shift_flow(mirror_flow(clip) if flip else clip, dx, dy)
+            shift_flow(mirror_flow(clip, self.channels) if flip else clip, dx, dy)
             for clip, flip, (dx, dy) in zip(clips, flips, shifts, strict=True)
         ]
         return torch.stack(augmented)

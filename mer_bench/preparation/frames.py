@@ -13,10 +13,14 @@ SAMPLING = (
     'the apex alone for clip_len 1, else clip_len frames whose positions run evenly from onset (left out) over apex to '
     'offset, each rounded to the nearest frame (version 1)'
 )
+# Where an apex is spotted: eyes with brows, and mouth, the regions of Liong et al. ("Automatic apex frame spotting in
+# micro-expression database", ACPR 2015). They find them by landmarks; ours are fixed shares of a cropped face,
+# (top, bottom, left, right).
+SPOTTING_REGIONS = {'eyes and brows': (0.12, 0.45, 0.1, 0.9), 'mouth': (0.6, 0.92, 0.2, 0.8)}
 
 
 def read_frames(paths: dict[int, Path]) -> dict[int, np.ndarray]:
-    """Read all pictures of a clip, {frame number: (H, W) uint8 grey}; they must have one size."""
+    """Read pictures of a clip, colour or grey, {frame number: (H, W) uint8 grey}; they must have one size."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the error below says it in one sentence
     frames = {}
     for number, path in paths.items():
@@ -44,21 +48,36 @@ def nearest(numbers: Sequence[int], position: float) -> int:
     return min(numbers, key=lambda number: (abs(number - position), number))
 
 
-def choose_apex(frames: dict[int, np.ndarray], onset: int, offset: int, policy: str) -> int:
-    """Return the apex of a clip without apex label; never the onset.
+def middle_apex(numbers: Sequence[int], onset: int, offset: int) -> int:
+    """Return the frame nearest to the middle of onset and offset; never the onset."""
+    return nearest([number for number in numbers if onset < number <= offset], (onset + offset) / 2)
 
-    `middle` is the frame nearest to the middle of onset and offset, `spotted` the one with the largest mean motion
-    since the onset (DIS flow).
+
+def spotted_apex(frames: dict[int, np.ndarray], onset: int, offset: int) -> int:
+    """Return the frame with the largest mean motion since the onset in `SPOTTING_REGIONS`; never the onset.
+
+    Args:
+        frames: {frame number: (H, W) uint8} of a cropped face.
+        onset: the frame to measure from.
+        offset: the last frame that counts.
     """
     candidates = [number for number in frames if onset < number <= offset]
-    if policy == 'middle':
-        return nearest(candidates, (onset + offset) / 2)
-    return max(candidates, key=lambda number: mean_motion(frames[onset], frames[number]))
+    return max(candidates, key=lambda number: regional_motion(frames[onset], frames[number]))
 
 
-def mean_motion(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the mean length of the motion between two frames in pixels."""
-    return float(np.hypot(*compute_flow(first, second, 'dis')).mean())
+def regional_motion(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the mean length of the motion (DIS flow) inside `SPOTTING_REGIONS` in pixels."""
+    length = np.hypot(*compute_flow(first, second, 'dis'))
+    return float(length[spotting_mask(length.shape)].mean())
+
+
+def spotting_mask(shape: tuple[int, int]) -> np.ndarray:
+    """Return where `SPOTTING_REGIONS` lie in a picture of this shape, (H, W) bool."""
+    mask = np.zeros(shape, bool)
+    height, width = shape
+    for top, bottom, left, right in SPOTTING_REGIONS.values():
+        mask[round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = True
+    return mask
 
 
 def sample_frames(numbers: Sequence[int], onset: int, apex: int, offset: int, clip_len: int) -> list[int]:

@@ -1,9 +1,13 @@
-"""Optical flow between two frames (OpenCV's methods) and optical strain (Shreve et al., FG 2011)."""
+"""Optical flow between two frames (OpenCV's methods, RAFT) and optical strain (Shreve et al., FG 2011)."""
+
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from mer_bench.errors import InputError
+from mer_bench.preparation.raft import raft_flow, raft_parameters
+from mer_bench.preparation.settings import FlowSettings
 
 # TV-L1 (Zach et al., 2007) with OpenCV's defaults but a looser epsilon: a sixth of the time, and an endpoint error of
 # 0.03 instead of 0.007 pixels on a shift of 0.7.
@@ -36,17 +40,27 @@ DIS = {'preset': cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}
 FLOW_PARAMETERS = {'tvl1': TVL1, 'farneback': FARNEBACK, 'dis': DIS, 'still': {}}
 
 
-def compute_flow(first: np.ndarray, second: np.ndarray, method: str) -> np.ndarray:
+def flow_parameters(settings: FlowSettings) -> dict:
+    """Return the parameters of the settings' method, for store.json; a file that cannot be used is refused here."""
+    return raft_parameters(settings.raft_weights) if settings.flow == 'raft' else FLOW_PARAMETERS[settings.flow]
+
+
+def compute_flow(
+    first: np.ndarray, second: np.ndarray, method: str, raft_weights: str | Path | None = None
+) -> np.ndarray:
     """Return the motion from `first` to `second`.
 
     Args:
         first: grey picture, (H, W) uint8.
         second: grey picture of the same size.
-        method: `tvl1`, `farneback` or `dis`.
+        method: `tvl1`, `farneback`, `dis` or `raft`.
+        raft_weights: for `raft`, the file of its weights.
 
     Returns:
         (2, H, W) float32: u to the right and v downwards, in pixels.
     """
+    if method == 'raft':
+        return raft_flow(first, second, raft_weights)
     if method == 'tvl1':
         flow = tvl1().calc(first, second, None)
     elif method == 'farneback':
@@ -54,7 +68,7 @@ def compute_flow(first: np.ndarray, second: np.ndarray, method: str) -> np.ndarr
     elif method == 'dis':
         flow = cv2.DISOpticalFlow_create(**DIS).calc(first, second, None)
     else:
-        raise ValueError(f'no optical-flow method {method!r}; choose tvl1, farneback or dis')
+        raise ValueError(f'no optical-flow method {method!r}; choose tvl1, farneback, dis or raft')
     return np.ascontiguousarray(flow.transpose(2, 0, 1))
 
 

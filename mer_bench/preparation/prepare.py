@@ -1,175 +1,172 @@
-"""From a raw folder to a prepared data set: annotations.csv and the store, with a summary for the user."""
+"""From a raw folder to a prepared data set: annotations.csv, report.csv and the store, with a summary for the user."""
 
-import json
-from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import joblib
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.progress import track as rich_track
 
-from mer_bench.datasets.flow_images import OFFICIAL_COUNTS, count_classes, official_note, read_flow_images, read_picture
-from mer_bench.datasets.smic import find_tree, list_frames, read_smic
-from mer_bench.datasets.synthetic import write_smic_tree
+from mer_bench.datasets.places import Places
+from mer_bench.datasets.reader import DataSet, Reading, read_dataset
+from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
-from mer_bench.preparation.clip_flow import STILL_UNITS, UNITS, clip_flow
+from mer_bench.preparation.clip_flow import ClipSource, clip_flow, units
+from mer_bench.preparation.face_pass import find_faces
+from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.faces import face_parameters
 from mer_bench.preparation.frames import SAMPLING
-from mer_bench.preparation.optical_flow import FLOW_PARAMETERS, tvl1
+from mer_bench.preparation.optical_flow import flow_parameters, tvl1
+from mer_bench.preparation.preview import preview_faces
 from mer_bench.preparation.settings import FlowSettings
-from mer_bench.preparation.store_build import (
-    finish_build,
-    is_complete,
-    locked,
-    other_parameters,
-    start_build,
-    tidy_store,
-    what_changed,
-)
-from mer_bench.preparation.workers import ClipFunction, compute_clips, progress_bar
-
-PICTURE_SAMPLING = 'one picture per clip, onset to apex, as published'
-PICTURE_UNITS = (
-    'u (red) and v (green) as x / 127.5 - 1, optical strain (blue) as x / 255 of the published 8-bit pictures; their '
-    'scale in pixels is not published'
-)
+from mer_bench.preparation.store_build import locked
+from mer_bench.preparation.store_fill import fill_store, track
+from mer_bench.preparation.summary import print_notes, print_reading, print_summary, write_report
 
 
-def prepare_smic(raw: str | Path, out: str | Path, settings: FlowSettings, workers: int | None) -> None:
-    """Read SMIC-HS in or below `raw`, compute the flow of every clip, fill `out`."""
-    if settings.flow == 'tvl1':
-        tvl1()  # where TV-L1 is missing, say so before the work starts
-    table = read_smic(raw)
-    tree = find_tree(Path(raw))
-    frames = [list_frames(tree / folder) for folder in table['frames_dir']]
-    parameters = {
-        'dataset': 'smic',
-        'flow': settings.flow,
-        'flow_parameters': FLOW_PARAMETERS[settings.flow],
-        'clip_len': settings.clip_len,
-        'size': [settings.size, settings.size],
-        'apex': settings.apex,
-        'sampling': SAMPLING,
-        'files': [[digest_file(path) for path in clip.values()] for clip in track(frames, 'reading frames')],
-    }
-    arguments = [(clip, min(clip), None, max(clip), settings) for clip in frames]  # SMIC has no apex label
-    units = STILL_UNITS if settings.flow == 'still' else UNITS
-    fill_store(Path(out), table, parameters, clip_flow, arguments, units=units, workers=workers or joblib.cpu_count())
-    print_summary(table, Path(out), 'configs/mer_smic.py', ['smic'])
-
-
-def prepare_flow_images(folder: str | Path, out: str | Path, labels: str | Path | None = None) -> None:
-    """Read published flow pictures (either layout), fill `out` with a store of one map per clip."""
-    folder = Path(folder)
-    table = read_flow_images(folder, labels)
-    paths = [folder / name for name in table['frames_dir']]
-    parameters = {
-        'dataset': 'megc2019_flow',
-        'flow': 'published_pictures',
-        'flow_parameters': {},
-        'clip_len': 1,
-        'size': common_size(paths),
-        'apex': 'given',
-        'sampling': PICTURE_SAMPLING,
-        'files': [digest_file(path) for path in paths],
-    }
-    apexes = [None if apex is pd.NA else int(apex) for apex in table['apex']]
-    arguments = list(zip(paths, apexes, strict=True))
-    fill_store(Path(out), table, parameters, flow_picture, arguments, units=PICTURE_UNITS, workers=1)
-    print_summary(table, Path(out), 'configs/mer_megc2019_flow.py', list(OFFICIAL_COUNTS))
-
-
-def track(items: Sequence, description: str) -> Iterable:
-    """Show how many of `items` are done, on stderr."""
-    return rich_track(items, description, console=Console(stderr=True), transient=True)
-
-
-def common_size(paths: Sequence[Path]) -> list[int]:
-    """Return height and width of all pictures."""
-    sizes = {path: list(read_picture(path).shape[:2]) for path in paths}
-    first = sizes[paths[0]]
-    for path, size in sizes.items():
-        if size != first:
-            raise InputError(
-                f'{path}: expected {first[1]}x{first[0]} pixels as in {paths[0].name}, found {size[1]}x{size[0]}; '
-                'all flow pictures need one size'
-            )
-    return first
-
-
-def flow_picture(path: Path, apex: int | None) -> tuple[np.ndarray, int | None]:
-    """Return a picture as `PICTURE_UNITS` says, (3, 1, H, W) float16, and the apex as given.
-
-    A mirrored clip needs the opposite u: 255 - x. That holds for a scale that is even about 127.5, and as well where
-    each picture runs from its least to its largest value: then -u does so with its ends exchanged.
-    """
-    levels = read_picture(path).transpose(2, 0, 1)[:, None].astype(np.float32)
-    clip = levels / 255
-    clip[:2] = (2 * levels[:2] - 255) / 255
-    return clip.astype(np.float16), apex
-
-
-def fill_store(
-    out: Path,
-    table: pd.DataFrame,
-    parameters: dict,
-    function: ClipFunction,
-    arguments: Sequence[tuple],
-    *,
-    units: str,
-    workers: int,
+def prepare_dataset(
+    dataset: DataSet,
+    places: Places,
+    out: str | Path,
+    settings: FlowSettings,
+    faces: FaceSettings,
+    workers: int | None = None,
+    preview: Path | None = None,
 ) -> None:
-    """Make `out` hold the store of these parameters, continuing what a stopped run left.
+    """Read a data set, find the faces, compute the flow of every clip, fill `out`.
 
     Args:
+        dataset: one of :data:`mer_bench.datasets.catalogue.DATASETS`.
+        places: where its sheets and frames are.
         out: the prepared data set's folder.
-        table: the annotation table; its order is the order of the rows.
-        parameters: what decides the content, beside the table.
-        function: returns a clip's array and apex.
-        arguments: for each row, the arguments of `function`.
-        units: one sentence for store.json.
-        workers: number of processes.
+        settings: how clips become arrays.
+        faces: how faces are cut out.
+        workers: processes; None takes all cores.
+        preview: a PNG to write with the onset frame of every clip as the flow sees it.
     """
-    clips = json.loads(table.to_json(orient='records'))
-    parameters = parameters | {'synthetic': bool(table['synthetic'].any()), 'opencv': cv2.__version__, 'clips': clips}
-    shape = (len(table), 3, parameters['clip_len'], *parameters['size'])
+    if settings.flow == 'tvl1':
+        tvl1()  # where TV-L1 is missing, say so before the work starts
+    out, workers = Path(out), workers or joblib.cpu_count()
+    reading = read_dataset(dataset, places)
+    print_reading(dataset, reading)
+    sources = clip_sources(reading)
     with locked(out):
-        if is_complete(out, parameters):
-            print(f'{out / "store"} is already complete for these clips and settings: nothing to do')
-            tidy_store(out)
-            return
-        for other in other_parameters(out, parameters):
-            print(f'all clips are computed anew, earlier ones do not fit: {what_changed(other, parameters)}')
-        build = start_build(out, parameters, shape)
-        compute_clips(build, function, arguments, workers)
-        finish_build(build, out, table, parameters, units)
+        if faces.detector != 'none':
+            sources = add_faces(reading.table, sources, faces, out, workers)
+        if preview is not None:
+            write_preview(preview, reading.table, sources, faces)
+        reading, sources = leave_out_faceless(reading, sources, faces)
+        table, notes = reading.table, reading.notes
+        parameters = store_parameters(table, sources, settings, faces)
+        arguments = [(source, settings) for source in sources]
+        fill_store(out, table, parameters, clip_flow, arguments, units=units(settings), workers=workers)
+        write_report(notes, out)
+    print_notes(notes, out)
+    print_summary(table, out, dataset.config, reading.lost)
 
 
-def write_synthetic(out: str | Path, *, subjects: int, clips: int, seed: int, cropped: bool) -> None:
-    """Write a raw tree of procedural faces in the layout of SMIC-HS."""
-    with progress_bar() as bar:
-        shown = bar.add_task('clips', total=subjects * clips)
-        write_smic_tree(
-            Path(out),
-            subjects=subjects,
-            clips_per_subject=clips,
-            seed=seed,
-            cropped=cropped,
-            progress=lambda done, _: bar.update(shown, completed=done),
+def write_table(dataset: DataSet, places: Places, out: str | Path) -> None:
+    """Write annotations.csv and report.csv without touching a frame."""
+    out = Path(out)
+    if (out / 'store').exists():
+        raise InputError(
+            f'{out}: holds a store, whose annotations.csv would be replaced; give another --out for the table alone'
         )
-    print(f'{subjects * clips} synthetic clips of {subjects} subjects in {out}')
-    print(f'next: python tools/prepare.py smic --raw {out} --out {out}_prepared')
+    reading = read_dataset(dataset, places, with_frames=False)
+    print_reading(dataset, reading)
+    with locked(out):
+        write_annotations(reading.table, out / 'annotations.csv')
+        write_report(reading.notes, out)
+    print_notes(reading.notes, out)
+    print_summary(reading.table, out, dataset.config, reading.lost, store=False)
 
 
-def print_summary(table: pd.DataFrame, out: Path, config: str, parts: list[str]) -> None:
-    """Tell what was prepared, where it lies and what to run next; `parts` should have the official counts."""
-    subjects = table['subject'].nunique()
-    print(f'{len(table)} clips of {subjects} subjects{" (synthetic)" if table["synthetic"].any() else ""}')
-    print(count_classes(table).to_string())
-    if not table['synthetic'].any() and (note := official_note(table, parts)):
-        print(note)
-    print(f'in {out}: annotations.csv and store/')
-    print(f'next: python tools/train.py {config} --data-root {out}')
+def clip_sources(reading: Reading) -> list[ClipSource]:
+    """Return the frames of every clip, in the order of the table."""
+    return [
+        ClipSource(
+            paths=reading.frames[clip.sample_id],
+            onset=int(clip.onset),
+            apex=None if clip.apex is pd.NA else int(clip.apex),
+            offset=int(clip.offset),
+        )
+        for clip in reading.table.itertuples()
+    ]
+
+
+def add_faces(
+    table: pd.DataFrame, sources: list[ClipSource], faces: FaceSettings, out: Path, workers: int
+) -> list[ClipSource]:
+    """Find the face of every clip; one that is not found stays None."""
+    found = find_faces(
+        out,
+        list(table['sample_id']),
+        [source.paths for source in sources],
+        [source.onset for source in sources],
+        [source.offset if source.apex is None else source.apex for source in sources],
+        faces,
+        workers,
+    )
+    return [replace(source, face=face, face_settings=faces) for source, face in zip(sources, found, strict=True)]
+
+
+def write_preview(path: Path, table: pd.DataFrame, sources: list[ClipSource], faces: FaceSettings) -> None:
+    """Write a contact sheet of the onset frames."""
+    onsets = [source.paths[source.onset] for source in sources]
+    preview_faces(path, list(table['sample_id']), onsets, [source.face for source in sources], faces)
+    print(f'preview: {path}')
+
+
+def leave_out_faceless(
+    reading: Reading, sources: list[ClipSource], faces: FaceSettings
+) -> tuple[Reading, list[ClipSource]]:
+    """Return reading and sources without the clips that lack a face; each of them gets a note."""
+    if faces.detector == 'none':
+        return reading, sources
+    table = reading.table
+    has_face = np.array([source.face is not None for source in sources])
+    if not has_face.any():
+        raise InputError(
+            f'{reading.rows.frames}: {faces.detector} finds no face in any of {len(table)} clips; take --faces none '
+            'for frames that are cropped already'
+        )
+    lost = table[~has_face]
+    notes = pd.DataFrame({'subject': lost['subject'].str.split('/').str[1], 'clip': lost['clip']})
+    notes = notes.assign(kind='no face', detail=f'{faces.detector} finds no face from onset to apex: left out')
+    reading = replace(
+        reading,
+        table=table[has_face].reset_index(drop=True),
+        lost=pd.concat([reading.lost, lost], ignore_index=True) if len(reading.lost) else lost,
+        notes=pd.concat([reading.notes, notes], ignore_index=True),
+    )
+    return reading, [source for source in sources if source.face is not None]
+
+
+def store_parameters(
+    table: pd.DataFrame, sources: list[ClipSource], settings: FlowSettings, faces: FaceSettings
+) -> dict:
+    """Return everything that decides the content of the store."""
+    return {
+        'dataset': ', '.join(table['dataset'].unique()),
+        'flow': settings.flow,
+        'flow_parameters': flow_parameters(settings),
+        'reference': settings.reference,
+        'channels': list(settings.channels),
+        'clip_len': settings.clip_len,
+        'size': [settings.size, settings.size],
+        'apex': apex_rule(table, settings),
+        'faces': face_parameters(faces),
+        'sampling': SAMPLING,
+        'files': [[digest_file(path) for path in source.paths.values()] for source in track(sources, 'reading frames')],
+        'transforms': [source.face and source.face.row() for source in sources],
+    }
+
+
+def apex_rule(table: pd.DataFrame, settings: FlowSettings) -> dict[str, int]:
+    """Return {where the apex comes from: number of clips}: annotated, middle or spotted."""
+    if settings.apex != 'annotated':
+        return {settings.apex: len(table)}
+    known = int(table['apex'].notna().sum())
+    counts = {'annotated': known, settings.missing_apex: len(table) - known}
+    return {source: number for source, number in counts.items() if number}

@@ -1,36 +1,84 @@
-"""What a user chooses when preparing clips; free of OpenCV, so that the command line starts at once."""
+"""What a user chooses when preparing clips; free of OpenCV and torch, so that the command line starts at once."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from mer_bench.errors import InputError
 
-FLOWS = ('tvl1', 'farneback', 'dis', 'still')
-APEXES = ('middle', 'spotted')
+FLOWS = ('tvl1', 'farneback', 'dis', 'raft', 'still')
+APEXES = ('annotated', 'middle', 'spotted')
+MISSING_APEXES = ('middle', 'spotted')
+REFERENCES = ('onset', 'previous')
+CHANNELS = ('u', 'v', 'strain', 'magnitude', 'angle')
+CHANGED_BY_MIRRORING = ('u', 'angle')  # beside moving the pixels; no place for the picture of `still`
 MIN_SIZE = 28
 
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """How clips become arrays (3, clip_len, size, size).
+    """How clips become arrays (C, clip_len, size, size), C being the number of channels.
 
     Args:
-        flow: the optical-flow method, or `still`: the apex frame alone, a control without motion.
+        flow: the optical-flow method, or `still`: the apex frame alone in the last channel and 0 in the others, a
+            control without motion.
         clip_len: sampled frames per clip, T.
         size: height and width of the stored maps in pixels.
-        apex: how to choose the apex of a clip that has no apex label.
+        apex: `annotated` takes the apex of the data set where it has one, `middle` and `spotted` choose it for all.
+        missing_apex: with `annotated`, how to choose the apex of a clip that has none.
+        reference: where the motion starts: `onset` for all sampled frames, or `previous`, the sampled frame before
+            (the onset for the first).
+        channels: the stored maps in their order.
+        raft_weights: for flow `raft`, a file with the state dict of torchvision's raft_small or raft_large.
     """
 
     flow: str = 'tvl1'
     clip_len: int = 16
     size: int = 112
-    apex: str = 'middle'
+    apex: str = 'annotated'
+    missing_apex: str = 'middle'
+    reference: str = 'onset'
+    channels: tuple[str, ...] = ('u', 'v', 'strain')
+    raft_weights: str | Path | None = None
 
     def __post_init__(self) -> None:
-        if self.flow not in FLOWS:
-            raise InputError(f'flow {self.flow!r} is not one of {FLOWS}; choose one of them')
-        if self.apex not in APEXES:
-            raise InputError(f'apex {self.apex!r} is not one of {APEXES}; choose one of them')
+        check_choice('flow', self.flow, FLOWS)
+        check_choice('apex', self.apex, APEXES)
+        check_choice('missing-apex', self.missing_apex, MISSING_APEXES)
+        check_choice('reference', self.reference, REFERENCES)
         if self.clip_len < 1:
             raise InputError(f'clip-len must be at least 1 frame, got {self.clip_len}; 16 is the default')
         if self.size < MIN_SIZE:
             raise InputError(f'size must be at least {MIN_SIZE} pixels, got {self.size}; 112 is the default')
+        object.__setattr__(self, 'channels', tuple(self.channels))  # a list from the command line or a JSON file
+        self.check_channels()
+        self.check_raft_weights()
+
+    def check_channels(self) -> None:
+        """Refuse channels that are unknown, repeated, none, or unfit for `still`."""
+        for channel in self.channels:
+            check_choice('channel', channel, CHANNELS)
+        if not self.channels or len(set(self.channels)) < len(self.channels):
+            raise InputError(f'channels: expected one or more, each once, got {list(self.channels)}; correct the list')
+        if self.flow == 'still' and self.channels[-1] in CHANGED_BY_MIRRORING:
+            raise InputError(
+                f'flow still keeps its picture in the last channel, and mirroring changes the values of '
+                f'{self.channels[-1]!r}; name another channel last'
+            )
+
+    def check_raft_weights(self) -> None:
+        """Refuse flow `raft` without weights, and weights without flow `raft`."""
+        if self.flow == 'raft' and not self.raft_weights:
+            raise InputError(
+                'flow raft needs its weights, which are not part of this package; give --raft-weights FILE, the state '
+                "dict of torchvision's raft_small or raft_large"
+            )
+        if self.flow != 'raft' and self.raft_weights:
+            raise InputError(
+                f'raft-weights are given, but the flow is {self.flow!r}; choose --flow raft or leave them out'
+            )
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is none of the choices."""
+    if value not in choices:
+        raise InputError(f'{name} {value!r} is not one of {choices}; choose one of them')

@@ -23,8 +23,21 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_file, digest_of, write_atomically, write_json
 from mer_bench.preparation.flow_store import PARTS
 
-SCHEMA_VERSION = 1
-NAMED_PARAMETERS = ('dataset', 'synthetic', 'flow', 'flow_parameters', 'clip_len', 'size', 'apex', 'sampling', 'opencv')
+SCHEMA_VERSION = 2
+NAMED_PARAMETERS = (
+    'dataset',
+    'synthetic',
+    'flow',
+    'flow_parameters',
+    'reference',
+    'channels',
+    'clip_len',
+    'size',
+    'apex',
+    'faces',
+    'sampling',
+    'opencv',
+)
 
 
 @dataclass(frozen=True)
@@ -81,11 +94,11 @@ def is_complete(out: Path, parameters: dict) -> bool:
 
 def what_changed(old: dict, new: dict) -> str:
     """Name the parameters that differ, for the user."""
-    names = [name for name in NAMED_PARAMETERS if old.get(name) != new[name]]
+    names = [name for name in NAMED_PARAMETERS if old.get(name) != new.get(name)]
     if 'flow' in names and 'flow_parameters' in names:
         names.remove('flow_parameters')  # they come with the method
     return (
-        ', '.join(f'{name} {old.get(name)} -> {new[name]}' for name in names)
+        ', '.join(f'{name} {old.get(name)} -> {new.get(name)}' for name in names)
         or 'the clips, their frames or their table'
     )
 

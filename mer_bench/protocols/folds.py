@@ -1,16 +1,19 @@
 """Folds of an evaluation protocol, made with scikit-learn's splitters on the annotation table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from mer_bench.errors import InputError
+
+RULES = "'loso', 'leave_one_dataset_out' or {'type': 'group_kfold', 'n_splits': K}"
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One train-test split by subjects. The name of a LOSO fold is its held-out subject."""
+    """One train-test split by subjects, named after the held-out subject or data set, or by its number."""
 
     name: str
     train_subjects: tuple[str, ...]
@@ -22,19 +25,84 @@ class Fold:
         return self.name.replace('/', '_')
 
 
+def make_folds(annotations: pd.DataFrame, rule: str | Mapping) -> list[Fold]:
+    """Return the folds of a rule; every clip is tested once, and no person is in both parts of a fold.
+
+    Args:
+        annotations: one row per clip: sample_id, dataset, subject.
+        rule: 'loso', 'leave_one_dataset_out' or {'type': 'group_kfold', 'n_splits': K} (K folds by subject of about
+            the same number of clips).
+    """
+    kind, n_splits = read_rule(rule)
+    check_persons(annotations)
+    if kind == 'loso':
+        return leave_one_subject_out(annotations)
+    if kind == 'leave_one_dataset_out':
+        return leave_one_dataset_out(annotations)
+    return group_kfold(annotations, n_splits)
+
+
+def fold_title(rule: str | Mapping) -> str:
+    """Return the rule in words: 'LOSO', 'leave one data set out', '10 folds by subject'."""
+    kind, n_splits = read_rule(rule)
+    titles = {'loso': 'LOSO', 'leave_one_dataset_out': 'leave one data set out'}
+    return titles.get(kind, f'{n_splits} folds by subject')
+
+
+def read_rule(rule: str | Mapping) -> tuple[str, int | None]:
+    """Return the type of a rule and, of a group k-fold, the number of folds."""
+    given = dict(rule) if isinstance(rule, Mapping) else {'type': rule}
+    kind, n_splits = given.get('type'), given.get('n_splits')
+    known = {'type', 'n_splits'} if kind == 'group_kfold' else {'type'}
+    if kind not in ('loso', 'leave_one_dataset_out', 'group_kfold') or set(given) != known:
+        raise InputError(f'folds: expected {RULES}, found {rule!r}; correct the rule')
+    if kind == 'group_kfold' and (type(n_splits) is not int or n_splits < 2):
+        raise InputError(f'folds: expected n_splits to be a whole number from 2, found {n_splits!r}; correct it')
+    return kind, n_splits
+
+
+def check_persons(annotations: pd.DataFrame) -> None:
+    """Refuse tables in which a clip stands twice or a person may go by two names."""
+    twice = annotations.loc[annotations['sample_id'].duplicated(), 'sample_id']
+    if len(twice):
+        raise InputError(
+            f'the annotation tables: expected every clip once, found {twice.iloc[0]} twice; give each data set once'
+        )
+    names = annotations['dataset'].drop_duplicates()
+    smic = sorted(name for name in names if name == 'smic' or name.startswith('smic_'))
+    if len(smic) > 1:
+        raise InputError(
+            f'the annotation tables: expected one part of SMIC, found {", ".join(smic)}, which show the same persons; '
+            'keep one'
+        )
+    owners = annotations.groupby('subject')['dataset'].nunique()
+    if (owners > 1).any():
+        raise InputError(
+            f'the annotation tables: expected subjects of the form <dataset>/<subject>, found {owners.idxmax()} in '
+            f'{owners.max()} data sets; correct the tables'
+        )
+
+
 def leave_one_subject_out(annotations: pd.DataFrame) -> list[Fold]:
     """One fold a subject, in the order of the subjects' names."""
-    subjects = annotations['subject']
-    if subjects.nunique() < 2:
+    return _leave_one_out(annotations, 'subject', 'leave-one-subject-out needs at least 2 subjects')
+
+
+def leave_one_dataset_out(annotations: pd.DataFrame) -> list[Fold]:
+    """One fold a data set, in the order of their names."""
+    return _leave_one_out(annotations, 'dataset', 'leave-one-dataset-out needs at least 2 data sets')
+
+
+def group_kfold(annotations: pd.DataFrame, n_splits: int) -> list[Fold]:
+    """`n_splits` folds by subject, called fold01, fold02, ...; the order of the rows does not change them."""
+    subjects = annotations['subject'].sort_values()
+    if n_splits > subjects.nunique():
         raise InputError(
-            f'leave-one-subject-out needs at least 2 subjects, the annotation table has {subjects.nunique()}; '
-            'prepare the data of more subjects'
+            f'folds: expected at most as many folds as subjects ({subjects.nunique()}), found n_splits {n_splits}; '
+            'take fewer folds or the data of more subjects'
         )
-    folds = []
-    for train, test in LeaveOneGroupOut().split(annotations, groups=subjects):
-        held_out = subjects.iloc[test[0]]
-        folds.append(Fold(held_out, tuple(sorted(subjects.iloc[train].unique())), (held_out,)))
-    return sorted(folds, key=lambda fold: fold.name)
+    splits = GroupKFold(n_splits).split(subjects, groups=subjects)
+    return [_fold(f'fold{number:02d}', subjects, *parts) for number, parts in enumerate(splits, start=1)]
 
 
 def select_folds(folds: list[Fold], names: list[str] | None) -> list[Fold]:
@@ -44,10 +112,25 @@ def select_folds(folds: list[Fold], names: list[str] | None) -> list[Fold]:
     return list(dict.fromkeys(_find_fold(folds, name) for name in names))
 
 
+def _leave_one_out(annotations: pd.DataFrame, column: str, need: str) -> list[Fold]:
+    groups, subjects = annotations[column], annotations['subject']
+    if groups.nunique() < 2:
+        raise InputError(f'{need}, the annotation table has {groups.nunique()}; prepare more data')
+    splits = LeaveOneGroupOut().split(subjects, groups=groups)
+    folds = [_fold(groups.iloc[test[0]], subjects, train, test) for train, test in splits]
+    return sorted(folds, key=lambda fold: fold.name)
+
+
+def _fold(name: str, subjects: pd.Series, train, test) -> Fold:
+    train_subjects, test_subjects = (tuple(sorted(subjects.iloc[rows].unique())) for rows in (train, test))
+    return Fold(name, train_subjects, test_subjects)
+
+
 def _find_fold(folds: list[Fold], name: str) -> Fold:
     found = [fold for fold in folds if name in (fold.name, fold.name.split('/')[-1])]
     if len(found) == 1:
         return found[0]
     known = ', '.join(fold.name for fold in folds)
+    thing = 'subject' if folds[0].test_subjects == (folds[0].name,) else 'fold'
     fault = 'has no clips' if not found else 'is in several data sets'
-    raise InputError(f'--fold {name}: this subject {fault}; name one of {known}')
+    raise InputError(f'--fold {name}: this {thing} {fault}; name one of {known}')

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.statistics import mean_bootstrap
 from mer_bench.files import digest_of, write_atomically
 from mer_bench.results.markdown import distinct, format_leaderboard, slices_of
@@ -48,7 +49,8 @@ def data_key(run: Run) -> tuple:
     """What two runs must share to stand in one table."""
     record = run.record
     data = record['data']
-    return record['dataset'], record['protocol'], data['store_digest'], data['annotations_digest']
+    scheme = record['label_scheme']['digest']
+    return record['dataset'], record['protocol'], scheme, data['store_digest'], data['annotations_digest']
 
 
 def method_key(run: Run) -> tuple:
@@ -117,6 +119,7 @@ def summarise(runs: list[Run], settings: str) -> dict:
         **_mean_scores(runs, 'full', ''),
         'uf1_low': low,
         'uf1_high': high,
+        **_action_unit_scores(runs),
         'clips': record['n_clips'],
         'subjects': runs[0].scores['full']['n_subjects'],
         'seeds': len(runs),
@@ -147,6 +150,16 @@ def _mean_scores(runs: list[Run], part: str, prefix: str) -> dict:
         summary[prefix + name] = float(np.mean(values))
         summary[f'{prefix}{name}_sd'] = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return summary
+
+
+def _action_unit_scores(runs: list[Run]) -> dict:
+    """Average the mean F1 of the action units over the seeds; nothing where a run predicts none."""
+    if not all('action_units' in run.predictions for run in runs):
+        return {}
+    values = [score_action_units(run.predictions)['full']['f1'] for run in runs]
+    if None in values:  # no clip shows a unit
+        return {}
+    return {'au_f1': float(np.mean(values)), 'au_f1_sd': float(np.std(values, ddof=1)) if len(values) > 1 else None}
 
 
 def _check_seeds_differ(runs: list[Run]) -> None:

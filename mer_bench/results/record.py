@@ -6,7 +6,7 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.files import write_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SOURCE_FILE = {'name': str, 'text': str, 'digest': str}
 # Key -> type, or tuple of types, or the keys of a nested table, or a list with the keys of each item.
 SCHEMA = {
@@ -15,6 +15,7 @@ SCHEMA = {
     'config': SOURCE_FILE,
     'overrides': [SOURCE_FILE],
     'protocol': str,
+    'label_scheme': {'name': str, 'digest': str},
     'dataset': str,
     'classes': list,
     'seed': int,
@@ -53,12 +54,13 @@ def read_record(path: str | Path) -> dict:
         raise InputError(f'{path}: expected a record.json, but got {error.strerror!r}; check the path') from None
     except ValueError as error:
         raise InputError(f'{path}: expected JSON, but {error}; give the record.json of a run') from None
-    _check(path, record, SCHEMA, '')
-    if record['schema_version'] != SCHEMA_VERSION:
+    version = record.get('schema_version', SCHEMA_VERSION) if isinstance(record, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION:  # first, since another version has other keys
         raise InputError(
-            f'{path}: expected schema_version {SCHEMA_VERSION}, but got {record["schema_version"]}; '
+            f'{path}: expected schema_version {SCHEMA_VERSION}, but got {version}; '
             'read it with the version of mer_bench that wrote it'
         )
+    _check(path, record, SCHEMA, '')
     return record
 
 

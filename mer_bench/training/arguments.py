@@ -24,11 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--override', metavar='FILE', help='merged onto the config, such as ablations/no_attention.py', **many
     )
-    parser.add_argument('--fold', metavar='SUBJECT', help='only the folds of these subjects', **many)
+    parser.add_argument('--fold', metavar='NAME', help='only these folds, such as smic/s01 or s01', **many)
     parser.add_argument(
         '--data-root',
         metavar='DIR',
-        help='folder of the prepared data set (default: data_root of the config)',
+        nargs='+',
+        help='folders of the prepared data, in the order of data_source of the config (default: its data_root)',
     )
     parser.add_argument('--cfg-options', metavar='K=V', help='such as train_cfg.max_epochs=5', **many)
     parser.add_argument('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')

@@ -1,15 +1,17 @@
-"""One method on one prepared data set: what tools/train.py and tools/test.py open."""
+"""One method on its prepared data: what tools/train.py and tools/test.py open."""
 
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
+from mer_bench.errors import InputError
 from mer_bench.loading.prepared_data import PreparedData, open_prepared_data
-from mer_bench.protocols.folds import Fold, leave_one_subject_out, select_folds
+from mer_bench.protocols.folds import Fold, make_folds, select_folds
 from mer_bench.training.device import set_device
 from mer_bench.training.method import Method, load_method, parse_options
 
@@ -37,12 +39,53 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
     """Read the config and the prepared data; whatever is wrong with them is told before any training."""
     device = set_device(args.device)
     method = load_method(args.config, args.override, parse_options(args.cfg_options))
-    root = args.data_root or method.cfg.data_root
-    data = open_prepared_data(root, **method.cfg.data_source)
-    folds = leave_one_subject_out(data.annotations)
+    roots, sources = data_places(method.cfg, args.data_root)
+    data = open_prepared_data(roots, method.scheme, sources)
+    fill_channels(method.cfg, data)
+    folds = make_folds(data.annotations, method.cfg.folds)
     experiment = Experiment(method, data, folds, select_folds(folds, args.fold), device, args.threads)
     experiment.activate()
     return experiment
+
+
+def data_places(cfg: Config, given: list[str] | None) -> tuple[list[str], list[dict]]:
+    """Return the folders of the prepared data, and for each who gives the data and how they are prepared.
+
+    Args:
+        cfg: `data_root` and `data_source`, a word or a list of words each; the words of data_source stand in `sources`.
+        given: The folders of the command line, in place of data_root.
+    """
+    names = _as_list(cfg.data_source)
+    roots = _as_list(given or cfg.data_root)
+    if len(roots) != len(names):
+        raise InputError(
+            f'expected {len(names)} data roots, one for each of {", ".join(names)} in this order, got {len(roots)} '
+            f'({", ".join(roots)}); correct --data-root or the config'
+        )
+    unknown = [name for name in names if name not in cfg.sources]
+    if unknown:
+        raise InputError(
+            f'data_source: expected names of `sources` of the config ({", ".join(cfg.sources)}), got {unknown[0]!r}; '
+            'correct it, or add this name with owner and prepare'
+        )
+    return roots, [dict(dataset=name, **cfg.sources[name]) for name in names]
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def fill_channels(cfg: Config, data: PreparedData) -> None:
+    """Give the backbone as many input channels as the store has; a config need not know them."""
+    channels = len(data.channels)
+    given = cfg.model.backbone.get('in_channels')
+    if given not in (None, channels):
+        raise InputError(
+            f'model.backbone.in_channels is {given}, but the prepared data have {channels} channels '
+            f'({", ".join(data.channels)}); leave this key out'
+        )
+    if channels != 3:  # the default of every backbone
+        cfg.model.backbone.in_channels = channels
 
 
 def default_work_dir(method: Method, seed: int) -> Path:

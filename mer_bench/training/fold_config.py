@@ -4,11 +4,12 @@ import copy
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from mmengine.config import Config
 from sklearn.utils.class_weight import compute_class_weight
 
+from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold
-from mer_bench.protocols.label_schemes import encode_labels
 from mer_bench.training.device import uses_amp
 from mer_bench.training.experiment import Experiment
 
@@ -23,24 +24,34 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
         cfg.load_from = None
     # on CUDA some 3D pooling and interpolation kernels have no deterministic form
     cfg.randomness = dict(seed=seed, deterministic=experiment.device == 'cpu')
+    shared = dict(data_root=list(data.roots), label_scheme=cfg.label_scheme, action_units=cfg.action_units)
     for loader, subjects in (
         (cfg.train_dataloader, fold.train_subjects),
         (cfg.test_dataloader, fold.test_subjects),
     ):
-        loader.dataset.update(data_root=str(data.root), classes=list(cfg.classes), subjects=list(subjects))
+        loader.dataset.update(shared, subjects=list(subjects))
     mean, std = data.normalisation(fold.train_subjects)
     cfg.model.data_preprocessor.update(mean=mean, std=std)
-    labels = encode_labels(data.annotations, cfg.classes)
-    train_labels = labels[data.annotations['subject'].isin(fold.train_subjects).to_numpy()]
+    if cfg.model.data_preprocessor.type == 'FlowDataPreprocessor':  # the stock one does not mirror
+        cfg.model.data_preprocessor.channels = list(data.channels)
     if cfg.get('class_weight') == 'balanced':
-        loss = cfg.model.cls_head.get('loss_cls', dict(type='CrossEntropyLoss'))
-        cfg.model.cls_head.loss_cls = dict(loss, class_weight=balanced_weights(train_labels, len(cfg.classes)))
+        balance(cfg, data.annotations[data.annotations['subject'].isin(fold.train_subjects)])
     cfg.test_evaluator = dict(
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )
     if uses_amp(cfg, experiment.device):
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
     return cfg
+
+
+def balance(cfg: Config, training: pd.DataFrame) -> None:
+    """Weigh classes and action units by their counts in the training clips."""
+    head = cfg.model.cls_head
+    labels = pd.Categorical(training['label'], categories=cfg.classes).codes
+    loss = head.get('loss_cls', dict(type='CrossEntropyLoss'))
+    head.loss_cls = dict(loss, class_weight=balanced_weights(labels, len(cfg.classes)))
+    if cfg.action_units:
+        head.action_unit_weight = positive_weights(encode_action_units(training, cfg.action_units))
 
 
 def _has_checkpoint(work_dir: Path) -> bool:
@@ -55,3 +66,14 @@ def balanced_weights(labels: np.ndarray, num_classes: int) -> list[float]:
     present = np.unique(labels)
     weights[present] = compute_class_weight('balanced', classes=present, y=labels)
     return weights.tolist()
+
+
+def positive_weights(targets: np.ndarray) -> list[float]:
+    """Weight of a clip that shows a unit: clips without it over clips with it; 1 where one of them is missing.
+
+    Args:
+        targets: (N, K): 1 yes, 0 no, -1 unknown.
+    """
+    present, absent = (targets == 1).sum(0), (targets == 0).sum(0)
+    both = (present > 0) & (absent > 0)
+    return np.where(both, absent / np.maximum(present, 1), 1.0).tolist()

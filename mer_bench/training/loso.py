@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
-from mer_bench.files import locked
+from mer_bench.files import locked, write_atomically
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import read_record, write_record
 from mer_bench.training.experiment import Experiment
@@ -32,18 +33,21 @@ def run_folds(experiment: Experiment, seed: int, work_dir: Path, jobs: int = 1, 
         if any((work_dir / 'folds').glob('*')):
             refuse_other_settings(work_dir, record, ('device',))
         update_record(work_dir, record, experiment.folds)
+        with write_atomically(work_dir / 'dropped.csv') as temporary:
+            experiment.data.dropped.to_csv(temporary, index=False)
         run_missing(experiment, seed, work_dir, jobs, save_checkpoints)
         return update_record(work_dir, record, experiment.folds)
 
 
 def refuse_other_settings(work_dir: Path, record: dict, more: tuple[str, ...] = ()) -> None:
-    """What is in the folder must come from the same config, overrides, weights, data, seed and what else is named."""
+    """Refuse folds of another config, label scheme, data, seed, file of weights, or of `more` keys of the record."""
     if not (work_dir / 'record.json').exists():
         raise InputError(f'{work_dir} holds folds without a record.json; give another --work-dir or remove this folder')
     earlier = read_record(work_dir / 'record.json')
     parts = {
         'config': lambda record: record['config']['digest'],
         'file of pretrained weights': lambda record: record.get('pretrained'),
+        'label scheme': lambda record: record['label_scheme'],
         'annotation table': lambda record: record['data']['annotations_digest'],
         'flow store': lambda record: record['data']['store_digest'],
         'seed': lambda record: record['seed'],
@@ -69,7 +73,10 @@ def update_record(work_dir: Path, record: dict, folds: list[Fold]) -> dict:
     if not missing:
         pooled = pool_predictions([finished_folder(work_dir, fold) / 'predictions.csv' for fold in folds])
         write_predictions(pooled, work_dir / 'predictions.csv')
-        record['scores'] = score_table(read_predictions(work_dir / 'predictions.csv'), record['classes'])
+        frame = read_predictions(work_dir / 'predictions.csv')
+        record['scores'] = score_table(frame, record['classes'])
+        if 'action_units' in frame:
+            record['action_units'] = score_action_units(frame)
         for part in ('train', 'test'):
             seconds = [result[f'{part}_seconds'] for result in finished]
             record['seconds'][part] = None if None in seconds else sum(seconds)
@@ -88,8 +95,9 @@ def _joined(values: Iterable[str | None]) -> str | None:
 
 def pool_predictions(tables: list[Path]) -> pd.DataFrame:
     """Join the predictions of all folds; every clip stands in exactly one of them."""
+    text = dict.fromkeys(('y_true', 'y_pred', 'action_units'), str)
     pooled = pd.concat(
-        [pd.read_csv(path, dtype=dict(y_true=str, y_pred=str), float_precision='round_trip') for path in tables],
+        [pd.read_csv(path, dtype=text, keep_default_na=False, float_precision='round_trip') for path in tables],
         ignore_index=True,
     )
     twice = pooled.loc[pooled['sample_id'].duplicated(), 'sample_id']

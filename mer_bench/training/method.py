@@ -8,24 +8,28 @@ from mmengine.config import Config, DictAction
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_of
+from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 from mer_bench.training.config_keys import check_keys
+from mer_bench.training.config_values import check_complete, check_values, fill_outputs
 
-LOCATIONS = ('data_root',)
+LOCATIONS = ('data_root', 'data_source', 'sources')
 
 
 @dataclass(frozen=True)
 class Method:
-    """A merged config; `overrides` are name, text and digest of each file, in the order of merging."""
+    """A merged config and its label scheme; `overrides` are name, text and digest of each file, in their order."""
 
     name: str
     cfg: Config
     config_name: str
+    scheme: LabelScheme
     overrides: list[dict] = field(default_factory=list)
 
     @property
     def content(self) -> dict:
         """The merged config without the places of this machine: what decides the numbers, and nothing else."""
-        return {key: value for key, value in self.cfg.to_dict().items() if key not in LOCATIONS}
+        content = {key: value for key, value in self.cfg.to_dict().items() if key not in LOCATIONS}
+        return content | dict(label_scheme=self.scheme.name)
 
     @property
     def text(self) -> str:
@@ -34,8 +38,8 @@ class Method:
 
     @property
     def digest(self) -> str:
-        """The digest of the content."""
-        return digest_of(self.content)
+        """The digest of the content and the rules of the label scheme."""
+        return digest_of([self.content, self.scheme.digest])
 
 
 def load_method(config: str, overrides: list[str] = (), options: dict | None = None) -> Method:
@@ -45,11 +49,7 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
         InputError: A file is missing or broken, or sets a key that nothing reads.
     """
     cfg = read_config(config)
-    name = cfg.get('method')
-    if 'model' not in cfg or name is None:
-        raise InputError(
-            f'{config}: a config with `method` and `model` was expected; give a file like configs/mer_smic.py'
-        )
+    check_complete(cfg, config)
     notes = []
     for path in overrides:
         change = read_config(path).to_dict()
@@ -58,12 +58,10 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     if options:
         _merge(cfg, _nested(options), '--cfg-options')
         notes += [_note(f'{key}={value}', json.dumps({key: value}, default=str)) for key, value in options.items()]
-    epochs = cfg.train_cfg.max_epochs
-    if type(epochs) is not int or epochs < 1:
-        raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
-    if cfg.get('class_weight') not in ('balanced', None):
-        raise InputError(f"class_weight must be 'balanced' or None, got {cfg.class_weight!r}; correct it")
-    return Method('+'.join([name, *(note['name'] for note in notes)]), cfg, Path(config).stem, notes)
+    check_values(cfg)
+    scheme = load_scheme(cfg.label_scheme)
+    fill_outputs(cfg, scheme)
+    return Method('+'.join([cfg.method, *(note['name'] for note in notes)]), cfg, Path(config).stem, scheme, notes)
 
 
 def read_config(path: str) -> Config:

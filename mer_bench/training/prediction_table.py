@@ -8,6 +8,7 @@ from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.action_units import PREFIX
 from mer_bench.files import write_atomically
 
 # nine digits tell every float32 from its neighbours
@@ -16,7 +17,7 @@ FLOAT_FORMAT = '%.9g'
 
 @METRICS.register_module()
 class PredictionTable(BaseMetric):
-    """Writes one row a clip: the main decision, its scores, and the scores of each output of the model.
+    """Writes one row a clip: the main decision, its scores, the scores of each output, and those of action units.
 
     Args:
         out_file: The csv file.
@@ -51,6 +52,11 @@ class PredictionTable(BaseMetric):
         }
         for block, scores in blocks.items():
             row.update({f'{block}score_{name}': score for name, score in zip(classes, scores.tolist(), strict=True)})
+        if 'action_unit_scores' in sample:
+            units = self.dataset_meta['action_units']
+            scores = sample['action_unit_scores'].tolist()
+            row['action_units'] = sample['action_units']
+            row.update({f'{PREFIX}{unit}': score for unit, score in zip(units, scores, strict=True)})
         return row
 
     def compute_metrics(self, results: list[dict]) -> dict:

@@ -24,6 +24,8 @@ from mer_bench.files import digest_file
 from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
 from mer_bench.models.backbones.pretrained import load_pretrained, read_weights
 from mer_bench.models.complexity import complexity
+from mer_bench.protocols.folds import fold_title
+from mer_bench.results.record import SCHEMA_VERSION
 from mer_bench.training.device import uses_amp
 from mer_bench.training.experiment import Experiment
 
@@ -44,24 +46,25 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     """Describe a run before its first fold: method, data, protocol, cost, and where it runs."""
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips = data.annotations
-    info = data.store.info
-    parameters, flops = complexity(build_model(method.cfg), tuple(data.store.clips.shape[1:]))
+    info = data.info
+    parameters, flops = complexity(build_model(method.cfg), data.shape)
     return dict(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         method=method.name,
         config=dict(name=method.config_name, text=method.text, digest=method.digest),
         overrides=method.overrides,
         pretrained=_pretrained(method.cfg),
-        protocol=f'LOSO, {len(method.cfg.classes)} classes',
+        protocol=f'{fold_title(method.cfg.folds)}, {method.scheme.name}',
+        label_scheme=dict(name=method.scheme.name, digest=method.scheme.digest),
         dataset=method.cfg.dataset,
         classes=list(method.cfg.classes),
         seed=seed,
         data=dict(**data.digests, store=info),
         n_clips=len(clips),
         n_subjects=int(clips['subject'].nunique()),
-        clips_per_class={name: int((clips['emotion'] == name).sum()) for name in method.cfg.classes},
+        clips_per_class={name: int((clips['label'] == name).sum()) for name in method.cfg.classes},
         subjects_per_class={
-            name: int(clips.loc[clips['emotion'] == name, 'subject'].nunique()) for name in method.cfg.classes
+            name: int(clips.loc[clips['label'] == name, 'subject'].nunique()) for name in method.cfg.classes
         },
         folds=dict(total=len(folds), done=0, missing=[fold.name for fold in folds]),
         complete=False,

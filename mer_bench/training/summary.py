@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mer_bench.evaluation.report import format_scores
+from mer_bench.evaluation.report import format_action_units, format_scores
 
 
 def format_summary(record: dict, work_dir: Path) -> str:
@@ -12,4 +12,7 @@ def format_summary(record: dict, work_dir: Path) -> str:
         return f'{folds["done"]} of {folds["total"]} folds are finished in {work_dir}; scores come with the last one'
     data = f'{record["dataset"]}, synthetic data' if record['synthetic'] else record['dataset']
     head = f'{record["method"]} on {data}: {record["protocol"]}, seed {record["seed"]}, {record["epoch_rule"]} epoch'
-    return '\n'.join(['', head, format_scores(record['scores']), f'{work_dir}/record.json, {work_dir}/predictions.csv'])
+    lines = ['', head, format_scores(record['scores'])]
+    if 'action_units' in record:
+        lines += ['', format_action_units(record['action_units'])]
+    return '\n'.join([*lines, f'{work_dir}/record.json, {work_dir}/predictions.csv'])

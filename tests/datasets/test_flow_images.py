@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mer_bench.datasets.flow_images import count_classes, official_note, read_flow_images, read_picture
+from mer_bench.datasets.flow_images import read_flow_images, read_picture
 from mer_bench.datasets.label_table import read_labels, spell
 from mer_bench.errors import InputError
 
@@ -181,14 +181,6 @@ def test_a_folder_of_neither_layout_is_refused(tmp_path):
         read_flow_images(tmp_path)
     with pytest.raises(InputError, match='no such folder'):
         read_flow_images(tmp_path / 'nowhere')
-
-
-def test_class_counts_are_given_in_full_and_per_data_set(folded_flow_images):
-    table = read_flow_images(folded_flow_images)
-    counts = count_classes(table)
-    assert counts.loc['full'].tolist() == [2, 1, 2]
-    assert counts.loc['smic'].tolist() == [0, 1, 0]
-    assert 'full 250, 109, 83; smic 70, 51, 43' in official_note(table, ['full', 'smic'])
 
 
 def test_a_picture_is_read_as_red_green_blue(tmp_path):

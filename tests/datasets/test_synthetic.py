@@ -8,7 +8,7 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mer_bench.datasets.synthetic import write_smic_tree
+from mer_bench.datasets.synthetic import write_synthetic_tree
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
 from mer_bench.preparation.optical_flow import compute_flow
@@ -21,19 +21,19 @@ SMALL = {'subjects': 2, 'clips_per_subject': 3, 'seed': 5}
 @pytest.fixture(scope='session')
 def small_tree(tmp_path_factory):
     out = tmp_path_factory.mktemp('synthetic') / 'small'
-    write_smic_tree(out, **SMALL)
+    write_synthetic_tree(out, **SMALL)
     return out
 
 
 @pytest.fixture(scope='session')
 def tree(tmp_path_factory):
     out = tmp_path_factory.mktemp('synthetic') / 'tree'
-    write_smic_tree(out)
+    write_synthetic_tree(out)
     return out
 
 
-def digests(folder):
-    return {str(path.relative_to(folder)): digest_file(path) for path in folder.rglob('*') if path.is_file()}
+def digests(folder, pattern='*'):
+    return {str(path.relative_to(folder)): digest_file(path) for path in folder.rglob(pattern) if path.is_file()}
 
 
 def read_clips(folder):
@@ -42,10 +42,8 @@ def read_clips(folder):
 
 def read_clip(folder, clip):
     """Return the onset frame, the apex frame and the true flow (H, W, 2)."""
-    subject = clip.clip.split('_')[0]
-    frames = folder / 'SMIC_all_cropped' / 'HS' / subject / 'micro' / clip.emotion / clip.clip
-    onset, apex = (cv2.imread(str(frames / f'reg_image{n}.bmp'), cv2.IMREAD_GRAYSCALE) for n in (clip.onset, clip.apex))
-    return onset, apex, np.load(folder / 'true_flow' / f'{clip.clip}.npy').astype(np.float32).transpose(1, 2, 0)
+    onset, apex = (cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE) for name in (clip.onset_file, clip.apex_file))
+    return onset, apex, np.load(folder / clip.flow_file).astype(np.float32).transpose(1, 2, 0)
 
 
 def estimate(onset, apex, method):
@@ -59,24 +57,24 @@ def leave_one_subject_out_accuracy(folder, describe):
     maps = [describe(*read_clip(folder, clip)).astype(np.float32) for clip in clips.itertuples()]
     X = [cv2.resize(cv2.GaussianBlur(m, (0, 0), 3), (28, 34), interpolation=cv2.INTER_AREA).ravel() for m in maps]
     model = make_pipeline(StandardScaler(), PCA(20, random_state=0), LogisticRegression(C=0.01, max_iter=1000))
-    groups = clips['clip'].str.split('_').str[0]
+    groups = clips['subject']
     # Equal groups: the mean over subjects is the pooled accuracy.
     return cross_val_score(model, X, clips['emotion'], groups=groups, cv=LeaveOneGroupOut()).mean()
 
 
 def test_layout_is_that_of_smic_hs(small_tree):
     subject = small_tree / 'SMIC_all_cropped' / 'HS' / 's1'
-    clips = sorted(str(path.relative_to(subject)) for path in subject.glob('*/*/*'))
+    clips = sorted(str(path.relative_to(subject)) for path in subject.glob('*/*/*') if path.is_dir())
     assert clips[:3] == ['micro/negative/s1_ne_01', 'micro/positive/s1_po_01', 'micro/surprise/s1_sur_01']
     assert [path.name for path in (subject / 'non_micro').iterdir()] == ['s1_non_01']
     clip = read_clips(small_tree).iloc[0]
     names = {path.name for path in (subject / 'micro' / 'negative' / 's1_ne_01').iterdir()}
-    assert names == {f'reg_image{n}.bmp' for n in range(clip.onset, clip.offset + 1)}
+    assert names == {f'reg_image{n:06d}.bmp' for n in range(clip.onset, clip.offset + 1)} | {'Thumbs.db'}
     assert not list(small_tree.parent.glob('*.part'))
 
 
 def test_raw_tree_has_the_raw_names(tmp_path):
-    write_smic_tree(tmp_path / 'tree', subjects=1, clips_per_subject=1, cropped=False)
+    write_synthetic_tree(tmp_path / 'tree', subjects=1, clips_per_subject=1, variant='raw')
     frames = (tmp_path / 'tree' / 'SMIC_all_raw' / 'HS' / 's1' / 'micro' / 'negative' / 's1_ne_01').glob('image*.bmp')
     assert cv2.imread(str(next(frames))).shape == (170, 140, 3)
 
@@ -87,31 +85,31 @@ def test_same_seed_gives_the_same_bytes_after_an_interruption(small_tree, tmp_pa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_smic_tree(tmp_path / 'tree', **SMALL, progress=stop_after_four)
+        write_synthetic_tree(tmp_path / 'tree', **SMALL, progress=stop_after_four)
     part = tmp_path / 'tree.part'
     # What a kill in the middle of the fourth clip leaves: no flow, half a frame, a temporary file.
     (part / 'true_flow' / 's3_po_01.npy').rename(part / 'true_flow' / '.s3_po_01.npy.1.tmp')
     next(part.glob('*/HS/s3/micro/positive/s3_po_01/*.bmp')).write_bytes(b'BM')
-    write_smic_tree(tmp_path / 'tree', **SMALL)
+    write_synthetic_tree(tmp_path / 'tree', **SMALL)
     assert digests(tmp_path / 'tree') == digests(small_tree)
     assert not part.exists()
 
 
 def test_another_seed_gives_other_pictures(small_tree, tmp_path):
-    write_smic_tree(tmp_path / 'tree', subjects=1, clips_per_subject=1, seed=6)
-    assert not set(digests(tmp_path / 'tree').values()) & set(digests(small_tree).values())
+    write_synthetic_tree(tmp_path / 'tree', subjects=1, clips_per_subject=1, seed=6)
+    assert not set(digests(tmp_path / 'tree', '*.bmp').values()) & set(digests(small_tree, '*.bmp').values())
 
 
 def test_complete_tree_is_left_alone(small_tree):
     calls = []
-    write_smic_tree(small_tree, **SMALL, progress=lambda *done: calls.append(done))
+    write_synthetic_tree(small_tree, **SMALL, progress=lambda *done: calls.append(done))
     assert not calls
 
 
-@pytest.mark.parametrize('parameters', [SMALL | {'seed': 6}, SMALL | {'subjects': 3}])
-def test_tree_of_other_parameters_is_refused(small_tree, parameters):
+@pytest.mark.parametrize('changes', [{'seed': 6}, {'subjects': 3}, {'variant': 'raw'}, {'like': 'smic_vis'}])
+def test_tree_of_other_parameters_is_refused(small_tree, changes):
     with pytest.raises(InputError, match='remove this folder'):
-        write_smic_tree(small_tree, **parameters)
+        write_synthetic_tree(small_tree, **SMALL | changes)
 
 
 @pytest.mark.parametrize('name', ['tree', 'tree.part'])
@@ -119,12 +117,21 @@ def test_folder_with_other_files_is_refused(tmp_path, name):
     (tmp_path / name).mkdir()
     (tmp_path / name / 'thesis.txt').touch()
     with pytest.raises(InputError, match=r"'thesis.txt'; choose another"):
-        write_smic_tree(tmp_path / 'tree', **SMALL)
+        write_synthetic_tree(tmp_path / 'tree', **SMALL)
 
 
-def test_no_clips_are_refused(tmp_path):
-    with pytest.raises(InputError, match='at least 1 subject'):
-        write_smic_tree(tmp_path / 'tree', subjects=0)
+@pytest.mark.parametrize(
+    ('parameters', 'fault'),
+    [
+        ({'subjects': 0}, 'at least 1 subject'),
+        ({'like': 'samn'}, "like='samn': expected .*samm"),
+        ({'like': 'dfme', 'variant': 'cropped'}, "variant='cropped': dfme has raw"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(tmp_path, parameters, fault):
+    with pytest.raises(InputError, match=fault):
+        write_synthetic_tree(tmp_path / 'tree', **parameters)
+    assert not list(tmp_path.iterdir())
 
 
 def test_apex_lies_near_the_middle(tree):

@@ -163,3 +163,53 @@ def test_first_weights_are_small():
     multi.init_weights()
     assert multi.classifiers['fused'].weight.std() < 0.03
     assert multi.classifiers['fused'].bias.abs().sum() == 0
+
+
+def unit_samples(*targets):
+    both = samples(0, 1)
+    for sample, units in zip(both, targets, strict=True):
+        sample.set_metainfo({'action_unit_targets': units})
+    return both
+
+
+def test_action_units_are_told_from_the_fused_map_alone():
+    multi = head(num_action_units=2).eval()
+    feats = maps()
+    expected = feats[2].mean((2, 3, 4)) @ multi.action_units.weight.T + multi.action_units.bias
+    assert torch.allclose(multi(feats)['action_units'], expected, atol=1e-6)
+    assert multi(feats)['action_units'].dtype == torch.float32
+
+
+def test_the_loss_of_action_units_is_that_of_the_known_targets():
+    multi = head(num_action_units=2, dropout_ratio=0, action_unit_weight=[3.0, 1.0], action_unit_loss_weight=0.5)
+    feats = maps(2)
+    losses = multi.loss(feats, unit_samples([1, -1], [0, 1]))
+    (a, _), (b, c) = multi(feats)['action_units'].sigmoid()
+    expected = -(3 * a.log() + (1 - b).log() + c.log()) / 3  # unit 1 weighs 3 where it is seen
+    assert torch.allclose(losses['action_units_loss'], 0.5 * expected)
+    assert list(losses)[:-1] == list(head().loss(feats, samples(0, 1)))
+
+
+def test_clips_of_unknown_action_units_teach_nothing():
+    multi = head(num_action_units=2)
+    loss = multi.loss(maps(2), unit_samples([-1, -1], [-1, -1]))['action_units_loss']
+    loss.backward()
+    assert loss == 0
+    assert multi.action_units.weight.grad.abs().sum() == 0
+
+
+def test_action_units_have_a_field_of_their_own():
+    multi = head(num_action_units=2).eval()
+    feats = maps(4)
+    predicted = multi.predict(feats, samples(0, 1))  # two clips a sample
+    expected = multi(feats)['action_units'].sigmoid().view(2, 2, 2).mean(1)
+    assert torch.allclose(torch.stack([sample.action_unit_scores for sample in predicted]), expected)
+    assert list(predicted[0].output_scores) == NAMES
+
+
+def test_action_units_change_nothing_where_they_are_off():
+    assert head().state_dict().keys() == head(num_action_units=2).state_dict().keys() - {
+        'action_units.weight',
+        'action_units.bias',
+    }
+    assert 'action_unit_scores' not in head().eval().predict(maps(1), samples(0))[0]

@@ -78,12 +78,11 @@ def test_red_green_blue_go_one_to_one_onto_u_v_strain(tmp_path):
         assert torch.equal(backbone.conv1.conv.weight[:, channel, 2], expected)
 
 
-def test_another_number_of_channels_gets_their_mean(tmp_path):
-    weights = picture_weights()
-    backbone = initialised(**SMALL, in_channels=2, pretrained=saved(tmp_path, weights))
-    expected = weights['conv1.weight'].mean(1) / 5
-    for channel in range(2):
-        assert torch.allclose(backbone.conv1.conv.weight[:, channel, 0], expected)
+@pytest.mark.parametrize('in_channels', [1, 5])
+def test_another_number_of_channels_is_refused(tmp_path, in_channels):
+    path = saved(tmp_path, picture_weights())
+    with pytest.raises(InputError, match=f'for the {in_channels} channels of the data, found 3 input channels'):
+        load_pretrained(MultiScaleResNet3d(**SMALL, in_channels=in_channels), path)
 
 
 @pytest.mark.parametrize('prefix', ['', 'backbone.', 'module.backbone.', 'model.', '_orig_mod.'])

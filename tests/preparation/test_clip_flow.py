@@ -1,9 +1,15 @@
+import cv2
 import numpy as np
 import pytest
 
-from mer_bench.preparation.clip_flow import clip_flow, flow_maps
-from mer_bench.preparation.settings import FlowSettings
+from mer_bench.errors import InputError
+from mer_bench.preparation.clip_flow import ClipSource, clip_flow, flow_maps, units
+from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.faces import Face
+from mer_bench.preparation.settings import CHANNELS, FlowSettings
 from tests.preparation.conftest import shifted_texture, write_clip_of_shifts
+
+SCALE = 28 / 112  # of the stored grid, horizontally
 
 
 @pytest.fixture
@@ -27,27 +33,121 @@ def test_strain_is_that_of_the_frame_itself():
     np.testing.assert_allclose(maps[2, :, 1:-1], 0.25)
 
 
+def test_magnitude_and_angle_are_those_of_the_stored_grid():
+    u, v = np.full((40, 80), -8, np.float32), np.full((40, 80), 4, np.float32)  # stored: -2 and 2
+    maps = flow_maps(np.stack([u, v]), 20, ('angle', 'magnitude'))
+    np.testing.assert_allclose(maps[0], 3 * np.pi / 4, atol=2e-3)
+    np.testing.assert_allclose(maps[1], np.sqrt(8), atol=2e-3)
+
+
+def test_angles_are_not_averaged():
+    v = np.tile(np.float32([[0.1], [-0.1]]), (20, 40))  # to the left: angles alternate between almost pi and -pi
+    maps = flow_maps(np.stack([np.full_like(v, -1), v]), 20, ('angle',))
+    np.testing.assert_allclose(np.abs(maps[0]), np.pi, atol=2e-3)
+
+
+def test_channels_are_stored_in_the_order_asked_for(paths):
+    source, picks = ClipSource(paths, 10, 12, 13), ('angle', 'u', 'strain')
+    every, _ = clip_flow(source, FlowSettings('dis', 4, 28, channels=CHANNELS))
+    some, _ = clip_flow(source, FlowSettings('dis', 4, 28, channels=picks))
+    np.testing.assert_array_equal(some, every[[CHANNELS.index(channel) for channel in picks]])
+
+
 def test_a_clip_is_the_motion_from_the_onset_to_each_sampled_frame(paths):
-    clip, apex = clip_flow(paths, 10, 12, 13, FlowSettings('tvl1', clip_len=4, size=28))
+    clip, apex = clip_flow(ClipSource(paths, 10, 12, 13), FlowSettings('tvl1', clip_len=4, size=28))
     assert (clip.shape, clip.dtype, apex) == ((3, 4, 28, 28), np.float16, 12)
-    right = clip[0].mean((1, 2)) / (28 / 112)
+    right = clip[0].mean((1, 2)) / SCALE
     np.testing.assert_allclose(right, [0.4, 0.8, 0.8, 0.4], atol=0.1)  # frames 11, 12, 12 (12.5), 13
     assert (clip[:, 1] == clip[:, 2]).all()
 
 
+def test_motion_from_the_previous_sampled_frame_starts_at_the_onset(paths):
+    clip, _ = clip_flow(ClipSource(paths, 10, 12, 13), FlowSettings('tvl1', 4, 28, reference='previous'))
+    right = clip[0].mean((1, 2)) / SCALE
+    np.testing.assert_allclose(right, [0.4, 0.4, 0, -0.4], atol=0.1)  # 10 to 11, 11 to 12, 12 to 12, 12 to 13
+    assert not clip[:, 2].any()
+
+
 def test_a_sample_at_the_onset_has_no_motion(paths):
-    clip, _ = clip_flow(paths, 10, 11, 13, FlowSettings('dis', clip_len=8, size=28))
+    clip, _ = clip_flow(ClipSource(paths, 10, 11, 13), FlowSettings('dis', clip_len=8, size=28))
     assert not clip[:, 0].any()
 
 
-def test_a_clip_without_apex_label_gets_one(paths):
-    _, apex = clip_flow(paths, 10, None, 13, FlowSettings('dis', clip_len=1, size=28, apex='spotted'))
+@pytest.mark.parametrize(
+    ('annotated', 'apex', 'missing_apex', 'taken'),
+    [
+        (13, 'annotated', 'spotted', 13),
+        (None, 'annotated', 'middle', 11),
+        (None, 'annotated', 'spotted', 12),
+        (13, 'middle', 'spotted', 11),
+        (13, 'spotted', 'middle', 12),
+    ],
+)
+def test_the_apex_is_annotated_or_chosen_as_told(paths, annotated, apex, missing_apex, taken):
+    settings = FlowSettings('dis', 1, 28, apex, missing_apex)
+    clip, found = clip_flow(ClipSource(paths, 10, annotated, 13), settings)
+    assert found == taken
+    assert clip[0].mean() / SCALE == pytest.approx({11: 0.4, 12: 0.8, 13: 0.4}[taken], abs=0.1)
+
+
+def test_frames_that_are_not_needed_are_not_read(paths):
+    for number in (11, 13):
+        paths[number].write_text('no picture')
+    source = ClipSource(paths, 10, 12, 13)
+    assert clip_flow(source, FlowSettings('dis', 1, 28))[1] == 12
+    with pytest.raises(InputError, match=r'reg_image11.bmp: expected a picture'):
+        clip_flow(source, FlowSettings('dis', 4, 28))
+
+
+def test_frames_outside_the_clip_are_left_alone(paths):
+    source = ClipSource(paths, 11, None, 12)
+    clip, apex = clip_flow(source, FlowSettings('dis', 2, 28, missing_apex='spotted'))
     assert apex == 12
+    np.testing.assert_allclose(clip[0].mean((1, 2)) / SCALE, [0.4, 0.4], atol=0.1)
+
+
+def test_colour_pictures_are_read_as_grey(paths, tmp_path):
+    for number in paths:
+        grey = cv2.imread(str(paths[number]), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(tmp_path / f'{number}.png'), np.repeat(grey[..., None], 3, axis=-1))
+    colour = {number: tmp_path / f'{number}.png' for number in paths}
+    clips = [clip_flow(ClipSource(files, 10, 12, 13), FlowSettings('dis', 2, 28))[0] for files in (paths, colour)]
+    np.testing.assert_array_equal(*clips)
+
+
+def test_a_known_face_is_cut_out_of_every_frame(tmp_path):
+    write_clip_of_shifts(tmp_path / 'clip', [0, 0.8, 0.4], shape=(80, 112))
+    whole = {number: tmp_path / 'clip' / f'reg_image{number}.bmp' for number in range(100, 103)}
+    cut = {number: tmp_path / f'{number}.bmp' for number in whole}
+    for number, path in whole.items():
+        cv2.imwrite(str(cut[number]), cv2.imread(str(path))[8:72, 20:84])
+    face = Face(a=1, b=0, dx=-20, dy=-8, left=30, top=20, right=70, bottom=60)  # only a shift
+    sources = [ClipSource(whole, 100, None, 102, face, FaceSettings('dlib', size=64)), ClipSource(cut, 100, None, 102)]
+    settings = FlowSettings('dis', 2, 28, missing_apex='spotted', channels=CHANNELS)
+    np.testing.assert_array_equal(*(clip_flow(source, settings)[0] for source in sources))
+
+
+@pytest.mark.parametrize('frames', [(9, None, 13), (13, None, 13), (10, None, 10)])
+def test_a_clip_without_onset_or_without_later_frames_is_refused(paths, frames):
+    with pytest.raises(InputError, match=r'clip: expected frame \d+ \(onset\) and one or more up to'):
+        ClipSource(paths, *frames)
+
+
+def test_an_apex_outside_the_clip_is_refused(paths):
+    with pytest.raises(InputError, match=r'clip: expected the apex from onset 10 to offset 12, found 13'):
+        ClipSource(paths, 10, 13, 12)
 
 
 def test_still_is_the_apex_at_every_time_where_mirroring_keeps_it(paths):
-    clip, _ = clip_flow(paths, 10, 12, 13, FlowSettings('still', clip_len=4, size=28))
+    clip, _ = clip_flow(ClipSource(paths, 10, 12, 13), FlowSettings('still', clip_len=4, size=28))
     grey = shifted_texture(0.8, 0, (56, 112))[:2, :4].mean() / 255 - 0.5
     assert clip[2, 0, 0, 0] == pytest.approx(grey, abs=1e-3)
     assert not clip[:2].any()
     assert (clip == clip[:, :1]).all()
+
+
+def test_the_units_name_the_channels_and_the_reference():
+    text = units(FlowSettings(channels=('v', 'angle'), reference='previous'))
+    assert [part.split(':')[0] for part in text.split('; ')[:2]] == ['v', 'angle']
+    assert 'from the sampled frame before' in text
+    assert 'in place of magnitude' in units(FlowSettings('still', channels=('u', 'magnitude')))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.preparation.frames import choose_apex, nearest, read_frames, sample_frames
+from mer_bench.preparation.frames import middle_apex, nearest, read_frames, sample_frames, spotted_apex
 from tests.preparation.conftest import shifted_texture
 
 
@@ -29,21 +29,42 @@ def test_a_short_clip_repeats_frames():
     assert sample_frames([1, 2], 1, 2, 2, 8) == [1, 1, 2, 2, 2, 2, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ('numbers', 'apex'), [(range(5, 10), 7), ([5, 6, 9, 20], 9), ([5, 6, 8, 9], 6), ([5, 9], 9), ([1, 5, 12], 12)]
+)
+def test_the_middle_apex_is_nearest_to_the_middle_and_never_the_onset(numbers, apex):
+    assert middle_apex(numbers, 5, max(numbers)) == apex
+
+
 def clip_of_shifts(shifts):
     return {number: shifted_texture(shift, 0) for number, shift in enumerate(shifts, start=5)}
 
 
-def test_the_middle_apex_is_nearest_to_the_middle():
-    assert choose_apex(clip_of_shifts([0, 1, 1, 3, 1]), 5, 9, 'middle') == 7
-
-
 def test_the_spotted_apex_has_the_largest_motion():
-    assert choose_apex(clip_of_shifts([0, 0.5, 1, 2, 1]), 5, 9, 'spotted') == 8
+    assert spotted_apex(clip_of_shifts([0, 0.5, 1, 2, 1]), 5, 9) == 8
 
 
-@pytest.mark.parametrize('policy', ['middle', 'spotted'])
-def test_the_apex_is_never_the_onset(policy):
-    assert choose_apex(clip_of_shifts([0, 0]), 5, 6, policy) == 6
+def test_motion_after_the_offset_does_not_count():
+    assert spotted_apex(clip_of_shifts([0, 0.5, 1, 2, 3]), 5, 7) == 7
+
+
+def test_the_spotted_apex_is_never_the_onset():
+    assert spotted_apex(clip_of_shifts([0, 0]), 5, 6) == 6
+
+
+def with_motion_in(rows, shift):
+    """Frame of 100x100 where only some rows have moved to the right."""
+    frame = shifted_texture(0, 0, (100, 100))
+    frame[rows] = shifted_texture(shift, 0, (100, 100))[rows]
+    return frame
+
+
+@pytest.mark.parametrize('region', [np.s_[15:42], np.s_[63:90]])
+def test_motion_of_eyes_or_mouth_counts_and_that_of_nose_and_chin_does_not(region):
+    nose, chin = np.s_[47:58], np.s_[94:]
+    frames = {1: with_motion_in(region, 0), 2: with_motion_in(region, 0.8)}
+    frames |= {3: with_motion_in(nose, 1.5), 4: with_motion_in(chin, 1.5)}
+    assert spotted_apex(frames, 1, 4) == 2
 
 
 def write(folder, pictures):

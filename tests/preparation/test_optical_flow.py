@@ -1,8 +1,9 @@
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
-from mer_bench.datasets.synthetic import write_smic_tree
+from mer_bench.datasets.synthetic import write_synthetic_tree
 from mer_bench.errors import InputError
 from mer_bench.preparation.optical_flow import compute_flow, optical_strain
 from tests.preparation.conftest import shifted_texture
@@ -33,12 +34,10 @@ def test_the_true_flow_of_a_synthetic_face_is_found(method, synthetic_clip):
 def synthetic_clip(tmp_path_factory):
     """Onset frame, apex frame and true flow (2, H, W) of one clip."""
     raw = tmp_path_factory.mktemp('synthetic') / 'raw'
-    write_smic_tree(raw, subjects=1, clips_per_subject=1)
-    header, values = (line.split(',') for line in (raw / 'true_flow' / 'clips.csv').read_text().split())
-    clip = dict(zip(header, values, strict=True))
-    folder = raw / 'SMIC_all_cropped/HS/s1/micro' / clip['emotion'] / clip['clip']
-    onset, apex = (cv2.imread(str(folder / f'reg_image{clip[name]}.bmp'), 0) for name in ('onset', 'apex'))
-    return onset, apex, np.load(raw / 'true_flow' / f'{clip["clip"]}.npy')
+    write_synthetic_tree(raw, subjects=1, clips_per_subject=1)
+    clip = pd.read_csv(raw / 'true_flow' / 'clips.csv').iloc[0]
+    onset, apex = (cv2.imread(str(raw / clip[name]), cv2.IMREAD_GRAYSCALE) for name in ('onset_file', 'apex_file'))
+    return onset, apex, np.load(raw / clip['flow_file'])
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,25 @@
 import re
 import shutil
 
-import cv2
 import numpy as np
 import pytest
 
+from mer_bench.datasets.catalogue import DATASETS
+from mer_bench.datasets.places import Places
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
 from mer_bench.preparation.flow_store import FlowStore
-from mer_bench.preparation.prepare import flow_picture, prepare_flow_images, prepare_smic
+from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.prepare import prepare_dataset
 from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store_build import read_done, start_build
 from mer_bench.preparation.workers import compute_clips
 
 SETTINGS = FlowSettings('dis', clip_len=4, size=28)
+
+
+def prepare_smic(raw, out, settings, workers):
+    prepare_dataset(DATASETS['smic'], Places(raw), out, settings, FaceSettings(), workers)
 
 
 def test_smic_becomes_annotations_and_a_store_of_the_same_clips(smic_raw, tmp_path, capsys):
@@ -22,7 +28,7 @@ def test_smic_becomes_annotations_and_a_store_of_the_same_clips(smic_raw, tmp_pa
     assert list(store.index) == annotations['sample_id'].tolist()
     assert store.clips.shape == (4, 3, 4, 28, 28)
     assert annotations['apex'].tolist() == [100] * 4
-    assert store.info['apex'] == 'middle'
+    assert store.info['apex'] == {'middle': 4}
     assert '--data-root' in capsys.readouterr().out
 
 
@@ -53,7 +59,9 @@ def test_a_finished_store_is_left_alone(smic_raw, tmp_path, capsys):
         (FlowSettings('farneback', 4, 28), 'flow dis -> farneback'),
         (FlowSettings('dis', 2, 28), 'clip_len 4 -> 2'),
         (FlowSettings('dis', 4, 32), r'size \[28, 28\] -> \[32, 32\]'),
-        (FlowSettings('dis', 4, 28, 'spotted'), 'apex middle -> spotted'),
+        (FlowSettings('dis', 4, 28, 'spotted'), r"apex {'middle': 4} -> {'spotted': 4}"),
+        (FlowSettings('dis', 4, 28, reference='previous'), 'reference onset -> previous'),
+        (FlowSettings('dis', 4, 28, channels=('u', 'v')), r"channels \['u', 'v', 'strain'\] -> \['u', 'v'\]"),
     ],
 )
 def test_a_changed_setting_gives_a_new_store(smic_raw, tmp_path, capsys, changed, said):
@@ -110,54 +118,3 @@ def test_a_fault_in_a_worker_reaches_the_user_as_its_sentence(smic_raw, tmp_path
     with pytest.raises(InputError, match=r'reg_image99.bmp: expected a picture'):
         prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers)
     assert not (tmp_path / 'out' / 'store').exists()
-
-
-def write_flow_pictures(folder, size_of_last=28):
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for subject, size in (('s01', 28), ('s02', 28), ('s03', size_of_last)):
-        picture = rng.integers(0, 255, (size, size, 3), dtype=np.uint8)
-        cv2.imwrite(str(folder / f'{subject}_{subject}_ne_01 .png'), picture)
-    (folder / 'labels.csv').write_text(''.join(f's{n},s0{n}_ne_01,{n - 1}\n' for n in (1, 2, 3)))
-    return folder
-
-
-def test_flow_pictures_become_a_store_of_one_map_a_clip(tmp_path):
-    folder = write_flow_pictures(tmp_path / 'pictures')
-    prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
-    store = FlowStore(tmp_path / 'out' / 'store')
-    assert store.clips.shape == (3, 3, 1, 28, 28)
-    assert (store.info['flow'], store.info['clip_len'], store.info['apex']) == ('published_pictures', 1, 'given')
-    assert read_annotations(tmp_path / 'out' / 'annotations.csv')['emotion'].tolist() == [
-        'negative',
-        'positive',
-        'surprise',
-    ]
-
-
-def test_red_is_u_green_is_v_and_blue_is_strain(tmp_path):
-    cv2.imwrite(str(tmp_path / 'a.png'), np.full((28, 28, 3), [51, 0, 255], np.uint8))  # blue, green, red
-    clip, _ = flow_picture(tmp_path / 'a.png', None)
-    np.testing.assert_allclose(clip[:, 0, 0, 0], [1, -1, 0.2], rtol=1e-3)
-
-
-def test_the_opposite_level_is_the_opposite_motion(tmp_path):
-    levels = np.random.default_rng(0).integers(0, 255, (28, 28, 3), dtype=np.uint8)
-    for name, picture in (('a', levels), ('b', 255 - levels)):
-        cv2.imwrite(str(tmp_path / f'{name}.png'), picture)
-    (one, _), (other, _) = (flow_picture(tmp_path / f'{name}.png', None) for name in 'ab')
-    assert (one[:2] == -other[:2]).all()
-
-
-def test_flow_pictures_need_one_size(tmp_path):
-    folder = write_flow_pictures(tmp_path / 'pictures', size_of_last=30)
-    with pytest.raises(InputError, match=r's03_s03_ne_01 .png: expected 28x28 pixels .* found 30x30'):
-        prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
-
-
-def test_a_corrected_label_is_noticed(tmp_path):
-    folder = write_flow_pictures(tmp_path / 'pictures')
-    prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
-    (folder / 'labels.csv').write_text((folder / 'labels.csv').read_text().replace('s1,s01_ne_01,0', 's1,s01_ne_01,2'))
-    prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
-    assert read_annotations(tmp_path / 'out' / 'annotations.csv')['emotion'].iloc[0] == 'surprise'

@@ -24,7 +24,8 @@ from mer_bench.preparation.store_build import (
 
 SHAPE = (2, 3, 1, 28, 28)
 PARAMETERS = {'dataset': 'smic', 'synthetic': False, 'flow': 'dis', 'flow_parameters': {'preset': 2}, 'clip_len': 1}
-PARAMETERS |= {'size': [28, 28], 'apex': 'middle', 'sampling': 'apex', 'opencv': '5.0.0'}
+PARAMETERS |= {'size': [28, 28], 'apex': {'middle': 2}, 'sampling': 'apex', 'opencv': '5.0.0', 'reference': 'onset'}
+PARAMETERS |= {'channels': ['u', 'v', 'strain'], 'faces': {'detector': 'none'}}
 
 
 @pytest.fixture

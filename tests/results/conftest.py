@@ -36,11 +36,12 @@ def record(frame: pd.DataFrame, **changes) -> dict:
     synthetic = changes.get('synthetic', False)
     store = {'flow': 'tvl1', 'clip_len': 16, 'size': [112, 112], 'apex': 'middle', 'synthetic': synthetic}
     complete = {
-        'schema_version': 1,
+        'schema_version': 2,
         'method': 'full',
         'config': {'name': 'mer_smic', 'text': 'model = dict()', 'digest': 'c0ffee' * 8},
         'overrides': [],
-        'protocol': 'LOSO, 3 classes',
+        'protocol': 'LOSO, smic_3class',
+        'label_scheme': {'name': 'smic_3class', 'digest': 'd' * 64},
         'dataset': 'smic',
         'classes': CLASSES,
         'seed': int(frame['seed'].iloc[0]),

@@ -95,13 +95,13 @@ def test_data_sets_and_data_digests_go_to_sections_of_their_own(new_run, make):
     new_run('b', 'perfect', datasets=('casme2',), dataset='casme2')
     other = {'annotations_digest': 'a' * 64, 'store_digest': 'f' * 64, 'store': {'flow': 'dis'}}
     new_run('c', 'perfect', data=other)
-    new_run('d', 'perfect', protocol='LOSO, 5 classes')
+    new_run('d', 'perfect', protocol='leave one data set out, smic_3class')
     text, rows = make()
     assert re.findall('## (.*)', text) == [
-        'casme2, LOSO, 3 classes, data bbbbbbbb',
-        'smic, LOSO, 3 classes, data bbbbbbbb',
-        'smic, LOSO, 3 classes, data ffffffff',
-        'smic, LOSO, 5 classes, data bbbbbbbb',
+        'casme2, LOSO, smic_3class, data bbbbbbbb',
+        'smic, LOSO, smic_3class, data bbbbbbbb',
+        'smic, LOSO, smic_3class, data ffffffff',
+        'smic, leave one data set out, smic_3class, data bbbbbbbb',
     ]
     assert len(rows) == 4
 
@@ -220,3 +220,17 @@ def test_the_output_is_a_markdown_file(new_run, make):
     new_run('a')
     with pytest.raises(InputError, match=r'smic\.csv: expected a markdown file'):
         make('smic.csv')
+
+
+def test_the_f1_of_action_units_is_in_the_csv_where_there_is_one(new_run, make):
+    folder = new_run('a', 'perfect')
+    _, rows = make()
+    assert 'au_f1' not in rows
+    path = folder / 'predictions.csv'
+    # AU 4 is seen in the four negative clips; of the two that are found, one is right: 2 * 1 / (4 + 2)
+    table = pd.read_csv(path)
+    table['action_units'] = (table['y_true'] == 'negative').map({True: '4', False: ''})
+    table['action_units_score_4'] = [0.9, 0.9, *[0.1] * 6]
+    table.to_csv(path, index=False)
+    _, rows = make()
+    assert rows.loc[0, 'au_f1'] == pytest.approx(1 / 3)

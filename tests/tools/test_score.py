@@ -64,6 +64,16 @@ def test_classes_that_no_clip_shows_can_be_given(log):
     assert table['full']['uf1'] == pytest.approx(2 / 4)
 
 
+def test_action_units_are_scored_where_there_are_some(tmp_path, log):
+    path = tmp_path / 'predictions.csv'
+    rows = ['smic/1/a,x,x,4,0.9', 'smic/1/b,x,x,,0.8', 'smic/2/c,x,x,4+7,0.2']
+    path.write_text('sample_id,y_true,y_pred,action_units,action_units_score_4\n' + '\n'.join(rows) + '\n')
+    # one of two clips with AU 4 is found, one of two answers is right
+    assert json.loads(score(path, '--json').stdout)['action_units']['full']['f1'] == 0.5
+    assert 'AU4' in score(path).stdout
+    assert 'Action units' not in score(log).stdout
+
+
 def test_torch_is_not_imported(log):
     code = (
         'import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name="__main__"); '

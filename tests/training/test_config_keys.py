@@ -72,3 +72,14 @@ def test_an_override_that_changes_nothing_is_refused(tmp_path):
 
 def test_places_do_not_change_what_a_method_is():
     assert load_method(CONFIG, [], {'data_root': 'elsewhere'}).text == load_method(CONFIG).text
+
+
+@pytest.mark.parametrize(
+    ('options', 'rule'),
+    [
+        ({'folds.type': 'group_kfold', 'folds.n_splits': 5}, {'type': 'group_kfold', 'n_splits': 5}),
+        ({'folds': 'leave_one_dataset_out'}, 'leave_one_dataset_out'),
+    ],
+)
+def test_the_rule_of_the_folds_can_be_changed(options, rule):
+    assert load_method(CONFIG, [], options).cfg.folds == rule

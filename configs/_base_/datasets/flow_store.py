@@ -1,11 +1,16 @@
-# The loaders of a prepared data set. Its folder, classes and subjects are filled in for every fold.
+# The loaders of prepared data. Folders, label scheme and subjects are filled in for every fold.
+_base_ = 'sources.py'
+folds = dict(type='loso')  # 'leave_one_dataset_out', or 'group_kfold' with n_splits=10: folds by subject
+action_units = None  # numbers of the action units to learn beside the emotion, such as [1, 2, 4]
 flow_store = dict(
     type='FlowStoreDataset',
     ann_file='annotations.csv',
     data_prefix=dict(store='store'),
     pipeline=[
         dict(type='LoadFlowClip'),
-        dict(type='PackActionInputs', meta_keys=('sample_id', 'subject', 'img_shape')),
+        dict(
+            type='PackActionInputs',
+            meta_keys=('sample_id', 'subject', 'img_shape', 'action_units', 'action_unit_targets')),
     ])
 train_dataloader = dict(
     batch_size=16,

@@ -23,7 +23,6 @@ model = dict(
         attention='aff'),  # 'iaff', or None: plain sum
     cls_head=dict(
         type='MultiOutputHead',
-        num_classes=3,
         in_channels=[width] * 4,  # three scales and the fused map
         outputs='all',  # 'fused': a single output
         decision='mean',  # 'vote', 'max_confidence', 'last'

@@ -29,8 +29,8 @@ RENAMES = (
 def load_pretrained(backbone: nn.Module, path: str | Path, logger: Logger | None = None) -> dict[str, list[str]]:
     """Copy every weight that fits into the backbone, and say which did.
 
-    Three input channels (red, green, blue) go unchanged onto three flow channels (u, v, strain). With another
-    number of input channels each gets the mean over the checkpoint's.
+    Three input channels (red, green, blue) go unchanged onto three flow channels (u, v, strain); another number of
+    channels than the checkpoint has is refused.
 
     Args:
         backbone: A ResNet3d of mmaction or a subclass.
@@ -41,6 +41,7 @@ def load_pretrained(backbone: nn.Module, path: str | Path, logger: Logger | None
         Names of weights: matched, inflated, missing, unexpected, other_shape.
     """
     weights = {mmaction_name(name): weight for name, weight in read_weights(path).items()}
+    _check_channels(path, weights, backbone)
     fitting, report = fit(weights, backbone.state_dict())
     trunk = [n for n, w in backbone.state_dict().items() if w.dim() == 5 and not n.startswith('multiscale.')]
     fitted = sum(name in fitting for name in trunk)
@@ -53,6 +54,17 @@ def load_pretrained(backbone: nn.Module, path: str | Path, logger: Logger | None
     if logger is not None:
         log_report(report, path, logger)
     return report
+
+
+def _check_channels(path: str | Path, weights: dict[str, Tensor], backbone: nn.Module) -> None:
+    """Refuse a first convolution of other input channels: no kernel of a picture means, say, an angle."""
+    first, own = weights.get('conv1.conv.weight'), backbone.conv1.conv.weight
+    if first is not None and first.dim() >= 4 and first.shape[1] != own.shape[1]:
+        raise InputError(
+            f'{path}: expected weights for the {own.shape[1]} channels of the data, found {first.shape[1]} input '
+            'channels; prepare as many channels (three kernels of a picture go to --channels u v strain) or train '
+            'without pretrained weights'
+        )
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -106,8 +118,6 @@ def fit(weights: dict[str, Tensor], target: dict[str, Tensor]) -> tuple[dict[str
             report['missing'].append(name)
             continue
         weight = weights[name]
-        if name == 'conv1.conv.weight' and weight.dim() >= 4 and weight.shape[1] != to.shape[1]:
-            weight = weight.mean(1, keepdim=True).repeat_interleave(to.shape[1], 1)
         if weight.dim() == 4 and weight.shape == to.shape[:2] + to.shape[3:]:
             fitting[name] = (weight.unsqueeze(2) / to.shape[2]).expand_as(to)
             report['inflated'].append(name)

@@ -1,4 +1,7 @@
-"""One classifier per scale and one on the fused map: deeply-supervised nets, https://arxiv.org/abs/1409.5185."""
+"""One classifier per scale and one on the fused map: deeply-supervised nets, https://arxiv.org/abs/1409.5185.
+
+Beside the emotion the fused map can tell facial action units, several of which may be seen at once.
+"""
 
 from collections.abc import Sequence
 
@@ -31,6 +34,9 @@ class MultiOutputHead(BaseHead):
         init_std: Standard deviation of the classifiers' first weights.
         topk: Training accuracies to log.
         average_clips: ``'prob'``: the probabilities of several clips of a sample are averaged.
+        num_action_units: Number of action units to tell from the fused map; 0 for none.
+        action_unit_weight: Weight of a clip that shows the unit, for each unit; None: 1.
+        action_unit_loss_weight: Weight of the action units' loss beside the fused output's 1.
         **kwargs: Everything else of BaseHead: label_smooth_eps, multi_class, init_cfg.
     """
 
@@ -46,6 +52,9 @@ class MultiOutputHead(BaseHead):
         init_std: float = 0.01,
         topk: int | tuple[int, ...] = (1,),
         average_clips: str = 'prob',
+        num_action_units: int = 0,
+        action_unit_weight: Sequence[float] | None = None,
+        action_unit_loss_weight: float = 1.0,
         **kwargs,
     ) -> None:
         super().__init__(num_classes, in_channels, loss_cls, topk=topk, average_clips=average_clips, **kwargs)
@@ -66,10 +75,15 @@ class MultiOutputHead(BaseHead):
         self.classifiers = nn.ModuleDict(
             {name: nn.Linear(c, num_classes) for name, c in list(zip(names, channels, strict=True))[first:]}
         )
+        self.action_units = nn.Linear(channels[-1], num_action_units) if num_action_units else None
+        self.action_unit_loss_weight = action_unit_loss_weight
+        weight = None if action_unit_weight is None else torch.tensor(action_unit_weight, dtype=torch.float32)
+        self.register_buffer('action_unit_weight', weight, persistent=False)
 
     def init_weights(self) -> None:
-        for classifier in self.classifiers.values():
-            normal_init(classifier, std=self.init_std)
+        for layer in (*self.classifiers.values(), self.action_units):
+            if layer is not None:
+                normal_init(layer, std=self.init_std)
 
     def forward(self, x: torch.Tensor | Sequence[torch.Tensor], **kwargs) -> dict[str, torch.Tensor]:
         """Classify.
@@ -79,34 +93,61 @@ class MultiOutputHead(BaseHead):
             **kwargs: loss_aux or fcn_test of Recognizer3D, not used.
 
         Returns:
-            (N, num_classes) float32 logits of each output.
+            (N, num_classes) float32 logits of each output, and (N, num_action_units) of ``action_units``, if any.
         """
         maps = [x] if isinstance(x, torch.Tensor) else x
         if len(self.classifiers) == 1:
             maps = maps[-1:]
-        return {
-            name: classifier(self.dropout(feat.mean(dim=(2, 3, 4)))).float()
-            for (name, classifier), feat in zip(self.classifiers.items(), maps, strict=True)
-        }
+        feats = [self.dropout(feat.mean(dim=(2, 3, 4))) for feat in maps]
+        pairs = zip(self.classifiers.items(), feats, strict=True)
+        logits = {name: classifier(feat).float() for (name, classifier), feat in pairs}
+        if self.action_units is not None:
+            logits['action_units'] = self.action_units(feats[-1]).float()
+        return logits
 
     def loss_by_feat(self, cls_scores: dict[str, torch.Tensor], data_samples: list) -> dict[str, torch.Tensor]:
         """Weighted losses and accuracies by output, e.g. ``scale0_loss_cls`` and ``fused_top1_acc``."""
         losses = {}
-        for name, logits in cls_scores.items():
-            for key, value in super().loss_by_feat(logits, data_samples).items():
+        for name in self.classifiers:
+            for key, value in super().loss_by_feat(cls_scores[name], data_samples).items():
                 losses[f'{name}_{key}'] = value * self.loss_weights[name] if 'loss' in key else value
+        if self.action_units is not None:
+            logits = cls_scores['action_units']
+            targets = torch.tensor([sample.action_unit_targets for sample in data_samples], device=logits.device)
+            loss = masked_bce(logits, targets, self.action_unit_weight)
+            losses['action_units_loss'] = loss * self.action_unit_loss_weight
         return losses
 
     def predict_by_feat(self, cls_scores: dict[str, torch.Tensor], data_samples: list) -> list:
-        """Set pred_score and pred_label to the decision, output_scores to {output: its probabilities}."""
+        """Set pred_score and pred_label to the decision, output_scores to {output: its probabilities}.
+
+        With action units also action_unit_scores, the (num_action_units,) probability of each.
+        """
         num_segs = len(cls_scores['fused']) // len(data_samples)
-        probs = {name: self.average_clip(logits, num_segs) for name, logits in cls_scores.items()}
+        probs = {name: self.average_clip(cls_scores[name], num_segs) for name in self.classifiers}
         scores = self.decide(torch.stack(list(probs.values())))
         for i, sample in enumerate(data_samples):
             sample.set_pred_score(scores[i])
             sample.set_pred_label(scores[i].argmax(dim=-1, keepdim=True))
             sample.set_field({name: prob[i] for name, prob in probs.items()}, 'output_scores')
+        if self.action_units is not None:
+            units = cls_scores['action_units'].sigmoid().unflatten(0, (-1, num_segs)).mean(1)
+            for sample, unit_scores in zip(data_samples, units, strict=True):
+                sample.set_field(unit_scores, 'action_unit_scores')
         return data_samples
+
+
+def masked_bce(logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """Mean binary cross-entropy over the known targets; 0 where none is known.
+
+    Args:
+        logits: (N, K).
+        targets: (N, K): 1, 0, or -1 for unknown.
+        weight: (K,) weight of the positive targets.
+    """
+    known = targets >= 0
+    loss = F.binary_cross_entropy_with_logits(logits, targets.clamp(min=0).float(), pos_weight=weight, reduction='none')
+    return (loss * known).sum() / known.sum().clamp(min=1)
 
 
 def mean(probs: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,7 @@
+# The multi-scale 3D-ResNet50 on 4DME, five classes, leave one subject out.
+_base_ = [
+    '_base_/models/multiscale_resnet3d50.py',
+    '_base_/datasets/4dme.py',
+    '_base_/schedules/adamw_cosine.py',
+    '_base_/default_runtime.py',
+]

@@ -1,0 +1,7 @@
+# The multi-scale 3D-ResNet50 on CAS(ME)^3 part A, seven classes, leave one subject out.
+_base_ = [
+    '_base_/models/multiscale_resnet3d50.py',
+    '_base_/datasets/casme3.py',
+    '_base_/schedules/adamw_cosine.py',
+    '_base_/default_runtime.py',
+]

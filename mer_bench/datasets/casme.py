@@ -1,0 +1,69 @@
+"""CASME (Yan et al., FG 2013, doi 10.1109/FG.2013.6553799): 19 subjects at 60 fps, in two sections.
+
+Sheets: `Section A.xls` (subjects 1 to 7) and `Section B.xls`, or one file for both such as `CASME-coded-20190721.xls`.
+The sheet gives one or two apex frames; the first is the apex here. A backslash stands for "none": as second apex, and
+as offset of some clips, which then end at their apex.
+
+Frames: `CASME_A/Section A/sub07/EP01_6/EP01_6-91.jpg` (some folders: `img91.jpg`), `CASME_raw_selected/sub01/...`, or
+`Cropped/sub01/EP01_12/reg_EP01_12-73.jpg`, with and without zero-padding. Sections in folders of their own are read
+together. Number of clips (195), frame rate and emotions are the owner's (primary); columns, spellings and folders come
+from four public loaders that agree.
+"""
+
+import re
+
+import pandas as pd
+
+from mer_bench.datasets.places import Places, clip_folders, find_parts, fitting_sheets, holds_clips
+from mer_bench.datasets.reader import DataSet, Rows
+from mer_bench.datasets.sheet import clip_rows, number_in, read_sheet
+from mer_bench.errors import InputError
+
+COLUMNS = {
+    'subject': ('Subject',),
+    'clip': ('Filename', 'File name'),
+    'onset': ('OnsetF',),  # 'Onset' is a duration in milliseconds
+    'apex': ('ApexF1', 'ApexF'),
+    'offset': ('OffsetF',),
+    'action_units': ('AU', 'AUs', 'Action Units'),
+    'emotion': ('Emotion', 'Estimated Emotion'),
+}
+SUBJECT = re.compile(r'sub0*(\d+)', re.IGNORECASE)
+FRAME = re.compile(r'(?:reg_)?(?:.*-|img_?)(\d+)\.(?:jpe?g|bmp|png)', re.IGNORECASE)
+
+
+def rows(places: Places) -> Rows:
+    """Return the rows of all sheets; a clip that two sheets list is refused."""
+    sheets = fitting_sheets(places, r'casme|section', COLUMNS, 'Section A.xls or CASME-coded-20190721.xls')
+    cells = pd.concat([clip_rows(read_sheet(path, COLUMNS), path).assign(sheet=str(path)) for path in sheets])
+    cells['subject'] = [f'sub{number_in(subject):02d}' for subject in cells['subject']]
+    refuse_overlap(cells)
+    frames, folders = find_parts(
+        places, lambda folder: holds_clips(folder, SUBJECT, FRAME), lambda tree: clip_folders(tree, SUBJECT)
+    )
+    cells['frames_dir'] = [
+        folders.get((number_in(subject), clip.lower()), f'{subject}/{clip}')
+        for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
+    ]
+    return Rows(cells.reset_index(drop=True), frames, tuple(sheets))
+
+
+def refuse_overlap(cells: pd.DataFrame) -> None:
+    """Sections complete each other; a merged sheet beside them repeats them."""
+    by_clip = cells.groupby(['subject', 'clip'])['sheet'].unique()
+    twice = by_clip[by_clip.map(len) > 1]
+    if len(twice):
+        (subject, clip), sheets = twice.index[0], twice.iloc[0]
+        raise InputError(f'{" and ".join(sheets)} both list {subject} {clip}; name the sheets to read with --sheet')
+
+
+DATASET = DataSet(
+    name='casme',
+    title='CASME',
+    owner='the Institute of Psychology, Chinese Academy of Sciences (casme.psych.ac.cn)',
+    fps=60.0,
+    layout='Section A.xls, Section B.xls and sub01/EP01_12/EP01_12-73.jpg or reg_EP01_12-73.jpg',
+    frame_name=FRAME,
+    rows=rows,
+    config='configs/mer_casme.py',
+)

@@ -1,0 +1,99 @@
+"""CAS(ME)^3 part A (Li et al., TPAMI 2023, doi 10.1109/TPAMI.2022.3174895): 860 micro-expressions at 30 fps.
+
+Sheet: `cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx`. A subject and a letter name a video that may hold several clips, so
+a clip is named as the owner's cut clips are: `spNO.1_b_166`, the number being the onset. The sheet for spotting
+(`CAS(ME)3_part_A_v2.xls`) has no emotion and is refused.
+
+Frames: whole videos `part_A/spNO.1/b/color/166.jpg`, or cut clips `Part_A_ME_clip/frame/spNO.1_b_166/166.jpg`; the
+numbers are those of the sheet in both. Depth pictures are not read.
+
+Videos lack frames at the beginning and in between (primary, github.com/jingtingEmmaLi/CAS-ME-3/issues/3), so some
+apexes equal the onset. Sheet names and the layout of videos are the owner's too; columns, spellings and cut clips come
+from five and more public loaders that agree.
+"""
+
+import re
+from pathlib import Path
+
+from mer_bench.datasets.places import Places, find_frames, find_sheet, find_sheets, visible_folders
+from mer_bench.datasets.reader import DataSet, Rows
+from mer_bench.datasets.sheet import clip_rows, has_header, number_in, plain, read_sheet
+from mer_bench.errors import InputError
+
+NAMES = {'subject': ('Subject',), 'clip': ('Filename', 'File name')}
+COLUMNS = {
+    **NAMES,
+    'onset': ('Onset',),
+    'apex': ('Apex',),
+    'offset': ('Offset',),
+    'action_units': ('AU', 'AUs', 'Action Units'),
+    'objective_class': ('Objective class', 'Objective classes'),
+    'emotion': ('emotion', 'Estimated Emotion'),
+}
+OPTIONAL = ['objective_class']
+SPOTTING = {**NAMES, 'type': ('Expression type',)}
+SHEETS = r'cas.?\(?me\)?.?3.*part_?a'
+EXAMPLE = 'cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx'
+SUBJECT = re.compile(r'spno\.?\s*(\d+)', re.IGNORECASE)
+CUT_CLIP = re.compile(r'(spno\.?\s*\d+)[ _]*([a-z])[ _]*(\d+)', re.IGNORECASE)
+FRAME = re.compile(r'(\d+)\.jpe?g', re.IGNORECASE)
+
+
+def rows(places: Places) -> Rows:
+    """Return the rows of the sheet of micro-expressions."""
+    sheet = find_label_sheet(places)
+    cells = clip_rows(read_sheet(sheet, COLUMNS, OPTIONAL), sheet)
+    cells['subject'] = [f'spNO.{number_in(subject)}' for subject in cells['subject']]
+    videos = [plain(f'{subject}{letter}') for subject, letter in zip(cells['subject'], cells['clip'], strict=True)]
+    cells['clip'] = cells['subject'] + '_' + cells['clip'].str.lower() + '_' + cells['onset']
+    frames = find_frames(places, lambda folder: any(has_frame(path) for path in frame_folders(folder)), DATASET.layout)
+    folders = (
+        {}
+        if frames is None
+        else {plain(video_name(path)): path.relative_to(frames).as_posix() for path in frame_folders(frames)}
+    )
+    cells['frames_dir'] = [
+        folders.get(plain(clip), folders.get(video, '')) for clip, video in zip(cells['clip'], videos, strict=True)
+    ]
+    return Rows(cells, frames, (sheet,))
+
+
+def find_label_sheet(places: Places) -> Path:
+    """Return the sheet of labels; say so where there is only the one for spotting."""
+    sheets = find_sheets(places, SHEETS)
+    if not any(has_header(path, COLUMNS, OPTIONAL) for path in sheets):
+        for path in sheets:
+            if has_header(path, SPOTTING):
+                raise InputError(
+                    f'{path}: this is the sheet for spotting, it has no emotion; give {EXAMPLE} with --sheet'
+                )
+    return find_sheet(places, SHEETS, COLUMNS, EXAMPLE, OPTIONAL)
+
+
+def frame_folders(folder: Path) -> list[Path]:
+    """Return the folders of cut clips, or else those of the colour frames of whole videos, in `folder`."""
+    cut = [path for path in visible_folders(folder) if CUT_CLIP.fullmatch(path.name)]
+    subjects = [path for path in visible_folders(folder) if SUBJECT.fullmatch(path.name)]
+    videos = [video for subject in subjects for video in visible_folders(subject)]
+    return cut or [path for video in videos for path in visible_folders(video) if path.name.lower() == 'color']
+
+
+def has_frame(folder: Path) -> bool:
+    return any(FRAME.fullmatch(path.name) for path in folder.iterdir())
+
+
+def video_name(folder: Path) -> str:
+    """Return 'spNO.1_b_166' of a cut clip, 'spNO.1_b' of spNO.1/b/color."""
+    return folder.name if CUT_CLIP.fullmatch(folder.name) else f'{folder.parts[-3]}_{folder.parts[-2]}'
+
+
+DATASET = DataSet(
+    name='casme3',
+    title='CAS(ME)^3 part A',
+    owner='the Institute of Psychology, Chinese Academy of Sciences (casme.psych.ac.cn)',
+    fps=30.0,
+    layout=f'{EXAMPLE} and part_A/spNO.1/b/color/166.jpg or Part_A_ME_clip/frame/spNO.1_b_166/166.jpg',
+    frame_name=FRAME,
+    rows=rows,
+    config='configs/mer_casme3.py',
+)

@@ -1,0 +1,80 @@
+"""DFME (Zhao et al., IEEE TAC 2023, doi 10.1109/TAFFC.2023.3341918): the released 2,629 clips of 259 subjects.
+
+Sheets: `training_full_with_AU.xlsx`, `testA_full_with_AU.xlsx`, `testB_full_with_AU.xlsx`; those that are given are
+read together. Known from public loaders only: Subject, Filename and Emotion by name; onset, apex and offset, which
+stand between them, by position. All usual spellings of those three are accepted. Another sheet can be brought to
+the form that the generic reader `csv` takes.
+
+Frames: `train_data/train_data/sub0003_01/00012.png`, `test_data_A/...`, `test_data_B/...` (three public loaders),
+not cropped; the folder of a clip is found by its name in any of them. Number of clips and subjects, classes and the
+frame rates of the three parts, 500, 300 and 200 (primary, mea-lab-421.github.io); which clip belongs to which part is
+not in the names, so the frame rate is unknown where the sheet does not tell it.
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.datasets.places import Places, find_parts, fitting_sheets, visible_folders
+from mer_bench.datasets.reader import DataSet, Rows
+from mer_bench.datasets.sheet import clip_rows, number_in, read_sheet
+from mer_bench.errors import InputError
+
+COLUMNS = {
+    'subject': ('Subject', 'Subject ID'),
+    'clip': ('Filename', 'File name'),
+    'onset': ('OnsetFrame', 'Onset', 'Onset Frame Index', 'OnsetF'),
+    'apex': ('ApexFrame', 'Apex', 'Apex Frame Index', 'ApexF'),
+    'offset': ('OffsetFrame', 'Offset', 'Offset Frame Index', 'OffsetF'),
+    'emotion': ('Emotion', 'Estimated Emotion', 'Label'),
+    'action_units': ('AU', 'AUs', 'Action Units', 'Action Unit', 'AU label'),
+    'fps': ('FPS', 'Frame rate', 'Frame rate (fps)'),
+}
+OPTIONAL = ['action_units', 'fps']
+CLIP = re.compile(r'sub\d+_\d+', re.IGNORECASE)
+FRAME = re.compile(r'(\d+)\.(?:png|jpe?g)', re.IGNORECASE)
+
+
+def rows(places: Places) -> Rows:
+    """Return the rows of all sheets."""
+    sheets = find_part_sheets(places)
+    cells = pd.concat([clip_rows(read_sheet(path, COLUMNS, OPTIONAL), path) for path in sheets], ignore_index=True)
+    cells['subject'] = [f'sub{number_in(subject):04d}' for subject in cells['subject']]
+    cells['clip'] = cells['clip'].str.lower()
+    cells['fps'] = cells['fps'].where(cells['fps'].str.fullmatch(r'\d+(\.\d+)?'), '')
+    frames, folders = find_parts(places, is_part, clip_paths)
+    cells['frames_dir'] = [folders.get(clip, '') for clip in cells['clip']]
+    return Rows(cells, frames, tuple(sheets))
+
+
+def find_part_sheets(places: Places) -> list[Path]:
+    """Return the sheets, or say what to do with one of another form."""
+    try:
+        return fitting_sheets(places, r'dfme|ccac|full_with_au', COLUMNS, 'training_full_with_AU.xlsx', OPTIONAL)
+    except InputError as error:
+        raise InputError(f'{error}; a sheet of another form can be brought to that of the reader csv') from error
+
+
+def is_part(folder: Path) -> bool:
+    """Tell the folder of the clips' folders."""
+    return any(
+        FRAME.fullmatch(frame.name) for clip in clip_paths(folder).values() for frame in (folder / clip).iterdir()
+    )
+
+
+def clip_paths(folder: Path) -> dict[str, str]:
+    """Return {clip in lower case: folder} of the clips in `folder`."""
+    return {path.name.lower(): path.name for path in visible_folders(folder) if CLIP.fullmatch(path.name)}
+
+
+DATASET = DataSet(
+    name='dfme',
+    title='DFME',
+    owner='the MEA lab (mea-lab-421.github.io)',
+    fps=float('nan'),  # 500, 300 or 200 by part
+    layout='training_full_with_AU.xlsx and train_data/sub0003_01/00012.png',
+    frame_name=FRAME,
+    rows=rows,
+    config='configs/mer_dfme.py',
+)

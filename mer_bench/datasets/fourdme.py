@@ -1,0 +1,115 @@
+"""4DME (Li et al., IEEE TAC 2022, doi 10.1109/TAFFC.2022.3182342): 267 micro-expressions; the grey videos, 60 fps.
+
+Sheet: `4DME_Labelling_Micro_release v1.xlsx`. Its columns are known from public loaders only (one of them by a group
+at the University of Oulu): sub_ID, fold_name (the clip's folder), Onset, Apex, Offset, AUs, and the emotion as columns
+Positive, Negative, Surprise, Repression, Others that hold 0 or 1, as text in Emotion, or both. A clip may have two
+emotions; they are joined by their names: `positive+surprise`. Units marked (k) are static, not a motion, and left off
+(so does that loader). Another sheet than this can be brought to the form that the generic reader `csv` takes.
+
+Frames: `gray_micro/<sub_ID>/<fold_name>/Frame_000001826.jpg`, numbered as the sheet does (two public loaders); the
+folder above may be called `gray_micro_crop` or `micro short gray video`, and may be nested. Number of clips, 22 action
+units and five emotions are the owner's (primary).
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.datasets.places import Places, find_frames, find_sheet, holds_clips, visible_folders
+from mer_bench.datasets.reader import DataSet, Rows
+from mer_bench.datasets.sheet import read_sheet
+from mer_bench.errors import InputError
+
+EMOTIONS = ('positive', 'negative', 'surprise', 'repression', 'others')
+COLUMNS = {
+    'subject': ('sub_ID', 'SubID'),
+    'clip': ('fold_name', 'folder name'),
+    'onset': ('Onset', 'OnsetFrame'),
+    'apex': ('Apex', 'ApexFrame'),
+    'offset': ('Offset', 'OffsetFrame'),
+    'action_units': ('AUs', 'AU', 'Action Units'),
+    'emotion': ('Emotion', 'Emotions', 'Estimated Emotion'),
+    **{emotion: (emotion,) for emotion in EMOTIONS},
+}
+OPTIONAL = ['offset', 'emotion', *EMOTIONS]
+SUBJECT = re.compile(r'(?:s|sub)?_?0*(\d+)(.*)', re.IGNORECASE)
+FRAME = re.compile(r'frame_?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
+
+
+def rows(places: Places) -> Rows:
+    """Return the rows of the sheet."""
+    sheet = find_micro_sheet(places)
+    cells = read_sheet(sheet, COLUMNS, OPTIONAL)
+    cells = cells[cells['clip'] != ''].reset_index(drop=True)  # a row of sums may end it
+    cells['emotion'] = [emotion_of(row) for row in cells.to_dict('records')]
+    if (cells['emotion'] == '').all():
+        raise InputError(
+            f'{sheet}: expected the emotion as 0 or 1 in the columns {", ".join(EMOTIONS)}, or in Emotion, found '
+            'neither; give 4DME_Labelling_Micro_release v1.xlsx, or bring the rows to the form of the reader csv'
+        )
+    cells['action_units'] = cells['action_units'].map(moving_units)
+    frames = find_frames(places, lambda folder: holds_clips(folder, re.compile('.+'), FRAME), DATASET.layout)
+    cells['frames_dir'] = folders_of_clips(cells, frames)
+    return Rows(one_name_per_person(cells), frames, (sheet,))
+
+
+def find_micro_sheet(places: Places) -> Path:
+    """Return the sheet, or say what to do with one of another form."""
+    example = '4DME_Labelling_Micro_release v1.xlsx'
+    try:
+        return find_sheet(places, '4dme|micro', COLUMNS, example, OPTIONAL)
+    except InputError as error:
+        raise InputError(f'{error}; a sheet of another form can be brought to that of the reader csv') from error
+
+
+def emotion_of(row: dict[str, str]) -> str:
+    """Return the emotions in the order of their names, joined by +; the columns count more than the text."""
+    marked = [emotion for emotion in EMOTIONS if row[emotion] not in ('', '0')]
+    named = [text.strip().lower() for text in re.split(r'[+/,;&]', row['emotion']) if text.strip()]
+    return '+'.join(sorted(set(marked or named)))
+
+
+def moving_units(text: str) -> str:
+    """Return the units without those marked (k): 'AU4(k)+L7' is 'L7'; 'none' where all are."""
+    units = [unit.strip() for unit in text.split('+')]
+    moving = [unit for unit in units if not re.search(r'\(\s*k\s*\)', unit, re.IGNORECASE)]
+    return '+'.join(moving) if moving else 'none'
+
+
+def folders_of_clips(cells: pd.DataFrame, root: Path | None) -> list[str]:
+    """Return <sub_ID>/<fold_name> of each row, found whatever its case and the padding of the subject's number."""
+    found = {}
+    for subject in visible_folders(root) if root else []:
+        for clip in visible_folders(subject):
+            found[person(subject.name), clip.name.lower()] = clip.relative_to(root).as_posix()
+    names = zip(cells['subject'], cells['clip'], strict=True)
+    return [found.get((person(subject), clip.lower()), f'{subject}/{clip}') for subject, clip in names]
+
+
+def person(subject: str) -> tuple[int, str] | str:
+    """Return the number of a subject and what follows it, or the name where it has no number."""
+    match = SUBJECT.fullmatch(subject)
+    return (int(match[1]), match[2].lower()) if match else subject.lower()
+
+
+def one_name_per_person(cells: pd.DataFrame) -> pd.DataFrame:
+    """Spell subjects S01; what follows a number (S13_1st, a session) goes to the clip, as a person is one subject."""
+    matches = [SUBJECT.fullmatch(subject) for subject in cells['subject']]
+    names = list(zip(matches, cells['subject'], cells['clip'], strict=True))
+    return cells.assign(
+        subject=[f'S{int(match[1]):02d}' if match else subject for match, subject, _ in names],
+        clip=[f'{subject}_{clip}' if match and match[2] else clip for match, subject, clip in names],
+    )
+
+
+DATASET = DataSet(
+    name='4dme',
+    title='4DME',
+    owner='the Center for Machine Vision and Signal Analysis, University of Oulu',
+    fps=60.0,
+    layout='4DME_Labelling_Micro_release v1.xlsx and gray_micro/<sub_ID>/<fold_name>/Frame_000001826.jpg',
+    frame_name=FRAME,
+    rows=rows,
+    config='configs/mer_4dme.py',
+)

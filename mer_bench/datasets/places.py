@@ -1,0 +1,192 @@
+"""Where a data set lies on the user's disk: its sheets and the folder of its frames, named or found by pattern."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from mer_bench.datasets.sheet import SUFFIXES, Columns, has_header, read_sheet
+from mer_bench.datasets.table import MARKER
+from mer_bench.errors import InputError
+
+DEPTH = 4  # levels below --raw that are looked through for frames
+SHEET_DEPTH = 3  # and for sheets
+
+
+@dataclass(frozen=True)
+class Places:
+    """What the user gave: a folder to look through, and perhaps the sheets and the folder of frames by name."""
+
+    raw: Path | None = None
+    sheets: tuple[Path, ...] = ()
+    frames: Path | None = None
+
+
+def find_sheets(places: Places, name: str) -> list[Path]:
+    """Return the given sheets, or those in or below `raw` whose file name matches the pattern `name`."""
+    if places.sheets:
+        return list(places.sheets)
+    if places.raw is None:
+        return []
+    return [
+        path
+        for folder in walk(places.raw, SHEET_DEPTH)
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in SUFFIXES and re.search(name, path.name, re.IGNORECASE) and path.name[0] not in '.~'
+    ]
+
+
+def find_sheet(places: Places, name: str, columns: Columns, example: str, optional: Sequence[str] = ()) -> Path:
+    """Return the one sheet of :func:`fitting_sheets`."""
+    fitting = fitting_sheets(places, name, columns, example, optional)
+    if len(fitting) == 1:
+        return fitting[0]
+    where = f'{places.raw}: ' if places.raw and not places.sheets else ''
+    found = ' and '.join(map(str, fitting))
+    raise InputError(f'{where}expected one annotation sheet such as {example}, found {found}; name one with --sheet')
+
+
+def fitting_sheets(
+    places: Places, name: str, columns: Columns, example: str, optional: Sequence[str] = ()
+) -> list[Path]:
+    """Return the sheets that have these columns, one or more.
+
+    Args:
+        places: its sheets, or else `raw`, are looked through.
+        name: pattern of the file's name, for `raw`.
+        columns: as :func:`mer_bench.datasets.sheet.read_sheet` takes them, and `optional` too.
+        example: the owner's file name, for messages.
+    """
+    sheets = find_sheets(places, name)
+    fitting = [path for path in sheets if has_header(path, columns, optional)]
+    if fitting:
+        return fitting
+    if len(sheets) == 1:
+        read_sheet(sheets[0], columns, optional)  # tells what is wrong with it
+    where = f'{places.raw}: ' if places.raw and not places.sheets else ''
+    found = ' and '.join(map(str, sheets)) or 'none'
+    if sheets:
+        wanted = ', '.join(spellings[0] for name, spellings in columns.items() if name not in optional)
+        found += f', none of them with the columns {wanted}'
+    raise InputError(f'{where}expected an annotation sheet such as {example}, found {found}; name it with --sheet')
+
+
+def find_frames(places: Places, is_tree: Callable[[Path], bool], expected: str) -> Path | None:
+    """Return the one folder in or below the given place for which `is_tree` holds; None where no frames were given.
+
+    Args:
+        places: `frames`, or else `raw`, is looked through.
+        is_tree: tells the folder that holds the subjects' folders.
+        expected: its layout in words, for the message.
+    """
+    start = places.frames or places.raw
+    if start is None:
+        return None
+    if not start.is_dir():
+        raise InputError(f'{start}: no such folder; expected {expected} in or below it')
+    trees = list(find_trees(start, is_tree))
+    if len(trees) > 1:
+        raise InputError(
+            f'{start}: expected one folder of frames, found {" and ".join(map(str, trees))}; name one with --frames'
+        )
+    return trees[0] if trees else None
+
+
+def find_trees(folder: Path, is_tree: Callable[[Path], bool], depth: int = DEPTH) -> Iterator[Path]:
+    """Yield the outermost folders in or below `folder` for which `is_tree` holds."""
+    if is_tree(folder):
+        yield folder
+    elif depth:
+        for path in visible_folders(folder):
+            yield from find_trees(path, is_tree, depth - 1)
+
+
+def find_parts(
+    places: Places, is_tree: Callable[[Path], bool], clips: Callable[[Path], dict]
+) -> tuple[Path | None, dict]:
+    """Return the folder above all trees of a data set that comes in parts, and {clip: path relative to it}.
+
+    Args:
+        places: `frames`, or else `raw`, is looked through; None and no clips where no frames were given.
+        is_tree: tells a part.
+        clips: returns {clip: path relative to the part}; a clip that lies in two parts is refused.
+    """
+    start = places.frames or places.raw
+    trees = list(find_trees(start, is_tree)) if start else []
+    root = Path(os.path.commonpath(trees)) if trees else None
+    found = {}
+    for tree in trees:
+        for clip, path in clips(tree).items():
+            if clip in found:
+                raise InputError(f'{tree / path}: is in {root / found[clip]} too; name one folder with --frames')
+            found[clip] = (tree / path).relative_to(root).as_posix()
+    return root, found
+
+
+def walk(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """Yield a folder and those below it, down to `depth` levels, without what a system leaves behind."""
+    if not folder.is_dir():
+        raise InputError(f'{folder}: no such folder; give the folder of the data set')
+    yield folder
+    if depth:
+        for path in visible_folders(folder):
+            yield from walk(path, depth - 1)
+
+
+def visible_folders(folder: Path) -> list[Path]:
+    """Return the folders in `folder` by name, without hidden ones and __MACOSX."""
+    with os.scandir(folder) as entries:  # asks the disk once, not once per frame
+        names = [entry.name for entry in entries if entry.is_dir()]
+    return [folder / name for name in sorted(names) if name[0] != '.' and name != '__MACOSX']
+
+
+def holds_clips(folder: Path, subject: re.Pattern, frame: re.Pattern) -> bool:
+    """Say whether `folder` holds <subject>/<clip>/<frame>; one clip with a frame is enough."""
+    subjects = (path for path in visible_folders(folder) if subject.fullmatch(path.name))
+    clips = (clip for path in subjects for clip in visible_folders(path))
+    return any(frame.fullmatch(path.name) for clip in clips for path in clip.iterdir())
+
+
+def clip_folders(
+    root: Path | None, subject: re.Pattern, spell: Callable[[str], str] = str.lower
+) -> dict[tuple[int, str], str]:
+    """Return {(subject's number, clip's name in lower case): path relative to `root`} of a tree <subject>/<clip>.
+
+    Args:
+        root: the folder of the subjects' folders; None gives no entries.
+        subject: matches the name of a subject's folder; group 1 is the number, padded or not.
+        spell: makes clips' names comparable.
+    """
+    found = {}
+    for path in visible_folders(root) if root else []:
+        if match := subject.fullmatch(path.name):
+            for clip in visible_folders(path):
+                found[int(match[1]), spell(clip.name)] = clip.relative_to(root).as_posix()
+    return found
+
+
+@lru_cache(maxsize=64)  # clips of one video come one after another
+def list_frames(folder: Path, name: re.Pattern) -> dict[int, Path]:
+    """Return {frame number: picture} in order; other files are ignored, zero-padding does not matter.
+
+    Args:
+        folder: of one clip, or of the video that it is a part of.
+        name: matches a frame's whole file name; group 1 is its number.
+    """
+    frames: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if match := name.fullmatch(path.name):
+            number = int(match[1])
+            if number in frames:
+                raise InputError(
+                    f'{folder}: frame {number} is there twice ({frames[number].name}, {path.name}); keep one'
+                )
+            frames[number] = path
+    return dict(sorted(frames.items()))
+
+
+def is_synthetic(*paths: Path | None) -> bool:
+    """Say whether one of these lies in a generated tree."""
+    return any((folder / MARKER).exists() for path in paths if path for folder in [path, *path.absolute().parents[:4]])

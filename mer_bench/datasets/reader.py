@@ -1,0 +1,141 @@
+"""What all readers share: the rows of a sheet -> the checked annotation table, with a note for every change.
+
+A data set is one file with a :class:`DataSet`. Its function `rows` returns text cells as the sheet has them; sheets
+and folders are found by :mod:`mer_bench.datasets.places`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.datasets.clip_row import ClipRow
+from mer_bench.datasets.corrections import apply_corrections, read_corrections
+from mer_bench.datasets.places import Places, is_synthetic, list_frames
+from mer_bench.datasets.table import COLUMNS, annotation_table
+from mer_bench.errors import InputError
+
+TEXT = ['subject', 'clip', 'onset', 'apex', 'offset', 'fps', 'emotion', 'objective_class', 'action_units', 'frames_dir']
+NOTE = ['subject', 'clip', 'kind', 'detail']
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a reader found, before anything is corrected.
+
+    Attributes:
+        cells: one row of text per clip with columns of :data:`TEXT`; an absent column counts as empty.
+        frames: the folder that `frames_dir` is relative to; None where there is none.
+        sheets: the files that were read.
+        dataset: the data set's name where the rows tell it; otherwise that of the reader.
+    """
+
+    cells: pd.DataFrame
+    frames: Path | None
+    sheets: tuple[Path, ...] = ()
+    dataset: str = ''
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set as its owner ships it.
+
+    Attributes:
+        name: in sample_ids, in file names and on the command line.
+        title: as papers write it.
+        owner: whom to ask for it.
+        fps: frames per second.
+        layout: sheet and folders in a few words, for messages.
+        frame_name: matches a frame's whole file name; group 1 is its number.
+        rows: returns the rows, or raises an :class:`InputError`.
+        config: of the usual protocol.
+    """
+
+    name: str
+    title: str
+    owner: str
+    fps: float
+    layout: str
+    frame_name: re.Pattern
+    rows: Callable[[Places], Rows]
+    config: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The annotation table of a data set, and what happened on the way.
+
+    Attributes:
+        table: one row per usable clip.
+        lost: one row per clip that is left out, as the sheet has it.
+        notes: one row per correction, missing frame and clip left out, with the columns :data:`NOTE`.
+        rows: what was found before.
+        frames: {sample_id: {frame number: picture}} from onset to offset; empty if frames were not looked at.
+    """
+
+    table: pd.DataFrame
+    lost: pd.DataFrame
+    notes: pd.DataFrame
+    rows: Rows
+    frames: dict[str, dict[int, Path]] = field(default_factory=dict)
+
+
+def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> Reading:
+    """Read the annotation table of a data set.
+
+    Args:
+        dataset: one of :data:`mer_bench.datasets.catalogue.DATASETS`.
+        places: what the user gave.
+        with_frames: look for the frames of every clip; otherwise the numbers of the sheet stand as they are.
+    """
+    refuse_missing_folders(dataset, places)
+    list_frames.cache_clear()  # a folder may have changed since an earlier reading
+    rows = dataset.rows(places)
+    if with_frames and rows.frames is None:
+        raise InputError(
+            f'{places.frames or places.raw or place(rows)}: found no frames of {dataset.title}, expected '
+            f'{dataset.layout}; name the folder with --raw or --frames, or read the sheet alone with --annotations-only'
+        )
+    cells = rows.cells.reindex(columns=TEXT).fillna('').astype(str)
+    refuse_twice(cells, rows)
+    cells, notes = apply_corrections(cells, read_corrections(dataset.name))
+    synthetic = is_synthetic(rows.frames, *rows.sheets)
+    table, lost, frames = [], [], {}
+    for texts in cells.to_dict('records'):
+        clip = ClipRow(texts, notes)
+        clip.check_span()
+        span = clip.find_frames(rows.frames, dataset.frame_name) if with_frames and clip.usable else {}
+        row = clip.row(rows.dataset or dataset.name, dataset.fps, synthetic)
+        (table if clip.usable else lost).append(row)
+        if clip.usable:
+            frames[row['sample_id']] = span
+    notes = pd.DataFrame(notes, columns=NOTE)
+    if not table:
+        first = f' (the first: {notes.iloc[0].detail})' if len(notes) else ''
+        raise InputError(f'{place(rows)}: none of {len(cells)} clips can be used{first}; check --raw and --frames')
+    return Reading(annotation_table(table), pd.DataFrame(lost, columns=COLUMNS), notes, rows, frames)
+
+
+def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
+    """Say whom to ask for the data set where a folder is not there."""
+    for folder in (places.raw, places.frames):
+        if folder is not None and not folder.is_dir():
+            raise InputError(
+                f'{folder}: no such folder; give the folder with {dataset.layout} ({dataset.title} is available on '
+                f'request from {dataset.owner})'
+            )
+
+
+def place(rows: Rows) -> Path | None:
+    """Return where the rows came from, for messages."""
+    return rows.sheets[0] if rows.sheets else rows.frames
+
+
+def refuse_twice(cells: pd.DataFrame, rows: Rows) -> None:
+    """A clip has one row."""
+    twice = cells[cells.duplicated(['subject', 'clip'])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise InputError(f'{place(rows)}: {first["subject"]} {first["clip"]} occurs twice; keep one of its rows')

@@ -1,0 +1,82 @@
+"""SMIC-E (Li et al., FG 2013, doi 10.1109/FG.2013.6553717): SMIC with the seconds before and after each expression.
+
+HS has 157 clips at 100 fps, VIS and NIR have 71 each at 25 fps. Sheets: `SMIC-HS-E_annotation.xlsx` or
+`SMIC-HS-E_annotation_2019.xlsx`, `SMIC-VIS-E_annotation.xlsx`, `SMIC-NIR-E_annotation.xlsx`; a second or third
+expression in a clip (Onset2F, Onset3F) is not read, as it has no label of its own. Frames:
+`SMIC-HS-E/s01/s1_ne_01/image559700.jpg`, or one folder `HS` deeper; a clip's folder holds more than onset to offset.
+
+Counts are stated by the owner (oulu.fi/cmvs/node/41319); columns and folders are known from public loaders: several for
+HS, one or two for VIS and NIR.
+"""
+
+import re
+from functools import partial
+
+from mer_bench.datasets.label_table import spell
+from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheet, holds_clips
+from mer_bench.datasets.reader import DataSet, Rows
+from mer_bench.datasets.sheet import clip_rows, number_in, read_sheet
+from mer_bench.datasets.smic import OWNER, SUBJECT, part_of
+
+FRAME = re.compile(r'(?!\.)(?:.*\D)?(\d+)\.(?:jpe?g|bmp|png)', re.IGNORECASE)
+EMOTIONS = {'ne': 'negative', 'po': 'positive', 'sur': 'surprise'}  # in the names of clips
+OPTIONAL = ['emotion']
+
+
+def rows(places: Places, part: str) -> Rows:
+    """Return the rows of the sheet of one part: HS, VIS or NIR."""
+    columns = {
+        'subject': ('Subject',),
+        'clip': ('Filename', 'File name'),
+        'onset': (f'OnsetF {part}', 'OnsetF', 'Onset'),
+        'offset': (f'OffsetF {part}', 'OffsetF', 'Offset'),
+        'emotion': ('Emotion',),
+    }
+    name = rf'smic[ _-]*{part}[ _-]*e[ _-]*annot'
+    sheet = find_sheet(places, name, columns, f'SMIC-{part}-E_annotation.xlsx', OPTIONAL)
+    cells = clip_rows(read_sheet(sheet, columns, OPTIONAL), sheet)
+    names = [
+        spell('smic', f's{number_in(subject)}', clip, sheet)
+        for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
+    ]
+    cells = cells.assign(subject=[name['subject'] for name in names], clip=[name['clip'] for name in names])
+    cells['emotion'] = [
+        emotion.lower() or emotion_of(clip) for emotion, clip in zip(cells['emotion'], cells['clip'], strict=True)
+    ]
+    frames = find_frames(
+        places,
+        lambda folder: holds_clips(folder, SUBJECT, FRAME) and part_of(folder) in (part, ''),
+        LAYOUT.format(part),
+    )
+    folders = clip_folders(frames, SUBJECT, plain)
+    cells['frames_dir'] = [
+        folders.get((number_in(subject), plain(clip)), f'{subject}/{clip}')
+        for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
+    ]
+    return Rows(cells, frames, (sheet,))
+
+
+def emotion_of(clip: str) -> str:
+    """Return the emotion that a clip's name tells: s01_ne_01 is negative."""
+    return next((emotion for code, emotion in EMOTIONS.items() if f'_{code}_' in clip.lower()), '')
+
+
+def plain(clip: str) -> str:
+    """Return s1_ne_01 for s01_ne_01."""
+    return re.sub(r'^s0*', 's', clip.lower())
+
+
+LAYOUT = 'SMIC-{0}-E_annotation.xlsx and SMIC-{0}-E/s01/s1_ne_01/ with pictures'
+HS, VIS, NIR = (
+    DataSet(
+        name=name,
+        title=f'SMIC-E-{part}',
+        owner=OWNER,
+        fps=fps,
+        layout=LAYOUT.format(part),
+        frame_name=FRAME,
+        rows=partial(rows, part=part),
+        config='configs/mer_smic.py',
+    )
+    for name, part, fps in (('smic_e_hs', 'HS', 100.0), ('smic_e_vis', 'VIS', 25.0), ('smic_e_nir', 'NIR', 25.0))
+)

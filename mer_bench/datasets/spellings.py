@@ -1,0 +1,26 @@
+"""One spelling for what sheets spell in many ways: emotions and objective classes."""
+
+EMOTIONS = {
+    'happy': 'happiness',
+    'sad': 'sadness',
+    'angry': 'anger',
+    'other': 'others',
+    'disgusted': 'disgust',
+    'surprised': 'surprise',
+    'repressed': 'repression',
+    'comtempt': 'contempt',  # so written in the sheet of CASME
+}
+OBJECTIVE_CLASSES = ('I', 'II', 'III', 'IV', 'V', 'VI', 'VII')
+
+
+def canonical_emotion(text: str) -> str:
+    """Return an emotion in lower case under the name that label schemes use."""
+    text = text.strip().lower()
+    return EMOTIONS.get(text, text)
+
+
+def canonical_objective_class(text: str) -> str:
+    """Return I to VII from a roman or an arabic number (Davison et al., 2018); other text stays as it is."""
+    if text.isdigit() and 1 <= int(text) <= len(OBJECTIVE_CLASSES):
+        return OBJECTIVE_CLASSES[int(text) - 1]
+    return text.strip().upper()

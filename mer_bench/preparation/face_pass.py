@@ -1,0 +1,126 @@
+"""The faces of all clips of a data set -> OUT/faces.csv; a stop at any point leaves what can be continued.
+
+A row holds for as long as its digest does: of the bytes of the onset frame, the frames that may be tried, the settings
+and the versions of what finds the face. Rows in work are appended to `OUT/.faces.csv`.
+"""
+
+import csv
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import joblib
+import numpy as np
+import pandas as pd
+
+from mer_bench.files import digest_file, digest_of, write_atomically
+from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.faces import Face, face_parameters, find_face
+from mer_bench.preparation.frames import nearest, read_frames
+from mer_bench.preparation.workers import progress_bar
+from mer_bench.processes import follow_parent
+
+FACE_COLUMNS = list(Face.__dataclass_fields__)
+COLUMNS = ['sample_id', 'digest', 'frame', *FACE_COLUMNS]  # `frame` and all after it are empty where no face was found
+TRIES = 5  # frames per clip, evenly from the onset to the apex
+
+
+def find_faces(
+    out: Path,
+    sample_ids: Sequence[str],
+    clips: Sequence[dict[int, Path]],
+    onsets: Sequence[int],
+    apexes: Sequence[int],
+    settings: FaceSettings,
+    workers: int = 1,
+) -> list[Face | None]:
+    """Find the face of every clip and write `out`/faces.csv.
+
+    Args:
+        out: the prepared data set's folder.
+        sample_ids: names of the clips.
+        clips: {frame number: picture} of each clip.
+        onsets: onset of each clip; the face is looked for there first.
+        apexes: apex of each clip, or its offset where the apex is unknown: the last frame to look at.
+        settings: the detector must not be `none`.
+        workers: number of processes.
+
+    Returns:
+        the face of each clip, None where none was found.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    parameters = face_parameters(settings)
+    tasks = {}
+    for sample_id, paths, onset, apex in zip(sample_ids, clips, onsets, apexes, strict=True):
+        numbers = frames_to_try(list(paths), onset, apex)
+        digest = digest_of([parameters, numbers, digest_file(paths[numbers[0]])])
+        tasks[sample_id] = sample_id, digest, {number: paths[number] for number in numbers}, settings
+    known = read_rows(out / 'faces.csv') | read_rows(out / '.faces.csv')
+    rows = {key: known[key] for key, task in tasks.items() if known.get(key, {}).get('digest') == task[1]}
+    rows |= compute_rows(out / '.faces.csv', list(tasks.values()), rows, workers)
+    with write_atomically(out / 'faces.csv') as temporary:
+        table = pd.DataFrame([rows[key] for key in sample_ids], columns=COLUMNS)
+        table.to_csv(temporary, index=False, lineterminator='\n')
+    (out / '.faces.csv').unlink(missing_ok=True)
+    return [Face.from_row(rows[key]) if rows[key]['frame'] else None for key in sample_ids]
+
+
+def frames_to_try(numbers: Sequence[int], onset: int, apex: int) -> list[int]:
+    """Return the frames to look for a face in, the onset first."""
+    return list(dict.fromkeys(nearest(numbers, position) for position in np.linspace(onset, apex, TRIES)))
+
+
+def compute_rows(path: Path, tasks: list[tuple], rows: dict[str, dict], workers: int) -> dict[str, dict]:
+    """Compute the rows that `rows` lacks in parallel, with a progress bar, appending each to the file `path`."""
+    todo = [joblib.delayed(face_row)(*task) for task in tasks if task[0] not in rows]
+    results = joblib.Parallel(
+        n_jobs=workers,
+        batch_size=1,
+        return_as='generator_unordered',
+        initializer=follow_parent,
+        initargs=(os.getpid(),),
+    )(todo)
+    new = {}
+    with closing(results), progress_bar() as bar:
+        shown = bar.add_task('faces', total=len(tasks), completed=len(rows))
+        for row in results:
+            append_row(path, row)
+            new[row['sample_id']] = row
+            bar.advance(shown)
+    return new
+
+
+def face_row(sample_id: str, digest: str, paths: dict[int, Path], settings: FaceSettings) -> dict[str, str]:
+    """Return a clip's row, cells as text: the face in the first of `paths` that shows one; runs in a worker."""
+    cv2.setNumThreads(1)
+    for number, path in paths.items():
+        face = find_face(read_frames({number: path})[number], settings)
+        if face:
+            cells = {name: str(value) for name, value in face.row().items()}
+            return {'sample_id': sample_id, 'digest': digest, 'frame': str(number), **cells}
+    return {'sample_id': sample_id, 'digest': digest, 'frame': '', **dict.fromkeys(FACE_COLUMNS, '')}
+
+
+def append_row(path: Path, row: dict[str, str]) -> None:
+    """Note a finished clip."""
+    start = not path.exists() or not path.stat().st_size
+    with open(path, 'a', newline='', encoding='utf-8') as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
+        if start:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def read_rows(path: Path) -> dict[str, dict]:
+    """Return the rows of a faces.csv by sample_id; a half-written last line is dropped, also from the file."""
+    if not path.is_file():
+        return {}
+    text = path.read_text(encoding='utf-8')
+    whole = text[: text.rfind('\n') + 1]
+    if whole != text:
+        with write_atomically(path) as temporary:
+            temporary.write_text(whole, encoding='utf-8')
+    rows = csv.DictReader(whole.splitlines())
+    return {row['sample_id']: row for row in rows} if rows.fieldnames == COLUMNS else {}

@@ -1,0 +1,55 @@
+"""What preparation tells the user: what was found, missing and corrected, what lies where, and what to run next."""
+
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+from mer_bench.datasets.reader import DataSet, Reading
+from mer_bench.files import write_atomically
+from mer_bench.protocols.official_counts import official_summary
+
+REPORT = 'report.csv'
+SHOWN = 12  # notes on the screen; all of them are in the report
+
+
+def write_report(notes: pd.DataFrame, out: Path) -> None:
+    """Write every note to OUT/report.csv."""
+    with write_atomically(out / REPORT) as temporary:
+        notes.to_csv(temporary, index=False, lineterminator='\n')
+
+
+def print_reading(dataset: DataSet, reading: Reading) -> None:
+    """Tell what was read and where, and how many clips are usable."""
+    for sheet in reading.rows.sheets:
+        print(f'sheet: {sheet}')
+    if reading.rows.frames is not None:
+        print(f'frames: {reading.rows.frames}')
+    print(f'{dataset.title}: {len(reading.rows.cells)} clips found, {len(reading.table)} usable')
+
+
+def print_notes(notes: pd.DataFrame, out: Path | None, shown: int = SHOWN) -> None:
+    """Show the first notes and how many there are of each kind."""
+    if notes.empty:
+        return
+    kinds = notes['kind'].value_counts(sort=False)
+    print(', '.join(f'{kind}: {number}' for kind, number in kinds.items()))
+    for note in notes.head(shown).itertuples():
+        print(f'  {note.subject} {note.clip}: {note.kind}: {note.detail}')
+    if len(notes) > shown:
+        print(f'  and {len(notes) - shown} more{f" in {out / REPORT}" if out else ""}')
+
+
+def print_summary(
+    table: pd.DataFrame, out: Path, config: str, lost: pd.DataFrame | None = None, store: bool = True
+) -> None:
+    """Tell what was prepared, how it compares with the official counts, where it lies and what to run next."""
+    subjects = table['subject'].nunique()
+    print(f'{len(table)} clips of {subjects} subjects{" (synthetic)" if table["synthetic"].any() else ""}')
+    emotions = pd.crosstab(table['dataset'], table['emotion'])
+    print(tabulate(emotions, headers=['', *emotions.columns], disable_numparse=True))
+    if not table['synthetic'].any() and (text := official_summary(table, lost)):
+        print(text)
+    print(f'in {out}: annotations.csv{" and store/" if store else ", without a store"}')
+    if store:
+        print(f'next: python tools/train.py {config} --data-root {out}')

@@ -1,0 +1,102 @@
+"""How the clips in use differ from the counts that a protocol's authors published (official_counts.csv)."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.errors import InputError
+from mer_bench.protocols.label_schemes import LabelScheme, apply_scheme, load_scheme
+from mer_bench.protocols.scheme_rules import read_cells
+
+COUNTS = Path(__file__).with_name('official_counts.csv')
+COLUMNS = ['scheme', 'dataset', 'label', 'clips', 'subjects', 'source']
+DIFFERENCES = ['dataset', 'label', 'quantity', 'official', 'found', 'source']
+
+
+def count_classes(kept: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
+    """Return the clips of each class, all clips and the subjects, in full and per data set (the index)."""
+    counts = pd.crosstab(kept['dataset'], kept['label']).reindex(columns=list(scheme.classes), fill_value=0)
+    counts['clips'] = counts.sum(axis=1)
+    counts['subjects'] = kept.groupby('dataset')['subject'].nunique()
+    table = pd.concat([pd.DataFrame([counts.sum()], index=['full']), counts])
+    return table.rename_axis(index=None, columns=None)
+
+
+def compare_counts(kept: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
+    """Return the differences to the official counts, for the data sets that are present.
+
+    Args:
+        kept: the clips that :func:`~mer_bench.protocols.label_schemes.apply_scheme` keeps.
+        scheme: one without official counts gives no differences.
+
+    Returns:
+        One row per difference: dataset, label (empty for the whole data set), quantity (clips or subjects), official,
+        found, source.
+    """
+    rows = []
+    for cell in official_counts(scheme, kept).to_dict('records'):
+        clips = kept[kept['dataset'] == cell['dataset']]
+        if cell['label']:
+            clips = clips[clips['label'] == cell['label']]
+        for quantity, found in (('clips', len(clips)), ('subjects', clips['subject'].nunique())):
+            if cell[quantity] and int(cell[quantity]) != found:
+                rows.append({**cell, 'quantity': quantity, 'official': int(cell[quantity]), 'found': found})
+    return pd.DataFrame(rows, columns=DIFFERENCES)
+
+
+def official_counts(scheme: LabelScheme, kept: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of official_counts.csv of this scheme and of the data sets in `kept`, all cells text."""
+    counts = read_cells(COUNTS, COLUMNS)
+    return counts[(counts['scheme'] == scheme.name) & counts['dataset'].isin(kept['dataset'])]
+
+
+def official_note(kept: pd.DataFrame, scheme: LabelScheme) -> str | None:
+    """Say in one sentence where the counts differ from the official ones, if they do."""
+    differences = compare_counts(kept, scheme)
+    if differences.empty:
+        return None
+    return (
+        f'note: these are not the official counts of {scheme.name}, which stand in brackets: '
+        f'{format_differences(differences)}; scores will not compare with published ones'
+    )
+
+
+def format_differences(differences: pd.DataFrame) -> str:
+    """Return 'samm surprise clips 14 (15), clips 132 (133); ...' from what :func:`compare_counts` returns."""
+    parts = []
+    for dataset, rows in differences.groupby('dataset'):
+        cells = [f'{row.label} {row.quantity}'.strip() + f' {row.found} ({row.official})' for row in rows.itertuples()]
+        parts.append(f'{dataset} {", ".join(cells)}')
+    return '; '.join(parts)
+
+
+def official_summary(annotations: pd.DataFrame, lost: pd.DataFrame | None = None) -> str:
+    """Compare a whole annotation table with every scheme that has official counts of its data sets; '' if none has.
+
+    Args:
+        annotations: the annotation table.
+        lost: rows of clips that could not be prepared; those that a scheme would use are named below its difference.
+    """
+    counts = read_cells(COUNTS, COLUMNS)
+    lines = []
+    for name in counts.loc[counts['dataset'].isin(annotations['dataset']), 'scheme'].unique():
+        scheme = load_scheme(name)
+        kept = clips_in_use(annotations, scheme)
+        if kept.empty:
+            continue
+        differences = compare_counts(kept, scheme)
+        same = f'{len(kept)} clips of {kept["subject"].nunique()} subjects, the same'
+        lines.append(f'  {name}: {same if differences.empty else format_differences(differences)}')
+        if len(differences):
+            lines.append(f'    counted in {"; ".join(differences["source"].unique())}')
+        if len(differences) and lost is not None and len(lost):
+            lines += [f'    lost: {clip.sample_id} ({clip.label})' for clip in clips_in_use(lost, scheme).itertuples()]
+    return '\n'.join(['clips in use, with the official count in brackets where it differs:', *lines]) if lines else ''
+
+
+def clips_in_use(annotations: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
+    """Return the clips that a scheme keeps; none where it has no use for any, as without objective classes."""
+    try:
+        return apply_scheme(annotations, scheme)[0]
+    except InputError:
+        return annotations[:0]

@@ -1,0 +1,76 @@
+"""A protocol on given data as text for the screen: classes, folds, official counts, clips left out."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from tabulate import tabulate
+
+from mer_bench.protocols.action_units import parse_action_units
+from mer_bench.protocols.folds import Fold, fold_title
+from mer_bench.protocols.label_schemes import LabelScheme
+from mer_bench.protocols.official_counts import count_classes, official_counts, official_note
+
+
+def format_protocol(
+    kept: pd.DataFrame, dropped: pd.DataFrame, scheme: LabelScheme, folds: list[Fold], rule: str | Mapping
+) -> str:
+    """Lay out what `apply_scheme` and `make_folds` return."""
+    parts = [
+        f'{scheme.name}, {len(scheme.classes)} classes',
+        tabulate(count_classes(kept, scheme), headers='keys'),
+        format_official(kept, scheme),
+        format_folds(kept, folds, rule),
+        format_dropped(dropped),
+        format_action_units(kept),
+    ]
+    return '\n\n'.join(part for part in parts if part)
+
+
+def format_official(kept: pd.DataFrame, scheme: LabelScheme) -> str:
+    """Say whether the counts are the official ones, and of which data sets none are known."""
+    known = set(official_counts(scheme, kept)['dataset'])
+    unknown = sorted(set(kept['dataset']) - known)
+    lines = [official_note(kept, scheme) or f'official counts: the same ({", ".join(sorted(known))})'] if known else []
+    return '\n'.join([*lines, f'official counts: none known for {", ".join(unknown)}'] if unknown else lines)
+
+
+def fold_sizes(kept: pd.DataFrame, folds: list[Fold]) -> pd.DataFrame:
+    """Return fold, train and test: the clips in each part."""
+    clips = kept['subject'].value_counts()
+    sizes = [(fold.name, clips[[*fold.train_subjects]].sum(), clips[[*fold.test_subjects]].sum()) for fold in folds]
+    return pd.DataFrame(sizes, columns=['fold', 'train', 'test'])
+
+
+def format_folds(kept: pd.DataFrame, folds: list[Fold], rule: str | Mapping) -> str:
+    """Return the number of folds and their sizes; each of them where there are ten or fewer."""
+    sizes = fold_sizes(kept, folds)
+    test, title = sizes['test'], fold_title(rule)
+    number = '' if title.startswith(f'{len(folds)} folds') else f': {len(folds)} folds'
+    text = f'{title}{number}, {test.min()} to {test.max()} test clips (median {test.median():g})'
+    return f'{text}\n{tabulate(sizes, headers="keys", showindex=False)}' if len(folds) <= 10 else text
+
+
+def format_dropped(dropped: pd.DataFrame) -> str:
+    """Return the clips left out, by data set and reason."""
+    if dropped.empty:
+        return 'left out: no clip'
+    datasets = dropped['sample_id'].str.split('/').str[0].rename('dataset')
+    counts = dropped.groupby([datasets, 'reason']).size().reset_index(name='clips')
+    table = tabulate(counts[['dataset', 'clips', 'reason']], headers='keys', showindex=False)
+    return f'left out: {len(dropped)} clips\n{table}'
+
+
+def format_action_units(kept: pd.DataFrame) -> str:
+    """Say how many clips have action units, and which cells do not tell them for certain; '' where no cell does."""
+    texts = kept['action_units']
+    unknown = texts[[parse_action_units(text) is None for text in texts]]
+    if len(unknown) == len(texts):
+        return ''
+    cells = ', '.join(f'{text!r} {number}' for text, number in unknown.value_counts().items())
+    return f'action units: {len(texts) - len(unknown)} clips' + (f'; unknown {len(unknown)} ({cells})' if cells else '')
+
+
+def tested_in(kept: pd.DataFrame, folds: list[Fold]) -> pd.DataFrame:
+    """Return sample_id, label and fold (the one that tests the clip) of every clip in use."""
+    fold_of = {subject: fold.name for fold in folds for subject in fold.test_subjects}
+    return kept[['sample_id', 'label']].assign(fold=kept['subject'].map(fold_of))

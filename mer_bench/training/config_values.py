@@ -1,0 +1,58 @@
+"""What a config must hold at its top, and what the label scheme and the action units fill in."""
+
+from mmengine.config import Config
+
+from mer_bench.errors import InputError
+from mer_bench.protocols.folds import read_rule
+from mer_bench.protocols.label_schemes import LabelScheme
+
+KEYS = ('method', 'model', 'dataset', 'label_scheme', 'folds', 'data_root', 'data_source', 'sources')
+
+
+def check_complete(cfg: Config, path: str) -> None:
+    """Refuse a config without what every run needs, or with classes of its own."""
+    missing = [key for key in KEYS if cfg.get(key) is None]
+    if missing:
+        raise InputError(
+            f'{path}: a config with {", ".join(missing)} was expected; give a file like configs/mer_smic.py'
+        )
+    if 'classes' in cfg:
+        raise InputError(f'{path}: the classes are those of label_scheme; leave `classes` out')
+
+
+def check_values(cfg: Config) -> None:
+    """Refuse values of the top-level keys that would fail late, or silently do something else."""
+    epochs = cfg.train_cfg.max_epochs
+    if type(epochs) is not int or epochs < 1:
+        raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
+    if cfg.get('class_weight') not in ('balanced', None):
+        raise InputError(f"class_weight must be 'balanced' or None, got {cfg.class_weight!r}; correct it")
+    if not isinstance(cfg.label_scheme, str):
+        raise InputError(f'label_scheme must be a name or the path of a csv, got {cfg.label_scheme!r}; correct it')
+    if not is_unit_list(cfg.get('action_units')):
+        raise InputError(
+            f'action_units must be None or a list of different numbers, such as [1, 2, 4], got {cfg.action_units!r}; '
+            'correct it'
+        )
+    read_rule(cfg.folds)
+
+
+def is_unit_list(units: object) -> bool:
+    """Say whether `units` is None, or numbers of action units, each once."""
+    if units is None:
+        return True
+    return isinstance(units, (list, tuple)) and {*map(type, units)} == {int} and len({*units}) == len(units)
+
+
+def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
+    """Set classes and the outputs of the head: how many there are is said by the scheme and `action_units` alone."""
+    head = cfg.model.cls_head
+    cfg.action_units = cfg.get('action_units')
+    sizes = dict(num_classes=len(scheme.classes))
+    if cfg.action_units or 'num_action_units' in head:
+        sizes['num_action_units'] = len(cfg.action_units or ())
+    for key, size in sizes.items():
+        if head.get(key, size) != size:
+            raise InputError(f'model.cls_head.{key} is {head[key]}, but the data give {size}; leave this key out')
+    head.update(sizes)
+    cfg.classes = list(scheme.classes)

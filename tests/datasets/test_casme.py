@@ -1,0 +1,91 @@
+import pytest
+
+from mer_bench.errors import InputError
+from tests.datasets.raw_data import details, read, touch_frames, write_sheet
+
+HEADER = [
+    *('Subject', 'Filename', None, 'OnsetF', 'ApexF1', 'ApexF2', 'OffsetF'),
+    *(None, 'Onset', 'Total', 'AU', 'Emotion'),
+]
+SECTION_A = (1, 'EP90_12', 73, 81, '\\', 91, 4, 'tense')
+SECTION_B = (8, 'EP91_5', 13, 21, 25, 33, 'R12', 'comtempt')
+
+
+def write_section(path, *clips):
+    rows = [(*clip[:2], None, *clip[2:6], None, 150, 316.67, *clip[6:]) for clip in clips]
+    return write_sheet(path, HEADER, rows)
+
+
+@pytest.fixture
+def casme(tmp_path):
+    """Both sections as they are shipped: a sheet and a tree each, frames with the clip's name and without."""
+    write_section(tmp_path / 'CASME_A/Section A/Section A.xlsx', SECTION_A)
+    write_section(tmp_path / 'CASME_B/Section B/Section B.xlsx', SECTION_B)
+    touch_frames(tmp_path / 'CASME_A/Section A/sub01/EP90_12', range(70, 95), 'EP90_12-{}.jpg')
+    touch_frames(tmp_path / 'CASME_B/Section B/sub08/EP91_5', range(1, 40), 'img{:03d}.jpg')
+    (tmp_path / 'CASME_A/Section A/sub01/EP90_12/Thumbs.db').touch()
+    return tmp_path
+
+
+def test_two_sections_are_read_as_one_data_set(casme):
+    reading = read('casme', casme)
+    assert reading.table['sample_id'].tolist() == ['casme/sub01/EP90_12', 'casme/sub08/EP91_5']
+    assert reading.table['frames_dir'].str.split('/').str[0].tolist() == ['CASME_A', 'CASME_B']
+    assert reading.frames['casme/sub01/EP90_12'].keys() == set(range(73, 92))
+    assert reading.frames['casme/sub08/EP91_5'].keys() == set(range(13, 34))
+    assert reading.notes.empty
+
+
+def test_the_first_apex_is_the_apex_and_durations_are_no_frames(casme):
+    clip = read('casme', casme).table.iloc[1]
+    assert (clip.onset, clip.apex, clip.offset, clip.fps) == (13, 21, 33, 60)
+    assert (clip.emotion, clip.action_units) == ('contempt', 'R12')
+
+
+def test_a_clip_without_an_offset_ends_at_its_apex(tmp_path):
+    clips = [(1, 'EP90_12', 73, 81, '\\', '\\', 4, 'tense'), (1, 'EP90_13', 73, 81, 83, 73, 4, 'tense')]
+    sheet = write_section(tmp_path / 'casme.xlsx', *clips)
+    reading = read('casme', sheets=[sheet], with_frames=False)
+    assert reading.table['offset'].tolist() == [81, 81]
+    assert details(reading)['sub01', 'EP90_12', 'no offset'] == 'offset is not known: the clip ends at its apex 81'
+
+
+def test_a_clip_with_neither_offset_nor_apex_is_left_out(tmp_path):
+    lost = (1, 'EP90_13', 73, '\\', '\\', '\\', 4, 'tense')
+    reading = read('casme', sheets=[write_section(tmp_path / 'casme.csv', SECTION_A, lost)], with_frames=False)
+    assert reading.table['clip'].tolist() == ['EP90_12']
+    assert details(reading)['sub01', 'EP90_13', 'left out'] == 'onset or offset is not known'
+
+
+@pytest.mark.parametrize('name', ['reg_EP90_12-{}.jpg', 'EP90_12-{:03d}.JPG', 'img{}.bmp', 'reg_img{}.jpg'])
+def test_frames_are_found_under_each_of_their_names(tmp_path, name):
+    sheet = write_section(tmp_path / 'CASME-coded-20190721.xlsx', SECTION_A)
+    touch_frames(tmp_path / 'Cropped/Cropped/Sub1/ep90_12', range(73, 92), name)
+    reading = read('casme', tmp_path)
+    assert reading.rows.sheets == (sheet,)
+    assert reading.frames['casme/sub01/EP90_12'].keys() == set(range(73, 92))
+
+
+def test_of_raw_and_cropped_frames_one_must_be_named(casme):
+    cropped = casme / 'Cropped'
+    touch_frames(cropped / 'sub01/EP90_12', range(73, 92), 'reg_EP90_12-{}.jpg')
+    with pytest.raises(InputError, match=r'Cropped/sub01/EP90_12: is in .*Section A/.* too; name one folder'):
+        read('casme', casme)
+    reading = read('casme', casme, frames=cropped)
+    assert reading.table['clip'].tolist() == ['EP90_12']
+    assert details(reading) == {('sub08', 'EP91_5', 'left out'): 'no folder sub08/EP91_5'}
+
+
+def test_a_merged_sheet_beside_a_section_must_be_named(casme):
+    write_section(casme / 'casme.xlsx', SECTION_A, SECTION_B)
+    with pytest.raises(InputError, match=r'both list sub01 EP90_12; name the sheets to read with --sheet'):
+        read('casme', casme)
+    assert len(read('casme', casme, sheets=[casme / 'casme.xlsx']).table) == 2
+
+
+def test_a_sheet_of_casme2_is_not_taken_for_casme(tmp_path):
+    sheet = write_sheet(
+        tmp_path / 'CASME2-coding.xlsx', ['Subject', 'Filename', 'OnsetFrame', 'ApexFrame'], [(1, 'EP90')]
+    )
+    with pytest.raises(InputError, match='expected a header row with Subject, Filename, OnsetF, ApexF1, OffsetF'):
+        read('casme', sheets=[sheet], with_frames=False)

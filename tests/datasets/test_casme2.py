@@ -1,0 +1,196 @@
+import pytest
+
+from mer_bench.errors import InputError
+from tests.datasets.raw_data import details, read, repeat, touch_frames, write_sheet
+
+CODING = 'CASME2-coding-20140508.xlsx'
+HEADER = [
+    'Subject',
+    'Filename',
+    None,
+    'OnsetFrame',
+    'ApexFrame',
+    'OffsetFrame',
+    None,
+    'Action Units',
+    'Estimated Emotion',
+]
+CLIPS = [(1, 'EP90_01f', 46, 59, 86, '4+L10', 'disgust'), (12, 'EP91_02', 100, 130, 160, 12, 'happiness')]
+
+
+def write_coding(path, clips=CLIPS):
+    rows = [
+        (subject, clip, None, onset, apex, offset, None, *rest) for subject, clip, onset, apex, offset, *rest in clips
+    ]
+    return write_sheet(path, HEADER, rows)
+
+
+def write_objective(path, clips):
+    return write_sheet(path, ['Subject', 'Filename', 'Objective Class'], clips)
+
+
+@pytest.fixture
+def casme2(tmp_path):
+    """The sheet and the cropped frames of two clips, with what else lies in such folders."""
+    write_coding(tmp_path / CODING)
+    for folder, first, last in (('sub01/EP90_01f', 46, 86), ('sub12/EP91_02', 100, 160)):
+        touch_frames(tmp_path / 'Cropped' / folder, range(first, last + 1), 'reg_img{}.jpg')
+    (tmp_path / 'Cropped/sub01/Desktop - Shortcut.lnk').touch()
+    (tmp_path / 'Cropped/sub01/EP90_01f/Thumbs.db').touch()
+    return tmp_path
+
+
+def test_a_row_of_the_sheet_becomes_a_row_of_the_table(casme2):
+    reading = read('casme2', casme2)
+    clip = reading.table.iloc[0]
+    assert reading.table['sample_id'].tolist() == ['casme2/sub01/EP90_01f', 'casme2/sub12/EP91_02']
+    assert (clip.subject, clip.onset, clip.apex, clip.offset, clip.fps) == ('casme2/sub01', 46, 59, 86, 200)
+    assert (clip.emotion, clip.action_units, clip.frames_dir) == ('disgust', '4+L10', 'sub01/EP90_01f')
+    assert reading.frames['casme2/sub01/EP90_01f'].keys() == set(range(46, 87))
+    assert reading.notes.empty
+
+
+def test_a_sheet_of_the_real_shape_gives_its_counts(tmp_path):
+    emotions = {'others': 99, 'disgust': 63, 'happiness': 32, 'repression': 27, 'surprise': 25, 'sadness': 7, 'fear': 2}
+    classes = dict(zip(range(1, 8), (25, 15, 99, 26, 20, 1, 69), strict=True))
+    clips = [(row % 26 + 1, f'EP{row}', 1, 5, 9, '4', emotion) for row, emotion in enumerate(repeat(emotions))]
+    write_coding(tmp_path / CODING, clips)
+    objective = [(*clip[:2], number) for clip, number in zip(clips, repeat(classes), strict=True)]
+    write_objective(tmp_path / 'CASME2-ObjectiveClasses.xlsx', objective[::-1])
+    table = read('casme2', tmp_path, with_frames=False).table
+    assert len(table) == 255
+    assert table['subject'].nunique() == 26
+    assert table['emotion'].value_counts().to_dict() == emotions
+    romans = dict(zip(('I', 'II', 'III', 'IV', 'V', 'VI', 'VII'), classes.values(), strict=True))
+    assert table['objective_class'].value_counts().to_dict() == romans
+
+
+def test_objective_classes_are_matched_by_name_and_may_lack(casme2):
+    write_objective(casme2 / 'CASME2-ObjectiveClasses.xlsx', [('12', 'EP91_02', 6), ('30', 'EP99', 1)])
+    assert read('casme2', casme2).table['objective_class'].tolist() == ['', 'VI']
+
+
+@pytest.mark.parametrize('subject', [1, 1.0, '1', '01', 'sub01', '1.0'])
+@pytest.mark.parametrize('suffix', ['xlsx', 'csv'])
+def test_subjects_have_one_spelling(tmp_path, subject, suffix):
+    sheet = write_coding(tmp_path / f'mine.{suffix}', [(subject, *CLIPS[0][1:]), CLIPS[1]])
+    assert read('casme2', sheets=[sheet], with_frames=False).table['subject'].tolist() == [
+        'casme2/sub01',
+        'casme2/sub12',
+    ]
+
+
+def test_the_version_without_blank_columns_is_read(tmp_path):
+    header = [name for name in HEADER if name]
+    write_sheet(tmp_path / 'CASME2_label_Ver_2.csv', header, CLIPS)
+    clip = read('casme2', tmp_path, with_frames=False).table.iloc[1]
+    assert (clip.onset, clip.apex, clip.offset, clip.action_units, clip.emotion) == (100, 130, 160, '12', 'happiness')
+
+
+def test_a_text_below_the_table_is_no_clip(tmp_path):
+    sheet = write_coding(tmp_path / CODING, [*CLIPS, ('26 subjects', *[None] * 6), (None, 'sum', *[None] * 5)])
+    assert len(read('casme2', sheets=[sheet], with_frames=False).table) == 2
+
+
+@pytest.mark.parametrize(('apex', 'known'), [('/', None), (46, None), (45, None), (None, None), (86, 86), (47, 47)])
+def test_an_apex_after_the_onset_is_known(tmp_path, apex, known):
+    clips = [(4, 'EP12_01f', 46, apex, 86, '4', 'disgust')]
+    reading = read('casme2', sheets=[write_coding(tmp_path / CODING, clips)], with_frames=False)
+    found = reading.table['apex'].astype(object).where(reading.table['apex'].notna(), None)
+    assert found.tolist() == [known]
+    assert len(reading.notes) == (known is None and apex is not None)
+
+
+@pytest.mark.parametrize(('offset', 'used'), [(68, 91), (90, 90)])
+def test_a_correction_is_applied_where_the_old_value_is_there(tmp_path, offset, used):
+    clips = [(7, 'EP06_01', 40, 60, offset, '4', 'disgust'), (8, 'EP06_01', 40, 60, 68, '4', 'disgust')]
+    reading = read('casme2', sheets=[write_coding(tmp_path / CODING, clips)], with_frames=False)
+    assert reading.table['offset'].tolist() == [used, 68]
+    assert reading.notes['kind'].tolist() == (['corrected'] if offset == 68 else [])
+
+
+@pytest.mark.parametrize(
+    ('folder', 'name'),
+    [
+        ('CASME2_RAW_selected/CASME2_RAW_selected', 'img{}.jpg'),
+        ('CASME2_preprocessed_Li Xiaobai/Cropped-updated/Cropped', 'reg_img{}.jpg'),
+        ('', 'img{:03d}.JPG'),
+    ],
+)
+def test_frames_are_found_however_nested_and_capitalised(tmp_path, folder, name):
+    write_coding(tmp_path / CODING, CLIPS[:1])
+    touch_frames(tmp_path / folder / 'SUB1/ep90_01F', range(40, 90), name)
+    reading = read('casme2', tmp_path)
+    assert reading.rows.frames == tmp_path / folder
+    assert reading.table['frames_dir'].tolist() == ['SUB1/ep90_01F']
+    assert reading.frames['casme2/sub01/EP90_01f'].keys() == set(range(46, 87))
+
+
+def test_of_raw_and_cropped_frames_one_must_be_named(casme2):
+    touch_frames(casme2 / 'CASME2-RAW/sub01/EP90_01f', range(1, 99), 'img{}.jpg')
+    with pytest.raises(InputError, match=r'found .*CASME2-RAW and .*Cropped; name one with --frames'):
+        read('casme2', casme2)
+    assert read('casme2', casme2, frames=casme2 / 'Cropped').rows.frames == casme2 / 'Cropped'
+
+
+def test_a_clip_without_a_folder_is_left_out_with_a_note(casme2):
+    write_coding(casme2 / CODING, [*CLIPS, (9, 'EP02_02f', 1, 2, 3, '4', 'others')])
+    reading = read('casme2', casme2)
+    assert len(reading.table) == 2
+    assert details(reading) == {('sub09', 'EP02_02f', 'left out'): 'no folder sub09/EP02_02f'}
+
+
+def test_the_nearest_frame_takes_the_place_of_a_missing_one(tmp_path):
+    write_coding(tmp_path / CODING, [(16, 'EP01_08', 73, 94, 110, '4', 'repression')])
+    touch_frames(tmp_path / 'Cropped/sub16/EP01_08', [*range(73, 94), 95, 96], 'reg_img{}.jpg')
+    reading = read('casme2', tmp_path)
+    assert reading.table.loc[0, ['onset', 'apex', 'offset']].tolist() == [73, 93, 96]
+    assert set(reading.notes['kind']) == {'no apex frame', 'no offset frame'}
+
+
+def test_two_versions_of_the_sheet_are_told_apart_by_the_user(casme2):
+    newer = write_coding(casme2 / 'CASME2-coding-20190701.xlsx', CLIPS[:1])
+    with pytest.raises(InputError, match=r'found .*20140508.xlsx and .*20190701.xlsx; name one with --sheet'):
+        read('casme2', casme2)
+    assert len(read('casme2', casme2, sheets=[newer]).table) == 1
+
+
+@pytest.mark.parametrize(
+    ('write', 'fault'),
+    [
+        (
+            lambda path: write_objective(path, [(1, 'EP90_01f', 3)]),
+            'expected a header row with Subject, Filename, Onset',
+        ),
+        (lambda path: write_coding(path, [*CLIPS, ('sub01', *CLIPS[0][1:])]), 'sub01 EP90_01f occurs twice'),
+        (lambda path: write_coding(path, [(None, *CLIPS[0][1:])]), 'frames 46 to 86 .* does not say whose clip'),
+        (lambda path: path.write_text('no workbook'), 'cannot be read as a sheet'),
+    ],
+)
+def test_a_wrong_sheet_is_told_in_one_sentence(tmp_path, write, fault):
+    write(tmp_path / CODING)
+    with pytest.raises(InputError, match=fault):
+        read('casme2', sheets=[tmp_path / CODING], with_frames=False)
+
+
+def test_a_class_given_twice_is_told_with_its_file(casme2):
+    write_objective(casme2 / 'CASME2-ObjectiveClasses.xlsx', [(1, 'EP90_01f', 6), ('01', 'EP90_01f', 7)])
+    with pytest.raises(InputError, match=r'ObjectiveClasses.xlsx: sub01 EP90_01f occurs twice'):
+        read('casme2', casme2)
+
+
+@pytest.mark.parametrize(
+    ('places', 'fault'),
+    [
+        (lambda folder: {'raw': folder / 'nowhere'}, r'no such folder.*request from .*Chinese Academy'),
+        (
+            lambda folder: {'raw': folder},
+            'expected an annotation sheet such as CASME2-coding-20140508.xlsx, found none',
+        ),
+        (lambda folder: {'sheets': [folder / 'a.xlsx']}, 'no such annotation sheet'),
+        (lambda folder: {'sheets': [write_coding(folder / CODING)]}, r'found no frames of CASME II'),
+    ],
+)
+def test_what_is_not_there_is_told_in_one_sentence(tmp_path, places, fault):
+    with pytest.raises(InputError, match=fault):
+        read('casme2', **places(tmp_path))

@@ -1,0 +1,77 @@
+import pandas as pd
+import pytest
+
+from mer_bench.datasets.table import write_annotations
+from mer_bench.errors import InputError
+from tests.datasets.raw_data import details, read, touch_frames, write_sheet
+
+HEADER = ['dataset', 'subject', 'clip', 'onset', 'offset', 'emotion', 'frames_dir']
+ROWS = [('mine', 'p1', 'a', 3, 20, 'Happy', 'p1/a'), ('mine', 'p2', 'b', 1, 9, 'anger', 'p2/b')]
+
+
+@pytest.fixture
+def clips(tmp_path):
+    write_sheet(tmp_path / 'clips.csv', HEADER, ROWS)
+    touch_frames(tmp_path / 'p1/a', range(30), 'frame{:04d}.png')
+    touch_frames(tmp_path / 'p2/b', range(1, 10), 'cam2_{}_face.jpeg')
+    (tmp_path / 'p2/b/._cam2_3_face.jpeg').touch()
+    return tmp_path
+
+
+def test_a_row_of_the_table_becomes_a_row_of_the_annotations(clips):
+    reading = read('csv', sheets=[clips / 'clips.csv'])
+    assert reading.table['sample_id'].tolist() == ['mine/p1/a', 'mine/p2/b']
+    assert reading.table['dataset'].tolist() == ['mine', 'mine']
+    assert reading.table['emotion'].tolist() == ['happiness', 'anger']
+    assert reading.table[['apex', 'fps']].isna().all(axis=None)
+    assert list(reading.frames['mine/p2/b']) == list(range(1, 10))
+    assert reading.notes.empty
+
+
+def test_optional_columns_are_read(tmp_path):
+    header = [*HEADER, 'apex', 'FPS', 'Objective Class', 'action_units']
+    write_sheet(tmp_path / 'clips.xlsx', header, [(*ROWS[0], 7, 29.97, 2, 12), (*ROWS[1], None, None, 'iv', '4+L10')])
+    table = read('csv', tmp_path, with_frames=False).table
+    assert table['apex'].astype(object).tolist() == [7, pd.NA]
+    assert table['fps'].fillna(0).tolist() == [29.97, 0]
+    assert table['objective_class'].tolist() == ['II', 'IV']
+    assert table['action_units'].tolist() == ['12', '4+L10']
+
+
+def test_annotations_that_were_written_read_back_equal(clips, tmp_path):
+    table = read('csv', clips).table
+    write_annotations(table, tmp_path / 'again/annotations.csv')
+    again = read('csv', sheets=[tmp_path / 'again/annotations.csv'], frames=clips)
+    pd.testing.assert_frame_equal(again.table, table)
+
+
+def test_a_clip_without_frames_is_left_out_with_a_note(clips):
+    write_sheet(clips / 'clips.csv', HEADER, [*ROWS, ('mine', 'p3', 'c', 1, 9, 'anger', 'p3/c')])
+    assert details(read('csv', clips)) == {('p3', 'c', 'left out'): 'no folder p3/c'}
+
+
+@pytest.mark.parametrize(
+    ('row', 'fault'),
+    [
+        (('other', *ROWS[1][1:]), r"expected one name in the column dataset, found \['mine', 'other'\]"),
+        (('mine', '', *ROWS[1][2:]), "row 2 below the header has the subject ''"),
+        (('mine', 'p2', 'b/1', *ROWS[1][3:]), "the clip 'b/1', expected a name without slashes"),
+        (ROWS[0], 'p1 a occurs twice'),
+    ],
+)
+def test_a_wrong_row_is_told_in_one_sentence(tmp_path, row, fault):
+    sheet = write_sheet(tmp_path / 'clips.csv', HEADER, [ROWS[0], row])
+    with pytest.raises(InputError, match=fault):
+        read('csv', sheets=[sheet], with_frames=False)
+
+
+def test_a_wrong_frame_rate_is_told(tmp_path):
+    sheet = write_sheet(tmp_path / 'clips.csv', [*HEADER, 'fps'], [(*ROWS[0], 'fast')])
+    with pytest.raises(InputError, match="fps 'fast', expected a positive number"):
+        read('csv', sheets=[sheet], with_frames=False)
+
+
+def test_a_table_without_a_column_is_refused(tmp_path):
+    sheet = write_sheet(tmp_path / 'clips.csv', HEADER[:-1], [row[:-1] for row in ROWS])
+    with pytest.raises(InputError, match=r'expected a header row with dataset, .*frames_dir, found none'):
+        read('csv', sheets=[sheet], with_frames=False)

@@ -1,0 +1,79 @@
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from mer_bench.preparation import face_pass
+from mer_bench.preparation.face_pass import find_faces, frames_to_try
+from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.faces import Face
+
+SETTINGS = FaceSettings('dlib', size=64)
+IDS = ['d/s1/a', 'd/s1/b', 'd/s2/c']
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Three clips of nine frames; the grey level of a frame tells what the stub detector says."""
+    clips = []
+    for clip, faces_from in enumerate([1, 5, 99]):
+        clips.append({number: tmp_path / f'{clip}_{number}.png' for number in range(1, 10)})
+        for number, path in clips[-1].items():
+            cv2.imwrite(str(path), np.full((8, 8), 10 * (clip + 1) if number >= faces_from else 0, np.uint8))
+    return clips
+
+
+@pytest.fixture(autouse=True)
+def looked_at(monkeypatch):
+    """A detector that finds a face in every picture that is not black."""
+    looked = []
+
+    def stub(picture, settings):
+        looked.append(int(picture[0, 0]))
+        return Face(picture[0, 0] / 7, 0.5, 1.25, -3, 0, 0, 8, 8) if picture.any() else None
+
+    monkeypatch.setattr(face_pass, 'find_face', stub)
+    monkeypatch.setattr(face_pass, 'face_parameters', lambda settings: {'size': settings.size})
+    return looked
+
+
+def find(out, clips, settings=SETTINGS):
+    return find_faces(out, IDS, clips, [1] * 3, [9] * 3, settings)
+
+
+def test_the_onset_is_tried_first_then_frames_up_to_the_apex():
+    assert frames_to_try(range(90, 130), 100, 120) == [100, 105, 110, 115, 120]
+    assert frames_to_try(range(90, 130), 100, 101) == [100, 101]
+
+
+def test_every_clip_has_a_row_and_the_same_face_when_read_again(clips, tmp_path, looked_at):
+    faces = find(tmp_path / 'out', clips)
+    table = pd.read_csv(tmp_path / 'out' / 'faces.csv', dtype=str, keep_default_na=False)
+    assert table['sample_id'].tolist() == IDS
+    assert table['frame'].tolist() == ['1', '5', '']
+    assert faces == [Face(10 / 7, 0.5, 1.25, -3, 0, 0, 8, 8), Face(20 / 7, 0.5, 1.25, -3, 0, 0, 8, 8), None]
+    assert not (tmp_path / 'out' / '.faces.csv').exists()
+    looked_at.clear()
+    assert find(tmp_path / 'out', clips) == faces
+    assert looked_at == []
+
+
+def test_a_changed_onset_or_setting_is_looked_at_again(clips, tmp_path, looked_at):
+    find(tmp_path / 'out', clips)
+    looked_at.clear()
+    cv2.imwrite(str(clips[0][1]), np.full((8, 8), 77, np.uint8))
+    assert find(tmp_path / 'out', clips)[0].a == 11
+    assert looked_at == [77]
+    find(tmp_path / 'out', clips, FaceSettings('dlib', size=65))
+    assert {77, 20, 0} <= set(looked_at)
+
+
+def test_a_stopped_run_is_continued(clips, tmp_path, looked_at):
+    faces = find(tmp_path / 'out', clips)
+    header, first, second, _ = (tmp_path / 'out' / 'faces.csv').read_text().splitlines(keepends=True)
+    (tmp_path / 'out' / 'faces.csv').unlink()
+    (tmp_path / 'out' / '.faces.csv').write_text(header + first + second[:-20])  # the last line is half written
+    looked_at.clear()
+    assert find(tmp_path / 'out', clips) == faces
+    assert 10 not in looked_at
+    assert 20 in looked_at

@@ -1,0 +1,42 @@
+import cv2
+import numpy as np
+import pytest
+
+from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.faces import Face
+from mer_bench.preparation.preview import CAPTION, GREY, PER_ROW, TILE, preview_faces
+
+SETTINGS = FaceSettings('dlib', size=112)
+
+
+@pytest.fixture
+def sheet(tmp_path):
+    def write(n_clips, lost=(), limit=100, settings=SETTINGS):
+        pictures = [tmp_path / f'{i}.png' for i in range(n_clips)]
+        for level, path in enumerate(pictures):
+            cv2.imwrite(str(path), np.full((112, 112), level + 1, np.uint8))
+        faces = [None if i in lost else Face(1, 0, 0, 0, 0, 0, 112, 112) for i in range(n_clips)]
+        names = [f's1/clip_{i}' for i in range(n_clips)]
+        preview_faces(tmp_path / 'faces.png', names, pictures, faces, settings, limit)
+        return cv2.imread(str(tmp_path / 'faces.png'), cv2.IMREAD_GRAYSCALE)
+
+    return write
+
+
+def test_the_sheet_shows_every_face_above_its_name(sheet):
+    picture = sheet(PER_ROW + 1)
+    assert picture.shape == (2 * (TILE + CAPTION), PER_ROW * TILE)
+    assert (picture[:TILE, TILE : 2 * TILE] == 2).all()
+    assert (picture[TILE + CAPTION : 2 * TILE + CAPTION, :TILE] == PER_ROW + 1).all()
+    assert picture[TILE : TILE + CAPTION, :TILE].min() < 128
+
+
+def test_a_clip_without_a_face_is_a_grey_tile_and_always_shown(sheet):
+    picture = sheet(9, lost=[4], limit=3)
+    assert picture.shape == (TILE + CAPTION, 3 * TILE)
+    assert picture[0, [0, TILE, 2 * TILE]].tolist() == [1, GREY, 9]
+
+
+def test_frames_taken_as_they_are_are_shown_as_they_are(sheet):
+    picture = sheet(2, lost=[0, 1], settings=FaceSettings())
+    assert picture[0, [0, TILE]].tolist() == [1, 2]

@@ -1,0 +1,38 @@
+import subprocess
+import sys
+
+import pytest
+
+from mer_bench.errors import InputError
+from mer_bench.preparation.settings import FlowSettings
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'said'),
+    [
+        ({'flow': 'horn'}, "flow 'horn' is not one of"),
+        ({'apex': 'last'}, "apex 'last' is not one of"),
+        ({'missing_apex': 'annotated'}, "missing-apex 'annotated' is not one of"),
+        ({'reference': 'apex'}, "reference 'apex' is not one of"),
+        ({'clip_len': 0}, 'clip-len must be at least 1'),
+        ({'size': 27}, 'size must be at least 28'),
+        ({'channels': ('u', 'w')}, "channel 'w' is not one of"),
+        ({'channels': ('u', 'v', 'u')}, 'each once'),
+        ({'channels': ()}, 'expected one or more'),
+        ({'flow': 'still', 'channels': ('v', 'u')}, "mirroring changes the values of 'u'"),
+        ({'flow': 'raft'}, 'give --raft-weights FILE'),
+        ({'raft_weights': 'raft.pth'}, 'choose --flow raft or leave them out'),
+    ],
+)
+def test_a_wrong_choice_is_named(wrong, said):
+    with pytest.raises(InputError, match=said):
+        FlowSettings(**wrong)
+
+
+def test_settings_from_a_list_of_channels_equal_those_from_a_tuple():
+    assert FlowSettings(channels=['v', 'angle']) == FlowSettings(channels=('v', 'angle'))
+
+
+def test_the_settings_load_neither_opencv_nor_torch():
+    code = 'import sys, mer_bench.preparation.settings; assert not {"cv2", "torch"} & set(sys.modules)'
+    subprocess.run([sys.executable, '-c', code], check=True)

@@ -1,0 +1,58 @@
+import pandas as pd
+import pytest
+
+from mer_bench.protocols.action_units import (
+    CD6ME_UNITS,
+    encode_action_units,
+    format_action_units,
+    parse_action_units,
+)
+
+
+@pytest.mark.parametrize(
+    ('text', 'units'),
+    [
+        ('4+7', (4, 7)),
+        ('4+L10', (4, 10)),
+        ('12', (12,)),
+        ('R12A', (12,)),
+        ('R12 + R15', (12, 15)),
+        ('L1+R1+2', (1, 2)),
+        ('9+4+14', (4, 9, 14)),
+        ('T23+B28', (23, 28)),
+        ('12L', (12,)),
+        ('4R+7', (4, 7)),
+        ('AU4+L7', (4, 7)),
+        ('AUR2+12+45', (2, 12, 45)),
+        ('AU4(k)+L7', (7,)),
+        ('14b', (14,)),
+        ('0', ()),
+        ('none', ()),
+    ],
+)
+def test_side_half_and_intensity_are_left_off(text, units):
+    assert parse_action_units(text) == units
+
+
+@pytest.mark.parametrize(
+    'text', ['?', '', ' ', '4+?', '4?', 'AU12A or AU14', '14or23', '5 or 6', '14,12', '1\uff0c2', '/', '4+', 'smile']
+)
+def test_a_cell_that_is_not_certain_is_unknown(text):
+    # joining the digits would make AU56 of '5 or 6' and AU1412 of '14,12'
+    assert parse_action_units(text) is None
+
+
+def test_unknown_is_minus_one_and_units_outside_the_list_count_as_none():
+    table = pd.DataFrame({'action_units': ['4+L7', '?', '20', '', '7', '0']})
+    targets = encode_action_units(table, [4, 7])
+    assert targets.dtype == 'int8'
+    assert targets.tolist() == [[1, 1], [-1, -1], [0, 0], [-1, -1], [0, 1], [0, 0]]
+
+
+def test_cd6me_has_twelve_units():
+    # `dataset_aus['cross']` of the authors' code
+    assert CD6ME_UNITS == (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)
+
+
+def test_text_of_units():
+    assert [format_action_units(units) for units in ((4, 7), (), None)] == ['4+7', '', '?']

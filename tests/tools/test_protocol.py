@@ -1,0 +1,83 @@
+"""tools/protocol.py from the command line."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mer_bench.datasets.table import write_annotations
+from mer_bench.errors import InputError
+from tests.protocols.protocol_tables import sheet_table
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'protocol.py'
+
+
+def protocol(*args):
+    return subprocess.run([sys.executable, TOOL, *map(str, args)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """The folder of each data set, with the annotation table in it."""
+    root = tmp_path_factory.mktemp('data')
+    for name, subjects in (('smic', 16), ('casme2', 24), ('samm', 28)):
+        write_annotations(sheet_table(name, subjects), root / name / 'annotations.csv')
+    return root
+
+
+def test_the_composite_is_shown_with_its_folds_and_official_counts(data):
+    result = protocol('megc2019_3class', data / 'smic', data / 'casme2' / 'annotations.csv', data / 'samm')
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ['full', '250', '109', '83', '442', '68'] in lines
+    assert ['casme2', '88', '32', '25', '145', '24'] in lines
+    assert 'official counts: the same (casme2, samm, smic)' in result.stdout
+    assert 'LOSO: 68 folds' in result.stdout
+    assert 'left out: 136 clips' in result.stdout
+    assert (result.returncode, result.stderr) == (0, '')
+
+
+def test_out_writes_the_fold_of_every_clip_and_the_reason_of_the_others(data, tmp_path):
+    roots = [data / name for name in ('smic', 'casme2', 'samm')]
+    result = protocol('megc2019_3class', *roots, '--folds', 'leave_one_dataset_out', '--out', tmp_path)
+    folds = pd.read_csv(tmp_path / 'folds.csv')
+    assert folds['fold'].value_counts().to_dict() == {'smic': 164, 'casme2': 145, 'samm': 133}
+    assert (folds['fold'] == folds['sample_id'].str.split('/').str[0]).all()
+    assert 'leave one data set out: 3 folds' in result.stdout
+    assert ['smic', '278', '164'] in [line.split() for line in result.stdout.splitlines()]
+    reasons = pd.read_csv(tmp_path / 'dropped.csv')['reason']
+    assert reasons.value_counts()["emotion 'others' is not in megc2019_3class"] == 99 + 26
+
+
+def test_other_counts_than_the_official_ones_are_noted(data):
+    result = protocol('samm_5class', data / 'samm', '--folds', 'group_kfold:4')
+    assert '4 folds by subject, ' in result.stdout
+    assert 'samm subjects 28 (27)' in result.stdout
+
+
+@pytest.mark.parametrize(
+    ('args', 'fault'),
+    [
+        (['samm_5class', 'samm', '--folds', 'group_kfold'], 'expected the number of folds after group_kfold'),
+        (['samm_5class', 'samm', '--folds', 'loocv'], "found 'loocv'"),
+        (['samm_5class', 'smic'], "data set 'smic' is not in samm_5class (164 clips)"),
+        (['samm_5class', 'samm', 'samm'], 'found samm/sub01/c0 twice'),
+        (['megc', 'samm'], "label scheme 'megc': expected one of"),
+        (['samm_5class', 'nowhere'], 'no such annotation table'),
+    ],
+)
+def test_what_a_user_can_mend_is_told(data, args, fault):
+    names = ('smic', 'samm', 'nowhere')
+    main = runpy.run_path(str(TOOL))['main']
+    with pytest.raises(InputError, match=re.escape(fault)):
+        main([str(data / arg) if arg in names else arg for arg in args])
+
+
+def test_a_fault_is_one_sentence_and_exit_code_2(data):
+    result = protocol('samm_5class', data / 'smic')
+    assert result.returncode == 2
+    assert result.stderr.startswith('error: label scheme samm_5class: expected clips')
+    assert len(result.stderr.splitlines()) == 1

@@ -1,0 +1,50 @@
+"""How config and command line lead to prepared data."""
+
+import pytest
+
+from mer_bench.errors import InputError
+from mer_bench.training.experiment import data_places
+from mer_bench.training.method import load_method
+from tests.conftest import ROOT, write_prepared_data
+from tests.training.test_fold_config import experiment_on
+
+COMPOSITE = str(ROOT / 'configs/mer_megc2019.py')
+
+
+def test_every_root_has_its_source():
+    roots, sources = data_places(load_method(COMPOSITE).cfg, None)
+    assert roots == ['data/smic', 'data/casme2', 'data/samm']
+    assert [source['dataset'] for source in sources] == ['smic', 'casme2', 'samm']
+    assert sources[2]['prepare'].startswith('python tools/prepare.py samm ')
+
+
+def test_the_roots_of_the_command_line_take_their_place():
+    roots, sources = data_places(load_method(COMPOSITE).cfg, ['a', 'b', 'c'])
+    assert (roots, sources[0]['dataset']) == (['a', 'b', 'c'], 'smic')
+    with pytest.raises(InputError, match=r'expected 3 data roots, one for each of smic, casme2, samm .*, got 1 \(a\)'):
+        data_places(load_method(COMPOSITE).cfg, ['a'])
+
+
+def test_a_data_set_without_a_source_is_named():
+    with pytest.raises(InputError, match=r"data_source: expected names of `sources` .*casme2.*, got 'casmeII'"):
+        data_places(load_method(COMPOSITE, [], {'data_source': 'casmeII', 'data_root': 'a'}).cfg, None)
+
+
+def test_the_missing_data_set_of_a_composite_is_named(prepared_data, tmp_path):
+    roots = [prepared_data, tmp_path / 'casme2', tmp_path / 'samm']
+    with pytest.raises(InputError, match=r'no prepared data set casme2 .*Chinese Academy .*tools/prepare.py casme2 '):
+        experiment_on(*roots, config=COMPOSITE)
+
+
+def test_the_backbone_cannot_have_other_channels_than_the_data(prepared_data, tiny_override):
+    options = ['model.backbone.in_channels=2']
+    with pytest.raises(InputError, match=r'in_channels is 2, but the prepared data have 3 channels \(u, v, strain\)'):
+        experiment_on(prepared_data, override=[str(tiny_override)], cfg_options=options)
+
+
+def test_folds_follow_the_rule_of_the_config(tmp_path, tiny_override):
+    roots = [write_prepared_data(tmp_path / name, dataset=name) for name in ('smic', 'casme2', 'samm')]
+    rule = ['folds=leave_one_dataset_out']
+    folds = experiment_on(*roots, config=COMPOSITE, override=[str(tiny_override)], cfg_options=rule).folds
+    assert [fold.name for fold in folds] == ['casme2', 'samm', 'smic']
+    assert folds[0].test_subjects == ('casme2/s01', 'casme2/s02', 'casme2/s03')

@@ -1,0 +1,61 @@
+"""Show a protocol on prepared data before anything is trained: classes, folds, official counts, clips left out.
+
+python tools/protocol.py megc2019_3class data/smic data/casme2 data/samm
+python tools/protocol.py objective_5class data/casme2 data/samm --folds leave_one_dataset_out --out protocol
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.datasets.table import read_annotations
+from mer_bench.errors import InputError, run_tool
+from mer_bench.files import write_atomically
+from mer_bench.protocols.folds import make_folds
+from mer_bench.protocols.label_schemes import apply_scheme, load_scheme, scheme_names
+from mer_bench.protocols.report import format_protocol, tested_in
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('scheme', help=f'a csv of rules, or one of {", ".join(scheme_names())}')
+    parser.add_argument('data', nargs='+', type=Path, help='folders of prepared data, or annotations.csv files')
+    parser.add_argument(
+        '--folds',
+        default='loso',
+        metavar='RULE',
+        help='loso, leave_one_dataset_out or group_kfold:K (default: %(default)s)',
+    )
+    parser.add_argument('--out', type=Path, metavar='DIR', help='write folds.csv and dropped.csv there')
+    args = parser.parse_args(argv)
+    rule, scheme = read_rule_text(args.folds), load_scheme(args.scheme)
+    annotations = read_tables(args.data)
+    kept, dropped = apply_scheme(annotations, scheme)
+    folds = make_folds(kept, rule)
+    print(format_protocol(kept, dropped, scheme, folds, rule))
+    if args.out:
+        for name, table in (('folds', tested_in(kept, folds)), ('dropped', dropped)):
+            with write_atomically(args.out / f'{name}.csv') as path:
+                table.to_csv(path, index=False, lineterminator='\n')
+            print(f'written: {args.out / name}.csv')
+
+
+def read_rule_text(text: str) -> str | dict:
+    """Return the fold rule of the command line as configs have it."""
+    kind, _, number = text.partition(':')
+    if kind != 'group_kfold':
+        return text
+    if not number.isdigit():
+        raise InputError(f'--folds {text}: expected the number of folds after group_kfold, as in group_kfold:10')
+    return {'type': kind, 'n_splits': int(number)}
+
+
+def read_tables(places: list[Path]) -> pd.DataFrame:
+    """Return the annotation tables of all folders and files in one."""
+    paths = [place if place.suffix.lower() == '.csv' else place / 'annotations.csv' for place in places]
+    return pd.concat([read_annotations(path) for path in paths], ignore_index=True)
+
+
+if __name__ == '__main__':
+    run_tool(main)
