@@ -4,7 +4,7 @@ A clip shows one face that moves by a known warp. A point X of the face at rest 
 `phi_t(X) = P_t(X + rest(X) + a(t) * move(X))`: `rest` is the clip's own resting pose, `move` the action units of its
 emotion (about a pixel), `a(t)` rises from 0 at the onset to 1 at the apex and falls again, and P_t is the placement
 of the head with its jitter. A frame is the face's texture sampled at the inverse of `phi_t`, found by fixed-point
-steps; the true flow is `phi_apex(phi_onset^-1(x)) - x`, exact to 0.01 pixels (the rounding of cv2.remap).
+steps; the true flow is `phi_apex(phi_onset^-1(x)) - x`, exact to 0.02 pixels (the rounding of cv2.remap).
 
 `rest` is larger than `move` and made of the same action units: one frame says next to nothing about the emotion.
 """
@@ -152,7 +152,7 @@ def _jitter(rng: np.random.Generator, n_frames: int) -> np.ndarray:
 
 
 def _material_points(clip: Clip, time: int) -> np.ndarray:
-    """Invert `phi_t` at every pixel, (H, W, 2). The displacement's slope is at most about 0.5: the steps contract."""
+    """Invert `phi_t` at every pixel, (H, W, 2). The displacement's slope is at most about 0.6: the steps contract."""
     displacement = _displacement(clip, time)
     target = _unplace(PIXELS, clip.placement[time])
     points = target

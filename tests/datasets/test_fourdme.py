@@ -82,7 +82,9 @@ def test_sessions_of_a_person_are_one_subject(tmp_path):
 @pytest.mark.parametrize('name', [None, 'Total'])
 def test_a_row_of_sums_is_no_clip(tmp_path, name):
     sheet = write_labels(tmp_path / SHEET, [*CLIPS, (name, None, None, *[267] * 12, None)])
-    assert len(read('4dme', sheets=[sheet], with_frames=False).table) == 3
+    reading = read('4dme', sheets=[sheet], with_frames=False)
+    assert len(reading.table) == 3
+    assert reading.notes.empty
 
 
 def test_a_clip_without_a_folder_is_left_out_with_a_note(fourdme):

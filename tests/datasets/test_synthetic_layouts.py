@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mer_bench.datasets import synthetic, synthetic_clip
+from mer_bench.datasets import synthetic, synthetic_clip, synthetic_files
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
@@ -21,8 +21,10 @@ def trees(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic, 'draw_face', lambda rng: None)
         patch.setattr(synthetic_clip, '_mix', lambda rng, face, strengths: None)
-        patch.setattr(synthetic, 'render', lambda face, clip, rng: [np.zeros((4, 4), np.uint8)] * len(clip.activation))
-        patch.setattr(synthetic, 'true_flow', lambda clip: np.zeros(1))
+        patch.setattr(
+            synthetic_files, 'render', lambda face, clip, rng: [np.zeros((4, 4), np.uint8)] * len(clip.activation)
+        )
+        patch.setattr(synthetic_files, 'true_flow', lambda clip: np.zeros(1))
         for like, variant in TREES:
             out = root / f'{like} {variant}'
             synthetic.write_synthetic_tree(out, like, variant=variant, subjects=2, clips_per_subject=CLIPS)

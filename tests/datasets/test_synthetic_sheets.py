@@ -94,6 +94,12 @@ def test_the_file_depends_on_the_rows_alone(like, tmp_path):
     assert (tmp_path / 'again.xlsx').read_bytes() == (tmp_path / 'sheet.xlsx').read_bytes()
 
 
+def test_the_bytes_of_an_xls_depend_on_the_rows_alone(tmp_path):
+    for name in ('sheet.xls', 'again.xls'):
+        write_sheet('casme', [ROW], tmp_path / name)
+    assert (tmp_path / 'again.xls').read_bytes() == (tmp_path / 'sheet.xls').read_bytes()
+
+
 def test_a_csv_has_the_first_sheet(tmp_path):
     write_sheet('dfme', [SheetRow(3, 'sub0003_01', 1, 2, 3, 'fear', '20')], tmp_path / 'sheet.csv')
     assert (tmp_path / 'sheet.csv').read_text().splitlines()[1] == 'sub0003,sub0003_01,1,2,3,fear,20'
