@@ -115,11 +115,7 @@ def add_synthetic(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--subjects', type=int, default=6, metavar='N', help='number of faces')
     parser.add_argument('--clips', type=int, default=9, metavar='N', help='clips per subject')
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='other numbers give other faces')
-    parser.add_argument(
-        '--layout',
-        choices=('cropped', 'raw'),
-        help='which tree, where the data set is shipped in two (default: cropped)',
-    )
+    parser.add_argument('--layout', metavar='TREE', help='cropped, raw, ...: which of the trees that its owner ships')
 
 
 def add_command(commands, name: str, run, text: str) -> argparse.ArgumentParser:
