@@ -1,0 +1,70 @@
+"""tools/train.py runs every config on the synthetic tree of its layout, through the real reader and the real flow."""
+
+import json
+import runpy
+
+import cv2
+import numpy as np
+import pytest
+
+from mer_bench.datasets.table import MARKER
+from mer_bench.training.experiment import data_places
+from mer_bench.training.method import load_method
+from tests.conftest import ROOT
+
+CONFIGS = sorted((ROOT / 'configs').glob('*.py'))
+LAYOUTS = ('smic', 'casme2', 'samm', 'casme', 'casme_sq', 'casme3', 'mmew', '4dme', 'dfme')
+SMALL = ['--flow', 'dis', '--clip-len', '2', '--size', '28', '--workers', '1']
+
+
+def tool(name, *args):
+    """Run a tool in this process."""
+    return runpy.run_path(str(ROOT / 'tools' / f'{name}.py'))['main']([str(arg) for arg in args])
+
+
+def write_flow_pictures(folder):
+    """Pictures of two subjects in the flat layout, with their label table."""
+    folder.mkdir()
+    names = [f's0{subject}_s0{subject}_{code}_01' for subject in (1, 2) for code in ('ne', 'po', 'sur')]
+    for seed, name in enumerate(names):
+        picture = np.random.default_rng(seed).integers(0, 255, (28, 28, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f'{name} .png'), picture)
+    labels = [f'{name[:3]},{name[4:]},{place % 3}\n' for place, name in enumerate(names)]
+    (folder / 'labels.csv').write_text(''.join(labels))
+    (folder / MARKER).write_text('{}')
+
+
+@pytest.fixture(scope='session')
+def prepared(tmp_path_factory):
+    """Every data set that a config names, prepared from its synthetic tree, and its raw tree in `raw`."""
+    root = tmp_path_factory.mktemp('prepared')
+    for name in LAYOUTS:
+        tool('prepare', 'synthetic', '--like', name, '--out', root / 'raw' / name, '--subjects', 2, '--clips', 7)
+        tool('prepare', name, '--raw', root / 'raw' / name, '--out', root / name, *SMALL)
+    write_flow_pictures(root / 'raw' / 'pictures')
+    labels = root / 'raw' / 'pictures' / 'labels.csv'
+    tool('prepare', 'flow-images', root / 'raw' / 'pictures', '--out', root / 'megc2019_flow', '--labels', labels)
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('config', CONFIGS, ids=lambda path: path.stem)
+def test_training_runs_on_the_layout_of_the_config(prepared, tiny_override, tmp_path, config):
+    cfg = load_method(str(config)).cfg
+    roots, _ = data_places(cfg, None)
+    places = [prepared / root.removeprefix('data/') for root in roots]
+    options = ['--override', tiny_override, '--jobs', 1, '--cfg-options', 'train_cfg.max_epochs=1']
+    if 'n_splits' in cfg.folds:
+        options.append('folds.n_splits=2')  # there are two subjects
+    tool('train', config, '--data-root', *places, '--work-dir', tmp_path / 'run', *options)
+    record = json.loads((tmp_path / 'run' / 'record.json').read_text())
+    assert record['complete']
+    assert record['scores']['full']['n'] == record['n_clips']
+    assert record['synthetic']
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', LAYOUTS)
+def test_every_clip_of_a_synthetic_tree_has_its_frames(prepared, capsys, name):
+    assert tool('prepare', 'check', name, '--raw', prepared / 'raw' / name) == 0
+    assert 'every clip has its onset, apex and offset frames' in capsys.readouterr().out
