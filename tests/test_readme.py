@@ -29,15 +29,29 @@ def test_every_command_runs_as_written(tmp_path, tiny_override):
     """In a folder of its own, on a synthetic tree and on one flow picture a clip, with a small model."""
     for name in ('configs', 'ablations', 'tools'):
         (tmp_path / name).symlink_to(ROOT / name)
-    raw = ['tools/prepare.py', 'synthetic', '--like', 'smic', '--out', 'raw', '--subjects', '2', '--clips', '3']
-    assert run([sys.executable, *raw], tmp_path).returncode == 0
+    for name in ('smic', 'casme2', 'samm'):
+        raw = [
+            'tools/prepare.py',
+            'synthetic',
+            '--like',
+            name,
+            '--out',
+            f'raw/{name}',
+            '--subjects',
+            '2',
+            '--clips',
+            '5',
+        ]
+        assert run([sys.executable, *raw], tmp_path).returncode == 0
     write_flow_pictures(tmp_path / 'pictures')
     small = ['--override', str(tiny_override)]
-    extra = {'train.py': small, 'smic': ['--flow', 'dis', '--clip-len', '2', '--size', '32']}
+    flow = ['--flow', 'dis', '--clip-len', '2', '--size', '32']
+    extra = {'train.py': small, 'smic': flow, 'casme2': flow, 'samm': flow}
     for line in COMMANDS:
         if not line.startswith('python '):
             continue
-        words = line.replace('FOLDER_OF_SMIC', 'raw').replace('FOLDER_OF_PICTURES', 'pictures').split()[1:]
+        words = line.replace('FOLDER_OF_PICTURES', 'pictures').split()[1:]
+        words = [re.sub('FOLDER_OF_(.*)', lambda name: f'raw/{name[1].lower()}', word) for word in words]
         words += [word for key, more in extra.items() if words[0].endswith(key) or words[1] == key for word in more]
         words = [word.replace('leaderboards/smic', 'leaderboards/synthetic_smic') for word in words]
         done = run([sys.executable, *words], tmp_path)

@@ -6,7 +6,7 @@ from mer_bench.errors import InputError
 from mer_bench.protocols.folds import read_rule
 from mer_bench.protocols.label_schemes import LabelScheme
 
-KEYS = ('method', 'model', 'dataset', 'label_scheme', 'folds', 'data_root', 'data_source', 'sources')
+KEYS = ('method', 'model', 'dataset', 'label_scheme', 'folds', 'data_root', 'data_source')
 
 
 def check_complete(cfg: Config, path: str) -> None:

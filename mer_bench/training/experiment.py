@@ -12,6 +12,7 @@ from mmengine.utils import import_modules_from_strings
 from mer_bench.errors import InputError
 from mer_bench.loading.prepared_data import PreparedData, open_prepared_data
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
+from mer_bench.training.data_places import data_places
 from mer_bench.training.device import set_device
 from mer_bench.training.method import Method, load_method, parse_options
 
@@ -46,33 +47,6 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
     experiment = Experiment(method, data, folds, select_folds(folds, args.fold), device, args.threads)
     experiment.activate()
     return experiment
-
-
-def data_places(cfg: Config, given: list[str] | None) -> tuple[list[str], list[dict]]:
-    """Return the folders of the prepared data, and for each who gives the data and how they are prepared.
-
-    Args:
-        cfg: `data_root` and `data_source`, a word or a list of words each; the words of data_source stand in `sources`.
-        given: The folders of the command line, in place of data_root.
-    """
-    names = _as_list(cfg.data_source)
-    roots = _as_list(given or cfg.data_root)
-    if len(roots) != len(names):
-        raise InputError(
-            f'expected {len(names)} data roots, one for each of {", ".join(names)} in this order, got {len(roots)} '
-            f'({", ".join(roots)}); correct --data-root or the config'
-        )
-    unknown = [name for name in names if name not in cfg.sources]
-    if unknown:
-        raise InputError(
-            f'data_source: expected names of `sources` of the config ({", ".join(cfg.sources)}), got {unknown[0]!r}; '
-            'correct it, or add this name with owner and prepare'
-        )
-    return roots, [dict(dataset=name, **cfg.sources[name]) for name in names]
-
-
-def _as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
 
 
 def fill_channels(cfg: Config, data: PreparedData) -> None:

@@ -12,7 +12,7 @@ from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 from mer_bench.training.config_keys import check_keys
 from mer_bench.training.config_values import check_complete, check_values, fill_outputs
 
-LOCATIONS = ('data_root', 'data_source', 'sources')
+LOCATIONS = ('data_root', 'data_source')
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 
 from mer_bench.protocols.action_units import CD6ME_UNITS
-from mer_bench.training.experiment import data_places
+from mer_bench.training.data_places import data_places
 from mer_bench.training.method import load_method
 from tests.conftest import ROOT
 

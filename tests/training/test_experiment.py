@@ -3,7 +3,7 @@
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.training.experiment import data_places
+from mer_bench.training.data_places import data_places
 from mer_bench.training.method import load_method
 from tests.conftest import ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
@@ -26,7 +26,7 @@ def test_the_roots_of_the_command_line_take_their_place():
 
 
 def test_a_data_set_without_a_source_is_named():
-    with pytest.raises(InputError, match=r"data_source: expected names of `sources` .*casme2.*, got 'casmeII'"):
+    with pytest.raises(InputError, match=r"data_source: expected one of .*casme2.*, got 'casmeII'"):
         data_places(load_method(COMPOSITE, [], {'data_source': 'casmeII', 'data_root': 'a'}).cfg, None)
 
 

@@ -1,5 +1,4 @@
 # The loaders of prepared data. Folders, label scheme and subjects are filled in for every fold.
-_base_ = 'sources.py'
 folds = dict(type='loso')  # 'leave_one_dataset_out', or 'group_kfold' with n_splits=10: folds by subject
 action_units = None  # numbers of the action units to learn beside the emotion, such as [1, 2, 4]
 flow_store = dict(

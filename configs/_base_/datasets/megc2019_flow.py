@@ -3,5 +3,7 @@
 _base_ = 'flow_store.py'
 dataset = 'megc2019_flow'
 data_root = 'data/megc2019_flow'
-data_source = 'megc2019_flow'
+data_source = dict(
+    owner='the authors of STSTNet or of a later MEGC2019 network, who publish the 28x28 flow pictures with their code',
+    prepare='python tools/prepare.py flow-images FOLDER_OF_PICTURES')
 label_scheme = 'megc2019_3class'
