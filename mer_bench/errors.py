@@ -13,7 +13,11 @@ class InputError(ValueError):
 
 
 def run_tool(main: Callable[[], int | None]) -> None:
-    """Run a tool: exit code 0 or what `main` returns; 2 for an :class:`InputError` or a bad path; 1 for a closed pipe; 130 for Ctrl-C."""
+    """Run a tool.
+
+    The exit code is 0 or what `main` returns, 2 for an :class:`InputError` or a bad path, 1 for a closed pipe, and 130
+    for Ctrl-C.
+    """
     try:
         status = main()
         sys.stdout.flush()

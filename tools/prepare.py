@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from mer_bench.datasets.catalogue import DATASETS
-
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import DataSet
 from mer_bench.errors import InputError, run_tool

@@ -42,11 +42,25 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
     method = load_method(args.config, args.override, parse_options(args.cfg_options))
     roots, sources = data_places(method.cfg, args.data_root)
     data = open_prepared_data(roots, method.scheme, sources)
+    name_dataset(method.cfg, data, [source['dataset'] for source in sources])
     fill_channels(method.cfg, data)
     folds = make_folds(data.annotations, method.cfg.folds)
     experiment = Experiment(method, data, folds, select_folds(folds, args.fold), device, args.threads)
     experiment.activate()
     return experiment
+
+
+def name_dataset(cfg: Config, data: PreparedData, expected: list[str]) -> None:
+    """Let `dataset` of every record be what was prepared: one other data set than the config's gives its own name."""
+    found = [info['dataset'] for info in data.info.get('stores', [data.info])]
+    if sorted(found) == sorted(expected):
+        return
+    if len(expected) > 1:
+        raise InputError(
+            f'expected prepared data of {", ".join(expected)}, found {", ".join(found)} in {", ".join(data.roots)}; '
+            'correct --data-root or data_root of the config'
+        )
+    cfg.dataset = found[0]
 
 
 def fill_channels(cfg: Config, data: PreparedData) -> None:

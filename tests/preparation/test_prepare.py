@@ -8,8 +8,8 @@ from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
-from mer_bench.preparation.flow_store import FlowStore
 from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.flow_store import FlowStore
 from mer_bench.preparation.prepare import prepare_dataset
 from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store_build import read_done, start_build

@@ -19,7 +19,7 @@ FILES = {'casme2': 'CASME2-coding-20140508.xlsx', 'casme2_objective': 'CASME2-Ob
 
 
 def spread(emotions, classes, subjects, alone):
-    """Yield (subject, emotion, objective class); `alone` subjects have clips of the emotion others and class VII only."""
+    """Yield (subject, emotion, objective class); `alone` are subjects with clips of others and class VII only."""
     everyone = [number for number in subjects if number not in alone]
     clips = sorted(
         zip(repeat(emotions), sorted(repeat(classes), reverse=True), strict=True), key=lambda c: c != ('others', 'VII')

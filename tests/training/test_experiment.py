@@ -36,6 +36,17 @@ def test_the_missing_data_set_of_a_composite_is_named(prepared_data, tmp_path):
         experiment_on(*roots, config=COMPOSITE)
 
 
+def test_a_run_on_other_data_than_the_config_s_bears_their_name(tmp_path, tiny_override):
+    root = write_prepared_data(tmp_path / 'vis', dataset='smic_vis')
+    assert experiment_on(root, override=[str(tiny_override)]).method.cfg.dataset == 'smic_vis'
+
+
+def test_a_composite_of_other_data_sets_is_refused(tmp_path):
+    roots = [write_prepared_data(tmp_path / name, dataset=name) for name in ('smic', 'casme2', 'mmew')]
+    with pytest.raises(InputError, match=r'expected prepared data of smic, casme2, samm, found smic, casme2, mmew'):
+        experiment_on(*roots, config=COMPOSITE)
+
+
 def test_the_backbone_cannot_have_other_channels_than_the_data(prepared_data, tiny_override):
     options = ['model.backbone.in_channels=2']
     with pytest.raises(InputError, match=r'in_channels is 2, but the prepared data have 3 channels \(u, v, strain\)'):
