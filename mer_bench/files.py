@@ -16,8 +16,12 @@ from mer_bench.errors import InputError
 def write_atomically(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the name `path` when the block ends without an error."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise InputError(f'{path}: expected a place for this file, found {error.strerror!r}; give another') from error
     try:
         yield temporary
         os.replace(temporary, path)
@@ -28,7 +32,10 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
 @contextmanager
 def locked(folder: Path, busy: str) -> Iterator[None]:
     """Hold `folder` for this process alone; raise an InputError that says `busy` while another one holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'{folder}: cannot be created ({error.strerror}); choose another folder') from error
     try:
         with FileLock(folder / '.lock', timeout=0):
             yield

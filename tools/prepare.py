@@ -39,6 +39,9 @@ def add_dataset(commands: argparse._SubParsersAction, dataset: DataSet) -> None:
         '--annotations-only', action='store_true', help='write the table and the report, touch no frame'
     )
     parser.add_argument('--workers', type=int, metavar='N', help='processes; all cores if not given')
+    parser.add_argument(
+        '--skip-damaged', action='store_true', help='read every picture first, leave clips with a damaged one out'
+    )
     add_flow(parser.add_argument_group('optical flow'))
     add_faces(parser.add_argument_group('faces'))
 
@@ -90,7 +93,7 @@ def add_faces(group: argparse._ArgumentGroup) -> None:
 
 
 def add_check(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'check', run_check, 'say which clips lack onset, apex or offset frames')
+    parser = add_command(commands, 'check', run_check, 'say which clips lack frames or have damaged ones')
     parser.add_argument('dataset', choices=DATASETS, metavar='DATASET', help=', '.join(DATASETS))
     add_places(parser)
 
@@ -154,7 +157,7 @@ def run_dataset(args: argparse.Namespace) -> None:
     if args.annotations_only:
         write_table(args.dataset, places, args.out)
     else:
-        prepare_dataset(args.dataset, places, args.out, flow, faces, args.workers, args.preview)
+        prepare_dataset(args.dataset, places, args.out, flow, faces, args.workers, args.preview, args.skip_damaged)
 
 
 def run_check(args: argparse.Namespace) -> int:

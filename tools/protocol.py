@@ -12,8 +12,10 @@ import pandas as pd
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError, run_tool
 from mer_bench.files import write_atomically
+from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.folds import make_folds
-from mer_bench.protocols.label_schemes import apply_scheme, load_scheme, scheme_names
+from mer_bench.protocols.label_schemes import load_scheme, scheme_names
+from mer_bench.protocols.official_counts import compare_counts
 from mer_bench.protocols.report import format_protocol, tested_in
 
 
@@ -27,18 +29,27 @@ def main(argv: list[str] | None = None) -> None:
         metavar='RULE',
         help='loso, leave_one_dataset_out or group_kfold:K (default: %(default)s)',
     )
-    parser.add_argument('--out', type=Path, metavar='DIR', help='write folds.csv and dropped.csv there')
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR', help='write folds.csv, dropped.csv and differences.csv there'
+    )
     args = parser.parse_args(argv)
     rule, scheme = read_rule_text(args.folds), load_scheme(args.scheme)
-    annotations = read_tables(args.data)
-    kept, dropped = apply_scheme(annotations, scheme)
+    kept, dropped = select_clips(read_tables(args.data), scheme)
     folds = make_folds(kept, rule)
+    tables = {'folds': tested_in(kept, folds), 'dropped': dropped, 'differences': compare_counts(kept, scheme)}
+    written = write_tables(tables, args.out) if args.out else []  # first, so that a wrong --out is told at once
     print(format_protocol(kept, dropped, scheme, folds, rule))
-    if args.out:
-        for name, table in (('folds', tested_in(kept, folds)), ('dropped', dropped)):
-            with write_atomically(args.out / f'{name}.csv') as path:
-                table.to_csv(path, index=False, lineterminator='\n')
-            print(f'written: {args.out / name}.csv')
+    for path in written:
+        print(f'written: {path}')
+
+
+def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
+    """Write each table as <name>.csv, and return the paths."""
+    paths = [folder / f'{name}.csv' for name in tables]
+    for path, table in zip(paths, tables.values(), strict=True):
+        with write_atomically(path) as temporary:
+            table.to_csv(temporary, index=False, lineterminator='\n')
+    return paths
 
 
 def read_rule_text(text: str) -> str | dict:
@@ -51,10 +62,10 @@ def read_rule_text(text: str) -> str | dict:
     return {'type': kind, 'n_splits': int(number)}
 
 
-def read_tables(places: list[Path]) -> pd.DataFrame:
-    """Return the annotation tables of all folders and files in one."""
+def read_tables(places: list[Path]) -> list[tuple[Path, pd.DataFrame]]:
+    """Return the annotation tables of all folders and files, each with its place."""
     paths = [place if place.suffix.lower() == '.csv' else place / 'annotations.csv' for place in places]
-    return pd.concat([read_annotations(path) for path in paths], ignore_index=True)
+    return [(place, read_annotations(path)) for place, path in zip(places, paths, strict=True)]
 
 
 if __name__ == '__main__':

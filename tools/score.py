@@ -1,4 +1,4 @@
-"""Score predictions: accuracy, UF1, UAR and macro precision, in full and per data set, with 95 % intervals.
+"""Score predictions: accuracy, UF1, UAR, macro precision, weighted F1, in full and per data set, with 95 % intervals.
 
 Where the predictions hold action units, their F1 comes as well.
 

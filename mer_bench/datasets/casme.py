@@ -6,18 +6,15 @@ as offset of some clips, which then end at their apex.
 
 Frames: `CASME_A/Section A/sub07/EP01_6/EP01_6-91.jpg` (some folders: `img91.jpg`), `CASME_raw_selected/sub01/...`, or
 `Cropped/sub01/EP01_12/reg_EP01_12-73.jpg`, with and without zero-padding. Sections in folders of their own are read
-together. Number of clips (195), frame rate and emotions are the owner's (primary); columns, spellings and folders come
-from four public loaders that agree.
+together, and rows that a merged sheet repeats once. Number of clips (195), frame rate and emotions are the owner's
+(primary); columns, spellings and folders come from four public loaders that agree.
 """
 
 import re
 
-import pandas as pd
-
 from mer_bench.datasets.places import Places, clip_folders, find_parts, fitting_sheets, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import clip_rows, number_in, read_sheet
-from mer_bench.errors import InputError
+from mer_bench.datasets.sheet import all_clip_rows, number_in
 
 COLUMNS = {
     'subject': ('Subject',),
@@ -33,11 +30,10 @@ FRAME = re.compile(r'(?:reg_)?(?:.*-|img_?)(\d+)\.(?:jpe?g|bmp|png)', re.IGNOREC
 
 
 def rows(places: Places) -> Rows:
-    """Return the rows of all sheets; a clip that two sheets list is refused."""
+    """Return the rows of all sheets."""
     sheets = fitting_sheets(places, r'casme|section', COLUMNS, 'Section A.xls or CASME-coded-20190721.xls')
-    cells = pd.concat([clip_rows(read_sheet(path, COLUMNS), path).assign(sheet=str(path)) for path in sheets])
+    cells = all_clip_rows(sheets)
     cells['subject'] = [f'sub{number_in(subject):02d}' for subject in cells['subject']]
-    refuse_overlap(cells)
     frames, folders = find_parts(
         places, lambda folder: holds_clips(folder, SUBJECT, FRAME), lambda tree: clip_folders(tree, SUBJECT)
     )
@@ -45,16 +41,7 @@ def rows(places: Places) -> Rows:
         folders.get((number_in(subject), clip.lower()), f'{subject}/{clip}')
         for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
     ]
-    return Rows(cells.reset_index(drop=True), frames, tuple(sheets))
-
-
-def refuse_overlap(cells: pd.DataFrame) -> None:
-    """Sections complete each other; a merged sheet beside them repeats them."""
-    by_clip = cells.groupby(['subject', 'clip'])['sheet'].unique()
-    twice = by_clip[by_clip.map(len) > 1]
-    if len(twice):
-        (subject, clip), sheets = twice.index[0], twice.iloc[0]
-        raise InputError(f'{" and ".join(sheets)} both list {subject} {clip}; name the sheets to read with --sheet')
+    return Rows(cells, frames, tuple(sheets))
 
 
 DATASET = DataSet(
@@ -66,4 +53,5 @@ DATASET = DataSet(
     frame_name=FRAME,
     rows=rows,
     config='configs/mer_casme.py',
+    ends_at_apex=lambda clip: clip.cells['offset'] in ('', '\\'),
 )

@@ -10,13 +10,14 @@ each version are known from public loaders, many of which agree.
 """
 
 import re
-from pathlib import Path
 
 import pandas as pd
 
+from mer_bench.datasets.notes import note, some
 from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheet, find_sheets, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import clip_rows, has_header, number_in, one_sheet, read_sheet
+from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, kept_rows, number_in, one_sheet, read_sheet
+from mer_bench.datasets.spellings import OBJECTIVE_CLASSES, canonical_objective_class
 from mer_bench.errors import InputError
 
 NAMES = {'subject': ('Subject',), 'clip': ('Filename', 'File name')}
@@ -36,18 +37,21 @@ FRAME = re.compile(r'(?:reg_)?img_?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 
 def rows(places: Places) -> Rows:
     """Return the rows of the coding sheet, with the objective class where a sheet has it."""
-    coding = find_sheet(places, SHEET_NAME, CODING, 'CASME2-coding-20140508.xlsx')
-    cells = spelled(clip_rows(read_sheet(coding, CODING), coding))
     classes = [path for path in find_sheets(places, SHEET_NAME) if has_header(path, OBJECTIVE)]
-    if classes:
-        cells = add_classes(cells, one_sheet(classes, 'CASME2-ObjectiveClasses.xlsx'))
+    example, optional = 'CASME2-coding-20140508.xlsx', ['objective_class']
+    coding = find_sheet(places, SHEET_NAME, CODING | OBJECTIVE, example, optional, elsewhere=classes)
+    cells, sheets = spelled(clip_rows(coding)), (coding,)
+    if others := [path for path in classes if path != coding.path]:
+        objective = read_sheet(one_sheet(others, 'CASME2-ObjectiveClasses.xlsx'), OBJECTIVE)
+        cells, sheets = add_classes(cells.drop(columns=optional), objective), (coding, objective)
+    cells['objective_class'] = [known_class(row, sheets[-1]) for row in cells.itertuples()]
     frames = find_frames(places, lambda folder: holds_clips(folder, SUBJECT, FRAME), DATASET.layout)
     folders = clip_folders(frames, SUBJECT)
     cells['frames_dir'] = [
         folders.get((number_in(subject), clip.lower()), f'{subject}/{clip}')
         for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
     ]
-    return Rows(cells, frames, (coding, *(path for path in classes if path != coding)))
+    return Rows(cells, frames, sheets)
 
 
 def spelled(cells: pd.DataFrame) -> pd.DataFrame:
@@ -55,15 +59,33 @@ def spelled(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(subject=[f'sub{number_in(subject):02d}' for subject in cells['subject']])
 
 
-def add_classes(cells: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Return the rows with the objective class of their clip; a clip without one keeps an empty cell."""
-    classes = read_sheet(path, OBJECTIVE)
-    classes = spelled(classes[classes['subject'].str.contains(r'\d')])
-    twice = classes[classes.duplicated(['subject', 'clip'])]
+def add_classes(cells: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    """Return the rows with the objective class of their clip; rows of either sheet without a partner are noted."""
+    classes = spelled(kept_rows(sheet, sheet.cells['subject'].str.contains(r'\d') & (sheet.cells['clip'] != '')))
+    classes = classes.assign(key=classes['clip'].str.lower()).drop_duplicates(['subject', 'key', 'objective_class'])
+    twice = classes[classes.duplicated(['subject', 'key'])]
     if len(twice):
         first = twice.iloc[0]
-        raise InputError(f'{path}: {first["subject"]} {first["clip"]} occurs twice; keep one of its rows')
-    return cells.merge(classes, on=['subject', 'clip'], how='left')
+        raise InputError(f'{sheet}: {first["subject"]} {first["clip"]} occurs twice; keep one of its rows')
+    cells = cells.assign(key=cells['clip'].str.lower())
+    joined = cells.merge(classes.drop(columns='clip'), on=['subject', 'key'], how='left')
+    without = joined[joined['objective_class'].isna()]
+    if len(without):
+        sheet.notes.append(note('no objective class', f'{sheet} has no row for {some(without)}'))
+    keys = pd.MultiIndex.from_frame(cells[['subject', 'key']])
+    spare = classes[~pd.MultiIndex.from_frame(classes[['subject', 'key']]).isin(keys)]
+    if len(spare):
+        sheet.notes.append(note('row passed over', f'{sheet} has {some(spare)} that the coding sheet has not'))
+    return joined.drop(columns='key').fillna({'objective_class': ''})
+
+
+def known_class(row: tuple, sheet: Sheet) -> str:
+    """Return the objective class, '' with a note where it is none of the seven."""
+    if canonical_objective_class(row.objective_class) in ('', *OBJECTIVE_CLASSES):
+        return row.objective_class
+    detail = f'objective class is {row.objective_class!r}, not one of 1 to 7: taken as unknown'
+    sheet.notes.append(note('unknown', detail, row.subject, row.clip))
+    return ''
 
 
 DATASET = DataSet(

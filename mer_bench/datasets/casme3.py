@@ -1,7 +1,8 @@
 """CAS(ME)^3 part A (Li et al., TPAMI 2023, doi 10.1109/TPAMI.2022.3174895): 860 micro-expressions at 30 fps.
 
 Sheet: `cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx`. A subject and a letter name a video that may hold several clips, so
-a clip is named as the owner's cut clips are: `spNO.1_b_166`, the number being the onset. The sheet for spotting
+a clip is named as the owner's cut clips are: `spNO.1_b_166`, the number being the onset; two that begin at one frame
+have the offset in their names too. The sheet for spotting
 (`CAS(ME)3_part_A_v2.xls`) has no emotion and is refused.
 
 Frames: whole videos `part_A/spNO.1/b/color/166.jpg`, or cut clips `Part_A_ME_clip/frame/spNO.1_b_166/166.jpg`; the
@@ -15,9 +16,19 @@ from five and more public loaders that agree.
 import re
 from pathlib import Path
 
-from mer_bench.datasets.places import Places, find_frames, find_sheet, find_sheets, visible_folders
+import pandas as pd
+
+from mer_bench.datasets.places import (
+    Places,
+    find_frames,
+    find_sheet,
+    find_sheets,
+    folders_by_key,
+    has_frame,
+    visible_folders,
+)
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import clip_rows, has_header, number_in, plain, read_sheet
+from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, number_in, plain
 from mer_bench.errors import InputError
 
 NAMES = {'subject': ('Subject',), 'clip': ('Filename', 'File name')}
@@ -42,23 +53,26 @@ FRAME = re.compile(r'(\d+)\.jpe?g', re.IGNORECASE)
 def rows(places: Places) -> Rows:
     """Return the rows of the sheet of micro-expressions."""
     sheet = find_label_sheet(places)
-    cells = clip_rows(read_sheet(sheet, COLUMNS, OPTIONAL), sheet)
+    cells = clip_rows(sheet)
     cells['subject'] = [f'spNO.{number_in(subject)}' for subject in cells['subject']]
     videos = [plain(f'{subject}{letter}') for subject, letter in zip(cells['subject'], cells['clip'], strict=True)]
     cells['clip'] = cells['subject'] + '_' + cells['clip'].str.lower() + '_' + cells['onset']
-    frames = find_frames(places, lambda folder: any(has_frame(path) for path in frame_folders(folder)), DATASET.layout)
-    folders = (
-        {}
-        if frames is None
-        else {plain(video_name(path)): path.relative_to(frames).as_posix() for path in frame_folders(frames)}
-    )
+    frames = find_frames(places, is_tree, DATASET.layout)
+    paths = frame_folders(frames) if frames else []
+    folders = folders_by_key(frames, ((plain(video_name(path)), path) for path in paths))
     cells['frames_dir'] = [
-        folders.get(plain(clip), folders.get(video, '')) for clip, video in zip(cells['clip'], videos, strict=True)
+        folders.get(plain(clip), folders.get(video, clip)) for clip, video in zip(cells['clip'], videos, strict=True)
     ]
-    return Rows(cells, frames, (sheet,))
+    return Rows(with_own_names(cells), frames, (sheet,))
 
 
-def find_label_sheet(places: Places) -> Path:
+def with_own_names(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the offset added to the names of clips that begin, but do not end, at the same frame."""
+    clash = cells.groupby('clip')['offset'].transform('nunique') > 1
+    return cells.assign(clip=cells['clip'].where(~clash, cells['clip'] + '_' + cells['offset']))
+
+
+def find_label_sheet(places: Places) -> Sheet:
     """Return the sheet of labels; say so where there is only the one for spotting."""
     sheets = find_sheets(places, SHEETS)
     if not any(has_header(path, COLUMNS, OPTIONAL) for path in sheets):
@@ -78,8 +92,9 @@ def frame_folders(folder: Path) -> list[Path]:
     return cut or [path for video in videos for path in visible_folders(video) if path.name.lower() == 'color']
 
 
-def has_frame(folder: Path) -> bool:
-    return any(FRAME.fullmatch(path.name) for path in folder.iterdir())
+def is_tree(folder: Path) -> bool:
+    """Tell the folder of videos or cut clips."""
+    return any(has_frame(path, FRAME) for path in frame_folders(folder))
 
 
 def video_name(folder: Path) -> str:
@@ -96,4 +111,5 @@ DATASET = DataSet(
     frame_name=FRAME,
     rows=rows,
     config='configs/mer_casme3.py',
+    ends_at_apex=lambda clip: None not in (clip.onset, clip.offset) and clip.offset <= clip.onset,
 )

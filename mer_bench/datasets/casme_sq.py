@@ -20,12 +20,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from mer_bench.datasets.notes import note, row_text
 from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheets, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import one_sheet, read_tables
+from mer_bench.datasets.sheet import Sheet, read_tables
 from mer_bench.errors import InputError
 
+SHEETS = r'cas.?\(?me\)?.?2.*(code|rule)|code_final|naming.?rule'
+EXAMPLE = 'CAS(ME)^2code_final(Updated).xlsx'
 LABELS = ['participant', 'clip', 'onset', 'apex', 'offset', 'action_units', 'emotion', 'type']
+COLUMNS = (
+    'without header and with the columns participant, code, onset, apex, offset, action units, valence, type '
+    '(micro-expression or macro-expression)'
+)
 TYPE = re.compile(r'(micro|macro)\W*expressions?', re.IGNORECASE)
 SUBJECT = re.compile(r's?0*(\d+)', re.IGNORECASE)
 VIDEO = re.compile(r'0*(\d+)_(\d{4}).*')
@@ -34,54 +41,91 @@ FRAME = re.compile(r'img_?(\d+)(?:\.jpe?g)+', re.IGNORECASE)  # img2977.jpg.jpg 
 
 def rows(places: Places) -> Rows:
     """Return the rows whose type is micro-expression."""
-    sheets = find_sheets(places, r'cas.?\(?me\)?.?2.*(code|rule)|code_final|naming.?rule')
-    tables = [(path, table) for path in sheets for table in read_tables(path).values()]
-    labels = one_labels([(path, table) for path, table in tables if is_labels(table)], sheets)
-    others = [table for _, table in tables if not is_labels(table)]
-    cells = labels[[bool(re.match('micro', text, re.IGNORECASE)) for text in labels['type']]].copy()
-    numbers = subject_numbers(cells, others, sheets)
+    tables, notes = read_files(places)
+    sheet = find_labels(tables)
+    sheet.notes.extend(notes)
+    others = [table.cells for table in tables if not is_labels(table)]
+    cells = micro_rows(sheet)
+    numbers = subject_numbers(cells, others, sheet)
     cells['subject'] = [f's{number:02d}' for number in numbers]
     frames = find_frames(places, lambda folder: holds_clips(folder, SUBJECT, FRAME), DATASET.layout)
     folders = folders_of_clips(frames, stimuli(others))
     cells['frames_dir'] = [
-        folders.get((number, clip.lower()), folders.get((number, clip.lower().split('_')[0]), ''))
+        folders.get((number, clip.lower()), folders.get((number, clip.lower().split('_')[0]), f's{number}/{clip}'))
         for number, clip in zip(numbers, cells['clip'], strict=True)
     ]
-    return Rows(cells.reset_index(drop=True), frames, tuple(sheets))
+    return Rows(cells, frames, (sheet, *(table for table in tables if table is not sheet)))
 
 
-def is_labels(table: pd.DataFrame) -> bool:
+def read_files(places: Places) -> tuple[list[Sheet], list[dict]]:
+    """Return all sheets of the files that hold labels or a naming rule, and notes on other files below `raw`."""
+    tables, notes = [], []
+    for path in find_sheets(places, SHEETS):
+        try:
+            own = read_tables(path)
+            cells = [table.cells for table in own]
+            if not any(map(is_labels, own)) and not people(cells) and not stimuli(cells):
+                raise InputError(f'{path}: expected labels ({COLUMNS}) or a naming rule, found neither; leave it out')
+            tables += own
+        except InputError as error:
+            if places.sheets:
+                raise
+            notes.append(note('sheet not read', str(error)))
+    return tables, notes
+
+
+def is_labels(table: Sheet) -> bool:
     """Tell the sheet of labels by its column of types."""
-    return table.shape[1] >= len(LABELS) and table.iloc[:, 7].map(lambda text: bool(TYPE.fullmatch(text))).any()
+    cells = table.cells
+    return cells.shape[1] >= len(LABELS) and cells.iloc[:, 7].map(lambda text: bool(TYPE.fullmatch(text))).any()
 
 
-def one_labels(found: list[tuple[Path, pd.DataFrame]], sheets: list[Path]) -> pd.DataFrame:
-    """Return the only sheet of labels, with our names and without a header row."""
-    if sheets and not found:
+def find_labels(tables: list[Sheet]) -> Sheet:
+    """Return the only sheet of labels; one that is hidden does not count beside one that is not."""
+    found = [table for table in tables if is_labels(table)]
+    found = [table for table in found if not table.hidden] or found
+    if len(found) == 1:
+        return found[0]
+    if found:
         raise InputError(
-            f'{" and ".join(map(str, sheets))}: expected a sheet without header and with the columns participant, '
-            'code, onset, apex, offset, action units, valence, type (micro-expression or macro-expression), found '
-            'none; give the workbook as its owner ships it with --sheet'
+            f'expected one annotation sheet such as {EXAMPLE}, found {" and ".join(map(str, found))}; name one file '
+            'with --sheet, and hide or delete all but one such sheet in it'
         )
-    path = one_sheet([path for path, _ in found], 'CAS(ME)^2code_final(Updated).xlsx')
-    labels = next(table for other, table in found if other == path).iloc[:, : len(LABELS)].set_axis(LABELS, axis=1)
-    return labels[labels['type'].map(lambda text: bool(TYPE.fullmatch(text)))]
+    raise InputError(
+        f'{" and ".join(map(str, tables)) or "no file"}: expected a sheet {COLUMNS}, such as {EXAMPLE}, found none; '
+        'give the workbook as its owner ships it with --sheet'
+    )
 
 
-def subject_numbers(cells: pd.DataFrame, tables: list[pd.DataFrame], sheets: list[Path]) -> list[int]:
-    """Return the number of each row's subject by naming rule 1: (number, folder, participant)."""
-    rule = {
+def micro_rows(sheet: Sheet) -> pd.DataFrame:
+    """Return the micro-expressions with our names; rows of no known type leave a note, macro-expressions do not."""
+    labels = sheet.cells.iloc[:, : len(LABELS)].set_axis(LABELS, axis=1)
+    types = labels['type'].map(lambda text: match[1].lower() if (match := TYPE.fullmatch(text)) else '')
+    for row in labels[types == ''].to_dict('records'):
+        if any(row.values()):
+            sheet.notes.append(note('row passed over', f'{sheet}: type {row["type"]!r}: {row_text(row)}'))
+    return labels[types == 'micro'].reset_index(drop=True)
+
+
+def people(tables: list[pd.DataFrame]) -> dict[str, int]:
+    """Return {participant: number of the folder} of naming rule 1: (number, folder, participant)."""
+    return {
         row[2]: int(match[1])
         for table in tables
         if table.shape[1] >= 3
         for row in table.iloc[:, :3].itertuples(index=False, name=None)
         if (match := re.fullmatch(r's0*(\d+)', row[1], re.IGNORECASE))
     }
+
+
+def subject_numbers(cells: pd.DataFrame, tables: list[pd.DataFrame], sheet: Sheet) -> list[int]:
+    """Return the number of each row's subject by naming rule 1."""
+    rule = people(tables)
     unknown = sorted(set(cells['participant']) - set(rule))
     if unknown:
         raise InputError(
-            f'{" and ".join(map(str, sheets))}: participant {unknown[0]} is not in the sheet "naming rule1" (number, '
-            'folder such as s15, participant); give the whole workbook, or both csv files, with --sheet'
+            f'{sheet}: participant {unknown[0]} is not in the sheet "naming rule1" (number, folder such as s15, '
+            'participant); give the whole workbook, or both csv files, with --sheet'
         )
     return [rule[participant] for participant in cells['participant']]
 
@@ -120,7 +164,7 @@ DATASET = DataSet(
     title='CAS(ME)^2',
     owner='the Institute of Psychology, Chinese Academy of Sciences (casme.psych.ac.cn)',
     fps=30.0,
-    layout='CAS(ME)^2code_final(Updated).xlsx and s15/15_0401girlcrashing/img0557.jpg or s15/anger1_1/img557.jpg',
+    layout=f'{EXAMPLE} and s15/15_0401girlcrashing/img0557.jpg or s15/anger1_1/img557.jpg',
     frame_name=FRAME,
     rows=rows,
     config='configs/mer_casme_sq.py',

@@ -3,8 +3,11 @@
 import re
 from pathlib import Path
 
+from mer_bench.datasets.notes import note
 from mer_bench.datasets.places import list_frames
 from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class
+
+NEAR = 2  # frames: public loaders step back one where a named frame is missing; farther would be another moment
 
 
 class ClipRow:
@@ -19,13 +22,17 @@ class ClipRow:
         self.cells, self.notes, self.usable = cells, notes, True
         self.onset, self.apex, self.offset = (self.read_number(name) for name in ('onset', 'apex', 'offset'))
 
-    def note(self, kind: str, detail: str) -> None:
-        names = {name: self.cells[name] for name in ('subject', 'clip')}
-        self.notes.append({**names, 'kind': kind, 'detail': detail})
+    @property
+    def name(self) -> tuple[str, str]:
+        """Subject and clip, capitals or not."""
+        return self.cells['subject'].lower(), self.cells['clip'].lower()
 
-    def leave_out(self, detail: str) -> None:
+    def note(self, kind: str, detail: str) -> None:
+        self.notes.append(note(kind, detail, self.cells['subject'], self.cells['clip']))
+
+    def leave_out(self, detail: str, kind: str = 'left out') -> None:
         self.usable = False
-        self.note('left out', detail)
+        self.note(kind, f'{detail}: left out' if kind != 'left out' else detail)
 
     def read_number(self, name: str) -> int | None:
         """Return a frame number; None where the cell is empty or, with a note, holds something else."""
@@ -38,48 +45,68 @@ class ClipRow:
 
     def check_span(self) -> None:
         """A clip needs an onset before its offset, and an apex between them or none."""
-        self.end_at_apex()
         if self.onset is None or self.offset is None:
-            self.leave_out('onset or offset is not known')
+            self.leave_out('onset or offset is not known', kind='wrong numbers')
         elif self.offset <= self.onset:
-            self.leave_out(f'offset {self.offset} is not after onset {self.onset}')
+            self.leave_out(f'offset {self.offset} is not after onset {self.onset}', kind='wrong numbers')
         elif self.apex is not None and not self.onset < self.apex <= self.offset:
             self.note('unknown', f'apex {self.apex} is not in {self.onset + 1}..{self.offset}: taken as unknown')
             self.apex = None
 
     def end_at_apex(self) -> None:
-        """Take the apex for the end where the offset is not known or not after the onset."""
-        offset_fits = self.offset is not None and (self.onset is None or self.offset > self.onset)
-        if not offset_fits and None not in (self.onset, self.apex) and self.apex > self.onset:
+        """Take the apex for the end where it is after the onset."""
+        if None not in (self.onset, self.apex) and self.apex > self.onset:
             known = 'not known' if self.offset is None else f'{self.offset}, not after onset {self.onset}'
             self.note('no offset', f'offset is {known}: the clip ends at its apex {self.apex}')
             self.offset = self.apex
 
     def find_frames(self, root: Path, name: re.Pattern) -> dict[int, Path]:
-        """Return the frames from onset to offset; where a named one is missing, the nearest takes its place."""
+        """Return the frames from onset to offset; where a named one is missing, a near one takes its place."""
         folder = root / self.cells['frames_dir']
         if not self.cells['frames_dir'] or not folder.is_dir():
             self.leave_out(f'no folder {self.cells["frames_dir"] or "of this clip"}')
             return {}
         frames = list_frames(folder, name)
-        span = {number: path for number, path in frames.items() if self.onset <= number <= self.offset}
+        span = [number for number in frames if self.onset <= number <= self.offset]
         if len(span) < 2:
             there = f'{min(frames)} to {max(frames)}' if frames else 'none'
             self.leave_out(f'frames {self.onset} to {self.offset} are not in {self.cells["frames_dir"]} ({there})')
             return {}
-        self.onset = self.present('onset', self.onset, list(span))
-        self.offset = self.present('offset', self.offset, list(span))
-        if self.apex is not None:
-            self.apex = self.present('apex', self.apex, list(span)[1:])
-        return span
+        self.note_gaps(len(span))
+        self.end_with_folder(max(frames))
+        self.settle_frames(span)
+        return {number: frames[number] for number in span}
 
-    def present(self, name: str, number: int, numbers: list[int]) -> int:
-        """Return `number`, or the nearest of `numbers` with a note."""
-        if number in numbers:
-            return number
-        near = min(numbers, key=lambda other: (abs(other - number), other))
-        self.note(f'no {name} frame', f'frame {number} is not in {self.cells["frames_dir"]}: {near} instead')
-        return near
+    def note_gaps(self, found: int) -> None:
+        """Say where more than half of the frames are missing."""
+        wanted = self.offset - self.onset + 1
+        if 2 * found < wanted:
+            self.note(
+                'few frames', f'{found} of {wanted} frames from onset to offset are in {self.cells["frames_dir"]}'
+            )
+
+    def end_with_folder(self, last: int) -> None:
+        """End a clip with its folder, which holds the way from onset to apex: so for sub16/EP01_08 of CASME II."""
+        if self.apex is not None and self.apex <= last < self.offset:
+            self.note('no offset frame', f'{self.cells["frames_dir"]} ends before frame {self.offset}: {last} instead')
+            self.offset = last
+
+    def settle_frames(self, span: list[int]) -> None:
+        """Make onset, apex and offset frames that are there; without a near one the apex is unknown, the clip lost."""
+        for name, numbers in (('onset', span), ('offset', span), ('apex', span[1:])):
+            number = getattr(self, name)
+            if number is None or number in numbers:
+                continue
+            near = nearest(numbers, number)
+            missing = f'frame {number} is not in {self.cells["frames_dir"]}'
+            if abs(near - number) <= NEAR:
+                self.note(f'no {name} frame', f'{missing}: {near} instead')
+                setattr(self, name, near)
+            elif name == 'apex':
+                self.note('no apex frame', f'{missing}, the nearest is {near}: taken as unknown')
+                self.apex = None
+            else:
+                self.leave_out(f'{name} {missing}, the nearest is {near}')
 
     def row(self, dataset: str, fps: float, synthetic: bool) -> dict:
         """Return the row of the annotation table."""
@@ -97,5 +124,10 @@ class ClipRow:
             'emotion': canonical_emotion(self.cells['emotion']),
             'objective_class': canonical_objective_class(self.cells['objective_class']),
             'action_units': self.cells['action_units'],
-            'synthetic': synthetic,
+            'synthetic': synthetic or self.cells['synthetic'].lower() == 'true',
         }
+
+
+def nearest(numbers: list[int], number: int) -> int:
+    """Return the nearest of `numbers`, the smaller one of two equally near."""
+    return min(numbers, key=lambda other: (abs(other - number), other))

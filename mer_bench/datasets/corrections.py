@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mer_bench.datasets.notes import note
 from mer_bench.errors import InputError
 
 FOLDER = Path(__file__).parent / 'corrections'
@@ -37,5 +38,5 @@ def apply_corrections(rows: pd.DataFrame, corrections: pd.DataFrame) -> tuple[pd
         if hit.any():
             rows.loc[hit, fix.column] = fix.new
             detail = f'{fix.column} {fix.old!r} -> {fix.new or "unknown"}: {fix.reason} ({fix.source})'
-            notes.append({'subject': fix.subject, 'clip': fix.clip, 'kind': 'corrected', 'detail': detail})
+            notes.append(note('corrected', detail, fix.subject, fix.clip))
     return rows, notes

@@ -1,8 +1,8 @@
 """A data set of your own: one table with a row per clip, and a folder of frames per clip.
 
-Columns: dataset, subject, clip, onset, offset, emotion and frames_dir; apex, fps, objective_class and action_units may
-be left out. `frames_dir` is relative to --frames or --raw, or else to the table's folder. A frame's number is the last
-number in its name. An annotations.csv as tools/prepare.py writes it is such a table.
+Columns: dataset, subject, clip, onset, offset, emotion and frames_dir; apex, fps, objective_class, action_units and
+synthetic (true or false) may be left out. `frames_dir` is relative to --frames or --raw, or else to the table's folder.
+A frame's number is the last number in its name. An annotations.csv as tools/prepare.py writes it is such a table.
 """
 
 import math
@@ -12,19 +12,18 @@ import pandas as pd
 
 from mer_bench.datasets.places import Places, find_sheet
 from mer_bench.datasets.reader import TEXT, DataSet, Rows
-from mer_bench.datasets.sheet import read_sheet
 from mer_bench.errors import InputError
 
 COLUMNS = {name: (name,) for name in ['dataset', *TEXT]}
-OPTIONAL = ['apex', 'fps', 'objective_class', 'action_units']
-FRAME = re.compile(r'(?!\.)(?:.*\D)?(\d+)\D*\.(?:jpe?g|png|bmp)', re.IGNORECASE)
+OPTIONAL = ['apex', 'fps', 'objective_class', 'action_units', 'synthetic']
+FRAME = re.compile(r'(?:.*\D)?(\d+)\D*\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 NAME = re.compile(r'[^/\\]+')
 
 
 def rows(places: Places) -> Rows:
     """Return the rows of the table; the data set's name is the one in its column `dataset`."""
-    path = find_sheet(places, r'', COLUMNS, 'clips.csv', OPTIONAL)
-    cells = read_sheet(path, COLUMNS, OPTIONAL)
+    sheet = find_sheet(places, r'', COLUMNS, 'clips.csv', OPTIONAL)
+    path, cells = sheet.path, sheet.cells
     names = sorted(set(cells['dataset']))
     if len(names) != 1 or not NAME.fullmatch(names[0]):
         raise InputError(f'{path}: expected one name in the column dataset, found {names}; give a table per data set')
@@ -35,7 +34,7 @@ def rows(places: Places) -> Rows:
     for row, clip in enumerate(cells.itertuples(), start=1):
         if fault := find_fault(clip):
             raise InputError(f'{path}: row {row} below the header has {fault}; correct the table')
-    return Rows(cells, places.frames or places.raw or path.absolute().parent, (path,), names[0])
+    return Rows(cells, places.frames or places.raw or path.absolute().parent, (sheet,), names[0])
 
 
 def find_fault(clip: tuple) -> str:
@@ -43,6 +42,8 @@ def find_fault(clip: tuple) -> str:
     for name in ('subject', 'clip'):
         if not NAME.fullmatch(getattr(clip, name)):
             return f'the {name} {getattr(clip, name)!r}, expected a name without slashes'
+    if clip.synthetic.lower() not in ('true', 'false', ''):
+        return f'synthetic {clip.synthetic!r}, expected true, false or an empty cell'
     fps = pd.to_numeric(clip.fps or math.nan, errors='coerce')
     return f'fps {clip.fps!r}, expected a positive number or an empty cell' if clip.fps and not fps > 0 else ''
 

@@ -14,11 +14,9 @@ not in the names, so the frame rate is unknown where the sheet does not tell it.
 import re
 from pathlib import Path
 
-import pandas as pd
-
-from mer_bench.datasets.places import Places, find_parts, fitting_sheets, visible_folders
+from mer_bench.datasets.places import Places, find_parts, fitting_sheets, folders_by_key, has_frame, visible_folders
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import clip_rows, number_in, read_sheet
+from mer_bench.datasets.sheet import Sheet, all_clip_rows, number_in
 from mer_bench.errors import InputError
 
 COLUMNS = {
@@ -39,16 +37,16 @@ FRAME = re.compile(r'(\d+)\.(?:png|jpe?g)', re.IGNORECASE)
 def rows(places: Places) -> Rows:
     """Return the rows of all sheets."""
     sheets = find_part_sheets(places)
-    cells = pd.concat([clip_rows(read_sheet(path, COLUMNS, OPTIONAL), path) for path in sheets], ignore_index=True)
+    cells = all_clip_rows(sheets)
     cells['subject'] = [f'sub{number_in(subject):04d}' for subject in cells['subject']]
     cells['clip'] = cells['clip'].str.lower()
     cells['fps'] = cells['fps'].where(cells['fps'].str.fullmatch(r'\d+(\.\d+)?'), '')
     frames, folders = find_parts(places, is_part, clip_paths)
-    cells['frames_dir'] = [folders.get(clip, '') for clip in cells['clip']]
+    cells['frames_dir'] = [folders.get(clip, clip) for clip in cells['clip']]
     return Rows(cells, frames, tuple(sheets))
 
 
-def find_part_sheets(places: Places) -> list[Path]:
+def find_part_sheets(places: Places) -> list[Sheet]:
     """Return the sheets, or say what to do with one of another form."""
     try:
         return fitting_sheets(places, r'dfme|ccac|full_with_au', COLUMNS, 'training_full_with_AU.xlsx', OPTIONAL)
@@ -58,14 +56,13 @@ def find_part_sheets(places: Places) -> list[Path]:
 
 def is_part(folder: Path) -> bool:
     """Tell the folder of the clips' folders."""
-    return any(
-        FRAME.fullmatch(frame.name) for clip in clip_paths(folder).values() for frame in (folder / clip).iterdir()
-    )
+    return any(has_frame(path, FRAME) for path in visible_folders(folder) if CLIP.fullmatch(path.name))
 
 
 def clip_paths(folder: Path) -> dict[str, str]:
     """Return {clip in lower case: folder} of the clips in `folder`."""
-    return {path.name.lower(): path.name for path in visible_folders(folder) if CLIP.fullmatch(path.name)}
+    clips = (path for path in visible_folders(folder) if CLIP.fullmatch(path.name))
+    return folders_by_key(folder, ((path.name.lower(), path) for path in clips))
 
 
 DATASET = DataSet(

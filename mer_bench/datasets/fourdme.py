@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.places import Places, find_frames, find_sheet, holds_clips, visible_folders
+from mer_bench.datasets.notes import note
+from mer_bench.datasets.places import Places, find_frames, find_sheet, folders_by_key, holds_clips, visible_folders
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import read_sheet
+from mer_bench.datasets.sheet import Sheet, kept_rows
 from mer_bench.errors import InputError
 
 EMOTIONS = ('positive', 'negative', 'surprise', 'repression', 'others')
@@ -33,6 +34,9 @@ COLUMNS = {
     **{emotion: (emotion,) for emotion in EMOTIONS},
 }
 OPTIONAL = ['offset', 'emotion', *EMOTIONS]
+MARKS = {'1': True, 'true': True, 'yes': True, '0': False, 'false': False, 'no': False, '': False}
+STATIC = re.compile(r'\s*\(\s*k\s*\)', re.IGNORECASE)
+UNIT = re.compile(r'(?:AU)?\s*[LRTB]?\s*\d+\s*[LRTB]?[A-E]?', re.IGNORECASE)
 SUBJECT = re.compile(r'(?:s|sub)?_?0*(\d+)(.*)', re.IGNORECASE)
 FRAME = re.compile(r'frame_?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 
@@ -40,21 +44,23 @@ FRAME = re.compile(r'frame_?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 def rows(places: Places) -> Rows:
     """Return the rows of the sheet."""
     sheet = find_micro_sheet(places)
-    cells = read_sheet(sheet, COLUMNS, OPTIONAL)
-    cells = cells[cells['clip'] != ''].reset_index(drop=True)  # a row of sums may end it
-    cells['emotion'] = [emotion_of(row) for row in cells.to_dict('records')]
+    cells = kept_rows(sheet, sheet.cells['clip'] != '')  # a row of sums may end it
+    cells['emotion'] = [emotion_of(row, sheet) for row in cells.to_dict('records')]
     if (cells['emotion'] == '').all():
         raise InputError(
             f'{sheet}: expected the emotion as 0 or 1 in the columns {", ".join(EMOTIONS)}, or in Emotion, found '
             'neither; give 4DME_Labelling_Micro_release v1.xlsx, or bring the rows to the form of the reader csv'
         )
     cells['action_units'] = cells['action_units'].map(moving_units)
+    if (cells['offset'] == '').all():
+        cells['offset'] = cells['apex']
+        sheet.notes.append(note('no offset', f'{sheet} has no offsets: every clip ends at its apex'))
     frames = find_frames(places, lambda folder: holds_clips(folder, re.compile('.+'), FRAME), DATASET.layout)
     cells['frames_dir'] = folders_of_clips(cells, frames)
     return Rows(one_name_per_person(cells), frames, (sheet,))
 
 
-def find_micro_sheet(places: Places) -> Path:
+def find_micro_sheet(places: Places) -> Sheet:
     """Return the sheet, or say what to do with one of another form."""
     example = '4DME_Labelling_Micro_release v1.xlsx'
     try:
@@ -63,26 +69,35 @@ def find_micro_sheet(places: Places) -> Path:
         raise InputError(f'{error}; a sheet of another form can be brought to that of the reader csv') from error
 
 
-def emotion_of(row: dict[str, str]) -> str:
+def emotion_of(row: dict[str, str], sheet: Sheet) -> str:
     """Return the emotions in the order of their names, joined by +; the columns count more than the text."""
-    marked = [emotion for emotion in EMOTIONS if row[emotion] not in ('', '0')]
+    for emotion in EMOTIONS:
+        if row[emotion].lower() not in MARKS:
+            raise InputError(
+                f'{sheet}: {row["subject"]} {row["clip"]} has {row[emotion]!r} in the column {emotion}, expected 1 or '
+                '0; correct the cell'
+            )
+    marked = [emotion for emotion in EMOTIONS if MARKS[row[emotion].lower()]]
     named = [text.strip().lower() for text in re.split(r'[+/,;&]', row['emotion']) if text.strip()]
     return '+'.join(sorted(set(marked or named)))
 
 
 def moving_units(text: str) -> str:
-    """Return the units without those marked (k): 'AU4(k)+L7' is 'L7'; 'none' where all are."""
-    units = [unit.strip() for unit in text.split('+')]
-    moving = [unit for unit in units if not re.search(r'\(\s*k\s*\)', unit, re.IGNORECASE)]
-    return '+'.join(moving) if moving else 'none'
+    """Return the units without those marked (k): 'AU4(k)+L7' is 'L7'; 'none' where all are.
+
+    A text without the mark, or with more than units and marks, stays as it is.
+    """
+    units = [unit.strip() for unit in re.split(r'[+,;/&]', text) if unit.strip()]
+    if not STATIC.search(text) or not all(UNIT.fullmatch(STATIC.sub('', unit)) for unit in units):
+        return text
+    return '+'.join(unit for unit in units if not STATIC.search(unit)) or 'none'
 
 
 def folders_of_clips(cells: pd.DataFrame, root: Path | None) -> list[str]:
     """Return <sub_ID>/<fold_name> of each row, found whatever its case and the padding of the subject's number."""
-    found = {}
-    for subject in visible_folders(root) if root else []:
-        for clip in visible_folders(subject):
-            found[person(subject.name), clip.name.lower()] = clip.relative_to(root).as_posix()
+    subjects = visible_folders(root) if root else []
+    clips = ((subject, clip) for subject in subjects for clip in visible_folders(subject))
+    found = folders_by_key(root, (((person(subject.name), clip.name.lower()), clip) for subject, clip in clips))
     names = zip(cells['subject'], cells['clip'], strict=True)
     return [found.get((person(subject), clip.lower()), f'{subject}/{clip}') for subject, clip in names]
 

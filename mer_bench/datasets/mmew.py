@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mer_bench.datasets.places import Places, find_frames, find_sheet, visible_folders
+from mer_bench.datasets.notes import note
+from mer_bench.datasets.places import Places, find_frames, find_sheet, folders_by_key, has_frame, visible_folders
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import clip_rows, number_in, read_sheet
+from mer_bench.datasets.sheet import Sheet, clip_rows, number_in
 
 COLUMNS = {
     'subject': ('Subject',),
@@ -32,22 +33,33 @@ FRAME = re.compile(r'(?:.*\D)?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 def rows(places: Places) -> Rows:
     """Return the rows of the sheet."""
     sheet = find_sheet(places, 'mmew', COLUMNS, 'MMEW_Micro_Exp.xlsx')
-    cells = clip_rows(read_sheet(sheet, COLUMNS), sheet)
-    cells['subject'] = [
-        f'S{int(match[1]) if (match := CLIP.fullmatch(clip)) else number_in(subject):02d}'
-        for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
-    ]
+    cells = clip_rows(sheet)
+    cells['subject'] = [person(row, sheet) for row in cells.itertuples()]
     frames = find_frames(places, is_tree, DATASET.layout)
-    folders = {path.name.lower(): path.relative_to(frames).as_posix() for path in clip_paths(frames)} if frames else {}
-    cells['frames_dir'] = [folders.get(clip.lower(), '') for clip in cells['clip']]
+    paths = clip_paths(frames) if frames else []
+    folders = folders_by_key(frames, ((path.name.lower(), path) for path in paths))
+    cells['frames_dir'] = [
+        folders.get(clip.lower(), f'{emotion.lower()}/{clip}')
+        for clip, emotion in zip(cells['clip'], cells['emotion'], strict=True)
+    ]
     return Rows(cells, frames, (sheet,))
+
+
+def person(row: tuple, sheet: Sheet) -> str:
+    """Return S01 for a clip S01-01-001; where the column says another person, the file name counts, with a note."""
+    match, said = CLIP.fullmatch(row.clip), number_in(row.subject)
+    number = int(match[1]) if match else said
+    if number != said:
+        detail = f'the column Subject says {row.subject}, the file name S{number:02d}: the file name counts'
+        sheet.notes.append(note('subject', detail, f'S{number:02d}', row.clip))
+    return f'S{number:02d}'
 
 
 def is_tree(folder: Path) -> bool:
     """Tell the folder of the emotions, or of the persons, of the micro-expressions."""
     if 'macro' in folder.name.lower():
         return False
-    return any(FRAME.fullmatch(path.name) for clip in clip_paths(folder) for path in clip.iterdir())
+    return any(has_frame(clip, FRAME) for clip in clip_paths(folder))
 
 
 def clip_paths(folder: Path) -> Iterator[Path]:

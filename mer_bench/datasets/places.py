@@ -2,12 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mer_bench.datasets.sheet import SUFFIXES, Columns, has_header, read_sheet
+from mer_bench.datasets.notes import note
+from mer_bench.datasets.sheet import SUFFIXES, Columns, Sheet, read_sheet
 from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
 
@@ -17,11 +18,19 @@ SHEET_DEPTH = 3  # and for sheets
 
 @dataclass(frozen=True)
 class Places:
-    """What the user gave: a folder to look through, and perhaps the sheets and the folder of frames by name."""
+    """What the user gave.
+
+    Attributes:
+        raw: a folder to look through.
+        sheets: the sheets by name.
+        frames: the folder of the frames by name.
+        with_frames: whether frames are looked for.
+    """
 
     raw: Path | None = None
     sheets: tuple[Path, ...] = ()
     frames: Path | None = None
+    with_frames: bool = True
 
 
 def find_sheets(places: Places, name: str) -> list[Path]:
@@ -38,51 +47,69 @@ def find_sheets(places: Places, name: str) -> list[Path]:
     ]
 
 
-def find_sheet(places: Places, name: str, columns: Columns, example: str, optional: Sequence[str] = ()) -> Path:
+def find_sheet(
+    places: Places,
+    name: str,
+    columns: Columns,
+    example: str,
+    optional: Sequence[str] = (),
+    prefer: str = '',
+    elsewhere: Collection[Path] = (),
+) -> Sheet:
     """Return the one sheet of :func:`fitting_sheets`."""
-    fitting = fitting_sheets(places, name, columns, example, optional)
+    fitting = fitting_sheets(places, name, columns, example, optional, prefer, elsewhere)
     if len(fitting) == 1:
         return fitting[0]
     where = f'{places.raw}: ' if places.raw and not places.sheets else ''
-    found = ' and '.join(map(str, fitting))
+    found = ' and '.join(str(sheet.path) for sheet in fitting)
     raise InputError(f'{where}expected one annotation sheet such as {example}, found {found}; name one with --sheet')
 
 
 def fitting_sheets(
-    places: Places, name: str, columns: Columns, example: str, optional: Sequence[str] = ()
-) -> list[Path]:
-    """Return the sheets that have these columns, one or more.
+    places: Places,
+    name: str,
+    columns: Columns,
+    example: str,
+    optional: Sequence[str] = (),
+    prefer: str = '',
+    elsewhere: Collection[Path] = (),
+) -> list[Sheet]:
+    """Return the sheets that have these columns, one or more; files below `raw` without them leave a note.
 
     Args:
-        places: its sheets, or else `raw`, are looked through.
+        places: its sheets, each of which must fit, or else `raw`, are looked through.
         name: pattern of the file's name, for `raw`.
-        columns: as :func:`mer_bench.datasets.sheet.read_sheet` takes them, and `optional` too.
+        columns: as :func:`mer_bench.datasets.sheet.read_sheet` takes them; `optional` and `prefer` too.
         example: the owner's file name, for messages.
+        elsewhere: files that are read for something else and need not fit.
     """
-    sheets = find_sheets(places, name)
-    fitting = [path for path in sheets if has_header(path, columns, optional)]
+    fitting, notes = [], []
+    for path in find_sheets(places, name):
+        try:
+            fitting.append(read_sheet(path, columns, optional, prefer))
+        except InputError as error:
+            if path not in elsewhere:
+                if places.sheets:
+                    raise
+                notes.append(note('sheet not read', str(error)))
     if fitting:
+        fitting[0].notes.extend(notes)
         return fitting
-    if len(sheets) == 1:
-        read_sheet(sheets[0], columns, optional)  # tells what is wrong with it
     where = f'{places.raw}: ' if places.raw and not places.sheets else ''
-    found = ' and '.join(map(str, sheets)) or 'none'
-    if sheets:
-        wanted = ', '.join(spellings[0] for name, spellings in columns.items() if name not in optional)
-        found += f', none of them with the columns {wanted}'
+    found = f'none that fits ({"; ".join(fault["detail"] for fault in notes[:3])})' if notes else 'none'
     raise InputError(f'{where}expected an annotation sheet such as {example}, found {found}; name it with --sheet')
 
 
 def find_frames(places: Places, is_tree: Callable[[Path], bool], expected: str) -> Path | None:
-    """Return the one folder in or below the given place for which `is_tree` holds; None where no frames were given.
+    """Return the one folder in or below the given place for which `is_tree` holds, or None.
 
     Args:
-        places: `frames`, or else `raw`, is looked through.
+        places: `frames`, or else `raw`, is looked through where frames are wanted.
         is_tree: tells the folder that holds the subjects' folders.
         expected: its layout in words, for the message.
     """
     start = places.frames or places.raw
-    if start is None:
+    if start is None or not places.with_frames:
         return None
     if not start.is_dir():
         raise InputError(f'{start}: no such folder; expected {expected} in or below it')
@@ -109,12 +136,12 @@ def find_parts(
     """Return the folder above all trees of a data set that comes in parts, and {clip: path relative to it}.
 
     Args:
-        places: `frames`, or else `raw`, is looked through; None and no clips where no frames were given.
+        places: `frames`, or else `raw`, is looked through; None and no clips where no frames are given or wanted.
         is_tree: tells a part.
         clips: returns {clip: path relative to the part}; a clip that lies in two parts is refused.
     """
     start = places.frames or places.raw
-    trees = list(find_trees(start, is_tree)) if start else []
+    trees = list(find_trees(start, is_tree)) if start and places.with_frames else []
     root = Path(os.path.commonpath(trees)) if trees else None
     found = {}
     for tree in trees:
@@ -145,8 +172,7 @@ def visible_folders(folder: Path) -> list[Path]:
 def holds_clips(folder: Path, subject: re.Pattern, frame: re.Pattern) -> bool:
     """Say whether `folder` holds <subject>/<clip>/<frame>; one clip with a frame is enough."""
     subjects = (path for path in visible_folders(folder) if subject.fullmatch(path.name))
-    clips = (clip for path in subjects for clip in visible_folders(path))
-    return any(frame.fullmatch(path.name) for clip in clips for path in clip.iterdir())
+    return any(has_frame(clip, frame) for path in subjects for clip in visible_folders(path))
 
 
 def clip_folders(
@@ -159,12 +185,39 @@ def clip_folders(
         subject: matches the name of a subject's folder; group 1 is the number, padded or not.
         spell: makes clips' names comparable.
     """
+    return folders_by_key(
+        root,
+        (
+            ((int(match[1]), spell(clip.name)), clip)
+            for path in (visible_folders(root) if root else [])
+            if (match := subject.fullmatch(path.name))
+            for clip in visible_folders(path)
+        ),
+    )
+
+
+def folders_by_key(root: Path | None, folders: Iterable[tuple[Hashable, Path]]) -> dict[Hashable, str]:
+    """Return {key: path relative to `root`}; two folders of one key are refused, as they would be of one clip."""
     found = {}
-    for path in visible_folders(root) if root else []:
-        if match := subject.fullmatch(path.name):
-            for clip in visible_folders(path):
-                found[int(match[1]), spell(clip.name)] = clip.relative_to(root).as_posix()
+    for key, path in folders:
+        if key in found:
+            raise InputError(
+                f'{root / found[key]} and {path}: expected one folder for a clip, found two; remove or rename one'
+            )
+        found[key] = path.relative_to(root).as_posix()
     return found
+
+
+def matching_files(folder: Path, name: re.Pattern) -> Iterator[tuple[int, Path]]:
+    """Yield (frame number, picture) of a folder, without hidden files such as the `._1.jpg` of a Mac."""
+    for path in folder.iterdir():
+        if path.name[0] != '.' and (match := name.fullmatch(path.name)):
+            yield int(match[1]), path
+
+
+def has_frame(folder: Path, name: re.Pattern) -> bool:
+    """Say whether there is a picture whose whole name matches."""
+    return any(True for _ in matching_files(folder, name))
 
 
 @lru_cache(maxsize=64)  # clips of one video come one after another
@@ -176,17 +229,14 @@ def list_frames(folder: Path, name: re.Pattern) -> dict[int, Path]:
         name: matches a frame's whole file name; group 1 is its number.
     """
     frames: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if match := name.fullmatch(path.name):
-            number = int(match[1])
-            if number in frames:
-                raise InputError(
-                    f'{folder}: frame {number} is there twice ({frames[number].name}, {path.name}); keep one'
-                )
-            frames[number] = path
-    return dict(sorted(frames.items()))
+    for number, path in sorted(matching_files(folder, name)):
+        if number in frames:
+            raise InputError(f'{folder}: frame {number} is there twice ({frames[number].name}, {path.name}); keep one')
+        frames[number] = path
+    return frames
 
 
 def is_synthetic(*paths: Path | None) -> bool:
-    """Say whether one of these lies in a generated tree."""
-    return any((folder / MARKER).exists() for path in paths if path for folder in [path, *path.absolute().parents[:4]])
+    """Say whether one of these lies in a generated tree, by its name or behind a link."""
+    places = [place for path in paths if path for place in (path.absolute(), path.resolve())]
+    return any((folder / MARKER).exists() for place in places for folder in [place, *place.parents[:4]])

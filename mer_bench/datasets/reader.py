@@ -6,19 +6,21 @@ and folders are found by :mod:`mer_bench.datasets.places`.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from mer_bench.datasets.clip_row import ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
+from mer_bench.datasets.notes import NOTE
 from mer_bench.datasets.places import Places, is_synthetic, list_frames
+from mer_bench.datasets.sheet import Sheet
 from mer_bench.datasets.table import COLUMNS, annotation_table
 from mer_bench.errors import InputError
 
 TEXT = ['subject', 'clip', 'onset', 'apex', 'offset', 'fps', 'emotion', 'objective_class', 'action_units', 'frames_dir']
-NOTE = ['subject', 'clip', 'kind', 'detail']
+TEXT += ['synthetic']
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,16 @@ class Rows:
     """What a reader found, before anything is corrected.
 
     Attributes:
-        cells: one row of text per clip with columns of :data:`TEXT`; an absent column counts as empty.
+        cells: one row of text per clip with columns of :data:`TEXT`; an absent column counts as empty. Where there are
+            several sheets, the column `sheet` tells whose row it is.
         frames: the folder that `frames_dir` is relative to; None where there is none.
-        sheets: the files that were read.
+        sheets: what was read, with notes on what was not.
         dataset: the data set's name where the rows tell it; otherwise that of the reader.
     """
 
     cells: pd.DataFrame
     frames: Path | None
-    sheets: tuple[Path, ...] = ()
+    sheets: tuple[Sheet, ...] = ()
     dataset: str = ''
 
 
@@ -51,6 +54,7 @@ class DataSet:
         frame_name: matches a frame's whole file name; group 1 is its number.
         rows: returns the rows, or raises an :class:`InputError`.
         config: of the usual protocol.
+        ends_at_apex: tells a clip that ends at its apex, as its offset is not known or wrong.
     """
 
     name: str
@@ -61,6 +65,7 @@ class DataSet:
     frame_name: re.Pattern
     rows: Callable[[Places], Rows]
     config: str
+    ends_at_apex: Callable[[ClipRow], bool] = lambda clip: False
 
 
 @dataclass(frozen=True)
@@ -92,20 +97,16 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     """
     refuse_missing_folders(dataset, places)
     list_frames.cache_clear()  # a folder may have changed since an earlier reading
-    rows = dataset.rows(places)
+    rows = dataset.rows(replace(places, with_frames=with_frames))
     if with_frames and rows.frames is None:
         raise InputError(
             f'{places.frames or places.raw or place(rows)}: found no frames of {dataset.title}, expected '
             f'{dataset.layout}; name the folder with --raw or --frames, or read the sheet alone with --annotations-only'
         )
-    cells = rows.cells.reindex(columns=TEXT).fillna('').astype(str)
-    refuse_twice(cells, rows)
-    cells, notes = apply_corrections(cells, read_corrections(dataset.name))
-    synthetic = is_synthetic(rows.frames, *rows.sheets)
+    notes = [note for sheet in rows.sheets for note in sheet.notes]
+    synthetic = is_synthetic(rows.frames, places.raw, places.frames, *(sheet.path for sheet in rows.sheets))
     table, lost, frames = [], [], {}
-    for texts in cells.to_dict('records'):
-        clip = ClipRow(texts, notes)
-        clip.check_span()
+    for clip in read_clips(dataset, rows, notes):
         span = clip.find_frames(rows.frames, dataset.frame_name) if with_frames and clip.usable else {}
         row = clip.row(rows.dataset or dataset.name, dataset.fps, synthetic)
         (table if clip.usable else lost).append(row)
@@ -113,9 +114,23 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
             frames[row['sample_id']] = span
     notes = pd.DataFrame(notes, columns=NOTE)
     if not table:
-        first = f' (the first: {notes.iloc[0].detail})' if len(notes) else ''
-        raise InputError(f'{place(rows)}: none of {len(cells)} clips can be used{first}; check --raw and --frames')
+        own = notes[notes['clip'] != '']
+        first = f' (the first: {own.iloc[0].detail})' if len(own) else ''
+        raise InputError(f'{place(rows)}: none of {len(lost)} clips can be used{first}; check --raw and --frames')
     return Reading(annotation_table(table), pd.DataFrame(lost, columns=COLUMNS), notes, rows, frames)
+
+
+def read_clips(dataset: DataSet, rows: Rows, notes: list[dict]) -> list[ClipRow]:
+    """Return the corrected rows with their frame numbers checked, one row per usable clip."""
+    cells = rows.cells.reindex(columns=[*TEXT, 'sheet'], fill_value='')
+    cells, corrected = apply_corrections(cells, read_corrections(dataset.name))
+    notes.extend(corrected)
+    clips = [ClipRow(texts, notes) for texts in cells.to_dict('records')]
+    for clip in clips:
+        if dataset.ends_at_apex(clip):
+            clip.end_at_apex()
+        clip.check_span()
+    return without_repeats(clips, rows)
 
 
 def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
@@ -130,12 +145,22 @@ def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
 
 def place(rows: Rows) -> Path | None:
     """Return where the rows came from, for messages."""
-    return rows.sheets[0] if rows.sheets else rows.frames
+    return rows.sheets[0].path if rows.sheets else rows.frames
 
 
-def refuse_twice(cells: pd.DataFrame, rows: Rows) -> None:
-    """A clip has one row."""
-    twice = cells[cells.duplicated(['subject', 'clip'])]
-    if len(twice):
-        first = twice.iloc[0]
-        raise InputError(f'{place(rows)}: {first["subject"]} {first["clip"]} occurs twice; keep one of its rows')
+def without_repeats(clips: list[ClipRow], rows: Rows) -> list[ClipRow]:
+    """Return the clips without rows that say the same again; rows of one usable clip that differ are refused."""
+    first, kept = {}, []
+    for clip in clips:
+        other = first.setdefault(clip.name, clip) if clip.usable else clip
+        if other is clip:
+            kept.append(clip)
+        elif all(clip.cells[name].lower() == other.cells[name].lower() for name in TEXT):
+            clip.note('row repeated', f'{clip.cells["sheet"] or place(rows)} has this row again')
+        else:
+            sheets = dict.fromkeys(twin.cells['sheet'] for twin in clips if twin.name == clip.name)
+            raise InputError(
+                f'{" and ".join(filter(None, sheets)) or place(rows)}: {clip.cells["subject"]} {clip.cells["clip"]} '
+                'occurs twice, and the rows differ; keep one of them, or name the sheets to read with --sheet'
+            )
+    return kept

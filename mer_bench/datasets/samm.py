@@ -11,14 +11,13 @@ is refused.
 """
 
 import re
-from pathlib import Path
 
 import pandas as pd
 
 from mer_bench.datasets.label_table import spell
 from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheet, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import clip_rows, number_in, read_sheet
+from mer_bench.datasets.sheet import Sheet, clip_rows, number_in
 from mer_bench.errors import InputError
 
 COLUMNS = {
@@ -38,8 +37,9 @@ FRAME = re.compile(r'(?:\d+_)?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 
 def rows(places: Places) -> Rows:
     """Return the rows of the sheet."""
-    sheet = find_sheet(places, r'samm', COLUMNS, 'SAMM_Micro_FACS_Codes_v2.xlsx', optional=['objective_class'])
-    cells = spelled(clip_rows(read_sheet(sheet, COLUMNS, optional=['objective_class']), sheet), sheet)
+    example = 'SAMM_Micro_FACS_Codes_v2.xlsx'
+    sheet = find_sheet(places, r'samm', COLUMNS, example, optional=['objective_class'], prefer='MICRO_ONLY')
+    cells = spelled(clip_rows(sheet), sheet)
     frames = find_frames(places, lambda folder: holds_clips(folder, SUBJECT, FRAME), DATASET.layout)
     folders = clip_folders(frames, SUBJECT, padded)
     cells['frames_dir'] = [
@@ -49,7 +49,7 @@ def rows(places: Places) -> Rows:
     return Rows(cells, frames, (sheet,))
 
 
-def spelled(cells: pd.DataFrame, sheet: Path) -> pd.DataFrame:
+def spelled(cells: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     """Return the rows with the names 006 and 006_1_2, whether the sheet has 6, 006, 6_1_2 or 006_1_2."""
     subjects = [f'{number_in(subject):03d}' for subject in cells['subject']]
     clips = [

@@ -10,6 +10,7 @@ public loaders, those of VIS and NIR from two.
 """
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def rows(places: Places, part: str) -> Rows:
 
 def find_tree(places: Places, part: str) -> Path:
     """Return the one folder of the part whose children are subjects' folders."""
+    places = replace(places, with_frames=True)  # the tree is the annotation
     start = places.frames or places.raw
     layout = LAYOUT.format(part)
     tree = find_frames(places, lambda folder: is_tree(folder) and part_of(folder) in (part, ''), layout)

@@ -15,10 +15,10 @@ from functools import partial
 from mer_bench.datasets.label_table import spell
 from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheet, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import clip_rows, number_in, read_sheet
+from mer_bench.datasets.sheet import clip_rows, number_in
 from mer_bench.datasets.smic import OWNER, SUBJECT, part_of
 
-FRAME = re.compile(r'(?!\.)(?:.*\D)?(\d+)\.(?:jpe?g|bmp|png)', re.IGNORECASE)
+FRAME = re.compile(r'(?:.*\D)?(\d+)\.(?:jpe?g|bmp|png)', re.IGNORECASE)
 EMOTIONS = {'ne': 'negative', 'po': 'positive', 'sur': 'surprise'}  # in the names of clips
 OPTIONAL = ['emotion']
 
@@ -34,7 +34,7 @@ def rows(places: Places, part: str) -> Rows:
     }
     name = rf'smic[ _-]*{part}[ _-]*e[ _-]*annot'
     sheet = find_sheet(places, name, columns, f'SMIC-{part}-E_annotation.xlsx', OPTIONAL)
-    cells = clip_rows(read_sheet(sheet, columns, OPTIONAL), sheet)
+    cells = clip_rows(sheet)
     names = [
         spell('smic', f's{number_in(subject)}', clip, sheet)
         for subject, clip in zip(cells['subject'], cells['clip'], strict=True)

@@ -1,8 +1,9 @@
 """Scores of action units from pooled predictions: the F1 of every unit and their mean, in full and per data set.
 
 The definition is that of CD6ME (Varanka et al., TAC 2023, arXiv 2211.11425): binary F1 of the unit's presence over the
-pooled predictions of all folds, then the unweighted mean over the units. The mean of F1 over both answers, "macro",
-is another number: there, a model that never sees a rare unit still gets about one half for it.
+pooled predictions of all folds, then the unweighted mean over the units. A clip whose cell leaves the units open counts
+as showing none, and the F1 of a unit that no clip shows is 0. The mean of F1 over both answers, "macro", is another
+number: there, a model that never sees a rare unit still gets about one half for it.
 """
 
 import pandas as pd
@@ -22,36 +23,35 @@ def score_action_units(frame: pd.DataFrame) -> dict:
             `action_units_score_<number>`, the probability of each unit.
 
     Returns:
-        `{'full': {'n', 'n_unknown', 'f1', 'f1_per_unit', 'clips_per_unit'}, '<dataset>': {...}, ...}`. A clip whose
-        truth is unknown counts in `n_unknown` alone; the F1 of a unit without a clip is 0, as in the paper. Units are
-        the keys, as text.
+        `{'full': {'n', 'n_unknown', 'f1', 'f1_per_unit', 'clips_per_unit'}, '<dataset>': {...}, ...}`. Units are the
+        keys, as text. A data set whose cells are all unknown (SMIC has no action units) is None and not in `full`.
     """
-    slices = {'full': frame, **dict(iter(frame.groupby('dataset')))}
-    return {name: score_slice(part) for name, part in slices.items()}
+    columns = [column for column in frame if column.startswith(PREFIX)]
+    if 'action_units' not in frame or not columns:
+        raise InputError(
+            f'the predictions: expected the columns action_units and {PREFIX}<number>, found none; predict with a '
+            'config that names action_units'
+        )
+    parts = dict(iter(frame.groupby('dataset')))
+    known = [name for name, part in parts.items() if any(true_units(text) is not None for text in part['action_units'])]
+    slices = {'full': frame[frame['dataset'].isin(known)], **{name: parts[name] for name in known}}
+    return dict.fromkeys(['full', *parts]) | {name: score_slice(part) for name, part in slices.items() if len(part)}
 
 
 def score_slice(frame: pd.DataFrame) -> dict:
     """Score one table; see :func:`score_action_units`."""
     from sklearn.metrics import f1_score  # takes most of a second, so not before something is scored
 
-    truth = [true_units(text) for text in frame['action_units']] if 'action_units' in frame else []
-    columns = {column.removeprefix(PREFIX): column for column in frame if column.startswith(PREFIX)}
-    if not truth or not columns:
-        raise InputError(
-            f'the predictions: expected the columns action_units and {PREFIX}<number>, found none; predict with a '
-            'config that names action_units'
-        )
-    known = frame[[units is not None for units in truth]]
-    seen = [units for units in truth if units is not None]
+    truth = [true_units(text) for text in frame['action_units']]
     f1, clips = {}, {}
-    for unit, column in columns.items():
-        y_true = [int(unit) in units for units in seen]
-        y_pred = (known[column] >= THRESHOLD).tolist()
+    for column in [column for column in frame if column.startswith(PREFIX)]:
+        unit = column.removeprefix(PREFIX)
+        y_true = [int(unit) in (units or ()) for units in truth]
         clips[unit] = sum(y_true)
-        f1[unit] = float(f1_score(y_true, y_pred, zero_division=0)) if y_true else 0.0
+        f1[unit] = float(f1_score(y_true, (frame[column] >= THRESHOLD).tolist(), zero_division=0))
     return {
-        'n': len(known),
-        'n_unknown': len(frame) - len(known),
+        'n': len(frame),
+        'n_unknown': truth.count(None),
         'f1': sum(f1.values()) / len(f1),
         'f1_per_unit': f1,
         'clips_per_unit': clips,

@@ -2,7 +2,16 @@
 
 from tabulate import tabulate
 
-SHOWN = {'accuracy': 'accuracy', 'uf1': 'UF1', 'uar': 'UAR', 'macro_precision': 'macro precision'}
+from mer_bench.evaluation.metrics import mean_of_datasets
+
+SHOWN = {
+    'accuracy': 'accuracy',
+    'uf1': 'UF1',
+    'uar': 'UAR',
+    'macro_precision': 'macro precision',
+    'weighted_f1': 'weighted F1',
+}
+MEAN = 'mean of data sets'
 
 
 def format_scores(table: dict) -> str:
@@ -11,6 +20,8 @@ def format_scores(table: dict) -> str:
         [name, part['n'], part['n_subjects'], *(_with_interval(part, key) for key in SHOWN)]
         for name, part in table.items()
     ]
+    if len(table) > 2:  # the full table and several data sets
+        rows.append([MEAN, '', '', *(f'{mean_of_datasets(table, key):.4f}' for key in SHOWN)])
     headers = ['', 'clips', 'subjects', *SHOWN.values()]
     align = ('left', 'right', 'right', *['left'] * len(SHOWN))
     scores = tabulate(rows, headers=headers, disable_numparse=True, colalign=align)
@@ -19,19 +30,21 @@ def format_scores(table: dict) -> str:
 
 def format_action_units(table: dict) -> str:
     """Lay out what `score_action_units` returns: the F1 of every unit, and their mean."""
+    if table['full'] is None:
+        return 'Action units: no clip of these data has any'
     units = list(table['full']['f1_per_unit'])
-    rows = [
-        [name, part['n'], part['n_unknown'], _f1(part['f1']), *(_f1(part['f1_per_unit'][unit]) for unit in units)]
-        for name, part in table.items()
-    ]
+    rows = [[name, *(_unit_cells(part) if part else ['-'] * (len(units) + 3))] for name, part in table.items()]
+    if len(table) > 2:
+        rows.append([MEAN, '', '', f'{mean_of_datasets(table, "f1"):.4f}', *[''] * len(units)])
     headers = ['', 'clips', 'unknown', 'mean F1', *(f'AU{unit}' for unit in units)]
     align = ('left', *['right'] * (len(headers) - 1))
     text = tabulate(rows, headers=headers, disable_numparse=True, colalign=align)
-    return f'Action units, F1 at threshold 0.5 (-: no clip shows the unit)\n{text}'
+    notes = 'an unknown clip counts as showing none, a unit that no clip shows as 0; -: no action units, not in full'
+    return f'Action units, F1 at threshold 0.5 ({notes})\n{text}'
 
 
-def _f1(value: float | None) -> str:
-    return '-' if value is None else f'{value:.4f}'
+def _unit_cells(part: dict) -> list:
+    return [part['n'], part['n_unknown'], *(f'{f1:.4f}' for f1 in (part['f1'], *part['f1_per_unit'].values()))]
 
 
 def _with_interval(part: dict, key: str) -> str:
@@ -61,10 +74,16 @@ def _notes(table: dict) -> str:
         'Predictions of all folds pooled; in brackets the 95 % interval, 1000 resamples of the subjects '
         '(a class that a resample lacks counts as 0).'
     ]
+    absent = _classes_without_clip(table['full'])
+    notes += [f'class {name} has no clip in these data; its recall and F1 count as 0.' for name in absent]
     for name, part in table.items():
         if part['n_subjects'] == 1:
             notes.append(f'{name}: one subject only, so no interval.')
-        absent = [c for c, row in zip(part['f1_per_class'], part['confusion_matrix'], strict=True) if not sum(row)]
-        if absent:
-            notes.append(f'{name}: no clip of class {", ".join(absent)}; its recall and F1 count as 0.')
+        more = [other for other in _classes_without_clip(part) if other not in absent]
+        if more:
+            notes.append(f'{name}: no clip of class {", ".join(more)}; its recall and F1 count as 0.')
     return '\n'.join(notes)
+
+
+def _classes_without_clip(part: dict) -> list[str]:
+    return [name for name, row in zip(part['f1_per_class'], part['confusion_matrix'], strict=True) if not sum(row)]

@@ -9,7 +9,7 @@ which makes 1000 of them a matter of milliseconds.
 import numpy as np
 import pandas as pd
 
-SCORES = ('accuracy', 'uf1', 'uar', 'macro_precision')
+SCORES = ('accuracy', 'uf1', 'uar', 'macro_precision', 'weighted_f1')
 
 
 def subject_bootstrap(
@@ -55,14 +55,16 @@ def subject_confusions(frame: pd.DataFrame, classes: list) -> np.ndarray:
 
 
 def confusion_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """Score confusion matrices (..., C, C) as scikit-learn does with average='macro', zero_division=0."""
+    """Score confusion matrices (..., C, C) as scikit-learn does with average='macro' or 'weighted', zero_division=0."""
     hits = np.diagonal(matrices, axis1=-2, axis2=-1)
     n_true, n_pred = matrices.sum(axis=-1), matrices.sum(axis=-2)
+    f1 = _ratio(2 * hits, n_true + n_pred)
     return {
         'accuracy': hits.sum(axis=-1) / n_true.sum(axis=-1),
-        'uf1': _ratio(2 * hits, n_true + n_pred).mean(axis=-1),
+        'uf1': f1.mean(axis=-1),
         'uar': _ratio(hits, n_true).mean(axis=-1),
         'macro_precision': _ratio(hits, n_pred).mean(axis=-1),
+        'weighted_f1': (f1 * n_true).sum(axis=-1) / n_true.sum(axis=-1),
     }
 
 

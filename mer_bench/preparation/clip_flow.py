@@ -1,15 +1,12 @@
 """One clip: its frames -> the (C, T, size, size) array that the store keeps."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
 
-from mer_bench.errors import InputError
-from mer_bench.preparation.face_settings import FaceSettings
-from mer_bench.preparation.faces import Face, align_frames
-from mer_bench.preparation.frames import middle_apex, nearest, read_frames, sample_frames, spotted_apex
+from mer_bench.preparation.clip_frames import ClipFrames, ClipSource
+from mer_bench.preparation.frames import middle_apex, nearest, sample_frames, spotted_apex
 from mer_bench.preparation.optical_flow import compute_flow, optical_strain
 from mer_bench.preparation.settings import FlowSettings
 
@@ -26,45 +23,6 @@ CHANNEL_UNITS = {
 }
 
 
-@dataclass(frozen=True)
-class ClipSource:
-    """The frames of a clip on disk.
-
-    Args:
-        paths: {frame number: file}; frames before onset and after offset are left alone.
-        onset: first frame, one of `paths`.
-        apex: as the data set says it; None if unknown.
-        offset: last frame; at least one of `paths` lies after onset and not after offset.
-        face: where the face is, to align the frames; None for frames that are used as they are.
-        face_settings: how to align them.
-    """
-
-    paths: dict[int, Path]
-    onset: int
-    apex: int | None
-    offset: int
-    face: Face | None = None
-    face_settings: FaceSettings = field(default_factory=FaceSettings)
-
-    def __post_init__(self) -> None:
-        folder = next(iter(self.paths.values())).parent if self.paths else 'a clip without frames'
-        if self.onset not in self.paths or len(self.numbers) < 2:
-            raise InputError(
-                f'{folder}: expected frame {self.onset} (onset) and one or more up to {self.offset} (offset), found '
-                f'{len(self.numbers)} of them; restore the frames or correct the annotation'
-            )
-        if self.apex is not None and not self.onset <= self.apex <= self.offset:
-            raise InputError(
-                f'{folder}: expected the apex from onset {self.onset} to offset {self.offset}, found {self.apex}; '
-                'correct the annotation or leave the apex empty'
-            )
-
-    @property
-    def numbers(self) -> list[int]:
-        """The frames from onset to offset."""
-        return sorted(number for number in self.paths if self.onset <= number <= self.offset)
-
-
 def units(settings: FlowSettings) -> str:
     """Return what the channels are, one sentence for store.json."""
     if settings.flow == 'still':
@@ -75,22 +33,20 @@ def units(settings: FlowSettings) -> str:
     return '; '.join([*map(CHANNEL_UNITS.get, settings.channels), f'the motion runs {STARTS[settings.reference]}'])
 
 
-def clip_flow(source: ClipSource, settings: FlowSettings) -> tuple[np.ndarray, int]:
-    """Return the clip's array, (C, T, size, size) float16, and the apex it was made with."""
+def clip_flow(source: ClipSource, settings: FlowSettings) -> tuple[np.ndarray, int, str]:
+    """Return the clip's array, (C, T, size, size) float16, the apex it was made with, and a remark ('' for none)."""
     apex = known_apex(source, settings)
-    frames = {}
+    frames = ClipFrames(source, source.numbers if apex is None else frames_to_take(source, apex, settings))
     if apex is None:
-        frames = load_frames(source, source.numbers)
         apex = spotted_apex(frames, source.onset, source.offset)
+    taken = frames_to_take(source, apex, settings)
     if settings.flow == 'still':
-        frames = frames or load_frames(source, sorted({source.onset, apex}))
-        return np.repeat(still_maps(frames[apex], settings)[:, None], settings.clip_len, axis=1), apex
-    numbers = sample_frames(source.numbers, source.onset, apex, source.offset, settings.clip_len)
-    frames = frames or load_frames(source, sorted({source.onset, *numbers}))
-    starts = [source.onset] * len(numbers) if settings.reference == 'onset' else [source.onset, *numbers[:-1]]
-    pairs = list(zip(starts, numbers, strict=True))
+        maps = still_maps(frames[apex], settings)
+        return np.repeat(maps[:, None], settings.clip_len, axis=1), apex, frames.remark
+    starts = [source.onset] * len(taken) if settings.reference == 'onset' else [source.onset, *taken[:-1]]
+    pairs = list(zip(starts, taken, strict=True))
     maps = {pair: pair_maps(frames, *pair, settings) for pair in dict.fromkeys(pairs)}
-    return np.stack([maps[pair] for pair in pairs], axis=1), apex
+    return np.stack([maps[pair] for pair in pairs], axis=1), apex, frames.remark
 
 
 def known_apex(source: ClipSource, settings: FlowSettings) -> int | None:
@@ -101,15 +57,14 @@ def known_apex(source: ClipSource, settings: FlowSettings) -> int | None:
     return middle_apex(source.numbers, source.onset, source.offset) if policy == 'middle' else None
 
 
-def load_frames(source: ClipSource, numbers: list[int]) -> dict[int, np.ndarray]:
-    """Read some frames in ascending order, the onset among them, and align them where the face is known."""
-    frames = read_frames({number: source.paths[number] for number in numbers})
-    if source.face is None:
-        return frames
-    return align_frames(frames, source.face, source.face_settings)
+def frames_to_take(source: ClipSource, apex: int, settings: FlowSettings) -> list[int]:
+    """Return the numbers of the frames that the model sees, in ascending order."""
+    if settings.flow == 'still':
+        return [apex]
+    return sample_frames(source.numbers, source.onset, apex, source.offset, settings.clip_len)
 
 
-def pair_maps(frames: dict[int, np.ndarray], first: int, second: int, settings: FlowSettings) -> np.ndarray:
+def pair_maps(frames: Mapping[int, np.ndarray], first: int, second: int, settings: FlowSettings) -> np.ndarray:
     """Return the maps of the motion between two frames, (C, size, size) float16; 0 for a frame and itself."""
     if first == second:
         return np.zeros((len(settings.channels), settings.size, settings.size), np.float16)
@@ -135,7 +90,8 @@ def flow_maps(flow: np.ndarray, size: int, channels: tuple[str, ...] = FlowSetti
         channels: names of the maps in their order.
     """
     height, width = flow.shape[1:]
-    u, v = resize(flow[0] * (size / width), size), resize(flow[1] * (size / height), size)
+    u, v = (resize(part * (size / side), size) for part, side in zip(flow, (width, height), strict=True))
+    u, v = (np.float32(np.float16(part)) + 0 for part in (u, v))  # as stored, so that all say alike where nothing moves
     strain = resize(optical_strain(flow), size)
     maps = {'u': u, 'v': v, 'strain': strain, 'magnitude': np.hypot(u, v), 'angle': np.arctan2(v, u)}
     return np.stack([maps[channel] for channel in channels]).astype(np.float16)

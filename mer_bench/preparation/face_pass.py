@@ -1,30 +1,34 @@
 """The faces of all clips of a data set -> OUT/faces.csv; a stop at any point leaves what can be continued.
 
-A row holds for as long as its digest does: of the bytes of the onset frame, the frames that may be tried, the settings
-and the versions of what finds the face. Rows in work are appended to `OUT/.faces.csv`.
+A row holds for as long as its digest does: of the bytes of all frames that may be tried, and of the settings and the
+versions of what finds the face. Rows in work are appended to `OUT/.faces.csv`.
 """
 
 import csv
-import os
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
-import joblib
 import numpy as np
 import pandas as pd
 
 from mer_bench.files import digest_file, digest_of, write_atomically
 from mer_bench.preparation.face_settings import FaceSettings
-from mer_bench.preparation.faces import Face, face_parameters, find_face
-from mer_bench.preparation.frames import nearest, read_frames
-from mer_bench.preparation.workers import progress_bar
-from mer_bench.processes import follow_parent
+from mer_bench.preparation.faces import Face, find_face, finding_parameters
+from mer_bench.preparation.frames import nearest, read_frame
+from mer_bench.preparation.workers import in_parallel, progress_bar
 
 FACE_COLUMNS = list(Face.__dataclass_fields__)
 COLUMNS = ['sample_id', 'digest', 'frame', *FACE_COLUMNS]  # `frame` and all after it are empty where no face was found
 TRIES = 5  # frames per clip, evenly from the onset to the apex
+
+
+class FoundFace(NamedTuple):
+    """The face of a clip and the frame that shows it; None and None where no frame that was tried does."""
+
+    face: Face | None
+    frame: int | None
 
 
 def find_faces(
@@ -35,7 +39,7 @@ def find_faces(
     apexes: Sequence[int],
     settings: FaceSettings,
     workers: int = 1,
-) -> list[Face | None]:
+) -> list[FoundFace]:
     """Find the face of every clip and write `out`/faces.csv.
 
     Args:
@@ -48,15 +52,16 @@ def find_faces(
         workers: number of processes.
 
     Returns:
-        the face of each clip, None where none was found.
+        what was found in each clip.
     """
     out.mkdir(parents=True, exist_ok=True)
-    parameters = face_parameters(settings)
+    parameters = finding_parameters(settings)
     tasks = {}
     for sample_id, paths, onset, apex in zip(sample_ids, clips, onsets, apexes, strict=True):
         numbers = frames_to_try(list(paths), onset, apex)
-        digest = digest_of([parameters, numbers, digest_file(paths[numbers[0]])])
-        tasks[sample_id] = sample_id, digest, {number: paths[number] for number in numbers}, settings
+        tried = {number: paths[number] for number in numbers}
+        digest = digest_of([parameters, [[number, digest_file(path)] for number, path in tried.items()]])
+        tasks[sample_id] = sample_id, digest, tried, settings
     known = read_rows(out / 'faces.csv') | read_rows(out / '.faces.csv')
     rows = {key: known[key] for key, task in tasks.items() if known.get(key, {}).get('digest') == task[1]}
     rows |= compute_rows(out / '.faces.csv', list(tasks.values()), rows, workers)
@@ -64,7 +69,12 @@ def find_faces(
         table = pd.DataFrame([rows[key] for key in sample_ids], columns=COLUMNS)
         table.to_csv(temporary, index=False, lineterminator='\n')
     (out / '.faces.csv').unlink(missing_ok=True)
-    return [Face.from_row(rows[key]) if rows[key]['frame'] else None for key in sample_ids]
+    return [found_face(rows[key]) for key in sample_ids]
+
+
+def found_face(row: dict[str, str]) -> FoundFace:
+    """Return what a row of faces.csv says."""
+    return FoundFace(Face.from_row(row), int(row['frame'])) if row['frame'] else FoundFace(None, None)
 
 
 def frames_to_try(numbers: Sequence[int], onset: int, apex: int) -> list[int]:
@@ -74,16 +84,9 @@ def frames_to_try(numbers: Sequence[int], onset: int, apex: int) -> list[int]:
 
 def compute_rows(path: Path, tasks: list[tuple], rows: dict[str, dict], workers: int) -> dict[str, dict]:
     """Compute the rows that `rows` lacks in parallel, with a progress bar, appending each to the file `path`."""
-    todo = [joblib.delayed(face_row)(*task) for task in tasks if task[0] not in rows]
-    results = joblib.Parallel(
-        n_jobs=workers,
-        batch_size=1,
-        return_as='generator_unordered',
-        initializer=follow_parent,
-        initargs=(os.getpid(),),
-    )(todo)
+    todo = [task for task in tasks if task[0] not in rows]
     new = {}
-    with closing(results), progress_bar() as bar:
+    with in_parallel(face_row, todo, workers) as results, progress_bar() as bar:
         shown = bar.add_task('faces', total=len(tasks), completed=len(rows))
         for row in results:
             append_row(path, row)
@@ -96,7 +99,7 @@ def face_row(sample_id: str, digest: str, paths: dict[int, Path], settings: Face
     """Return a clip's row, cells as text: the face in the first of `paths` that shows one; runs in a worker."""
     cv2.setNumThreads(1)
     for number, path in paths.items():
-        face = find_face(read_frames({number: path})[number], settings)
+        face = find_face(read_frame(path), settings)
         if face:
             cells = {name: str(value) for name, value in face.row().items()}
             return {'sample_id': sample_id, 'digest': digest, 'frame': str(number), **cells}

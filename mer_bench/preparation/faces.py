@@ -4,7 +4,6 @@ One transform for all frames: landmarks jitter by more than a micro-expression m
 each frame shakes.
 """
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -14,7 +13,7 @@ import numpy as np
 from mer_bench.files import digest_file
 from mer_bench.preparation.face_settings import FaceSettings
 from mer_bench.preparation.landmarks import face_landmarks, import_dlib, model_path
-from mer_bench.preparation.stabilise import rigid_motion
+from mer_bench.preparation.stabilise import VERSION as STABILISE_VERSION
 
 VERSION = 1  # of what find_face does: raised when the same picture gives another face
 
@@ -103,31 +102,19 @@ def similarity(points: np.ndarray, targets: np.ndarray) -> tuple[float, float, f
     return tuple(round(float(part), 9) for part in (turn.real, turn.imag, shift.real, shift.imag))
 
 
-def align_frames(frames: dict[int, np.ndarray], face: Face, settings: FaceSettings) -> dict[int, np.ndarray]:
-    """Return the aligned crops of a clip, {frame number: (size, size) uint8}.
+def align(frame: np.ndarray, face: Face, size: int, motion: np.ndarray | None = None) -> np.ndarray:
+    """Return the aligned crop of a frame, (size, size) uint8.
 
     Args:
-        frames: {frame number: (H, W) uint8}; the smallest number is the onset.
+        frame: (H, W) uint8.
         face: the clip's face.
-        settings: with `stabilise`, each frame is also shifted and turned so that its nose ridge meets the onset's.
+        size: height and width of the crop.
+        motion: (3, 3) of :func:`mer_bench.preparation.stabilise.rigid_motion`, taken out of the frame.
     """
-    crops = {number: warp(frame, face.transform, settings.size) for number, frame in frames.items()}
-    if not settings.stabilise:
-        return crops
-    first = min(frames)
-    return {
-        number: crop if number == first else steady(frames[number], crop, number, crops[first], face)
-        for number, crop in crops.items()
-    }
-
-
-def steady(frame: np.ndarray, crop: np.ndarray, number: int, onset: np.ndarray, face: Face) -> np.ndarray:
-    """Return the crop of `frame` without the head's motion since the crop `onset`; `crop` where noses do not match."""
-    motion = rigid_motion(onset, crop)
-    if motion is None:
-        warnings.warn(f'frame {number}: its nose does not match the onset, the head motion stays in', stacklevel=2)
-        return crop
-    return warp(frame, (np.linalg.inv(motion) @ np.vstack([face.transform, [0, 0, 1]]))[:2], len(onset))
+    transform = face.transform
+    if motion is not None:
+        transform = (np.linalg.inv(motion) @ np.vstack([transform, [0, 0, 1]]))[:2]
+    return warp(frame, transform, size)
 
 
 def warp(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
@@ -142,14 +129,21 @@ def warp(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
     return crop if n == 1 else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def face_parameters(settings: FaceSettings) -> dict:
-    """Return everything that decides how faces are found and cut, for store.json."""
-    if settings.detector == 'none':
-        return {'detector': 'none'}
+def finding_parameters(settings: FaceSettings) -> dict:
+    """Return everything that decides where a face is found."""
     model = model_path()
-    return asdict(settings) | {
+    return {
+        'detector': settings.detector,
+        'size': settings.size,
         'version': VERSION,
         'dlib': import_dlib().__version__,
         'landmarks': model.name,
         'landmarks_digest': digest_file(model),
     }
+
+
+def face_parameters(settings: FaceSettings) -> dict:
+    """Return everything that decides how faces are found and cut, for store.json."""
+    if settings.detector == 'none':
+        return {'detector': 'none'}
+    return finding_parameters(settings) | {'stabilise': STABILISE_VERSION if settings.stabilise else False}

@@ -61,8 +61,12 @@ def import_dlib() -> ModuleType:
     """Return the module dlib, which only the extra `faces` brings."""
     try:
         import dlib
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise InputError(missing(f'the package dlib ({error})')) from error
+    except ImportError as error:  # what dlib makes of a Ctrl-C while it is loaded
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise error.__cause__ from None
+        raise
     return dlib
 
 

@@ -12,6 +12,7 @@ from mer_bench.datasets.reader import DataSet, Reading, read_dataset
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
+from mer_bench.preparation.check import damaged_clips
 from mer_bench.preparation.clip_flow import ClipSource, clip_flow, units
 from mer_bench.preparation.face_pass import find_faces
 from mer_bench.preparation.face_settings import FaceSettings
@@ -33,6 +34,7 @@ def prepare_dataset(
     faces: FaceSettings,
     workers: int | None = None,
     preview: Path | None = None,
+    skip_damaged: bool = False,
 ) -> None:
     """Read a data set, find the faces, compute the flow of every clip, fill `out`.
 
@@ -44,12 +46,15 @@ def prepare_dataset(
         faces: how faces are cut out.
         workers: processes; None takes all cores.
         preview: a PNG to write with the onset frame of every clip as the flow sees it.
+        skip_damaged: read every picture first, and leave out clips of which one cannot be read.
     """
     if settings.flow == 'tvl1':
         tvl1()  # where TV-L1 is missing, say so before the work starts
     out, workers = Path(out), workers or joblib.cpu_count()
     reading = read_dataset(dataset, places)
     print_reading(dataset, reading)
+    if skip_damaged:
+        reading = leave_out_damaged(reading)
     sources = clip_sources(reading)
     with locked(out):
         if faces.detector != 'none':
@@ -118,6 +123,33 @@ def write_preview(path: Path, table: pd.DataFrame, sources: list[ClipSource], fa
     print(f'preview: {path}')
 
 
+def leave_out_damaged(reading: Reading) -> Reading:
+    """Return the reading without the clips of which a picture cannot be read."""
+    damaged = damaged_clips(reading)
+    names = damaged['subject'] + '/' + damaged['clip']
+    whole = ~reading.table['sample_id'].str.split('/', n=1).str[1].isin(names)
+    if not whole.any():
+        raise InputError(f'{reading.rows.frames}: each of {len(whole)} clips has a damaged picture; restore the frames')
+    return leave_out(reading, whole.to_numpy(), damaged.assign(detail=damaged['detail'] + ': left out'))
+
+
+def leave_out(reading: Reading, kept: np.ndarray, notes: pd.DataFrame) -> Reading:
+    """Return the reading with some of its clips alone.
+
+    Args:
+        reading: of the data set.
+        kept: for each row of the table, whether it stays, (N,) bool.
+        notes: on those that do not.
+    """
+    lost = reading.table[~kept]
+    return replace(
+        reading,
+        table=reading.table[kept].reset_index(drop=True),
+        lost=pd.concat([reading.lost, lost], ignore_index=True) if len(reading.lost) else lost,
+        notes=pd.concat([reading.notes, notes], ignore_index=True),
+    )
+
+
 def leave_out_faceless(
     reading: Reading, sources: list[ClipSource], faces: FaceSettings
 ) -> tuple[Reading, list[ClipSource]]:
@@ -134,13 +166,7 @@ def leave_out_faceless(
     lost = table[~has_face]
     notes = pd.DataFrame({'subject': lost['subject'].str.split('/').str[1], 'clip': lost['clip']})
     notes = notes.assign(kind='no face', detail=f'{faces.detector} finds no face from onset to apex: left out')
-    reading = replace(
-        reading,
-        table=table[has_face].reset_index(drop=True),
-        lost=pd.concat([reading.lost, lost], ignore_index=True) if len(reading.lost) else lost,
-        notes=pd.concat([reading.notes, notes], ignore_index=True),
-    )
-    return reading, [source for source in sources if source.face is not None]
+    return leave_out(reading, has_face, notes), [source for source in sources if source.face is not None]
 
 
 def store_parameters(

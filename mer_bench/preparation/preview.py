@@ -1,20 +1,35 @@
 """A contact sheet of the aligned faces, for the eye of whoever prepared them."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from mer_bench.errors import InputError
 from mer_bench.files import write_atomically
 from mer_bench.preparation.face_settings import FaceSettings
-from mer_bench.preparation.faces import Face, align_frames
-from mer_bench.preparation.frames import read_frames
+from mer_bench.preparation.faces import Face, align
+from mer_bench.preparation.frames import read_frame
 
 TILE = 112  # pixels
 CAPTION = 14
 PER_ROW = 10
 GREY = 128
+
+
+def check_preview(path: Path) -> None:
+    """Refuse a file that could not be written, before the work starts."""
+    if path.suffix.lower() != '.png':
+        raise InputError(f'preview {path}: expected a file name that ends in .png; rename it')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise InputError(f'preview {path}: cannot write there ({error.strerror}); give another place') from error
+    if path.is_dir():
+        raise InputError(f'preview {path}: expected the name of a file, it is a folder; give another')
 
 
 def preview_faces(
@@ -51,8 +66,8 @@ def tile(picture: Path, face: Face | None, settings: FaceSettings) -> np.ndarray
     """Return one onset frame as the flow sees it, (TILE, TILE) uint8."""
     if face is None and settings.detector != 'none':
         return caption(np.full((TILE, TILE), GREY, np.uint8), 'no face', TILE // 2)
-    frames = read_frames({0: picture})
-    crop = (align_frames(frames, face, settings) if face else frames)[0]
+    frame = read_frame(picture)
+    crop = align(frame, face, settings.size) if face else frame
     return cv2.resize(crop, (TILE, TILE), interpolation=cv2.INTER_AREA)
 
 

@@ -31,6 +31,8 @@ def raft_parameters(weights: str | Path) -> dict:
         'weights_sha256': digest_file(weights),
         'flow_updates': FLOW_UPDATES,
         'torchvision': version('torchvision'),
+        'torch': version('torch'),
+        'device': raft_device(),
     }
 
 
@@ -75,7 +77,14 @@ def load_raft(weights: str) -> tuple[str, 'nn.Module']:
     except RuntimeError as error:
         raise InputError(f'{weights}: the weights do not fit {name} of torchvision; {ADVICE}') from error
     torch.set_num_threads(1)  # as OpenCV in a worker: the processes share the cores
-    return name, model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
+    return name, model.to(raft_device()).eval()
+
+
+def raft_device() -> str:
+    """Return the kind of device that computes the flow, cuda or cpu."""
+    import torch
+
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 def architecture(state: dict[str, 'Tensor']) -> str:

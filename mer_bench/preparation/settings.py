@@ -54,11 +54,16 @@ class FlowSettings:
         self.check_raft_weights()
 
     def check_channels(self) -> None:
-        """Refuse channels that are unknown, repeated, none, or unfit for `still`."""
+        """Refuse channels that are unknown, repeated, none, or unfit for mirroring."""
         for channel in self.channels:
             check_choice('channel', channel, CHANNELS)
         if not self.channels or len(set(self.channels)) < len(self.channels):
             raise InputError(f'channels: expected one or more, each once, got {list(self.channels)}; correct the list')
+        if 'angle' in self.channels and 'magnitude' not in self.channels and not {'u', 'v'} <= set(self.channels):
+            raise InputError(
+                "channel 'angle' is 0 both where nothing moves and where all moves to the right, which must not be "
+                "mirrored alike; add 'magnitude', or both 'u' and 'v'"
+            )
         if self.flow == 'still' and self.channels[-1] in CHANGED_BY_MIRRORING:
             raise InputError(
                 f'flow still keeps its picture in the last channel, and mirroring changes the values of '

@@ -22,10 +22,11 @@ def write_report(notes: pd.DataFrame, out: Path) -> None:
 def print_reading(dataset: DataSet, reading: Reading) -> None:
     """Tell what was read and where, and how many clips are usable."""
     for sheet in reading.rows.sheets:
-        print(f'sheet: {sheet}')
+        print(f'sheet: {sheet}{", which is hidden" if sheet.hidden else ""}')
     if reading.rows.frames is not None:
         print(f'frames: {reading.rows.frames}')
-    print(f'{dataset.title}: {len(reading.rows.cells)} clips found, {len(reading.table)} usable')
+    found = len(reading.table) + len(reading.lost)
+    print(f'{dataset.title}: {found} clips found, {len(reading.table)} usable')
 
 
 def print_notes(notes: pd.DataFrame, out: Path | None, shown: int = SHOWN) -> None:
@@ -35,7 +36,7 @@ def print_notes(notes: pd.DataFrame, out: Path | None, shown: int = SHOWN) -> No
     kinds = notes['kind'].value_counts(sort=False)
     print(', '.join(f'{kind}: {number}' for kind, number in kinds.items()))
     for note in notes.head(shown).itertuples():
-        print(f'  {note.subject} {note.clip}: {note.kind}: {note.detail}')
+        print('  ' + ': '.join(filter(None, [f'{note.subject} {note.clip}'.strip(), note.kind, note.detail])))
     if len(notes) > shown:
         print(f'  and {len(notes) - shown} more{f" in {out / REPORT}" if out else ""}')
 

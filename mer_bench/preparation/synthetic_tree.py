@@ -1,5 +1,6 @@
 """Writes a raw tree of procedural faces, with a progress bar."""
 
+import shlex
 from pathlib import Path
 
 from mer_bench.datasets.synthetic import write_synthetic_tree
@@ -22,4 +23,5 @@ def write_synthetic(
             progress=lambda done, _: bar.update(shown, completed=done),
         )
     print(f'{subjects * clips} synthetic clips of {subjects} subjects in {out}')
-    print(f'next: python tools/prepare.py {like} --raw {out} --out {out}_prepared')
+    raw, prepared = shlex.quote(str(out)), shlex.quote(f'{out}_prepared')
+    print(f'next: python tools/prepare.py {like} --raw {raw} --out {prepared}')

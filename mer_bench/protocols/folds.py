@@ -35,11 +35,11 @@ def make_folds(annotations: pd.DataFrame, rule: str | Mapping) -> list[Fold]:
     """
     kind, n_splits = read_rule(rule)
     check_persons(annotations)
-    if kind == 'loso':
-        return leave_one_subject_out(annotations)
-    if kind == 'leave_one_dataset_out':
-        return leave_one_dataset_out(annotations)
-    return group_kfold(annotations, n_splits)
+    if kind == 'group_kfold':
+        return group_kfold(annotations, n_splits)
+    folds = leave_one_subject_out(annotations) if kind == 'loso' else leave_one_dataset_out(annotations)
+    check_folders(folds)
+    return folds
 
 
 def fold_title(rule: str | Mapping) -> str:
@@ -83,6 +83,18 @@ def check_persons(annotations: pd.DataFrame) -> None:
         )
 
 
+def check_folders(folds: list[Fold]) -> None:
+    """Refuse two folds that would be kept in one folder, as those of the subjects a/b_c and a_b/c."""
+    name_of: dict[str, str] = {}
+    for fold in folds:
+        if fold.folder in name_of:
+            raise InputError(
+                f'folds: expected a folder for each, found {fold.folder} for {name_of[fold.folder]} and {fold.name}; '
+                'rename one of them'
+            )
+        name_of[fold.folder] = fold.name
+
+
 def leave_one_subject_out(annotations: pd.DataFrame) -> list[Fold]:
     """One fold a subject, in the order of the subjects' names."""
     return _leave_one_out(annotations, 'subject', 'leave-one-subject-out needs at least 2 subjects')
@@ -94,8 +106,8 @@ def leave_one_dataset_out(annotations: pd.DataFrame) -> list[Fold]:
 
 
 def group_kfold(annotations: pd.DataFrame, n_splits: int) -> list[Fold]:
-    """`n_splits` folds by subject, called fold01, fold02, ...; the order of the rows does not change them."""
-    subjects = annotations['subject'].sort_values()
+    """`n_splits` folds by subject, fold01, fold02, ...: those of scikit-learn, whose version is in the record."""
+    subjects = annotations['subject']
     if n_splits > subjects.nunique():
         raise InputError(
             f'folds: expected at most as many folds as subjects ({subjects.nunique()}), found n_splits {n_splits}; '

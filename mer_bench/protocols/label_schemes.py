@@ -1,8 +1,8 @@
 """Label schemes: which clips a protocol uses, and the class of each.
 
 A scheme is a list of rules (data set, column, value -> label), each with its source, in label_schemes.csv; the clips
-that a protocol leaves out for another reason stand in excluded_clips.csv. An own scheme is a csv of the same columns,
-with an own excluded_clips.csv beside it where one is needed.
+that a protocol leaves out for another reason stand in excluded_clips.csv. The value `*` is any other value, an empty
+one too. An own scheme is a csv of the same columns, with an own excluded_clips.csv beside it where one is needed.
 """
 
 from dataclasses import dataclass
@@ -14,21 +14,26 @@ import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_of
-from mer_bench.protocols.scheme_rules import Rule, read_cells, read_rules
+from mer_bench.protocols.excluded_clips import EXCLUDED_CLIPS, read_excluded
+from mer_bench.protocols.scheme_rules import ANY, Rule, read_cells, read_rules
 
 SCHEMES = Path(__file__).with_name('label_schemes.csv')
-EXCLUDED_CLIPS = 'excluded_clips.csv'
-EXCLUDED_COLUMNS = ['scheme', 'dataset', 'subject', 'clip', 'reason']
 
 
 @dataclass(frozen=True)
 class LabelScheme:
-    """The classes in the order of their numbers, the rules, and (sample_id, reason) of the clips left out."""
+    """The classes in the order of their numbers, the rules, (sample_id, reason) of the clips left out, and the csv."""
 
     name: str
     classes: tuple[str, ...]
     rules: tuple[Rule, ...]
-    excluded: tuple[tuple[str, str], ...] = ()
+    excluded: tuple[tuple[str, str], ...]
+    path: Path
+
+    @property
+    def built_in(self) -> bool:
+        """Whether this is a scheme of ours, and not an own one that may bear the same name."""
+        return self.path == SCHEMES
 
     @property
     def digest(self) -> str:
@@ -63,23 +68,13 @@ def make_scheme(name: str, table: pd.DataFrame, path: Path) -> LabelScheme:
     """Return the scheme of the rows of a csv; classes are numbered in the order of first appearance."""
     rules = read_rules(table, path)
     classes = tuple(dict.fromkeys(rule.label for rule in rules))
-    return LabelScheme(name, classes, rules, read_excluded(path.with_name(EXCLUDED_CLIPS), name))
+    return LabelScheme(name, classes, rules, read_excluded(path.with_name(EXCLUDED_CLIPS), name), path)
 
 
 @lru_cache
 def built_in_rules() -> pd.DataFrame:
     """Return label_schemes.csv."""
     return read_cells(SCHEMES, ['scheme', *Rule._fields])
-
-
-def read_excluded(path: Path, scheme: str) -> tuple[tuple[str, str], ...]:
-    """Return (sample_id, reason) of the clips that a scheme leaves out; none if there is no file."""
-    if not path.is_file():
-        return ()
-    clips = read_cells(path, EXCLUDED_COLUMNS)
-    clips = clips[clips['scheme'] == scheme]
-    sample_ids = clips['dataset'] + '/' + clips['subject'] + '/' + clips['clip']
-    return tuple(zip(sample_ids, clips['reason'], strict=True))
 
 
 def apply_scheme(annotations: pd.DataFrame, scheme: LabelScheme) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -95,7 +90,8 @@ def apply_scheme(annotations: pd.DataFrame, scheme: LabelScheme) -> tuple[pd.Dat
     labels, reasons = [], []
     for clip in annotations.to_dict('records'):
         column = column_of.get(clip['dataset'])
-        label = label_of.get((clip['dataset'], column, clip.get(column)))
+        where = (clip['dataset'], column)
+        label = label_of.get((*where, clip.get(column)), label_of.get((*where, ANY)))
         if clip['sample_id'] in excluded:
             reason = excluded[clip['sample_id']]
         elif column is None:

@@ -9,6 +9,9 @@ from mer_bench.protocols.label_schemes import LabelScheme, apply_scheme, load_sc
 from mer_bench.protocols.scheme_rules import read_cells
 
 COUNTS = Path(__file__).with_name('official_counts.csv')
+WHOLE = 'full'  # the row of all data sets of a scheme together
+# Not counts of classes, but all rows of the sheets as a protocol of action units took them.
+TITLES = {'composite_4class': 'rows of CD6ME'}
 COLUMNS = ['scheme', 'dataset', 'label', 'clips', 'subjects', 'source']
 DIFFERENCES = ['dataset', 'label', 'quantity', 'official', 'found', 'source']
 
@@ -23,11 +26,11 @@ def count_classes(kept: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
 
 
 def compare_counts(kept: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
-    """Return the differences to the official counts, for the data sets that are present.
+    """Return the differences to the official counts, for the data sets that are present, and in full with all of them.
 
     Args:
         kept: the clips that :func:`~mer_bench.protocols.label_schemes.apply_scheme` keeps.
-        scheme: one without official counts gives no differences.
+        scheme: one without official counts, as every own one, gives no differences.
 
     Returns:
         One row per difference: dataset, label (empty for the whole data set), quantity (clips or subjects), official,
@@ -35,7 +38,7 @@ def compare_counts(kept: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
     """
     rows = []
     for cell in official_counts(scheme, kept).to_dict('records'):
-        clips = kept[kept['dataset'] == cell['dataset']]
+        clips = kept if cell['dataset'] == WHOLE else kept[kept['dataset'] == cell['dataset']]
         if cell['label']:
             clips = clips[clips['label'] == cell['label']]
         for quantity, found in (('clips', len(clips)), ('subjects', clips['subject'].nunique())):
@@ -46,8 +49,26 @@ def compare_counts(kept: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
 
 def official_counts(scheme: LabelScheme, kept: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of official_counts.csv of this scheme and of the data sets in `kept`, all cells text."""
+    counts = counts_of(scheme)
+    wanted = {*kept['dataset']} if absent_datasets(kept, scheme) else {*kept['dataset'], WHOLE}
+    return counts[counts['dataset'].isin(wanted)]
+
+
+def counts_of(scheme: LabelScheme) -> pd.DataFrame:
+    """Return all rows of a built-in scheme; none of an own one, whatever its name."""
     counts = read_cells(COUNTS, COLUMNS)
-    return counts[(counts['scheme'] == scheme.name) & counts['dataset'].isin(kept['dataset'])]
+    return counts[(counts['scheme'] == scheme.name) & scheme.built_in]
+
+
+def absent_datasets(kept: pd.DataFrame, scheme: LabelScheme) -> list[str]:
+    """Return the data sets without a clip in use, where the scheme has counts of all its data sets together."""
+    datasets = set(counts_of(scheme)['dataset'])
+    return sorted(datasets - {WHOLE, *kept['dataset']}) if WHOLE in datasets else []
+
+
+def counts_title(scheme: LabelScheme) -> str:
+    """Return what the counts of a scheme are."""
+    return TITLES.get(scheme.name, f'official counts of {scheme.name}')
 
 
 def official_note(kept: pd.DataFrame, scheme: LabelScheme) -> str | None:
@@ -56,8 +77,21 @@ def official_note(kept: pd.DataFrame, scheme: LabelScheme) -> str | None:
     if differences.empty:
         return None
     return (
-        f'note: these are not the official counts of {scheme.name}, which stand in brackets: '
+        f'note: these are not the {counts_title(scheme)}, which stand in brackets: '
         f'{format_differences(differences)}; scores will not compare with published ones'
+    )
+
+
+def absence_note(kept: pd.DataFrame, scheme: LabelScheme) -> str | None:
+    """Say in one sentence of which data sets of the official counts no clip is in use, if there are such."""
+    absent = absent_datasets(kept, scheme)
+    if not absent:
+        return None
+    counts = counts_of(scheme)
+    whole = counts[counts['dataset'] == WHOLE].iloc[0]
+    return (
+        f'note: no clip of {", ".join(absent)} is in use; the {whole.clips} clips of {whole.subjects} subjects of '
+        f'{scheme.name} have them too'
     )
 
 
@@ -73,13 +107,16 @@ def format_differences(differences: pd.DataFrame) -> str:
 def official_summary(annotations: pd.DataFrame, lost: pd.DataFrame | None = None) -> str:
     """Compare a whole annotation table with every scheme that has official counts of its data sets; '' if none has.
 
+    Counts that are not official ones of classes (TITLES) are left out.
+
     Args:
         annotations: the annotation table.
         lost: rows of clips that could not be prepared; those that a scheme would use are named below its difference.
     """
     counts = read_cells(COUNTS, COLUMNS)
     lines = []
-    for name in counts.loc[counts['dataset'].isin(annotations['dataset']), 'scheme'].unique():
+    names = counts.loc[counts['dataset'].isin(annotations['dataset']), 'scheme'].unique()
+    for name in [name for name in names if name not in TITLES]:
         scheme = load_scheme(name)
         kept = clips_in_use(annotations, scheme)
         if kept.empty:

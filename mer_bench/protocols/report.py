@@ -6,21 +6,32 @@ import pandas as pd
 from tabulate import tabulate
 
 from mer_bench.protocols.action_units import parse_action_units
+from mer_bench.protocols.excluded_clips import absent_clips
 from mer_bench.protocols.folds import Fold, fold_title
 from mer_bench.protocols.label_schemes import LabelScheme
-from mer_bench.protocols.official_counts import count_classes, official_counts, official_note
+from mer_bench.protocols.official_counts import (
+    WHOLE,
+    absence_note,
+    count_classes,
+    counts_title,
+    official_counts,
+    official_note,
+)
 
 
 def format_protocol(
     kept: pd.DataFrame, dropped: pd.DataFrame, scheme: LabelScheme, folds: list[Fold], rule: str | Mapping
 ) -> str:
-    """Lay out what `apply_scheme` and `make_folds` return."""
+    """Lay out what `select_clips` and `make_folds` return."""
+    counts = count_classes(kept, scheme)
     parts = [
         f'{scheme.name}, {len(scheme.classes)} classes',
-        tabulate(count_classes(kept, scheme), headers='keys'),
+        tabulate(counts, headers='keys'),
+        '\n'.join(f'note: class {name} has no clip in these data' for name in scheme.classes if not counts[name].any()),
         format_official(kept, scheme),
         format_folds(kept, folds, rule),
         format_dropped(dropped),
+        format_excluded(kept, dropped, scheme),
         format_action_units(kept),
     ]
     return '\n\n'.join(part for part in parts if part)
@@ -28,10 +39,15 @@ def format_protocol(
 
 def format_official(kept: pd.DataFrame, scheme: LabelScheme) -> str:
     """Say whether the counts are the official ones, and of which data sets none are known."""
-    known = set(official_counts(scheme, kept)['dataset'])
+    known = set(official_counts(scheme, kept)['dataset']) - {WHOLE}
     unknown = sorted(set(kept['dataset']) - known)
-    lines = [official_note(kept, scheme) or f'official counts: the same ({", ".join(sorted(known))})'] if known else []
-    return '\n'.join([*lines, f'official counts: none known for {", ".join(unknown)}'] if unknown else lines)
+    same = f'{counts_title(scheme)}: the same ({", ".join(sorted(known))})'
+    lines = [
+        (official_note(kept, scheme) or same) if known else None,
+        f'{counts_title(scheme)}: none known for {", ".join(unknown)}' if unknown else None,
+        absence_note(kept, scheme),
+    ]
+    return '\n'.join(line for line in lines if line)
 
 
 def fold_sizes(kept: pd.DataFrame, folds: list[Fold]) -> pd.DataFrame:
@@ -58,6 +74,15 @@ def format_dropped(dropped: pd.DataFrame) -> str:
     counts = dropped.groupby([datasets, 'reason']).size().reset_index(name='clips')
     table = tabulate(counts[['dataset', 'clips', 'reason']], headers='keys', showindex=False)
     return f'left out: {len(dropped)} clips\n{table}'
+
+
+def format_excluded(kept: pd.DataFrame, dropped: pd.DataFrame, scheme: LabelScheme) -> str:
+    """Name the clips that the scheme leaves out by name, and those of them that the data lack; '' where none are."""
+    excluded = dropped[dropped['sample_id'].isin(dict(scheme.excluded))]
+    absent = absent_clips(scheme.excluded, pd.concat([kept['sample_id'], dropped['sample_id']]))
+    lines = [f'  {clip.sample_id}: {clip.reason}' for clip in excluded.itertuples()]
+    lines += [f'  {sample_id}: not in these data' for sample_id in absent]
+    return '\n'.join(['left out by name:', *lines]) if lines else ''
 
 
 def format_action_units(kept: pd.DataFrame) -> str:

@@ -8,11 +8,12 @@ import pandas as pd
 from mer_bench.datasets.spellings import OBJECTIVE_CLASSES
 from mer_bench.errors import InputError
 
+ANY = '*'  # the value of a rule for every value that no other rule of its data set names
 NOT_A_LABEL = ('nan', 'none', '<na>', 'full')  # predictions and scores read these as no label and as the whole table
 
 
 class Rule(NamedTuple):
-    """Clips of `dataset` whose `column` (emotion or objective_class) holds `value` get the class `label`."""
+    """Clips of `dataset` whose `column` (emotion or objective_class) holds `value` (or ANY) get the class `label`."""
 
     dataset: str
     column: str
@@ -58,7 +59,7 @@ def find_fault(rule: Rule) -> str | None:
         return 'expected no empty cell'
     if rule.column not in ('emotion', 'objective_class'):
         return f'expected the column emotion or objective_class, found {rule.column}'
-    if rule.column == 'objective_class' and rule.value not in OBJECTIVE_CLASSES:
+    if rule.column == 'objective_class' and rule.value not in (*OBJECTIVE_CLASSES, ANY):
         return f'expected an objective class I to VII, found {rule.value}'
     if rule.column == 'emotion' and rule.value != rule.value.lower():
         return f'expected the emotion in lower case as in annotations.csv, found {rule.value}'

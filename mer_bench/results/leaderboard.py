@@ -9,7 +9,8 @@ import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import score_action_units
-from mer_bench.evaluation.statistics import mean_bootstrap
+from mer_bench.evaluation.metrics import mean_of_datasets
+from mer_bench.evaluation.statistics import SCORES, mean_bootstrap
 from mer_bench.files import digest_of, write_atomically
 from mer_bench.results.markdown import distinct, format_leaderboard, slices_of
 from mer_bench.results.record import find_records
@@ -119,7 +120,7 @@ def summarise(runs: list[Run], settings: str) -> dict:
         **_mean_scores(runs, 'full', ''),
         'uf1_low': low,
         'uf1_high': high,
-        **_action_unit_scores(runs),
+        **_action_unit_scores(runs, datasets),
         'clips': record['n_clips'],
         'subjects': runs[0].scores['full']['n_subjects'],
         'seeds': len(runs),
@@ -144,22 +145,28 @@ def _with_digest(file: dict) -> str:
 
 def _mean_scores(runs: list[Run], part: str, prefix: str) -> dict:
     """Average the scores of one part ('full' or a data set) over the seeds; the deviation is that of a sample."""
-    summary = {}
-    for name in ('accuracy', 'uf1', 'uar', 'macro_precision'):
-        values = [run.scores[part][name] for run in runs]
-        summary[prefix + name] = float(np.mean(values))
-        summary[f'{prefix}{name}_sd'] = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return summary
+    return _over_seeds({prefix + name: [run.scores[part][name] for run in runs] for name in SCORES})
 
 
-def _action_unit_scores(runs: list[Run]) -> dict:
-    """Average the mean F1 of the action units over the seeds; nothing where a run predicts none."""
+def _action_unit_scores(runs: list[Run], datasets: list[str]) -> dict:
+    """Average the mean F1 of the action units over the seeds; nothing where a run predicts none, or no clip has any."""
     if not all('action_units' in run.predictions for run in runs):
         return {}
-    values = [score_action_units(run.predictions)['full']['f1'] for run in runs]
-    if None in values:  # no clip shows a unit
+    tables = [score_action_units(run.predictions) for run in runs]
+    if tables[0]['full'] is None:
         return {}
-    return {'au_f1': float(np.mean(values)), 'au_f1_sd': float(np.std(values, ddof=1)) if len(values) > 1 else None}
+    scores = {f'{name}_au_f1': [table[name]['f1'] for table in tables] for name in datasets if tables[0][name]}
+    full = {'au_f1': [table['full']['f1'] for table in tables]}
+    return _over_seeds(full | {'au_f1_mean': [mean_of_datasets(table, 'f1') for table in tables]} | scores)
+
+
+def _over_seeds(values: dict[str, list[float]]) -> dict:
+    """Return the mean of each score and, as `<score>_sd`, its standard deviation, None for one seed."""
+    means = {}
+    for name, seeds in values.items():
+        means[name] = float(np.mean(seeds))
+        means[f'{name}_sd'] = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None
+    return means
 
 
 def _check_seeds_differ(runs: list[Run]) -> None:

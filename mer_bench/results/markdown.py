@@ -36,6 +36,8 @@ def _section(runs: list[Run], rows: list[dict]) -> str:
     blocks = [heading, _table(HEADERS, [_main_row(row) for row in rows])]
     if slices_of(runs[0]):
         blocks += _slices(runs[0], rows)
+    if any('au_f1' in row for row in rows):
+        blocks += _action_units(runs[0], rows)
     blocks += [_notes(runs, rows), 'How each row was made:', _making(rows)]
     return '\n\n'.join(blocks)
 
@@ -54,6 +56,8 @@ def _main_row(row: dict) -> list:
 
 
 def _score(row: dict, name: str) -> str:
+    if name not in row:
+        return '-'
     deviation = row[f'{name}_sd']
     return f'{row[name]:.4f}' + ('' if deviation is None else f' ± {deviation:.4f}')
 
@@ -81,6 +85,16 @@ def _slices(run: Run, rows: list[dict]) -> list[str]:
     headers = ('method', *(f'{name} {score}' for name, score in columns))
     cells = [[row['method'], *(_score(row, f'{name}_{score.lower()}') for name, score in columns)] for row in rows]
     return [f'The same predictions per data set (clips: {clips}):', _table(headers, cells)]
+
+
+def _action_units(run: Run, rows: list[dict]) -> list[str]:
+    columns = {'mean F1': 'au_f1'}
+    if slices_of(run):
+        columns |= {'mean of data sets': 'au_f1_mean', **{name: f'{name}_au_f1' for name in slices_of(run)}}
+    cells = [[row['method'], *(_score(row, key) for key in columns.values())] for row in rows]
+    caption = 'Action units: the mean over the units of their F1 at threshold 0.5, pooled'
+    caption += ', and of each data set:' if slices_of(run) else ':'
+    return [caption, _table(('method', *columns), cells)]
 
 
 def _notes(runs: list[Run], rows: list[dict]) -> str:

@@ -9,9 +9,10 @@ import pandas as pd
 from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
+from mer_bench.evaluation.statistics import SCORES
 from mer_bench.results.record import read_record
 
-POINT_SCORES = ('n', 'accuracy', 'uf1', 'uar', 'macro_precision', 'confusion_matrix')
+POINT_SCORES = ('n', *SCORES, 'confusion_matrix')
 
 
 @dataclass(frozen=True)

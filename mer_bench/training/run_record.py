@@ -28,6 +28,7 @@ from mer_bench.protocols.folds import fold_title
 from mer_bench.results.record import SCHEMA_VERSION
 from mer_bench.training.device import uses_amp
 from mer_bench.training.experiment import Experiment
+from mer_bench.training.method import Method
 
 MODULES = dict(
     torch=torch,
@@ -54,7 +55,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         config=dict(name=method.config_name, text=method.text, digest=method.digest),
         overrides=method.overrides,
         pretrained=_pretrained(method.cfg),
-        protocol=f'{fold_title(method.cfg.folds)}, {method.scheme.name}',
+        protocol=describe_protocol(method),
         label_scheme=dict(name=method.scheme.name, digest=method.scheme.digest),
         dataset=method.cfg.dataset,
         classes=list(method.cfg.classes),
@@ -77,6 +78,13 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         synthetic=bool(info['synthetic']),
         epoch_rule='last',
     )
+
+
+def describe_protocol(method: Method) -> str:
+    """Name all that two runs must share to be compared: folds, label scheme and action units."""
+    units = method.cfg.action_units
+    scored = f', action units {" ".join(map(str, units))}' if units else ''
+    return f'{fold_title(method.cfg.folds)}, {method.scheme.name}{scored}'
 
 
 def build_model(cfg) -> BaseModel:

@@ -18,13 +18,13 @@ CD6ME = {
 }
 
 
-def always_all_units():
-    """A table with those numbers whose predictions say that every unit is there."""
+def always_all_units(without=''):
+    """A table with those numbers whose predictions say that every unit is there; `without`: the cell of no unit."""
     rows = []
     for dataset, (n, clips) in CD6ME.items():
         for i in range(n):
             shown = [unit for unit, number in zip(CD6ME_UNITS, clips, strict=True) if i < number]
-            rows.append({'dataset': dataset, 'action_units': '+'.join(map(str, shown))})
+            rows.append({'dataset': dataset, 'action_units': '+'.join(map(str, shown)) or without})
     return pd.DataFrame(rows).assign(**{f'action_units_score_{unit}': 0.9 for unit in CD6ME_UNITS})
 
 
@@ -33,17 +33,19 @@ def predictions(*rows):
     return pd.DataFrame(rows, columns=columns)
 
 
-def test_answering_every_unit_gives_the_published_f1():
-    # the authors' notebook prints these percentages for the constant answer
-    full = score_action_units(always_all_units())['full']
+@pytest.mark.parametrize('without', ['', '?'])
+def test_answering_every_unit_gives_the_published_f1(without):
+    # the authors' notebook prints these percentages for the constant answer; their unknown cells count as none
+    full = score_action_units(always_all_units(without))['full']
     published = [26.04, 24.23, 51.70, 12.38, 5.74, 22.08, 10.89, 7.12, 15.95, 24.00, 4.99, 8.12]
     assert full['n'] == 2031
     assert [round(100 * value, 2) for value in full['f1_per_unit'].values()] == published
     assert round(100 * full['f1'], 2) == 17.77
 
 
-def test_a_data_set_is_scored_by_itself_and_a_unit_it_lacks_counts_as_zero():
-    table = score_action_units(always_all_units())
+@pytest.mark.parametrize('without', ['', '?'])
+def test_a_data_set_is_scored_by_itself_and_a_unit_it_lacks_counts_as_zero(without):
+    table = score_action_units(always_all_units(without))
     published = {'casme': 16.08, 'casme2': 19.40, 'samm': 15.33, '4dme': 20.16, 'mmew': 20.72, 'casme3': 15.12}
     assert {name: round(100 * table[name]['f1'], 2) for name in published} == published
     assert table['casme']['f1_per_unit']['5'] == 0
@@ -60,12 +62,20 @@ def test_f1_by_hand_at_the_threshold():
     assert full['f1'] == 0.5
 
 
-def test_an_unknown_truth_is_left_out():
-    frame = predictions(('samm', '4', 0.9, 0.1), ('samm', '?', 0.9, 0.9), ('casme2', '?', 0.9, 0.9))
+def test_an_unknown_truth_counts_as_none():
+    table = score_action_units(predictions(('samm', '4', 0.9, 0.1), ('samm', '?', 0.9, 0.1)))
+    assert (table['full']['n'], table['full']['n_unknown']) == (2, 1)
+    # one hit, one false alarm: 2 * 1 / (1 + 2)
+    assert table['full']['f1_per_unit'] == {'4': pytest.approx(2 / 3), '12': 0}
+
+
+def test_a_data_set_without_action_units_is_left_out():
+    frame = predictions(('samm', '4', 0.9, 0.1), ('smic', '?', 0.9, 0.9), ('smic', '?', 0.9, 0.9))
     table = score_action_units(frame)
-    assert (table['full']['n'], table['full']['n_unknown']) == (1, 2)
-    assert table['full']['f1_per_unit']['4'] == 1
-    assert (table['casme2']['n'], table['casme2']['f1']) == (0, 0)
+    assert list(table) == ['full', 'samm', 'smic']
+    assert table['smic'] is None
+    assert table['full'] == table['samm']
+    assert score_action_units(frame[1:]) == {'full': None, 'smic': None}
 
 
 @pytest.mark.parametrize('column', ['action_units', 'action_units_score_4'])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.metrics import score_table, scores
+from mer_bench.evaluation.metrics import mean_of_datasets, score_table, scores
 
 NAMES = ['negative', 'positive', 'surprise']
 
@@ -30,6 +30,7 @@ def test_scores_of_a_small_matrix_by_hand():
     # F1 = 2 TP / (truth + answers)
     assert result['f1_per_class'] == pytest.approx({'negative': 12 / 17, 'positive': 8 / 13, 'surprise': 8 / 10})
     assert result['uf1'] == pytest.approx((12 / 17 + 8 / 13 + 8 / 10) / 3)
+    assert result['weighted_f1'] == pytest.approx((10 * 12 / 17 + 5 * 8 / 13 + 5 * 8 / 10) / 20)
     assert result['recall_per_class'] == pytest.approx({'negative': 0.6, 'positive': 0.8, 'surprise': 0.8})
     assert result['confusion_matrix'] == [[6, 3, 1], [1, 4, 0], [0, 1, 4]]
 
@@ -71,6 +72,14 @@ def test_a_class_without_clips_counts_as_zero_in_its_slice():
     assert list(table) == ['full', 'samm', 'smic']
     assert (table['samm']['accuracy'], table['samm']['uf1'], table['samm']['uar']) == (1, 0.5, 0.5)
     assert table['samm']['confusion_matrix'] == [[3, 0], [0, 0]]
+
+
+def test_the_mean_of_data_sets_weighs_each_alike_whatever_its_size():
+    # 6 clips all right, 2 clips all wrong: pooled 6/8, mean 1/2
+    frame = pd.concat([table_of([[3, 0], [0, 3]], [0, 1]), table_of([[0, 1], [1, 0]], [0, 1], dataset='samm')])
+    table = score_table(frame, [0, 1])
+    assert table['full']['accuracy'] == 6 / 8
+    assert (mean_of_datasets(table, 'accuracy'), mean_of_datasets(table, 'uf1')) == (0.5, 0.5)
 
 
 def test_a_single_data_set_has_its_slice_too():

@@ -30,12 +30,14 @@ def random_table(n_subjects, seed=0, clips=6, skill=0.6):
 
 def sklearn_scores(frame):
     options = {'labels': CLASSES, 'average': 'macro', 'zero_division': 0}
+    weighted = options | {'average': 'weighted'}
     pair = frame['y_true'], frame['y_pred']
     return {
         'accuracy': accuracy_score(*pair),
         'uf1': f1_score(*pair, **options),
         'uar': recall_score(*pair, **options),
         'macro_precision': precision_score(*pair, **options),
+        'weighted_f1': f1_score(*pair, **weighted),
     }
 
 

@@ -26,6 +26,11 @@ from mer_bench.protocols.action_units import (
         ('AUR2+12+45', (2, 12, 45)),
         ('AU4(k)+L7', (7,)),
         ('14b', (14,)),
+        ('AU 12 (R)', (12,)),
+        ('4\uff0b7', (4, 7)),  # a full-width plus
+        ('12RA', (12,)),
+        ('0+4', (4,)),
+        ('AU0', ()),
         ('0', ()),
         ('none', ()),
     ],

@@ -98,6 +98,13 @@ def test_a_single_group_is_refused(rule, need):
         make_folds(TABLE[:1], rule)
 
 
+def test_two_folds_of_one_folder_are_refused():
+    table = pd.DataFrame([clip_row(dataset, subject, 'c') for dataset, subject in (('a', 'b_c'), ('a_b', 'c'))])
+    with pytest.raises(InputError, match='found a_b_c for a/b_c and a_b/c; rename one of them'):
+        make_folds(table, 'loso')
+    assert len(make_folds(table, 'leave_one_dataset_out')) == 2
+
+
 @pytest.mark.parametrize('other', ['smic_vis', 'smic_nir', 'smic_e_hs'])
 @pytest.mark.parametrize('rule', RULES, ids=str)
 def test_two_parts_of_smic_show_the_same_persons_and_are_refused(rule, other):

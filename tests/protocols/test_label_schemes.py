@@ -43,8 +43,26 @@ def test_every_clip_is_kept_or_dropped_once(name):
     rule_of = {rule[:3]: rule.label for rule in scheme.rules}
     columns = {rule.dataset: rule.column for rule in scheme.rules}
     for clip in kept.to_dict('records'):
-        column = columns[clip['dataset']]
-        assert clip['label'] == rule_of[clip['dataset'], column, clip[column]]
+        rule = (clip['dataset'], columns[clip['dataset']], clip[columns[clip['dataset']]])
+        assert clip['label'] == (rule_of[rule] if rule in rule_of else rule_of[(*rule[:2], '*')])
+
+
+def test_a_star_is_any_other_value_and_an_empty_one_too(tmp_path):
+    text = HEADER + 'smic,emotion,*,rest\nsmic,emotion,surprise,surprise\nsamm,objective_class,*,rest\n'
+    scheme = load_scheme(write_scheme(tmp_path, text))
+    table = table_of(('smic', 'tense'), ('smic', 'surprise'), ('smic', ''), ('samm', 'anger'), ('casme2', 'fear'))
+    kept, dropped = apply_scheme(table.assign(objective_class=''), scheme)
+    assert kept['label'].tolist() == ['rest', 'surprise', 'rest', 'rest']
+    assert dropped['reason'].tolist() == ["data set 'casme2' is not in own"]
+
+
+@pytest.mark.parametrize('dataset', sorted({rule.dataset for rule in load_scheme('composite_4class').rules}))
+def test_the_composite_of_action_units_loses_no_clip(dataset):
+    # CD6ME scores every row: others, tense, two emotions at once, what no sheet was seen with, no emotion
+    table = table_of(*[(dataset, emotion) for emotion in ('others', 'tense', 'positive+surprise', 'helpless', '')])
+    kept, dropped = apply_scheme(table, load_scheme('composite_4class'))
+    assert set(kept['label']) == {'others'}
+    assert dropped.empty
 
 
 def test_kept_clips_stand_in_their_order_with_all_their_columns():

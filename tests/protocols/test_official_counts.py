@@ -6,11 +6,14 @@ from mer_bench.protocols.label_schemes import apply_scheme, load_scheme, scheme_
 from mer_bench.protocols.official_counts import (
     COLUMNS,
     COUNTS,
+    WHOLE,
+    absence_note,
     compare_counts,
     count_classes,
     official_note,
     official_summary,
 )
+from mer_bench.protocols.report import format_official
 from mer_bench.protocols.scheme_rules import read_cells
 from tests.protocols.protocol_tables import sheet_table
 
@@ -65,7 +68,10 @@ def test_a_missing_clip_and_a_missing_subject_are_differences():
     smic = sheet_table('smic', 16)
     gone = smic[smic['subject'] == 'smic/sub01']['emotion'].value_counts()
     rows = compare_counts(lost, MEGC2019).set_index(['label', 'quantity'])
-    assert set(rows['dataset']) == {'smic'}
+    assert set(rows['dataset']) == {'smic', 'full'}
+    full = rows[rows['dataset'] == 'full']
+    assert full[['official', 'found']].values.tolist() == [[442, 442 - gone.sum()], [68, 67]]
+    rows = rows[rows['dataset'] == 'smic']
     assert rows.loc[('negative', 'clips'), ['official', 'found']].tolist() == [70, 70 - gone['negative']]
     assert rows.loc[('', 'clips'), ['official', 'found']].tolist() == [164, 164 - gone.sum()]
     assert rows.loc[('', 'subjects'), ['official', 'found']].tolist() == [16, 15]
@@ -81,12 +87,11 @@ def test_the_note_names_what_differs_and_only_that():
 
 
 def test_the_summary_of_a_table_compares_every_scheme_that_its_columns_allow():
-    # CASME II without objective classes; CD6ME counts the 256 rows of a newer sheet
+    # CASME II without objective classes; the rows of CD6ME are no official counts of classes
     lines = official_summary(sheet_table('casme2', 26)).splitlines()[1:]
     assert [line.strip() for line in lines if 'counted in' not in line] == [
         'megc2019_3class: casme2 subjects 26 (24)',
         'casme2_5class: 246 clips of 26 subjects, the same',
-        'composite_4class: casme2 clips 255 (256)',
     ]
     assert official_summary(sheet_table('another', 2, counts={'surprise': 3})) == ''
 
@@ -95,13 +100,36 @@ def test_a_lost_clip_is_named_below_the_schemes_that_would_use_it():
     table = sheet_table('casme2', 26)
     others = table.index[table['emotion'] == 'others'][0]
     text = official_summary(table.drop(others), table.loc[[others]])
-    assert text.count(f'lost: {table.loc[others, "sample_id"]} (others)') == 2
+    assert text.count(f'lost: {table.loc[others, "sample_id"]} (others)') == 1
     assert 'casme2_5class: casme2 others clips 98 (99), clips 245 (246)' in text
 
 
-def test_only_data_sets_that_are_there_are_compared():
+def test_only_data_sets_that_are_there_are_compared_and_the_others_are_named():
     kept, _ = apply_scheme(sheet_table('smic', 16), MEGC2019)
     assert compare_counts(kept, MEGC2019).empty
+    note = absence_note(kept, MEGC2019)
+    assert note.startswith('note: no clip of casme2, samm is in use; the 442 clips of 68 subjects of megc2019_3class')
+    assert absence_note(apply_scheme(composite(), MEGC2019)[0], MEGC2019) is None
+    # the parts of SMIC are no composite
+    assert absence_note(kept, load_scheme('smic_3class')) is None
+
+
+def test_an_own_scheme_of_the_same_name_has_no_official_counts(tmp_path):
+    (tmp_path / 'smic_3class.csv').write_text(
+        'dataset,column,value,label\nsmic,emotion,*,rest\nsmic,emotion,surprise,surprise\n'
+    )
+    own = load_scheme(tmp_path / 'smic_3class.csv')
+    kept, _ = apply_scheme(sheet_table('smic', 16)[:9], own)
+    assert compare_counts(kept, own).empty
+    assert len(compare_counts(kept, load_scheme('smic_3class'))) > 0
+    assert format_official(kept, own) == 'official counts of smic_3class: none known for smic'
+
+
+def test_rows_of_cd6me_are_not_called_official():
+    scheme = load_scheme('composite_4class')
+    kept, _ = apply_scheme(sheet_table('samm', 29), scheme)
+    assert format_official(kept, scheme) == 'rows of CD6ME: the same (samm)'
+    assert 'note: these are not the rows of CD6ME, which' in format_official(kept[1:], scheme)
 
 
 def test_official_counts_fit_their_schemes():
@@ -111,6 +139,8 @@ def test_official_counts_fit_their_schemes():
     assert (table['source'] != '').all()
     for (name, dataset), rows in table.groupby(['scheme', 'dataset']):
         scheme = load_scheme(name)
+        if dataset == WHOLE:
+            continue
         clips = rows.set_index('label')['clips'].astype(int)
         labels = clips.drop('')
         assert set(labels.index) in (set(), set(scheme.classes)), name

@@ -222,15 +222,40 @@ def test_the_output_is_a_markdown_file(new_run, make):
         make('smic.csv')
 
 
-def test_the_f1_of_action_units_is_in_the_csv_where_there_is_one(new_run, make):
-    folder = new_run('a', 'perfect')
-    _, rows = make()
-    assert 'au_f1' not in rows
-    path = folder / 'predictions.csv'
-    # AU 4 is seen in the four negative clips; of the two that are found, one is right: 2 * 1 / (4 + 2)
-    table = pd.read_csv(path)
+def add_units(folder, scores):
+    """AU 4 is seen in the four negative clips of each data set; `scores` are the answers to its eight clips."""
+    table = pd.read_csv(folder / 'predictions.csv')
     table['action_units'] = (table['y_true'] == 'negative').map({True: '4', False: ''})
-    table['action_units_score_4'] = [0.9, 0.9, *[0.1] * 6]
-    table.to_csv(path, index=False)
-    _, rows = make()
-    assert rows.loc[0, 'au_f1'] == pytest.approx(1 / 3)
+    table['action_units_score_4'] = table['dataset'].map(scores.get)
+    table['action_units_score_4'] = [score[i % 8] for i, score in enumerate(table['action_units_score_4'])]
+    table.to_csv(folder / 'predictions.csv', index=False)
+
+
+NEGATIVE = [0.9, 0.1] * 4  # the units of TRUTH, all found
+TWO = [0.9, 0.9, *[0.1] * 6]  # of the four that show the unit one is found, with one false alarm: F1 = 2 / (4 + 2)
+
+
+def test_the_f1_of_action_units_is_in_a_table_of_its_own_and_in_the_csv(new_run, make):
+    folder = new_run('a', 'perfect')
+    text, rows = make()
+    assert 'au_f1' not in rows
+    assert 'Action units' not in text
+    add_units(folder, {'smic': TWO})
+    text, rows = make()
+    assert rows.loc[0, 'au_f1'] == pytest.approx(1 / 3, abs=1e-15)
+    assert ['method', 'mean F1'] in rows_of(text)
+    assert ['full', '0.3333'] in rows_of(text)
+
+
+def test_action_units_are_pooled_averaged_and_shown_for_each_data_set_and_over_seeds(new_run, make):
+    for seed, answers in ((0, TWO), (1, NEGATIVE)):
+        folder = new_run(f'seed{seed}', 'perfect', datasets=('samm', 'smic'), dataset='two', seed=seed)
+        add_units(folder, {'samm': answers, 'smic': NEGATIVE})
+    text, rows = make()
+    # seed 0: samm 1/3, smic 1, mean 2/3, pooled 2 * 5 / (8 + 6) = 5/7; seed 1: all 1
+    names = ['au_f1', 'au_f1_mean', 'samm_au_f1', 'smic_au_f1']
+    assert rows.loc[0, names].tolist() == pytest.approx([6 / 7, 5 / 6, 2 / 3, 1], abs=1e-15)
+    assert rows.loc[0, 'samm_au_f1_sd'] == pytest.approx(2 / 3 / 2**0.5)
+    assert ['method', 'mean F1', 'mean of data sets', 'samm', 'smic'] in rows_of(text)
+    deviations = '0.8571 ± 0.2020', '0.8333 ± 0.2357', '0.6667 ± 0.4714', '1.0000 ± 0.0000'
+    assert ['full', *deviations] in rows_of(text)

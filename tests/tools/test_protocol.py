@@ -34,7 +34,7 @@ def test_the_composite_is_shown_with_its_folds_and_official_counts(data):
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ['full', '250', '109', '83', '442', '68'] in lines
     assert ['casme2', '88', '32', '25', '145', '24'] in lines
-    assert 'official counts: the same (casme2, samm, smic)' in result.stdout
+    assert 'official counts of megc2019_3class: the same (casme2, samm, smic)' in result.stdout
     assert 'LOSO: 68 folds' in result.stdout
     assert 'left out: 136 clips' in result.stdout
     assert (result.returncode, result.stderr) == (0, '')
@@ -50,12 +50,36 @@ def test_out_writes_the_fold_of_every_clip_and_the_reason_of_the_others(data, tm
     assert ['smic', '278', '164'] in [line.split() for line in result.stdout.splitlines()]
     reasons = pd.read_csv(tmp_path / 'dropped.csv')['reason']
     assert reasons.value_counts()["emotion 'others' is not in megc2019_3class"] == 99 + 26
+    assert pd.read_csv(tmp_path / 'differences.csv').empty
 
 
-def test_other_counts_than_the_official_ones_are_noted(data):
-    result = protocol('samm_5class', data / 'samm', '--folds', 'group_kfold:4')
+def test_other_counts_than_the_official_ones_are_noted(data, tmp_path):
+    result = protocol('samm_5class', data / 'samm', '--folds', 'group_kfold:4', '--out', tmp_path / 'new')
     assert '4 folds by subject, ' in result.stdout
     assert 'samm subjects 28 (27)' in result.stdout
+    differences = pd.read_csv(tmp_path / 'new' / 'differences.csv')
+    assert differences[['dataset', 'quantity', 'official', 'found']].values.tolist() == [['samm', 'subjects', 27, 28]]
+
+
+def test_clips_left_out_by_name_are_listed_and_a_class_without_a_clip_is_noted(data, tmp_path, capsys):
+    (tmp_path / 'own.csv').write_text(
+        'dataset,column,value,label\nsmic,emotion,surprise,surprise\nsmic,emotion,*,rest\nsmic,emotion,tense,tense\n'
+    )
+    (tmp_path / 'excluded_clips.csv').write_text('scheme,dataset,subject,clip,reason\nown,smic,sub01,c0,blurred\n')
+    runpy.run_path(str(TOOL))['main']([str(tmp_path / 'own.csv'), str(data / 'smic')])
+    text = capsys.readouterr().out
+    assert '  smic/sub01/c0: blurred' in text.splitlines()
+    assert 'note: class tense has no clip in these data' in text
+    assert 'class rest has no clip' not in text
+
+
+@pytest.mark.parametrize('place', ['file', 'file/inside'])
+def test_a_wrong_out_is_one_sentence_before_anything_is_shown(data, tmp_path, place):
+    (tmp_path / 'file').touch()
+    result = protocol('samm_5class', data / 'samm', '--out', tmp_path / place)
+    assert (result.returncode, result.stdout) == (2, '')
+    assert result.stderr.startswith(f'error: {tmp_path / place}')
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -64,7 +88,7 @@ def test_other_counts_than_the_official_ones_are_noted(data):
         (['samm_5class', 'samm', '--folds', 'group_kfold'], 'expected the number of folds after group_kfold'),
         (['samm_5class', 'samm', '--folds', 'loocv'], "found 'loocv'"),
         (['samm_5class', 'smic'], "data set 'smic' is not in samm_5class (164 clips)"),
-        (['samm_5class', 'samm', 'samm'], 'found samm/sub01/c0 twice'),
+        (['samm_5class', 'samm', 'samm'], 'give folders that share no clip'),
         (['megc', 'samm'], "label scheme 'megc': expected one of"),
         (['samm_5class', 'nowhere'], 'no such annotation table'),
     ],
@@ -79,5 +103,5 @@ def test_what_a_user_can_mend_is_told(data, args, fault):
 def test_a_fault_is_one_sentence_and_exit_code_2(data):
     result = protocol('samm_5class', data / 'smic')
     assert result.returncode == 2
-    assert result.stderr.startswith('error: label scheme samm_5class: expected clips')
+    assert result.stderr.startswith(f'error: {data / "smic"}: label scheme samm_5class: expected clips')
     assert len(result.stderr.splitlines()) == 1

@@ -1,0 +1,114 @@
+"""The frames of one clip: where they lie on disk, and as the flow sees them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mer_bench.errors import InputError
+from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.faces import Face, align
+from mer_bench.preparation.frames import check_size, read_frame
+from mer_bench.preparation.stabilise import head_shift, rigid_motion
+
+STABILISED, NOT_STABILISED = 'head motion', 'not stabilised'  # kinds of remarks
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """The frames of a clip on disk.
+
+    Args:
+        paths: {frame number: file}; frames before onset and after offset are left alone.
+        onset: first frame, one of `paths`.
+        apex: as the data set says it; None if unknown.
+        offset: last frame; at least one of `paths` lies after onset and not after offset.
+        face: where the face is, to align the frames; None for frames that are used as they are.
+        face_settings: how to align them.
+    """
+
+    paths: dict[int, Path]
+    onset: int
+    apex: int | None
+    offset: int
+    face: Face | None = None
+    face_settings: FaceSettings = field(default_factory=FaceSettings)
+
+    def __post_init__(self) -> None:
+        folder = next(iter(self.paths.values())).parent if self.paths else 'a clip without frames'
+        if self.onset not in self.paths or len(self.numbers) < 2:
+            raise InputError(
+                f'{folder}: expected frame {self.onset} (onset) and one or more up to {self.offset} (offset), found '
+                f'{len(self.numbers)} of them; restore the frames or correct the annotation'
+            )
+        if self.apex is not None and not self.onset <= self.apex <= self.offset:
+            raise InputError(
+                f'{folder}: expected the apex from onset {self.onset} to offset {self.offset}, found {self.apex}; '
+                'correct the annotation or leave the apex empty'
+            )
+
+    @property
+    def numbers(self) -> list[int]:
+        """The frames from onset to offset."""
+        return sorted(number for number in self.paths if self.onset <= number <= self.offset)
+
+
+class ClipFrames(Mapping):
+    """The frames of a clip, {frame number: (H, W) uint8}: grey, and aligned where the face is known.
+
+    Only the onset and the frame last asked for are in memory. The head's own motion is taken out of all frames, or of
+    none where it cannot be told for one of them: a clip that is steadied in part would jump.
+
+    Args:
+        source: the clip.
+        numbers: the frames that will be asked for.
+
+    Attributes:
+        remark: what came of taking out the head's motion, 'kind: detail'; '' where it was not asked for.
+    """
+
+    def __init__(self, source: ClipSource, numbers: Sequence[int]) -> None:
+        self.source = source
+        self.numbers = sorted({source.onset, *numbers})
+        self.picture = read_frame(source.paths[source.onset])
+        self.last = self.onset = source.onset, self.crop(self.picture)
+        self.motions: dict[int, np.ndarray] = {}
+        self.remark = self.measure_head() if source.face and source.face_settings.stabilise else ''
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        if number == self.source.onset:
+            return self.onset[1]
+        if number != self.last[0]:
+            self.last = number, self.crop(self.read(number), self.motions.get(number))
+        return self.last[1]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.numbers)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def read(self, number: int) -> np.ndarray:
+        """Read a frame of the size that the onset has."""
+        path = self.source.paths[number]
+        frame = read_frame(path)
+        check_size(path, frame, self.source.paths[self.source.onset], self.picture)
+        return frame
+
+    def crop(self, frame: np.ndarray, motion: np.ndarray | None = None) -> np.ndarray:
+        """Return a frame aligned, and without the head's motion; as it is where no face is known."""
+        face, settings = self.source.face, self.source.face_settings
+        return align(frame, face, settings.size, motion) if face else frame
+
+    def measure_head(self) -> str:
+        """Fill `motions` for all frames or for none; return the remark."""
+        motions = {}
+        for number in self.numbers[1:]:
+            motions[number] = rigid_motion(self.onset[1], self.crop(self.read(number)))
+            if motions[number] is None:
+                return f'{NOT_STABILISED}: frame {number} does not match the onset, the head motion stays in all frames'
+        self.motions = motions
+        shifts = {number: head_shift(motion, len(self.onset[1])) for number, motion in motions.items()}
+        largest = max(shifts, key=shifts.get, default=self.source.onset)
+        return f'{STABILISED}: {shifts.get(largest, 0):.2f} pixels of the crop taken out at most, in frame {largest}'
