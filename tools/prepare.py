@@ -38,7 +38,9 @@ def add_dataset(commands: argparse._SubParsersAction, dataset: DataSet) -> None:
     parser.add_argument(
         '--annotations-only', action='store_true', help='write the table and the report, touch no frame'
     )
-    parser.add_argument('--workers', type=int, metavar='N', help='processes; all cores if not given')
+    parser.add_argument(
+        '--workers', type=int, metavar='N', help='processes; all cores if not given, one for RAFT on a GPU'
+    )
     parser.add_argument(
         '--skip-damaged', action='store_true', help='read every picture first, leave clips with a damaged one out'
     )
@@ -120,10 +122,19 @@ def add_synthetic(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--layout', metavar='TREE', help='cropped, raw, ...: which of the trees that its owner ships')
 
 
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds the default where there is one, several values as the user would write them."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False or action.default == []:
+            return action.help
+        if isinstance(action.default, tuple):
+            return f'{action.help} (default: {" ".join(action.default)})'
+        return super()._get_help_string(action)
+
+
 def add_command(commands, name: str, run, text: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = commands.add_parser(name, help=text, description=text, formatter_class=HelpFormatter)
     parser.set_defaults(run=run)
     return parser
 
@@ -152,6 +163,8 @@ def run_dataset(args: argparse.Namespace) -> None:
         args.raft_weights,
     )
     faces = FaceSettings(args.faces, args.face_size, args.stabilise)
+    if args.annotations_only and (faces.detector != 'none' or args.preview):
+        raise InputError('--annotations-only touches no frame; leave out --faces and --preview, or --annotations-only')
     from mer_bench.preparation.prepare import prepare_dataset, write_table
 
     if args.annotations_only:

@@ -23,14 +23,16 @@ from mer_bench.datasets.procedural_face import HEIGHT, WIDTH
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.datasets.synthetic import write_synthetic_tree
 from mer_bench.errors import InputError
-from mer_bench.preparation.clip_flow import ClipSource, clip_flow, units
+from mer_bench.preparation.clip_flow import clip_flow, units
+from mer_bench.preparation.clip_frames import ClipSource
 from mer_bench.preparation.face_settings import FaceSettings
 from mer_bench.preparation.frames import read_frames
 from mer_bench.preparation.optical_flow import compute_flow
-from mer_bench.preparation.prepare import clip_sources, store_parameters
+from mer_bench.preparation.prepare import clip_sources
 from mer_bench.preparation.settings import FlowSettings
-from mer_bench.preparation.store_build import DoneClip, append_done, start_build, write_clip
+from mer_bench.preparation.store_build import DoneClip, append_done, finish_build, start_build, write_clip
 from mer_bench.preparation.store_fill import fill_store
+from mer_bench.preparation.store_parameters import store_parameters
 
 SUBJECTS = 2
 METHODS = ('tvl1', 'farneback', 'dis')
@@ -67,7 +69,7 @@ def measure(settings: Settings) -> dict:
     Returns:
         settings; frame [height, width]; seconds {alternative: median}; ratios {median, min, max over the rounds}:
         `workers` of one worker's time over that of two for a whole store, and for each method `writing_<method>` of
-        the time to write the clips over that to compute them; ms_per_pair {method: median}.
+        the time to write a store of the clips over that to compute them; ms_per_pair {method: median}.
     """
     cv2.setNumThreads(1)  # as in the workers
     with TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):  # a progress bar would be printed each round
@@ -100,7 +102,7 @@ def alternatives(
     timed = {
         'store_1_worker': lambda: build_store(folder, table, sources, methods['tvl1'], 1),
         'store_2_workers': lambda: build_store(folder, table, sources, methods['tvl1'], 2),
-        'writing': writing(folder, [clip_flow(source, methods['dis']) for source in sources]),
+        'writing': writing(folder, table, [clip_flow(source, methods['dis'])[:2] for source in sources]),
     }
     pairs = [tuple(read_frames({n: source.paths[n] for n in middle(source)}).values()) for source in sources]
     for method, flow in methods.items():
@@ -122,14 +124,15 @@ def build_store(folder: Path, table: pd.DataFrame, sources: list[ClipSource], fl
         fill_store(Path(out), table, parameters, clip_flow, arguments, units=units(flow), workers=workers)
 
 
-def writing(folder: Path, clips: list[tuple[np.ndarray, int]]) -> Callable[[], None]:
-    """Return a function that writes finished clips as the workers do."""
-    build = start_build(folder, {}, (len(clips), *clips[0][0].shape))
+def writing(folder: Path, table: pd.DataFrame, clips: list[tuple[np.ndarray, int]]) -> Callable[[], None]:
+    """Return a function that writes computed clips as the workers do, and finishes their store in `folder`."""
 
     def write() -> None:
+        build = start_build(folder, {}, (len(clips), *clips[0][0].shape))
         for row, (clip, apex) in enumerate(clips):
             write_clip(build, row, clip)
             append_done(build, DoneClip(row, apex, 0.0))
+        finish_build(build, folder, table, {}, '')
 
     return write
 
@@ -145,7 +148,7 @@ def table(result: dict) -> Table:
     text = '{median:.2f} ({min:.2f} to {max:.2f})'
     shown.add_row('whole store with tvl1, 1 worker', f'{seconds["store_1_worker"]:.2f} s')
     shown.add_row('the same, 2 workers', f'{seconds["store_2_workers"]:.2f} s', text.format(**ratios['workers']) + 'x')
-    shown.add_row('writing the clips', f'{seconds["writing"] * 1e3:.1f} ms')
+    shown.add_row('writing them as a store', f'{seconds["writing"] * 1e3:.1f} ms')
     for method in METHODS:
         share = {name: value * 100 for name, value in ratios[f'writing_{method}'].items()}
         computing = f'{seconds[f"clips_{method}"]:.2f} s'

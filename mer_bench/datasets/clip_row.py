@@ -73,7 +73,6 @@ class ClipRow:
             self.leave_out(f'frames {self.onset} to {self.offset} are not in {self.cells["frames_dir"]} ({there})')
             return {}
         self.note_gaps(len(span))
-        self.end_with_folder(max(frames))
         self.settle_frames(span)
         return {number: frames[number] for number in span}
 
@@ -85,28 +84,24 @@ class ClipRow:
                 'few frames', f'{found} of {wanted} frames from onset to offset are in {self.cells["frames_dir"]}'
             )
 
-    def end_with_folder(self, last: int) -> None:
-        """End a clip with its folder, which holds the way from onset to apex: so for sub16/EP01_08 of CASME II."""
-        if self.apex is not None and self.apex <= last < self.offset:
-            self.note('no offset frame', f'{self.cells["frames_dir"]} ends before frame {self.offset}: {last} instead')
-            self.offset = last
-
     def settle_frames(self, span: list[int]) -> None:
-        """Make onset, apex and offset frames that are there; without a near one the apex is unknown, the clip lost."""
+        """Make onset, apex and offset frames that are there: the nearest ones, or no apex where none is near.
+
+        Folders that begin or end within a clip are common: CASME II sub16/EP01_08 ends early, and CAS(ME)^3 lacks the
+        first frames of its videos.
+        """
         for name, numbers in (('onset', span), ('offset', span), ('apex', span[1:])):
             number = getattr(self, name)
             if number is None or number in numbers:
                 continue
             near = nearest(numbers, number)
             missing = f'frame {number} is not in {self.cells["frames_dir"]}'
-            if abs(near - number) <= NEAR:
-                self.note(f'no {name} frame', f'{missing}: {near} instead')
-                setattr(self, name, near)
-            elif name == 'apex':
+            if name == 'apex' and abs(near - number) > NEAR:
                 self.note('no apex frame', f'{missing}, the nearest is {near}: taken as unknown')
                 self.apex = None
             else:
-                self.leave_out(f'{name} {missing}, the nearest is {near}')
+                self.note(f'no {name} frame', f'{missing}: {near} instead')
+                setattr(self, name, near)
 
     def row(self, dataset: str, fps: float, synthetic: bool) -> dict:
         """Return the row of the annotation table."""

@@ -34,7 +34,7 @@ COLUMNS = {
     **{emotion: (emotion,) for emotion in EMOTIONS},
 }
 OPTIONAL = ['offset', 'emotion', *EMOTIONS]
-MARKS = {'1': True, 'true': True, 'yes': True, '0': False, 'false': False, 'no': False, '': False}
+MARKS = {'1': True, 'true': True, '0': False, 'false': False, '': False}
 STATIC = re.compile(r'\s*\(\s*k\s*\)', re.IGNORECASE)
 UNIT = re.compile(r'(?:AU)?\s*[LRTB]?\s*\d+\s*[LRTB]?[A-E]?', re.IGNORECASE)
 SUBJECT = re.compile(r'(?:s|sub)?_?0*(\d+)(.*)', re.IGNORECASE)

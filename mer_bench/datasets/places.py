@@ -83,20 +83,24 @@ def fitting_sheets(
         example: the owner's file name, for messages.
         elsewhere: files that are read for something else and need not fit.
     """
-    fitting, notes = [], []
+    fitting, faults = [], {}
     for path in find_sheets(places, name):
         try:
             fitting.append(read_sheet(path, columns, optional, prefer))
         except InputError as error:
-            if path not in elsewhere:
-                if places.sheets:
-                    raise
-                notes.append(note('sheet not read', str(error)))
+            if places.sheets and path not in elsewhere:
+                raise
+            faults[path] = str(error)
     if fitting:
-        fitting[0].notes.extend(notes)
+        fitting[0].notes.extend(note('sheet not read', faults[path]) for path in faults if path not in elsewhere)
         return fitting
+    if len(faults) == 1:
+        raise InputError(*faults.values())
     where = f'{places.raw}: ' if places.raw and not places.sheets else ''
-    found = f'none that fits ({"; ".join(fault["detail"] for fault in notes[:3])})' if notes else 'none'
+    found = ' and '.join(map(str, faults)) or 'none'
+    if faults:
+        wanted = ', '.join(spellings[0] for name, spellings in columns.items() if name not in optional)
+        found += f', none of them with the columns {wanted}'
     raise InputError(f'{where}expected an annotation sheet such as {example}, found {found}; name it with --sheet')
 
 

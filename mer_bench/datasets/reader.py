@@ -114,8 +114,8 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
             frames[row['sample_id']] = span
     notes = pd.DataFrame(notes, columns=NOTE)
     if not table:
-        own = notes[notes['clip'] != '']
-        first = f' (the first: {own.iloc[0].detail})' if len(own) else ''
+        reasons = notes.loc[notes['kind'].isin(['left out', 'wrong numbers']), 'detail']
+        first = f' (the first: {reasons.iloc[0]})' if len(reasons) else ''
         raise InputError(f'{place(rows)}: none of {len(lost)} clips can be used{first}; check --raw and --frames')
     return Reading(annotation_table(table), pd.DataFrame(lost, columns=COLUMNS), notes, rows, frames)
 

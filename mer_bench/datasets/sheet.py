@@ -124,7 +124,7 @@ def read_tables(path: Path) -> list[Sheet]:
         raise InputError(f'{path}: expected a sheet {", ".join(SUFFIXES)}; save it as one of them')
     try:
         tables = [Sheet(path, '', read_csv(path))] if path.suffix.lower() == '.csv' else read_workbook(path)
-    except (CalamineError, pd.errors.ParserError, UnicodeError, OSError) as error:
+    except (CalamineError, ValueError, OSError) as error:
         raise InputError(f'{path}: cannot be read as a sheet ({error}); save it again as xlsx or csv') from error
     return [replace(table, cells=table.cells.map(cell_text)) for table in tables]
 
@@ -209,14 +209,14 @@ def lacking(tables: Sequence[Sheet], columns: Columns, optional: Sequence[str]) 
     wanted = [name for name in columns if name not in optional]
     best = max((places.keys() for table in tables for places in header_rows(table, columns)), key=len, default=())
     names = ', '.join(columns[name][0] for name in wanted)
-    text = f'expected a header row with {names}, found none in {", ".join(map(str, tables)) or "it"}'
+    text = f'expected a header row with {names}, found none in {", ".join(table.name or "it" for table in tables)}'
     return f'{text} (the nearest lacks {", ".join(columns[name][0] for name in wanted if name not in best)})'
 
 
 def refuse_formulas(sheet: Sheet, columns: Columns, optional: Sequence[str]) -> None:
     """A column of frame numbers that is all empty holds formulas that some program wrote without their values."""
-    for name in set(FRAME_NUMBERS) & columns.keys() - set(optional):
-        if sheet.name and (sheet.cells[name] == '').all():
+    for name in FRAME_NUMBERS:
+        if sheet.name and name in columns and name not in optional and (sheet.cells[name] == '').all():
             raise InputError(
                 f'{sheet}: the column {columns[name][0]} holds formulas without values, or nothing; open the file in a '
                 'spreadsheet program and save it'

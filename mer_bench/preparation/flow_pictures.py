@@ -58,8 +58,8 @@ def common_size(paths: Sequence[Path]) -> list[int]:
     return first
 
 
-def flow_picture(path: Path, apex: int | None) -> tuple[np.ndarray, int | None]:
-    """Return a picture as `UNITS` says, (3, 1, H, W) float16, and the apex as given.
+def flow_picture(path: Path, apex: int | None) -> tuple[np.ndarray, int | None, str]:
+    """Return a picture as `UNITS` says, (3, 1, H, W) float16, the apex as given, and no remark.
 
     A mirrored clip needs the opposite u: 255 - x. That holds for a scale that is even about 127.5, and as well where
     each picture runs from its least to its largest value: then -u does so with its ends exchanged.
@@ -67,4 +67,4 @@ def flow_picture(path: Path, apex: int | None) -> tuple[np.ndarray, int | None]:
     levels = read_picture(path).transpose(2, 0, 1)[:, None].astype(np.float32)
     clip = levels / 255
     clip[:2] = (2 * levels[:2] - 255) / 255
-    return clip.astype(np.float16), apex
+    return clip.astype(np.float16), apex, ''

@@ -7,23 +7,28 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from mer_bench.datasets.notes import NOTE, note
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import DataSet, Reading, read_dataset
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file
 from mer_bench.preparation.check import damaged_clips
-from mer_bench.preparation.clip_flow import ClipSource, clip_flow, units
+from mer_bench.preparation.clip_flow import clip_flow, units
+from mer_bench.preparation.clip_frames import STABILISED, ClipSource
 from mer_bench.preparation.face_pass import find_faces
 from mer_bench.preparation.face_settings import FaceSettings
-from mer_bench.preparation.faces import face_parameters
-from mer_bench.preparation.frames import SAMPLING
-from mer_bench.preparation.optical_flow import flow_parameters, tvl1
-from mer_bench.preparation.preview import preview_faces
+from mer_bench.preparation.optical_flow import tvl1
+from mer_bench.preparation.preview import check_preview, preview_faces
+from mer_bench.preparation.raft import raft_device
 from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store_build import locked
-from mer_bench.preparation.store_fill import fill_store, track
+from mer_bench.preparation.store_fill import fill_store
+from mer_bench.preparation.store_parameters import store_parameters
 from mer_bench.preparation.summary import print_notes, print_reading, print_summary, write_report
+
+SPOTTING_HINT = (
+    'hint: the regions where an apex is spotted are shares of a cropped face; other frames need --faces dlib'
+)
 
 
 def prepare_dataset(
@@ -44,13 +49,15 @@ def prepare_dataset(
         out: the prepared data set's folder.
         settings: how clips become arrays.
         faces: how faces are cut out.
-        workers: processes; None takes all cores.
+        workers: processes; None takes all cores, or one where a GPU computes the flow.
         preview: a PNG to write with the onset frame of every clip as the flow sees it.
         skip_damaged: read every picture first, and leave out clips of which one cannot be read.
     """
     if settings.flow == 'tvl1':
         tvl1()  # where TV-L1 is missing, say so before the work starts
-    out, workers = Path(out), workers or joblib.cpu_count()
+    if preview is not None:
+        check_preview(preview)
+    out, workers = Path(out), workers or default_workers(settings)
     reading = read_dataset(dataset, places)
     print_reading(dataset, reading)
     if skip_damaged:
@@ -58,16 +65,21 @@ def prepare_dataset(
     sources = clip_sources(reading)
     with locked(out):
         if faces.detector != 'none':
-            sources = add_faces(reading.table, sources, faces, out, workers)
+            reading, sources = add_faces(reading, sources, faces, out, workers)
         if preview is not None:
             write_preview(preview, reading.table, sources, faces)
         reading, sources = leave_out_faceless(reading, sources, faces)
-        table, notes = reading.table, reading.notes
+        table = reading.table
         parameters = store_parameters(table, sources, settings, faces)
+        if 'spotted' in parameters['apex'] and faces.detector == 'none':
+            print(SPOTTING_HINT)
         arguments = [(source, settings) for source in sources]
-        fill_store(out, table, parameters, clip_flow, arguments, units=units(settings), workers=workers)
+        remarks = fill_store(out, table, parameters, clip_flow, arguments, units=units(settings), workers=workers)
+        notes = with_notes(reading, {name: remark.split(': ', 1) for name, remark in remarks.items()}).notes
         write_report(notes, out)
-    print_notes(notes, out)
+        if faces.detector == 'none':
+            (out / 'faces.csv').unlink(missing_ok=True)  # of an earlier run
+    print_notes(notes[notes['kind'] != STABILISED], out)
     print_summary(table, out, dataset.config, reading.lost)
 
 
@@ -100,10 +112,22 @@ def clip_sources(reading: Reading) -> list[ClipSource]:
     ]
 
 
+def default_workers(settings: FlowSettings) -> int:
+    """Return the number of processes: all cores, but one where a GPU computes the flow."""
+    return 1 if settings.flow == 'raft' and raft_device() == 'cuda' else joblib.cpu_count()
+
+
+def with_notes(reading: Reading, notes: dict[str, tuple[str, str]]) -> Reading:
+    """Return the reading with further notes, {sample_id: (kind, detail)}."""
+    rows = [note(kind, detail, *name.split('/', 2)[1:]) for name, (kind, detail) in notes.items()]
+    return replace(reading, notes=pd.concat([reading.notes, pd.DataFrame(rows, columns=NOTE)], ignore_index=True))
+
+
 def add_faces(
-    table: pd.DataFrame, sources: list[ClipSource], faces: FaceSettings, out: Path, workers: int
-) -> list[ClipSource]:
-    """Find the face of every clip; one that is not found stays None."""
+    reading: Reading, sources: list[ClipSource], faces: FaceSettings, out: Path, workers: int
+) -> tuple[Reading, list[ClipSource]]:
+    """Find the face of every clip, one that is not found stays None; note those that ask for a look."""
+    table = reading.table
     found = find_faces(
         out,
         list(table['sample_id']),
@@ -113,7 +137,14 @@ def add_faces(
         faces,
         workers,
     )
-    return [replace(source, face=face, face_settings=faces) for source, face in zip(sources, found, strict=True)]
+    late, several, aligned = {}, {}, []
+    for name, source, (face, frame) in zip(table['sample_id'], sources, found, strict=True):
+        aligned.append(replace(source, face=face, face_settings=faces))
+        if face and frame != source.onset:
+            late[name] = 'face not on the onset', f'{faces.detector} finds it on frame {frame}, not on {source.onset}'
+        if face and face.n_faces > 1:
+            several[name] = 'several faces', f'{face.n_faces} on frame {frame}: the largest is taken'
+    return with_notes(with_notes(reading, late), several), aligned
 
 
 def write_preview(path: Path, table: pd.DataFrame, sources: list[ClipSource], faces: FaceSettings) -> None:
@@ -164,35 +195,7 @@ def leave_out_faceless(
             'for frames that are cropped already'
         )
     lost = table[~has_face]
+    detail = f'{faces.detector} finds no face in five frames from onset to apex: left out'
     notes = pd.DataFrame({'subject': lost['subject'].str.split('/').str[1], 'clip': lost['clip']})
-    notes = notes.assign(kind='no face', detail=f'{faces.detector} finds no face from onset to apex: left out')
+    notes = notes.assign(kind='no face', detail=detail)
     return leave_out(reading, has_face, notes), [source for source in sources if source.face is not None]
-
-
-def store_parameters(
-    table: pd.DataFrame, sources: list[ClipSource], settings: FlowSettings, faces: FaceSettings
-) -> dict:
-    """Return everything that decides the content of the store."""
-    return {
-        'dataset': ', '.join(table['dataset'].unique()),
-        'flow': settings.flow,
-        'flow_parameters': flow_parameters(settings),
-        'reference': settings.reference,
-        'channels': list(settings.channels),
-        'clip_len': settings.clip_len,
-        'size': [settings.size, settings.size],
-        'apex': apex_rule(table, settings),
-        'faces': face_parameters(faces),
-        'sampling': SAMPLING,
-        'files': [[digest_file(path) for path in source.paths.values()] for source in track(sources, 'reading frames')],
-        'transforms': [source.face and source.face.row() for source in sources],
-    }
-
-
-def apex_rule(table: pd.DataFrame, settings: FlowSettings) -> dict[str, int]:
-    """Return {where the apex comes from: number of clips}: annotated, middle or spotted."""
-    if settings.apex != 'annotated':
-        return {settings.apex: len(table)}
-    known = int(table['apex'].notna().sum())
-    counts = {'annotated': known, settings.missing_apex: len(table) - known}
-    return {source: number for source, number in counts.items() if number}

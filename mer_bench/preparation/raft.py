@@ -25,13 +25,15 @@ MIN_SIDE = 128
 
 def raft_parameters(weights: str | Path) -> dict:
     """Return what decides the flow, for store.json; a file that does not fit is refused here, before the work."""
+    import torch
+
     return {
         'architecture': load_raft(str(weights))[0],
         'weights': Path(weights).name,
         'weights_sha256': digest_file(weights),
         'flow_updates': FLOW_UPDATES,
         'torchvision': version('torchvision'),
-        'torch': version('torch'),
+        'torch': str(torch.__version__),
         'device': raft_device(),
     }
 

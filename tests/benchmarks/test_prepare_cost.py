@@ -1,33 +1,54 @@
+import shutil
+
 import cv2
 import pytest
 from rich.console import Console
 
-from mer_bench.benchmarks.prepare_cost import Settings, measure, synthetic_clips, table, writing
+from mer_bench.benchmarks import prepare_cost
+from mer_bench.benchmarks.prepare_cost import METHODS, Settings, alternatives, measure, synthetic_clips, table, writing
 from mer_bench.errors import InputError
 from mer_bench.preparation.clip_flow import clip_flow
+from mer_bench.preparation.flow_store import FlowStore
 from mer_bench.preparation.settings import FlowSettings
-from mer_bench.preparation.store_build import read_done
+
+
+RUNS = {  # seconds of two rounds
+    'store_1_worker': [6.0, 9.0],
+    'store_2_workers': [4.0, 4.5],
+    'writing': [0.1, 0.3],
+    **{f'clips_{method}': [2.0, 3.0] for method in METHODS},
+    **{f'pairs_{method}': [0.01, 0.03] for method in METHODS},
+}
 
 
 @pytest.fixture(scope='module')
 def result():
+    """Of two clips whose runs take fixed times."""
     threads = cv2.getNumThreads()
-    yield measure(Settings(clips=2, rounds=1, clip_len=1, size=28))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepare_cost, 'interleave', lambda timed, rounds: {name: RUNS[name] for name in timed})
+        yield measure(Settings(clips=2, rounds=2, clip_len=1, size=28))
     cv2.setNumThreads(threads)
 
 
 def test_the_ratio_of_workers_is_one_worker_over_two(result):
-    seconds = result['seconds']
-    assert result['ratios']['workers']['median'] == seconds['store_1_worker'] / seconds['store_2_workers']
+    assert result['ratios']['workers'] == {'median': 1.75, 'min': 1.5, 'max': 2.0}
 
 
 def test_the_share_of_writing_is_taken_of_the_bare_flow(result):
-    seconds = result['seconds']
-    assert result['ratios']['writing_dis']['median'] == seconds['writing'] / seconds['clips_dis']
+    assert result['ratios']['writing_dis'] == pytest.approx({'median': 0.075, 'min': 0.05, 'max': 0.1})
 
 
 def test_milliseconds_are_those_of_one_pair(result):
-    assert result['ms_per_pair']['tvl1'] == pytest.approx(result['seconds']['pairs_tvl1'] / 2 * 1000)
+    assert result['ms_per_pair']['tvl1'] == pytest.approx(10)  # 20 ms for 2 clips
+
+
+def test_every_alternative_runs(tmp_path):
+    clips = synthetic_clips(tmp_path, 2)
+    timed = alternatives(tmp_path, *clips, Settings(clips=2, rounds=1, clip_len=1, size=28))
+    assert timed.keys() == RUNS.keys()
+    for run in timed.values():
+        run()
 
 
 def test_the_table_names_every_method(result, capsys):
@@ -36,12 +57,15 @@ def test_the_table_names_every_method(result, capsys):
     assert all(word in shown for word in ('2 workers', 'tvl1', 'farneback', 'dis', '170x140'))
 
 
-def test_what_is_timed_as_writing_fills_a_whole_build(tmp_path):
-    _, sources = synthetic_clips(tmp_path, 2)
-    clips = [clip_flow(source, FlowSettings('dis', 1, 28)) for source in sources]
-    writing(tmp_path, clips)()
-    (build,) = tmp_path.glob('.store-*')
-    assert [read_done(build)[row].apex for row in range(2)] == [apex for _, apex in clips]
+def test_what_is_timed_as_writing_is_a_whole_store_each_time(tmp_path):
+    table, sources = synthetic_clips(tmp_path, 2)
+    clips = [clip_flow(source, FlowSettings('dis', 1, 28))[:2] for source in sources]
+    write = writing(tmp_path, table, clips)
+    for _ in range(2):
+        write()
+        store = FlowStore(tmp_path / 'store')
+        assert all((store.clips[row] == clip).all() for row, (clip, _) in enumerate(clips))
+        shutil.rmtree(tmp_path / 'store')
 
 
 @pytest.mark.parametrize(('wrong', 'said'), [({'clips': 3}, 'an even number'), ({'rounds': 0}, 'rounds of at least 1')])

@@ -43,18 +43,22 @@ def test_the_first_apex_is_the_apex_and_durations_are_no_frames(casme):
 
 
 def test_a_clip_without_an_offset_ends_at_its_apex(tmp_path):
-    clips = [(1, 'EP90_12', 73, 81, '\\', '\\', 4, 'tense'), (1, 'EP90_13', 73, 81, 83, 73, 4, 'tense')]
-    sheet = write_section(tmp_path / 'casme.xlsx', *clips)
-    reading = read('casme', sheets=[sheet], with_frames=False)
-    assert reading.table['offset'].tolist() == [81, 81]
-    assert details(reading)['sub01', 'EP90_12', 'no offset'] == 'offset is not known: the clip ends at its apex 81'
+    clips = [
+        (1, f'EP90_{number}', 73, 81, '\\', offset, 4, 'tense') for number, offset in enumerate(['\\', None, 73, 'x'])
+    ]
+    reading = read('casme', sheets=[write_section(tmp_path / 'casme.xlsx', *clips)], with_frames=False)
+    assert reading.table[['clip', 'offset']].to_numpy().tolist() == [['EP90_0', 81], ['EP90_1', 81]]
+    notes = details(reading)
+    assert notes['sub01', 'EP90_0', 'no offset'] == 'offset is not known: the clip ends at its apex 81'
+    assert notes['sub01', 'EP90_2', 'wrong numbers'] == 'offset 73 is not after onset 73: left out'
+    assert notes['sub01', 'EP90_3', 'wrong numbers'] == 'onset or offset is not known: left out'
 
 
 def test_a_clip_with_neither_offset_nor_apex_is_left_out(tmp_path):
     lost = (1, 'EP90_13', 73, '\\', '\\', '\\', 4, 'tense')
     reading = read('casme', sheets=[write_section(tmp_path / 'casme.csv', SECTION_A, lost)], with_frames=False)
     assert reading.table['clip'].tolist() == ['EP90_12']
-    assert details(reading)['sub01', 'EP90_13', 'left out'] == 'onset or offset is not known'
+    assert details(reading)['sub01', 'EP90_13', 'wrong numbers'] == 'onset or offset is not known: left out'
 
 
 @pytest.mark.parametrize('name', ['reg_EP90_12-{}.jpg', 'EP90_12-{:03d}.JPG', 'img{}.bmp', 'reg_img{}.jpg'])
@@ -62,7 +66,7 @@ def test_frames_are_found_under_each_of_their_names(tmp_path, name):
     sheet = write_section(tmp_path / 'CASME-coded-20190721.xlsx', SECTION_A)
     touch_frames(tmp_path / 'Cropped/Cropped/Sub1/ep90_12', range(73, 92), name)
     reading = read('casme', tmp_path)
-    assert reading.rows.sheets == (sheet,)
+    assert [found.path for found in reading.rows.sheets] == [sheet]
     assert reading.frames['casme/sub01/EP90_12'].keys() == set(range(73, 92))
 
 
@@ -76,11 +80,20 @@ def test_of_raw_and_cropped_frames_one_must_be_named(casme):
     assert details(reading) == {('sub08', 'EP91_5', 'left out'): 'no folder sub08/EP91_5'}
 
 
-def test_a_merged_sheet_beside_a_section_must_be_named(casme):
-    write_section(casme / 'casme.xlsx', SECTION_A, SECTION_B)
-    with pytest.raises(InputError, match=r'both list sub01 EP90_12; name the sheets to read with --sheet'):
+def test_rows_that_a_merged_sheet_repeats_are_read_once(casme):
+    write_section(casme / 'casme.xlsx', SECTION_A, (8, 'ep91_5', *SECTION_B[2:]))
+    reading = read('casme', casme)
+    assert reading.table['clip'].tolist() == ['EP90_12', 'ep91_5']
+    assert set(details(reading)) == {('sub01', 'EP90_12', 'row repeated'), ('sub08', 'EP91_5', 'row repeated')}
+
+
+def test_rows_of_a_clip_that_differ_are_refused_with_all_their_sheets(casme):
+    write_section(casme / 'casme.xlsx', (1, 'ep90_12', 73, 80, *SECTION_A[4:]))
+    with pytest.raises(
+        InputError, match=r'casme.xlsx \[Sheet1\] and .*Section A.xlsx .*EP90_12 occurs twice, and the rows'
+    ):
         read('casme', casme)
-    assert len(read('casme', casme, sheets=[casme / 'casme.xlsx']).table) == 2
+    assert len(read('casme', casme, sheets=[casme / 'casme.xlsx']).table) == 1
 
 
 def test_a_sheet_of_casme2_is_not_taken_for_casme(tmp_path):

@@ -67,7 +67,34 @@ def test_a_sheet_of_the_real_shape_gives_its_counts(tmp_path):
 
 def test_objective_classes_are_matched_by_name_and_may_lack(casme2):
     write_objective(casme2 / 'CASME2-ObjectiveClasses.xlsx', [('12', 'EP91_02', 6), ('30', 'EP99', 1)])
-    assert read('casme2', casme2).table['objective_class'].tolist() == ['', 'VI']
+    reading = read('casme2', casme2)
+    assert reading.table['objective_class'].tolist() == ['', 'VI']
+    told = {note.kind: note.detail for note in reading.notes.itertuples()}
+    assert 'no row for 1 clips (sub01 EP90_01f)' in told['no objective class']
+    assert '1 clips (sub30 EP99) that the coding sheet has not' in told['row passed over']
+
+
+def test_objective_classes_are_matched_whatever_the_capitals_and_are_one_of_seven(casme2):
+    write_objective(casme2 / 'CASME2-ObjectiveClasses.xlsx', [('1', 'ep90_01F', 'iv'), ('12', 'EP91_02', 8)])
+    reading = read('casme2', casme2)
+    assert reading.table['objective_class'].tolist() == ['IV', '']
+    assert details(reading)['sub12', 'EP91_02', 'unknown'].startswith("objective class is '8', not one of 1 to 7")
+
+
+def test_objective_classes_may_stand_in_the_coding_sheet(tmp_path):
+    rows = [(*clip, number) for clip, number in zip(CLIPS, (3, 9), strict=True)]
+    sheet = write_sheet(tmp_path / CODING, [*filter(None, HEADER), 'Objective Class'], rows)
+    assert read('casme2', sheets=[sheet], with_frames=False).table['objective_class'].tolist() == ['III', '']
+
+
+def test_a_named_sheet_that_fits_nothing_is_refused_and_one_that_was_found_noted(casme2):
+    other = write_sheet(casme2 / 'CASME2-notes.csv', ['Subject', 'Filename', 'Apex'], [(1, 'EP90_01f', 50)])
+    (casme2 / 'CASME2-old.xlsx').write_text('no workbook')
+    with pytest.raises(InputError, match=r'notes.csv: .* \(the nearest lacks OnsetFrame, OffsetFrame, Action Units'):
+        read('casme2', casme2, sheets=[casme2 / CODING, other])
+    notes = read('casme2', casme2).notes
+    assert notes['kind'].tolist() == ['sheet not read'] * 2
+    assert notes['detail'].str.contains('notes.csv|cannot be read').all()
 
 
 @pytest.mark.parametrize('subject', [1, 1.0, '1', '01', 'sub01', '1.0'])
@@ -88,16 +115,66 @@ def test_the_version_without_blank_columns_is_read(tmp_path):
 
 
 def test_a_text_below_the_table_is_no_clip(tmp_path):
-    sheet = write_coding(tmp_path / CODING, [*CLIPS, ('26 subjects', *[None] * 6), (None, 'sum', *[None] * 5)])
-    assert len(read('casme2', sheets=[sheet], with_frames=False).table) == 2
+    below = [('26 subjects', *[None] * 6), (None, 'sum', *[None] * 5), ('Total', None, 146, 189, 246, None, None)]
+    reading = read('casme2', sheets=[write_coding(tmp_path / CODING, [*CLIPS, *below])], with_frames=False)
+    assert len(reading.table) == 2
+    assert reading.notes['kind'].tolist() == ['row passed over'] * 3
+    assert reading.notes['detail'].iloc[2].endswith('[Sheet1]: Total | 146 | 189 | 246')
+
+
+def test_frames_of_a_mac_and_frames_that_are_not_asked_for_do_not_matter(casme2):
+    (casme2 / 'Cropped/sub01/EP90_01f/._reg_img46.jpg').touch()
+    assert read('casme2', casme2).notes.empty
+    touch_frames(casme2 / 'CASME2-RAW/sub01/EP90_01f', range(1, 99), 'img{}.jpg')
+    table = read('casme2', casme2, with_frames=False).table
+    assert table['frames_dir'].tolist() == ['sub01/EP90_01f', 'sub12/EP91_02']
+
+
+def test_two_folders_of_one_clip_are_refused(casme2):
+    touch_frames(casme2 / 'Cropped/sub1/EP90_01F', range(46, 87), 'reg_img{}.jpg')
+    with pytest.raises(InputError, match=r'sub01/EP90_01f and .*sub1/EP90_01F: expected one folder for a clip'):
+        read('casme2', casme2)
+
+
+@pytest.mark.parametrize(
+    ('frames', 'onset', 'apex', 'offset'),
+    [
+        ([*range(48, 60), *range(61, 85)], 48, 59, 84),  # 2 away: the nearest
+        ([*range(46, 56), *range(70, 87)], 46, None, 86),  # no apex within 2
+        (range(46, 60), 46, 59, 59),  # the folder ends, its apex is there
+    ],
+)
+def test_a_missing_frame_is_replaced_by_a_near_one_alone(tmp_path, frames, onset, apex, offset):
+    write_coding(tmp_path / CODING, [CLIPS[0]])
+    touch_frames(tmp_path / 'Cropped/sub01/EP90_01f', frames, 'reg_img{}.jpg')
+    clip = read('casme2', tmp_path).table.astype(object).iloc[0]
+    assert (clip.onset, clip.offset) == (onset, offset)
+    assert clip.apex == apex or (apex is None and clip.apex is not apex)
+
+
+@pytest.mark.parametrize(('frames', 'span'), [(range(49, 87), (49, 86)), ([*range(46, 70), 99], (46, 69))])
+def test_a_clip_begins_and_ends_with_its_folder(casme2, frames, span):
+    for path in (casme2 / 'Cropped/sub01/EP90_01f').iterdir():
+        path.unlink()
+    touch_frames(casme2 / 'Cropped/sub01/EP90_01f', frames, 'reg_img{}.jpg')
+    reading = read('casme2', casme2)
+    clip = reading.table.set_index('clip').loc['EP90_01f']
+    assert (clip['onset'], clip['offset']) == span
+    assert {kind for _, name, kind in details(reading) if name == 'EP90_01f'} & {'no onset frame', 'no offset frame'}
+
+
+def test_a_clip_that_lacks_more_than_half_of_its_frames_is_noted(casme2):
+    for number in range(50, 80):
+        (casme2 / f'Cropped/sub01/EP90_01f/reg_img{number}.jpg').unlink()
+    assert details(read('casme2', casme2))['sub01', 'EP90_01f', 'few frames'].startswith('11 of 41 frames')
 
 
 @pytest.mark.parametrize(('apex', 'known'), [('/', None), (46, None), (45, None), (None, None), (86, 86), (47, 47)])
 def test_an_apex_after_the_onset_is_known(tmp_path, apex, known):
-    clips = [(4, 'EP12_01f', 46, apex, 86, '4', 'disgust')]
+    clips = [(4, 'EP12_01f', 46, apex, 86, '4', 'disgust'), CLIPS[1]]
     reading = read('casme2', sheets=[write_coding(tmp_path / CODING, clips)], with_frames=False)
     found = reading.table['apex'].astype(object).where(reading.table['apex'].notna(), None)
-    assert found.tolist() == [known]
+    assert found.tolist() == [known, 130]
     assert len(reading.notes) == (known is None and apex is not None)
 
 
@@ -162,7 +239,10 @@ def test_two_versions_of_the_sheet_are_told_apart_by_the_user(casme2):
             lambda path: write_objective(path, [(1, 'EP90_01f', 3)]),
             'expected a header row with Subject, Filename, Onset',
         ),
-        (lambda path: write_coding(path, [*CLIPS, ('sub01', *CLIPS[0][1:])]), 'sub01 EP90_01f occurs twice'),
+        (
+            lambda path: write_coding(path, [*CLIPS, ('sub01', 'ep90_01F', 47, *CLIPS[0][3:])]),
+            'sub01 ep90_01F occurs twice',
+        ),
         (lambda path: write_coding(path, [(None, *CLIPS[0][1:])]), 'frames 46 to 86 .* does not say whose clip'),
         (lambda path: path.write_text('no workbook'), 'cannot be read as a sheet'),
     ],
@@ -175,7 +255,7 @@ def test_a_wrong_sheet_is_told_in_one_sentence(tmp_path, write, fault):
 
 def test_a_class_given_twice_is_told_with_its_file(casme2):
     write_objective(casme2 / 'CASME2-ObjectiveClasses.xlsx', [(1, 'EP90_01f', 6), ('01', 'EP90_01f', 7)])
-    with pytest.raises(InputError, match=r'ObjectiveClasses.xlsx: sub01 EP90_01f occurs twice'):
+    with pytest.raises(InputError, match=r'ObjectiveClasses.xlsx .* sub01 EP90_01f occurs twice'):
         read('casme2', casme2)
 
 

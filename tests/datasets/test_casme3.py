@@ -88,12 +88,19 @@ def test_the_known_kinds_of_faults_are_noted(casme3):
     clips[3] = (*clips[3][:2], 31, *clips[3][3:])
     reading = read('casme3', casme3, sheets=[write_labels(casme3 / 'other.xlsx', clips)])
     notes = {(clip, kind) for _, clip, kind in details(reading)}
-    assert reading.table[['onset', 'offset']].to_numpy().tolist() == [[7, 20], [8, 20], [30, 34]]
-    assert reading.table['apex'].isna().tolist() == [True, True, False]
+    assert reading.table[['onset', 'offset']].to_numpy().tolist() == [[8, 20], [30, 34]]
+    assert reading.table['apex'].isna().tolist() == [True, False]
     assert notes == {
-        *(('spNO.1_b_8', 'unknown'), ('spNO.1_b_0', 'unknown'), ('spNO.1_b_0', 'no onset frame')),
-        *(('spNO.12_c_30', 'no offset'), ('spNO.12_c_31', 'left out'), ('spNO.99_a_3', 'left out')),
+        *(('spNO.1_b_8', 'unknown'), ('spNO.1_b_0', 'unknown'), ('spNO.1_b_0', 'left out')),
+        *(('spNO.12_c_30', 'no offset'), ('spNO.12_c_31', 'wrong numbers'), ('spNO.99_a_3', 'left out')),
     }
+
+
+def test_clips_that_begin_at_one_frame_have_the_offset_in_their_names(casme3):
+    again = ('spNO.1', 'b', 66, 70, 72, 4, 'III', 'fear')
+    reading = read('casme3', casme3, sheets=[write_labels(casme3 / 'a.xlsx', [*CLIPS, again, CLIPS[2]])])
+    assert reading.table['clip'].tolist() == ['spNO.1_b_66_72', 'spNO.1_b_66_79', 'spNO.1_b_90', 'spNO.12_c_7']
+    assert set(details(reading)) == {('spNO.12', 'spNO.12_c_7', 'row repeated')}
 
 
 def test_columns_of_other_copies_are_read(tmp_path):

@@ -71,7 +71,7 @@ def test_a_video_in_the_folder_of_another_subject_is_not_taken(casme_sq):
     touch_frames(casme_sq / 'rawpic/s16/23_0503unnyfarting', range(25, 45), 'img{:03d}.jpg')
     reading = read('casme_sq', casme_sq)
     assert reading.table['clip'].tolist() == ['anger1_2']
-    assert details(reading) == {('s16', 'happy2_1', 'left out'): 'no folder of this clip'}
+    assert details(reading) == {('s16', 'happy2_1', 'left out'): 'no folder s16/happy2_1'}
 
 
 def test_raw_and_selected_frames_together_are_ambiguous(casme_sq):
@@ -102,7 +102,7 @@ def test_videos_need_the_names_of_the_stimuli(tmp_path):
     [
         ([MICRO[:7]], RULE1, 'expected a sheet without header and with the columns participant'),
         ([MICRO, OTHER], RULE1[:1], 'participant 2 is not in the sheet "naming rule1"'),
-        ([MICRO, MICRO], RULE1, 's15 anger1_2 occurs twice'),
+        ([MICRO, (*MICRO[:3], 560, *MICRO[4:])], RULE1, 's15 anger1_2 occurs twice'),
     ],
 )
 def test_a_wrong_workbook_is_told_in_one_sentence(tmp_path, labels, rule1, fault):
@@ -113,6 +113,16 @@ def test_a_wrong_workbook_is_told_in_one_sentence(tmp_path, labels, rule1, fault
 
 def test_two_workbooks_are_told_apart_by_the_user(casme_sq):
     older = write_book(casme_sq / 'CAS(ME)^2code_final.xlsx', [MICRO])
-    with pytest.raises(InputError, match=r'expected one annotation sheet .* name one with --sheet'):
+    with pytest.raises(InputError, match=r'found .*Updated.*\[CASFEcode_final\] and .*; name one file with'):
         read('casme_sq', casme_sq, with_frames=False)
     assert len(read('casme_sq', sheets=[older], with_frames=False).table) == 1
+
+
+def test_rows_of_no_known_type_and_other_files_are_noted(tmp_path):
+    write_book(tmp_path / 'code_final.xlsx', [MICRO, MACRO, (*OTHER[:7], 'micro-expresion')])
+    pd.DataFrame([(1, 2)]).to_csv(tmp_path / 'code_final.csv', header=False, index=False)
+    notes = read('casme_sq', tmp_path, with_frames=False).notes
+    assert notes['kind'].tolist() == ['sheet not read', 'row passed over']
+    assert "type 'micro-expresion': 2 | happy2_1 | 30" in notes['detail'].iloc[1]
+    with pytest.raises(InputError, match=r'code_final.csv: expected labels .* or a naming rule, found neither'):
+        read('casme_sq', sheets=[*tmp_path.glob('code_final.*')], with_frames=False)

@@ -56,7 +56,7 @@ def test_a_clip_without_frames_is_left_out_with_a_note(clips):
         (('other', *ROWS[1][1:]), r"expected one name in the column dataset, found \['mine', 'other'\]"),
         (('mine', '', *ROWS[1][2:]), "row 2 below the header has the subject ''"),
         (('mine', 'p2', 'b/1', *ROWS[1][3:]), "the clip 'b/1', expected a name without slashes"),
-        (ROWS[0], 'p1 a occurs twice'),
+        ((*ROWS[0][:5], 'fear', 'p1/a'), 'p1 a occurs twice'),
     ],
 )
 def test_a_wrong_row_is_told_in_one_sentence(tmp_path, row, fault):
@@ -69,6 +69,26 @@ def test_a_wrong_frame_rate_is_told(tmp_path):
     sheet = write_sheet(tmp_path / 'clips.csv', [*HEADER, 'fps'], [(*ROWS[0], 'fast')])
     with pytest.raises(InputError, match="fps 'fast', expected a positive number"):
         read('csv', sheets=[sheet], with_frames=False)
+
+
+def test_clips_that_the_table_calls_synthetic_stay_so(tmp_path):
+    sheet = write_sheet(tmp_path / 'clips.csv', [*HEADER, 'synthetic'], [(*ROWS[0], True), (*ROWS[1], 'false')])
+    assert read('csv', sheets=[sheet], with_frames=False).table['synthetic'].tolist() == [True, False]
+
+
+def test_frames_behind_a_link_into_a_generated_tree_are_synthetic(clips, tmp_path_factory):
+    (clips / 'synthetic.json').write_text('{}')
+    place = tmp_path_factory.mktemp('elsewhere')
+    (place / 'frames').symlink_to(clips)
+    sheet = write_sheet(place / 'clips.csv', HEADER, ROWS)
+    assert read('csv', sheets=[sheet], frames=place / 'frames').table['synthetic'].all()
+
+
+def test_a_repeated_row_without_frame_numbers_does_not_count(tmp_path):
+    sheet = write_sheet(tmp_path / 'clips.csv', HEADER, [*ROWS, (*ROWS[0][:3], None, None, 'fear', None)])
+    reading = read('csv', sheets=[sheet], with_frames=False)
+    assert reading.table['emotion'].tolist() == ['happiness', 'anger']
+    assert set(details(reading)) == {('p1', 'a', 'wrong numbers')}
 
 
 def test_a_table_without_a_column_is_refused(tmp_path):

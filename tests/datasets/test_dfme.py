@@ -76,7 +76,7 @@ def test_a_clip_in_two_trees_is_ambiguous(dfme):
 
 def test_a_clip_without_a_folder_is_left_out_with_a_note(dfme):
     reading = read('dfme', dfme, frames=dfme / 'train_data')
-    assert details(reading) == {('sub0200', 'sub0200_01', 'left out'): 'no folder of this clip'}
+    assert details(reading) == {('sub0200', 'sub0200_01', 'left out'): 'no folder sub0200_01'}
 
 
 def test_a_sheet_of_another_form_points_to_the_generic_reader(tmp_path):

@@ -1,5 +1,6 @@
 import pytest
 
+from mer_bench.datasets.fourdme import moving_units
 from mer_bench.errors import InputError
 from tests.datasets.raw_data import details, read, touch_frames, write_sheet
 
@@ -61,6 +62,38 @@ def test_static_units_are_left_off(fourdme):
     assert read('4dme', fourdme).table['action_units'].tolist() == ['L7', 'AUR2+45', 'none']
 
 
+@pytest.mark.parametrize(
+    ('text', 'moving'),
+    [
+        *(('AU4(k), AU7', 'AU7'), ('AU4 (K)/L7', 'L7'), ('AU4(k);AU7(k)', 'none'), ('AU4+AU7', 'AU4+AU7')),
+        *(('AU4(k) or AU7', 'AU4(k) or AU7'), ('4, 7', '4, 7'), ('', ''), ('(k)', '(k)')),
+    ],
+)
+def test_units_that_cannot_be_told_apart_stay_as_they_are(text, moving):
+    assert moving_units(text) == moving
+
+
+@pytest.mark.parametrize(
+    ('mark', 'emotion'), [(1.0, 'positive'), (True, 'positive'), (0.0, 'others'), (False, 'others')]
+)
+def test_a_mark_is_one_or_zero(tmp_path, mark, emotion):
+    sheet = write_labels(tmp_path / SHEET, [clip('S1', '001', 'AU4', (mark, 0, 0, 0, 0), 'Others')])
+    assert read('4dme', sheets=[sheet], with_frames=False).table['emotion'].tolist() == [emotion]
+
+
+def test_another_mark_is_told_with_its_row(tmp_path):
+    sheet = write_labels(tmp_path / SHEET, [clip('S1', '001', 'AU4', ('?', 0, 0, 0, 0), 'Others')])
+    with pytest.raises(InputError, match=r"S1 001 has '\?' in the column positive, expected 1 or 0"):
+        read('4dme', sheets=[sheet], with_frames=False)
+
+
+def test_clips_of_a_sheet_without_offsets_end_at_their_apex(tmp_path):
+    sheet = write_labels(tmp_path / SHEET, header=[*HEADER[:5], 'End', *HEADER[6:]])
+    reading = read('4dme', sheets=[sheet], with_frames=False)
+    assert reading.table['offset'].tolist() == [1834] * 3
+    assert reading.notes['kind'].tolist() == ['no offset']
+
+
 def test_the_emotion_may_be_text_alone_or_columns_alone(tmp_path):
     text = write_labels(tmp_path / 'text.csv', [(*row[:8], row[-1]) for row in CLIPS], [*HEADER[:8], 'Emotion'])
     marks = write_labels(tmp_path / 'marks.csv', [row[:-1] for row in CLIPS], HEADER[:-1])
@@ -84,7 +117,7 @@ def test_a_row_of_sums_is_no_clip(tmp_path, name):
     sheet = write_labels(tmp_path / SHEET, [*CLIPS, (name, None, None, *[267] * 12, None)])
     reading = read('4dme', sheets=[sheet], with_frames=False)
     assert len(reading.table) == 3
-    assert reading.notes.empty
+    assert reading.notes['kind'].tolist() == ['row passed over']
 
 
 def test_a_clip_without_a_folder_is_left_out_with_a_note(fourdme):

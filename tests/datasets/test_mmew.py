@@ -68,10 +68,23 @@ def test_a_sheet_of_the_real_shape_gives_its_counts(tmp_path):
 
 
 def test_numbers_beyond_the_frames_of_a_clip_are_noted(mmew):
-    clips = [(1, 'S01-01-091', 1, 40, 75, 4, 'others', None), (1, 'S01-01-093', 1, 4, 7, 4, 'others', None)]
+    clips = [(1, 'S01-01-091', 1, 17, 17, 4, 'others', None), (3, 'S03-04-092', 1, 40, 75, 4, 'others', None)]
     reading = read('mmew', mmew, sheets=[write_labels(mmew / 'a.xlsx', clips)])
     assert reading.table[['apex', 'offset']].to_numpy().tolist() == [[15, 15]]
-    assert {kind for *_, kind in details(reading)} == {'no apex frame', 'no offset frame', 'left out'}
+    assert {kind for *_, kind in details(reading)} == {'no apex frame', 'no offset frame', 'few frames', 'left out'}
+
+
+def test_a_person_that_the_file_name_denies_is_noted(mmew):
+    write_labels(mmew / 'MMEW_Final/MMEW_Micro_Exp.xlsx', [(2, *CLIPS[0][1:]), CLIPS[1]])
+    reading = read('mmew', mmew)
+    assert reading.table['subject'].tolist() == ['mmew/S01', 'mmew/S03']
+    assert set(details(reading)) == {('S01', 'S01-01-091', 'subject')}
+
+
+def test_two_folders_of_one_clip_are_refused(mmew):
+    touch_frames(mmew / 'MMEW_Final/Micro_Expression/others/S03-04-092', range(1, 16), '{}.jpg')
+    with pytest.raises(InputError, match=r'others/S03-04-092 and .*repression/S03-04-092: expected one folder'):
+        read('mmew', mmew)
 
 
 def test_a_wrong_sheet_names_the_columns(mmew):

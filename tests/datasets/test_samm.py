@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
@@ -72,7 +73,7 @@ def test_a_sheet_of_the_real_shape_gives_its_counts(tmp_path):
 @pytest.mark.parametrize('suffix', ['xlsx', 'csv'])
 def test_the_header_is_found_in_any_row(tmp_path, above, suffix):
     sheet = write_samm(tmp_path / f'SAMM_20181215_Micro_FACS_Codes_v2.{suffix}', above=above)
-    assert read('samm', tmp_path, with_frames=False).rows.sheets == (sheet,)
+    assert read('samm', tmp_path, with_frames=False).rows.sheets[0].path == sheet
 
 
 @pytest.mark.parametrize('subject', [6, 6.0, '6', '006'])
@@ -109,7 +110,7 @@ def test_an_offset_behind_the_last_frame_becomes_the_last_frame(samm):
     write_samm(samm / SHEET, [(*CLIPS[0][:4], 5999, *CLIPS[0][5:]), CLIPS[1]])
     reading = read('samm', samm)
     assert reading.table['offset'].tolist() == [5632, 230]
-    assert reading.notes['kind'].tolist() == ['no offset frame']
+    assert reading.notes['kind'].tolist() == ['few frames', 'no offset frame']
 
 
 def test_a_clip_without_a_folder_is_left_out_with_a_note(samm):
@@ -117,6 +118,18 @@ def test_a_clip_without_a_folder_is_left_out_with_a_note(samm):
     reading = read('samm', samm)
     assert len(reading.table) == 2
     assert details(reading) == {('037', '037_9_1', 'left out'): 'no folder 037/037_9_1'}
+
+
+def test_the_sheet_of_micro_expressions_is_read_and_another_noted(tmp_path):
+    sheet = write_samm(tmp_path / SHEET, CLIPS[1:], above=[])
+    rows = pd.read_excel(sheet)
+    with pd.ExcelWriter(sheet) as book:
+        for name, times in (('FULL', 2), ('Micro_Only', 1)):
+            rows.assign(Subject='011').loc[[0] * times].to_excel(book, sheet_name=name, index=False)
+    reading = read('samm', tmp_path, with_frames=False)
+    assert str(reading.rows.sheets[0]) == f'{sheet} [Micro_Only]'
+    assert reading.notes['kind'].tolist() == ['sheet']
+    assert '[FULL] has the same columns and is not read' in reading.notes['detail'].iloc[0]
 
 
 def test_the_sheet_of_the_long_videos_is_refused(tmp_path):
@@ -129,7 +142,7 @@ def test_the_sheet_of_the_long_videos_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ('clips', 'fault'),
     [
-        ([CLIPS[0], (6, *CLIPS[0][1:])], '006 006_9_2 occurs twice'),
+        ([CLIPS[0], (6, *CLIPS[0][1:-1], 5)], '006 006_9_2 occurs twice'),
         ([('011', *CLIPS[0][1:])], 'clip 006_9_2 is said to be of subject 011'),
     ],
 )

@@ -1,7 +1,11 @@
+import datetime
+
+import openpyxl
 import pandas as pd
 import pytest
+import xlwt
 
-from mer_bench.datasets.sheet import read_sheet
+from mer_bench.datasets.sheet import cell_text, clip_rows, read_sheet
 from mer_bench.errors import InputError
 from tests.datasets.raw_data import write_sheet
 
@@ -12,29 +16,120 @@ COLUMNS = {'subject': ('Subject',), 'onset': ('OnsetFrame', 'Onset'), 'note': ('
 def test_a_csv_may_have_commas_semicolons_or_tabs(tmp_path, mark):
     rows = ['made by hand, in 2014;\t', 'Subject,onset frame ,NOTE', '1,46.0,a', '02,7,', ',,']
     (tmp_path / 'a.csv').write_text('\n'.join([rows[0], *(row.replace(',', mark) for row in rows[1:])]))
-    assert read_sheet(tmp_path / 'a.csv', COLUMNS).to_numpy().tolist() == [['1', '46', 'a'], ['02', '7', '']]
+    assert read_sheet(tmp_path / 'a.csv', COLUMNS).cells.to_numpy().tolist() == [['1', '46', 'a'], ['02', '7', '']]
 
 
-@pytest.mark.parametrize('encoding', ['utf-8-sig', 'latin-1'])
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'latin-1', 'utf-16'])
 def test_a_csv_may_have_the_encodings_that_excel_writes(tmp_path, encoding):
     (tmp_path / 'a.csv').write_text('Subject,Onset,Note\n1,2,é\n', encoding=encoding)
-    assert read_sheet(tmp_path / 'a.csv', COLUMNS)['note'].tolist() == ['é']
+    assert read_sheet(tmp_path / 'a.csv', COLUMNS).cells['note'].tolist() == ['é']
 
 
 def test_numbers_of_a_workbook_are_texts_without_a_decimal_point(tmp_path):
     write_sheet(tmp_path / 'a.xlsx', ['Subject', 'Onset', 'Note'], [(6, 46.0, 0.5), ('006', ' 46 ', None)])
-    assert read_sheet(tmp_path / 'a.xlsx', COLUMNS).to_numpy().tolist() == [['6', '46', '0.5'], ['006', '46', '']]
+    assert read_sheet(tmp_path / 'a.xlsx', COLUMNS).cells.to_numpy().tolist() == [['6', '46', '0.5'], ['006', '46', '']]
 
 
 def test_the_first_sheet_with_the_columns_is_read(tmp_path):
     with pd.ExcelWriter(tmp_path / 'a.xlsx') as book:
         pd.DataFrame({'read': ['me']}).to_excel(book, sheet_name='first', index=False)
         pd.DataFrame({'Note': ['b'], 'Subject': [3], 'Onset': [4]}).to_excel(book, sheet_name='second', index=False)
-    assert read_sheet(tmp_path / 'a.xlsx', COLUMNS).to_numpy().tolist() == [['3', '4', 'b']]
+    assert read_sheet(tmp_path / 'a.xlsx', COLUMNS).cells.to_numpy().tolist() == [['3', '4', 'b']]
 
 
 def test_an_optional_column_may_be_absent(tmp_path):
     write_sheet(tmp_path / 'a.csv', ['Subject', 'Onset'], [(1, 2)])
-    assert read_sheet(tmp_path / 'a.csv', COLUMNS, ['note'])['note'].tolist() == ['']
+    assert read_sheet(tmp_path / 'a.csv', COLUMNS, ['note']).cells['note'].tolist() == ['']
     with pytest.raises(InputError, match=r'a.csv: expected a header row with Subject, OnsetFrame, Note, found none'):
         read_sheet(tmp_path / 'a.csv', COLUMNS)
+
+
+def write_book(path, **sheets):
+    """Write sheets of rows; the name of a hidden one begins with `hidden`."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        sheet.sheet_state = 'hidden' if name.startswith('hidden') else 'visible'
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+HEADER = ['Subject', 'Onset', 'Note']
+
+
+def test_hidden_and_empty_sheets_are_passed_by_and_a_second_one_is_noted(tmp_path):
+    sheets = {'hidden': [HEADER, [9, 9, 'h']], 'empty': [HEADER], 'a': [HEADER, [1, 2, 'a']]}
+    path = write_book(tmp_path / 'a.xlsx', **sheets, b=[HEADER, [1, 2, 'b']], c=[HEADER, [1, 2, 'a']])
+    sheet = read_sheet(path, COLUMNS)
+    assert (sheet.name, sheet.cells['note'].tolist()) == ('a', ['a'])
+    assert [note['detail'] for note in sheet.notes] == [f'{path} [b] has the same columns and is not read: a is']
+    assert read_sheet(path, COLUMNS, prefer='B').name == 'b'
+    assert read_sheet(write_book(path, hidden=sheets['hidden'], other=[['x']]), COLUMNS).hidden
+
+
+def test_a_header_without_rows_is_told(tmp_path):
+    with pytest.raises(InputError, match=r'a.xlsx \[a\]: expected rows below the header, found none'):
+        read_sheet(write_book(tmp_path / 'a.xlsx', a=[HEADER]), COLUMNS)
+
+
+def test_the_last_row_that_names_the_columns_is_the_header(tmp_path):
+    path = write_book(tmp_path / 'a.xlsx', a=[['Note', 'Subject', 'Onset'], ['explained', 0, 0], HEADER, [1, 2, 'a']])
+    sheet = read_sheet(path, COLUMNS)
+    assert sheet.cells.to_numpy().tolist() == [['1', '2', 'a']]
+    assert 'rows 1 and 3 name the columns' in sheet.notes[0]['detail']
+
+
+def test_formulas_without_values_are_told(tmp_path):
+    path = write_book(tmp_path / 'a.xlsx', a=[HEADER, [1, '=1+1', 'a'], [2, '=2+1', 'b']])
+    with pytest.raises(InputError, match=r'the column OnsetFrame holds formulas .* open the file in a spreadsheet'):
+        read_sheet(path, COLUMNS)
+
+
+def test_cells_of_a_workbook_are_texts_whatever_they_hold(tmp_path):
+    day = datetime.date(2014, 5, 8)
+    path = write_book(tmp_path / 'a.xlsx', a=[HEADER, [True, 46, day], [6.0, 7, 0.5], ['', 8, '#N/A']])
+    texts = [['True', '46', '2014-05-08'], ['6', '7', '0.5'], ['', '8', '']]
+    assert read_sheet(path, COLUMNS).cells.to_numpy().tolist() == texts
+
+
+def test_an_xls_is_read_without_its_hidden_sheet(tmp_path):
+    book = xlwt.Workbook()
+    for name, rows in {'hidden': [HEADER, [9, 9, 'h']], 'a': [HEADER, ['006', 46, 0.5], [7, 8.0, 'é']]}.items():
+        sheet = book.add_sheet(name)
+        sheet.visibility = int(name == 'hidden')
+        for y, row in enumerate(rows, start=13):
+            for x, value in enumerate(row):
+                sheet.write(y, x, value)
+    book.set_active_sheet(1)
+    book.save(str(tmp_path / 'a.xls'))
+    sheet = read_sheet(tmp_path / 'a.xls', COLUMNS)
+    assert (sheet.name, sheet.cells.to_numpy().tolist()) == ('a', [['006', '46', '0.5'], ['7', '8', 'é']])
+
+
+@pytest.mark.parametrize(
+    ('cell', 'text'),
+    [
+        ('\uff11\uff12', '12'),
+        ('\ufeffsub01\u200b', 'sub01'),
+        ('4\xa0+ 7', '4 + 7'),
+        ('\\', '\\'),
+        ('/', '/'),
+        ('\uff3c', '\\'),
+    ],
+)
+def test_signs_that_look_alike_are_alike(cell, text):
+    assert cell_text(cell) == text
+
+
+def test_a_row_of_sums_is_passed_over_and_half_a_name_is_refused(tmp_path):
+    columns = {'subject': ('Subject',), 'clip': ('Clip',), 'onset': ('Onset',), 'offset': ('Offset',)}
+    header, rows = [name[0] for name in columns.values()], [('s1', 'a', 1, 9), ('Total', None, 10, 90)]
+    sheet = read_sheet(write_sheet(tmp_path / 'a.xlsx', header, rows), columns)
+    assert clip_rows(sheet)['clip'].tolist() == ['a']
+    assert sheet.notes[0]['detail'].endswith(': Total | 10 | 90')
+    for half in ((None, 'b', 1, 9), ('s2', None, 1, 9)):
+        with pytest.raises(InputError, match=r'the row with frames 1 to 9 .* does not say whose clip it is'):
+            clip_rows(read_sheet(write_sheet(tmp_path / 'a.xlsx', header, [*rows, half]), columns))

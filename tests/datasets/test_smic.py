@@ -41,6 +41,10 @@ def test_onset_and_offset_are_the_first_and_last_frame_by_number(smic_hs):
     assert reading.notes.empty
 
 
+def test_the_tree_is_read_even_where_frames_are_not_asked_for(smic_hs):
+    assert read('smic', smic_hs.parents[1], with_frames=False).table['frames_dir'].str.startswith('s1').all()
+
+
 def test_a_tree_of_the_real_shape_gives_its_counts(tmp_path):
     write_counts(tmp_path / 'SMIC_all_cropped/HS', HS, 'reg_image{:06d}.bmp')
     table = read('smic', tmp_path).table

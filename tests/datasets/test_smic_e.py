@@ -33,7 +33,7 @@ def test_a_row_of_the_sheet_becomes_a_row_of_the_table(smic_e):
     assert reading.table['frames_dir'].tolist() == ['s01/s1_sur_01', 's20/s20_ne_01']
     assert reading.table['apex'].isna().all()
     assert (reading.table['fps'] == 100).all()
-    assert reading.notes.empty
+    assert reading.notes['detail'].str.endswith(']: Onset2F is the second expression of a clip').tolist() == [True]
 
 
 def test_only_frames_from_onset_to_offset_belong_to_the_clip(smic_e):
@@ -50,7 +50,7 @@ def test_a_sheet_of_the_real_shape_gives_its_counts(tmp_path):
     reading = read('smic_e_hs', sheets=[sheet], with_frames=False)
     assert len(reading.table) == 157
     assert reading.table['emotion'].value_counts().to_dict() == {'negative': 65, 'positive': 51, 'surprise': 41}
-    assert list(details(reading)) == [('s18', 's18_sur_03', 'corrected')]
+    assert list(details(reading))[1:] == [('s18', 's18_sur_03', 'corrected')]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_clip_without_a_folder_is_left_out_with_a_note(smic_e):
     sheet = write_smic_e(smic_e / 'sheet.xlsx', [*CLIPS, (2, 's2_sur_05', 1, 9, 'surprise')])
     reading = read('smic_e_hs', smic_e, sheets=[sheet])
     assert len(reading.table) == 2
-    assert details(reading) == {('s02', 's02_sur_05', 'left out'): 'no folder s02/s02_sur_05'}
+    assert details(reading)['s02', 's02_sur_05', 'left out'] == 'no folder s02/s02_sur_05'
 
 
 def test_smic_itself_is_not_taken_for_smic_e(tmp_path):

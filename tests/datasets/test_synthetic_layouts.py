@@ -54,7 +54,7 @@ def test_every_clip_is_read(drawn_and_read):
     assert len(drawn) == len(reading.table) == 2 * CLIPS
     assert read['subject'].nunique() == 2
     assert read['synthetic'].all()
-    assert set(reading.notes['kind']) <= {'unknown'}
+    assert set(reading.notes['kind']) <= {'unknown', 'row passed over'}
 
 
 def test_frame_numbers_are_those_that_were_drawn(drawn_and_read):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.preparation.clip_flow import ClipSource, clip_flow, flow_maps, units
+from mer_bench.preparation.clip_flow import clip_flow, flow_maps, units
+from mer_bench.preparation.clip_frames import ClipSource
 from mer_bench.preparation.face_settings import FaceSettings
 from mer_bench.preparation.faces import Face
 from mer_bench.preparation.settings import CHANNELS, FlowSettings
@@ -46,15 +47,21 @@ def test_angles_are_not_averaged():
     np.testing.assert_allclose(np.abs(maps[0]), np.pi, atol=2e-3)
 
 
+def test_all_maps_say_alike_where_nothing_moves():
+    """Motion that float16 rounds to 0, from the left, gives neither magnitude nor the angle pi."""
+    maps = flow_maps(np.full((2, 28, 28), -1e-9, np.float32), 28, CHANNELS)
+    assert not maps.any()
+
+
 def test_channels_are_stored_in_the_order_asked_for(paths):
-    source, picks = ClipSource(paths, 10, 12, 13), ('angle', 'u', 'strain')
-    every, _ = clip_flow(source, FlowSettings('dis', 4, 28, channels=CHANNELS))
-    some, _ = clip_flow(source, FlowSettings('dis', 4, 28, channels=picks))
+    source, picks = ClipSource(paths, 10, 12, 13), ('angle', 'magnitude', 'strain', 'u')
+    every, *_ = clip_flow(source, FlowSettings('dis', 4, 28, channels=CHANNELS))
+    some, *_ = clip_flow(source, FlowSettings('dis', 4, 28, channels=picks))
     np.testing.assert_array_equal(some, every[[CHANNELS.index(channel) for channel in picks]])
 
 
 def test_a_clip_is_the_motion_from_the_onset_to_each_sampled_frame(paths):
-    clip, apex = clip_flow(ClipSource(paths, 10, 12, 13), FlowSettings('tvl1', clip_len=4, size=28))
+    clip, apex, _ = clip_flow(ClipSource(paths, 10, 12, 13), FlowSettings('tvl1', clip_len=4, size=28))
     assert (clip.shape, clip.dtype, apex) == ((3, 4, 28, 28), np.float16, 12)
     right = clip[0].mean((1, 2)) / SCALE
     np.testing.assert_allclose(right, [0.4, 0.8, 0.8, 0.4], atol=0.1)  # frames 11, 12, 12 (12.5), 13
@@ -62,14 +69,14 @@ def test_a_clip_is_the_motion_from_the_onset_to_each_sampled_frame(paths):
 
 
 def test_motion_from_the_previous_sampled_frame_starts_at_the_onset(paths):
-    clip, _ = clip_flow(ClipSource(paths, 10, 12, 13), FlowSettings('tvl1', 4, 28, reference='previous'))
+    clip, *_ = clip_flow(ClipSource(paths, 10, 12, 13), FlowSettings('tvl1', 4, 28, reference='previous'))
     right = clip[0].mean((1, 2)) / SCALE
     np.testing.assert_allclose(right, [0.4, 0.4, 0, -0.4], atol=0.1)  # 10 to 11, 11 to 12, 12 to 12, 12 to 13
     assert not clip[:, 2].any()
 
 
 def test_a_sample_at_the_onset_has_no_motion(paths):
-    clip, _ = clip_flow(ClipSource(paths, 10, 11, 13), FlowSettings('dis', clip_len=8, size=28))
+    clip, *_ = clip_flow(ClipSource(paths, 10, 11, 13), FlowSettings('dis', clip_len=8, size=28))
     assert not clip[:, 0].any()
 
 
@@ -85,7 +92,7 @@ def test_a_sample_at_the_onset_has_no_motion(paths):
 )
 def test_the_apex_is_annotated_or_chosen_as_told(paths, annotated, apex, missing_apex, taken):
     settings = FlowSettings('dis', 1, 28, apex, missing_apex)
-    clip, found = clip_flow(ClipSource(paths, 10, annotated, 13), settings)
+    clip, found, _ = clip_flow(ClipSource(paths, 10, annotated, 13), settings)
     assert found == taken
     assert clip[0].mean() / SCALE == pytest.approx({11: 0.4, 12: 0.8, 13: 0.4}[taken], abs=0.1)
 
@@ -101,7 +108,7 @@ def test_frames_that_are_not_needed_are_not_read(paths):
 
 def test_frames_outside_the_clip_are_left_alone(paths):
     source = ClipSource(paths, 11, None, 12)
-    clip, apex = clip_flow(source, FlowSettings('dis', 2, 28, missing_apex='spotted'))
+    clip, apex, _ = clip_flow(source, FlowSettings('dis', 2, 28, missing_apex='spotted'))
     assert apex == 12
     np.testing.assert_allclose(clip[0].mean((1, 2)) / SCALE, [0.4, 0.4], atol=0.1)
 
@@ -139,7 +146,7 @@ def test_an_apex_outside_the_clip_is_refused(paths):
 
 
 def test_still_is_the_apex_at_every_time_where_mirroring_keeps_it(paths):
-    clip, _ = clip_flow(ClipSource(paths, 10, 12, 13), FlowSettings('still', clip_len=4, size=28))
+    clip, *_ = clip_flow(ClipSource(paths, 10, 12, 13), FlowSettings('still', clip_len=4, size=28))
     grey = shifted_texture(0.8, 0, (56, 112))[:2, :4].mean() / 255 - 0.5
     assert clip[2, 0, 0, 0] == pytest.approx(grey, abs=1e-3)
     assert not clip[:2].any()
@@ -147,7 +154,7 @@ def test_still_is_the_apex_at_every_time_where_mirroring_keeps_it(paths):
 
 
 def test_the_units_name_the_channels_and_the_reference():
-    text = units(FlowSettings(channels=('v', 'angle'), reference='previous'))
+    text = units(FlowSettings(channels=('v', 'angle', 'magnitude'), reference='previous'))
     assert [part.split(':')[0] for part in text.split('; ')[:2]] == ['v', 'angle']
     assert 'from the sampled frame before' in text
     assert 'in place of magnitude' in units(FlowSettings('still', channels=('u', 'magnitude')))

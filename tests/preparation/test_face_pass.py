@@ -33,7 +33,7 @@ def looked_at(monkeypatch):
         return Face(picture[0, 0] / 7, 0.5, 1.25, -3, 0, 0, 8, 8) if picture.any() else None
 
     monkeypatch.setattr(face_pass, 'find_face', stub)
-    monkeypatch.setattr(face_pass, 'face_parameters', lambda settings: {'size': settings.size})
+    monkeypatch.setattr(face_pass, 'finding_parameters', lambda settings: {'size': settings.size})
     return looked
 
 
@@ -51,7 +51,8 @@ def test_every_clip_has_a_row_and_the_same_face_when_read_again(clips, tmp_path,
     table = pd.read_csv(tmp_path / 'out' / 'faces.csv', dtype=str, keep_default_na=False)
     assert table['sample_id'].tolist() == IDS
     assert table['frame'].tolist() == ['1', '5', '']
-    assert faces == [Face(10 / 7, 0.5, 1.25, -3, 0, 0, 8, 8), Face(20 / 7, 0.5, 1.25, -3, 0, 0, 8, 8), None]
+    first, second = (Face(level / 7, 0.5, 1.25, -3, 0, 0, 8, 8) for level in (10, 20))
+    assert faces == [(first, 1), (second, 5), (None, None)]
     assert not (tmp_path / 'out' / '.faces.csv').exists()
     looked_at.clear()
     assert find(tmp_path / 'out', clips) == faces
@@ -62,10 +63,21 @@ def test_a_changed_onset_or_setting_is_looked_at_again(clips, tmp_path, looked_a
     find(tmp_path / 'out', clips)
     looked_at.clear()
     cv2.imwrite(str(clips[0][1]), np.full((8, 8), 77, np.uint8))
-    assert find(tmp_path / 'out', clips)[0].a == 11
+    assert find(tmp_path / 'out', clips)[0].face.a == 11
     assert looked_at == [77]
     find(tmp_path / 'out', clips, FaceSettings('dlib', size=65))
     assert {77, 20, 0} <= set(looked_at)
+
+
+def test_any_changed_frame_that_may_be_tried_is_looked_at_again(clips, tmp_path, looked_at):
+    find(tmp_path / 'out', clips)
+    looked_at.clear()
+    cv2.imwrite(str(clips[1][3]), np.full((8, 8), 77, np.uint8))  # before the frame that showed the face
+    assert find(tmp_path / 'out', clips)[1] == (Face(11, 0.5, 1.25, -3, 0, 0, 8, 8), 3)
+    assert looked_at == [0, 77]
+    cv2.imwrite(str(clips[1][4]), np.full((8, 8), 78, np.uint8))  # frames 1, 3, 5, 7 and 9 may be tried
+    find(tmp_path / 'out', clips)
+    assert looked_at == [0, 77]
 
 
 def test_a_stopped_run_is_continued(clips, tmp_path, looked_at):

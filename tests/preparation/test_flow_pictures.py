@@ -4,6 +4,8 @@ import pytest
 
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
+from mer_bench.files import digest_file
+from mer_bench.preparation import flow_pictures
 from mer_bench.preparation.flow_pictures import flow_picture, prepare_flow_images
 from mer_bench.preparation.flow_store import FlowStore
 
@@ -33,7 +35,7 @@ def test_flow_pictures_become_a_store_of_one_map_a_clip(tmp_path):
 
 def test_red_is_u_green_is_v_and_blue_is_strain(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.full((28, 28, 3), [51, 0, 255], np.uint8))  # blue, green, red
-    clip, _ = flow_picture(tmp_path / 'a.png', None)
+    clip, *_ = flow_picture(tmp_path / 'a.png', None)
     np.testing.assert_allclose(clip[:, 0, 0, 0], [1, -1, 0.2], rtol=1e-3)
 
 
@@ -41,7 +43,7 @@ def test_the_opposite_level_is_the_opposite_motion(tmp_path):
     levels = np.random.default_rng(0).integers(0, 255, (28, 28, 3), dtype=np.uint8)
     for name, picture in (('a', levels), ('b', 255 - levels)):
         cv2.imwrite(str(tmp_path / f'{name}.png'), picture)
-    (one, _), (other, _) = (flow_picture(tmp_path / f'{name}.png', None) for name in 'ab')
+    (one, *_), (other, *_) = (flow_picture(tmp_path / f'{name}.png', None) for name in 'ab')
     assert (one[:2] == -other[:2]).all()
 
 
@@ -51,9 +53,12 @@ def test_flow_pictures_need_one_size(tmp_path):
         prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
 
 
-def test_a_corrected_label_is_noticed(tmp_path):
+def test_a_corrected_label_is_noticed_and_computes_nothing(tmp_path, monkeypatch):
     folder = write_flow_pictures(tmp_path / 'pictures')
     prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
     (folder / 'labels.csv').write_text((folder / 'labels.csv').read_text().replace('s1,s01_ne_01,0', 's1,s01_ne_01,2'))
+    monkeypatch.setattr(flow_pictures, 'flow_picture', None)
     prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
     assert read_annotations(tmp_path / 'out' / 'annotations.csv')['emotion'].iloc[0] == 'surprise'
+    digest = FlowStore(tmp_path / 'out' / 'store').info['annotations_digest']
+    assert digest == digest_file(tmp_path / 'out' / 'annotations.csv')

@@ -89,6 +89,26 @@ def test_an_unreadable_picture_is_named(tmp_path, capfd):
     assert capfd.readouterr().err == ''
 
 
+def test_a_cut_off_jpeg_is_refused_not_filled_with_grey(tmp_path):
+    path = tmp_path / 'image0.jpg'
+    cv2.imwrite(str(path), shifted_texture(0, 0, (200, 200)))
+    whole = path.read_bytes()
+    path.write_bytes(whole + bytes(500))  # as some programs do
+    assert read_frames({0: path})[0].shape == (200, 200)
+    path.write_bytes(whole[: len(whole) * 9 // 10])
+    with pytest.raises(InputError, match=r'image0.jpg: the picture is cut off'):
+        read_frames({0: path})
+
+
+@pytest.mark.parametrize('content', [b'', None])
+def test_an_empty_or_missing_file_is_named(tmp_path, content):
+    path = tmp_path / 'image0.jpg'
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r'image0.jpg: expected a picture, it cannot be read'):
+        read_frames({0: path})
+
+
 def test_pictures_of_different_sizes_are_named(tmp_path):
     paths = write(tmp_path, [np.zeros((4, 6), np.uint8), np.zeros((5, 6), np.uint8)])
     with pytest.raises(InputError, match=r'image1.bmp: expected 6x4 pixels as in image0.bmp, found 6x5'):

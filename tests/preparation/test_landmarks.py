@@ -27,6 +27,20 @@ def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch):
         import_dlib()
 
 
+def test_ctrl_c_while_dlib_is_loaded_stays_ctrl_c(monkeypatch, tmp_path):
+    """dlib raises ImportError('initialization failed') from the KeyboardInterrupt."""
+    text = "raise ImportError('initialization failed') from {}"
+    for cause, seen in (('KeyboardInterrupt()', KeyboardInterrupt), ('OSError()', ImportError)):
+        (tmp_path / 'dlib.py').write_text(text.format(cause))
+        monkeypatch.delitem(sys.modules, 'dlib', raising=False)
+        monkeypatch.setattr(sys, 'path', [str(tmp_path)])
+        monkeypatch.setattr(sys, 'dont_write_bytecode', True)
+        importlib.invalidate_caches()
+        with pytest.raises(seen) as raised:
+            import_dlib()
+        assert not isinstance(raised.value, InputError)
+
+
 @pytest.mark.parametrize('folders', [None, ['nowhere']])
 def test_a_missing_landmark_model_is_named(monkeypatch, folders):
     spec = folders and SimpleNamespace(submodule_search_locations=folders)

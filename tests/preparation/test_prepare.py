@@ -1,19 +1,28 @@
+import os
 import re
 import shutil
+import signal
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
+from mer_bench.preparation import prepare, store_parameters
+from mer_bench.preparation.face_pass import FoundFace
 from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.faces import Face
 from mer_bench.preparation.flow_store import FlowStore
+from mer_bench.preparation.frames import SPOTTING_REGIONS
 from mer_bench.preparation.prepare import prepare_dataset
 from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store_build import read_done, start_build
-from mer_bench.preparation.workers import compute_clips
+from mer_bench.preparation.workers import compute_clips, in_parallel
 
 SETTINGS = FlowSettings('dis', clip_len=4, size=28)
 
@@ -22,13 +31,19 @@ def prepare_smic(raw, out, settings, workers):
     prepare_dataset(DATASETS['smic'], Places(raw), out, settings, FaceSettings(), workers)
 
 
+def apexes_of(out):
+    return pd.read_csv(out / 'store' / 'index.csv')['apex'].tolist()
+
+
 def test_smic_becomes_annotations_and_a_store_of_the_same_clips(smic_raw, tmp_path, capsys):
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
     annotations, store = read_annotations(tmp_path / 'out' / 'annotations.csv'), FlowStore(tmp_path / 'out' / 'store')
     assert list(store.index) == annotations['sample_id'].tolist()
     assert store.clips.shape == (4, 3, 4, 28, 28)
-    assert annotations['apex'].tolist() == [100] * 4
+    assert annotations['apex'].isna().all()
+    assert apexes_of(tmp_path / 'out') == [100] * 4
     assert store.info['apex'] == {'middle': 4}
+    assert 'spotting_regions' not in store.info
     assert '--data-root' in capsys.readouterr().out
 
 
@@ -40,9 +55,12 @@ def test_two_workers_give_the_same_store_as_one(smic_raw, tmp_path):
     assert one['annotations_digest'] == two['annotations_digest']
 
 
-def test_the_spotted_apex_is_recorded(smic_raw, tmp_path):
+def test_the_spotted_apex_is_recorded_with_the_regions_it_was_spotted_in(smic_raw, tmp_path, capsys):
     prepare_smic(smic_raw, tmp_path / 'out', FlowSettings('dis', 1, 28, 'spotted'), workers=1)
-    assert read_annotations(tmp_path / 'out' / 'annotations.csv')['apex'].tolist() == [101] * 4
+    assert apexes_of(tmp_path / 'out') == [101] * 4
+    regions = FlowStore(tmp_path / 'out' / 'store').info['spotting_regions']
+    assert regions['mouth'] == list(SPOTTING_REGIONS['mouth'])
+    assert 'shares of a cropped face' in capsys.readouterr().out
 
 
 def test_a_finished_store_is_left_alone(smic_raw, tmp_path, capsys):
@@ -59,7 +77,7 @@ def test_a_finished_store_is_left_alone(smic_raw, tmp_path, capsys):
         (FlowSettings('farneback', 4, 28), 'flow dis -> farneback'),
         (FlowSettings('dis', 2, 28), 'clip_len 4 -> 2'),
         (FlowSettings('dis', 4, 32), r'size \[28, 28\] -> \[32, 32\]'),
-        (FlowSettings('dis', 4, 28, 'spotted'), r"apex {'middle': 4} -> {'spotted': 4}"),
+        (FlowSettings('dis', 4, 28, 'spotted'), 'apex middle 4 -> none, apex spotted none -> 4'),
         (FlowSettings('dis', 4, 28, reference='previous'), 'reference onset -> previous'),
         (FlowSettings('dis', 4, 28, channels=('u', 'v')), r"channels \['u', 'v', 'strain'\] -> \['u', 'v'\]"),
     ],
@@ -77,7 +95,7 @@ def test_a_changed_frame_gives_a_new_store(smic_raw, tmp_path, capsys):
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
     shutil.copy(*(smic_raw / f'SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/reg_image{n}.bmp' for n in (102, 103)))
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
-    assert 'the clips, their frames or their table' in capsys.readouterr().out
+    assert 'the clips or their frames' in capsys.readouterr().out
     assert read_annotations(tmp_path / 'out' / 'annotations.csv')['offset'].tolist() == [103, 102, 102, 102]
 
 
@@ -87,7 +105,7 @@ def test_a_frame_with_other_grey_levels_and_the_same_size_gives_a_new_store(smic
     content = picture.read_bytes()
     picture.write_bytes(content[:-100] + bytes(255 - level for level in content[-100:]))
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
-    assert 'the clips, their frames or their table' in capsys.readouterr().out
+    assert 'the clips or their frames' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('part', ['index.csv', 'flow.npy'])
@@ -102,11 +120,93 @@ def test_a_damaged_store_is_made_again(smic_raw, tmp_path, part):
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize('part', ['flow.npy', 'store.json'])
+def test_damage_is_told(smic_raw, tmp_path, capsys, part):
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    (tmp_path / 'out' / 'store' / part).write_text('{')
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    assert re.search(rf'store is damaged \({part} .*\): all clips are computed anew', capsys.readouterr().out)
+    assert len(FlowStore(tmp_path / 'out' / 'store').clips) == 4
+
+
+def test_a_deleted_table_is_written_again_without_computing(smic_raw, tmp_path, monkeypatch):
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    path = tmp_path / 'out' / 'annotations.csv'
+    whole = path.read_bytes()
+    path.unlink()
+    monkeypatch.setattr(prepare, 'clip_flow', None)
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    assert path.read_bytes() == whole
+    path.write_bytes(whole.replace(b'negative', b'disgust'))
+    with pytest.raises(InputError, match='changed since'):
+        prepare_smic(smic_raw, tmp_path / 'out', FlowSettings('farneback', 4, 28), workers=1)
+
+
+def test_frames_whose_numbers_changed_give_a_new_store(smic_raw, tmp_path, capsys):
+    clip = smic_raw / 'SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01'
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    (clip / 'reg_image101.bmp').rename(clip / 'spare.bmp')
+    (clip / 'reg_image102.bmp').rename(clip / 'reg_image103.bmp')
+    (clip / 'spare.bmp').rename(clip / 'reg_image102.bmp')  # the same pictures in the same order
+    (clip / 'reg_image103.bmp').rename(clip / 'reg_image101.bmp')
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    assert 'the clips or their frames' in capsys.readouterr().out
+
+
+def faces_stub(*faces):
+    return lambda out, *_: ((out / 'faces.csv').touch(), [FoundFace(*face) for face in faces])[1]
+
+
+def test_what_asks_for_a_look_at_a_face_is_noted(smic_raw, tmp_path, monkeypatch, capsys):
+    """Textures have no nose: each clip is noted as not stabilised, or with its motion."""
+    face, two = Face(1, 0, 0, 0, 0, 0, 64, 64), Face(1, 0, 0, 0, 0, 0, 64, 64, n_faces=2)
+    monkeypatch.setattr(prepare, 'find_faces', faces_stub((face, 98), (face, 99), (two, 98), (None, None)))
+    monkeypatch.setattr(store_parameters, 'face_parameters', asdict)
+    steady = FaceSettings('dlib', 64, stabilise=True)
+    for _ in range(2):  # the second finds the store finished
+        prepare_dataset(DATASETS['smic'], Places(smic_raw), tmp_path / 'out', SETTINGS, steady, 1)
+        report = pd.read_csv(tmp_path / 'out' / 'report.csv')
+        kinds = report[~report['kind'].isin(['head motion', 'not stabilised'])].set_index('clip')['kind'].to_dict()
+        assert kinds == {'s1_po_01': 'face not on the onset', 's2_ne_01': 'several faces', 's2_sur_01': 'no face'}
+        assert report['kind'].isin(['head motion', 'not stabilised']).sum() == 3
+        assert 'in five frames from onset to apex' in report.set_index('kind').loc['no face', 'detail']
+    shown = capsys.readouterr().out
+    assert 'several faces: 2 on frame 98' in shown
+    assert 'head motion' not in shown
+
+
+def test_faces_of_an_earlier_run_go(smic_raw, tmp_path):
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'faces.csv').touch()
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    assert not (tmp_path / 'out' / 'faces.csv').exists()
+
+
+def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match='a worker was ended by the system, .* fewer --workers'):
+        with in_parallel(killed, [(1,), (2,)], workers=2) as results:
+            list(results)
+
+
+def test_a_bad_preview_is_refused_before_the_work(smic_raw, tmp_path):
+    with pytest.raises(InputError, match='ends in .png'):
+        prepare_dataset(
+            DATASETS['smic'], Places(smic_raw), tmp_path / 'out', SETTINGS, FaceSettings(), 1, Path('preview.jpg')
+        )
+    assert not (tmp_path / 'out').exists()
+
+
 def test_finished_clips_are_not_computed_again(tmp_path):
     build = start_build(tmp_path, {'a': 1}, (3, 3, 1, 28, 28))
-    (build / 'done.txt').write_text('0,,0.5\n2,,0.5\n1,')
+    (build / 'done.txt').write_text('0,,0.5,\n2,,0.5,\n1,')
     computed = []
-    compute_clips(build, lambda row: (computed.append(row), (np.ones((3, 1, 28, 28)), None))[1], [(0,), (1,), (2,)], 1)
+    compute_clips(
+        build, lambda row: (computed.append(row), (np.ones((3, 1, 28, 28)), None, ''))[1], [(0,), (1,), (2,)], 1
+    )
     assert computed == [1]
     assert read_done(build).keys() == {0, 1, 2}
 

@@ -2,9 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
+from mer_bench.errors import InputError
 from mer_bench.preparation.face_settings import FaceSettings
 from mer_bench.preparation.faces import Face
-from mer_bench.preparation.preview import CAPTION, GREY, PER_ROW, TILE, preview_faces
+from mer_bench.preparation.preview import CAPTION, GREY, PER_ROW, TILE, check_preview, preview_faces
 
 SETTINGS = FaceSettings('dlib', size=112)
 
@@ -40,3 +41,14 @@ def test_a_clip_without_a_face_is_a_grey_tile_and_always_shown(sheet):
 def test_frames_taken_as_they_are_are_shown_as_they_are(sheet):
     picture = sheet(2, lost=[0, 1], settings=FaceSettings())
     assert picture[0, [0, TILE]].tolist() == [1, 2]
+
+
+def test_a_preview_that_cannot_be_written_is_refused_beforehand(tmp_path):
+    (tmp_path / 'file').touch()
+    (tmp_path / 'folder.png').mkdir()
+    faults = {'faces.jpg': 'ends in .png', 'file/faces.png': 'cannot write there', 'folder.png': 'it is a folder'}
+    for name, fault in faults.items():
+        with pytest.raises(InputError, match=fault):
+            check_preview(tmp_path / name)
+    check_preview(tmp_path / 'new' / 'faces.PNG')
+    assert not list((tmp_path / 'new').iterdir())

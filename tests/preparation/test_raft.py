@@ -8,9 +8,9 @@ import torch
 from torchvision.models import optical_flow
 
 from mer_bench.errors import InputError
-from mer_bench.preparation import raft
+from mer_bench.preparation import prepare, raft
 from mer_bench.preparation.optical_flow import compute_flow, flow_parameters
-from mer_bench.preparation.raft import load_raft, padding, raft_flow, read_state
+from mer_bench.preparation.raft import load_raft, padding, raft_device, raft_flow, read_state
 from mer_bench.preparation.settings import FlowSettings
 from tests.preparation.conftest import shifted_texture
 
@@ -62,7 +62,17 @@ def test_the_architecture_is_told_from_the_weights(name, tmp_path):
     recorded = flow_parameters(FlowSettings('raft', raft_weights=path))
     assert recorded['architecture'] == name
     assert recorded['weights'] == 'weights.pth'
+    assert (recorded['torch'], recorded['device']) == (torch.__version__, raft_device())
     assert recorded['weights_sha256'] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(('gpu', 'device', 'workers'), [(True, 'cuda', 1), (False, 'cpu', 7)])
+def test_one_process_feeds_a_gpu(small, monkeypatch, gpu, device, workers):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+    monkeypatch.setattr(prepare.joblib, 'cpu_count', lambda: 7)
+    assert raft_device() == device
+    assert prepare.default_workers(FlowSettings('raft', raft_weights=small)) == workers
+    assert prepare.default_workers(FlowSettings('dis')) == 7
 
 
 def test_the_model_is_loaded_once(small):

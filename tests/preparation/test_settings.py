@@ -20,6 +20,8 @@ from mer_bench.preparation.settings import FlowSettings
         ({'channels': ('u', 'v', 'u')}, 'each once'),
         ({'channels': ()}, 'expected one or more'),
         ({'flow': 'still', 'channels': ('v', 'u')}, "mirroring changes the values of 'u'"),
+        ({'channels': ('angle',)}, "add 'magnitude', or both 'u' and 'v'"),
+        ({'channels': ('u', 'angle')}, "add 'magnitude', or both 'u' and 'v'"),
         ({'flow': 'raft'}, 'give --raft-weights FILE'),
         ({'raft_weights': 'raft.pth'}, 'choose --flow raft or leave them out'),
     ],
@@ -30,7 +32,12 @@ def test_a_wrong_choice_is_named(wrong, said):
 
 
 def test_settings_from_a_list_of_channels_equal_those_from_a_tuple():
-    assert FlowSettings(channels=['v', 'angle']) == FlowSettings(channels=('v', 'angle'))
+    assert FlowSettings(channels=['v', 'strain']) == FlowSettings(channels=('v', 'strain'))
+
+
+@pytest.mark.parametrize('beside', [('magnitude',), ('u', 'v')])
+def test_an_angle_may_stand_beside_what_tells_that_nothing_moves(beside):
+    assert FlowSettings(channels=('angle', *beside)).channels == ('angle', *beside)
 
 
 def test_the_settings_load_neither_opencv_nor_torch():

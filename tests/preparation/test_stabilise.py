@@ -27,12 +27,17 @@ def test_stronger_light_is_no_motion():
     np.testing.assert_allclose(rigid_motion(onset, (0.8 * onset).astype(np.uint8)), np.eye(3), atol=0.02)
 
 
-def test_lifted_brows_are_no_motion():
+@pytest.mark.parametrize(
+    ('row', 'column', 'reach'),
+    [(0.15, 0.5, 0.5), (0.40, 0.5, 0.06), (0.30, 0.2, 0.08)],  # brows (1+2), root of the nose (9), one eye corner (6)
+)
+def test_what_the_skin_does_at_one_place_is_no_motion(row, column, reach):
     onset = shifted_texture(0, 0, SHAPE)
     rows, columns = np.mgrid[:160, :160].astype(np.float32)
-    lift = 1.5 * np.exp(-0.5 * ((rows / 160 - 0.2) / 0.06) ** 2)  # pixels, at its peak in the brows' rows
-    brows_up = cv2.remap(onset, columns, rows + lift, cv2.INTER_LANCZOS4)
-    shift = (rigid_motion(onset, brows_up) @ [80, 72, 1])[:2] - (80, 72)
+    distance = ((rows / 160 - row) / 0.05) ** 2 + ((columns / 160 - column) / reach) ** 2
+    lift = 1.5 * np.exp(-0.5 * distance).astype(np.float32)  # pixels
+    moved = cv2.remap(onset, columns, rows + lift, cv2.INTER_LANCZOS4)
+    shift = (rigid_motion(onset, moved) @ [80, 72, 1])[:2] - (80, 72)
     np.testing.assert_allclose(shift, 0, atol=0.1)
 
 

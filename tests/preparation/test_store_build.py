@@ -13,9 +13,11 @@ from mer_bench.preparation.flow_store import FlowStore
 from mer_bench.preparation.store_build import (
     DoneClip,
     append_done,
+    damage,
     finish_build,
     is_complete,
     locked,
+    other_parameters,
     read_done,
     start_build,
     what_changed,
@@ -54,25 +56,49 @@ def test_a_finished_build_becomes_the_store(tmp_path, table):
     assert store.info['seconds'] == 3.0
     assert store.info['data_digest'] == digest_file(tmp_path / 'store' / 'flow.npy')
     assert sorted(path.name for path in (tmp_path / 'store').iterdir()) == ['flow.npy', 'index.csv', 'store.json']
-    assert pd.read_csv(tmp_path / 'annotations.csv')['apex'].tolist() == [50, 51]
+    assert pd.read_csv(tmp_path / 'annotations.csv')['apex'].isna().all()  # as the data set says it
+    index = pd.read_csv(tmp_path / 'store' / 'index.csv', keep_default_na=False)
+    assert index.columns.tolist() == ['row', 'sample_id', 'apex', 'remark']
+    assert index['apex'].tolist() == [50, 51]
     assert is_complete(tmp_path, PARAMETERS)
 
 
-def test_a_store_is_incomplete_when_its_annotations_changed(tmp_path, table):
+@pytest.mark.parametrize(
+    ('part', 'content', 'fault'),
+    [
+        ('flow.npy', b'other', 'flow.npy is not what was written'),
+        ('index.csv', b'', 'index.csv is not what was written'),
+        ('store.json', b'{"parameters_', 'store.json is missing or cannot be read'),
+        ('store.json', b'\xff', 'store.json is missing or cannot be read'),
+        ('store.json', b'[]', 'store.json is missing or cannot be read'),
+    ],
+)
+def test_damage_is_named_and_not_taken_for_a_store(tmp_path, table, part, content, fault):
     build = start_build(tmp_path, PARAMETERS, SHAPE)
     fill(build)
     finish_build(build, tmp_path, table, PARAMETERS, 'pixels')
-    with open(tmp_path / 'annotations.csv', 'a') as file:
-        file.write('\n')
+    assert damage(tmp_path, PARAMETERS) is None
+    (tmp_path / 'store' / part).write_bytes(content)
+    assert damage(tmp_path, PARAMETERS) == fault
     assert not is_complete(tmp_path, PARAMETERS)
+    with pytest.raises(InputError, match=rf'{part} is damaged .* run tools/prepare.py again'):
+        FlowStore(tmp_path / 'store')
+
+
+def test_a_build_with_damaged_parameters_is_begun_anew(tmp_path):
+    build = start_build(tmp_path, PARAMETERS, SHAPE)
+    fill(build)
+    (build / 'parameters.json').write_text('{')
+    assert other_parameters(tmp_path, PARAMETERS) == []
+    assert read_done(start_build(tmp_path, PARAMETERS, SHAPE)) == {}
 
 
 def test_a_half_written_last_line_does_not_count(tmp_path):
     build = start_build(tmp_path, PARAMETERS, SHAPE)
-    (build / 'done.txt').write_text('0,50,1.500\n1,5')
+    (build / 'done.txt').write_text('0,50,1.500,\n1,5')
     assert read_done(build) == {0: DoneClip(0, 50, 1.5)}
-    append_done(build, DoneClip(1, None, 2.0))
-    assert read_done(build)[1] == DoneClip(1, None, 2.0)
+    append_done(build, DoneClip(1, None, 2.0, 'kind: a, b'))
+    assert read_done(build)[1] == DoneClip(1, None, 2.0, 'kind: a, b')
 
 
 def test_a_build_is_continued_only_with_the_same_parameters(tmp_path):
@@ -82,8 +108,18 @@ def test_a_build_is_continued_only_with_the_same_parameters(tmp_path):
     assert len(read_done(build)) == 2
     other = start_build(tmp_path, PARAMETERS | {'apex': 'spotted'}, SHAPE)
     assert other != build
-    assert not build.exists()
     assert read_done(other) == {}
+
+
+def test_unfinished_builds_of_other_settings_stay_until_a_new_store_is_whole(tmp_path, table):
+    first = start_build(tmp_path, PARAMETERS, SHAPE)
+    fill(first)
+    other = PARAMETERS | {'clip_len': 2}
+    second = start_build(tmp_path, other, SHAPE)
+    assert len(read_done(first)) == 2
+    fill(second)
+    finish_build(second, tmp_path, table, other, 'pixels')
+    assert not list(tmp_path.glob('.store-*'))
 
 
 def test_a_stop_between_the_two_renames_is_mended(tmp_path, table):
@@ -101,13 +137,30 @@ def test_a_stop_between_the_two_renames_is_mended(tmp_path, table):
 def test_changes_are_named_without_what_follows_from_them():
     other = PARAMETERS | {'flow': 'tvl1', 'flow_parameters': {}, 'clip_len': 16}
     assert what_changed(other, PARAMETERS) == 'flow tvl1 -> dis, clip_len 16 -> 1'
-    assert what_changed(PARAMETERS, PARAMETERS) == 'the clips, their frames or their table'
+    assert what_changed(PARAMETERS, PARAMETERS) == 'the clips or their frames'
+
+
+def test_of_a_dict_only_the_keys_that_differ_are_named():
+    sizes = [PARAMETERS | {'faces': {'detector': 'dlib', 'size': size}} for size in (224, 256)]
+    assert what_changed(*sizes) == 'faces size 224 -> 256'
+    spotted = PARAMETERS | {'apex': {'spotted': 2}, 'spotting_regions': {'mouth': [0.6, 0.92, 0.2, 0.8]}}
+    assert what_changed(PARAMETERS, spotted) == 'apex middle 2 -> none, apex spotted none -> 2'
 
 
 def test_a_file_is_no_folder_to_write_to(tmp_path):
     (tmp_path / 'out').touch()
     with pytest.raises(InputError, match='choose another --out'), locked(tmp_path / 'out'):
         pass
+
+
+def test_what_killed_runs_were_writing_is_removed(tmp_path):
+    (tmp_path / '.annotations.csv.123.tmp').touch()
+    kept = [tmp_path / name for name in ('mine.tmp', '.mine.tmp', '.faces.csv')]
+    for path in kept:
+        path.touch()
+    with locked(tmp_path):
+        assert not (tmp_path / '.annotations.csv.123.tmp').exists()
+    assert all(path.exists() for path in kept)
 
 
 def test_two_preparations_do_not_share_a_folder(tmp_path):

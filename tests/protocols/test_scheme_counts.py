@@ -14,7 +14,7 @@ OBJECTIVE = {  # Davison et al., 2018; CASME2-ObjectiveClasses.xlsx; Yap et al.,
     'samm': dict(I=24, II=13, III=20, IV=8, V=3, VI=7, VII=84),
 }
 RAW = {
-    'smic': dict(negative=70, positive=51, surprise=43),  # Li et al., FG 2013; Yan et al. and See et al. have the same
+    'smic': dict(negative=70, positive=51, surprise=43),  # Li et al., FG 2013
     'smic_vis': SMIC_VIS,
     'smic_nir': SMIC_VIS,
     # SMIC-E lacks s1_ne_02 s2_sur_05 s3_ne_03 s3_ne_20 s4_ne_05 s4_ne_06 s9_sur_02
@@ -46,7 +46,7 @@ RAW = {
 }
 # the counts of the classes in their order
 EXPECTED = {
-    ('megc2019_3class', 'smic'): [70, 51, 43],  # See et al., FG 2019, before the two clips of CASME II are left out
+    ('megc2019_3class', 'smic'): [70, 51, 43],  # See et al., FG 2019; two clips of CASME II go by name
     ('megc2019_3class', 'casme2'): [88 + 2, 32, 25],
     ('megc2019_3class', 'samm'): [92, 26, 15],
     ('smic_3class', 'smic'): [70, 51, 43],
@@ -133,6 +133,15 @@ def test_the_classes_get_their_clips(name, dataset):
     scheme = load_scheme(name)
     kept, _ = apply_scheme(sheet_table(dataset, 20, column, counts[dataset]), scheme)
     assert kept['label'].value_counts().reindex(scheme.classes, fill_value=0).tolist() == EXPECTED[name, dataset]
+
+
+@pytest.mark.parametrize('name', ['megc2019_3class', 'composite_4class'])
+@pytest.mark.parametrize(('dataset', 'counts'), [('casme2', [88, 32, 25]), ('samm', [92, 26, 15])])
+def test_the_classes_of_published_flow_lists_stay_what_they_are(name, dataset, counts):
+    table = sheet_table(dataset, 20, counts=dict(zip(('negative', 'positive', 'surprise'), counts, strict=True)))
+    kept, _ = apply_scheme(table, load_scheme(name))
+    assert (kept['label'] == kept['emotion']).all()
+    assert len(kept) == sum(counts)
 
 
 def test_megc2019_leaves_out_ep02_07_of_later_sheets():

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -109,6 +110,8 @@ def test_the_summary_tells_what_lies_where_and_what_is_next(raw, uninterrupted):
         (['smic', '--raw', '.', '--clip-len', '0'], 'clip-len must be at least 1'),
         (['smic', '--raw', '.', '--size', '27'], 'size must be at least 28'),
         (['smic', '--raw', '.', '--workers', '0'], 'workers must be at least 1'),
+        (['smic', '--raw', '.', '--annotations-only', '--faces', 'dlib'], 'touches no frame'),
+        (['smic', '--raw', '.', '--annotations-only', '--preview', 'a.png'], 'touches no frame'),
         (['flow-images', 'nowhere'], 'no such folder'),
         (['flow-images', '.'], 'found neither'),
         (['synthetic', '--like', 'smic', '--out', 'out', '--subjects', '0'], 'at least 1 subject'),
@@ -141,6 +144,18 @@ def test_a_synthetic_tree_is_read_as_smic(tmp_path, layout, tree):
     assert len(table) == 2
     assert table['synthetic'].all()
     assert (tmp_path / 'raw' / tree / 'HS' / table['frames_dir'].iloc[0]).is_dir()
+
+
+def test_a_path_with_a_space_is_quoted_in_the_next_command(tmp_path):
+    out = prepare('synthetic', '--like', 'smic', '--out', tmp_path / 'a b', '--subjects', '1', '--clips', '2').stdout
+    assert f"--raw '{tmp_path}/a b' --out '{tmp_path}/a b_prepared'" in out
+
+
+def test_the_help_shows_defaults_as_a_user_would_write_them():
+    shown = ' '.join(prepare('smic', '--help').stdout.split())
+    assert 'in this order (default: u v strain)' in shown
+    assert '(default: 16)' in shown
+    assert not re.search(r'\(default: (\[|\(|None|False)', shown)
 
 
 def test_help_starts_without_opencv_and_torch():

@@ -1,0 +1,43 @@
+"""annotations.csv beside a finished store: written anew where the sheet changed, never over what a person changed."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from mer_bench.datasets.table import write_annotations
+from mer_bench.errors import InputError
+from mer_bench.files import digest_file, write_json
+from mer_bench.preparation.store_build import read_json
+
+
+def refuse_changes_by_hand(out: Path, table: pd.DataFrame) -> None:
+    """Refuse to write over an annotations.csv that is neither as the store in `out` knows it nor as `table` has it."""
+    path, info = out / 'annotations.csv', read_json(out / 'store' / 'store.json')
+    if not path.is_file() or info is None or 'annotations_digest' not in info:
+        return
+    if digest_file(path) not in (info['annotations_digest'], digest_of_table(table)):
+        raise InputError(
+            f'{path}: expected the table as tools/prepare.py wrote it, found one that was changed since; undo the '
+            'change, or make it a data set of its own with `tools/prepare.py csv --sheet`; if you want it written '
+            'anew, delete it'
+        )
+
+
+def renew(out: Path, table: pd.DataFrame) -> bool:
+    """Write the table beside the finished store if it is missing or another; return whether it was."""
+    path, store_json = out / 'annotations.csv', out / 'store' / 'store.json'
+    info, digest = read_json(store_json), digest_of_table(table)
+    if path.is_file() and digest_file(path) == digest == info['annotations_digest']:
+        return False
+    write_annotations(table, path)
+    write_json(store_json, info | {'annotations_digest': digest})
+    return True
+
+
+def digest_of_table(table: pd.DataFrame) -> str:
+    """Return the digest of annotations.csv as it would be written."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / 'annotations.csv'
+        write_annotations(table, path)
+        return digest_file(path)

@@ -1,0 +1,66 @@
+import pandas as pd
+import pytest
+
+from mer_bench.datasets.catalogue import DATASETS
+from mer_bench.datasets.places import Places
+from mer_bench.datasets.table import read_annotations
+from mer_bench.errors import InputError
+from mer_bench.preparation.check import check_dataset
+from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.prepare import prepare_dataset
+from mer_bench.preparation.settings import FlowSettings
+
+HEADER = ['Subject', 'Filename', 'OnsetFrame', 'ApexFrame', 'OffsetFrame', 'Action Units', 'Estimated Emotion']
+CLIP = 'SMIC_all_cropped/HS/s2/micro/surprise/s2_sur_01'
+
+
+@pytest.fixture
+def casme2(smic_raw):
+    """The pictures of two clips under the names of CASME II, and a sheet of three rows."""
+    for clip, name in (('s1/micro/negative/s1_ne_01', 'EP1'), ('s1/micro/positive/s1_po_01', 'EP2')):
+        folder = smic_raw / 'Cropped/sub01' / name
+        folder.mkdir(parents=True)
+        for path in (smic_raw / 'SMIC_all_cropped/HS' / clip).iterdir():
+            path.rename(folder / path.name.replace('image', 'img'))
+    rows = [(1, 'EP1', 98, 100, 102, 4, 'fear'), (1, 'EP2', 98, '/', 102, 4, 'fear'), (1, 'EP3', 9, 5, 3, 4, 'fear')]
+    pd.DataFrame(rows, columns=HEADER).to_excel(smic_raw / 'CASME2-coding.xlsx', index=False)
+    return smic_raw
+
+
+def test_faults_of_the_sheet_are_told_apart_from_those_of_frames(casme2, capsys):
+    assert check_dataset(DATASETS['casme2'], Places(casme2))
+    told = capsys.readouterr().out
+    assert '1 clips have no known apex' in told
+    assert '1 clips cannot be used, as the sheet' in told
+    assert told.endswith('no frame is missing or damaged\n')
+    assert f'sheet: {casme2 / "CASME2-coding.xlsx"} [Sheet1]' in told
+
+
+def test_a_damaged_frame_and_a_missing_one_are_faults(casme2, capsys):
+    (casme2 / 'Cropped/sub01/EP1/reg_img100.bmp').write_text('no picture')
+    (casme2 / 'Cropped/sub01/EP2/reg_img98.bmp').unlink()
+    assert not check_dataset(DATASETS['casme2'], Places(casme2))
+    assert '2 clips lack a frame that the sheet names, or have a damaged one' in capsys.readouterr().out
+
+
+def prepare_smic(raw, out, **options):
+    prepare_dataset(DATASETS['smic'], Places(raw), out, FlowSettings('dis', 1, 28), FaceSettings(), 1, **options)
+
+
+def test_clips_with_a_damaged_picture_are_left_out_on_demand(smic_raw, tmp_path):
+    (smic_raw / CLIP / 'reg_image99.bmp').write_text('no picture')  # no sampled frame
+    prepare_smic(smic_raw, tmp_path / 'out', skip_damaged=True)
+    assert read_annotations(tmp_path / 'out/annotations.csv')['clip'].tolist() == [
+        's01_ne_01',
+        's01_po_01',
+        's02_ne_01',
+    ]
+    (note,) = pd.read_csv(tmp_path / 'out/report.csv').itertuples()
+    assert (note.clip, note.kind) == ('s02_sur_01', 'damaged')
+    assert 'reg_image99.bmp' in note.detail
+
+
+def test_a_damaged_picture_otherwise_names_the_option(smic_raw, tmp_path):
+    (smic_raw / CLIP / 'reg_image100.bmp').write_text('no picture')
+    with pytest.raises(InputError, match=r'restore it, or leave such clips out with --skip-damaged'):
+        prepare_smic(smic_raw, tmp_path / 'out')
