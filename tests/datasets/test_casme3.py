@@ -80,7 +80,7 @@ def test_a_sheet_of_the_real_shape_gives_its_counts(tmp_path):
 def test_the_known_kinds_of_faults_are_noted(casme3):
     clips = [
         ('spNO.1', 'b', 8, 8, 20, 4, 'III', 'fear'),  # apex = onset at the start of a video
-        ('spNO.1', 'b', 0, 0, 20, 4, 'III', 'fear'),  # no frame 0
+        ('spNO.1', 'b', 0, 0, 20, 4, 'III', 'fear'),  # the folder begins at 7
         ('spNO.12', 'c', 30, 34, 12, 4, 'III', 'fear'),  # offset before the onset
         ('spNO.12', 'c', 30, 20, 12, 4, 'III', 'fear'),
         ('spNO.99', 'a', 3, 5, 9, 4, 'III', 'fear'),
@@ -88,10 +88,10 @@ def test_the_known_kinds_of_faults_are_noted(casme3):
     clips[3] = (*clips[3][:2], 31, *clips[3][3:])
     reading = read('casme3', casme3, sheets=[write_labels(casme3 / 'other.xlsx', clips)])
     notes = {(clip, kind) for _, clip, kind in details(reading)}
-    assert reading.table[['onset', 'offset']].to_numpy().tolist() == [[8, 20], [30, 34]]
-    assert reading.table['apex'].isna().tolist() == [True, False]
+    assert reading.table[['onset', 'offset']].to_numpy().tolist() == [[7, 20], [8, 20], [30, 34]]
+    assert reading.table['apex'].isna().tolist() == [True, True, False]
     assert notes == {
-        *(('spNO.1_b_8', 'unknown'), ('spNO.1_b_0', 'unknown'), ('spNO.1_b_0', 'left out')),
+        *(('spNO.1_b_8', 'unknown'), ('spNO.1_b_0', 'unknown'), ('spNO.1_b_0', 'no onset frame')),
         *(('spNO.12_c_30', 'no offset'), ('spNO.12_c_31', 'wrong numbers'), ('spNO.99_a_3', 'left out')),
     }
 
