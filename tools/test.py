@@ -1,20 +1,17 @@
 """Score saved checkpoints of a method: every fold's weights on the subject that they have not seen."""
 
-import argparse
 from pathlib import Path
 
 from mer_bench.errors import run_tool
-from mer_bench.training.arguments import add_arguments
+from mer_bench.training.arguments import add_arguments, make_parser
 
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line, test the checkpoints, print the scores."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__, 'CONFIG', 'RUN')
     add_arguments(parser)
-    parser.add_argument('checkpoints', type=Path, help='folder of a run trained with --save-checkpoints')
-    parser.add_argument(
-        '--out', type=Path, metavar='CSV', help='predictions (default: CHECKPOINTS/test_predictions.csv)'
-    )
+    parser.add_argument('checkpoints', type=Path, metavar='RUN', help='folder of a run trained with --save-checkpoints')
+    parser.add_argument('--out', type=Path, metavar='CSV', help='predictions (default: RUN/test_predictions.csv)')
     args = parser.parse_args(argv)
 
     from mer_bench.evaluation.action_units import score_action_units  # the stack takes seconds to import

@@ -1,15 +1,14 @@
 """Train and score one method over all folds of its protocol. Run the same command again to continue after a stop."""
 
-import argparse
 from pathlib import Path
 
 from mer_bench.errors import run_tool
-from mer_bench.training.arguments import add_arguments, positive, seed
+from mer_bench.training.arguments import add_arguments, make_parser, positive, seed
 
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line, run the folds, print the scores."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__, 'CONFIG')
     add_arguments(parser)
     parser.add_argument(
         '--work-dir',
@@ -26,15 +25,15 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
 
-    from mer_bench.training.experiment import (
-        default_work_dir,
-        open_experiment,
-    )  # the stack takes seconds to import
+    from mer_bench.loading.store_info import difference_note  # the stack takes seconds to import
+    from mer_bench.training.experiment import default_work_dir, open_experiment
     from mer_bench.training.fold_workers import default_jobs
     from mer_bench.training.loso import run_folds
     from mer_bench.training.summary import format_summary
 
     experiment = open_experiment(args)
+    if note := difference_note(experiment.data.info):
+        print(note)
     work_dir = args.work_dir or default_work_dir(experiment.method, args.seed)
     jobs = args.jobs or default_jobs(experiment.device)
     record = run_folds(experiment, args.seed, work_dir, jobs, args.save_checkpoints)

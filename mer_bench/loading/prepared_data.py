@@ -11,6 +11,7 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_file, digest_of
 from mer_bench.loading.clip_table import open_store, read_clips
 from mer_bench.loading.store_info import common_info
+from mer_bench.preparation.flow_store import read_info
 from mer_bench.protocols.label_schemes import LabelScheme
 
 
@@ -24,6 +25,7 @@ class PreparedData:
         dropped: sample_id and reason of the clips that the label scheme does not use.
         shape: (C, T, H, W) of a clip.
         info: What the stores say of themselves, see :func:`common_info`.
+        digests: What the numbers of a run depend on, see :func:`read_digests`.
         mean: Mean of each channel of each clip, (N, C), in the order of the annotations.
         square: Mean square, likewise.
     """
@@ -33,6 +35,7 @@ class PreparedData:
     dropped: pd.DataFrame
     shape: tuple[int, ...]
     info: dict
+    digests: dict
     mean: np.ndarray
     square: np.ndarray
 
@@ -40,13 +43,6 @@ class PreparedData:
     def channels(self) -> tuple[str, ...]:
         """Names of the channels of a clip."""
         return tuple(self.info['channels'])
-
-    @property
-    def digests(self) -> dict:
-        """What the numbers of a run depend on; of several data sets the digest of their sorted digests."""
-        tables = [digest_file(Path(root, 'annotations.csv')) for root in self.roots]
-        stores = [open_store(str(Path(root, 'store'))).info['data_digest'] for root in self.roots]
-        return dict(annotations_digest=_joint(tables), store_digest=_joint(stores))
 
     def normalisation(self, subjects: tuple[str, ...]) -> tuple[list[float], list[float]]:
         """Return mean and standard deviation of the channels over the clips of `subjects`."""
@@ -56,16 +52,18 @@ class PreparedData:
         return mean.tolist(), std.tolist()
 
 
-def open_prepared_data(roots: Sequence[str | Path], scheme: LabelScheme, sources: Sequence[dict]) -> PreparedData:
+def open_prepared_data(
+    roots: Sequence[str | Path], scheme: LabelScheme, sources: Sequence[dict], named: bool = False
+) -> PreparedData:
     """Open `roots` and choose the clips of `scheme`.
 
     Args:
         roots: One folder a data set.
         scheme: Which clips are used, and their classes.
         sources: For each root dataset, owner and prepare: what a user without it has to ask for, whom, and what to run.
+        named: Whether the user named the roots, and may have named wrong ones.
     """
-    for root, source in zip(roots, sources, strict=True):
-        _check_root(Path(root), **source)
+    check_roots([Path(root) for root in roots], sources, named)
     stores = {str(root): open_store(str(Path(root, 'store'))) for root in roots}
     if len(stores) < len(roots):
         raise InputError(f'the data roots {", ".join(map(str, roots))} name one folder twice; give each data set once')
@@ -73,21 +71,45 @@ def open_prepared_data(roots: Sequence[str | Path], scheme: LabelScheme, sources
     annotations, dropped = read_clips(roots, scheme)
     mean, square = clip_moments(annotations)
     shape = next(iter(stores.values())).clips.shape[1:]
-    return PreparedData(tuple(stores), annotations, dropped, shape, info, mean, square)
+    return PreparedData(tuple(stores), annotations, dropped, shape, info, read_digests(roots), mean, square)
 
 
-def _check_root(root: Path, dataset: str, owner: str, prepare: str) -> None:
-    """Refuse a folder without prepared data, or whose annotation table is not the one of its store."""
-    if not (root / 'annotations.csv').is_file() or not (root / 'store' / 'store.json').is_file():
-        raise InputError(
-            f'no prepared data set {dataset} in {root.resolve()} (annotations.csv and store/ were expected): ask '
-            f'{owner} for the data, then run `{prepare} --out {root}`; `make demo` needs no data'
+def read_digests(roots: Sequence[str | Path]) -> dict:
+    """Read from disk which annotations and flow `roots` hold; of several the digest of their sorted digests."""
+    tables = [digest_file(Path(root, 'annotations.csv')) for root in roots]
+    stores = [read_info(Path(root, 'store', 'store.json'))['data_digest'] for root in roots]
+    return dict(annotations_digest=_joint(tables), store_digest=_joint(stores))
+
+
+def check_roots(roots: Sequence[Path], sources: Sequence[dict], named: bool) -> None:
+    """Refuse folders without prepared data, all in one message, or with a table that is not the one of their store."""
+    pairs = list(zip(roots, sources, strict=True))
+    missing = [fault for root, source in pairs if (fault := find_missing(root, **source))]
+    if missing:
+        absent = not all((root / 'annotations.csv').is_file() for root in roots)
+        first = 'check the path first; ' if named and absent else ''
+        raise InputError(f'{first}{"; ".join(missing)}{"; `make demo` needs no data" if absent else ""}')
+    for root, source in pairs:
+        if digest_file(root / 'annotations.csv') != open_store(str(root / 'store')).info['annotations_digest']:
+            raise InputError(
+                f'{root}/annotations.csv is not the table that {root}/store was made from; '
+                f'run `{source["prepare"]} --out {root}` again'
+            )
+
+
+def find_missing(root: Path, dataset: str, owner: str, prepare: str) -> str | None:
+    """Say what of a prepared data set is not there and what to do, if anything."""
+    if (root / 'store' / 'store.json').is_file() and (root / 'annotations.csv').is_file():
+        return None
+    if (root / 'annotations.csv').is_file() and not (root / 'store').exists():
+        return (
+            f'no flow of {dataset} in {root.resolve()}: only the table was prepared; '
+            'run the command without --annotations-only'
         )
-    if digest_file(root / 'annotations.csv') != open_store(str(root / 'store')).info['annotations_digest']:
-        raise InputError(
-            f'{root}/annotations.csv is not the table that {root}/store was made from; '
-            f'run `{prepare} --out {root}` again'
-        )
+    return (
+        f'no prepared data set {dataset} in {root.resolve()} (annotations.csv and store/ were expected): ask {owner} '
+        f'for the data, then run `{prepare} --out {root}`'
+    )
 
 
 def _joint(digests: list[str]) -> str:

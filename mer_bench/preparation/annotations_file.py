@@ -8,7 +8,7 @@ import pandas as pd
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_json
-from mer_bench.preparation.store_build import read_json
+from mer_bench.preparation.store_state import read_json
 
 
 def refuse_changes_by_hand(out: Path, table: pd.DataFrame) -> None:

@@ -1,24 +1,21 @@
 """From a raw folder to a prepared data set: annotations.csv, report.csv and the store, with a summary for the user."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import joblib
-import numpy as np
 import pandas as pd
 
-from mer_bench.datasets.notes import NOTE, note
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import DataSet, Reading, read_dataset
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
-from mer_bench.preparation.check import damaged_clips
+from mer_bench.preparation.clip_faces import add_faces, leave_out_faceless, write_preview
 from mer_bench.preparation.clip_flow import clip_flow, units
 from mer_bench.preparation.clip_frames import STABILISED, ClipSource
-from mer_bench.preparation.face_pass import find_faces
 from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.left_out import leave_out_damaged, with_notes
 from mer_bench.preparation.optical_flow import tvl1
-from mer_bench.preparation.preview import check_preview, preview_faces
+from mer_bench.preparation.preview import check_preview
 from mer_bench.preparation.raft import raft_device
 from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store_build import locked
@@ -115,87 +112,3 @@ def clip_sources(reading: Reading) -> list[ClipSource]:
 def default_workers(settings: FlowSettings) -> int:
     """Return the number of processes: all cores, but one where a GPU computes the flow."""
     return 1 if settings.flow == 'raft' and raft_device() == 'cuda' else joblib.cpu_count()
-
-
-def with_notes(reading: Reading, notes: dict[str, tuple[str, str]]) -> Reading:
-    """Return the reading with further notes, {sample_id: (kind, detail)}."""
-    rows = [note(kind, detail, *name.split('/', 2)[1:]) for name, (kind, detail) in notes.items()]
-    return replace(reading, notes=pd.concat([reading.notes, pd.DataFrame(rows, columns=NOTE)], ignore_index=True))
-
-
-def add_faces(
-    reading: Reading, sources: list[ClipSource], faces: FaceSettings, out: Path, workers: int
-) -> tuple[Reading, list[ClipSource]]:
-    """Find the face of every clip, one that is not found stays None; note those that ask for a look."""
-    table = reading.table
-    found = find_faces(
-        out,
-        list(table['sample_id']),
-        [source.paths for source in sources],
-        [source.onset for source in sources],
-        [source.offset if source.apex is None else source.apex for source in sources],
-        faces,
-        workers,
-    )
-    late, several, aligned = {}, {}, []
-    for name, source, (face, frame) in zip(table['sample_id'], sources, found, strict=True):
-        aligned.append(replace(source, face=face, face_settings=faces))
-        if face and frame != source.onset:
-            late[name] = 'face not on the onset', f'{faces.detector} finds it on frame {frame}, not on {source.onset}'
-        if face and face.n_faces > 1:
-            several[name] = 'several faces', f'{face.n_faces} on frame {frame}: the largest is taken'
-    return with_notes(with_notes(reading, late), several), aligned
-
-
-def write_preview(path: Path, table: pd.DataFrame, sources: list[ClipSource], faces: FaceSettings) -> None:
-    """Write a contact sheet of the onset frames."""
-    onsets = [source.paths[source.onset] for source in sources]
-    preview_faces(path, list(table['sample_id']), onsets, [source.face for source in sources], faces)
-    print(f'preview: {path}')
-
-
-def leave_out_damaged(reading: Reading) -> Reading:
-    """Return the reading without the clips of which a picture cannot be read."""
-    damaged = damaged_clips(reading)
-    names = damaged['subject'] + '/' + damaged['clip']
-    whole = ~reading.table['sample_id'].str.split('/', n=1).str[1].isin(names)
-    if not whole.any():
-        raise InputError(f'{reading.rows.frames}: each of {len(whole)} clips has a damaged picture; restore the frames')
-    return leave_out(reading, whole.to_numpy(), damaged.assign(detail=damaged['detail'] + ': left out'))
-
-
-def leave_out(reading: Reading, kept: np.ndarray, notes: pd.DataFrame) -> Reading:
-    """Return the reading with some of its clips alone.
-
-    Args:
-        reading: of the data set.
-        kept: for each row of the table, whether it stays, (N,) bool.
-        notes: on those that do not.
-    """
-    lost = reading.table[~kept]
-    return replace(
-        reading,
-        table=reading.table[kept].reset_index(drop=True),
-        lost=pd.concat([reading.lost, lost], ignore_index=True) if len(reading.lost) else lost,
-        notes=pd.concat([reading.notes, notes], ignore_index=True),
-    )
-
-
-def leave_out_faceless(
-    reading: Reading, sources: list[ClipSource], faces: FaceSettings
-) -> tuple[Reading, list[ClipSource]]:
-    """Return reading and sources without the clips that lack a face; each of them gets a note."""
-    if faces.detector == 'none':
-        return reading, sources
-    table = reading.table
-    has_face = np.array([source.face is not None for source in sources])
-    if not has_face.any():
-        raise InputError(
-            f'{reading.rows.frames}: {faces.detector} finds no face in any of {len(table)} clips; take --faces none '
-            'for frames that are cropped already'
-        )
-    lost = table[~has_face]
-    detail = f'{faces.detector} finds no face in five frames from onset to apex: left out'
-    notes = pd.DataFrame({'subject': lost['subject'].str.split('/').str[1], 'clip': lost['clip']})
-    notes = notes.assign(kind='no face', detail=detail)
-    return leave_out(reading, has_face, notes), [source for source in sources if source.face is not None]

@@ -10,16 +10,8 @@ from rich.console import Console
 from rich.progress import track as rich_track
 
 from mer_bench.preparation.annotations_file import refuse_changes_by_hand, renew
-from mer_bench.preparation.store_build import (
-    damage,
-    finish_build,
-    is_complete,
-    other_parameters,
-    read_remarks,
-    start_build,
-    tidy_store,
-    what_changed,
-)
+from mer_bench.preparation.store_build import finish_build, read_remarks, start_build, tidy_store
+from mer_bench.preparation.store_state import damage, is_complete, other_parameters, what_changed
 from mer_bench.preparation.workers import ClipFunction, compute_clips
 
 

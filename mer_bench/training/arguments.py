@@ -17,6 +17,18 @@ def seed(text: str) -> int:
     return number
 
 
+def make_parser(description: str, *names: str) -> argparse.ArgumentParser:
+    """Make the parser of a tool with the positional arguments `names`.
+
+    They come first: an option that takes several words would swallow them.
+    """
+    return argparse.ArgumentParser(
+        usage=f'%(prog)s {" ".join(names)} [options]',
+        description=description,
+        epilog=f'{" and ".join(names)} come{"s" * (len(names) == 1)} before the options.',
+    )
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`mer_bench.training.experiment.open_experiment` reads."""
     parser.add_argument('config', metavar='CONFIG', help='such as configs/mer_smic.py')
@@ -28,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--data-root',
         metavar='DIR',
-        nargs='+',
         help='folders of the prepared data, in the order of data_source of the config (default: its data_root)',
+        **many,
     )
     parser.add_argument('--cfg-options', metavar='K=V', help='such as train_cfg.max_epochs=5', **many)
     parser.add_argument('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')

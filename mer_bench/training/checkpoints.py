@@ -30,7 +30,7 @@ def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> No
     if not (run / 'record.json').is_file():
         raise InputError(f'no record.json in {run}; give the folder of a run, such as work_dirs/CONFIG/METHOD/seed0')
     seed = read_record(run / 'record.json')['seed']
-    refuse_other_settings(run, start_record(experiment, seed))
+    refuse_other_settings(run, start_record(experiment, seed), 'give the config, overrides and data of its training')
     weights = {fold: finished_folder(run, fold) / CHECKPOINT for fold in experiment.chosen}
     missing = [fold.name for fold, path in weights.items() if not path.is_file()]
     if missing:
@@ -43,6 +43,7 @@ def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> No
             _predict_fold(experiment, fold, seed, path, Path(scratch, fold.folder))
             for fold, path in track(weights.items(), description='folds', console=Console(stderr=True))
         ]
+        experiment.check_unchanged()
         write_predictions(pool_predictions(tables), out)
 
 

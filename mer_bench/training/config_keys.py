@@ -54,7 +54,7 @@ def check_keys(base: dict | list, change: dict, where: str, path: str = '') -> N
 def _by_place(path: str) -> list[str]:
     """Names that MMEngine reads at a place that has no type of its own."""
     # not val_*, randomness and the like: those are set for every fold, or would choose on the held-out subject
-    names = {'': ['custom_hooks'], 'folds.': ['n_splits'], 'optim_wrapper.': ['constructor', 'paramwise_cfg']}
+    names = {'': ['custom_hooks'], 'optim_wrapper.': ['constructor', 'paramwise_cfg']}
     if path.endswith('_dataloader.'):
         return list(inspect.signature(DataLoader).parameters)
     return names.get(path, [])

@@ -6,6 +6,7 @@ from mer_bench.errors import InputError
 from mer_bench.protocols.folds import read_rule
 from mer_bench.protocols.label_schemes import LabelScheme
 
+PARTS = ('data_preprocessor', 'backbone', 'cls_head')
 KEYS = ('method', 'model', 'dataset', 'label_scheme', 'folds', 'data_root', 'data_source')
 
 
@@ -34,7 +35,15 @@ def check_values(cfg: Config) -> None:
             f'action_units must be None or a list of different numbers, such as [1, 2, 4], got {cfg.action_units!r}; '
             'correct it'
         )
-    read_rule(cfg.folds)
+    missing = [part for part in PARTS if not isinstance(cfg.model.get(part), dict)]
+    if missing:
+        raise InputError(f'model: expected {", ".join(PARTS)}, found no {", ".join(missing)}; add what is missing')
+
+
+def fold_rule(rule: object) -> dict:
+    """Return the one form of a rule of folds: 'loso' and dict(type='loso') are the same."""
+    kind, n_splits = read_rule(rule)
+    return dict(type=kind) if n_splits is None else dict(type=kind, n_splits=n_splits)
 
 
 def is_unit_list(units: object) -> bool:

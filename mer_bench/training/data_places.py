@@ -1,9 +1,13 @@
 """Where the prepared data of a config lie, and what a user without them has to do."""
 
+from collections import Counter
+
 from mmengine.config import Config
 
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.errors import InputError
+
+FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'
 
 
 def data_places(cfg: Config, given: list[str] | None) -> tuple[list[str], list[dict]]:
@@ -11,11 +15,10 @@ def data_places(cfg: Config, given: list[str] | None) -> tuple[list[str], list[d
 
     Args:
         cfg: `data_root`, a folder or a list of folders, and `data_source`, one for each: the name of a data set, or
-            owner and prepare of data that are in no catalogue.
+            dataset, owner and prepare of data that are in no catalogue.
         given: The folders of the command line, in place of data_root.
     """
-    roots = _as_list(given or cfg.data_root)
-    sources = [describe_source(source, cfg.dataset) for source in _as_list(cfg.data_source)]
+    roots, sources = _as_list(given or cfg.data_root), data_sources(cfg)
     if len(roots) != len(sources):
         names = ', '.join(source['dataset'] for source in sources)
         raise InputError(
@@ -25,17 +28,48 @@ def data_places(cfg: Config, given: list[str] | None) -> tuple[list[str], list[d
     return roots, sources
 
 
-def describe_source(source: str | dict, dataset: str) -> dict:
-    """Return dataset, owner and prepare of one entry of `data_source`; `dataset` names what is in no catalogue."""
-    if isinstance(source, dict):
-        return dict(dataset=dataset, **source)
-    if source not in DATASETS:
-        raise InputError(
-            f'data_source: expected one of {", ".join(DATASETS)}, or dict(owner=WHOM TO ASK, prepare=COMMAND), '
-            f'got {source!r}; correct it'
-        )
-    command = f'python tools/prepare.py {source} --raw FOLDER_OF_{source.upper()}'
+def data_sources(cfg: Config) -> list[dict]:
+    """Return dataset, owner and prepare of each entry of `data_source`; a single one may leave its dataset out."""
+    sources = _as_list(cfg.data_source)
+    known = dict(dataset=cfg.dataset) if len(sources) == 1 else {}
+    return [describe_source({**known, **source} if isinstance(source, dict) else source) for source in sources]
+
+
+def describe_source(source: str | dict) -> dict:
+    """Return dataset, owner and prepare of one entry of `data_source`."""
+    if isinstance(source, dict) and {*source} == {'dataset', 'owner', 'prepare'}:
+        return source
+    if not isinstance(source, str) or source not in DATASETS:
+        raise InputError(f'data_source: expected one of {", ".join(DATASETS)}, or {FORM}, got {source!r}; correct it')
+    files = '--sheet FILE --frames FOLDER' if source == 'csv' else f'--raw FOLDER_OF_{source.upper()}'
+    command = f'python tools/prepare.py {source} {files}'
     return dict(dataset=source, owner=DATASETS[source].owner, prepare=command)
+
+
+def joined_name(datasets: list[str]) -> str:
+    """The name of several data sets together, whatever their order."""
+    return '+'.join(sorted(datasets))
+
+
+def name_dataset(cfg: Config, expected: list[str], found: list[str]) -> None:
+    """Let `dataset` of every record be what was prepared: one other data set than the config's gives its own name.
+
+    Args:
+        cfg: `dataset` is changed.
+        expected: The data sets of `data_source`; `csv` stands for any.
+        found: Those of the data roots.
+    """
+    if len(found) == 1:
+        if found != expected:
+            cfg.dataset = found[0]
+        return
+    if {*(Counter(expected) - Counter(found))} - {'csv'}:
+        raise InputError(
+            f'expected prepared data of {", ".join(expected)}, found {", ".join(found)}; '
+            'correct --data-root or data_root of the config'
+        )
+    if cfg.dataset == joined_name(expected):
+        cfg.dataset = joined_name(found)
 
 
 def _as_list(value: object) -> list:

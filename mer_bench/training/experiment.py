@@ -10,9 +10,11 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
 from mer_bench.errors import InputError
-from mer_bench.loading.prepared_data import PreparedData, open_prepared_data
+from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, read_digests
+from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
-from mer_bench.training.data_places import data_places
+from mer_bench.protocols.label_schemes import load_scheme
+from mer_bench.training.data_places import data_places, name_dataset
 from mer_bench.training.device import set_device
 from mer_bench.training.method import Method, load_method, parse_options
 
@@ -35,32 +37,39 @@ class Experiment:
         import_modules_from_strings(**self.method.cfg.custom_imports)
         init_default_scope(self.method.cfg.default_scope)
 
+    def check_unchanged(self) -> None:
+        """Refuse to go on where the label scheme or the data are no longer those that were opened: folds read both."""
+        scheme, data, path = self.method.scheme, self.data, self.method.cfg.label_scheme
+        parts = {
+            f'the label scheme {path}': (scheme.digest, lambda: load_scheme(path).digest),
+            f'the prepared data in {", ".join(data.roots)}': (data.digests, lambda: read_digests(data.roots)),
+        }
+        for part, (opened, read) in parts.items():
+            try:
+                same = read() == opened
+            except (OSError, ValueError, KeyError):  # removed, or no longer what it was
+                same = False
+            if not same:
+                raise InputError(
+                    f'{part} changed while the run was going on; put back what was there and run the same command '
+                    'again, or give another --work-dir'
+                )
+
 
 def open_experiment(args: argparse.Namespace) -> Experiment:
     """Read the config and the prepared data; whatever is wrong with them is told before any training."""
     device = set_device(args.device)
     method = load_method(args.config, args.override, parse_options(args.cfg_options))
     roots, sources = data_places(method.cfg, args.data_root)
-    data = open_prepared_data(roots, method.scheme, sources)
-    name_dataset(method.cfg, data, [source['dataset'] for source in sources])
+    data = open_prepared_data(roots, method.scheme, sources, named=bool(args.data_root))
+    found = [info['dataset'] for info in data.info.get('stores', [data.info])]
+    name_dataset(method.cfg, [source['dataset'] for source in sources], found)
     fill_channels(method.cfg, data)
+    check_action_units(method.cfg, data)
     folds = make_folds(data.annotations, method.cfg.folds)
     experiment = Experiment(method, data, folds, select_folds(folds, args.fold), device, args.threads)
     experiment.activate()
     return experiment
-
-
-def name_dataset(cfg: Config, data: PreparedData, expected: list[str]) -> None:
-    """Let `dataset` of every record be what was prepared: one other data set than the config's gives its own name."""
-    found = [info['dataset'] for info in data.info.get('stores', [data.info])]
-    if sorted(found) == sorted(expected):
-        return
-    if len(expected) > 1:
-        raise InputError(
-            f'expected prepared data of {", ".join(expected)}, found {", ".join(found)} in {", ".join(data.roots)}; '
-            'correct --data-root or data_root of the config'
-        )
-    cfg.dataset = found[0]
 
 
 def fill_channels(cfg: Config, data: PreparedData) -> None:
@@ -74,6 +83,24 @@ def fill_channels(cfg: Config, data: PreparedData) -> None:
         )
     if channels != 3:  # the default of every backbone
         cfg.model.backbone.in_channels = channels
+
+
+def check_action_units(cfg: Config, data: PreparedData) -> None:
+    """Refuse action units that the data cannot teach, and whose scores would say nothing."""
+    if not cfg.action_units:
+        return
+    targets = encode_action_units(data.annotations, cfg.action_units)
+    where = ', '.join(data.roots)
+    if not (targets >= 0).any():
+        raise InputError(
+            f'action_units: expected clips whose action units are known, found none in {where}; '
+            'set action_units=None or take other data'
+        )
+    unseen = [str(unit) for unit, seen in zip(cfg.action_units, (targets == 1).any(0), strict=True) if not seen]
+    if unseen:
+        raise InputError(
+            f'action_units: expected each on a clip, found none with {", ".join(unseen)} in {where}; leave them out'
+        )
 
 
 def default_work_dir(method: Method, seed: int) -> Path:

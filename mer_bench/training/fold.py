@@ -6,6 +6,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+from mer_bench.errors import InputError
 from mer_bench.files import write_json
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
@@ -19,8 +20,13 @@ RESULTS = ('predictions.csv', 'config.py', 'train.log', 'fold.json', CHECKPOINT)
 
 
 def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save_checkpoints: bool) -> dict:
-    """Train and test one fold; leave predictions.csv, config.py, train.log and fold.json in `folds/<name>`."""
+    """Train and test one fold; leave predictions.csv, config.py, train.log and fold.json in `folds/<name>`.
+
+    Raises:
+        InputError: Label scheme or data changed since the experiment was opened; nothing of the fold is kept.
+    """
     experiment.activate()
+    experiment.check_unchanged()
     folder = folder_in_work(work_dir, fold)
     folder.mkdir(parents=True, exist_ok=True)
     cfg = fold_config(experiment, fold, seed, folder)
@@ -29,6 +35,11 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
     runner = train(cfg, partial(report_epoch, folder))
     trained = time.perf_counter()
     runner.test()
+    try:
+        experiment.check_unchanged()
+    except InputError:
+        shutil.rmtree(folder)  # what it holds may come from both
+        raise
     result = dict(
         fold=fold.name,
         n_train=len(runner.train_dataloader.dataset),

@@ -10,13 +10,16 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.files import locked, write_atomically
-from mer_bench.protocols.folds import Fold
-from mer_bench.results.record import read_record, write_record
+from mer_bench.results.record import write_record
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder, read_result
 from mer_bench.training.fold_workers import run_missing
 from mer_bench.training.prediction_table import write_predictions
 from mer_bench.training.run_record import start_record
+from mer_bench.training.same_settings import refuse_other_settings
+from mer_bench.training.scheme_file import write_scheme
+
+ADVICE = 'give another --work-dir or remove this folder'
 
 
 def run_folds(experiment: Experiment, seed: int, work_dir: Path, jobs: int = 1, save_checkpoints: bool = False) -> dict:
@@ -31,38 +34,18 @@ def run_folds(experiment: Experiment, seed: int, work_dir: Path, jobs: int = 1, 
     with locked(work_dir, f'another training is at work in {work_dir}; wait for it or give another --work-dir'):
         record = start_record(experiment, seed)
         if any((work_dir / 'folds').glob('*')):
-            refuse_other_settings(work_dir, record, ('device',))
-        update_record(work_dir, record, experiment.folds)
+            refuse_other_settings(work_dir, record, ADVICE, ('device',))
+        update_record(work_dir, record, experiment)
+        write_scheme(experiment.method.scheme, experiment.data, work_dir)
         with write_atomically(work_dir / 'dropped.csv') as temporary:
             experiment.data.dropped.to_csv(temporary, index=False)
         run_missing(experiment, seed, work_dir, jobs, save_checkpoints)
-        return update_record(work_dir, record, experiment.folds)
+        return update_record(work_dir, record, experiment)
 
 
-def refuse_other_settings(work_dir: Path, record: dict, more: tuple[str, ...] = ()) -> None:
-    """Refuse folds of another config, label scheme, data, seed, file of weights, or of `more` keys of the record."""
-    if not (work_dir / 'record.json').exists():
-        raise InputError(f'{work_dir} holds folds without a record.json; give another --work-dir or remove this folder')
-    earlier = read_record(work_dir / 'record.json')
-    parts = {
-        'config': lambda record: record['config']['digest'],
-        'file of pretrained weights': lambda record: record.get('pretrained'),
-        'label scheme': lambda record: record['label_scheme'],
-        'annotation table': lambda record: record['data']['annotations_digest'],
-        'flow store': lambda record: record['data']['store_digest'],
-        'seed': lambda record: record['seed'],
-        **{key: lambda record, key=key: record[key] for key in more},
-    }
-    for part, of in parts.items():
-        if of(record) != of(earlier):
-            raise InputError(
-                f'{work_dir} holds folds of another {part} ({of(earlier)}, now {of(record)}); '
-                'give another --work-dir or remove this folder'
-            )
-
-
-def update_record(work_dir: Path, record: dict, folds: list[Fold]) -> dict:
+def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
     """Write record.json from the finished folds; with all of them also the pooled predictions.csv and the scores."""
+    folds = experiment.folds
     missing = [fold.name for fold in folds if not finished_folder(work_dir, fold).exists()]
     finished = [read_result(work_dir, fold) for fold in folds if fold.name not in missing]
     record = dict(
@@ -72,6 +55,7 @@ def update_record(work_dir: Path, record: dict, folds: list[Fold]) -> dict:
     )
     if not missing:
         pooled = pool_predictions([finished_folder(work_dir, fold) / 'predictions.csv' for fold in folds])
+        refuse_other_clips(work_dir, pooled, experiment.data.annotations)
         write_predictions(pooled, work_dir / 'predictions.csv')
         frame = read_predictions(work_dir / 'predictions.csv')
         record['scores'] = score_table(frame, record['classes'])
@@ -95,12 +79,23 @@ def _joined(values: Iterable[str | None]) -> str | None:
 
 def pool_predictions(tables: list[Path]) -> pd.DataFrame:
     """Join the predictions of all folds; every clip stands in exactly one of them."""
-    text = dict.fromkeys(('y_true', 'y_pred', 'action_units'), str)
+    text = dict.fromkeys(('sample_id', 'dataset', 'subject', 'fold', 'y_true', 'y_pred', 'action_units'), str)
     pooled = pd.concat(
         [pd.read_csv(path, dtype=text, keep_default_na=False, float_precision='round_trip') for path in tables],
         ignore_index=True,
     )
     twice = pooled.loc[pooled['sample_id'].duplicated(), 'sample_id']
     if len(twice):
-        raise ValueError(f'{twice.iloc[0]} is held out by more than one fold')
+        raise InputError(f'{twice.iloc[0]}: expected one fold that held it out, found several; {ADVICE}')
     return pooled
+
+
+def refuse_other_clips(work_dir: Path, pooled: pd.DataFrame, annotations: pd.DataFrame) -> None:
+    """Refuse predictions that are not of the clips in use with their labels."""
+    predicted = dict(zip(pooled['sample_id'], pooled['y_true'], strict=True))
+    in_use = dict(zip(annotations['sample_id'], annotations['label'], strict=True))
+    if other := sorted(name for name, _ in predicted.items() ^ in_use.items()):
+        raise InputError(
+            f'{work_dir}/folds: expected a prediction of each clip in use, with its label, found another label, no '
+            f'prediction or no such clip for {other[0]}; {ADVICE}'
+        )

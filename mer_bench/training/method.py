@@ -10,9 +10,11 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_of
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 from mer_bench.training.config_keys import check_keys
-from mer_bench.training.config_values import check_complete, check_values, fill_outputs
+from mer_bench.training.config_values import check_complete, check_values, fill_outputs, fold_rule
+from mer_bench.training.data_places import data_sources, joined_name
 
 LOCATIONS = ('data_root', 'data_source')
+WHOLE = ('folds', 'data_source')  # an override replaces them, and is not merged into them
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     """
     cfg = read_config(config)
     check_complete(cfg, config)
+    cfg.folds = fold_rule(cfg.folds)
+    named = cfg.dataset, source_names(cfg)
     notes = []
     for path in overrides:
         change = read_config(path).to_dict()
@@ -59,9 +63,16 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
         _merge(cfg, _nested(options), '--cfg-options')
         notes += [_note(f'{key}={value}', json.dumps({key: value}, default=str)) for key, value in options.items()]
     check_values(cfg)
+    if cfg.dataset == named[0] and source_names(cfg) != named[1]:
+        cfg.dataset = joined_name(source_names(cfg))
     scheme = load_scheme(cfg.label_scheme)
     fill_outputs(cfg, scheme)
     return Method('+'.join([cfg.method, *(note['name'] for note in notes)]), cfg, Path(config).stem, scheme, notes)
+
+
+def source_names(cfg: Config) -> list[str]:
+    """Return the data sets of `data_source`, by name."""
+    return sorted(source['dataset'] for source in data_sources(cfg))
 
 
 def read_config(path: str) -> Config:
@@ -89,13 +100,25 @@ def parse_options(pairs: list[str]) -> dict:
 
 def _merge(cfg: Config, change: dict, where: str) -> None:
     before = cfg.to_dict()
+    whole = {key: change[key] for key in WHOLE if key in change}
+    change = {key: value for key, value in change.items() if key not in WHOLE}
     check_keys(before, change, where)
     try:
         cfg.merge_from_dict(change)
     except TypeError as error:
         raise InputError(f'{where} sets a key below a plain value: {error}; correct it') from error
+    cfg.update(whole)
+    if 'folds' in whole:
+        cfg.folds = fold_rule(_with_type(whole['folds'], before['folds']['type']))
     if cfg.to_dict() == before:
         raise InputError(f'{where} changes nothing of the config; leave it out or correct it')
+
+
+def _with_type(rule: object, known: str) -> object:
+    """Let `folds.n_splits=5` alone be a change of the number; nothing needs a `_delete_`."""
+    if not isinstance(rule, dict):
+        return rule
+    return {'type': known, **{key: value for key, value in rule.items() if key != '_delete_'}}
 
 
 def _nested(options: dict) -> dict:

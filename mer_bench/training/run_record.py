@@ -48,11 +48,17 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips = data.annotations
     info = data.info
-    parameters, flops = complexity(build_model(method.cfg), data.shape)
+    parameters, flops = measure(build_model(method.cfg), data.shape)
     return dict(
         schema_version=SCHEMA_VERSION,
         method=method.name,
-        config=dict(name=method.config_name, text=method.text, digest=method.digest),
+        config=dict(
+            name=method.config_name,
+            text=method.text,
+            digest=method.digest,
+            folds=method.cfg.folds.to_dict(),
+            action_units=method.cfg.action_units,
+        ),
         overrides=method.overrides,
         pretrained=_pretrained(method.cfg),
         protocol=describe_protocol(method),
@@ -92,12 +98,30 @@ def build_model(cfg) -> BaseModel:
     try:
         model = MODELS.build(cfg.model)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError) as error:
-        raise InputError(f'the model of this config cannot be built: {error}; correct config or override') from error
+        raise InputError(
+            f'the model of this config cannot be built: {in_one_line(error)}; correct config or override'
+        ) from error
     if isinstance(model.backbone, MultiScaleResNet3d) and cfg.model.backbone.get('pretrained'):
         load_pretrained(model.backbone, cfg.model.backbone.pretrained, logging.getLogger(__name__))
     if cfg.get('load_from'):
         read_weights(cfg.load_from)
     return model
+
+
+def measure(model: BaseModel, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return parameters and FLOPs; the first forward pass also tells whether the parts fit together."""
+    try:
+        return complexity(model, shape)
+    except Exception as error:  # parts of any kind raise anything
+        raise InputError(
+            f'the parts of this model, or its input of {"x".join(map(str, shape))}, do not fit together: '
+            f'{type(error).__name__}: {in_one_line(error)}; correct config or override'
+        ) from error
+
+
+def in_one_line(error: Exception) -> str:
+    """The message of a library's error without its line breaks."""
+    return ' '.join(str(error).split())
 
 
 def _pretrained(cfg) -> dict | None:

@@ -11,7 +11,6 @@ from mer_bench.preparation.clip_flow import clip_flow
 from mer_bench.preparation.flow_store import FlowStore
 from mer_bench.preparation.settings import FlowSettings
 
-
 RUNS = {  # seconds of two rounds
     'store_1_worker': [6.0, 9.0],
     'store_2_workers': [4.0, 4.5],

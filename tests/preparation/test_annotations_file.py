@@ -5,7 +5,7 @@ from mer_bench.datasets.table import annotation_table, read_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_json
 from mer_bench.preparation.annotations_file import refuse_changes_by_hand, renew
-from mer_bench.preparation.store_build import read_json
+from mer_bench.preparation.store_state import read_json
 
 
 def table_of(emotion):

@@ -13,16 +13,13 @@ from mer_bench.preparation.flow_store import FlowStore
 from mer_bench.preparation.store_build import (
     DoneClip,
     append_done,
-    damage,
     finish_build,
-    is_complete,
     locked,
-    other_parameters,
     read_done,
     start_build,
-    what_changed,
     write_clip,
 )
+from mer_bench.preparation.store_state import damage, is_complete, other_parameters, what_changed
 
 SHAPE = (2, 3, 1, 28, 28)
 PARAMETERS = {'dataset': 'smic', 'synthetic': False, 'flow': 'dis', 'flow_parameters': {'preset': 2}, 'clip_len': 1}

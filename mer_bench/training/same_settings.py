@@ -1,0 +1,54 @@
+"""Whether a run folder holds folds of the settings and data that are to be continued or tested."""
+
+from pathlib import Path
+
+from mer_bench.errors import InputError
+from mer_bench.results.record import read_record
+
+
+def refuse_other_settings(work_dir: Path, record: dict, advice: str, more: tuple[str, ...] = ()) -> None:
+    """Refuse folds of other settings or data, and name the first part that differs: what a user chose comes first.
+
+    Args:
+        work_dir: The run folder.
+        record: Of the run to be.
+        advice: What to do.
+        more: Keys of the record that must be equal too.
+    """
+    if not (work_dir / 'record.json').exists():
+        raise InputError(f'{work_dir} holds folds without a record.json; {advice}')
+    earlier, now = settings_of(read_record(work_dir / 'record.json'), more), settings_of(record, more)
+    for part, value in now.items():
+        if value != earlier[part]:
+            raise InputError(
+                f'{work_dir} holds folds of another {part} ({shown(earlier[part])}, now {shown(value)}); {advice}'
+            )
+
+
+def settings_of(record: dict, more: tuple[str, ...]) -> dict:
+    """Return what all folds of a run share; the config as a whole after the parts of it that have a name."""
+    config, data = record['config'], record['data']
+    return {
+        'label scheme': record['label_scheme'],
+        'list of action units': config.get('action_units'),
+        'rule of folds': config.get('folds'),
+        'set of channels': data['store'].get('channels'),
+        'data set': record['dataset'],
+        'config': dict(name=record['method'], digest=config['digest']),
+        'file of pretrained weights': record.get('pretrained'),
+        'annotation table': dict(digest=data['annotations_digest']),
+        'flow store': dict(digest=data['store_digest']),
+        'seed': record['seed'],
+        **{key: record[key] for key in more},
+    }
+
+
+def shown(value: object) -> str:
+    """A value for people: of a digest its first eight letters."""
+    if isinstance(value, dict) and 'digest' in value:
+        return ' '.join(filter(None, (value.get('name'), value['digest'][:8])))
+    if isinstance(value, (list, tuple)):
+        return ' '.join(map(str, value))
+    if isinstance(value, dict):
+        return ', '.join(map(str, value.values()))
+    return 'none' if value is None else str(value)
