@@ -1,5 +1,6 @@
 """What preparation tells the user: what was found, missing and corrected, what lies where, and what to run next."""
 
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -53,4 +54,4 @@ def print_summary(
         print(text)
     print(f'in {out}: annotations.csv{" and store/" if store else ", without a store"}')
     if store:
-        print(f'next: python tools/train.py {config} --data-root {out}')
+        print(f'next: python tools/train.py {config} --data-root {shlex.quote(str(out))}')

@@ -30,17 +30,17 @@ def casme2(smic_raw):
 def test_faults_of_the_sheet_are_told_apart_from_those_of_frames(casme2, capsys):
     assert check_dataset(DATASETS['casme2'], Places(casme2))
     told = capsys.readouterr().out
-    assert '1 clips have no known apex' in told
-    assert '1 clips cannot be used, as the sheet' in told
-    assert told.endswith('no frame is missing or damaged\n')
+    assert 'clips without a known apex: 1' in told
+    assert 'clips without a usable onset and offset in the sheet: 1' in told
+    assert told.endswith('clips that lack a frame or have a damaged one: 0\n')
     assert f'sheet: {casme2 / "CASME2-coding.xlsx"} [Sheet1]' in told
 
 
 def test_a_damaged_frame_and_a_missing_one_are_faults(casme2, capsys):
-    (casme2 / 'Cropped/sub01/EP1/reg_img100.bmp').write_text('no picture')
+    (casme2 / 'Cropped/sub01/EP1/reg_img99.bmp').write_text('no picture')
     (casme2 / 'Cropped/sub01/EP2/reg_img98.bmp').unlink()
     assert not check_dataset(DATASETS['casme2'], Places(casme2))
-    assert '2 clips lack a frame that the sheet names, or have a damaged one' in capsys.readouterr().out
+    assert 'clips that lack a frame or have a damaged one: 2' in capsys.readouterr().out
 
 
 def prepare_smic(raw, out, **options):
