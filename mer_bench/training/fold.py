@@ -32,14 +32,12 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
     cfg = fold_config(experiment, fold, seed, folder)
     continued = cfg.get('resume', False)
     start = time.perf_counter()
-    runner = train(cfg, partial(report_epoch, folder))
-    trained = time.perf_counter()
-    runner.test()
     try:
-        experiment.check_unchanged()
-    except InputError:
-        shutil.rmtree(folder)  # what it holds may come from both
-        raise
+        runner = train(cfg, partial(report_epoch, folder))
+        trained = time.perf_counter()
+        runner.test()
+    finally:  # a change may also be why something else went wrong
+        _refuse_changes(experiment, folder)
     result = dict(
         fold=fold.name,
         n_train=len(runner.train_dataloader.dataset),
@@ -54,6 +52,15 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
     _keep_results(folder)
     folder.rename(finished_folder(work_dir, fold))
     return result
+
+
+def _refuse_changes(experiment: Experiment, folder: Path) -> None:
+    """Refuse a fold during which label scheme or data changed, and remove it: what it holds may come from both."""
+    try:
+        experiment.check_unchanged()
+    except InputError:
+        shutil.rmtree(folder)
+        raise
 
 
 def read_result(work_dir: Path, fold: Fold) -> dict:

@@ -57,7 +57,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
             text=method.text,
             digest=method.digest,
             folds=method.cfg.folds.to_dict(),
-            action_units=method.cfg.action_units,
+            action_units=method.cfg.action_units and list(method.cfg.action_units),
         ),
         overrides=method.overrides,
         pretrained=_pretrained(method.cfg),

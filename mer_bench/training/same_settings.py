@@ -20,9 +20,7 @@ def refuse_other_settings(work_dir: Path, record: dict, advice: str, more: tuple
     earlier, now = settings_of(read_record(work_dir / 'record.json'), more), settings_of(record, more)
     for part, value in now.items():
         if value != earlier[part]:
-            raise InputError(
-                f'{work_dir} holds folds of another {part} ({shown(earlier[part])}, now {shown(value)}); {advice}'
-            )
+            raise InputError(f'{work_dir} holds folds of another {part} ({difference(earlier[part], value)}); {advice}')
 
 
 def settings_of(record: dict, more: tuple[str, ...]) -> dict:
@@ -34,13 +32,21 @@ def settings_of(record: dict, more: tuple[str, ...]) -> dict:
         'rule of folds': config.get('folds'),
         'set of channels': data['store'].get('channels'),
         'data set': record['dataset'],
-        'config': dict(name=record['method'], digest=config['digest']),
+        'config': dict(text=config['text'], digest=config['digest']),
         'file of pretrained weights': record.get('pretrained'),
         'annotation table': dict(digest=data['annotations_digest']),
         'flow store': dict(digest=data['store_digest']),
         'seed': record['seed'],
         **{key: record[key] for key in more},
     }
+
+
+def difference(earlier: object, now: object) -> str:
+    """Return 'EARLIER, now NOW'; of two texts the first lines that differ."""
+    if isinstance(now, dict) and 'text' in now:
+        pairs = zip(earlier['text'].splitlines(), now['text'].splitlines(), strict=False)
+        earlier, now = next(((a.strip(), b.strip()) for a, b in pairs if a != b), (earlier, now))
+    return f'{shown(earlier)}, now {shown(now)}'
 
 
 def shown(value: object) -> str:

@@ -7,6 +7,7 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_file
 from mer_bench.loading.clip_table import open_store
 from mer_bench.loading.prepared_data import open_prepared_data
+from mer_bench.loading.store_info import common_info, difference_note
 from mer_bench.protocols.label_schemes import load_scheme
 from tests.conftest import write_prepared_data
 
@@ -63,7 +64,8 @@ def test_digests_of_one_root_are_its_own_and_of_two_are_new(prepared_data, casme
 
 def test_the_apex_may_differ_and_is_said(prepared_data, casme2):
     info = opened(prepared_data, casme2).info
-    assert info['apex'] == 'smic: middle, casme2: annotated'
+    assert info['apex'] == {'smic': 'middle', 'casme2': 'annotated'}
+    assert info['faces'] is None
     assert (info['flow'], info['n_clips'], info['synthetic'], len(info['stores'])) == ('tvl1', 30, True, 2)
 
 
@@ -74,6 +76,7 @@ def test_the_apex_may_differ_and_is_said(prepared_data, casme2):
         ({'flow': 'dis'}, 'expected flow tvl1 as in .*, found dis'),
         ({'reference': 'previous'}, 'expected reference onset as in .*, found previous'),
         ({'channels': ['u', 'v', 'angle']}, 'expected channels .*strain.* as in .*, found .*angle.*'),
+        ({'sampling': 'another'}, 'expected sampling none: numbers of a test as in .*, found another'),
         ({'size': 28}, r'expected size \[32, 32\] as in .*, found \[28, 28\]'),
     ],
 )
@@ -81,6 +84,19 @@ def test_stores_that_were_prepared_otherwise_are_refused(prepared_data, tmp_path
     other = write_prepared_data(tmp_path / 'samm', dataset='samm', emotions=EMOTIONS, **changes)
     with pytest.raises(InputError, match=f'samm/store: {found}; prepare both with the same options'):
         opened(prepared_data, other)
+
+
+def test_what_differs_is_one_note():
+    same = dict(flow='dis', n_clips=3, seconds=1.0, synthetic=True)
+    smic = dict(same, dataset='smic', apex={'middle': 3}, faces={'detector': 'none'})
+    casme2 = dict(same, dataset='casme2', apex={'annotated': 2, 'middle': 1}, faces={'detector': 'dlib', 'size': 224})
+    assert difference_note(common_info({'a': smic, 'b': casme2})) == (
+        'note: the data sets were not prepared alike: apex smic: middle, casme2: annotated and middle; '
+        'faces smic: none, casme2: dlib 224'
+    )
+    more_clips = dict(smic, dataset='smic_vis', apex={'middle': 7})
+    assert difference_note(common_info({'a': smic, 'b': more_clips})) is None
+    assert difference_note(common_info({'a': smic})) is None
 
 
 def test_roots_that_share_a_clip_are_refused(prepared_data, tmp_path):
@@ -96,7 +112,17 @@ def test_a_data_set_that_the_scheme_does_not_know_is_named(prepared_data, casme2
         opened(prepared_data, casme2, scheme='smic_3class')
 
 
-def test_the_missing_one_is_named_with_its_own_command(prepared_data, tmp_path):
-    missing = tmp_path / 'samm'
-    with pytest.raises(InputError, match=f'no prepared data set samm in .*run `prepare samm --out {missing}`'):
-        opened(prepared_data, missing)
+def test_all_missing_ones_are_named_each_with_its_own_command(prepared_data, tmp_path):
+    with pytest.raises(InputError) as error:
+        opened(tmp_path / 'casme2', prepared_data, tmp_path / 'samm')
+    for name in ('casme2', 'samm'):
+        assert f'no prepared data set {name} in {tmp_path / name}' in str(error.value)
+        assert f'run `prepare {name} --out {tmp_path / name}`' in str(error.value)
+    assert 'data set smic' not in str(error.value)
+
+
+def test_a_table_without_a_store_is_told(tmp_path):
+    root = write_prepared_data(tmp_path / 'smic')
+    (root / 'store').rename(root / 'elsewhere')
+    with pytest.raises(InputError, match=r'only the table was prepared; run the command without --annotations-only$'):
+        opened(root, scheme='smic_3class')

@@ -11,7 +11,8 @@ import time
 import pytest
 
 from mer_bench.errors import run_tool
-from tests.conftest import ROOT
+from mer_bench.training import loso
+from tests.conftest import ROOT, write_prepared_data
 
 CONFIG = 'configs/mer_smic.py'
 
@@ -19,6 +20,10 @@ CONFIG = 'configs/mer_smic.py'
 def tool(name, *arguments, **options):
     command = [sys.executable, f'tools/{name}.py', *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, **options)
+
+
+def main_of(name):
+    return runpy.run_path(str(ROOT / f'tools/{name}.py'))['main']
 
 
 @pytest.mark.slow
@@ -85,6 +90,10 @@ def test_test_py_refuses_a_checkpoint_with_code(prepared_data, tiny_override, ha
     [
         (['configs/nothing.py'], 'no such config file: configs/nothing.py'),
         ([CONFIG, '--data-root', 'nowhere'], '`make demo` needs no data'),
+        (
+            [CONFIG, '--data-root', 'a', '--data-root', 'b'],
+            'expected 1 data roots, one for each of smic in this order, got 2',
+        ),
         ([CONFIG, '--fold', 's77', '--data-root', 'DATA'], '--fold s77: this subject has no clips'),
         ([CONFIG, '--cfg-options', 'model.nek=None', '--data-root', 'DATA'], 'unknown config key model.nek'),
         ([CONFIG, '--device', 'cuda:99', '--data-root', 'DATA'], '--device cuda:99: torch sees'),
@@ -100,7 +109,7 @@ def test_what_a_user_can_mend_is_one_sentence_and_exit_code_2(arguments, sentenc
     arguments = [
         str(prepared_data) if word == 'DATA' else str(ROOT / word) if word == CONFIG else word for word in arguments
     ]
-    main = runpy.run_path(str(ROOT / 'tools/train.py'))['main']
+    main = main_of('train')
     with pytest.raises(SystemExit) as stop:
         run_tool(lambda: main([*arguments, '--work-dir', str(tmp_path / 'run')]))
     errors = capfd.readouterr().err.splitlines()
@@ -109,6 +118,24 @@ def test_what_a_user_can_mend_is_one_sentence_and_exit_code_2(arguments, sentenc
     assert errors[0].startswith('error: ')
     assert sentence in errors[0]
     assert not (tmp_path / 'run').exists()
+
+
+def test_what_differs_between_data_sets_is_said_before_the_training(prepared_data, tmp_path, monkeypatch, capsys):
+    other = write_prepared_data(tmp_path / 'casme2', dataset='casme2', apex='annotated')
+    options = ['--cfg-options', 'data_source=[smic,casme2]', 'label_scheme=megc2019_3class', '--device', 'cpu']
+    monkeypatch.setattr(loso, 'run_folds', lambda *args: sys.exit(3))
+    with pytest.raises(SystemExit):
+        main_of('train')([str(ROOT / CONFIG), '--data-root', str(prepared_data), str(other), *options])
+    assert capsys.readouterr().out == (
+        'note: the data sets were not prepared alike: apex smic: middle, casme2: annotated\n'
+    )
+
+
+@pytest.mark.parametrize(('name', 'usage'), [('train', 'CONFIG [options]'), ('test', 'CONFIG RUN [options]')])
+def test_the_usage_begins_with_what_must_come_first(name, usage, capsys):
+    with pytest.raises(SystemExit):
+        main_of(name)(['--data-root', 'data/smic', CONFIG])
+    assert f'{usage}\n' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('name', ['train', 'test'])

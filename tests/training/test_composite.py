@@ -1,12 +1,9 @@
 """A run over two data sets with action units, one data set held out at a time: what it leaves behind."""
 
-import json
-
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from mer_bench.errors import InputError
 from mer_bench.training import loso
 from mer_bench.training.summary import format_summary
 from tests.conftest import ROOT, write_prepared_data
@@ -73,16 +70,10 @@ def test_the_summary_shows_both_tables(finished):
     assert 'AU12' in text
 
 
-def test_folds_of_another_scheme_are_not_continued(finished, experiment):
-    record = json.loads((finished[0] / 'record.json').read_text())
-    other = record | {'label_scheme': {'name': 'megc2019_3class', 'digest': 'of another file of this name'}}
-    with pytest.raises(InputError, match='holds folds of another label scheme'):
-        loso.refuse_other_settings(finished[0], other)
-
-
-def test_cells_of_action_units_stay_text(tmp_path):
-    for name, cell in (('a', '4'), ('b', '')):
-        table = pd.DataFrame({'sample_id': [name], 'y_true': ['x'], 'y_pred': ['x'], 'action_units': [cell]})
-        table.to_csv(tmp_path / name, index=False)
-    pooled = loso.pool_predictions([tmp_path / 'a', tmp_path / 'b'])
+def test_cells_of_action_units_and_names_stay_text(tmp_path):
+    for name, cell in (('001', '4'), ('002', '')):
+        row = dict(sample_id=f'{name}/07/1', dataset=name, subject='07', fold=name, y_true='x', y_pred='x')
+        pd.DataFrame([row | dict(action_units=cell)]).to_csv(tmp_path / name, index=False)
+    pooled = loso.pool_predictions([tmp_path / '001', tmp_path / '002'])
     assert pooled['action_units'].tolist() == ['4', '']
+    assert pooled[['dataset', 'subject', 'fold']].to_numpy().tolist() == [['001', '07', '001'], ['002', '07', '002']]

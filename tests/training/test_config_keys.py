@@ -75,11 +75,32 @@ def test_places_do_not_change_what_a_method_is():
 
 
 @pytest.mark.parametrize(
-    ('options', 'rule'),
+    ('config', 'options', 'rule'),
     [
-        ({'folds.type': 'group_kfold', 'folds.n_splits': 5}, {'type': 'group_kfold', 'n_splits': 5}),
-        ({'folds': 'leave_one_dataset_out'}, 'leave_one_dataset_out'),
+        ('smic', {'folds.type': 'group_kfold', 'folds.n_splits': 5}, {'type': 'group_kfold', 'n_splits': 5}),
+        ('smic', {'folds': 'leave_one_dataset_out'}, {'type': 'leave_one_dataset_out'}),
+        ('dfme', {'folds': 'loso'}, {'type': 'loso'}),
+        ('dfme', {'folds.type': 'loso'}, {'type': 'loso'}),
+        ('dfme', {'folds.n_splits': 5}, {'type': 'group_kfold', 'n_splits': 5}),
     ],
 )
-def test_the_rule_of_the_folds_can_be_changed(options, rule):
-    assert load_method(CONFIG, [], options).cfg.folds == rule
+def test_the_rule_of_the_folds_is_replaced_as_a_whole(config, options, rule):
+    assert load_method(str(ROOT / f'configs/mer_{config}.py'), [], options).cfg.folds == rule
+
+
+@pytest.mark.parametrize('text', ["'loso'", "dict(type='loso')", "dict(_delete_=True, type='loso')"])
+def test_a_rule_of_folds_has_one_form(tmp_path, text):
+    (tmp_path / 'own.py').write_text(f'_base_ = {CONFIG!r}\nfolds = {text}\n')
+    assert load_method(str(tmp_path / 'own.py')).digest == load_method(CONFIG).digest
+    (tmp_path / 'loso.py').write_text(f'folds = {text}')
+    with pytest.raises(InputError, match=r'loso\.py changes nothing of the config'):
+        load_method(CONFIG, [str(tmp_path / 'loso.py')])
+    dfme = load_method(str(ROOT / 'configs/mer_dfme.py'), [str(tmp_path / 'loso.py')])
+    assert dfme.cfg.folds == {'type': 'loso'}
+
+
+def test_other_data_sources_are_named_in_the_data_set():
+    composite = str(ROOT / 'configs/mer_megc2019.py')
+    assert load_method(composite, [], {'data_source': ['samm', 'casme2']}).cfg.dataset == 'casme2+samm'
+    assert load_method(composite, [], {'data_source': ['samm', 'smic', 'casme2']}).cfg.dataset == 'megc2019'
+    assert load_method(composite, [], {'data_source': ['samm', 'casme2'], 'dataset': 'two'}).cfg.dataset == 'two'

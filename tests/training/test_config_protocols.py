@@ -42,6 +42,6 @@ def test_no_person_is_on_both_sides_and_every_clip_in_use_is_tested_once(config)
         for fold in folds:
             assert not {*fold.train_subjects} & {*fold.test_subjects}
             assert {*fold.train_subjects, *fold.test_subjects} == {*kept['subject']}
-            if method.cfg.folds == 'loso':  # subject 01 of another data set is another person, who is trained on
+            if method.cfg.folds.type == 'loso':  # subject 01 of another data set is another person, who is trained on
                 namesakes = {f'{dataset}/{fold.name.split("/")[1]}' for dataset in datasets} & {*kept['subject']}
                 assert namesakes - {fold.name} <= {*fold.train_subjects}

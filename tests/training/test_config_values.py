@@ -55,3 +55,10 @@ def test_a_config_of_another_kind_is_told(tmp_path, line, sentence):
     (tmp_path / 'own.py').write_text(f'_base_ = {CONFIG!r}\n{line}\n')
     with pytest.raises(InputError, match=sentence):
         load_method(str(tmp_path / 'own.py'))
+
+
+@pytest.mark.parametrize('part', ['data_preprocessor', 'backbone', 'cls_head'])
+def test_a_model_without_a_part_is_told(tmp_path, part):
+    (tmp_path / 'own.py').write_text(f'model = dict({part}=None)')
+    with pytest.raises(InputError, match=f'model: expected data_preprocessor, backbone, cls_head, found no {part}'):
+        load_method(CONFIG, [str(tmp_path / 'own.py')])

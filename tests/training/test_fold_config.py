@@ -80,10 +80,10 @@ def test_the_channels_of_the_store_arrive_in_preprocessor_and_backbone(tiny_over
     assert model.backbone.conv1.conv.in_channels == 4
 
 
-def test_units_are_weighed_by_the_clips_without_over_those_with_them():
-    # unit 1: 1 with, 3 without; unit 2: the unknown clip does not count; unit 3 is never seen, unit 4 always
-    targets = np.array([[1, 1, 0, 1], [0, -1, 0, 1], [0, 0, 0, 1], [0, 0, 0, 1]])
-    assert positive_weights(targets) == [3.0, 2.0, 1.0, 1.0]
+def test_units_are_weighed_by_the_root_of_the_clips_without_over_those_with_them():
+    # unit 1: 1 with, 4 without; unit 2: the unknown clip does not count; unit 3 is never seen, unit 4 always
+    targets = np.array([[1, 1, 0, 1], [0, -1, 0, 1], [0, 0, 0, 1], [0, 0, 0, 1], [0, -1, 0, 1]])
+    assert positive_weights(targets) == pytest.approx([2.0, 2**0.5, 1.0, 1.0])
 
 
 def test_class_weights_are_inverse_to_the_training_counts():

@@ -126,8 +126,17 @@ def test_a_run_without_checkpoints_is_told_apart(prepared_data, tiny_override, t
 
 def test_checkpoints_are_scored_on_the_data_they_belong_to(finished, tiny_override, tmp_path):
     other = experiment_on(write_prepared_data(tmp_path / 'other', clip_len=1), override=[str(tiny_override)])
-    with pytest.raises(InputError, match='holds folds of another flow store'):
+    with pytest.raises(
+        InputError, match=r'another flow store \(.*; give the config, overrides and data of its training'
+    ):
         predict_with_checkpoints(other, finished[0], tmp_path / 'out.csv')
+
+
+def test_parts_of_a_model_that_do_not_fit_are_one_sentence(prepared_data, tiny_override, tmp_path):
+    (tmp_path / 'head.py').write_text("model = dict(cls_head=dict(_delete_=True, type='I3DHead', in_channels=8))")
+    overrides = [str(tiny_override), str(tmp_path / 'head.py')]
+    with pytest.raises(InputError, match=r'the parts of this model.* do not fit together: .*; correct config or ov'):
+        run_record.start_record(experiment_on(prepared_data, override=overrides), 0)
 
 
 def test_a_training_that_diverges_is_no_finished_fold(prepared_data, tiny_override, tmp_path):

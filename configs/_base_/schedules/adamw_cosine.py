@@ -6,5 +6,6 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
     clip_grad=dict(max_norm=5.0))
 param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, convert_to_iter_based=True)]
-# class weights n / (classes * n_class) of the fold's training clips; None weighs every clip alike
+# of the fold's training clips: class weights n / (classes * n_class), and sqrt(without / with) for a clip that shows an
+# action unit; None weighs every clip alike
 class_weight = 'balanced'
