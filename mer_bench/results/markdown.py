@@ -137,9 +137,18 @@ def _note_on_data(run: Run) -> str:
     return (
         f'Data: {kind}{full["n"]} clips ({counts}), {full["n_subjects"]} subjects; optical flow '
         f'{store.get("flow", "unknown")}, clip length {store.get("clip_len", "unknown")} of {size} pixels, '
-        f'apex {store.get("apex", "unknown")}; digests: annotations {digests["annotations_digest"][:12]}, '
+        f'apex {_told(store.get("apex", "unknown"))}, faces {_told(store.get("faces", "unknown"))}; digests: annotations {digests["annotations_digest"][:12]}, '
         f'store {digests["store_digest"][:12]}.'
     )
+
+
+def _told(value: object) -> str:
+    """Return a value of store.json as text; of how faces were found the detector is enough."""
+    if not isinstance(value, dict):
+        return str(value)
+    if 'detector' in value:
+        return value['detector'] + ' stabilised' * bool(value.get('stabilise'))
+    return ', '.join(f'{name} {_told(part)}' for name, part in value.items())
 
 
 def _note_on_software(runs: list[Run]) -> str:
