@@ -137,8 +137,8 @@ def _note_on_data(run: Run) -> str:
     return (
         f'Data: {kind}{full["n"]} clips ({counts}), {full["n_subjects"]} subjects; optical flow '
         f'{store.get("flow", "unknown")}, clip length {store.get("clip_len", "unknown")} of {size} pixels, '
-        f'apex {_told(store.get("apex", "unknown"))}, faces {_told(store.get("faces", "unknown"))}; digests: annotations {digests["annotations_digest"][:12]}, '
-        f'store {digests["store_digest"][:12]}.'
+        f'apex {_told(store.get("apex", "unknown"))}, faces {_told(store.get("faces", "unknown"))}; '
+        f'digests: annotations {digests["annotations_digest"][:12]}, store {digests["store_digest"][:12]}.'
     )
 
 
