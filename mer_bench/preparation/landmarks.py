@@ -82,4 +82,5 @@ def model_path() -> Path:
 
 def missing(what: str) -> str:
     """Return the sentence for a user without the extra."""
-    return f"face detector dlib: expected {what}, found none; run `pip install dlib-bin face-recognition-models` or take --faces none"
+    remedy = 'run `pip install dlib-bin face-recognition-models` or take --faces none'
+    return f'face detector dlib: expected {what}, found none; {remedy}'
