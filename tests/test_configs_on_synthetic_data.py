@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mer_bench.datasets.table import MARKER
-from mer_bench.training.experiment import data_places
+from mer_bench.training.data_places import data_places
 from mer_bench.training.method import load_method
 from tests.conftest import ROOT
 

@@ -16,7 +16,7 @@ from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.folds import make_folds
 from mer_bench.protocols.label_schemes import load_scheme, scheme_names
 from mer_bench.protocols.official_counts import compare_counts
-from mer_bench.protocols.report import format_protocol, tested_in
+from mer_bench.protocols.report import format_lost, format_protocol, tested_in
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -39,6 +39,8 @@ def main(argv: list[str] | None = None) -> None:
     tables = {'folds': tested_in(kept, folds), 'dropped': dropped, 'differences': compare_counts(kept, scheme)}
     written = write_tables(tables, args.out) if args.out else []  # first, so that a wrong --out is told at once
     print(format_protocol(kept, dropped, scheme, folds, rule))
+    if lost := format_lost(read_reports(args.data)):
+        print(f'\n{lost}')
     for path in written:
         print(f'written: {path}')
 
@@ -66,6 +68,12 @@ def read_tables(places: list[Path]) -> list[tuple[Path, pd.DataFrame]]:
     """Return the annotation tables of all folders and files, each with its place."""
     paths = [place if place.suffix.lower() == '.csv' else place / 'annotations.csv' for place in places]
     return [(place, read_annotations(path)) for place, path in zip(places, paths, strict=True)]
+
+
+def read_reports(places: list[Path]) -> dict[str, pd.DataFrame]:
+    """Return the report.csv of each folder that has one."""
+    paths = {str(place): place / 'report.csv' for place in places}
+    return {name: pd.read_csv(path, dtype=str, na_filter=False) for name, path in paths.items() if path.is_file()}
 
 
 if __name__ == '__main__':

@@ -25,14 +25,13 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
 
-    from mer_bench.loading.store_info import difference_note  # the stack takes seconds to import
-    from mer_bench.training.experiment import default_work_dir, open_experiment
+    from mer_bench.training.experiment import default_work_dir, open_experiment  # the stack takes seconds to import
     from mer_bench.training.fold_workers import default_jobs
     from mer_bench.training.loso import run_folds
-    from mer_bench.training.summary import format_summary
+    from mer_bench.training.summary import format_summary, notes_on_data
 
     experiment = open_experiment(args)
-    if note := difference_note(experiment.data.info):
+    for note in notes_on_data(experiment.data, experiment.method.scheme):
         print(note)
     work_dir = args.work_dir or default_work_dir(experiment.method, args.seed)
     jobs = args.jobs or default_jobs(experiment.device)

@@ -26,15 +26,16 @@ def apply_corrections(rows: pd.DataFrame, corrections: pd.DataFrame) -> tuple[pd
     """Correct the cells whose value is the old one.
 
     Args:
-        rows: text cells with subject and clip, as the reader spells them.
+        rows: text cells with subject and clip, as the reader spells them; capitals do not matter.
         corrections: as :func:`read_corrections` returns it. An empty `new` makes the cell unknown.
 
     Returns:
         The corrected rows, and a note for each correction that was applied.
     """
     rows, notes = rows.copy(), []
+    names = rows['subject'].str.lower() + '/' + rows['clip'].str.lower()
     for fix in corrections.itertuples():
-        hit = (rows['subject'] == fix.subject) & (rows['clip'] == fix.clip) & (rows[fix.column] == fix.old)
+        hit = (names == f'{fix.subject}/{fix.clip}'.lower()) & (rows[fix.column] == fix.old)
         if hit.any():
             rows.loc[hit, fix.column] = fix.new
             detail = f'{fix.column} {fix.old!r} -> {fix.new or "unknown"}: {fix.reason} ({fix.source})'

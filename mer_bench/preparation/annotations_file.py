@@ -1,4 +1,4 @@
-"""annotations.csv beside a finished store: written anew where the sheet changed, never over what a person changed."""
+"""annotations.csv of a prepared data set: written anew where the sheet changed, never over what a person changed."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,18 +10,29 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_json
 from mer_bench.preparation.store_state import read_json
 
+TABLE_ALONE = '.annotations.json'  # digest of a table that was written without a store
+
 
 def refuse_changes_by_hand(out: Path, table: pd.DataFrame) -> None:
-    """Refuse to write over an annotations.csv that is neither as the store in `out` knows it nor as `table` has it."""
-    path, info = out / 'annotations.csv', read_json(out / 'store' / 'store.json')
-    if not path.is_file() or info is None or 'annotations_digest' not in info:
+    """Refuse to write over an annotations.csv that is neither as it was written nor as `table` has it."""
+    path = out / 'annotations.csv'
+    if not path.is_file():
         return
-    if digest_file(path) not in (info['annotations_digest'], digest_of_table(table)):
+    infos = [read_json(out / name) or {} for name in ('store/store.json', TABLE_ALONE)]
+    written = [info.get('annotations_digest') for info in infos]
+    if digest_file(path) not in (*written, digest_of_table(table)):
         raise InputError(
             f'{path}: expected the table as tools/prepare.py wrote it, found one that was changed since; undo the '
             'change, or make it a data set of its own with `tools/prepare.py csv --sheet`; if you want it written '
             'anew, delete it'
         )
+
+
+def write_table_alone(out: Path, table: pd.DataFrame) -> None:
+    """Write annotations.csv where there is no store."""
+    refuse_changes_by_hand(out, table)
+    write_annotations(table, out / 'annotations.csv')
+    write_json(out / TABLE_ALONE, {'annotations_digest': digest_file(out / 'annotations.csv')})
 
 
 def renew(out: Path, table: pd.DataFrame) -> bool:

@@ -7,8 +7,8 @@ import pandas as pd
 
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import DataSet, Reading, read_dataset
-from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
+from mer_bench.preparation.annotations_file import write_table_alone
 from mer_bench.preparation.clip_faces import add_faces, leave_out_faceless, write_preview
 from mer_bench.preparation.clip_flow import clip_flow, units
 from mer_bench.preparation.clip_frames import STABILISED, ClipSource
@@ -90,7 +90,7 @@ def write_table(dataset: DataSet, places: Places, out: str | Path) -> None:
     reading = read_dataset(dataset, places, with_frames=False)
     print_reading(dataset, reading)
     with locked(out):
-        write_annotations(reading.table, out / 'annotations.csv')
+        write_table_alone(out, reading.table)
         write_report(reading.notes, out)
     print_notes(reading.notes, out)
     print_summary(reading.table, out, dataset.config, reading.lost, store=False)

@@ -9,9 +9,10 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track as rich_track
 
+from mer_bench.errors import InputError
 from mer_bench.preparation.annotations_file import refuse_changes_by_hand, renew
 from mer_bench.preparation.store_build import finish_build, read_remarks, start_build, tidy_store
-from mer_bench.preparation.store_state import damage, is_complete, other_parameters, what_changed
+from mer_bench.preparation.store_state import damage, is_complete, other_parameters, read_json, what_changed
 from mer_bench.preparation.workers import ClipFunction, compute_clips
 
 
@@ -39,6 +40,7 @@ def fill_store(
     Returns:
         {sample_id: remark} of the clips that have one.
     """
+    refuse_other_dataset(out, parameters['dataset'])
     refuse_changes_by_hand(out, table)
     clips = [[clip.sample_id, *span(clip)] for clip in table.itertuples()]
     parameters = parameters | {'synthetic': bool(table['synthetic'].any()), 'opencv': cv2.__version__, 'clips': clips}
@@ -59,6 +61,16 @@ def fill_store(
     compute_clips(build, function, arguments, workers)
     finish_build(build, out, table, parameters, units)
     return read_remarks(out)
+
+
+def refuse_other_dataset(out: Path, dataset: str) -> None:
+    """A mistyped --out must not cost the store of another data set."""
+    info = read_json(out / 'store' / 'store.json')
+    if info and info.get('dataset') != dataset:
+        raise InputError(
+            f'{out}: expected an empty folder or one of {dataset}, it holds {info.get("dataset")}; give another --out '
+            'or remove it'
+        )
 
 
 def span(clip: NamedTuple) -> list[int | None]:

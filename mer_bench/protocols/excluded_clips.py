@@ -26,5 +26,5 @@ def read_excluded(path: Path, scheme: str) -> tuple[tuple[str, str], ...]:
 
 def absent_clips(excluded: tuple[tuple[str, str], ...], sample_ids: pd.Series) -> list[str]:
     """Return the clips of `excluded` that the data lack, although clips of their data set are there."""
-    known, datasets = set(sample_ids), set(sample_ids.str.split('/').str[0])
-    return [name for name, _ in excluded if name not in known and name.split('/')[0].lower() in datasets]
+    known, datasets = set(sample_ids.str.lower()), set(sample_ids.str.split('/').str[0])
+    return [name for name, _ in excluded if name.lower() not in known and name.split('/')[0].lower() in datasets]

@@ -86,14 +86,14 @@ def apply_scheme(annotations: pd.DataFrame, scheme: LabelScheme) -> tuple[pd.Dat
     """
     column_of = {rule.dataset: rule.column for rule in scheme.rules}
     label_of = {rule[:3]: rule.label for rule in scheme.rules}
-    excluded = dict(scheme.excluded)
+    excluded = {name.lower(): reason for name, reason in scheme.excluded}
     labels, reasons = [], []
     for clip in annotations.to_dict('records'):
         column = column_of.get(clip['dataset'])
         where = (clip['dataset'], column)
         label = label_of.get((*where, clip.get(column)), label_of.get((*where, ANY)))
-        if clip['sample_id'] in excluded:
-            reason = excluded[clip['sample_id']]
+        if clip['sample_id'].lower() in excluded:
+            reason = excluded[clip['sample_id'].lower()]
         elif column is None:
             reason = f'data set {clip["dataset"]!r} is not in {scheme.name}'
         else:

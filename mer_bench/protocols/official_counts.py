@@ -78,7 +78,8 @@ def official_note(kept: pd.DataFrame, scheme: LabelScheme) -> str | None:
         return None
     return (
         f'note: these are not the {counts_title(scheme)}, which stand in brackets: '
-        f'{format_differences(differences)}; scores will not compare with published ones'
+        f'{format_differences(differences)}, counted in {"; ".join(differences["source"].unique())}; scores may not '
+        'compare with published ones'
     )
 
 

@@ -18,6 +18,8 @@ from mer_bench.protocols.official_counts import (
     official_note,
 )
 
+LOST = ('left out', 'wrong numbers', 'no face', 'damaged')  # kinds of notes on clips that are in no table
+
 
 def format_protocol(
     kept: pd.DataFrame, dropped: pd.DataFrame, scheme: LabelScheme, folds: list[Fold], rule: str | Mapping
@@ -78,11 +80,25 @@ def format_dropped(dropped: pd.DataFrame) -> str:
 
 def format_excluded(kept: pd.DataFrame, dropped: pd.DataFrame, scheme: LabelScheme) -> str:
     """Name the clips that the scheme leaves out by name, and those of them that the data lack; '' where none are."""
-    excluded = dropped[dropped['sample_id'].isin(dict(scheme.excluded))]
+    names = [name.lower() for name, _ in scheme.excluded]
+    excluded = dropped[dropped['sample_id'].str.lower().isin(names)]
     absent = absent_clips(scheme.excluded, pd.concat([kept['sample_id'], dropped['sample_id']]))
     lines = [f'  {clip.sample_id}: {clip.reason}' for clip in excluded.itertuples()]
     lines += [f'  {sample_id}: not in these data' for sample_id in absent]
     return '\n'.join(['left out by name:', *lines]) if lines else ''
+
+
+def format_lost(reports: Mapping[str, pd.DataFrame]) -> str:
+    """Return the clips that the tables lack though their sheets have them; '' if there are none.
+
+    Args:
+        reports: {place of a table: its report.csv}, with subject, clip, kind and detail.
+    """
+    lines = []
+    for place, notes in reports.items():
+        lost = notes[notes['kind'].isin(LOST)]
+        lines += [f'  {place}: {row.subject} {row.clip}: {row.kind}: {row.detail}' for row in lost.itertuples()]
+    return '\n'.join([f'not prepared: {len(lines)} clips', *lines]) if lines else ''
 
 
 def format_action_units(kept: pd.DataFrame) -> str:

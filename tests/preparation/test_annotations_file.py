@@ -4,7 +4,7 @@ import pytest
 from mer_bench.datasets.table import annotation_table, read_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_json
-from mer_bench.preparation.annotations_file import refuse_changes_by_hand, renew
+from mer_bench.preparation.annotations_file import refuse_changes_by_hand, renew, write_table_alone
 from mer_bench.preparation.store_state import read_json
 
 
@@ -47,6 +47,18 @@ def test_a_table_that_was_changed_by_hand_is_never_written_over(out):
     refuse_changes_by_hand(out, table_of('contempt'))  # a stop before store.json was written
 
 
-def test_a_folder_without_a_store_has_no_table_to_protect(tmp_path):
+def test_a_table_without_a_store_is_protected_too(tmp_path):
+    write_table_alone(tmp_path, table_of('anger'))
+    write_table_alone(tmp_path, table_of('fear'))  # the sheet changed
+    path = tmp_path / 'annotations.csv'
+    assert read_annotations(path)['emotion'].tolist() == ['fear']
+    path.write_text(path.read_text().replace('fear', 'contempt'))
+    for write in (write_table_alone, refuse_changes_by_hand):
+        with pytest.raises(InputError, match='changed since'):
+            write(tmp_path, table_of('anger'))
+
+
+def test_a_table_of_somebody_else_is_not_written_over(tmp_path):
     pd.DataFrame({'a': [1]}).to_csv(tmp_path / 'annotations.csv')
-    refuse_changes_by_hand(tmp_path, table_of('anger'))
+    with pytest.raises(InputError, match='delete it'):
+        write_table_alone(tmp_path, table_of('anger'))

@@ -219,3 +219,13 @@ def test_a_fault_in_a_worker_reaches_the_user_as_its_sentence(smic_raw, tmp_path
     with pytest.raises(InputError, match=r'reg_image99.bmp: expected a picture'):
         prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers)
     assert not (tmp_path / 'out' / 'store').exists()
+
+
+def test_the_store_of_another_data_set_is_not_replaced(smic_raw, tmp_path):
+    prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    for tree in smic_raw.rglob('HS'):
+        tree.rename(tree.with_name('VIS'))
+    with pytest.raises(
+        InputError, match='expected an empty folder or one of smic_vis, it holds smic; give another --out'
+    ):
+        prepare_dataset(DATASETS['smic_vis'], Places(smic_raw), tmp_path / 'out', SETTINGS, FaceSettings(), 1)

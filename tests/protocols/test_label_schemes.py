@@ -160,3 +160,11 @@ def test_an_unknown_scheme_or_file_is_told(tmp_path):
         load_scheme('megc2020')
     with pytest.raises(InputError, match=r'nowhere\.csv: no such file'):
         load_scheme(tmp_path / 'nowhere.csv')
+
+
+def test_a_clip_is_excluded_whatever_its_capitals():
+    row = {'sample_id': 'casme2/sub04/EP12_01F', 'dataset': 'casme2', 'emotion': 'disgust', 'objective_class': ''}
+    other = row | {'sample_id': 'casme2/sub04/EP13_01f'}
+    kept, dropped = apply_scheme(pd.DataFrame([row, other]), load_scheme('megc2019_3class'))
+    assert kept['sample_id'].tolist() == ['casme2/sub04/EP13_01f']
+    assert dropped['reason'].tolist() == ['left out by the official list: the sheet gives no apex']

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mer_bench.datasets.synthetic_sheets import SheetRow, write_sheet
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
 from tests.protocols.protocol_tables import sheet_table
@@ -105,3 +106,16 @@ def test_a_fault_is_one_sentence_and_exit_code_2(data):
     assert result.returncode == 2
     assert result.stderr.startswith(f'error: {data / "smic"}: label scheme samm_5class: expected clips')
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_clip_that_was_not_prepared_is_named_with_its_reason(tmp_path):
+    clips = [('007_1_1', 'anger', 140), ('007_1_2', 'surprise', 140), ('007_1_3', 'anger', 90)]  # 90: before the onset
+    rows = [SheetRow(7, clip, 100, 120, offset, emotion, '4') for clip, emotion, offset in clips]
+    write_sheet('samm', rows, tmp_path / 'SAMM_Micro_FACS_Codes_v2.xlsx')
+    prepare = runpy.run_path(str(TOOL.with_name('prepare.py')))['main']
+    prepare(['samm', '--raw', str(tmp_path), '--out', str(tmp_path / 'samm'), '--annotations-only'])
+    table = tmp_path / 'smic.csv'
+    write_annotations(sheet_table('smic', 16), table)  # LOSO needs a second subject
+    told = protocol('megc2019_3class', tmp_path / 'samm', table).stdout
+    assert 'not prepared: 1 clips' in told
+    assert '007 007_1_3: wrong numbers: ' in told
