@@ -25,10 +25,11 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
 
+    from mer_bench.training.data_notes import notes_on_data
     from mer_bench.training.experiment import default_work_dir, open_experiment  # the stack takes seconds to import
     from mer_bench.training.fold_workers import default_jobs
     from mer_bench.training.loso import run_folds
-    from mer_bench.training.summary import format_summary, notes_on_data
+    from mer_bench.training.summary import format_summary
 
     experiment = open_experiment(args)
     for note in notes_on_data(experiment.data, experiment.method.scheme):

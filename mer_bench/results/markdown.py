@@ -139,6 +139,7 @@ def _note_on_data(run: Run) -> str:
         f'{store.get("flow", "unknown")}, clip length {store.get("clip_len", "unknown")} of {size} pixels, '
         f'apex {_told(store.get("apex", "unknown"))}, faces {_told(store.get("faces", "unknown"))}; '
         f'digests: annotations {digests["annotations_digest"][:12]}, store {digests["store_digest"][:12]}.'
+        + ''.join(f' {note[0].upper()}{note[1:]}.' for note in record.get('notes', []))
     )
 
 

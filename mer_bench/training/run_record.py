@@ -26,6 +26,7 @@ from mer_bench.models.backbones.pretrained import load_pretrained, read_weights
 from mer_bench.models.complexity import complexity
 from mer_bench.protocols.folds import fold_title
 from mer_bench.results.record import SCHEMA_VERSION
+from mer_bench.training.data_notes import notes_on_data
 from mer_bench.training.device import uses_amp
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.method import Method
@@ -67,6 +68,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         classes=list(method.cfg.classes),
         seed=seed,
         data=dict(**data.digests, store=info),
+        notes=notes_on_data(data, method.scheme),
         n_clips=len(clips),
         n_subjects=int(clips['subject'].nunique()),
         clips_per_class={name: int((clips['label'] == name).sum()) for name in method.cfg.classes},

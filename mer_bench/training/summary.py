@@ -3,18 +3,6 @@
 from pathlib import Path
 
 from mer_bench.evaluation.report import format_action_units, format_scores
-from mer_bench.loading.prepared_data import PreparedData
-from mer_bench.loading.store_info import difference_note
-from mer_bench.protocols.label_schemes import LabelScheme
-from mer_bench.protocols.official_counts import absence_note, official_note
-
-
-def notes_on_data(data: PreparedData, scheme: LabelScheme) -> list[str]:
-    """Return what a user should know before a run: data sets prepared unlike, clips that are not the official ones."""
-    notes = [difference_note(data.info)]
-    if not data.info['synthetic']:
-        notes += [official_note(data.annotations, scheme), absence_note(data.annotations, scheme)]
-    return [note for note in notes if note]
 
 
 def format_summary(record: dict, work_dir: Path) -> str:

@@ -259,3 +259,8 @@ def test_action_units_are_pooled_averaged_and_shown_for_each_data_set_and_over_s
     assert ['method', 'mean F1', 'mean of data sets', 'samm', 'smic'] in rows_of(text)
     deviations = '0.8571 ± 0.2020', '0.8333 ± 0.2357', '0.6667 ± 0.4714', '1.0000 ± 0.0000'
     assert ['full', *deviations] in rows_of(text)
+
+
+def test_a_note_on_the_clips_of_a_run_stands_below_its_table(new_run, make):
+    new_run('a', notes=['note: these are not the official counts'])
+    assert 'Note: these are not the official counts.' in make()[0]
