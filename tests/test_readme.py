@@ -44,7 +44,7 @@ def test_every_command_runs_as_written(tmp_path, tiny_override):
         ]
         assert run([sys.executable, *raw], tmp_path).returncode == 0
     write_flow_pictures(tmp_path / 'pictures')
-    small = ['--override', str(tiny_override)]
+    small = ['--override', str(tiny_override), '--jobs', '1']
     flow = ['--flow', 'dis', '--clip-len', '2', '--size', '32']
     extra = {'train.py': small, 'smic': flow, 'casme2': flow, 'samm': flow}
     for line in COMMANDS:
