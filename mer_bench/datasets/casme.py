@@ -53,5 +53,6 @@ DATASET = DataSet(
     frame_name=FRAME,
     rows=rows,
     config='configs/mer_casme.py',
+    clip_name=re.compile(r'EP\d.*'),
     ends_at_apex=lambda clip: clip.cells['offset'] in ('', '\\'),
 )

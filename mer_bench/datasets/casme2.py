@@ -97,4 +97,5 @@ DATASET = DataSet(
     frame_name=FRAME,
     rows=rows,
     config='configs/mer_casme2.py',
+    clip_name=re.compile(r'EP\d.*'),
 )

@@ -81,4 +81,5 @@ DATASET = DataSet(
     frame_name=FRAME,
     rows=rows,
     config='configs/mer_mmew.py',
+    clip_name=re.compile(r'S\d+-\d+-\d+'),
 )

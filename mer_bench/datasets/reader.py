@@ -54,6 +54,7 @@ class DataSet:
         frame_name: matches a frame's whole file name; group 1 is its number.
         rows: returns the rows, or raises an :class:`InputError`.
         config: of the usual protocol.
+        clip_name: matches the names of most clips; the sheet of another data set is told by it.
         ends_at_apex: tells a clip that ends at its apex, as its offset is not known or wrong.
     """
 
@@ -65,6 +66,7 @@ class DataSet:
     frame_name: re.Pattern
     rows: Callable[[Places], Rows]
     config: str
+    clip_name: re.Pattern | None = None
     ends_at_apex: Callable[[ClipRow], bool] = lambda clip: False
 
 
@@ -103,6 +105,7 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
             f'{places.frames or places.raw or place(rows)}: found no frames of {dataset.title}, expected '
             f'{dataset.layout}; name the folder with --raw or --frames, or read the sheet alone with --annotations-only'
         )
+    refuse_other_dataset(dataset, rows)
     notes = [note for sheet in rows.sheets for note in sheet.notes]
     synthetic = is_synthetic(rows.frames, places.raw, places.frames, *(sheet.path for sheet in rows.sheets))
     table, lost, frames = [], [], {}
@@ -141,6 +144,16 @@ def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
                 f'{folder}: no such folder; give the folder with {dataset.layout} ({dataset.title} is available on '
                 f'request from {dataset.owner})'
             )
+
+
+def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
+    """The sheets of some data sets have the same columns, but their clips are named otherwise."""
+    clips = rows.cells['clip']
+    if dataset.clip_name and 2 * clips.str.fullmatch(dataset.clip_name.pattern, case=False).sum() < len(clips):
+        raise InputError(
+            f'{place(rows)}: expected the clips of {dataset.title} ({dataset.layout}), found {clips.iloc[0]!r}; is it '
+            'the sheet of another data set?'
+        )
 
 
 def place(rows: Rows) -> Path | None:

@@ -77,4 +77,5 @@ DATASET = DataSet(
     frame_name=FRAME,
     rows=rows,
     config='configs/mer_samm.py',
+    clip_name=re.compile(r'\d+_\d+_\d+'),
 )

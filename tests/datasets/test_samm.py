@@ -154,3 +154,19 @@ def test_a_wrong_row_is_told_in_one_sentence(tmp_path, clips, fault):
 def test_a_missing_folder_says_whom_to_ask(tmp_path):
     with pytest.raises(InputError, match=r'no such folder.*Manchester'):
         read('samm', tmp_path / 'nowhere')
+
+
+def test_the_sheet_of_casme2_is_not_taken_for_that_of_samm(tmp_path):
+    columns = ['Subject', 'Filename', 'OnsetFrame', 'ApexFrame', 'OffsetFrame', 'Action Units', 'Estimated Emotion']
+    sheet = write_sheet(tmp_path / 'coding.xlsx', columns, [(1, 'EP90_01f', 46, 59, 86, 4, 'fear')])
+    with pytest.raises(
+        InputError, match=r'expected the clips of SAMM .*ep90_01f.*; is it the sheet of another data set'
+    ):
+        read('samm', sheets=[sheet], with_frames=False)
+
+
+def test_the_sheet_of_samm_is_not_taken_for_that_of_casme2(tmp_path):
+    columns = ['Subject', 'Filename', 'Onset Frame', 'Apex Frame', 'Offset Frame', 'Action Units', 'Estimated Emotion']
+    sheet = write_sheet(tmp_path / 'coding.xlsx', columns, [(6, '006_1_2', 46, 59, 86, 4, 'Anger')])
+    with pytest.raises(InputError, match=r'expected the clips of CASME II .*006_1_2'):
+        read('casme2', sheets=[sheet], with_frames=False)
