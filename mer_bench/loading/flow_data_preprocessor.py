@@ -9,7 +9,10 @@ from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
 from mmengine.model import stack_batch
 
+from mer_bench.errors import InputError
+
 CHANNELS = ('u', 'v', 'strain')
+LAYOUTS = ('clip', 'frames')
 
 
 def mirror_flow(flow: torch.Tensor, channels: Sequence[str] = CHANNELS) -> torch.Tensor:
@@ -57,6 +60,7 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         channels: Names of the channels, as store.json gives them.
         flip_prob: Chance of a training clip to be mirrored (see :func:`mirror_flow`).
         max_shift: Training clips move by up to this share of their width and height.
+        layout: 'clip' gives (N, 1, C, T, H, W) for Recognizer3D, 'frames' (N, T, C, H, W) for Recognizer2D.
     """
 
     def __init__(
@@ -66,9 +70,13 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         channels: Sequence[str] = CHANNELS,
         flip_prob: float = 0.5,
         max_shift: float = 0.0,
+        layout: str = 'clip',
         **kwargs,
     ) -> None:
         super().__init__(mean=mean, std=std, format_shape='NCTHW', **kwargs)
+        if layout not in LAYOUTS:
+            raise InputError(f'layout must be one of {LAYOUTS}, got {layout!r}')
+        self.layout = layout
         self.channels = tuple(channels)
         self.flip_prob = flip_prob
         self.max_shift = max_shift
@@ -78,7 +86,12 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         clips = stack_batch(inputs)
         if training:
             clips = self.augment(clips)
-        return super().preprocess(list(clips), data_samples, training)
+        clips, data_samples = super().preprocess(list(clips), data_samples, training)
+        return self.arrange(clips), data_samples
+
+    def arrange(self, clips: torch.Tensor) -> torch.Tensor:
+        """(N, 1, C, T, H, W) -> what the recogniser takes."""
+        return clips if self.layout == 'clip' else clips[:, 0].transpose(1, 2)
 
     def augment(self, clips: torch.Tensor) -> torch.Tensor:
         """Mirror and shift each clip at random; the random numbers are drawn on the CPU, equal on every device."""

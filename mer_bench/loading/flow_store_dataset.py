@@ -9,6 +9,7 @@ from mmaction.registry import DATASETS, TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mer_bench.loading.clip_table import open_store, read_clips
+from mer_bench.loading.clip_view import ClipView, make_view
 from mer_bench.protocols.action_units import encode_action_units, format_action_units, parse_action_units
 from mer_bench.protocols.label_schemes import load_scheme
 
@@ -76,10 +77,24 @@ class FlowStoreDataset(BaseActionDataset):
 
 @TRANSFORMS.register_module()
 class LoadFlowClip(BaseTransform):
-    """Read one clip of the store: adds `imgs`, a (1, C, T, H, W) float32 tensor (one crop), and `img_shape`."""
+    """Read one clip of the store: adds `imgs`, a (1, C, T, H, W) float32 tensor (one crop), and `img_shape`.
+
+    Args:
+        channels, frames, size: What is taken of a clip, see :class:`ClipView`; None: as stored, without pictures.
+    """
+
+    def __init__(
+        self, channels: Sequence[str] | None = None, frames: str | int | None = None, size: int | None = None
+    ) -> None:
+        self.options = dict(channels=channels, frames=frames, size=size)
+        self.views: dict[str, ClipView] = {}
 
     def transform(self, results: dict) -> dict:
-        clip = open_store(results['store']).clips[results['row']]
-        results['imgs'] = torch.from_numpy(np.asarray(clip, dtype=np.float32))[None]
-        results['img_shape'] = clip.shape[-2:]
+        store = open_store(results['store'])
+        if results['store'] not in self.views:
+            self.views[results['store']] = make_view(self.options, store.info, store.clips.shape[1:])
+        clip = torch.from_numpy(np.asarray(store.clips[results['row']], dtype=np.float32))
+        clip = self.views[results['store']](clip)
+        results['imgs'] = clip[None]
+        results['img_shape'] = tuple(clip.shape[-2:])
         return results

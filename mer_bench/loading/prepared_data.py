@@ -1,15 +1,17 @@
 """One or several prepared data sets as training sees them: clips with their classes, stores, moments of each clip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, digest_of
 from mer_bench.loading.clip_table import open_store, read_clips
+from mer_bench.loading.clip_view import ClipView, make_view
 from mer_bench.loading.store_info import common_info
 from mer_bench.preparation.flow_store import read_info
 from mer_bench.protocols.label_schemes import LabelScheme
@@ -23,7 +25,8 @@ class PreparedData:
         roots: Folders of the prepared data sets.
         annotations: Annotations of the clips in use, with label, store and row (see :func:`read_clips`).
         dropped: sample_id and reason of the clips that the label scheme does not use.
-        shape: (C, T, H, W) of a clip.
+        view: What the network sees of a clip.
+        shape: (C, T, H, W) of a clip as the network sees it.
         info: What the stores say of themselves, see :func:`common_info`.
         digests: What the numbers of a run depend on, see :func:`read_digests`.
         mean: Mean of each channel of each clip, (N, C), in the order of the annotations.
@@ -33,6 +36,7 @@ class PreparedData:
     roots: tuple[str, ...]
     annotations: pd.DataFrame
     dropped: pd.DataFrame
+    view: ClipView
     shape: tuple[int, ...]
     info: dict
     digests: dict
@@ -41,8 +45,8 @@ class PreparedData:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of the channels of a clip."""
-        return tuple(self.info['channels'])
+        """Names of the channels that the network sees."""
+        return self.view.channels
 
     def normalisation(self, subjects: tuple[str, ...]) -> tuple[list[float], list[float]]:
         """Return mean and standard deviation of the channels over the clips of `subjects`."""
@@ -53,7 +57,11 @@ class PreparedData:
 
 
 def open_prepared_data(
-    roots: Sequence[str | Path], scheme: LabelScheme, sources: Sequence[dict], named: bool = False
+    roots: Sequence[str | Path],
+    scheme: LabelScheme,
+    sources: Sequence[dict],
+    options: dict | None = None,
+    named: bool = False,
 ) -> PreparedData:
     """Open `roots` and choose the clips of `scheme`.
 
@@ -61,6 +69,7 @@ def open_prepared_data(
         roots: One folder a data set.
         scheme: Which clips are used, and their classes.
         sources: For each root dataset, owner and prepare: what a user without it has to ask for, whom, and what to run.
+        options: The key `input` of the config, see :func:`make_view`.
         named: Whether the user named the roots, and may have named wrong ones.
     """
     check_roots([Path(root) for root in roots], sources, named)
@@ -69,9 +78,9 @@ def open_prepared_data(
         raise InputError(f'the data roots {", ".join(map(str, roots))} name one folder twice; give each data set once')
     info = common_info({root: store.info for root, store in stores.items()})
     annotations, dropped = read_clips(roots, scheme)
-    mean, square = clip_moments(annotations)
-    shape = next(iter(stores.values())).clips.shape[1:]
-    return PreparedData(tuple(stores), annotations, dropped, shape, info, read_digests(roots), mean, square)
+    view = make_view(options, info, next(iter(stores.values())).clips.shape[1:])
+    shape, mean, square = clip_moments(annotations, view)
+    return PreparedData(tuple(stores), annotations, dropped, view, shape, info, read_digests(roots), mean, square)
 
 
 def read_digests(roots: Sequence[str | Path]) -> dict:
@@ -116,11 +125,17 @@ def _joint(digests: list[str]) -> str:
     return digests[0] if len(digests) == 1 else digest_of(sorted(digests))
 
 
-def clip_moments(clips: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and mean square of each channel of each clip, both (N, C) float64."""
+def clip_moments(clips: pd.DataFrame, view: ClipView) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
+    """Return the shape of a clip, and mean and mean square of each channel of each clip, both (N, C) float64."""
     moments = []
+    for clip in viewed_clips(clips, view):
+        shape, values = tuple(clip.shape), clip.double().flatten(1)
+        moments.append((values.mean(1), values.square().mean(1)))
+    mean, square = (torch.stack(part).numpy() for part in zip(*moments, strict=True))
+    return shape, mean, square
+
+
+def viewed_clips(clips: pd.DataFrame, view: ClipView) -> Iterator[torch.Tensor]:
+    """Yield each clip as the network sees it, (C, T, H, W) float32, in the order of the table."""
     for store, row in zip(clips['store'], clips['row'], strict=True):
-        values = open_store(store).clips[row].astype(np.float64)
-        moments.append((values.mean((1, 2, 3)), (values**2).mean((1, 2, 3))))
-    mean, square = map(np.array, zip(*moments, strict=True))
-    return mean, square
+        yield view(torch.from_numpy(open_store(store).clips[row].astype(np.float32)))

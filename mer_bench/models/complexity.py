@@ -13,7 +13,7 @@ def complexity(model: nn.Module, input_shape: Sequence[int]) -> tuple[int, int]:
     A multiply and an add are 2 FLOPs. Convolutions and matrix products count; norms, activations and pooling do not.
 
     Args:
-        model: A built Recognizer3D; left as it was, each module in its mode.
+        model: A built Recognizer3D or Recognizer2D; left as it was, each module in its mode.
         input_shape: (C, T, H, W) of the clip.
 
     Returns:
@@ -21,6 +21,8 @@ def complexity(model: nn.Module, input_shape: Sequence[int]) -> tuple[int, int]:
     """
     modes = [(module, module.training) for module in model.modules()]
     clip = torch.zeros(1, 1, *input_shape, device=next(model.parameters()).device)
+    if hasattr(model.data_preprocessor, 'arrange'):
+        clip = model.data_preprocessor.arrange(clip)
     model.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(clip, stage='head')

@@ -8,7 +8,7 @@ import numpy as np
 from mer_bench.preparation.clip_frames import ClipFrames, ClipSource
 from mer_bench.preparation.frames import middle_apex, nearest, sample_frames, spotted_apex
 from mer_bench.preparation.optical_flow import compute_flow, optical_strain
-from mer_bench.preparation.settings import FlowSettings
+from mer_bench.preparation.settings import PICTURES, FlowSettings
 
 STARTS = {
     'onset': 'from the onset to the sampled frame',
@@ -20,6 +20,8 @@ CHANNEL_UNITS = {
     'strain': 'strain: optical strain without unit, computed per pixel of the frame',
     'magnitude': 'magnitude: sqrt(u^2 + v^2) on the stored grid',
     'angle': 'angle: atan2(v, u) on the stored grid in radians, 0 where nothing moves',
+    'grey': 'grey: the sampled frame in levels from 0 to 255',
+    'change': 'change: grey of the sampled frame minus grey of the onset',
 }
 
 
@@ -45,7 +47,7 @@ def clip_flow(source: ClipSource, settings: FlowSettings) -> tuple[np.ndarray, i
         return np.repeat(maps[:, None], settings.clip_len, axis=1), apex, frames.remark
     starts = [source.onset] * len(taken) if settings.reference == 'onset' else [source.onset, *taken[:-1]]
     pairs = list(zip(starts, taken, strict=True))
-    maps = {pair: pair_maps(frames, *pair, settings) for pair in dict.fromkeys(pairs)}
+    maps = {pair: pair_maps(frames, *pair, source.onset, settings) for pair in dict.fromkeys(pairs)}
     return np.stack([maps[pair] for pair in pairs], axis=1), apex, frames.remark
 
 
@@ -64,12 +66,31 @@ def frames_to_take(source: ClipSource, apex: int, settings: FlowSettings) -> lis
     return sample_frames(source.numbers, source.onset, apex, source.offset, settings.clip_len)
 
 
-def pair_maps(frames: Mapping[int, np.ndarray], first: int, second: int, settings: FlowSettings) -> np.ndarray:
-    """Return the maps of the motion between two frames, (C, size, size) float16; 0 for a frame and itself."""
+def pair_maps(
+    frames: Mapping[int, np.ndarray], first: int, second: int, onset: int, settings: FlowSettings
+) -> np.ndarray:
+    """Return the maps of the motion between two frames, and the pictures of the second, (C, size, size) float16."""
+    names = tuple(name for name in settings.channels if name not in PICTURES)
+    maps = dict(zip(names, motion_maps(frames, first, second, names, settings), strict=True)) if names else {}
+    if {*PICTURES} & {*settings.channels}:
+        maps |= picture_maps(frames[onset], frames[second], settings.size)
+    return np.stack([maps[name] for name in settings.channels]).astype(np.float16)
+
+
+def motion_maps(
+    frames: Mapping[int, np.ndarray], first: int, second: int, names: tuple[str, ...], settings: FlowSettings
+) -> np.ndarray:
+    """Return maps of the motion between two frames, (len(names), size, size) float16; 0 for a frame and itself."""
     if first == second:
-        return np.zeros((len(settings.channels), settings.size, settings.size), np.float16)
+        return np.zeros((len(names), settings.size, settings.size), np.float16)
     flow = compute_flow(frames[first], frames[second], settings.flow, settings.raft_weights)
-    return flow_maps(flow, settings.size, settings.channels)
+    return flow_maps(flow, settings.size, names)
+
+
+def picture_maps(onset: np.ndarray, frame: np.ndarray, size: int) -> dict[str, np.ndarray]:
+    """Return `PICTURES` of a frame, each (size, size) float32 grey levels."""
+    first, grey = (resize(picture.astype(np.float32), size) for picture in (onset, frame))
+    return {'grey': grey, 'change': grey - first}
 
 
 def still_maps(frame: np.ndarray, settings: FlowSettings) -> np.ndarray:

@@ -9,7 +9,8 @@ FLOWS = ('tvl1', 'farneback', 'dis', 'raft', 'still')
 APEXES = ('annotated', 'middle', 'spotted')
 MISSING_APEXES = ('middle', 'spotted')
 REFERENCES = ('onset', 'previous')
-CHANNELS = ('u', 'v', 'strain', 'magnitude', 'angle')
+PICTURES = ('grey', 'change')  # channels that are no flow: the frame, and what changed in it since the onset
+CHANNELS = ('u', 'v', 'strain', 'magnitude', 'angle', *PICTURES)
 CHANGED_BY_MIRRORING = ('u', 'angle')  # beside moving the pixels; no place for the picture of `still`
 MIN_SIZE = 28
 
@@ -63,6 +64,10 @@ class FlowSettings:
             raise InputError(
                 "channel 'angle' is 0 both where nothing moves and where all moves to the right, which must not be "
                 "mirrored alike; add 'magnitude', or both 'u' and 'v'"
+            )
+        if self.flow == 'still' and {*PICTURES} & {*self.channels}:
+            raise InputError(
+                'flow still keeps its picture in a channel of flow; leave out the channels grey and change'
             )
         if self.flow == 'still' and self.channels[-1] in CHANGED_BY_MIRRORING:
             raise InputError(

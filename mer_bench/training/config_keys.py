@@ -35,7 +35,7 @@ def check_keys(base: dict | list, change: dict, where: str, path: str = '') -> N
     if isinstance(base, list):
         known = [str(i) for i in range(len(base))]
     else:
-        known = [*base, *_arguments(change.get('type', base.get('type'))), *_by_place(path)]
+        known = [*base, *arguments_of(change.get('type', base.get('type'))), *_by_place(path)]
     for key, value in change.items():
         dotted = f'{path}{key}'
         if key not in known:
@@ -60,7 +60,7 @@ def _by_place(path: str) -> list[str]:
     return names.get(path, [])
 
 
-def _arguments(type_name: object) -> list[str]:
+def arguments_of(type_name: object) -> list[str]:
     """Names of the arguments of a registered class, its bases' included while it passes **kwargs on."""
     found = (
         next((registry.get(type_name) for registry in REGISTRIES if registry.get(type_name)), None)

@@ -7,6 +7,21 @@ from mer_bench.protocols.folds import read_rule
 from mer_bench.protocols.label_schemes import LabelScheme
 
 PARTS = ('data_preprocessor', 'backbone', 'cls_head')
+# read by a network's training alone
+OF_NETWORKS = (
+    'optim_wrapper',
+    'param_scheduler',
+    'class_weight',
+    'amp',
+    'load_from',
+    'default_hooks',
+    'train_dataloader',
+    'test_dataloader',
+    'test_cfg',
+    'log_processor',
+    'visualizer',
+    'env_cfg',
+)
 KEYS = ('method', 'model', 'dataset', 'label_scheme', 'folds', 'data_root', 'data_source')
 
 
@@ -35,9 +50,29 @@ def check_values(cfg: Config) -> None:
             f'action_units must be None or a list of different numbers, such as [1, 2, 4], got {cfg.action_units!r}; '
             'correct it'
         )
+    if is_estimator(cfg):
+        check_estimator(cfg)
+        return
     missing = [part for part in PARTS if not isinstance(cfg.model.get(part), dict)]
     if missing:
         raise InputError(f'model: expected {", ".join(PARTS)}, found no {", ".join(missing)}; add what is missing')
+
+
+def is_estimator(cfg: Config) -> bool:
+    """Say whether the method is a Pipeline of scikit-learn, not a network."""
+    return cfg.model.get('type') == 'Pipeline'
+
+
+def check_estimator(cfg: Config) -> None:
+    """Refuse a Pipeline without steps, and what only a network can do; leave out what only a network reads."""
+    steps = cfg.model.get('steps')
+    if not steps or not all(isinstance(step, dict) and step.get('type') for step in steps):
+        raise InputError("model.steps: expected a list such as [dict(type='HOOF'), dict(type='LinearSVC')]; correct it")
+    if cfg.get('action_units'):
+        raise InputError(f'action_units: {cfg.method} tells emotions alone; set action_units=None or take a network')
+    for key in OF_NETWORKS:
+        cfg.pop(key, None)
+    cfg.train_cfg = dict(max_epochs=1)
 
 
 def fold_rule(rule: object) -> dict:
@@ -55,8 +90,11 @@ def is_unit_list(units: object) -> bool:
 
 def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
     """Set classes and the outputs of the head: how many there are is said by the scheme and `action_units` alone."""
-    head = cfg.model.cls_head
+    cfg.classes = list(scheme.classes)
     cfg.action_units = cfg.get('action_units')
+    if is_estimator(cfg):
+        return
+    head = cfg.model.cls_head
     sizes = dict(num_classes=len(scheme.classes))
     if cfg.action_units or 'num_action_units' in head:
         sizes['num_action_units'] = len(cfg.action_units or ())
@@ -64,4 +102,3 @@ def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
         if head.get(key, size) != size:
             raise InputError(f'model.cls_head.{key} is {head[key]}, but the data give {size}; leave this key out')
     head.update(sizes)
-    cfg.classes = list(scheme.classes)

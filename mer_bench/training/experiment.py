@@ -14,6 +14,8 @@ from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, re
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme
+from mer_bench.training.config_keys import arguments_of
+from mer_bench.training.config_values import is_estimator
 from mer_bench.training.data_places import data_places, name_dataset
 from mer_bench.training.device import set_device
 from mer_bench.training.method import Method, load_method, parse_options
@@ -61,7 +63,8 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
     device = set_device(args.device)
     method = load_method(args.config, args.override, parse_options(args.cfg_options))
     roots, sources = data_places(method.cfg, args.data_root)
-    data = open_prepared_data(roots, method.scheme, sources, named=bool(args.data_root))
+    options = method.cfg.get('input')
+    data = open_prepared_data(roots, method.scheme, sources, options, named=bool(args.data_root))
     found = [info['dataset'] for info in data.info.get('stores', [data.info])]
     name_dataset(method.cfg, [source['dataset'] for source in sources], found)
     fill_channels(method.cfg, data)
@@ -73,16 +76,19 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
 
 
 def fill_channels(cfg: Config, data: PreparedData) -> None:
-    """Give the backbone as many input channels as the store has; a config need not know them."""
-    channels = len(data.channels)
-    given = cfg.model.backbone.get('in_channels')
-    if given not in (None, channels):
+    """Give the backbone as many input channels as its clips have; a config need not know them."""
+    if is_estimator(cfg):
+        return
+    backbone, channels = cfg.model.backbone, len(data.channels)
+    key = 'in_chans' if backbone.type.startswith('timm.') else 'in_channels'
+    if backbone.get(key) not in (None, channels):
         raise InputError(
-            f'model.backbone.in_channels is {given}, but the prepared data have {channels} channels '
+            f'model.backbone.{key} is {backbone[key]}, but the clips have {channels} channels '
             f'({", ".join(data.channels)}); leave this key out'
         )
-    if channels != 3:  # the default of every backbone
-        cfg.model.backbone.in_channels = channels
+    # 3 is the default of every backbone; one without this argument is made for the channels that its config chooses
+    if channels != 3 and (key == 'in_chans' or key in arguments_of(backbone.type)):
+        backbone[key] = channels
 
 
 def check_action_units(cfg: Config, data: PreparedData) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.files import write_json
 from mer_bench.protocols.folds import Fold
+from mer_bench.training.estimator_fold import run_estimator
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold_config import fold_config
 from mer_bench.training.fold_runner import save_weights, train
@@ -29,29 +30,42 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
     experiment.check_unchanged()
     folder = folder_in_work(work_dir, fold)
     folder.mkdir(parents=True, exist_ok=True)
-    cfg = fold_config(experiment, fold, seed, folder)
-    continued = cfg.get('resume', False)
-    start = time.perf_counter()
     try:
-        runner = train(cfg, partial(report_epoch, folder))
-        trained = time.perf_counter()
-        runner.test()
+        if experiment.method.is_estimator:
+            outcome = run_estimator(experiment, fold, seed, work_dir, folder)
+        else:
+            outcome = run_network(experiment, fold, seed, folder, save_checkpoints)
     finally:  # a change may also be why something else went wrong
         _refuse_changes(experiment, folder)
-    result = dict(
-        fold=fold.name,
-        n_train=len(runner.train_dataloader.dataset),
-        n_test=len(runner.test_dataloader.dataset),
-        train_seconds=None if continued else trained - start,  # the time of the stopped part is not known
-        test_seconds=time.perf_counter() - trained,
-        **circumstances(experiment),
-    )
+    result = dict(fold=fold.name, **outcome, **circumstances(experiment))
     write_json(folder / 'fold.json', result)
-    if save_checkpoints:
-        save_weights(runner, folder / CHECKPOINT)
     _keep_results(folder)
     folder.rename(finished_folder(work_dir, fold))
     return result
+
+
+def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, save_checkpoints: bool) -> dict:
+    """Train a network through MMEngine's Runner, from its newest checkpoint where there is one, and test it.
+
+    Returns:
+        n_train, n_test, train_seconds (None where it was continued: the time of the stopped part is not known) and
+        test_seconds.
+    """
+    cfg = fold_config(experiment, fold, seed, folder)
+    continued = cfg.get('resume', False)
+    start = time.perf_counter()
+    runner = train(cfg, partial(report_epoch, folder))
+    trained = time.perf_counter()
+    runner.test()
+    tested = time.perf_counter()
+    if save_checkpoints:
+        save_weights(runner, folder / CHECKPOINT)
+    return dict(
+        n_train=len(runner.train_dataloader.dataset),
+        n_test=len(runner.test_dataloader.dataset),
+        train_seconds=None if continued else trained - start,
+        test_seconds=tested - trained,
+    )
 
 
 def _refuse_changes(experiment: Experiment, folder: Path) -> None:

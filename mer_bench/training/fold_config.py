@@ -30,8 +30,11 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
         (cfg.test_dataloader, fold.test_subjects),
     ):
         loader.dataset.update(shared, subjects=list(subjects))
-    mean, std = data.normalisation(fold.train_subjects)
-    cfg.model.data_preprocessor.update(mean=mean, std=std)
+        loader.dataset.pipeline[0].update(data.view.options)
+    drop_a_lone_clip(cfg, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
+    if data.view.normalise:
+        mean, std = data.normalisation(fold.train_subjects)
+        cfg.model.data_preprocessor.update(mean=mean, std=std)
     if cfg.model.data_preprocessor.type == 'FlowDataPreprocessor':  # the stock one does not mirror
         cfg.model.data_preprocessor.channels = list(data.channels)
     if cfg.get('class_weight') == 'balanced':
@@ -42,6 +45,12 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     if uses_amp(cfg, experiment.device):
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
     return cfg
+
+
+def drop_a_lone_clip(cfg: Config, n_train: int) -> None:
+    """Let no batch of an epoch hold a single clip, which batch norm of features cannot take; another one each epoch."""
+    if n_train > 1 and n_train % cfg.train_dataloader.batch_size == 1:
+        cfg.train_dataloader.drop_last = True
 
 
 def balance(cfg: Config, training: pd.DataFrame) -> None:

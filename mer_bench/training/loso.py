@@ -11,6 +11,7 @@ from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.files import locked, write_atomically
 from mer_bench.results.record import write_record
+from mer_bench.training.estimator_fold import describe_clips, features_file
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder, read_result
 from mer_bench.training.fold_workers import run_missing
@@ -22,15 +23,25 @@ from mer_bench.training.scheme_file import write_scheme
 ADVICE = 'give another --work-dir or remove this folder'
 
 
-def run_folds(experiment: Experiment, seed: int, work_dir: Path, jobs: int = 1, save_checkpoints: bool = False) -> dict:
+def run_folds(
+    experiment: Experiment,
+    seed: int,
+    work_dir: Path,
+    jobs: int = 1,
+    save_checkpoints: bool = False,
+    **options,
+) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 
     A finished fold is a folder `folds/<name>`, which appears by a rename and is never touched again; a fold in work is
-    the folder `folds/.<name>`.
+    the folder `folds/.<name>`. `options` are those of :func:`run_missing`.
 
     Raises:
-        InputError: Another run is at work in `work_dir`, or it holds folds of other settings or data.
+        FolderInUse: Another run is at work in `work_dir`.
+        InputError: It holds folds of other settings or data.
     """
+    if save_checkpoints and experiment.method.is_estimator:
+        raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
     with locked(work_dir, f'another training is at work in {work_dir}; wait for it or give another --work-dir'):
         record = start_record(experiment, seed)
         if any((work_dir / 'folds').glob('*')):
@@ -39,7 +50,12 @@ def run_folds(experiment: Experiment, seed: int, work_dir: Path, jobs: int = 1, 
         write_scheme(experiment.method.scheme, experiment.data, work_dir)
         with write_atomically(work_dir / 'dropped.csv') as temporary:
             experiment.data.dropped.to_csv(temporary, index=False)
-        run_missing(experiment, seed, work_dir, jobs, save_checkpoints)
+        if experiment.method.is_estimator and not all(
+            finished_folder(work_dir, fold).exists() for fold in experiment.chosen
+        ):
+            describe_clips(experiment, seed, work_dir, jobs)
+        run_missing(experiment, seed, work_dir, jobs, save_checkpoints, **options)
+        features_file(experiment, work_dir).unlink(missing_ok=True)
         return update_record(work_dir, record, experiment)
 
 

@@ -10,10 +10,11 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_of
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 from mer_bench.training.config_keys import check_keys
-from mer_bench.training.config_values import check_complete, check_values, fill_outputs, fold_rule
+from mer_bench.training.config_values import check_complete, check_values, fill_outputs, fold_rule, is_estimator
 from mer_bench.training.data_places import data_sources, joined_name
 
 LOCATIONS = ('data_root', 'data_source')
+TIMM = 'timm_'
 WHOLE = ('folds', 'data_source')  # an override replaces them, and is not merged into them
 
 
@@ -32,6 +33,11 @@ class Method:
         """The merged config without the places of this machine: what decides the numbers, and nothing else."""
         content = {key: value for key, value in self.cfg.to_dict().items() if key not in LOCATIONS}
         return content | dict(label_scheme=self.scheme.name)
+
+    @property
+    def is_estimator(self) -> bool:
+        """Whether the method is one of scikit-learn, not a network."""
+        return is_estimator(self.cfg)
 
     @property
     def text(self) -> str:
@@ -55,24 +61,46 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     cfg.folds = fold_rule(cfg.folds)
     named = cfg.dataset, source_names(cfg)
     notes = []
-    for path in overrides:
-        change = read_config(path).to_dict()
-        _merge(cfg, change, path)
-        notes.append(_note(Path(path).stem, Path(path).read_text(encoding='utf-8')))
+    names = [cfg.method]
+    for word in overrides:
+        note, change = read_override(word)
+        replaces = change.get('model', {}).get('_delete_', False)  # before merging takes it out
+        _merge(cfg, change, word)
+        notes.append(note)
+        if replaces:  # another network: its file alone names the method
+            names, cfg.method = [], note['name']
+        names.append(note['name'])
     if options:
         _merge(cfg, _nested(options), '--cfg-options')
-        notes += [_note(f'{key}={value}', json.dumps({key: value}, default=str)) for key, value in options.items()]
+        chosen = [_note(f'{key}={value}', json.dumps({key: value}, default=str)) for key, value in options.items()]
+        notes += chosen
+        names += [note['name'] for note in chosen]
     check_values(cfg)
     if cfg.dataset == named[0] and source_names(cfg) != named[1]:
         cfg.dataset = joined_name(source_names(cfg))
     scheme = load_scheme(cfg.label_scheme)
     fill_outputs(cfg, scheme)
-    return Method('+'.join([cfg.method, *(note['name'] for note in notes)]), cfg, Path(config).stem, scheme, notes)
+    return Method('+'.join(names), cfg, Path(config).stem, scheme, notes)
 
 
 def source_names(cfg: Config) -> list[str]:
     """Return the data sets of `data_source`, by name."""
     return sorted(source['dataset'] for source in data_sources(cfg))
+
+
+def read_override(word: str) -> tuple[dict, dict]:
+    """Read an override: a file, or `timm_<name>` for an image network of timm.
+
+    Returns:
+        Name, text and digest of the override; what it changes.
+    """
+    if word.startswith(TIMM) and not Path(word).is_file():
+        from mer_bench.training.timm_override import timm_override  # timm takes seconds to import
+
+        change = timm_override(word.removeprefix(TIMM))
+        return _note(word, json.dumps(change, indent=2)), change
+    change = read_config(word).to_dict()
+    return _note(Path(word).stem, Path(word).read_text(encoding='utf-8')), change
 
 
 def read_config(path: str) -> Config:

@@ -23,6 +23,7 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_file
 from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
 from mer_bench.models.backbones.pretrained import load_pretrained, read_weights
+from mer_bench.models.classical.pipeline import build_steps
 from mer_bench.models.complexity import complexity
 from mer_bench.protocols.folds import fold_title
 from mer_bench.results.record import SCHEMA_VERSION
@@ -49,7 +50,10 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips = data.annotations
     info = data.info
-    parameters, flops = measure(build_model(method.cfg), data.shape)
+    if method.is_estimator:
+        parameters, flops = build_estimator(method, seed)
+    else:
+        parameters, flops = measure(build_model(method.cfg), data.shape)
     return dict(
         schema_version=SCHEMA_VERSION,
         method=method.name,
@@ -110,6 +114,12 @@ def build_model(cfg) -> BaseModel:
     return model
 
 
+def build_estimator(method: Method, seed: int) -> tuple[None, None]:
+    """Build a method of scikit-learn once, so that what is wrong is told before the first fold; it counts nothing."""
+    build_steps(method.cfg.model.steps, seed)
+    return None, None
+
+
 def measure(model: BaseModel, shape: tuple[int, ...]) -> tuple[int, int]:
     """Return parameters and FLOPs; the first forward pass also tells whether the parts fit together."""
     try:
@@ -128,7 +138,7 @@ def in_one_line(error: Exception) -> str:
 
 def _pretrained(cfg) -> dict | None:
     """Name and digest of the weights that a training starts from: another file of the same name is another method."""
-    path = cfg.get('load_from') or cfg.model.backbone.get('pretrained')
+    path = cfg.get('load_from') or cfg.model.get('backbone', {}).get('pretrained')
     if not path or not Path(path).is_file():
         return None
     return dict(name=Path(path).name, digest=digest_file(path))
@@ -143,6 +153,8 @@ def describe_device(experiment: Experiment) -> str:
     """Name the device with the threads or the precision of a training: they decide the last digits."""
     if experiment.device == 'cpu':
         return f'cpu, {experiment.threads} thread{"s" * (experiment.threads > 1)} a training'
+    if experiment.method.is_estimator:
+        return 'cpu'
     precision = 'mixed precision' if uses_amp(experiment.method.cfg, experiment.device) else 'fp32'
     return f'{torch.cuda.get_device_name()}, {precision}'
 

@@ -1,6 +1,9 @@
 # The loaders of prepared data. Folders, label scheme and subjects are filled in for every fold.
 folds = dict(type='loso')  # 'leave_one_dataset_out', or 'group_kfold' with n_splits=10: folds by subject
 action_units = None  # numbers of the action units to learn beside the emotion, such as [1, 2, 4]
+# what the network sees of a clip: channels such as ['u', 'v'] (None: all flow), frames ('apex' or how many; None: all),
+# size in pixels (None: as stored), and whether each channel is standardised on the training clips
+input = dict(channels=None, frames=None, size=None, normalise=True)
 flow_store = dict(
     type='FlowStoreDataset',
     ann_file='annotations.csv',

@@ -1,0 +1,157 @@
+"""What a network sees of a stored clip: some channels, some frames, another grid. One store serves every network.
+
+The channels that are no flow (:data:`PICTURES`) are taken only where they are named.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from mer_bench.errors import InputError
+from mer_bench.preparation.settings import PICTURES
+
+FROM_UV = ('magnitude', 'angle')
+KEYS = ('channels', 'frames', 'size', 'normalise')
+
+
+@dataclass(frozen=True)
+class ClipView:
+    """A view of the clips of a store.
+
+    Attributes:
+        stored: Names of the store's channels.
+        channels: Names of those that the network sees, in its order.
+        frames: None for all, 'apex' for the apex frame alone, or how many, evenly taken.
+        size: Height and width of the maps, None as stored.
+        normalise: Whether the data preprocessor subtracts mean and divides by the deviation of the training clips.
+    """
+
+    stored: tuple[str, ...]
+    channels: tuple[str, ...]
+    frames: str | int | None = None
+    size: int | None = None
+    normalise: bool = True
+
+    def __call__(self, clip: torch.Tensor) -> torch.Tensor:
+        """Return the view of a clip.
+
+        Args:
+            clip: (C, T, H, W) float32, channels as in `stored`.
+
+        Returns:
+            (len(channels), T', size, size) float32. Averaged where the grid gets coarser, bilinear where it gets finer;
+            u, v and magnitude are in pixels of the new grid.
+        """
+        if self.frames is not None:
+            clip = clip[:, frame_indices(clip.shape[1], self.frames)]
+        names = needed(self.stored, self.channels)
+        maps = dict(zip(names, clip[[self.stored.index(name) for name in names]], strict=True))
+        if self.size is not None:
+            maps = {name: resize(name, part, self.size) for name, part in maps.items()}
+        return torch.stack([channel_of(maps, name) for name in self.channels])
+
+    @property
+    def options(self) -> dict:
+        """The arguments of LoadFlowClip; none where the view is the clip as it is stored."""
+        channels = None if self.channels == self.stored else list(self.channels)
+        given = dict(channels=channels, frames=self.frames, size=self.size)
+        return {key: value for key, value in given.items() if value is not None}
+
+
+def make_view(options: dict | None, info: dict, shape: Sequence[int]) -> ClipView:
+    """Check the key `input` of a config against a store.
+
+    Args:
+        options: channels, frames, size, normalise; what is missing or None is taken as stored.
+        info: What the store says of itself.
+        shape: (C, T, H, W) of its clips.
+    """
+    options = {key: value for key, value in (options or {}).items() if value is not None}
+    if unknown := [key for key in options if key not in KEYS]:
+        raise InputError(f'input: expected some of the keys {", ".join(KEYS)}, got {unknown[0]!r}; correct it')
+    stored = tuple(info.get('channels', ('u', 'v', 'strain')))
+    channels = options.get('channels', [name for name in stored if name not in PICTURES])
+    if not isinstance(channels, (list, tuple)) or not channels or len({*channels}) < len(channels):
+        raise InputError(
+            f"input.channels: expected a list of different names such as ['u', 'v'], got {channels!r}; correct it"
+        )
+    view = ClipView(stored, **(options | dict(channels=tuple(channels))))
+    check_channels(view, info)
+    check_frames(view, info, shape[1])
+    if view.size is not None and (type(view.size) is not int or view.size < 1):
+        raise InputError(f'input.size: expected None or a number of pixels, got {view.size!r}; correct it')
+    if type(view.normalise) is not bool:
+        raise InputError(f'input.normalise: expected True or False, got {view.normalise!r}; correct it')
+    return view
+
+
+def check_channels(view: ClipView, info: dict) -> None:
+    """Refuse channels that the store does not hold and that do not follow from it."""
+    for name in view.channels:
+        if not {*needed(view.stored, [name])} <= {*view.stored}:
+            wanted = ' '.join(dict.fromkeys([*view.stored, name]))
+            remedy = (
+                f'prepare it with --channels {wanted}'
+                if info.get('flow') != 'published_pictures'
+                else 'this method needs the frames of a data set, which pictures of flow do not hold'
+            )
+            raise InputError(
+                f'input.channels: expected {name!r} in the store of {info["dataset"]}, found '
+                f'{", ".join(view.stored)}; {remedy}'
+            )
+        if name == 'angle' and view.size is not None and not {'u', 'v'} <= {*view.stored}:
+            raise InputError("input.size: an 'angle' without u and v cannot be resized; prepare u and v as well")
+
+
+def check_frames(view: ClipView, info: dict, length: int) -> None:
+    """Refuse a number of frames that the clips do not give, and an apex that cannot be told."""
+    if view.frames == 'apex':
+        if length > 1 and info.get('reference', 'onset') != 'onset':
+            raise InputError(
+                "input.frames: 'apex' needs the motion from the onset; prepare the data with --reference onset"
+            )
+        if length > 1 and length % 2:
+            raise InputError(
+                f"input.frames: 'apex' needs an even clip length, whose middle is the apex, found {length}; prepare "
+                'the data with an even --clip-len'
+            )
+    elif view.frames is not None and (type(view.frames) is not int or view.frames < 1 or length % view.frames):
+        raise InputError(
+            f"input.frames: expected None, 'apex' or a divisor of the clip length {length}, got {view.frames!r}; "
+            'correct it or prepare the data with another --clip-len'
+        )
+
+
+def frame_indices(length: int, frames: str | int) -> list[int]:
+    """Return which of `length` frames a view has: they run evenly to the offset, the apex being the middle one."""
+    if frames == 'apex':
+        return [max(length // 2 - 1, 0)]
+    step = length // frames
+    return list(range(step - 1, length, step))
+
+
+def needed(stored: Sequence[str], channels: Sequence[str]) -> list[str]:
+    """Return the stored channels that `channels` are made from: magnitude and angle from u and v, where these are."""
+    derived = {'u', 'v'} <= {*stored} or not {*FROM_UV} & {*stored}
+    names = [part for name in channels for part in (('u', 'v') if name in FROM_UV and derived else (name,))]
+    return list(dict.fromkeys(names))
+
+
+def resize(name: str, part: torch.Tensor, size: int) -> torch.Tensor:
+    """Bring a map (T, H, W) onto a square grid; lengths are scaled with it."""
+    height, width = part.shape[-2:]
+    if (height, width) != (size, size):
+        coarser = size <= min(height, width)
+        options = dict(mode='area') if coarser else dict(mode='bilinear', align_corners=False)
+        part = F.interpolate(part[None], (size, size), **options)[0]
+    scales = dict(u=size / width, v=size / height, magnitude=size / width)
+    return part * scales.get(name, 1)
+
+
+def channel_of(maps: dict[str, torch.Tensor], name: str) -> torch.Tensor:
+    """Return a channel, computed where it is not there."""
+    if name in maps:
+        return maps[name]
+    return torch.hypot(maps['u'], maps['v']) if name == 'magnitude' else torch.atan2(maps['v'], maps['u'])
