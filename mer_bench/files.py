@@ -12,6 +12,10 @@ from filelock import FileLock, Timeout
 from mer_bench.errors import InputError
 
 
+class FolderInUse(InputError):
+    """Another process holds the folder."""
+
+
 @contextmanager
 def write_atomically(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the name `path` when the block ends without an error."""
@@ -31,7 +35,7 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(folder: Path, busy: str) -> Iterator[None]:
-    """Hold `folder` for this process alone; raise an InputError that says `busy` while another one holds it."""
+    """Hold `folder` for this process alone; raise a FolderInUse that says `busy` while another one holds it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -40,7 +44,7 @@ def locked(folder: Path, busy: str) -> Iterator[None]:
         with FileLock(folder / '.lock', timeout=0):
             yield
     except Timeout as error:
-        raise InputError(busy) from error
+        raise FolderInUse(busy) from error
 
 
 def write_json(path: str | Path, content: dict) -> None:

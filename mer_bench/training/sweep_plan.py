@@ -1,0 +1,180 @@
+"""The runs of a sweep: config x method x seed, opened once, so that what is wrong is told before a training."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mer_bench.errors import InputError
+from mer_bench.protocols.folds import Fold
+from mer_bench.training.experiment import Experiment, open_experiment
+from mer_bench.training.method import load_method, read_config, read_override
+from mer_bench.training.run_record import describe_protocol
+from mer_bench.training.sweep_words import Overrides
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedRun:
+    """One method on one config with one seed.
+
+    Attributes:
+        config: The path of the config; `config_name` is its name in folders and tables.
+        overrides: Files, or names of networks of timm.
+        data_root: Folders of the prepared data in place of those of the config.
+        method: The name of the method.
+        seed: Of weights, order and augmentation.
+        folder: The run folder.
+        dataset: The data set's name; of a method that cannot be opened the config's.
+        protocol: As in record.json; None where the method cannot be opened.
+        synthetic: Whether the data are; None where the method cannot be opened.
+        folds: Each fold with the number of its training clips.
+        max_epochs: Of a fold.
+        settings: What the numbers of a run depend on, beside the seed; as in record.json.
+        fault: Why the method cannot be opened, if so.
+    """
+
+    config: str
+    overrides: Overrides
+    data_root: tuple[str, ...]
+    method: str
+    seed: int
+    folder: Path
+    dataset: str
+    protocol: str | None = None
+    synthetic: bool | None = None
+    folds: tuple[tuple[Fold, int], ...] = ()
+    max_epochs: int = 1
+    settings: dict | None = None
+    fault: str | None = None
+
+    @property
+    def config_name(self) -> str:
+        return Path(self.config).stem
+
+
+def plan_runs(
+    configs: Sequence[str],
+    methods: Sequence[Overrides],
+    seeds: Sequence[int],
+    base: Path,
+    args: argparse.Namespace,
+    told: Callable[[str], None] = lambda text: None,
+) -> list[PlannedRun]:
+    """Open every method on every config.
+
+    Args:
+        configs: Paths.
+        methods: Overrides of each method.
+        seeds: All runs of the first seed come first.
+        base: The runs lie in base/<config>/<method>/seed<N>.
+        args: With roots (data roots by config), device and threads.
+        told: Is told what is being opened.
+
+    Raises:
+        InputError: An override cannot be read, no method can be opened on a config, or two would share a folder.
+    """
+    for word in dict.fromkeys(word for words in methods for word in words):
+        read_override(word)
+    opened = []
+    for config in configs:
+        on_config = []
+        for words in methods:
+            told(f'{Path(config).stem} {" ".join(Path(word).stem for word in words)}')
+            on_config.append(open_run(config, words, base, args))
+        opened.append(on_config)
+    refuse_unusable([on_config for on_config in opened if all(run.fault for run in on_config)], len(configs))
+    unique = drop_duplicates([run for on_config in opened for run in on_config])
+    return [with_seed(run, seed) for seed in dict.fromkeys(seeds) for run in unique]
+
+
+def open_run(config: str, overrides: Overrides, base: Path, args: argparse.Namespace) -> PlannedRun:
+    """Open a method; its folder is still the one above those of its seeds."""
+    roots = args.roots[config]
+    planned = PlannedRun(config, overrides, tuple(roots), '', 0, base, Path(config).stem)
+    try:
+        experiment = reopen(planned, args)
+    except InputError as error:
+        method, dataset = name_method(config, overrides)
+        folder = base / planned.config_name / method.replace('/', '_')
+        return replace(planned, method=method, dataset=dataset, folder=folder, fault=str(error))
+    subjects, method = experiment.data.annotations['subject'], experiment.method
+    return replace(
+        planned,
+        method=method.name,
+        folder=base / method.config_name / method.name.replace('/', '_'),  # as default_work_dir
+        dataset=method.cfg.dataset,
+        protocol=describe_protocol(method),
+        synthetic=bool(experiment.data.info['synthetic']),
+        folds=tuple((fold, int(subjects.isin(fold.train_subjects).sum())) for fold in experiment.folds),
+        max_epochs=method.cfg.train_cfg.max_epochs,
+        settings=settings_of(experiment),
+    )
+
+
+def with_seed(run: PlannedRun, seed: int) -> PlannedRun:
+    """Return a run with its seed and folder."""
+    return replace(run, seed=seed, folder=run.folder / f'seed{seed}')
+
+
+def reopen(run: PlannedRun, args: argparse.Namespace) -> Experiment:
+    """Open the experiment of a planned run."""
+    return open_experiment(
+        argparse.Namespace(
+            config=run.config,
+            override=list(run.overrides),
+            cfg_options=[],
+            data_root=list(run.data_root),
+            fold=[],
+            device=args.device,
+            threads=args.threads,
+        )
+    )
+
+
+def settings_of(experiment: Experiment) -> dict:
+    """What a finished run must have in its record to be the run of this experiment."""
+    method = experiment.method
+    return dict(config=method.digest, label_scheme=method.scheme.digest, **experiment.data.digests)
+
+
+def name_method(config: str, overrides: Overrides) -> tuple[str, str]:
+    """Return method and data set of overrides that cannot be merged, named as `load_method` would name them."""
+    try:
+        method = load_method(config, list(overrides))
+        return method.name, method.cfg.dataset
+    except InputError:
+        pass
+    try:
+        cfg = read_config(config)
+    except InputError:
+        return '+'.join(Path(word).stem for word in overrides) or 'full', Path(config).stem
+    names = [cfg.get('method', 'full')]
+    for word in overrides:
+        note, change = read_override(word)
+        replaces = isinstance(change.get('model'), dict) and change['model'].get('_delete_')
+        names = [note['name']] if replaces else [*names, note['name']]
+    return '+'.join(names), cfg.get('dataset', Path(config).stem)
+
+
+def refuse_unusable(unusable: list[list[PlannedRun]], total: int) -> None:
+    """Refuse configs on which no method can be opened, such as those without prepared data, all in one message."""
+    if not unusable:
+        return
+    told = '; '.join(f'{runs[0].config}: {runs[0].fault}' for runs in unusable)
+    if total == 1:
+        raise InputError(told)
+    raise InputError(f'{len(unusable)} of {total} configs cannot be swept; leave them out or mend them: {told}')
+
+
+def drop_duplicates(runs: list[PlannedRun]) -> list[PlannedRun]:
+    """Keep the first of several equal methods of a config; two others must not share a folder."""
+    by_settings: dict[object, PlannedRun] = {}
+    for run in runs:
+        by_settings.setdefault((run.config_name, run.settings['config']) if run.settings else run.folder, run)
+    by_folder: dict[Path, PlannedRun] = {}
+    for run in by_settings.values():
+        other = by_folder.setdefault(run.folder, run)
+        if other is not run:
+            first, second = (' '.join((run.config, *run.overrides)) for run in (other, run))
+            raise InputError(f'expected a name for each method, but {first} and {second} share one; rename a file')
+    return list(by_folder.values())

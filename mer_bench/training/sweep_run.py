@@ -1,0 +1,93 @@
+"""The runs of a sweep one after another; what fails is noted and does not stop the others."""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mer_bench.errors import InputError
+from mer_bench.files import FolderInUse
+from mer_bench.training.loso import run_folds
+from mer_bench.training.sweep_plan import PlannedRun, reopen, settings_of
+from mer_bench.training.sweep_progress import SweepProgress
+from mer_bench.training.sweep_state import (
+    failure_stamp,
+    is_complete,
+    read_reason,
+    remove_failure,
+    write_failure,
+)
+
+SECONDS_BETWEEN_TRIES = 5.0  # at runs that another sweep holds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: `finished`, `failed` with its reason, or `busy`: another process holds its folder."""
+
+    state: str
+    reason: str = ''
+
+
+def run_sweep(
+    runs: Sequence[PlannedRun],
+    jobs: int,
+    args: argparse.Namespace,
+    progress: SweepProgress,
+    wait: Callable[[float], None] = time.sleep,
+) -> dict[PlannedRun, Outcome]:
+    """Do all runs; those that another process holds are passed over and looked at again until it is done."""
+    stamps = {run: failure_stamp(run) for run in runs}
+    outcomes: dict[PlannedRun, Outcome] = {}
+    waiting = list(runs)
+    while waiting:
+        for run in waiting:
+            progress.begin(run)
+            outcomes[run] = attempt(run, stamps[run], jobs, args, progress)
+            progress.end(run, outcomes[run].state, outcomes[run].reason)
+        again = [run for run in waiting if outcomes[run].state == 'busy']
+        if len(again) == len(waiting):
+            wait(SECONDS_BETWEEN_TRIES)
+        waiting = again
+    return outcomes
+
+
+def attempt(
+    run: PlannedRun, stamp: int | None, jobs: int, args: argparse.Namespace, progress: SweepProgress
+) -> Outcome:
+    """Do one run, unless it is finished, or another sweep failed at it since this one was planned.
+
+    Args:
+        stamp: Of the failure.json that was there when this sweep began.
+    """
+    if is_complete(run):
+        remove_failure(run)
+        return Outcome('finished')
+    if failure_stamp(run) not in (None, stamp):
+        return Outcome('failed', read_reason(run))
+    try:
+        train(run, jobs, args, progress)
+    except FolderInUse:
+        return Outcome('busy')
+    except Exception as error:  # a method may fail in any way
+        reason = in_one_line(error)
+        write_failure(run, reason)
+        return Outcome('failed', reason)
+    remove_failure(run)
+    return Outcome('finished')
+
+
+def train(run: PlannedRun, jobs: int, args: argparse.Namespace, progress: SweepProgress) -> None:
+    """Train the missing folds of a run."""
+    if run.fault:
+        raise InputError(run.fault)
+    experiment = reopen(run, args)
+    if settings_of(experiment) != run.settings:
+        raise InputError('config, override, label scheme or data changed since the sweep began; start it again')
+    run_folds(experiment, run.seed, run.folder, jobs, show=progress.follow, isolated=True)
+
+
+def in_one_line(error: Exception) -> str:
+    """The message of an error without its line breaks; the name of its class where it was not written for users."""
+    message = ' '.join(str(error).split())
+    return message if isinstance(error, InputError) else f'{type(error).__name__}: {message}'.removesuffix(': ')
