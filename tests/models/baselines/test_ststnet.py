@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import torch
+from mmaction.registry import MODELS
+from mmengine import Config
+
+from mer_bench import loading  # noqa: F401  registers the data preprocessor
+from mer_bench.models.baselines.ststnet import STSTNet
+
+OVERRIDE = Path(__file__).parents[3] / 'configs/baselines/ststnet.py'
+
+
+def test_parameters_are_those_of_the_authors_program():
+    cfg = Config.fromfile(OVERRIDE).model
+    cfg.pop('_delete_')
+    cfg.cls_head.num_classes = 3
+    convolutions = sum(filters * (3 * 3 * 3 + 1) for filters in (3, 5, 8))
+    norms, classifier = 2 * 16, 3 * (5 * 5 * 16 + 1)
+    assert convolutions + norms + classifier == 1683
+    assert sum(p.numel() for p in MODELS.build(cfg).parameters()) == 1683
+
+
+def test_the_streams_have_3_5_and_8_filters_and_see_all_channels():
+    assert [stream[0].weight.shape[:2] for stream in STSTNet().streams] == [(3, 3), (5, 3), (8, 3)]
+
+
+def test_a_picture_of_28_pixels_gives_16_maps_of_5():
+    assert STSTNet()(torch.zeros(2, 3, 1, 28, 28)).shape == (2, 16, 5, 5)
+
+
+def test_streams_see_the_levels_of_the_published_pictures():
+    seen = []
+    net = STSTNet().eval()
+    net.streams[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    levels = torch.randint(0, 256, (2, 3, 28, 28)).float()
+    stored = torch.cat([levels[:, :2] / 127.5 - 1, levels[:, 2:] / 255], dim=1)  # as tools/prepare.py flow-images
+    net(stored.half().float()[:, :, None])
+    assert (seen[0] - levels).abs().max() < 0.1
+
+
+def test_a_stream_is_convolution_relu_norm_pool_in_this_order():
+    net = STSTNet(picture_levels=False).eval()
+    stream = net.streams[1]
+    stream[2].running_mean.fill_(0.5)
+    x = torch.randn(1, 3, 28, 28)
+    active = torch.nn.functional.conv2d(x, stream[0].weight, stream[0].bias, padding=2).relu()
+    expected = torch.nn.functional.max_pool2d((active - 0.5) / (1 + 1e-5) ** 0.5, 3, 3, 1)
+    assert torch.allclose(stream(x), expected, atol=1e-5)
