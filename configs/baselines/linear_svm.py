@@ -1,0 +1,11 @@
+# Sanity: linear support vector machine (scikit-learn) on the 28x28 flow u, v and strain from onset to apex, each value
+# standardised on the training subjects, classes weighted by their frequency; C = 1, the default.
+model = dict(
+    _delete_=True,
+    type='Pipeline',
+    steps=[
+        dict(type='Flatten'),
+        dict(type='StandardScaler'),
+        dict(type='LinearSVC', C=1.0, class_weight='balanced', dual=True, max_iter=10000),
+    ])
+input = dict(channels=['u', 'v', 'strain'], frames='apex', size=28)
