@@ -1,8 +1,8 @@
 # CapsuleNet (Quang, Chun and Tokuyama, "CapsuleNet for Micro-Expression Recognition", FG 2019,
 # https://doi.org/10.1109/FG.2019.8756544). From the authors' code, davidnvq/me_recognition: ResNet-18 to its third
 # stage without max pooling, 1152 primary capsules, class capsules of 16, 3 rounds of routing, margins 0.99 and 0.01,
-# weight 0.5 of the other classes; Adam with learning rate 1e-4, times 0.9 after each epoch, 30 epochs, batches of 32; levels
-# divided by 255; no layer is frozen.
+# weight 0.5 of the other classes; Adam with learning rate 1e-4, times 0.9 after each epoch, 30 epochs, batches of 32;
+# levels divided by 255; no layer is frozen.
 # Their ResNet-18 starts from ImageNet. Such weights are absent here and nothing is downloaded: without them this is the
 # network from scratch, a weaker method. Set model.backbone.pretrained to the path of torchvision's checkpoint.
 # Further deviations:
