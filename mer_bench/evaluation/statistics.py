@@ -9,6 +9,8 @@ which makes 1000 of them a matter of milliseconds.
 import numpy as np
 import pandas as pd
 
+from mer_bench.errors import InputError
+
 SCORES = ('accuracy', 'uf1', 'uar', 'macro_precision', 'weighted_f1')
 
 
@@ -31,6 +33,61 @@ def mean_bootstrap(
     resampled = [resample_scores(frame, classes, n_resamples, seed) for frame in frames]
     means = {name: np.mean([scores[name] for scores in resampled], axis=0) for name in SCORES}
     return {name: np.quantile(values, [0.025, 0.975]).tolist() for name, values in means.items()}
+
+
+def paired_bootstrap(
+    frames: list[pd.DataFrame], others: list[pd.DataFrame], classes: list, n_resamples: int = 1000, seed: int = 0
+) -> dict[str, dict]:
+    """Return the change of each score from `others` to `frames`; see :func:`contrast_bootstrap`.
+
+    Args:
+        frames, others: The predictions of two methods on the same clips, one table per seed of each.
+    """
+    return contrast_bootstrap([frames, others], [1, -1], classes, n_resamples, seed)
+
+
+def contrast_bootstrap(
+    methods: list[list[pd.DataFrame]], weights: list[float], classes: list, n_resamples: int = 1000, seed: int = 0
+) -> dict[str, dict]:
+    """Return the weighted sum of the scores of several methods on the same clips, with a paired interval.
+
+    The score of a method is the mean over its tables (one per seed). Every table gets the same resampled subjects, so
+    what makes a subject easy or hard for all methods drops out of the differences.
+
+    Returns:
+        `{score: {'change': float, 'interval': [low, high]}}`, 95 % percentile intervals; the interval is None if there
+        is only one subject.
+    """
+    check_same_clips([frame for frames in methods for frame in frames])
+    observed = [_mean_over_seeds([_observed(frame, classes) for frame in frames]) for frames in methods]
+    changes = {name: float(_weigh(observed, weights, name)) for name in SCORES}
+    if methods[0][0]['subject'].nunique() < 2:
+        return {name: {'change': change, 'interval': None} for name, change in changes.items()}
+    drawn = [_mean_over_seeds([resample_scores(f, classes, n_resamples, seed) for f in frames]) for frames in methods]
+    intervals = {name: np.quantile(_weigh(drawn, weights, name), [0.025, 0.975]).tolist() for name in SCORES}
+    return {name: {'change': changes[name], 'interval': intervals[name]} for name in SCORES}
+
+
+def check_same_clips(frames: list[pd.DataFrame]) -> None:
+    """Refuse tables that do not hold the same clips, subjects and labels; the order of the clips is free."""
+    truths = [frame.set_index('sample_id')[['subject', 'y_true']].sort_index() for frame in frames]
+    if not all(truth.equals(truths[0]) for truth in truths):
+        raise InputError(
+            'expected predictions of the same clips with the same subjects and labels, but they differ; '
+            'compare methods that ran on the same data'
+        )
+
+
+def _observed(frame: pd.DataFrame, classes: list) -> dict[str, np.ndarray]:
+    return confusion_scores(subject_confusions(frame, classes).sum(axis=0))
+
+
+def _mean_over_seeds(scores: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.mean([table[name] for table in scores], axis=0) for name in SCORES}
+
+
+def _weigh(scores: list[dict[str, np.ndarray]], weights: list[float], name: str) -> np.ndarray:
+    return sum(weight * table[name] for weight, table in zip(weights, scores, strict=True))
 
 
 def resample_scores(frame: pd.DataFrame, classes: list, n_resamples: int, seed: int) -> dict[str, np.ndarray]:

@@ -1,4 +1,8 @@
-"""The record of a run: one record.json per method and seed, beside the pooled predictions.csv."""
+"""The record of a run: one record.json per method and seed, beside the pooled predictions.csv.
+
+A record of source `rescored` is made from predictions that somebody published (results/rescored.py). How they came
+about is not ours to say, so it has keys of its own.
+"""
 
 import json
 from pathlib import Path
@@ -7,6 +11,7 @@ from mer_bench.errors import InputError
 from mer_bench.files import write_json
 
 SCHEMA_VERSION = 2
+FAILURE = 'failure.json'  # see results/failures.py
 SOURCE_FILE = {'name': str, 'text': str, 'digest': str}
 # Key -> type, or tuple of types, or the keys of a nested table, or a list with the keys of each item.
 SCHEMA = {
@@ -39,10 +44,18 @@ SCHEMA = {
     'epoch_rule': str,
 }
 
+RESCORED = 'rescored'
+RESCORED_SCHEMA = {
+    **{key: SCHEMA[key] for key in ('schema_version', 'method', 'protocol', 'dataset', 'classes', 'n_clips')},
+    **{key: SCHEMA[key] for key in ('n_subjects', 'complete', 'scores', 'date', 'source', 'synthetic', 'epoch_rule')},
+    'url': str,
+    'log': {'name': str, 'digest': str},
+}
+
 
 def write_record(path: str | Path, record: dict) -> None:
     """Check a record and write it atomically."""
-    _check(path, record, SCHEMA, '')
+    _check(path, record, _schema_of(record), '')
     write_json(path, record)
 
 
@@ -60,7 +73,7 @@ def read_record(path: str | Path) -> dict:
             f'{path}: expected schema_version {SCHEMA_VERSION}, but got {version}; '
             'read it with the version of mer_bench that wrote it'
         )
-    _check(path, record, SCHEMA, '')
+    _check(path, record, _schema_of(record), '')
     return record
 
 
@@ -72,13 +85,18 @@ def find_records(paths: list[str | Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
         records = sorted(path.rglob('record.json')) if path.is_dir() else [path]
-        if not records or not path.exists():
+        if not path.exists() or not (records or any(path.rglob(FAILURE))):
             raise InputError(
                 f'{path}: expected a record.json or a folder that holds one, but there is none; '
                 'run tools/train.py first or check the path'
             )
         found |= {record.resolve(): record for record in records}
     return list(found.values())
+
+
+def _schema_of(record: object) -> dict:
+    rescored = isinstance(record, dict) and record.get('source') == RESCORED
+    return RESCORED_SCHEMA if rescored else SCHEMA
 
 
 def _check(path: str | Path, content: object, kind: object, key: str) -> None:

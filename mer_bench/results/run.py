@@ -10,7 +10,7 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.statistics import SCORES
-from mer_bench.results.record import read_record
+from mer_bench.results.record import RESCORED, read_record
 
 POINT_SCORES = ('n', *SCORES, 'confusion_matrix')
 
@@ -26,7 +26,12 @@ class Run:
 
     @property
     def synthetic(self) -> bool:
-        return self.record['synthetic'] or self.record['data']['store'].get('synthetic', False)
+        return self.record['synthetic'] or self.record.get('data', {}).get('store', {}).get('synthetic', False)
+
+    @property
+    def rescored(self) -> bool:
+        """Whether somebody published the predictions, so that seed, config and store are not known."""
+        return self.record['source'] == RESCORED
 
 
 def read_runs(paths: list[Path]) -> list[Run]:
@@ -39,12 +44,11 @@ def read_runs(paths: list[Path]) -> list[Run]:
 def _refuse_incomplete(records: dict[Path, dict]) -> None:
     unfinished = []
     for path, record in records.items():
-        folds = record['folds']
-        n_missing = max(len(folds['missing']), folds['total'] - folds['done'])
-        if n_missing or not record['complete'] or record['scores'] is None:
-            unfinished.append(
-                f'{path} ({record["method"]}, seed {record["seed"]}: {n_missing} of {folds["total"]} missing)'
-            )
+        if not is_complete(record):
+            told = 'rescored'
+            if 'folds' in record:
+                told = f'seed {record["seed"]}: {missing_folds(record)} of {record["folds"]["total"]} missing'
+            unfinished.append(f'{path} ({record["method"]}, {told})')
     if unfinished:
         raise InputError(
             f'expected complete runs, but these are not: {", ".join(unfinished)}; '
@@ -52,9 +56,20 @@ def _refuse_incomplete(records: dict[Path, dict]) -> None:
         )
 
 
+def is_complete(record: dict) -> bool:
+    """Tell whether a run has all its folds and its scores."""
+    return not missing_folds(record) and record['complete'] and record['scores'] is not None
+
+
+def missing_folds(record: dict) -> int:
+    """Return the number of folds that a run still lacks; a published log has none of ours."""
+    folds = record.get('folds', {'missing': [], 'total': 0, 'done': 0})
+    return max(len(folds['missing']), folds['total'] - folds['done'])
+
+
 def _read_run(path: Path, record: dict) -> Run:
     predictions = read_predictions(path.with_name('predictions.csv'))
-    classes = classes_of(predictions)
+    classes = classes_of(predictions) if any(name.startswith('score_') for name in predictions) else record['classes']
     if classes != record['classes'] or len(predictions) != record['n_clips']:
         raise InputError(
             f'{path}: expected {record["n_clips"]} predictions of the classes {", ".join(record["classes"])}, but '

@@ -1,0 +1,87 @@
+"""Ablations and main effects as blocks, with what may be read from them."""
+
+from mer_bench.results.ablations import Family, find_grids, main_effects
+from mer_bench.results.blocks import Block, Heading, Notes, Paragraph
+from mer_bench.results.columns import Column, make_tables
+
+
+def _change(row: dict) -> str:
+    return f'{row["change"]:+.4f}'
+
+
+def _interval(row: dict) -> str:
+    return 'one subject' if row['change_low'] is None else f'[{row["change_low"]:+.4f}, {row["change_high"]:+.4f}]'
+
+
+def _probability(p: float) -> str:
+    return '< 0.001' if p < 0.001 else f'{p:.3f}'
+
+
+ABLATIONS = [
+    Column('ablation', 'ablation', lambda row: row['ablation']),
+    Column('uf1', 'UF1', lambda row: f'{row["uf1"]:.4f}'),
+    Column('change', 'change of UF1', _change, 'right'),
+    Column('interval', '95 % interval', _interval),
+    Column('only_full', 'only full right', lambda row: str(row['only_full']), 'right'),
+    Column('only_ablation', 'only ablation right', lambda row: str(row['only_ablation']), 'right'),
+    Column('p', 'McNemar p', lambda row: _probability(row['mcnemar_p']), 'right'),
+    Column('p_holm', 'p, Holm', lambda row: _probability(row['mcnemar_p_holm']), 'right'),
+]
+EFFECTS = [
+    Column('effect', 'effect', lambda row: ' x '.join(row['effect'])),
+    Column('change', 'change of UF1', _change, 'right'),
+    Column('interval', '95 % interval', _interval),
+]
+
+
+def ablation_blocks(family: Family, rows: list[dict]) -> list[Block]:
+    """Lay out the ablations of one full model, then the main effects of every full grid among them."""
+    full = family.runs[()]
+    uf1 = sum(run.scores['full']['uf1'] for run in full) / len(full)
+    blocks: list[Block] = [
+        Heading(3, f'Ablations of {family.full}'),
+        Paragraph(
+            f'Change of UF1 against the full model (UF1 {uf1:.4f}) on the same {full[0].record["n_clips"]} clips:'
+        ),
+        *make_tables(ABLATIONS, rows, f'Change against the full model (UF1 {uf1:.4f})'),
+        Notes(tuple(_notes(family, rows))),
+    ]
+    for parts in find_grids(family):
+        blocks += _effect_blocks(family, parts)
+    return blocks
+
+
+def _notes(family: Family, rows: list[dict]) -> list[str]:
+    n_subjects = family.runs[()][0].record['n_subjects']
+    seeds = {len(runs) for runs in family.runs.values()}
+    chance = 'Each is one training' if seeds == {1} else 'They are of the mean over the seeds'
+    notes = [
+        f'Intervals: paired; 1000 resamples of the {n_subjects} subjects, the same for both methods. {chance}: the '
+        'chance of a training (initial weights, order) is not in them. An interval that holds 0 leaves open whether the part helps.',
+        f'McNemar: exact, on the clips that one of the two alone answers rightly{_of_seed(rows)}. It takes the clips '
+        'as independent; those of one subject are alike, so the true p is rather larger.',
+    ]
+    if len(rows) > 1:
+        notes.append(
+            f'Multiple comparisons: of {len(rows)} intervals at 95 %, one in twenty misses the truth by chance alone; '
+            f'the last column corrects p for all {len(rows)} (Holm), the intervals are not corrected.'
+        )
+    return notes
+
+
+def _of_seed(rows: list[dict]) -> str:
+    if all(row['seeds'] == 1 for row in rows):
+        return ''
+    return ' (where there are several seeds, of the first that both have)'
+
+
+def _effect_blocks(family: Family, parts: tuple[str, ...]) -> list[Block]:
+    size = ' x '.join(['2'] * len(parts))
+    title = f'Main effects over the {size} grid of {", ".join(parts)}'
+    note = (
+        f'A main effect is the change that one ablation makes, averaged over all {2 ** (len(parts) - 1)} combinations '
+        'of the others. An interaction (a x b) is the mean change by a where b is ablated as well, less that where b '
+        'is kept. Intervals are paired over subjects as above, not corrected for their number.'
+    )
+    rows = main_effects(family, parts)
+    return [Heading(4, title), *make_tables(EFFECTS, rows, 'Main effects and interactions'), Notes((note,))]

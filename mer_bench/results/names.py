@@ -1,0 +1,52 @@
+"""The names of the pages: which run belongs on which."""
+
+import re
+
+from mer_bench.results.failures import Failure
+from mer_bench.results.run import Run
+
+SYNTHETIC = 'synthetic'
+
+
+def page_of(run: Run) -> str:
+    """Return the name of the page of a run."""
+    return page_name(run.record['dataset'], run.record['protocol'], run.synthetic)
+
+
+def page_name(dataset: str, protocol: str, synthetic: bool) -> str:
+    """Return 'megc2019_3class_loso' or, for drawn data, 'synthetic_smic'.
+
+    Real data have a page for each data set and protocol; the data set is named where the label scheme does not name it.
+    Synthetic data have one page for each data set that they imitate.
+
+    Args:
+        protocol: folds and label scheme, as a record names them: 'LOSO, smic_3class'.
+    """
+    if synthetic:
+        return f'{SYNTHETIC}_{_slug(dataset)}'
+    folds, _, scheme = protocol.partition(', ')
+    scheme = scheme.partition(', ')[0]
+    named = scheme if scheme.startswith(f'{dataset}_') else f'{dataset}_{scheme}'
+    return _slug(f'{named}_{folds}')
+
+
+def page_of_failure(failure: Failure, runs: list[Run]) -> str | None:
+    """Return the name of the page of a run that did not finish; what it does not know is that of its config's others.
+
+    Returns:
+        None where no run of the same config finished.
+    """
+    content = failure.content
+    if content['protocol'] is not None and content['synthetic'] is not None:
+        return page_name(content['dataset'], content['protocol'], content['synthetic'])
+    if content['synthetic']:
+        return page_name(content['dataset'], '', True)
+    for run in runs:
+        same = not run.rescored and run.record['config']['name'] == content['config']
+        if same and run.record['dataset'] == content['dataset']:
+            return page_of(run)
+    return None
+
+
+def _slug(text: str) -> str:
+    return re.sub('[^a-z0-9]+', '_', text.lower()).strip('_')

@@ -1,0 +1,152 @@
+"""All pages of a folder of leaderboards: one per protocol, the published numbers, and the index."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mer_bench.errors import InputError
+from mer_bench.results.blocks import Block, Heading, Link, Paragraph, Table
+from mer_bench.results.failures import Failure, find_runs
+from mer_bench.results.latex import to_latex
+from mer_bench.results.leaderboard import make_page, page_files, write_text
+from mer_bench.results.markdown import to_markdown
+from mer_bench.results.names import page_of, page_of_failure
+from mer_bench.results.page import Page, failure_blocks
+from mer_bench.results.published import blocks_for, published_page, read_published
+from mer_bench.results.run import Run, read_runs
+from mer_bench.results.sanity import read_bounds
+
+INDEX = 'README.md'
+PUBLISHED = 'published'
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages by name, the runs that no page is known for, and whether there are published numbers."""
+
+    pages: dict[str, Page]
+    homeless: list[Failure]
+    published: list[Block]
+
+
+def make_pages(results: list[str | Path]) -> Pages:
+    """Make the pages of all records in `results`.
+
+    A folder of `results` may hold published.csv and sanity_bounds.csv beside the runs.
+    """
+    records, failures = find_runs(results)
+    return make_pages_of(read_runs(records), failures, results)
+
+
+def make_pages_of(runs: list[Run], failures: list[Failure], results: list[str | Path]) -> Pages:
+    """Make the pages of runs that are read already."""
+    bounds = read_bounds(beside(results, 'sanity_bounds.csv'))
+    file = beside(results, 'published.csv')
+    published = None if file is None else read_published(file)
+    places = {id(failure): page_of_failure(failure, runs) for failure in failures}
+    names = sorted({page_of(run) for run in runs} | {name for name in places.values() if name})
+    pages = {}
+    for name in names:
+        members = [run for run in runs if page_of(run) == name]
+        page = make_page(members, [f for f in failures if places[id(f)] == name], name, bounds)
+        if published is not None and members and not page.synthetic:
+            first = members[0].record
+            page = replace(page, published=blocks_for(published, first['dataset'], len(first['classes'])))
+        pages[name] = page
+    homeless = [failure for failure in failures if places[id(failure)] is None]
+    return Pages(pages, homeless, [] if published is None else published_page(published))
+
+
+def beside(results: list[str | Path], name: str) -> Path | None:
+    """Return the one file of this name in the folders of `results`."""
+    files = [Path(folder, name) for folder in results if Path(folder, name).is_file()]
+    if len(files) > 1:
+        raise InputError(f'expected one {name}, but there are {files[0]} and {files[1]}; leave one of the folders out')
+    return files[0] if files else None
+
+
+def render_pages(pages: Pages) -> dict[str, str]:
+    """Return the files of a folder of leaderboards, by name."""
+    files = {}
+    for name, page in pages.pages.items():
+        files |= page_files(name, page)
+    if pages.published:
+        files |= {f'{PUBLISHED}.md': to_markdown(pages.published), f'{PUBLISHED}.tex': to_latex(pages.published)}
+    return {**files, INDEX: to_markdown(index_blocks(pages))}
+
+
+def write_pages(results: list[str | Path], folder: Path) -> list[Path]:
+    """Write all pages into `folder`; other files there stay.
+
+    Returns:
+        The markdown files.
+    """
+    files = render_pages(make_pages(results))
+    for name, text in files.items():
+        write_text(folder / name, text)
+    return [folder / name for name in files if name.endswith('.md')]
+
+
+def index_blocks(pages: Pages) -> list[Block]:
+    """Lay out the index."""
+    real = {name: page for name, page in pages.pages.items() if not page.synthetic}
+    synthetic = {name: page for name, page in pages.pages.items() if page.synthetic}
+    blocks: list[Block] = [
+        Heading(1, 'Leaderboards'),
+        Paragraph(
+            'Written by `tools/leaderboard.py` from the records in `results/`; nobody types a number here. Each table '
+            'has its rows as `.csv`, unrounded, and its tables as `.tex` beside it. '
+            '[docs/leaderboards.md](../docs/leaderboards.md) says how to read and how to extend them.'
+        ),
+        Heading(2, 'Recorded faces'),
+    ]
+    if real:
+        blocks.append(_list_of(real))
+    else:
+        blocks.append(
+            Paragraph(
+                'No table yet: the data sets are licensed, and no run on them has been handed in with its predictions.'
+            )
+        )
+    if pages.published:
+        blocks.append(
+            Paragraph(
+                f'[{PUBLISHED}.md]({PUBLISHED}.md): the numbers that papers report, with their protocols as stated '
+                'and our cautions. They are not ours and are not ranked with ours.'
+            )
+        )
+    if synthetic:
+        blocks += [
+            Heading(2, 'Synthetic data'),
+            Paragraph(
+                'Faces drawn by a program in the layout of a data set. These tables show that every method runs and '
+                'learns; they say nothing about which method is better on people.'
+            ),
+            _list_of(synthetic),
+        ]
+    if pages.homeless:
+        blocks += failure_blocks(pages.homeless)
+    return blocks
+
+
+def _list_of(pages: dict[str, Page]) -> Table:
+    headers = ('table', 'data', 'protocol', 'clips', 'methods', 'seeds', 're-scored', 'did not finish')
+    rows = [
+        (
+            Link(name, f'{name}.md'),
+            ', '.join(page.datasets) + (' (synthetic data)' if page.synthetic else ''),
+            '; '.join(dict.fromkeys(row['protocol'] for row in page.rows)),
+            ', '.join(dict.fromkeys(str(row['clips']) for row in page.rows)),
+            str(sum(len(section.rows) for section in page.sections)),
+            _range([row['seeds'] for section in page.sections for row in section.rows]),
+            str(len(page.rescored)),
+            str(len(page.failures)),
+        )
+        for name, page in pages.items()
+    ]
+    return Table(headers, tuple(rows), right=('clips', 'methods', 'seeds', 're-scored', 'did not finish'))
+
+
+def _range(numbers: list[int]) -> str:
+    if not numbers:
+        return '-'
+    return str(min(numbers)) if min(numbers) == max(numbers) else f'{min(numbers)} to {max(numbers)}'

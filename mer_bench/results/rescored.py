@@ -1,0 +1,76 @@
+"""Records of published predictions: a log that somebody put on the net, scored as our own runs are."""
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.errors import InputError
+from mer_bench.evaluation.metrics import score_table
+from mer_bench.evaluation.predictions import read_predictions
+from mer_bench.files import digest_file, write_atomically
+from mer_bench.results.record import RESCORED, SCHEMA_VERSION, write_record
+
+COLUMNS = ('sample_id', 'dataset', 'subject', 'y_true', 'y_pred')
+
+
+def write_rescored(
+    log: str | Path,
+    folder: str | Path,
+    method: str,
+    dataset: str,
+    protocol: str,
+    url: str,
+    classes: list[str],
+    epoch_rule: str = 'not stated',
+) -> dict:
+    """Write record.json and predictions.csv of a published log into `folder`, and return the record.
+
+    Args:
+        log: a MEGC log or a csv of predictions.
+        dataset, protocol: as the records of runs name them: 'megc2019' and 'LOSO, megc2019_3class'.
+        url: where the log was published.
+        classes: the names of the classes, in the order of the log's labels. A csv has its labels by name already.
+        epoch_rule: how its authors chose the epoch.
+    """
+    if not protocol.count(', '):
+        raise InputError(
+            f'expected folds and label scheme as protocol, found {protocol!r}; give it as "LOSO, megc2019_3class"'
+        )
+    frame = _with_names(read_predictions(log), classes, log)
+    folder = Path(folder)
+    record = {
+        'schema_version': SCHEMA_VERSION,
+        'method': method,
+        'protocol': protocol,
+        'dataset': dataset,
+        'classes': classes,
+        'n_clips': len(frame),
+        'n_subjects': int(frame['subject'].nunique()),
+        'complete': True,
+        'scores': score_table(frame, classes),
+        'url': url,
+        'log': {'name': Path(log).name, 'digest': digest_file(log)},
+        'date': date.today().isoformat(),
+        'source': RESCORED,
+        'synthetic': False,
+        'epoch_rule': epoch_rule,
+    }
+    with write_atomically(folder / 'predictions.csv') as temporary:
+        frame[list(COLUMNS)].to_csv(temporary, index=False)
+    write_record(folder / 'record.json', record)
+    return record
+
+
+def _with_names(frame: pd.DataFrame, classes: list[str], log: str | Path) -> pd.DataFrame:
+    labels = sorted({*frame['y_true'], *frame['y_pred']})
+    numbered = all(isinstance(label, int) for label in labels)
+    unknown = [label for label in labels if (label >= len(classes) if numbered else label not in classes)]
+    if unknown:
+        raise InputError(
+            f'{log}: expected labels of the classes {", ".join(classes)}, found {unknown[0]}; name every class in the '
+            'order of the labels'
+        )
+    if numbered:
+        frame = frame.assign(**{key: [classes[label] for label in frame[key]] for key in ('y_true', 'y_pred')})
+    return frame

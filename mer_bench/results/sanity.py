@@ -1,0 +1,59 @@
+"""Sanity bounds: the UF1 that a method must reach on a table, or the reason why it does not (sanity_bounds.csv)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.errors import InputError
+
+COLUMNS = ('table', 'method', 'uf1', 'reason')
+ANY = '*'
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The UF1 to reach, None where nothing is demanded, and why a method stays below."""
+
+    uf1: float | None
+    reason: str
+
+
+def read_bounds(path: Path | None) -> dict[tuple[str, str], Bound]:
+    """Read sanity_bounds.csv: a row per table and method; the method `*` stands for all others of the table.
+
+    A row may have a reason and no uf1; then the uf1 of `*` counts.
+    """
+    if path is None:
+        return {}
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if tuple(table.columns) != COLUMNS:
+        raise InputError(
+            f'{path}: expected the columns {", ".join(COLUMNS)}, found {", ".join(table.columns)}; correct the header'
+        )
+    twice = table[table.duplicated(['table', 'method'])]
+    if len(twice):
+        raise InputError(f'{path}: {twice.iloc[0]["method"]} of {twice.iloc[0]["table"]} stands twice; remove one row')
+    return {(row.table, row.method): Bound(_uf1(path, row.uf1), row.reason.strip()) for row in table.itertuples()}
+
+
+def _uf1(path: Path, text: str) -> float | None:
+    try:
+        return float(text) if text.strip() else None
+    except ValueError:
+        raise InputError(f'{path}: expected a number or nothing as uf1, found {text!r}; correct it') from None
+
+
+def find_bound(bounds: dict[tuple[str, str], Bound], table: str, method: str) -> Bound:
+    """Return the bound of a method on a table."""
+    general = bounds.get((table, ANY), Bound(None, ''))
+    own = bounds.get((table, method), Bound(None, ''))
+    return Bound(general.uf1 if own.uf1 is None else own.uf1, own.reason)
+
+
+def judge(row: dict, bound: Bound) -> dict:
+    """Return what a row says of its bound: sanity_uf1, sanity_reached, sanity_reason; nothing without a bound."""
+    if bound.uf1 is None:
+        return {}
+    reached = row['uf1'] >= bound.uf1
+    return {'sanity_uf1': bound.uf1, 'sanity_reached': reached, 'sanity_reason': '' if reached else bound.reason}
