@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
 from mmengine.model import stack_batch
+from mmengine.structures import BaseDataElement
 
 from mer_bench.errors import InputError
 
@@ -80,6 +81,10 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         self.channels = tuple(channels)
         self.flip_prob = flip_prob
         self.max_shift = max_shift
+
+    def cast_data(self, data):
+        """Move clips to the device; data samples stay, since heads move labels themselves and each would be copied."""
+        return data if isinstance(data, BaseDataElement) else super().cast_data(data)
 
     def preprocess(self, inputs, data_samples, training: bool = False):
         """Stack, augment (in training) and normalise."""

@@ -13,6 +13,9 @@ from mer_bench.loading.clip_view import ClipView, make_view
 from mer_bench.protocols.action_units import encode_action_units, format_action_units, parse_action_units
 from mer_bench.protocols.label_schemes import load_scheme
 
+SAME_EVERY_TIME = ['LoadFlowClip', 'PackActionInputs']  # a pipeline without chance
+BYTES_TO_KEEP = 2**28  # 442 clips of one 112x112 picture are 64 MiB
+
 
 @DATASETS.register_module()
 class FlowStoreDataset(BaseActionDataset):
@@ -50,6 +53,8 @@ class FlowStoreDataset(BaseActionDataset):
             modality='Flow',
             **kwargs,
         )
+        self.kept: dict[int, dict] = {}
+        self.keeps = [type(transform).__name__ for transform in self.pipeline.transforms] == SAME_EVERY_TIME
 
     def load_data_list(self) -> list[dict]:
         """One dict a clip: sample_id, subject, label, where its flow lies (store, row), and its action units.
@@ -73,6 +78,15 @@ class FlowStoreDataset(BaseActionDataset):
             )
             for clip, units in zip(clips.itertuples(), targets, strict=True)
         ]
+
+    def prepare_data(self, idx: int) -> dict:
+        """Return a clip as the pipeline makes it; small clips are kept in memory where the pipeline knows no chance."""
+        if idx in self.kept:
+            return dict(self.kept[idx])
+        sample = super().prepare_data(idx)
+        if self.keeps and len(self) * sample['inputs'].nbytes <= BYTES_TO_KEEP:
+            self.kept[idx] = dict(sample)
+        return sample
 
 
 @TRANSFORMS.register_module()

@@ -10,7 +10,8 @@ APEXES = ('annotated', 'middle', 'spotted')
 MISSING_APEXES = ('middle', 'spotted')
 REFERENCES = ('onset', 'previous')
 PICTURES = ('grey', 'change')  # channels that are no flow: the frame, and what changed in it since the onset
-CHANNELS = ('u', 'v', 'strain', 'magnitude', 'angle', *PICTURES)
+FLOW_CHANNELS = ('u', 'v', 'strain', 'magnitude', 'angle')
+CHANNELS = (*FLOW_CHANNELS, *PICTURES)
 CHANGED_BY_MIRRORING = ('u', 'angle')  # beside moving the pixels; no place for the picture of `still`
 MIN_SIZE = 28
 

@@ -13,6 +13,8 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.training.device import uses_amp
 from mer_bench.training.experiment import Experiment
 
+CHECKPOINTS = 20  # of a training at most: 800 epochs of a small network take less time than 80 of them
+
 
 def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -> Config:
     """Fill subjects, normalisation, class weights, seed and places into a copy of the method's config."""
@@ -31,6 +33,8 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     ):
         loader.dataset.update(shared, subjects=list(subjects))
         loader.dataset.pipeline[0].update(data.view.options)
+    checkpoint = cfg.default_hooks.checkpoint
+    checkpoint.interval = max(checkpoint.interval, cfg.train_cfg.max_epochs // CHECKPOINTS)
     drop_a_lone_clip(cfg, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
     if data.view.normalise:
         mean, std = data.normalisation(fold.train_subjects)

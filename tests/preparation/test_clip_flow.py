@@ -7,7 +7,7 @@ from mer_bench.preparation.clip_flow import clip_flow, flow_maps, units
 from mer_bench.preparation.clip_frames import ClipSource
 from mer_bench.preparation.face_settings import FaceSettings
 from mer_bench.preparation.faces import Face
-from mer_bench.preparation.settings import CHANNELS, FlowSettings
+from mer_bench.preparation.settings import CHANNELS, FLOW_CHANNELS, FlowSettings
 from tests.preparation.conftest import shifted_texture, write_clip_of_shifts
 
 SCALE = 28 / 112  # of the stored grid, horizontally
@@ -49,7 +49,7 @@ def test_angles_are_not_averaged():
 
 def test_all_maps_say_alike_where_nothing_moves():
     """Motion that float16 rounds to 0, from the left, gives neither magnitude nor the angle pi."""
-    maps = flow_maps(np.full((2, 28, 28), -1e-9, np.float32), 28, CHANNELS)
+    maps = flow_maps(np.full((2, 28, 28), -1e-9, np.float32), 28, FLOW_CHANNELS)
     assert not maps.any()
 
 
