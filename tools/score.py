@@ -4,6 +4,8 @@ Where the predictions hold action units, their F1 comes as well.
 
 python tools/score.py work_dirs/mer_smic/full/seed0/predictions.csv
 python tools/score.py published_log.txt --json
+python tools/score.py published_log.txt --classes negative positive surprise --record DIR --method NAME --url URL \\
+    --dataset megc2019 --protocol 'LOSO, megc2019_3class'   # a re-scored row for tools/leaderboard.py
 """
 
 import argparse
@@ -14,6 +16,7 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
+from mer_bench.results.rescored import write_rescored
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,7 +26,17 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('--json', action='store_true', help='print the scores as JSON and nothing else')
     parser.add_argument('--classes', nargs='+', help='all classes, where the predictions do not show each of them')
+    record = parser.add_argument_group('a record of published predictions, for the leaderboard (all but --epoch-rule)')
+    record.add_argument('--record', metavar='DIR', help='write record.json and predictions.csv into this folder')
+    record.add_argument('--method', help='its name in the tables')
+    record.add_argument('--dataset', help='the data, as configs name them')
+    record.add_argument('--protocol', help="folds and label scheme: 'LOSO, megc2019_3class'")
+    record.add_argument('--url', help='where the predictions were published')
+    record.add_argument('--epoch-rule', default='not stated', help='how their authors chose the epoch')
     args = parser.parse_args(argv)
+    if args.record:
+        write_record(args)
+        return
     frame = read_predictions(args.log)
     classes = classes_of(frame)
     if args.classes:
@@ -36,6 +49,16 @@ def main(argv: list[str] | None = None) -> None:
         print(format_scores(table))
         if units:
             print(f'\n{format_action_units(units)}')
+
+
+def write_record(args: argparse.Namespace) -> None:
+    """Write the record of published predictions; `--classes` names the labels of the log in their order."""
+    missing = [f'--{name}' for name in ('method', 'dataset', 'protocol', 'url', 'classes') if not getattr(args, name)]
+    if missing:
+        raise InputError(f'--record expects {" and ".join(missing)} as well; add what is missing')
+    known = {name: getattr(args, name) for name in ('method', 'dataset', 'protocol', 'url', 'classes', 'epoch_rule')}
+    print(format_scores(write_rescored(args.log, args.record, **known)['scores']))
+    print(f'{args.record}/record.json, {args.record}/predictions.csv')
 
 
 def given_classes(names: list[str], kind: type) -> list:

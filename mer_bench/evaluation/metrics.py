@@ -53,10 +53,15 @@ def score_table(frame: pd.DataFrame, classes: list) -> dict:
     Returns:
         `{'full': {**scores, 'intervals': subject_bootstrap(...)}, '<dataset>': {...}, ...}`.
     """
-    slices = {'full': frame, **dict(iter(frame.groupby('dataset')))}
-    return {
-        name: {**scores(part, classes), 'intervals': subject_bootstrap(part, classes)} for name, part in slices.items()
-    }
+    full = _with_intervals(frame, classes)
+    slices = dict(iter(frame.groupby('dataset')))
+    if len(slices) == 1:  # the slice is the full table
+        return {'full': full, **dict.fromkeys(slices, full)}
+    return {'full': full, **{name: _with_intervals(part, classes) for name, part in slices.items()}}
+
+
+def _with_intervals(frame: pd.DataFrame, classes: list) -> dict:
+    return {**scores(frame, classes), 'intervals': subject_bootstrap(frame, classes)}
 
 
 def mean_of_datasets(table: dict, score: str) -> float | None:

@@ -53,20 +53,28 @@ def ablation_blocks(family: Family, rows: list[dict]) -> list[Block]:
 
 def _notes(family: Family, rows: list[dict]) -> list[str]:
     n_subjects = family.runs[()][0].record['n_subjects']
-    seeds = {len(runs) for runs in family.runs.values()}
-    chance = 'Each is one training' if seeds == {1} else 'They are of the mean over the seeds'
     notes = [
-        f'Intervals: paired; 1000 resamples of the {n_subjects} subjects, the same for both methods. {chance}: the '
-        'chance of a training (initial weights, order) is not in them. An interval that holds 0 leaves open whether the part helps.',
+        f'Intervals: paired over the {n_subjects} subjects; 1000 resamples, in each the same subjects for both '
+        f'methods. {_on_chance(family)} An interval that holds 0 leaves open whether the part helps.',
         f'McNemar: exact, on the clips that one of the two alone answers rightly{_of_seed(rows)}. It takes the clips '
-        'as independent; those of one subject are alike, so the true p is rather larger.',
+        'as independent; those of one subject are alike, so p is rather too small than too large.',
     ]
     if len(rows) > 1:
         notes.append(
-            f'Multiple comparisons: of {len(rows)} intervals at 95 %, one in twenty misses the truth by chance alone; '
-            f'the last column corrects p for all {len(rows)} (Holm), the intervals are not corrected.'
+            f'Multiple comparisons: these are {len(rows)}, and of intervals at 95 % one in twenty misses the truth by '
+            f'chance. The last column corrects p for all {len(rows)} (Holm); the intervals are not corrected.'
         )
     return notes
+
+
+def _on_chance(family: Family) -> str:
+    if all(len(runs) == 1 for runs in family.runs.values()):
+        return (
+            'Each method was trained once: the chance of a training (initial weights, order of clips) is not in them.'
+        )
+    return (
+        'They are of the mean over the seeds; how trainings differ is not in them, but after the ± of the main table.'
+    )
 
 
 def _of_seed(rows: list[dict]) -> str:

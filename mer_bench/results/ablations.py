@@ -75,8 +75,8 @@ def compare(family: Family) -> list[dict]:
 
     Returns:
         Per ablation: ablation, method, full, settings (see rows.settings_of), uf1, seeds, change, change_low,
-        change_high, only_full and only_ablation (clips that one of the two alone answers rightly, of one seed), mcnemar_seed,
-        mcnemar_p, and mcnemar_p_holm, corrected for the number of ablations.
+        change_high, only_full and only_ablation (clips that one of the two alone answers rightly, of one seed),
+        mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of ablations.
     """
     full, *ablations = family.runs.items()
     rows = [_compare('+'.join(parts), runs, full[1]) for parts, runs in ablations]

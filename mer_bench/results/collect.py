@@ -44,9 +44,7 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
     taken: dict[Path, Path] = {}
     for source, target in places.items():
         if target in taken:
-            raise InputError(
-                f'{source} and {taken[target]} would both become {target}; collect one of them, or into different folders'
-            )
+            raise InputError(f'{source} and {taken[target]} would both become {target}; collect one of them only')
         taken[target] = source
     return places
 

@@ -40,9 +40,9 @@ def interval_cell(row: dict) -> str:
 
 
 def format_count(number: int | None) -> str:
-    """27212345 -> '27.2 M'."""
+    """27212345 -> '27.2 M'; '-' where there are none to count, as in a rule."""
     if number is None:
-        return 'unknown'
+        return '-'
     for size, unit in ((10**6, ' M'), (10**3, ' k')):
         if number >= size:
             return f'{number / size:.1f}{unit}'
@@ -53,7 +53,7 @@ def sanity_cell(row: dict) -> str:
     """Return whether UF1 reaches its bound, or why not; '' where there is no bound."""
     if row.get('sanity_uf1') is None:
         return ''
-    bound = f'{row["sanity_uf1"]:.2f}'
+    bound = f'{row["sanity_uf1"]:g}'
     return (
         f'reaches {bound}' if row['sanity_reached'] else f'below {bound}: {row["sanity_reason"] or "no reason given"}'
     )

@@ -20,17 +20,17 @@ def to_latex(blocks: list[Block]) -> str:
         if isinstance(block, Heading):
             titles = {level: text for level, text in titles.items() if level < block.level} | {block.level: block.text}
         elif isinstance(block, Table) and 'tex' in block.formats:
-            parts.append(_table(block, list(titles.values())))
+            parts.append(_table(block, titles))
     return '\n\n'.join(parts) + '\n'
 
 
-def _table(table: Table, titles: list[str]) -> str:
+def _table(table: Table, titles: dict[int, str]) -> str:
     footnotes: dict[str, str] = {}
     header = _line(escape(name) for name in table.headers)
     rows = [_line(_cell(cell, footnotes) for cell in row) for row in table.rows]
     columns = ''.join(side[0] for side in table.align)
     rules = ['\\toprule', header, '\\midrule', *rows, '\\bottomrule']
-    caption = f'\\caption{{{escape(". ".join([*([table.caption] if table.caption else []), *reversed(titles)]))}.}}'
+    caption = f'\\caption{{{escape(_caption(table, titles))}.}}'
     notes = [f'\\footnotesize $^{{{mark}}}$ {escape(text)}\\par' for text, mark in footnotes.items()]
     columns = ''.join(side[0] for side in table.align)
     if len(rows) > LONG:
@@ -38,6 +38,12 @@ def _table(table: Table, titles: list[str]) -> str:
         return '\n'.join([*whole, *(['{', *notes, '}'] if notes else [])])
     whole = [f'\\begin{{tabular}}{{{columns}}}', *rules, '\\end{tabular}', *(['\\par', *notes] if notes else [])]
     return '\n'.join(['\\begin{table}', '\\centering', caption, *whole, '\\end{table}'])
+
+
+def _caption(table: Table, titles: dict[int, str]) -> str:
+    """Join what a table shows, the heading above it, and the data, which a heading of level 2 names."""
+    headings = [titles[max(titles)], titles.get(2)] if titles else []
+    return '. '.join(dict.fromkeys(text for text in (table.caption, *headings) if text))
 
 
 def _line(cells: Iterable[str]) -> str:

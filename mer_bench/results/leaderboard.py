@@ -50,7 +50,7 @@ def page_files(name: str, page: Page) -> dict[str, str]:
     """Return the files of a page, by name: markdown, csv, LaTeX."""
     blocks = page_blocks(page)
     rows = io.StringIO()
-    pd.DataFrame(page.rows).to_csv(rows, index=False, lineterminator='\n')
+    pd.DataFrame(page.rows, dtype=object).to_csv(rows, index=False, lineterminator='\n')
     return {f'{name}.md': to_markdown(blocks), f'{name}.csv': rows.getvalue(), f'{name}.tex': to_latex(blocks)}
 
 

@@ -61,7 +61,7 @@ def _section(section: Section, synthetic: bool) -> list[Block]:
     blocks.append(Notes(tuple(section_notes(section))))
     for family, rows in section.ablations:
         blocks += ablation_blocks(family, rows)
-    return [*blocks, Paragraph('How each row was made:'), _making(section.rows)]
+    return [*blocks, Heading(3, 'How each row was made'), _making(section.rows)]
 
 
 def _slices(run: Run, rows: list[dict]) -> list[Block]:
@@ -104,7 +104,8 @@ def _making(rows: list[dict]) -> Table:
 def _rescored(rows: list[dict], synthetic: bool) -> list[Block]:
     text = (
         'Predictions that their authors published, scored here as ours are: clip by clip, pooled, then scored once. '
-        'How they were trained, and on which version of the data, is as the authors say; they are not ranked among the rows above.'
+        'How they were trained, and on which version of the data, is as the authors say; they are not ranked among '
+        'the rows above.'
     )
     protocols = ', '.join(dict.fromkeys(row['protocol'] for row in rows))
     tables = make_tables(RESCORED, rows, 'Re-scored from published predictions')

@@ -4,10 +4,9 @@ Nothing here is checked by us; the cautions of the column `notes` become footnot
 numbers of different protocols have no rank.
 """
 
+import csv
 import re
 from pathlib import Path
-
-import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.results.blocks import Block, Cell, Heading, Link, Noted, Paragraph, Table
@@ -31,110 +30,105 @@ DATASETS = {
 PARTS = ('composite', 'SMIC', 'CASME II', 'SAMM')  # of the composite, each with scores of its own
 METRICS = ('Acc', 'UF1', 'UAR', 'F1')  # others are rare: they share a column
 CDE = 'MEGC2019 CDE'
-ADDRESSES = ('doi_or_url', 'source_url')
 ONE_ROW = ['method', 'year', 'doi_or_url', 'protocol', 'classes', 'source_url']
+CAUTION = (
+    'As papers and their code report them: not reproduced, not re-scored, and not ranked, because protocols, clips and '
+    'classes differ or are not stated. F1 is as the source prints it; which average it is, is not always said. '
+    'Footnotes hold what is to be known of a row or a number.'
+)
 LINK = re.compile(r'(https?://\S+)|(?:arXiv:)(\d{4}\.\d{4,5})|\b(10\.\d{4,}/[^\s,;)]+)')
 
 
-def read_published(path: Path) -> pd.DataFrame:
-    """Read published.csv as text; `title` is the table in which a row stands."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    if tuple(table.columns) != COLUMNS:
-        raise InputError(
-            f'{path}: expected the columns {", ".join(COLUMNS)}, found {", ".join(table.columns)}; correct the header'
-        )
-    values = pd.to_numeric(table['value'], errors='coerce')
-    wrong = table.loc[~values.between(0, 1), 'value']
-    if len(wrong):
-        raise InputError(
-            f'{path}, line {wrong.index[0] + 2}: expected a value from 0 to 1, found {wrong.iloc[0]!r}; correct it'
-        )
-    return table.assign(title=[_title(path, row) for row in table.itertuples()])
+Row = dict[str, str]
 
 
-def _title(path: Path, row: tuple) -> str:
+def read_published(path: Path) -> list[Row]:
+    """Read the rows of published.csv as text; `title` is the table in which a row stands."""
+    with open(path, encoding='utf-8', newline='') as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    if tuple(reader.fieldnames or ()) != COLUMNS or any(None in row or None in row.values() for row in rows):
+        raise InputError(f'{path}: expected in every line the columns {", ".join(COLUMNS)}; correct header or line')
+    for line, row in enumerate(rows, start=2):
+        if not re.fullmatch(r'0(\.\d+)?|1(\.0*)?', row['value']):
+            raise InputError(f'{path}, line {line}: expected a value from 0 to 1, found {row["value"]!r}; correct it')
+        row['title'] = _title(path, row)
+    return rows
+
+
+def _title(path: Path, row: Row) -> str:
     """Return the table of a row; data sets scored as parts of the composite stand with it."""
-    if row.protocol.startswith(CDE) and row.dataset in PARTS:
+    if row['protocol'].startswith(CDE) and row['dataset'] in PARTS:
         return COMPOSITE
     for title, (names, _) in DATASETS.items():
-        if row.dataset in names:
+        if row['dataset'] in names:
             return title
-    raise InputError(f'{path}: the data set {row.dataset!r} of {row.method} is in no table; name it in DATASETS')
+    raise InputError(f'{path}: the data set {row["dataset"]!r} of {row["method"]} is in no table; name it in DATASETS')
 
 
-def blocks_for(table: pd.DataFrame, dataset: str, n_classes: int) -> list[Block]:
+def blocks_for(rows: list[Row], dataset: str, n_classes: int) -> list[Block]:
     """Return what is published on one of our data sets: the rows with as many classes, or with no word on them."""
     titles = [title for title, (_, ours) in DATASETS.items() if dataset in ours]
-    chosen = table[table['title'].isin(titles) & table['classes'].isin([str(n_classes), 'not stated'])]
-    if chosen.empty:
+    chosen = [row for row in rows if row['title'] in titles and row['classes'] in (str(n_classes), 'not stated')]
+    if not chosen:
         return []
-    return [Heading(2, f'Published numbers, {titles[0]}'), Paragraph(_caution()), _table(chosen, titles[0])]
+    return [Heading(2, f'Published numbers, {titles[0]}'), Paragraph(CAUTION), _table(chosen, titles[0])]
 
 
-def published_page(table: pd.DataFrame) -> list[Block]:
+def published_page(rows: list[Row]) -> list[Block]:
     """Return a page of all published numbers."""
-    blocks: list[Block] = [Heading(1, 'Published numbers'), Paragraph(_caution())]
+    blocks: list[Block] = [Heading(1, 'Published numbers'), Paragraph(CAUTION)]
     for title in DATASETS:
-        chosen = table[table['title'] == title]
-        if len(chosen):
+        chosen = [row for row in rows if row['title'] == title]
+        if chosen:
             blocks += [Heading(2, title), _table(chosen, title)]
     return blocks
 
 
-def _caution() -> str:
-    return (
-        'As papers and their code report them: not reproduced, not re-scored, and not ranked, because protocols, '
-        'clips and classes differ or are not stated. F1 is as the source prints it; which average it is, is not '
-        'always said. Footnotes hold what is to be known of a row or a number.'
-    )
-
-
-def _table(chosen: pd.DataFrame, title: str) -> Table:
+def _table(chosen: list[Row], title: str) -> Table:
     """One row per method, protocol and source; a column for every score."""
     composite = title == COMPOSITE
-    keys = ONE_ROW if composite else [*ONE_ROW, 'dataset']
-    scores = [(part, metric) for part in (PARTS if composite else (None,)) for metric in METRICS]
-    scores = [score for score in scores if len(_of(chosen, score))]
-    rare = not chosen['metric'].isin(METRICS).all()
-    several = not composite and chosen['dataset'].nunique() > 1
-    rows = []
-    for _, group in sorted(chosen.groupby(keys, sort=False), key=lambda item: (item[0][1], item[0][0].lower())):
-        common = _common_notes(group)
-        first = group.iloc[0]
-        lead = [
-            _noted(first['method'], common),
-            first['year'],
-            *([first['dataset']] if several else []),
-            first['classes'],
-        ]
-        values = [_values(_of(group, score), common, named=False) for score in scores]
-        others = [_values(group[~group['metric'].isin(METRICS)], common, named=True)] if rare else []
-        rows.append((*lead, *values, *others, first['protocol'], *(_link(first[key]) for key in ADDRESSES)))
+    several = not composite and len({row['dataset'] for row in chosen}) > 1
+    parts = [part for part in PARTS if any(row['dataset'] == part for row in chosen)] if composite else [None]
+    scores = [(part, metric) for part in parts for metric in METRICS]
+    scores = [score for score in scores if _of(chosen, score)]
+    rare = any(row['metric'] not in METRICS for row in chosen)
+    groups: dict[tuple, list[Row]] = {}
+    for row in sorted(chosen, key=lambda row: (row['year'], row['method'].lower())):
+        groups.setdefault(tuple(row[key] for key in (*ONE_ROW, *([] if composite else ['dataset']))), []).append(row)
     names = [metric if part in (None, 'composite') else f'{part} {metric}' for part, metric in scores]
     lead = ['method', 'year', *(['data set'] if several else []), 'classes']
     headers = (*lead, *names, *(['other scores'] if rare else []), 'protocol as stated', 'reference', 'number from')
-    return Table(headers, tuple(rows), right=tuple(names), caption='As published, not reproduced')
+    lines = [_line(group, scores, several, rare) for group in groups.values()]
+    return Table(headers, tuple(lines), right=tuple(names), caption='As published, not reproduced')
 
 
-def _of(rows: pd.DataFrame, score: tuple[str | None, str]) -> pd.DataFrame:
+def _line(group: list[Row], scores: list[tuple], several: bool, rare: bool) -> tuple[Cell, ...]:
+    common, first = _common_notes(group), group[0]
+    lead = [_noted(first['method'], common), first['year'], *([first['dataset']] if several else []), first['classes']]
+    values = [_values(_of(group, score), common) for score in scores]
+    others = [row | {'value': f'{row["metric"]} {row["value"]}'} for row in group if row['metric'] not in METRICS]
+    addresses = [_link(first[key]) for key in ('doi_or_url', 'source_url')]
+    return (*lead, *values, *([_values(others, common)] if rare else []), first['protocol'], *addresses)
+
+
+def _of(rows: list[Row], score: tuple[str | None, str]) -> list[Row]:
     part, metric = score
-    chosen = rows[rows['metric'] == metric]
-    return chosen if part is None else chosen[chosen['dataset'] == part]
+    return [row for row in rows if row['metric'] == metric and part in (None, row['dataset'])]
 
 
-def _values(rows: pd.DataFrame, common: tuple[str, ...], named: bool) -> Cell:
+def _values(rows: list[Row], common: tuple[str, ...]) -> Cell:
     """Return the numbers as printed, with the notes that are theirs alone."""
-    numbers = [f'{row.metric} {row.value}' if named else row.value for row in rows.itertuples()]
-    notes = [note for text in rows['notes'] for note in _notes(text) if note not in common]
-    return _noted(', '.join(numbers), tuple(dict.fromkeys(notes)))
+    notes = [note for row in rows for note in _notes(row['notes']) if note not in common]
+    return _noted(', '.join(row['value'] for row in rows), tuple(dict.fromkeys(notes)))
 
 
 def _notes(text: str) -> list[str]:
     return [note.strip() for note in text.split(';') if note.strip()]
 
 
-def _common_notes(group: pd.DataFrame) -> tuple[str, ...]:
-    notes = [_notes(text) for text in group['notes']]
+def _common_notes(group: list[Row]) -> tuple[str, ...]:
+    notes = [_notes(row['notes']) for row in group]
     return tuple(note for note in notes[0] if all(note in others for others in notes))
 
 
