@@ -52,13 +52,14 @@ def main(argv: list[str] | None = None) -> int:
     args.roots = roots_by_config(configs, args.data_root)
     jobs = args.jobs or default_jobs(set_device(args.device))
     with Console(stderr=True).status('planning') as status:
-        runs = plan_runs(configs, methods, args.seeds or [0], args.work_dir, args, status.update)
+        runs, equal = plan_runs(configs, methods, args.seeds or [0], args.work_dir, args, status.update)
     if args.only_failed:
         runs = [run for run in runs if has_failed(run)]
         if not runs:
             print('no run of this sweep has failed')
             return 0
     estimate = TimeEstimate(args.work_dir, jobs)
+    print(*equal, sep='\n', end='\n' * bool(equal))
     print(format_plan(runs, [estimate.seconds(run) for run in runs]), flush=True)
     if args.dry_run:
         return int(any(run.fault for run in runs))

@@ -59,8 +59,8 @@ def plan_runs(
     base: Path,
     args: argparse.Namespace,
     told: Callable[[str], None] = lambda text: None,
-) -> list[PlannedRun]:
-    """Open every method on every config.
+) -> tuple[list[PlannedRun], list[str]]:
+    """Open every method on every config; also tell which methods are equal, of which the first is planned.
 
     Args:
         configs: Paths.
@@ -83,8 +83,8 @@ def plan_runs(
             on_config.append(open_run(config, words, base, args))
         opened.append(on_config)
     refuse_unusable([on_config for on_config in opened if all(run.fault for run in on_config)], len(configs))
-    unique = drop_duplicates([run for on_config in opened for run in on_config])
-    return [with_seed(run, seed) for seed in dict.fromkeys(seeds) for run in unique]
+    unique, equal = drop_duplicates([run for on_config in opened for run in on_config])
+    return [with_seed(run, seed) for seed in dict.fromkeys(seeds) for run in unique], equal
 
 
 def open_run(config: str, overrides: Overrides, base: Path, args: argparse.Namespace) -> PlannedRun:
@@ -166,15 +166,18 @@ def refuse_unusable(unusable: list[list[PlannedRun]], total: int) -> None:
     raise InputError(f'{len(unusable)} of {total} configs cannot be swept; leave them out or mend them: {told}')
 
 
-def drop_duplicates(runs: list[PlannedRun]) -> list[PlannedRun]:
-    """Keep the first of several equal methods of a config; two others must not share a folder."""
-    by_settings: dict[object, PlannedRun] = {}
+def drop_duplicates(runs: list[PlannedRun]) -> tuple[list[PlannedRun], list[str]]:
+    """Keep the first of several equal methods of a config, and tell the others; refuse a folder of two methods."""
+    first: dict[object, PlannedRun] = {}
+    equal = []
     for run in runs:
-        by_settings.setdefault((run.config_name, run.settings['config']) if run.settings else run.folder, run)
+        kept = first.setdefault((run.config_name, run.settings['config']) if run.settings else run.folder, run)
+        if kept.method != run.method:
+            equal.append(f'{run.method} on {run.config_name} equals {kept.method} and is left out')
     by_folder: dict[Path, PlannedRun] = {}
-    for run in by_settings.values():
+    for run in first.values():
         other = by_folder.setdefault(run.folder, run)
         if other is not run:
-            first, second = (' '.join((run.config, *run.overrides)) for run in (other, run))
-            raise InputError(f'expected a name for each method, but {first} and {second} share one; rename a file')
-    return list(by_folder.values())
+            names = [' '.join((run.config, *run.overrides)) for run in (other, run)]
+            raise InputError(f'expected a name for each method, but {names[0]} and {names[1]} share one; rename a file')
+    return list(by_folder.values()), equal

@@ -1,7 +1,7 @@
 """The live table of a sweep: method x config, folds done, state, time; one line a run where nobody watches."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold import finished_folder, read_epoch
 from mer_bench.training.sweep_estimate import TimeEstimate
 from mer_bench.training.sweep_plan import PlannedRun
-from mer_bench.training.sweep_report import format_duration, format_rest
+from mer_bench.training.sweep_report import format_duration, format_rest, joint_state
 from mer_bench.training.sweep_state import stored_record
 
+ENDED = ('finished', 'failed')
 LINES_AROUND = 8  # head, foot and frame of the table, and what stands above it
 
 
@@ -35,12 +36,13 @@ class SweepProgress:
         self.rows: dict[Path, list[PlannedRun]] = {}
         for run in self.runs:
             self.rows.setdefault(run.folder.parent, []).append(run)
-        self.states = {run: 'waiting' for run in self.runs}
+        self.states = dict.fromkeys(self.runs, 'waiting')
         self.done = {run: self._count_done(run) for run in self.runs}
         self.seconds = dict.fromkeys(self.runs, 0.0)
         self.rest = {run: estimate.seconds(run) for run in self.runs}
         self.current: PlannedRun | None = None
-        self.epochs = ''
+        self.share: Callable[[], float] | None = None  # of the epochs of the current run that are done
+        self.share_before = 0.0
         self.start = self.run_start = time.monotonic()
 
     def __enter__(self) -> 'SweepProgress':
@@ -55,8 +57,8 @@ class SweepProgress:
 
     def begin(self, run: PlannedRun) -> None:
         """A run begins."""
-        self.current, self.run_start, self.epochs = run, time.monotonic(), ''
-        self.states[run] = f'seed {run.seed}'
+        self.current, self.run_start = run, time.monotonic()
+        self.states[run] = 'running'
 
     def end(self, run: PlannedRun, state: str, reason: str) -> None:
         """A run has ended, or was passed over."""
@@ -67,75 +69,69 @@ class SweepProgress:
         self.done[run] = self._count_done(run)
         self._estimate_again(run)
         if state != 'busy' and not self.console.is_terminal:
-            ended = sum(self.states[run] in ('finished', 'failed') for run in self.runs)
+            ended = sum(self.states[run] in ENDED for run in self.runs)
             name = f'{run.method} on {run.config_name}, seed {run.seed}'
-            outcome = reason and f': {reason}' or self._score(run)
+            outcome = (reason and f': {reason}') or self._score(run)
             line = f'[{ended}/{len(self.runs)}] {name}: {state}{outcome} ({format_duration(seconds)})'
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def follow(self, folds: list[Fold], work_dir: Path, max_epochs: int) -> Iterator[Console]:
         """Stand in for the bar of a single run; what it would print is left out."""
-        self.watched = folds, work_dir, max_epochs
+
+        def share() -> float:
+            return sum(read_epoch(work_dir, fold, max_epochs) for fold in folds) / (max_epochs * len(folds))
+
+        self.share, self.share_before = share, share()
         try:
             yield Console(quiet=True)
         finally:
-            del self.watched
+            self.share = None
 
     def render(self) -> Table:
         """Return the rows around the current one, as many as the terminal has lines for."""
-        table = Table(caption=self._caption(), caption_justify='left')
-        for name, justify in (
-            ('method', 'left'),
-            ('config', 'left'),
-            ('folds', 'right'),
-            ('state', 'left'),
-            ('time', 'right'),
-        ):
+        current, share = self.current, self.share  # the other thread may empty them
+        done = share() if share else None
+        table = Table(caption=self._caption(current, done), caption_justify='left')
+        for name, justify in dict(method='left', config='left', folds='right', state='left', time='right').items():
             table.add_column(name, justify=justify, no_wrap=True)
-        for runs in self._visible():
-            table.add_row(*self._row(runs))
+        for runs in self._visible(current):
+            table.add_row(*self._row(runs, current if current in runs else None, done))
         return table
 
-    def _visible(self) -> list[list[PlannedRun]]:
+    def _visible(self, current: PlannedRun | None) -> list[list[PlannedRun]]:
         rows = list(self.rows.values())
         height = max(3, self.console.height - LINES_AROUND)
-        at = next((i for i, runs in enumerate(rows) if self.current in runs), 0)
+        at = next((i for i, runs in enumerate(rows) if current in runs), 0)
         first = max(0, min(at - height // 2, len(rows) - height))
         return rows[first : first + height]
 
-    def _row(self, runs: list[PlannedRun]) -> tuple[str, ...]:
-        running = self.current in runs
-        if running:
-            self.done[self.current] = self._count_done(self.current)
-        seconds = sum(self.seconds[run] for run in runs) + running * (time.monotonic() - self.run_start)
-        states = [self.states[run] for run in runs]
-        state = f'{self.states[self.current]}{self._epochs()}' if running else joint_state(states)
+    def _row(self, runs: list[PlannedRun], current: PlannedRun | None, done: float | None) -> tuple[str, ...]:
+        """The row of a method; `current` is that of its runs which is at work, `done` the share of its epochs."""
+        seconds = sum(self.seconds[run] for run in runs)
+        state = joint_state([self.states[run] for run in runs])
+        if current:
+            self.done[current] = self._count_done(current)
+            seconds += time.monotonic() - self.run_start
+            state = f'seed {current.seed}' + ('' if done is None else f', {done:.0%}')
         folds = f'{sum(self.done[run] for run in runs)}/{sum(len(run.folds) for run in runs) or "?"}'
         return runs[0].method, runs[0].config_name, folds, state, format_duration(seconds) if seconds >= 1 else ''
 
-    def _epochs(self) -> str:
-        """Tell the epochs of the folds in work."""
-        try:
-            folds, work_dir, max_epochs = self.watched
-        except AttributeError:
-            return ''
-        epochs = sum(read_epoch(work_dir, fold, max_epochs) for fold in folds)
-        return f', {100 * epochs // (max_epochs * len(folds))} %'
-
-    def _caption(self) -> str:
-        ended = [self.states[run] for run in self.runs if self.states[run] in ('finished', 'failed')]
-        elapsed = time.monotonic() - self.start
-        rest = [self.rest[run] for run in self.runs if self.states[run] not in ('finished', 'failed')]
+    def _caption(self, current: PlannedRun | None, done: float | None) -> str:
+        now = time.monotonic()
+        rest = {run: self.rest[run] for run in self.runs if self.states[run] not in ENDED}
+        if current and done and done > self.share_before:  # this run tells its own time
+            rest[current] = (now - self.run_start) * (1 - done) / (done - self.share_before)
+        failed = [*self.states.values()].count('failed')
         return (
-            f'{len(ended)} of {len(self.runs)} runs, {ended.count("failed")} failed; '
-            f'{format_duration(elapsed)} so far, {format_rest(rest)}'
+            f'{len(self.runs) - len(rest)} of {len(self.runs)} runs, {failed} failed; '
+            f'{format_duration(now - self.start)} so far, {format_rest([*rest.values()])}'
         )
 
     def _estimate_again(self, run: PlannedRun) -> None:
         self.estimate.forget(run)
         for other in self.runs:
-            if other.method == run.method and self.states[other] not in ('finished', 'failed'):
+            if other.method == run.method and self.states[other] not in ENDED:
                 self.rest[other] = self.estimate.seconds(other)
 
     @staticmethod
@@ -146,10 +142,3 @@ class SweepProgress:
     def _score(run: PlannedRun) -> str:
         record = stored_record(run)
         return f', UF1 {record["scores"]["full"]["uf1"]:.3f}' if record and record['scores'] else ''
-
-
-def joint_state(states: list[str]) -> str:
-    """Sum up the states of the seeds of a method: `finished`, or `1 finished, 2 waiting`."""
-    if len({*states}) == 1:
-        return states[0]
-    return ', '.join(f'{states.count(state)} {state}' for state in dict.fromkeys(states))

@@ -48,10 +48,10 @@ def format_outcomes(runs: Sequence[PlannedRun]) -> str:
     for seeds in by_method(runs):
         complete = [run for run in seeds if is_complete(run)]
         scores = [stored_record(run)['scores']['full']['uf1'] for run in complete]
-        state = 'finished' if len(complete) == len(seeds) else f'{len(complete)} of {len(seeds)} seeds finished'
+        state = joint_state([state_of(run) for run in seeds])
         rows.append([seeds[0].method, _place(seeds[0]), f'{mean(scores):.3f}' if scores else '', state])
     lines = [tabulate(rows, ['method', 'config', 'UF1', 'state'], disable_numparse=True)]
-    failed = [run for run in runs if not is_complete(run) and has_failed(run)]
+    failed = [run for run in runs if state_of(run) == 'failed']
     if failed:
         lines += [
             '',
@@ -59,6 +59,18 @@ def format_outcomes(runs: Sequence[PlannedRun]) -> str:
         ]
         lines.append('try them again with --only-failed')
     return '\n'.join([*lines, *leaderboard_commands(runs)])
+
+
+def state_of(run: PlannedRun) -> str:
+    """Return finished, failed or unfinished."""
+    return 'finished' if is_complete(run) else 'failed' if has_failed(run) else 'unfinished'
+
+
+def joint_state(states: list[str]) -> str:
+    """Sum up the states of the seeds of a method: `finished`, or `1 finished, 2 waiting`."""
+    if len({*states}) == 1:
+        return states[0]
+    return ', '.join(f'{states.count(state)} {state}' for state in dict.fromkeys(states))
 
 
 def leaderboard_commands(runs: Sequence[PlannedRun]) -> list[str]:
