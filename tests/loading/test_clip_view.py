@@ -1,0 +1,72 @@
+"""What a network sees of a stored clip."""
+
+import numpy as np
+import pytest
+import torch
+
+from mer_bench.errors import InputError
+from mer_bench.loading.clip_view import frame_indices, make_view
+from mer_bench.preparation.frames import sample_frames
+
+SHAPE = (4, 8, 4, 4)
+INFO = dict(dataset='smic', channels=['u', 'v', 'strain', 'grey'], reference='onset')
+
+
+def clip():
+    return torch.arange(float(np.prod(SHAPE))).reshape(SHAPE)
+
+
+def test_without_options_all_flow_is_seen_and_no_picture():
+    view = make_view(None, INFO, SHAPE)
+    assert view.channels == ('u', 'v', 'strain')
+    assert torch.equal(view(clip()), clip()[:3])
+
+
+@pytest.mark.parametrize('length', [1, 2, 4, 8, 16])
+def test_the_apex_is_the_frame_that_preparation_put_there(length):
+    numbers = list(range(10, 51))
+    taken = sample_frames(numbers, onset=10, apex=37, offset=50, clip_len=length)
+    assert taken[frame_indices(length, 'apex')[0]] == 37
+
+
+def test_fewer_frames_run_evenly_to_the_last_and_keep_the_apex():
+    assert frame_indices(16, 4) == [3, 7, 11, 15]
+    assert frame_indices(16, 'apex')[0] in frame_indices(16, 4)
+
+
+def test_a_coarser_grid_holds_means_and_motion_in_its_own_pixels():
+    """2x2 blocks of 0, 1, 4, 5 have the mean 2.5; half as many pixels is half the motion."""
+    view = make_view(dict(size=2, channels=['u', 'strain']), INFO, SHAPE)
+    u, strain = view(torch.arange(16.0).reshape(4, 4).expand(4, 8, 4, 4))[:, 0]
+    assert strain.tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert torch.equal(u, strain / 2)
+
+
+def test_magnitude_follows_from_u_and_v():
+    flow = torch.zeros(SHAPE)
+    flow[0], flow[1] = 3, 4
+    view = make_view(dict(channels=['magnitude']), INFO, SHAPE)
+    assert torch.equal(view(flow), torch.full((1, 8, 4, 4), 5.0))
+
+
+@pytest.mark.parametrize(
+    ('options', 'shape', 'message'),
+    [
+        (dict(channels=['change']), SHAPE, 'prepare it with --channels u v strain grey change'),
+        (dict(channels=['u', 'u']), SHAPE, 'a list of different names'),
+        (dict(channels='u'), SHAPE, 'a list of different names'),
+        (dict(frames=3), SHAPE, 'a divisor of the clip length 8'),
+        (dict(frames='apex'), (4, 5, 4, 4), 'an even clip length'),
+        (dict(size=0), SHAPE, 'a number of pixels'),
+        (dict(normalise='yes'), SHAPE, 'True or False'),
+        (dict(frame=3), SHAPE, "got 'frame'"),
+    ],
+)
+def test_what_the_store_cannot_give_is_refused(options, shape, message):
+    with pytest.raises(InputError, match=message):
+        make_view(options, INFO, shape)
+
+
+def test_an_apex_is_not_taken_from_motion_between_neighbours():
+    with pytest.raises(InputError, match='--reference onset'):
+        make_view(dict(frames='apex'), INFO | dict(reference='previous'), SHAPE)

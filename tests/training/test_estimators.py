@@ -1,0 +1,74 @@
+"""Methods of scikit-learn over the folds of a protocol."""
+
+import argparse
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from mer_bench.errors import InputError
+from mer_bench.training.experiment import open_experiment
+from mer_bench.training.loso import run_folds
+from tests.conftest import ROOT
+
+OVERRIDE = """
+steps = [dict(type='StandardScaler'), dict(type='LogisticRegression', C=1e-3)]
+model = dict(_delete_=True, type='Pipeline', steps=steps)
+del steps
+input = dict(frames='apex', size=8)
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path, prepared_data):
+    override = tmp_path / 'a_linear_model.py'
+    override.write_text(OVERRIDE)
+    return open_experiment(
+        argparse.Namespace(
+            config=str(ROOT / 'configs/mer_smic.py'),
+            override=[str(override)],
+            cfg_options=[],
+            data_root=[str(prepared_data)],
+            fold=[],
+            device='cpu',
+            threads=1,
+        )
+    )
+
+
+def test_predictions_are_those_of_scikit_learns_own_loop(experiment, tmp_path):
+    """One scaler and one model a fold, each fitted without the held-out subject."""
+    record = run_folds(experiment, 0, tmp_path / 'run')
+    ours = pd.read_csv(tmp_path / 'run/predictions.csv').set_index('sample_id')
+    clips = experiment.data.annotations
+    stored = np.load(f'{clips["store"].iloc[0]}/flow.npy')[clips['row']]
+    half = np.float32([8 / 32, 8 / 32, 1]).reshape(1, 3, 1, 1)
+    # the apex of two frames is the first; means of 4x4 pixels, motion in pixels of the coarser grid
+    features = stored[:, :, 0].astype(np.float32).reshape(-1, 3, 8, 4, 8, 4).mean((3, 5)) * half
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, random_state=0))
+    theirs = cross_val_predict(
+        model, features.reshape(len(clips), -1), clips['label'], groups=clips['subject'], cv=LeaveOneGroupOut()
+    )
+    assert ours.loc[clips['sample_id'], 'y_pred'].tolist() == theirs.tolist()
+    assert record['complete']
+    assert record['parameters'] is None
+
+
+def test_the_name_is_that_of_the_override_alone(experiment):
+    assert experiment.method.name == 'a_linear_model'
+
+
+def test_a_second_call_continues_and_leaves_no_features(experiment, tmp_path):
+    first = run_folds(experiment, 0, tmp_path / 'run')
+    again = run_folds(experiment, 0, tmp_path / 'run')
+    assert first['scores'] == again['scores']
+    assert not list((tmp_path / 'run').glob('.features*'))
+
+
+def test_there_is_no_checkpoint_to_keep(experiment, tmp_path):
+    with pytest.raises(InputError, match='leave --save-checkpoints out'):
+        run_folds(experiment, 0, tmp_path / 'run', save_checkpoints=True)
