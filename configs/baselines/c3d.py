@@ -19,4 +19,4 @@ model = dict(
         init_std=0.005),
     cls_head=dict(
         type='I3DHead', in_channels=4096, spatial_type=None, dropout_ratio=0.5, topk=(1,), average_clips='prob'))
-input = dict(frames=16, size=112)
+input = dict(channels=['u', 'v', 'strain'], frames=16, size=112)

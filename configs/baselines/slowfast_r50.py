@@ -19,6 +19,7 @@ model = dict(
             type='resnet3d',
             depth=50,
             pretrained=None,
+            pretrained2d=False,
             lateral=True,
             conv1_kernel=(1, 7, 7),
             dilations=(1, 1, 1, 1),
@@ -30,6 +31,7 @@ model = dict(
             type='resnet3d',
             depth=50,
             pretrained=None,
+            pretrained2d=False,
             lateral=False,
             base_channels=8,
             conv1_kernel=(5, 7, 7),
@@ -43,4 +45,4 @@ model = dict(
         dropout_ratio=0.5,
         topk=(1,),
         average_clips='prob'))
-input = dict(frames=16, size=112)
+input = dict(channels=['u', 'v', 'strain'], frames=16, size=112)

@@ -18,4 +18,4 @@ model = dict(
         pretrained2d=False),
     cls_head=dict(
         type='I3DHead', in_channels=512, spatial_type='avg', dropout_ratio=0.0, topk=(1,), average_clips='prob'))
-input = dict(size=112)
+input = dict(channels=['u', 'v', 'strain'], size=112)

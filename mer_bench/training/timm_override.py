@@ -69,7 +69,7 @@ def feature_shape(model: str, arguments: dict, size: int) -> tuple[str, int] | N
 
 def override(model: str, arguments: dict, size: int, layout: str, channels: int) -> dict:
     """Return the override itself."""
-    backbone = dict(type=f'timm.{model}', pretrained=False, in_chans=3, feature_shape=layout, **arguments)
+    backbone = dict(type=f'timm.{model}', pretrained=False, feature_shape=layout, **arguments)
     head = dict(type='TSNHead', in_channels=channels, dropout_ratio=0.4, topk=(1,), average_clips='prob')
     preprocessor = dict(type='FlowDataPreprocessor', layout='frames', flip_prob=0.5)
     return dict(
