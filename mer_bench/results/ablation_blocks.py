@@ -5,12 +5,19 @@ from mer_bench.results.blocks import Block, Heading, Notes, Paragraph
 from mer_bench.results.columns import Column, make_tables
 
 
+def _signed(number: float) -> str:
+    """-0.04 -> '-0.0400'; no minus before a zero."""
+    return f'{round(number, 4) + 0.0:+.4f}'
+
+
 def _change(row: dict) -> str:
-    return f'{row["change"]:+.4f}'
+    return _signed(row['change'])
 
 
 def _interval(row: dict) -> str:
-    return 'one subject' if row['change_low'] is None else f'[{row["change_low"]:+.4f}, {row["change_high"]:+.4f}]'
+    return (
+        'one subject' if row['change_low'] is None else f'[{_signed(row["change_low"])}, {_signed(row["change_high"])}]'
+    )
 
 
 def _probability(p: float) -> str:

@@ -97,7 +97,7 @@ def test_data_sets_and_data_digests_go_to_sections_of_their_own(new_run, make):
     new_run('c', 'perfect', data=other)
     new_run('d', 'perfect', protocol='leave one data set out, smic_3class')
     text, rows = make()
-    assert re.findall('## (.*)', text) == [
+    assert re.findall('^## (.*)', text, flags=re.M) == [
         'casme2, LOSO, smic_3class, data bbbbbbbb',
         'smic, LOSO, smic_3class, data bbbbbbbb',
         'smic, LOSO, smic_3class, data ffffffff',

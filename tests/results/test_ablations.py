@@ -1,0 +1,107 @@
+"""Ablations against the full model, and main effects worked out by hand.
+
+The eight clips of conftest.py: one surprise clip taken for negative gives UF1 23/27, always negative gives 2/9.
+"""
+
+import pytest
+
+from mer_bench.results.ablations import compare, effect_weight, find_families, find_grids, main_effects
+from mer_bench.results.run import read_runs
+from mer_bench.results.sections import methods_of
+
+
+@pytest.fixture
+def family_of(new_run):
+    """Return a function that makes the family of {parts: answers}; '' is the full model."""
+
+    def make(answers, seeds=(0,)):
+        paths = []
+        for parts, answer in answers.items():
+            names = parts.split()
+            for seed in seeds:
+                folder = new_run(
+                    f'full {parts}/seed{seed}', answer, seed=seed, **method('+'.join(['full', *names]), names)
+                )
+                paths.append(folder / 'record.json')
+        return find_families(methods_of(read_runs(paths)))
+
+    return make
+
+
+def method(name, overrides, config='mer_smic'):
+    digest = name.encode().hex().ljust(64, '0')[:64]
+    files = [{'name': override, 'text': override, 'digest': override} for override in overrides]
+    return {'method': name, 'overrides': files, 'config': {'name': config, 'text': 'x', 'digest': digest}}
+
+
+def test_an_ablation_is_compared_with_the_model_without_overrides(family_of):
+    (family,) = family_of({'': 'perfect', 'a': 'one wrong'})
+    (row,) = compare(family)
+    assert (row['ablation'], row['full']) == ('a', 'full')
+    assert row['change'] == pytest.approx(23 / 27 - 1)
+    assert row['change_low'] <= row['change'] <= row['change_high'] <= 0
+    # one clip differs: two-sided exact P = 2 * (1/2)
+    assert (row['only_full'], row['only_ablation'], row['mcnemar_p']) == (1, 0, 1.0)
+
+
+def test_an_ablation_that_answers_as_the_full_model_does_changes_nothing(family_of):
+    (family,) = family_of({'': 'one wrong', 'a': 'one wrong'}, seeds=(0, 1))
+    (row,) = compare(family)
+    assert [row[key] for key in ('change', 'change_low', 'change_high')] == [0, 0, 0]
+    assert row['seeds'] == 2
+
+
+def test_what_all_overrides_share_is_no_ablation(family_of):
+    (family,) = family_of({'small': 'perfect', 'small a': 'one wrong', 'small b': 'one wrong'})
+    assert family.full == 'full+small'
+    assert [row['ablation'] for row in compare(family)] == ['a', 'b']
+
+
+def test_without_a_full_model_nothing_is_compared(family_of):
+    assert family_of({'a': 'perfect', 'b': 'one wrong'}) == []
+
+
+def test_methods_of_another_name_or_config_are_no_ablations(new_run):
+    folders = [
+        new_run('a', **method('full', [])),
+        new_run('b', **method('ststnet', ['ststnet'])),
+        new_run('c', **method('full+a', ['a'], 'mer_other')),
+    ]
+    assert find_families(methods_of(read_runs([folder / 'record.json' for folder in folders]))) == []
+
+
+def test_p_is_corrected_for_the_number_of_ablations(family_of):
+    # always negative: 4 clips that the full model alone answers rightly, P = 2 / 2**4
+    (family,) = family_of({'': 'perfect', 'a': 'always negative', 'b': 'one wrong', 'c': 'one wrong'})
+    row = compare(family)[0]
+    assert (row['mcnemar_p'], row['mcnemar_p_holm']) == (0.125, 0.375)
+
+
+def test_main_effects_of_a_2x2_grid(family_of):
+    # UF1: full 1, a 23/27, b 23/27, a and b 2/9 = 6/27
+    (family,) = family_of({'': 'perfect', 'a': 'one wrong', 'b': 'one wrong', 'a b': 'always negative'})
+    assert find_grids(family) == [('a', 'b')]
+    effects = {row['effect']: row for row in main_effects(family, ('a', 'b'))}
+    # ((23 - 27) + (6 - 23)) / 2 = -10.5 of 27; interaction (6 - 23) - (23 - 27) = -13 of 27
+    assert effects[('a',)]['change'] == pytest.approx(-10.5 / 27)
+    assert effects[('b',)]['change'] == pytest.approx(-10.5 / 27)
+    assert effects[('a', 'b')]['change'] == pytest.approx(-13 / 27)
+    assert effects[('a',)]['change_low'] <= -10.5 / 27 <= effects[('a',)]['change_high']
+
+
+def test_an_incomplete_grid_has_no_main_effects(family_of):
+    (family,) = family_of({'': 'perfect', 'a': 'one wrong', 'a b': 'always negative'})
+    assert find_grids(family) == []
+
+
+def test_the_largest_full_grids_are_found(family_of):
+    combinations = ['', 'a', 'b', 'c', 'a b', 'a c', 'b c', 'a b c', 'd', 'c d']
+    (family,) = family_of(dict.fromkeys(combinations, 'one wrong'))
+    assert find_grids(family) == [('a', 'b', 'c'), ('c', 'd')]
+
+
+def test_the_weights_of_an_effect_in_a_grid_of_three():
+    assert effect_weight(('a',), frozenset('a'), 3) == 1 / 4
+    assert effect_weight(('a',), frozenset('bc'), 3) == -1 / 4
+    assert effect_weight(('a', 'b'), frozenset('ab'), 3) == 1 / 2
+    assert effect_weight(('a', 'b'), frozenset('ac'), 3) == -1 / 2

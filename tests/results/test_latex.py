@@ -1,0 +1,68 @@
+"""Tables for LaTeX: rules of booktabs, nothing unescaped, all that is opened is closed."""
+
+import re
+
+import pytest
+
+from mer_bench.results.blocks import Heading, Link, Noted, Table
+from mer_bench.results.latex import escape, to_latex
+from mer_bench.results.leaderboard import write_leaderboard
+
+
+def check_syntax(text):
+    """What LaTeX would stumble over: unbalanced groups, open environments, bare special letters, ragged rows."""
+    bare = re.sub(r'%.*Generated.*', '', text)
+    opened = re.findall(r'\\begin{(\w+)}', bare)
+    assert sorted(opened) == sorted(re.findall(r'\\end{(\w+)}', bare))
+    braces = re.sub(r'\\[{}]', '', bare)
+    depth = 0
+    for letter in braces:
+        depth += (letter == '{') - (letter == '}')
+        assert depth >= 0
+    assert depth == 0
+    assert not re.search(r'(?<!\\)[_#%]', bare)
+    assert len(re.findall(r'(?<!\\)\$', bare)) % 2 == 0
+    for columns, body in re.findall(r'\\begin{(?:tabular|longtable)}{(\w+)}(.*?)\\end', bare, flags=re.S):
+        assert [body.count(rule) for rule in (r'\toprule', r'\midrule', r'\bottomrule')] == [1, 1, 1]
+        lines = [line for line in body.splitlines() if line.endswith(r'\\') and 'caption' not in line]
+        assert {len(re.findall(r'(?<!\\)&', line)) + 1 for line in lines} == {len(columns)}
+
+
+def test_a_leaderboard_is_sound_latex_with_escaped_names(new_run, tmp_path):
+    new_run('a', 'perfect', method='full', datasets=('smic', 'samm'), dataset='two_sets')
+    override = {'name': 'no_attention', 'text': 'x', 'digest': 'e'}
+    new_run(
+        'b',
+        'one wrong',
+        method='full+no_attention',
+        overrides=[override],
+        datasets=('smic', 'samm'),
+        dataset='two_sets',
+    )
+    write_leaderboard([tmp_path], tmp_path / 'out' / 'two.md')
+    text = (tmp_path / 'out' / 'two.tex').read_text()
+    check_syntax(text)
+    assert text.count(r'\begin{tabular}') == 3  # scores, data sets, ablations
+    assert r'full+no\_attention & 0.8750' in text
+    assert r'\caption{Reproduced here. two\_sets, LOSO, smic\_3class' in text
+
+
+def test_synthetic_data_are_named_in_every_caption(new_run, tmp_path):
+    new_run('a', synthetic=True)
+    write_leaderboard([tmp_path], tmp_path / 'out' / 'synthetic.md')
+    captions = re.findall(r'\\caption{.*', (tmp_path / 'out' / 'synthetic.tex').read_text())
+    assert captions
+    assert all('synthetic' in caption for caption in captions)
+
+
+@pytest.mark.parametrize('rows', [2, 41])
+def test_long_tables_and_footnotes_are_sound(rows):
+    cell = Noted(Link('a_b & c', 'https://x'), ('50 % of {it}', 'x^2 ~ $1'))
+    text = to_latex([Heading(2, 'A # title'), Table(('one', 'two'), ((cell, '1 ± 2'),) * rows, ('two',))])
+    check_syntax(text)
+    assert (r'\begin{longtable}{lr}' in text) == (rows == 41)
+    assert r'a\_b \& c$^{1,2}$ & 1 $\pm$ 2 \\' in text
+
+
+def test_every_special_letter_is_escaped():
+    assert escape(r'\_&') == r'\textbackslash{}\_\&'

@@ -1,0 +1,112 @@
+"""Published numbers: all of them, in tables of their own, with their cautions."""
+
+import csv
+import re
+
+import pytest
+
+from mer_bench.errors import InputError
+from mer_bench.results.blocks import Link, Table
+from mer_bench.results.markdown import to_markdown
+from mer_bench.results.published import COLUMNS, blocks_for, published_page, read_published
+from tests.conftest import ROOT
+
+FILE = ROOT / 'results' / 'published.csv'
+
+
+def write(path, **changes):
+    row = {
+        **{'method': 'A net', 'year': '2019', 'venue': 'X', 'doi_or_url': 'arXiv:1902.03634', 'protocol': 'SDE LOSO'},
+        **{
+            'classes': '3',
+            'dataset': 'SMIC',
+            'metric': 'UF1',
+            'value': '0.61',
+            'source_url': 'https://github.com/a/b c.png',
+        },
+        **{'primary_or_secondary': 'primary', 'notes': ''},
+    }
+    rows = [row | change for change in changes.pop('rows', [{}])]
+    with open(path, 'w', newline='') as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def tables(blocks):
+    return [block for block in blocks if isinstance(block, Table)]
+
+
+def test_the_page_holds_every_number_once():
+    text = to_markdown(published_page(read_published(FILE)))
+    body = text.split('\n[^1]: ')[0]
+    cells = [cell.strip() for line in body.splitlines() for cell in line.split('|') if line.startswith('|')]
+    shown = sorted(float(value) for cell in cells for value in re.findall(r'(?:^|[\w)] )(0\.\d+)(?=$|,|\[)', cell))
+    with open(FILE, newline='') as file:
+        expected = sorted(float(row['value']) for row in csv.DictReader(file))
+    assert len(expected) == 411
+    assert shown == expected
+
+
+def test_the_cautions_of_a_number_are_its_footnotes(tmp_path):
+    rows = [{'notes': 'quoted'}, {'metric': 'UAR', 'value': '0.76', 'notes': 'quoted; macro precision'}]
+    text = to_markdown(published_page(read_published(write(tmp_path / 'p.csv', rows=rows))))
+    assert re.search(r'\| A net\[\^1\] .*\| +0\.61 \| 0\.76\[\^2\] \|', text)
+    assert text.endswith('[^1]: quoted\n[^2]: macro precision\n')
+
+
+def test_the_uar_that_is_macro_precision_says_so():
+    with open(FILE, newline='') as file:
+        (row,) = [row for row in csv.DictReader(file) if row['value'] == '0.7605']
+    assert row['method'] == 'STSTNet'
+    assert 'macro precision' in row['notes']
+
+
+def test_secondary_sources_and_test_epochs_carry_a_caution():
+    with open(FILE, newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert all('secondary source' in row['notes'] for row in rows if row['primary_or_secondary'] == 'secondary')
+    assert all(
+        'too high' in row['notes'] for row in rows if 'epoch chosen' in row['protocol'] or row['method'] == 'HTNet'
+    )
+    assert not any('file id' in cell for row in rows for cell in row.values())
+
+
+def test_other_protocols_stay_in_rows_of_their_own(tmp_path):
+    rows = [{}, {'protocol': 'not stated', 'value': '0.9'}]
+    (table,) = tables(published_page(read_published(write(tmp_path / 'p.csv', rows=rows))))
+    assert [row[-3] for row in table.rows] == ['SDE LOSO', 'not stated']
+
+
+def test_sources_are_links(tmp_path):
+    (table,) = tables(published_page(read_published(write(tmp_path / 'p.csv'))))
+    assert table.rows[0][-2:] == (
+        Link('arXiv:1902.03634', 'https://arxiv.org/abs/1902.03634'),
+        Link('a/b c.png', 'https://github.com/a/b'),
+    )
+
+
+def test_a_page_shows_what_is_published_on_its_data_and_number_of_classes(tmp_path):
+    rows = [{}, {'classes': '5', 'method': 'B net'}, {'dataset': 'SAMM'}]
+    published = read_published(write(tmp_path / 'p.csv', rows=rows))
+    (table,) = tables(blocks_for(published, 'smic', 3))
+    assert [row[0] for row in table.rows] == ['A net']
+    assert blocks_for(published, 'mydata', 3) == []
+
+
+def test_parts_of_the_composite_stand_with_the_composite(tmp_path):
+    rows = [{'protocol': 'MEGC2019 CDE, LOSO 68 folds, pooled', 'dataset': name} for name in ('composite', 'SMIC')]
+    published = read_published(write(tmp_path / 'p.csv', rows=rows))
+    (table,) = tables(blocks_for(published, 'megc2019_flow', 3))
+    assert table.headers[3:5] == ('UF1', 'SMIC UF1')
+    assert blocks_for(published, 'smic', 3) == []
+
+
+@pytest.mark.parametrize(
+    ('change', 'fault'),
+    [({'value': '76.05'}, r'line 2: expected a value from 0 to 1'), ({'dataset': 'X'}, "the data set 'X' of A net")],
+)
+def test_a_row_that_cannot_be_right_is_named(tmp_path, change, fault):
+    with pytest.raises(InputError, match=fault):
+        read_published(write(tmp_path / 'p.csv', rows=[change]))
