@@ -6,7 +6,7 @@ from mer_bench.models import AttentionFusion
 from mer_bench.models.necks.attention_fusion import AFF, FUSIONS, to_grid
 
 CHANNELS = (8, 16, 32)
-KINDS = [None, 'aff', 'iaff']
+KINDS = list(FUSIONS)
 
 
 def stage_maps(batch=2, clip_len=2, sizes=(8, 4, 2)):
@@ -57,6 +57,58 @@ def test_iaff_integrates_the_maps_by_an_aff_first():
     shallow, deep = torch.randn(2, 2, 8, 2, 3, 3)
     gate = iaff.attention(aff_by_hand(iaff.integrate, shallow, deep))
     assert torch.allclose(iaff(shallow, deep), 2 * (gate * shallow + (1 - gate) * deep), atol=1e-5)
+
+
+def test_squeeze_and_excitation_weighs_the_channels_of_the_deep_map():
+    fusion = FUSIONS['se'](8, 4)
+    shallow, deep = torch.randn(2, 2, 8, 2, 3, 3)
+    fc1, fc2 = fusion.attention.fc1, fusion.attention.fc2
+    squeezed = deep.mean((2, 3, 4))  # equation 2 of Hu et al.
+    hidden = (squeezed @ fc1.weight.flatten(1).T + fc1.bias).relu()
+    gate = torch.sigmoid(hidden @ fc2.weight.flatten(1).T + fc2.bias)  # equation 3
+    assert torch.allclose(fusion(shallow, deep), shallow + gate[..., None, None, None] * deep, atol=1e-6)  # equation 4
+    weights = sum(p.numel() for p in fusion.parameters() if p.dim() > 1)
+    assert weights == 2 * 8**2 / 4  # 2 C^2 / r, section 4
+
+
+def test_cbam_weighs_channels_and_then_pixels_of_the_deep_map():
+    fusion = with_random_norms(FUSIONS['cbam'](8, 4))
+    shallow, deep = torch.randn(2, 2, 8, 2, 9, 9)
+    mlp = fusion.channel_attention
+
+    def shared(pooled):
+        return (pooled @ mlp.fc1.weight.flatten(1).T).relu() @ mlp.fc2.weight.flatten(1).T
+
+    gate = torch.sigmoid(shared(deep.mean((2, 3, 4))) + shared(deep.amax((2, 3, 4))))  # equation 2 of Woo et al.
+    x = gate[..., None, None, None] * deep
+    frames = torch.stack([x.mean(1), x.amax(1)], dim=2).flatten(0, 1)  # equation 3, frame by frame
+    conv, norm = fusion.spatial.conv, fusion.spatial.norm
+    assert conv.weight.numel() == 2 * 7 * 7
+    pixels = torch.nn.functional.conv2d(frames, conv.weight[:, :, 0], padding=3).view(2, 1, 2, 9, 9)
+    expected = shallow + x * torch.sigmoid((pixels / (1 + norm.eps) ** 0.5) * norm.weight + norm.bias)
+    assert torch.allclose(fusion(shallow, deep), expected, atol=1e-5)
+
+
+def test_selective_kernels_choose_between_the_maps_channel_by_channel():
+    fusion = with_random_norms(FUSIONS['sk'](8, 4))
+    shallow, deep = torch.randn(2, 2, 8, 2, 3, 3)
+    pooled = (shallow + deep).mean((2, 3, 4), keepdim=True)  # equations 1 and 2 of Li et al.
+    compact = by_hand(pooled, [fusion.squeeze])  # equation 3
+    a, b = torch.einsum('oc,ncthw->nothw', fusion.select.weight[:, :, 0, 0, 0], compact).exp().chunk(2, dim=1)
+    expected = 2 * (a * shallow + b * deep) / (a + b)  # equations 5 and 6, times 2
+    assert torch.allclose(fusion(shallow, deep), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(('channels', 'width'), [(64, 32), (256, 32), (1024, 64)])
+def test_selective_kernels_have_the_published_compact_width(channels, width):
+    assert FUSIONS['sk'](channels, 16).squeeze.out_channels == width  # max(C / r, L), r = 16, L = 32: equation 4
+
+
+def test_even_selective_weights_are_the_plain_sum():
+    fusion = FUSIONS['sk'](8, 4)
+    torch.nn.init.zeros_(fusion.select.weight)
+    shallow, deep = torch.randn(2, 2, 8, 2, 3, 3)
+    assert torch.allclose(fusion(shallow, deep), shallow + deep, atol=1e-6)
 
 
 def test_no_attention_is_the_plain_sum():

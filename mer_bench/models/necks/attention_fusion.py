@@ -11,6 +11,7 @@ from torch import nn
 
 from mer_bench.errors import InputError
 from mer_bench.models.batch_norm import OneClipBatchNorm3d
+from mer_bench.models.necks.fusion_kinds import CBAM, SelectiveKernel, SqueezeExcitation
 
 CONV = {'type': 'Conv3d'}
 NORM = {'type': OneClipBatchNorm3d}
@@ -78,7 +79,14 @@ class IterativeAFF(AFF):
 
 
 # Another attention joins as an entry: (channels, reduction) -> module of (shallow, deep) maps of one shape.
-FUSIONS = {None: Sum, 'aff': AFF, 'iaff': IterativeAFF}
+FUSIONS = {
+    None: Sum,
+    'aff': AFF,
+    'iaff': IterativeAFF,
+    'sk': SelectiveKernel,
+    'cbam': CBAM,
+    'se': SqueezeExcitation,
+}
 
 
 @MODELS.register_module()
@@ -88,7 +96,7 @@ class AttentionFusion(BaseModule):
     Args:
         in_channels: Channels of each stage map, shallow to deep; an int for a single map.
         channels: Width of the fused maps.
-        attention: ``'aff'``, ``'iaff'``, or None for the plain sum.
+        attention: ``'aff'``, ``'iaff'``, ``'sk'``, ``'cbam'``, ``'se'``, or None for the plain sum.
         reduction: Width over that of the attention's bottleneck.
         grid_index: The stage map whose (T, H, W) grid all maps take.
         return_scales: True returns every map, False the fused one alone, as stock heads expect.
