@@ -131,6 +131,25 @@ def test_fused_alone_takes_the_last_map_and_is_the_decision():
     assert list(single.loss(feats, samples(0, 1, 2, 0))) == ['fused_top1_acc', 'fused_loss_cls']
 
 
+def test_chosen_outputs_have_their_maps_their_losses_and_one_decision():
+    two = head(outputs=['scale1', 'fused'], num_action_units=2, dropout_ratio=0).eval()
+    feats = maps()
+    logits = two(feats)
+    assert list(two.classifiers) == ['scale1', 'fused']
+    assert torch.allclose(logits['scale1'], two.classifiers['scale1'](feats[1].mean((2, 3, 4))))
+    assert torch.allclose(logits['fused'], two.classifiers['fused'](feats[2].mean((2, 3, 4))))
+    assert torch.allclose(logits['action_units'], two.action_units(feats[2].mean((2, 3, 4))))
+    sample = two.predict(feats, samples(0, 1, 2, 0))[0]
+    expected = (logits['scale1'][0].softmax(0) + logits['fused'][0].softmax(0)) / 2
+    assert torch.allclose(sample.pred_score, expected)
+
+
+@pytest.mark.parametrize('outputs', [['scale0'], ['fused', 'scale0'], ['scale7', 'fused'], [], 2, None])
+def test_outputs_that_the_maps_do_not_give_are_refused(outputs):
+    with pytest.raises(ValueError, match=r"\['scale0', 'scale1', 'fused'\] in this order with 'fused', got"):
+        head(outputs=outputs)
+
+
 def test_an_int_makes_a_plain_head_of_one_output():
     plain = MultiOutputHead(3, 7).eval()
     assert plain(maps()[-1])['fused'].shape == (4, 3)

@@ -27,7 +27,7 @@ class MultiOutputHead(BaseHead):
         num_classes: Number of classes.
         in_channels: Channels of each map, the fused one last; an int makes a plain head of one output.
         loss_cls: Loss of each output.
-        outputs: ``'all'``, or ``'fused'`` for the last map only.
+        outputs: ``'all'``, ``'fused'`` for the last map only, or a list of names, the fused one last.
         decision: Rule of the main prediction, a key of :data:`DECISIONS`.
         scale_loss_weight: Weight of each scale's loss; that of the fused output is 1.
         dropout_ratio: Dropout before each classifier.
@@ -45,7 +45,7 @@ class MultiOutputHead(BaseHead):
         num_classes: int,
         in_channels: int | Sequence[int],
         loss_cls: dict = LOSS,
-        outputs: str = 'all',
+        outputs: str | Sequence[str] = 'all',
         decision: str = 'mean',
         scale_loss_weight: float = 0.3,
         dropout_ratio: float = 0.5,
@@ -59,7 +59,6 @@ class MultiOutputHead(BaseHead):
     ) -> None:
         super().__init__(num_classes, in_channels, loss_cls, topk=topk, average_clips=average_clips, **kwargs)
         for name, value, known in (
-            ('outputs', outputs, ('all', 'fused')),
             ('decision', decision, tuple(DECISIONS)),
             ('average_clips', average_clips, ('prob',)),
         ):
@@ -67,13 +66,14 @@ class MultiOutputHead(BaseHead):
                 raise InputError(f'{name} must be one of {known}, got {value!r}')
         channels = [in_channels] if isinstance(in_channels, int) else list(in_channels)
         names = [f'scale{i}' for i in range(len(channels) - 1)] + ['fused']
-        first = 0 if outputs == 'all' else -1
+        chosen = choose_outputs(outputs, names)
+        self.map_names = names
         self.decide = DECISIONS[decision]
         self.loss_weights = dict.fromkeys(names, scale_loss_weight) | {'fused': 1.0}
         self.init_std = init_std
         self.dropout = nn.Dropout(dropout_ratio)
         self.classifiers = nn.ModuleDict(
-            {name: nn.Linear(c, num_classes) for name, c in list(zip(names, channels, strict=True))[first:]}
+            {name: nn.Linear(c, num_classes) for name, c in zip(names, channels, strict=True) if name in chosen}
         )
         self.action_units = nn.Linear(channels[-1], num_action_units) if num_action_units else None
         self.action_unit_loss_weight = action_unit_loss_weight
@@ -96,13 +96,12 @@ class MultiOutputHead(BaseHead):
             (N, num_classes) float32 logits of each output, and (N, num_action_units) of ``action_units``, if any.
         """
         maps = [x] if isinstance(x, torch.Tensor) else x
-        if len(self.classifiers) == 1:
-            maps = maps[-1:]
-        feats = [self.dropout(feat.mean(dim=(2, 3, 4))) for feat in maps]
-        pairs = zip(self.classifiers.items(), feats, strict=True)
-        logits = {name: classifier(feat).float() for (name, classifier), feat in pairs}
+        only_fused = list(self.classifiers) == ['fused']
+        named = {'fused': maps[-1]} if only_fused else dict(zip(self.map_names, maps, strict=True))
+        feats = {name: self.dropout(named[name].mean(dim=(2, 3, 4))) for name in self.classifiers}
+        logits = {name: classifier(feats[name]).float() for name, classifier in self.classifiers.items()}
         if self.action_units is not None:
-            logits['action_units'] = self.action_units(feats[-1]).float()
+            logits['action_units'] = self.action_units(feats['fused']).float()
         return logits
 
     def loss_by_feat(self, cls_scores: dict[str, torch.Tensor], data_samples: list) -> dict[str, torch.Tensor]:
@@ -135,6 +134,19 @@ class MultiOutputHead(BaseHead):
             for sample, unit_scores in zip(data_samples, units, strict=True):
                 sample.set_field(unit_scores, 'action_unit_scores')
         return data_samples
+
+
+def choose_outputs(outputs: str | Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the names of the outputs that `outputs` asks for; the fused one is always among them."""
+    words = {'all': list(names), 'fused': ['fused']}
+    chosen = words.get(outputs) if isinstance(outputs, str) else outputs
+    in_order = [name for name in names if name in chosen] if isinstance(chosen, (list, tuple)) else []
+    if 'fused' not in in_order or list(chosen) != in_order:
+        raise InputError(
+            f"outputs must be one of ('all', 'fused') or a list of some of {list(names)} in this order with 'fused', "
+            f'got {outputs!r}; correct it'
+        )
+    return in_order
 
 
 def masked_bce(logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
