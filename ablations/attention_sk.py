@@ -1,0 +1,1 @@
+model = dict(neck=dict(attention='sk'))

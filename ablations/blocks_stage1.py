@@ -1,0 +1,1 @@
+model = dict(backbone=dict(multiscale_stages=(0,)))

@@ -1,0 +1,1 @@
+model = dict(cls_head=dict(decision='last'))

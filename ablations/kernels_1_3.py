@@ -1,0 +1,1 @@
+model = dict(backbone=dict(kernel_sizes=(1, 3)))

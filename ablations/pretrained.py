@@ -1,0 +1,1 @@
+model = dict(backbone=dict(pretrained='weights/resnet50.pth'))
