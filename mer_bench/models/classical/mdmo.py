@@ -1,0 +1,42 @@
+"""MDMO: main directional mean optical flow (Liu et al., TAFFC 2016, doi 10.1109/TAFFC.2015.2485205)."""
+
+import numpy as np
+
+from mer_bench.models.classical import ESTIMATORS
+from mer_bench.models.classical.blocks import orientation_bins
+from mer_bench.models.classical.descriptor import ClipDescriptor
+from mer_bench.models.classical.mdmo_regions import N_REGIONS, region_map
+
+
+@ESTIMATORS.register_module()
+class MDMO(ClipDescriptor):
+    """Length and angle of the mean motion along the main direction of each of 36 regions of an aligned face.
+
+    Args:
+        n_bins: directions on the full circle.
+    """
+
+    channels = ('u', 'v')
+
+    def __init__(self, n_bins: int = 8):
+        self.n_bins = n_bins
+
+    def describe(self, clip: np.ndarray) -> np.ndarray:
+        """Describe a clip, (2, T, H, W) of motion from the onset -> 36 lengths, the longest 1, then 36 angles."""
+        u, v = self.main_motions(clip).mean(axis=1)  # the mean of vectors: polar ones do not average
+        lengths = np.hypot(u, v)
+        longest = lengths.max()
+        return np.concatenate([lengths / longest if longest else lengths, np.arctan2(v, u)])
+
+    def main_motions(self, clip: np.ndarray) -> np.ndarray:
+        """Return the mean motion in the fullest direction of every frame and region, (2, T, 36) in pixels."""
+        regions = region_map(*clip.shape[2:])
+        inside = regions > 0
+        u, v = clip[:, :, inside].astype(np.float64)  # (T, pixels) each
+        shape = (len(u), N_REGIONS, self.n_bins)
+        cells = np.arange(len(u))[:, None] * N_REGIONS + regions[inside] - 1
+        cells = (cells * self.n_bins + orientation_bins(np.arctan2(v, u), self.n_bins)).ravel()
+        counts = np.bincount(cells, minlength=np.prod(shape)).reshape(shape)
+        main = counts.argmax(axis=2)[..., None]
+        sums = [np.bincount(cells, part.ravel(), np.prod(shape)).reshape(shape) for part in (u, v)]
+        return np.stack([np.take_along_axis(part / counts.clip(1), main, 2)[..., 0] for part in sums])
