@@ -18,7 +18,8 @@ def check_results(results: list[str | Path], folder: Path) -> list[str]:
     """Compute every record anew from its predictions, and every page anew from the records.
 
     Returns:
-        One sentence per fault, in the order of the files; none where all is well.
+        One sentence per fault, in the order of the files; none where all is well. Records that cannot be read come
+        first: without them neither tables nor seeds can be as they were.
     """
     faults: list[str] = []
     found = _or_fault(lambda: find_runs(results), faults)
@@ -27,14 +28,13 @@ def check_results(results: list[str | Path], folder: Path) -> list[str]:
     records, failures = found
     read = [_or_fault(lambda path=path: read_runs([path]), faults) for path in records]
     runs = [run for single in read if single for run in single]
+    if faults:
+        return faults
     faults += grid_faults(runs, failures)
     pages = _or_fault(lambda: make_pages_of(runs, failures, results), faults)
     if pages is None:
         return faults
-    faults += sanity_faults(pages)
-    if len(runs) == len(records):  # else the pages cannot be as they were
-        faults += page_faults(render_pages(pages), folder)
-    return faults
+    return faults + sanity_faults(pages) + page_faults(render_pages(pages), folder)
 
 
 def _or_fault(make: Callable[[], T], faults: list[str]) -> T | None:

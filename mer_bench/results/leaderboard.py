@@ -28,7 +28,7 @@ def write_leaderboard(results: list[str | Path], out: str | Path) -> str:
     out = Path(out)
     records, failures = find_runs(results)
     runs = read_runs(records)
-    _check_name(out, runs)
+    _check_name(out, runs, failures)
     texts = page_files(out.stem, make_page(runs, failures, out.stem, {}))
     for name, text in texts.items():
         write_text(out.with_name(name), text)
@@ -60,12 +60,13 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
-def _check_name(out: Path, runs: list[Run]) -> None:
+def _check_name(out: Path, runs: list[Run], failures: list[Failure]) -> None:
     """Keep synthetic and real data apart, and the word synthetic in the name of the file."""
     if out.suffix != '.md':
         raise InputError(f'--out {out}: expected a markdown file; name it for example leaderboards/smic.md')
-    synthetic = [run for run in runs if run.synthetic]
-    real = [run for run in runs if not run.synthetic]
+    kinds = [(run, run.synthetic) for run in runs] + [(failure, failure.content['synthetic']) for failure in failures]
+    synthetic = [run for run, kind in kinds if kind is True]
+    real = [run for run, kind in kinds if kind is False]
     if synthetic and real:
         raise InputError(
             f'expected either synthetic or real data, but {synthetic[0].path} is synthetic and {real[0].path} is real; '

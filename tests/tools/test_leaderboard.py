@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mer_bench.errors import InputError
+
 TESTS = Path(__file__).parents[1]
 TOOL = TESTS.parent / 'tools' / 'leaderboard.py'
+main = runpy.run_path(str(TOOL))['main']
 write_run = runpy.run_path(str(TESTS / 'results' / 'conftest.py'))['write_run']
 
 
@@ -23,8 +26,9 @@ def test_the_table_is_printed_and_its_path_at_the_end(tmp_path):
     result = leaderboard(tmp_path / 'runs', '--out', out)
     assert (result.returncode, result.stderr) == (0, '')
     assert result.stdout.startswith(out.read_text(encoding='utf-8'))
-    assert result.stdout.splitlines()[-1] == f'written: {out} and {out.with_suffix(".csv")}'
-    assert sorted(path.name for path in out.parent.iterdir()) == ['smic.csv', 'smic.md']
+    files = out, out.with_suffix('.csv'), out.with_suffix('.tex')
+    assert result.stdout.splitlines()[-1] == 'written: {}, {} and {}'.format(*files)
+    assert sorted(out.parent.iterdir()) == sorted(files)
 
 
 def break_run(folder, fault):
@@ -50,3 +54,30 @@ def test_a_fault_is_one_sentence_and_the_old_table_stays(tmp_path, fault):
     assert (result.returncode, result.stdout, result.stderr.count('\n')) == (2, '', 1)
     assert result.stderr.startswith('error: ')
     assert out.read_text() == 'old'
+
+
+def test_runs_are_collected_shown_and_checked(tmp_path, capsys):
+    write_run(tmp_path / 'runs' / 'seed0', synthetic=True)
+    results, tables = str(tmp_path / 'results'), tmp_path / 'leaderboards'
+    assert main(['--collect', str(tmp_path / 'runs'), '--into', results]) == 0
+    assert main([results, '--out-dir', str(tables)]) == 0
+    assert capsys.readouterr().out.split()[-2:] == [str(tables / 'synthetic_smic.md'), str(tables / 'README.md')]
+    assert main([results, '--out-dir', str(tables), '--check']) == 0
+    (tables / 'synthetic_smic.md').write_text('better')
+    (tables / 'old.md').touch()
+    assert main([results, '--out-dir', str(tables), '--check']) == 1
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ['error:'] * 2
+
+
+@pytest.mark.parametrize(
+    'arguments', [['--collect', 'runs'], ['--out', 'x.md'], ['runs'], ['runs', '--out', 'x.md', '--check']]
+)
+def test_arguments_that_do_not_go_together_are_refused(arguments):
+    with pytest.raises(InputError, match='; '):
+        main(arguments)
+
+
+def test_the_tool_starts_without_torch():
+    code = f"import runpy, sys; runpy.run_path({str(TOOL)!r}); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'False\n'
