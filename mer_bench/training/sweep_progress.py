@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
@@ -88,16 +88,16 @@ class SweepProgress:
         finally:
             self.share = None
 
-    def render(self) -> Table:
-        """Return the rows around the current one, as many as the terminal has lines for."""
+    def render(self) -> Group:
+        """Return the rows around the current one, as many as the terminal has lines for, and the total."""
         current, share = self.current, self.share  # the other thread may empty them
         done = share() if share else None
-        table = Table(caption=self._caption(current, done), caption_justify='left')
+        table = Table()
         for name, justify in dict(method='left', config='left', folds='right', state='left', time='right').items():
             table.add_column(name, justify=justify, no_wrap=True)
         for runs in self._visible(current):
             table.add_row(*self._row(runs, current if current in runs else None, done))
-        return table
+        return Group(table, self._total(current, done))
 
     def _visible(self, current: PlannedRun | None) -> list[list[PlannedRun]]:
         rows = list(self.rows.values())
@@ -117,7 +117,7 @@ class SweepProgress:
         folds = f'{sum(self.done[run] for run in runs)}/{sum(len(run.folds) for run in runs) or "?"}'
         return runs[0].method, runs[0].config_name, folds, state, format_duration(seconds) if seconds >= 1 else ''
 
-    def _caption(self, current: PlannedRun | None, done: float | None) -> str:
+    def _total(self, current: PlannedRun | None, done: float | None) -> str:
         now = time.monotonic()
         rest = {run: self.rest[run] for run in self.runs if self.states[run] not in ENDED}
         if current and done and done > self.share_before:  # this run tells its own time
