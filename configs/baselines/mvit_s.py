@@ -14,4 +14,4 @@ model = dict(
         type='MViT', arch='small', pretrained=None, spatial_size=112, temporal_size=16, drop_path_rate=0.2),
     cls_head=dict(
         type='MViTHead', in_channels=768, dropout_ratio=0.5, label_smooth_eps=0.1, topk=(1,), average_clips='prob'))
-input = dict(frames=16, size=112)
+input = dict(size=112)
