@@ -34,14 +34,21 @@ class Failure:
 def find_runs(paths: list[str | Path]) -> tuple[list[Path], list[Failure]]:
     """Return the record.json files at `paths`, and the runs that did not finish.
 
-    A folder with a failure.json did not finish unless its record is complete: then the failure was an earlier try.
+    A folder with a failure.json did not finish unless its record is complete: then the failure was an earlier try. A
+    folder that holds published.csv needs no runs.
     """
+    paths = [path for path in paths if not _only_published(Path(path))]
     failed = {failure.path.parent: failure for failure in map(read_failure, _failure_files(paths))}
     records = [
         path for path in find_records(paths) if path.parent.resolve() not in failed or is_complete(read_record(path))
     ]
     finished = {path.parent.resolve() for path in records}
     return records, [failure for folder, failure in failed.items() if folder not in finished]
+
+
+def _only_published(path: Path) -> bool:
+    runs = (name for pattern in ('record.json', FAILURE) for name in path.rglob(pattern))
+    return Path(path, 'published.csv').is_file() and next(runs, None) is None
 
 
 def _failure_files(paths: list[str | Path]) -> list[Path]:

@@ -26,8 +26,15 @@ def page_name(dataset: str, protocol: str, synthetic: bool) -> str:
         return f'{SYNTHETIC}_{_slug(dataset)}'
     folds, _, scheme = protocol.partition(', ')
     scheme = scheme.partition(', ')[0]
-    named = scheme if scheme.startswith(f'{dataset}_') else f'{dataset}_{scheme}'
-    return _slug(f'{named}_{folds}')
+    return _slug(f'{_with_dataset(scheme, dataset)}_{folds}')
+
+
+def _with_dataset(scheme: str, dataset: str) -> str:
+    """Name data set and classes once: smic_3class, megc2019_flow_3class, casme2_megc2019_3class."""
+    if scheme.startswith(f'{dataset}_'):
+        return scheme
+    named, _, classes = scheme.partition('_')
+    return f'{dataset}_{classes}' if dataset.startswith(f'{named}_') else f'{dataset}_{scheme}'
 
 
 def page_of_failure(failure: Failure, runs: list[Run]) -> str | None:

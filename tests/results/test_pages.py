@@ -20,7 +20,7 @@ PUBLISHED = (
     ('arguments', 'name'),
     [
         (('megc2019', 'LOSO, megc2019_3class', False), 'megc2019_3class_loso'),
-        (('megc2019_flow', 'LOSO, megc2019_3class', False), 'megc2019_flow_megc2019_3class_loso'),
+        (('megc2019_flow', 'LOSO, megc2019_3class', False), 'megc2019_flow_3class_loso'),
         (('casme2', 'LOSO, megc2019_3class', False), 'casme2_megc2019_3class_loso'),
         (('dfme', '10 folds by subject, dfme_7class', False), 'dfme_7class_10_folds_by_subject'),
         (('cd6me', 'leave one data set out, composite_4class, action units 1 2', False),
@@ -140,3 +140,10 @@ def test_bounds_that_cannot_be_read_are_named(tmp_path, text, fault):
     (tmp_path / 'sanity_bounds.csv').write_text(text)
     with pytest.raises(InputError, match=fault):
         read_bounds(tmp_path / 'sanity_bounds.csv')
+
+
+def test_published_numbers_need_no_runs_beside_them(tmp_path):
+    (tmp_path / 'published.csv').write_text(PUBLISHED)
+    files = render_pages(make_pages([tmp_path]))
+    assert list(files) == ['published.md', 'published.tex', 'README.md']
+    assert 'No table yet' in files['README.md']
