@@ -18,7 +18,7 @@ def timm_override(name: str, size: int = SIZE) -> dict:
     transformer is built for the size of the input. A network that does not take this size gets that of its own images.
 
     Args:
-        name: ``timm_<model>``, the model being an architecture of ``timm.list_models()``.
+        name: ``timm_<model>`` or ``<model>``, an architecture of ``timm.list_models()``.
         size: Height and width of the frames.
 
     Raises:
@@ -31,7 +31,7 @@ def timm_override(name: str, size: int = SIZE) -> dict:
         if shape is not None:
             return override(model, arguments, pixels, *shape)
     raise InputError(
-        f'{name}: expected a network with one map or one row of tokens as its features, found none; '
+        f'{PREFIX}{model}: expected a network with one map or one row of tokens as its features, found none; '
         'take another model of timm'
     )
 
