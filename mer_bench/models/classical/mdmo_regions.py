@@ -1,6 +1,6 @@
 """The 36 regions of MDMO (Liu et al., TAFFC 2016) on a face that is aligned as in mer_bench.preparation.faces.
 
-The paper parts the face by its landmarks into regions of brows, temples, nose, cheeks, mouth and chin, without the eyes.
+The paper parts the face by its landmarks into regions of brows, temples, nose, cheeks, mouth and chin, not the eyes.
 A store keeps no landmarks, so these are the regions of the mean face. Which landmarks bound a region is read from a
 public re-implementation (github.com/machanic/AU_R-CNN, ROI_LANDMARK, numbers 1 to 36), made symmetric at the temples.
 """
