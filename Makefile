@@ -18,7 +18,7 @@ install: .venv/installed
 test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 TRAIN = $(BIN)/python tools/train.py configs/mer_smic.py
 REDUCED = --override configs/reduced/quarter_width.py
