@@ -94,7 +94,7 @@ def _effect_blocks(family: Family, parts: tuple[str, ...]) -> list[Block]:
     size = ' x '.join(['2'] * len(parts))
     title = f'Main effects over the {size} grid of {", ".join(parts)}'
     note = (
-        f'A main effect is the change that one ablation makes, averaged over all {2 ** (len(parts) - 1)} combinations '
+        f'A main effect is the change that one ablation makes, averaged over the {2 ** (len(parts) - 1)} combinations '
         'of the others. An interaction (a x b) is the mean change by a where b is ablated as well, less that where b '
         'is kept. Intervals are paired over subjects as above, not corrected for their number.'
     )

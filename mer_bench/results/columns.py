@@ -71,6 +71,7 @@ REPRODUCED = [
     *SCORES,
     Column('seeds', 'seeds', lambda row: str(row['seeds']), 'right'),
     Column('parameters', 'parameters', lambda row: format_count(row['parameters']), 'right'),
+    Column('input', 'input', lambda row: row['input'], formats=('md',)),
     Column('sanity', 'sanity bound', sanity_cell, formats=('md', 'csv')),
     Column('epoch_rule', 'epoch rule', lambda row: row['epoch_rule'], formats=('md',)),
     Column('source', 'source', lambda row: row['source'], formats=('md',)),

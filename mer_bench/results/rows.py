@@ -40,6 +40,7 @@ def summarise(runs: list[Run], settings: str) -> dict:
         'seed_list': ', '.join(str(run.record['seed']) for run in runs),
         'parameters': record['parameters'],
         'flops': record['flops'],
+        'input': _describe_input(record['config'].get('input')),
         'epoch_rule': record['epoch_rule'],
         'source': record['source'] + (' (synthetic data)' if runs[0].synthetic else ''),
         'config': _with_digest(record['config']),
@@ -50,6 +51,20 @@ def summarise(runs: list[Run], settings: str) -> dict:
         **{key: distinct(run.record[key] for run in runs) for key in ('commit', 'device', 'date')},
         **{key: value for name in datasets for key, value in _mean_scores(runs, name, f'{name}_').items()},
     }
+
+
+def _describe_input(view: dict | None) -> str:
+    """Return what a method takes of the store: 'u v strain, apex frame, 28 x 28'; '' where a record does not say it."""
+    if view is None:
+        return ''
+    frames, size = view.get('frames'), view.get('size')
+    parts = [
+        ' '.join(view.get('channels') or ()),
+        {None: '', 'apex': 'apex frame'}.get(frames, f'{frames} frames'),
+        f'{size} x {size}' if size else '',
+        'not normalised' if view.get('normalise') is False else '',
+    ]
+    return ', '.join(part for part in parts if part) or 'as stored'
 
 
 def _with_digest(file: dict) -> str:

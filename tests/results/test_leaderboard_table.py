@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.results import page
+from mer_bench.results.columns import Column
 from mer_bench.results.leaderboard import write_leaderboard
 
 
@@ -264,3 +266,23 @@ def test_action_units_are_pooled_averaged_and_shown_for_each_data_set_and_over_s
 def test_a_note_on_the_clips_of_a_run_stands_below_its_table(new_run, make):
     new_run('a', notes=['note: these are not the official counts'])
     assert 'Note: these are not the official counts.' in make()[0]
+
+
+def test_the_input_of_a_method_is_shown_where_records_say_it(new_run, make):
+    config = {'name': 'mer_smic', 'text': 'x', 'digest': 'c' * 64}
+    new_run('a', method='plain', config=config | {'input': {'channels': None, 'frames': None, 'size': None}})
+    view = {'channels': ['u', 'v'], 'frames': 'apex', 'size': 28, 'normalise': False}
+    new_run('b', method='small', config=config | {'input': view})
+    header, *rows = rows_of(make()[0])[:3]
+    inputs = {row[0]: row[header.index('input')] for row in rows}
+    assert inputs == {'plain': 'as stored', 'small': 'u v, apex frame, 28 x 28, not normalised'}
+
+
+def test_a_new_column_is_one_entry(new_run, make, monkeypatch):
+    new_run('a')
+    gflops = Column('gflops', 'GFLOPs', lambda row: f'{row["flops"] / 1e9:.1f}', 'right', ('md', 'csv'))
+    monkeypatch.setattr(page, 'REPRODUCED', [*page.REPRODUCED, gflops])
+    text, rows = make()
+    header, row = rows_of(text)[:2]
+    assert (header[-1], row[-1]) == ('GFLOPs', '10.0')
+    assert rows.loc[0, 'gflops'] == 10

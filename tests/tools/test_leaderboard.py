@@ -81,3 +81,15 @@ def test_the_tool_starts_without_torch():
     code = f"import runpy, sys; runpy.run_path({str(TOOL)!r}); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == 'False\n'
+
+
+def test_a_published_log_is_scored_and_shown(tmp_path, capsys):
+    (tmp_path / 'log.txt').write_text('smic s01\nclip0 0 0\nclip1 1 1\nsmic s02\nclip2 2 0\n')
+    score = runpy.run_path(str(TOOL.with_name('score.py')))['main']
+    record = ['--record', str(tmp_path / 'theirs'), '--method', 'Their net', '--url', 'https://example.org/log']
+    with pytest.raises(InputError, match='--record expects --dataset and --protocol and --classes as well'):
+        score([str(tmp_path / 'log.txt'), *record])
+    place = ['--dataset', 'smic', '--protocol', 'LOSO, smic_3class', '--classes', 'negative', 'positive', 'surprise']
+    score([str(tmp_path / 'log.txt'), *record, *place])
+    assert main([str(tmp_path / 'theirs'), '--out', str(tmp_path / 'smic.md')]) == 0
+    assert '| Their net | 0.6667 ' in capsys.readouterr().out
