@@ -14,4 +14,4 @@ model = dict(
         dict(type='StandardScaler'),
         dict(type='SVC', kernel='linear', C=1.0, break_ties=True),
     ])
-input = dict(channels=['u', 'v'])
+input = dict(channels=['u', 'v'], faces='aligned')

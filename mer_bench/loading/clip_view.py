@@ -13,7 +13,7 @@ from mer_bench.errors import InputError
 from mer_bench.preparation.settings import PICTURES
 
 FROM_UV = ('magnitude', 'angle')
-KEYS = ('channels', 'frames', 'size', 'normalise')
+KEYS = ('channels', 'frames', 'size', 'normalise', 'faces')
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def make_view(options: dict | None, info: dict, shape: Sequence[int]) -> ClipVie
     """Check the key `input` of a config against a store.
 
     Args:
-        options: channels, frames, size, normalise; what is missing or None is taken as stored.
+        options: channels, frames, size, normalise; what is missing or None is taken as stored. faces='aligned'
+            refuses clips whose faces were not aligned by landmarks.
         info: What the store says of itself.
         shape: (C, T, H, W) of its clips.
     """
@@ -77,6 +78,7 @@ def make_view(options: dict | None, info: dict, shape: Sequence[int]) -> ClipVie
         raise InputError(
             f"input.channels: expected a list of different names such as ['u', 'v'], got {channels!r}; correct it"
         )
+    check_faces(options.pop('faces', None), info)
     view = ClipView(stored, **(options | dict(channels=tuple(channels))))
     check_channels(view, info)
     check_frames(view, info, shape[1])
@@ -85,6 +87,18 @@ def make_view(options: dict | None, info: dict, shape: Sequence[int]) -> ClipVie
     if type(view.normalise) is not bool:
         raise InputError(f'input.normalise: expected True or False, got {view.normalise!r}; correct it')
     return view
+
+
+def check_faces(faces: str | None, info: dict) -> None:
+    """Refuse faces that lie anywhere, for methods whose regions are fixed places of an aligned face."""
+    if faces not in (None, 'aligned'):
+        raise InputError(f"input.faces: expected None or 'aligned', got {faces!r}; correct it")
+    found = [store.get('faces') for store in info.get('stores', [info])]
+    aligned = [isinstance(part, dict) and part.get('detector', 'none') != 'none' for part in found]
+    if faces and not all(aligned):
+        raise InputError(
+            'input.faces: this method needs faces that are aligned by landmarks; prepare the data with --faces dlib'
+        )
 
 
 def check_channels(view: ClipView, info: dict) -> None:

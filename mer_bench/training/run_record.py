@@ -62,6 +62,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
             text=method.text,
             digest=method.digest,
             folds=method.cfg.folds.to_dict(),
+            input=method.content.get('input'),
             action_units=method.cfg.action_units and list(method.cfg.action_units),
         ),
         overrides=method.overrides,

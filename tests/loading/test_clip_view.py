@@ -60,11 +60,18 @@ def test_magnitude_follows_from_u_and_v():
         (dict(size=0), SHAPE, 'a number of pixels'),
         (dict(normalise='yes'), SHAPE, 'True or False'),
         (dict(frame=3), SHAPE, "got 'frame'"),
+        (dict(faces='aligned'), SHAPE, '--faces dlib'),
     ],
 )
 def test_what_the_store_cannot_give_is_refused(options, shape, message):
     with pytest.raises(InputError, match=message):
         make_view(options, INFO, shape)
+
+
+def test_faces_are_aligned_where_a_detector_found_them():
+    assert make_view(dict(faces='aligned'), INFO | dict(faces=dict(detector='dlib')), SHAPE).channels
+    with pytest.raises(InputError, match='--faces dlib'):
+        make_view(dict(faces='aligned'), INFO | dict(faces=dict(detector='none')), SHAPE)
 
 
 def test_an_apex_is_not_taken_from_motion_between_neighbours():

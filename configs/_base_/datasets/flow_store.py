@@ -2,8 +2,9 @@
 folds = dict(type='loso')  # 'leave_one_dataset_out', or 'group_kfold' with n_splits=10: folds by subject
 action_units = None  # numbers of the action units to learn beside the emotion, such as [1, 2, 4]
 # what the network sees of a clip: channels such as ['u', 'v'] (None: all flow), frames ('apex' or how many; None: all),
-# size in pixels (None: as stored), and whether each channel is standardised on the training clips
-input = dict(channels=None, frames=None, size=None, normalise=True)
+# size in pixels (None: as stored), whether each channel is standardised on the training clips, and whether the method
+# needs 'aligned' faces (None: any)
+input = dict(channels=None, frames=None, size=None, normalise=True, faces=None)
 flow_store = dict(
     type='FlowStoreDataset',
     ann_file='annotations.csv',

@@ -1,0 +1,81 @@
+"""Every override on a tiny data set of the usual shape: the model is built, trains one step and predicts."""
+
+import argparse
+from functools import lru_cache
+
+import pandas as pd
+import pytest
+
+from mer_bench.training.experiment import open_experiment
+from mer_bench.training.loso import run_folds
+from mer_bench.training.method import load_method
+from tests.conftest import ROOT, write_prepared_data
+
+CONFIG = str(ROOT / 'configs/mer_smic.py')
+OVERRIDES = [*sorted((ROOT / 'ablations').glob('*.py')), *sorted((ROOT / 'configs/baselines').glob('*.py'))]
+# of the full model, at a quarter of its width: what is tested is the change, not the size
+NARROW = str(ROOT / 'configs/reduced/quarter_width.py')
+SHORT = {'train_cfg.max_epochs': 1, 'train_dataloader.batch_size': 2, 'test_dataloader.batch_size': 2}
+
+
+@pytest.fixture(scope='session')
+def clips_of_the_usual_shape(tmp_path_factory):
+    """Two subjects with a clip of each class; u, v, strain, grey, change; 16 frames of 112x112."""
+    return write_prepared_data(
+        tmp_path_factory.mktemp('usual') / 'smic',
+        subjects=2,
+        clip_len=16,
+        size=112,
+        emotions=('negative', 'positive', 'surprise'),
+        channels=['u', 'v', 'strain', 'grey', 'change'],
+    )
+
+
+def open_with(overrides, root, **options):
+    return open_experiment(
+        argparse.Namespace(
+            config=CONFIG,
+            override=overrides,
+            cfg_options=[f'{key}={value}' for key, value in options.items()],
+            data_root=[str(root)],
+            fold=['s01'],
+            device='cpu',
+            threads=1,
+        )
+    )
+
+
+@lru_cache
+def full_model():
+    return load_method(CONFIG).content
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('override', [*map(str, OVERRIDES), 'timm_resnet18'], ids=lambda path: path.split('/')[-1])
+def test_every_override_trains_one_step_and_predicts(override, clips_of_the_usual_shape, tmp_path):
+    if override.endswith('pretrained.py'):
+        pytest.skip('needs a file of weights')
+    narrow = [NARROW] if '/ablations/' in override else []
+    experiment = open_with([*narrow, override], clips_of_the_usual_shape, **SHORT)
+    record = run_folds(experiment, 0, tmp_path / 'run')
+    predictions = pd.read_csv(tmp_path / 'run/folds/smic_s01/predictions.csv')
+    assert record['folds']['done'] == 1
+    assert sorted(predictions['y_true']) == ['negative', 'positive', 'surprise']
+    assert predictions.filter(regex='^score_').notna().all(axis=None)
+
+
+@pytest.mark.parametrize('override', OVERRIDES, ids=lambda path: path.stem)
+def test_an_override_is_one_thing_that_changes_the_method(override):
+    method = load_method(CONFIG, [str(override)])
+    changed = {key for key, value in method.content.items() if full_model().get(key) != value}
+    if override.parent.name == 'ablations':
+        assert method.name == f'multiscale_resnet3d50+{override.stem}'
+        assert len(changed) == 1
+    else:
+        assert method.name == override.stem
+        assert 'model' in changed
+
+
+def test_the_configs_of_the_table_are_in_the_project():
+    names = {path.stem for path in OVERRIDES}
+    assert {'no_multiscale', 'no_attention', 'single_head', 'majority', 'ststnet', 'i3d_r50', 'lbp_top'} <= names
