@@ -3,15 +3,16 @@
 # flow pictures (main.m differs in 5 epochs; its log gives UF1 0.7353).
 # Published there: 28x28 pictures of u, v and strain as 8-bit levels without normalisation, Adam with learning rate
 # 5e-5, batches of 256, 800 epochs, cross-entropy without class weights, the last epoch, single precision.
-# Deviations: clips are shuffled (main.py reads them in the order of their classes); flow that is not from the published
-# pictures becomes levels by a fixed scale, one pixel of the 28x28 grid being 127.5 levels.
+# Deviations: each channel is standardised on the training clips (main.m subtracts the mean picture, main.py feeds the
+# levels as they are, under which many filters see positive values alone and start dead); clips are shuffled (main.py
+# reads them in the order of their classes).
 model = dict(
     _delete_=True,
     type='Recognizer3D',
     data_preprocessor=dict(type='FlowDataPreprocessor', flip_prob=0.0),
     backbone=dict(type='STSTNet'),
     cls_head=dict(type='FlatHead', in_channels=400))
-input = dict(channels=['u', 'v', 'strain'], frames='apex', size=28, normalise=False)
+input = dict(channels=['u', 'v', 'strain'], frames='apex', size=28)
 class_weight = None
 train_cfg = dict(max_epochs=800)
 optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-5))

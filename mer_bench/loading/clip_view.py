@@ -23,7 +23,7 @@ class ClipView:
     Attributes:
         stored: Names of the store's channels.
         channels: Names of those that the network sees, in its order.
-        frames: None for all, 'apex' for the apex frame alone, or how many, evenly taken.
+        frames: None for all, 'apex' for the apex frame alone, or how many: evenly taken, or each one repeated.
         size: Height and width of the maps, None as stored.
         normalise: Whether the data preprocessor subtracts mean and divides by the deviation of the training clips.
     """
@@ -131,17 +131,24 @@ def check_frames(view: ClipView, info: dict, length: int) -> None:
                 f"input.frames: 'apex' needs an even clip length, whose middle is the apex, found {length}; prepare "
                 'the data with an even --clip-len'
             )
-    elif view.frames is not None and (type(view.frames) is not int or view.frames < 1 or length % view.frames):
+    elif view.frames is not None and not is_fitting(view.frames, length):
         raise InputError(
-            f"input.frames: expected None, 'apex' or a divisor of the clip length {length}, got {view.frames!r}; "
-            'correct it or prepare the data with another --clip-len'
+            f"input.frames: expected None, 'apex', a divisor or a multiple of the clip length {length}, got "
+            f'{view.frames!r}; correct it or prepare the data with another --clip-len'
         )
+
+
+def is_fitting(frames: object, length: int) -> bool:
+    """Say whether so many frames can be taken evenly, or made by repeating each."""
+    return type(frames) is int and frames > 0 and (length % frames == 0 or frames % length == 0)
 
 
 def frame_indices(length: int, frames: str | int) -> list[int]:
     """Return which of `length` frames a view has: they run evenly to the offset, the apex being the middle one."""
     if frames == 'apex':
         return [max(length // 2 - 1, 0)]
+    if frames > length:
+        return [i * length // frames for i in range(frames)]
     step = length // frames
     return list(range(step - 1, length, step))
 

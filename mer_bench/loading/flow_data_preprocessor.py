@@ -96,10 +96,12 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
 
     def arrange(self, clips: torch.Tensor) -> torch.Tensor:
         """(N, 1, C, T, H, W) -> what the recogniser takes."""
-        return clips if self.layout == 'clip' else clips[:, 0].transpose(1, 2)
+        return clips if self.layout == 'clip' else clips[:, 0].transpose(1, 2).contiguous()
 
     def augment(self, clips: torch.Tensor) -> torch.Tensor:
         """Mirror and shift each clip at random; the random numbers are drawn on the CPU, equal on every device."""
+        if not self.flip_prob and not self.max_shift:
+            return clips
         flips = torch.rand(len(clips)) < self.flip_prob
         limits = self.max_shift * torch.tensor([clips.shape[-1], clips.shape[-2]])
         shifts = ((2 * torch.rand(len(clips), 2) - 1) * limits).round().int().tolist()

@@ -1,7 +1,8 @@
 """One or several prepared data sets as training sees them: clips with their classes, stores, moments of each clip."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,10 @@ def open_prepared_data(
     info = common_info({root: store.info for root, store in stores.items()})
     annotations, dropped = read_clips(roots, scheme)
     view = make_view(options, info, next(iter(stores.values())).clips.shape[1:])
-    shape, mean, square = clip_moments(annotations, view)
-    return PreparedData(tuple(stores), annotations, dropped, view, shape, info, read_digests(roots), mean, square)
+    digests = read_digests(roots)
+    places = tuple(zip(annotations['store'], annotations['row'], strict=True))
+    shape, mean, square = clip_moments(places, view, digests['store_digest'])
+    return PreparedData(tuple(stores), annotations, dropped, view, shape, info, digests, mean, square)
 
 
 def read_digests(roots: Sequence[str | Path]) -> dict:
@@ -125,17 +128,26 @@ def _joint(digests: list[str]) -> str:
     return digests[0] if len(digests) == 1 else digest_of(sorted(digests))
 
 
-def clip_moments(clips: pd.DataFrame, view: ClipView) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
-    """Return the shape of a clip, and mean and mean square of each channel of each clip, both (N, C) float64."""
+@lru_cache(maxsize=64)  # a sweep opens many methods on the same clips
+def clip_moments(
+    places: tuple[tuple[str, int], ...], view: ClipView, digest: str
+) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
+    """Return the shape of a clip, and mean and mean square of each channel of each clip, both (N, C) float64.
+
+    Args:
+        places: Store and row of each clip.
+        view: What is taken of it.
+        digest: Of the stores, so that nothing is remembered of others.
+    """
     moments = []
-    for clip in viewed_clips(clips, view):
+    for clip in viewed_clips(places, view):
         shape, values = tuple(clip.shape), clip.double().flatten(1)
         moments.append((values.mean(1), values.square().mean(1)))
     mean, square = (torch.stack(part).numpy() for part in zip(*moments, strict=True))
     return shape, mean, square
 
 
-def viewed_clips(clips: pd.DataFrame, view: ClipView) -> Iterator[torch.Tensor]:
-    """Yield each clip as the network sees it, (C, T, H, W) float32, in the order of the table."""
-    for store, row in zip(clips['store'], clips['row'], strict=True):
+def viewed_clips(places: Iterable[tuple[str, int]], view: ClipView) -> Iterator[torch.Tensor]:
+    """Yield each clip as the network sees it, (C, T, H, W) float32, in the order of `places` (store, row)."""
+    for store, row in places:
         yield view(torch.from_numpy(open_store(store).clips[row].astype(np.float32)))

@@ -21,7 +21,16 @@ class Section:
 
 def make_sections(runs: list[Run], table: str, bounds: dict[tuple[str, str], Bound]) -> list[Section]:
     """Make the sections of reproduced runs, in the order of their data; `bounds` are those of sanity_bounds.csv."""
-    return [_section(group, table, bounds) for group in group_by(runs, data_key).values()]
+    variants = [run for run in runs if is_variant(run)]
+    return [
+        _section(group, [run for run in variants if clips_key(run) == clips_key(group[0])], table, bounds)
+        for group in group_by(runs, data_key).values()
+    ]
+
+
+def is_variant(run: Run) -> bool:
+    """Say whether the run is an ablation of how the data were prepared: its clips lie in a store of their own."""
+    return run.record['config'].get('data_variant') is not None
 
 
 def group_by(runs: list[Run], key: Callable[[Run], tuple]) -> dict[tuple, list[Run]]:
@@ -34,10 +43,14 @@ def group_by(runs: list[Run], key: Callable[[Run], tuple]) -> dict[tuple, list[R
 
 def data_key(run: Run) -> tuple:
     """What two runs must share to stand in one table."""
+    return *clips_key(run), run.record['data']['store_digest']
+
+
+def clips_key(run: Run) -> tuple:
+    """What two runs must share to be compared clip by clip."""
     record = run.record
-    data = record['data']
     scheme = record['label_scheme']['digest']
-    return record['dataset'], record['protocol'], scheme, data['store_digest'], data['annotations_digest']
+    return record['dataset'], record['protocol'], scheme, record['data']['annotations_digest']
 
 
 def method_key(run: Run) -> tuple:
@@ -52,12 +65,17 @@ def methods_of(runs: list[Run]) -> list[list[Run]]:
     return [sorted(seeds, key=lambda run: run.record['seed']) for seeds in groups]
 
 
-def _section(runs: list[Run], table: str, bounds: dict[tuple[str, str], Bound]) -> Section:
-    """Rank the rows: rule `last` before the others, then UF1 descending, then the name."""
-    check_same_data(runs)
+def _section(runs: list[Run], variants: list[Run], table: str, bounds: dict[tuple[str, str], Bound]) -> Section:
+    """Rank the rows: rule `last` before the others, then UF1 descending, then the name.
+
+    `variants` are the ablations of how the same clips were prepared: compared here, ranked in a section of their own.
+    """
+    own = [run for run in runs if not is_variant(run)]
+    variants = variants if own else []
+    check_same_data([*runs, *variants])
     methods = methods_of(runs)
     rows = [summarise(seeds, settings_of(seeds[0])) for seeds in methods]
-    ablations = [(family, compare(family)) for family in find_families(methods)]
+    ablations = [(family, compare(family)) for family in find_families(methods_of([*own, *variants]))]
     _add_changes(rows, [row for _, compared in ablations for row in compared])
     for row in rows:
         row.update(judge(row, find_bound(bounds, table, row['method'])))
@@ -73,7 +91,9 @@ def _add_changes(rows: list[dict], compared: list[dict]) -> None:
     """Put the comparison with the full model into the rows, for the csv."""
     by_method = {(row['method'], row['settings_digest']): row for row in rows}
     for change in compared:
-        row = by_method[change['method'], change['settings']]
+        row = by_method.get((change['method'], change['settings']))
+        if row is None:  # of another store
+            continue
         row['compared_with'] = change['full']
         row |= {key: change[key] for key in change if key.startswith(('change', 'only_', 'mcnemar_'))}
 

@@ -5,7 +5,9 @@ from mmengine.config import Config
 from mer_bench.errors import InputError
 from mer_bench.protocols.folds import read_rule
 from mer_bench.protocols.label_schemes import LabelScheme
+from mer_bench.training.config_keys import arguments_of
 
+EMOTIONS_ALONE = 'tells emotions alone; set action_units=None, or take a network with MultiOutputHead'
 PARTS = ('data_preprocessor', 'backbone', 'cls_head')
 # read by a network's training alone
 OF_NETWORKS = (
@@ -50,6 +52,12 @@ def check_values(cfg: Config) -> None:
             f'action_units must be None or a list of different numbers, such as [1, 2, 4], got {cfg.action_units!r}; '
             'correct it'
         )
+    variant = cfg.get('data_variant')
+    if variant is not None and not (isinstance(variant, dict) and {'name', 'options'} <= {*variant}):
+        raise InputError(
+            "data_variant must be None or such as dict(name='dis', options='--flow dis', flow='dis'), got "
+            f'{variant!r}; correct it'
+        )
     if is_estimator(cfg):
         check_estimator(cfg)
         return
@@ -69,7 +77,7 @@ def check_estimator(cfg: Config) -> None:
     if not steps or not all(isinstance(step, dict) and step.get('type') for step in steps):
         raise InputError("model.steps: expected a list such as [dict(type='HOOF'), dict(type='LinearSVC')]; correct it")
     if cfg.get('action_units'):
-        raise InputError(f'action_units: {cfg.method} tells emotions alone; set action_units=None or take a network')
+        raise InputError(f'action_units: {cfg.method} {EMOTIONS_ALONE}')
     for key in OF_NETWORKS:
         cfg.pop(key, None)
     cfg.train_cfg = dict(max_epochs=1)
@@ -96,6 +104,8 @@ def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
         return
     head = cfg.model.cls_head
     sizes = dict(num_classes=len(scheme.classes))
+    if cfg.action_units and 'num_action_units' not in arguments_of(head.get('type')):
+        raise InputError(f'action_units: {cfg.method} {EMOTIONS_ALONE}')
     if cfg.action_units or 'num_action_units' in head:
         sizes['num_action_units'] = len(cfg.action_units or ())
     for key, size in sizes.items():

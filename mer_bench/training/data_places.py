@@ -17,8 +17,14 @@ def data_places(cfg: Config, given: list[str] | None) -> tuple[list[str], list[d
         cfg: `data_root`, a folder or a list of folders, and `data_source`, one for each: the name of a data set, or
             dataset, owner and prepare of data that are in no catalogue.
         given: The folders of the command line, in place of data_root.
+
+    With `data_variant`, data that were prepared otherwise, `_<name>` is appended to each folder and its options to each
+    command.
     """
     roots, sources = _as_list(given or cfg.data_root), data_sources(cfg)
+    if variant := cfg.get('data_variant'):
+        roots = [f'{str(root).rstrip("/")}_{variant["name"]}' for root in roots]
+        sources = [dict(source, prepare=f'{source["prepare"]} {variant["options"]}') for source in sources]
     if len(roots) != len(sources):
         names = ', '.join(source['dataset'] for source in sources)
         raise InputError(
@@ -70,6 +76,25 @@ def name_dataset(cfg: Config, expected: list[str], found: list[str]) -> None:
         )
     if cfg.dataset == joined_name(expected):
         cfg.dataset = joined_name(found)
+
+
+def check_variant(variant: dict | None, info: dict) -> None:
+    """Refuse data that were not prepared as `data_variant` says: its other keys stand in store.json.
+
+    Args:
+        variant: name, options, and what of the store must have which value, such as flow='dis' or apex='spotted'.
+        info: What the stores say of themselves.
+    """
+    expected = {key: value for key, value in (variant or {}).items() if key not in ('name', 'options')}
+    for store in info.get('stores', [info]):
+        for key, value in expected.items():
+            found = store.get(key)
+            found = ' and '.join(found) if isinstance(found, dict) else found
+            if found != value:
+                raise InputError(
+                    f'data_variant: expected data with {key} {value}, found {found}; prepare them with '
+                    f'{variant["options"]}'
+                )
 
 
 def _as_list(value: object) -> list:

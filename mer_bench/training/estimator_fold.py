@@ -79,7 +79,7 @@ def describe_clips(experiment: Experiment, seed: int, work_dir: Path, jobs: int)
 
 def describe(clips: pd.DataFrame, view, steps: list[BaseEstimator]) -> np.ndarray:
     """Return what the steps make of the clips; without a step the flat values."""
-    values = np.stack([clip.numpy() for clip in viewed_clips(clips, view)])
+    values = np.stack([clip.numpy() for clip in viewed_clips(zip(clips['store'], clips['row'], strict=True), view)])
     for step in steps:
         values = step.transform(values)
     return np.asarray(values, np.float32).reshape(len(values), -1)

@@ -16,7 +16,7 @@ from mer_bench.protocols.folds import Fold, make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme
 from mer_bench.training.config_keys import arguments_of
 from mer_bench.training.config_values import is_estimator
-from mer_bench.training.data_places import data_places, name_dataset
+from mer_bench.training.data_places import check_variant, data_places, name_dataset
 from mer_bench.training.device import set_device
 from mer_bench.training.method import Method, load_method, parse_options
 
@@ -65,6 +65,7 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
     roots, sources = data_places(method.cfg, args.data_root)
     options = method.cfg.get('input')
     data = open_prepared_data(roots, method.scheme, sources, options, named=bool(args.data_root))
+    check_variant(method.cfg.get('data_variant'), data.info)
     found = [info['dataset'] for info in data.info.get('stores', [data.info])]
     name_dataset(method.cfg, [source['dataset'] for source in sources], found)
     fill_channels(method.cfg, data)

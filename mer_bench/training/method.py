@@ -15,7 +15,7 @@ from mer_bench.training.data_places import data_sources, joined_name
 
 LOCATIONS = ('data_root', 'data_source')
 TIMM = 'timm_'
-WHOLE = ('folds', 'data_source')  # an override replaces them, and is not merged into them
+WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces them, and is not merged into them
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What record.json says of a run beside its scores."""
 
+import copy
 import logging
 import platform
 import shutil
@@ -63,6 +64,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
             digest=method.digest,
             folds=method.cfg.folds.to_dict(),
             input=method.content.get('input'),
+            data_variant=method.content.get('data_variant'),
             action_units=method.cfg.action_units and list(method.cfg.action_units),
         ),
         overrides=method.overrides,
@@ -103,7 +105,7 @@ def describe_protocol(method: Method) -> str:
 def build_model(cfg) -> BaseModel:
     """Build the model and read its pretrained weights once, so that what is wrong is told before the first fold."""
     try:
-        model = MODELS.build(cfg.model)
+        model = MODELS.build(copy.deepcopy(cfg.model))  # a recogniser takes keys out of a backbone of timm
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError) as error:
         raise InputError(
             f'the model of this config cannot be built: {in_one_line(error)}; correct config or override'

@@ -34,6 +34,11 @@ def test_fewer_frames_run_evenly_to_the_last_and_keep_the_apex():
     assert frame_indices(16, 'apex')[0] in frame_indices(16, 4)
 
 
+def test_more_frames_than_there_are_repeat_each():
+    assert frame_indices(1, 4) == [0, 0, 0, 0]
+    assert frame_indices(2, 4) == [0, 0, 1, 1]
+
+
 def test_a_coarser_grid_holds_means_and_motion_in_its_own_pixels():
     """2x2 blocks of 0, 1, 4, 5 have the mean 2.5; half as many pixels is half the motion."""
     view = make_view(dict(size=2, channels=['u', 'strain']), INFO, SHAPE)
@@ -55,7 +60,7 @@ def test_magnitude_follows_from_u_and_v():
         (dict(channels=['change']), SHAPE, 'prepare it with --channels u v strain grey change'),
         (dict(channels=['u', 'u']), SHAPE, 'a list of different names'),
         (dict(channels='u'), SHAPE, 'a list of different names'),
-        (dict(frames=3), SHAPE, 'a divisor of the clip length 8'),
+        (dict(frames=3), SHAPE, 'a divisor or a multiple of the clip length 8'),
         (dict(frames='apex'), (4, 5, 4, 4), 'an even clip length'),
         (dict(size=0), SHAPE, 'a number of pixels'),
         (dict(normalise='yes'), SHAPE, 'True or False'),

@@ -49,7 +49,7 @@ def test_a_composite_of_other_data_sets_is_refused(tmp_path):
 
 def test_the_backbone_cannot_have_other_channels_than_the_data(prepared_data, tiny_override):
     options = ['model.backbone.in_channels=2']
-    with pytest.raises(InputError, match=r'in_channels is 2, but the prepared data have 3 channels \(u, v, strain\)'):
+    with pytest.raises(InputError, match=r'in_channels is 2, but the clips have 3 channels \(u, v, strain\)'):
         experiment_on(prepared_data, override=[str(tiny_override)], cfg_options=options)
 
 

@@ -5,6 +5,7 @@ action_units = None  # numbers of the action units to learn beside the emotion, 
 # size in pixels (None: as stored), whether each channel is standardised on the training clips, and whether the method
 # needs 'aligned' faces (None: any)
 input = dict(channels=None, frames=None, size=None, normalise=True, faces=None)
+data_variant = None  # the same clips prepared otherwise, in folders with this name behind theirs: ablations/flow_dis.py
 flow_store = dict(
     type='FlowStoreDataset',
     ann_file='annotations.csv',

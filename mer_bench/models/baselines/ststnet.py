@@ -20,18 +20,10 @@ class STSTNet(nn.Module):
     Args:
         filters: Filters of each stream.
         dropout_ratio: Dropout at the end of each stream.
-        picture_levels: Take u and v as level / 127.5 - 1 and strain as level / 255 of an 8-bit picture, which is what
-            the authors' program reads, and turn them into levels first. Flow in pixels gets the same scale: no motion
-            is level 127.5, a pixel is 127.5 levels.
     """
 
-    def __init__(
-        self, filters: Sequence[int] = (3, 5, 8), dropout_ratio: float = 0.5, picture_levels: bool = True
-    ) -> None:
+    def __init__(self, filters: Sequence[int] = (3, 5, 8), dropout_ratio: float = 0.5) -> None:
         super().__init__()
-        self.picture_levels = picture_levels
-        self.register_buffer('scale', torch.tensor([127.5, 127.5, 255.0]).view(3, 1, 1), persistent=False)
-        self.register_buffer('middle', torch.tensor([127.5, 127.5, 0.0]).view(3, 1, 1), persistent=False)
         self.streams = nn.ModuleList(self._stream(width, dropout_ratio) for width in filters)
         self.pool = nn.AvgPool2d(2)
 
@@ -48,6 +40,4 @@ class STSTNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (N, 3, 1, H, W), the channels u, v and strain. Out: (N, 16, H', W'), 5x5 from 28x28."""
         x = rearrange(x, 'n c 1 h w -> n c h w')
-        if self.picture_levels:
-            x = x * self.scale + self.middle
         return self.pool(torch.cat([stream(x) for stream in self.streams], dim=1))

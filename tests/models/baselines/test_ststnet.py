@@ -28,18 +28,8 @@ def test_a_picture_of_28_pixels_gives_16_maps_of_5():
     assert STSTNet()(torch.zeros(2, 3, 1, 28, 28)).shape == (2, 16, 5, 5)
 
 
-def test_streams_see_the_levels_of_the_published_pictures():
-    seen = []
-    net = STSTNet().eval()
-    net.streams[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
-    levels = torch.randint(0, 256, (2, 3, 28, 28)).float()
-    stored = torch.cat([levels[:, :2] / 127.5 - 1, levels[:, 2:] / 255], dim=1)  # as tools/prepare.py flow-images
-    net(stored.half().float()[:, :, None])
-    assert (seen[0] - levels).abs().max() < 0.1
-
-
 def test_a_stream_is_convolution_relu_norm_pool_in_this_order():
-    net = STSTNet(picture_levels=False).eval()
+    net = STSTNet().eval()
     stream = net.streams[1]
     stream[2].running_mean.fill_(0.5)
     x = torch.randn(1, 3, 28, 28)

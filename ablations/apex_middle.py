@@ -1,0 +1,1 @@
+data_variant = dict(name='apex_middle', options='--apex middle', apex='middle')

@@ -1,0 +1,1 @@
+data_variant = dict(name='apex_spotted', options='--apex spotted', apex='spotted')

@@ -1,0 +1,1 @@
+data_variant = dict(name='flow_farneback', options='--flow farneback', flow='farneback')
