@@ -1,10 +1,12 @@
 # make demo: synthetic data, four methods, a leaderboard.  make test: all checks.  make install: only the environment.
+# make synthetic-leaderboard: every method in a reduced size on synthetic data, as in leaderboards/synthetic_smic.md.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 DEMO ?= demo
+SWEEP ?= sweep
 
-.PHONY: demo test install clean
+.PHONY: demo test install clean synthetic-leaderboard
 
 install: .venv/installed
 
@@ -16,6 +18,7 @@ install: .venv/installed
 	touch $@
 
 test: install
+	$(BIN)/python tools/leaderboard.py --check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
@@ -41,5 +44,24 @@ demo: install
 	@echo '== leaderboard'
 	@$(BIN)/python tools/leaderboard.py $(DEMO)/runs --out $(DEMO)/leaderboards/synthetic_smic.md
 
+# each sweep adds to the same runs; networks of video get small clips, so that two cores need about an hour in all
+SWEEP_ALL = $(BIN)/python tools/sweep.py --configs configs/mer_smic.py --data-root $(SWEEP)/smic --work-dir $(SWEEP)/runs
+B = configs/baselines
+R = configs/reduced
+ANY_SIZE = majority class_prior logistic_regression linear_svm one_hidden_layer lbp_top lbp_sip hog3d hoof bi_woof mdmo \
+	off_apexnet ststnet dual_inception rcn_a rcn_s rcn_w rcn_f
+VIDEO = i3d_r50 slowonly_r50 r2plus1d_r34 x3d_s slowfast_r50 csn_r50 mvit_s swin3d_t uniformer_s tsn_r50
+LARGE = capsulenet mmnet skd_tstsan
+
+synthetic-leaderboard: install
+	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(SWEEP)/raw --clips 6
+	@$(BIN)/python tools/prepare.py smic --raw $(SWEEP)/raw --out $(SWEEP)/smic --faces dlib --channels u v strain grey change
+	-@$(SWEEP_ALL) --grid $(addprefix ablations/,no_multiscale.py no_attention.py single_head.py) --with $R/quarter_width.py $R/small_input.py
+	-@$(SWEEP_ALL) --no-full --overrides $(ANY_SIZE:%=$B/%.py) $B/htnet.py+$R/narrow_htnet.py
+	-@$(SWEEP_ALL) --no-full --overrides $(VIDEO:%=$B/%.py+$R/small_clips.py) timm_resnet18+$R/small_clips.py \
+		$B/c3d.py+$R/small_clips_c3d.py $B/tsm_r50.py+$R/small_clips_tsm.py $(LARGE:%=$B/%.py+$R/few_epochs.py)
+	@$(BIN)/python tools/leaderboard.py --collect $(SWEEP)/runs --into results/synthetic_smic
+	@$(BIN)/python tools/leaderboard.py
+
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv $(DEMO) $(SWEEP)

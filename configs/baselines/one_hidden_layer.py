@@ -5,7 +5,7 @@ size, hidden = 14, 256
 model = dict(
     _delete_=True,
     type='Recognizer3D',
-    data_preprocessor=dict(type='FlowDataPreprocessor', flip_prob=0.0),
+    data_preprocessor=dict(type='FlowDataPreprocessor', flip_prob=0.5),
     backbone=dict(type='OneHiddenLayer', in_features=2 * size * size, hidden=hidden),
     cls_head=dict(type='FlatHead', in_channels=hidden, dropout_ratio=0.5))
 input = dict(channels=['u', 'v'], frames='apex', size=size)

@@ -28,7 +28,16 @@ def clips_of_the_usual_shape(tmp_path_factory):
         size=112,
         emotions=('negative', 'positive', 'surprise'),
         channels=['u', 'v', 'strain', 'grey', 'change'],
+        faces=dict(detector='dlib'),
     )
+
+
+def prepare_variant(override, root):
+    """Write the store that an ablation of the preparation asks for, beside the usual one."""
+    variant = load_method(CONFIG, [override]).cfg.get('data_variant')
+    if variant:
+        described = {'flow': variant.get('flow', 'tvl1'), 'apex': {variant.get('apex', 'annotated'): 6}}
+        write_prepared_data(root.with_name(f'{root.name}_{variant["name"]}'), subjects=2, **described)
 
 
 def open_with(overrides, root, **options):
@@ -55,6 +64,7 @@ def full_model():
 def test_every_override_trains_one_step_and_predicts(override, clips_of_the_usual_shape, tmp_path):
     if override.endswith('pretrained.py'):
         pytest.skip('needs a file of weights')
+    prepare_variant(override, clips_of_the_usual_shape)
     narrow = [NARROW] if '/ablations/' in override else []
     experiment = open_with([*narrow, override], clips_of_the_usual_shape, **SHORT)
     record = run_folds(experiment, 0, tmp_path / 'run')
