@@ -51,7 +51,7 @@ R = configs/reduced
 ANY_SIZE = majority class_prior logistic_regression linear_svm one_hidden_layer lbp_top lbp_sip hog3d hoof bi_woof mdmo \
 	off_apexnet ststnet dual_inception rcn_a rcn_s rcn_w rcn_f
 VIDEO = i3d_r50 slowonly_r50 r2plus1d_r34 x3d_s slowfast_r50 csn_r50 mvit_s swin3d_t uniformer_s tsn_r50
-LARGE = capsulenet mmnet skd_tstsan
+LARGE = capsulenet mmnet
 
 synthetic-leaderboard: install
 	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(SWEEP)/raw --clips 6

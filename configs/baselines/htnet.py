@@ -20,3 +20,4 @@ train_dataloader = dict(batch_size=256)
 train_cfg = dict(max_epochs=800)
 optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-5))
 param_scheduler = []
+amp = False

@@ -2,8 +2,8 @@
 # https://arxiv.org/abs/1805.08699).
 # Published: onset-apex flow, u and v as 28x28, a stream each; convolutions 5x5 with 6 and 16 filters that keep the
 # size, each with a 2x2 max-pool; two layers of 1024 on both streams. The authors publish no program.
-# Choices, where no program tells: ReLU after each convolution and layer; dropout 0.5 after the layers of 1024, as in
-# the re-implementation ECNU-Cross-Innovation-Lab/PRICAI2021-Off-TANet; the schedule of STSTNet, which the same group
+# 2.66 M parameters, as that re-implementation says too: ECNU-Cross-Innovation-Lab/PRICAI2021-Off-TANet. Choices, where
+# no program tells: ReLU after each convolution (not there) and layer; dropout 0.5 after the layers of 1024, as there; the schedule of STSTNet, which the same group
 # published with its program for the same pictures (christy1206/STSTNet): Adam with learning rate 5e-5, batches of 256,
 # 800 epochs, cross-entropy without class weights, single precision. Each channel is standardised on the training
 # clips.

@@ -71,7 +71,10 @@ class AFF(nn.Module):
 
 
 class IterativeAFF(AFF):
-    """iAFF (equation 4): the first integration of the two maps is an attentional fusion itself."""
+    """iAFF (equation 4): the first integration of the two maps is an attentional fusion itself.
+
+    Both steps have AFF's factor 2, which the authors' iAFF has not, so that only the attention changes here.
+    """
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__(channels, reduction)
