@@ -20,5 +20,5 @@ model = dict(
         init_std=0.005),
     cls_head=dict(
         type='I3DHead', in_channels=4096, spatial_type=None, dropout_ratio=0.5, topk=(1,), average_clips='prob'))
-input = dict(channels=['u', 'v', 'strain'], frames=16, size=112)
+input = dict(channels=['u', 'v', 'strain'], frames=16, repeat=True, size=112)
 optim_wrapper = dict(optimizer=dict(lr=1e-4))

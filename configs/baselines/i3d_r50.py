@@ -21,4 +21,4 @@ model = dict(
         zero_init_residual=False),
     cls_head=dict(
         type='I3DHead', in_channels=2048, spatial_type='avg', dropout_ratio=0.5, topk=(1,), average_clips='prob'))
-input = dict(frames=16, size=112)
+input = dict(frames=16, repeat=True, size=112)

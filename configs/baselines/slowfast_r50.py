@@ -45,4 +45,4 @@ model = dict(
         dropout_ratio=0.5,
         topk=(1,),
         average_clips='prob'))
-input = dict(channels=['u', 'v', 'strain'], frames=16, size=112)
+input = dict(channels=['u', 'v', 'strain'], frames=16, repeat=True, size=112)

@@ -27,4 +27,4 @@ model = dict(
         is_shift=True,
         topk=(1,),
         average_clips='prob'))
-input = dict(frames=16, size=112)
+input = dict(frames=16, repeat=True, size=112)

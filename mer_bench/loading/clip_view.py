@@ -13,7 +13,7 @@ from mer_bench.errors import InputError
 from mer_bench.preparation.settings import PICTURES
 
 FROM_UV = ('magnitude', 'angle')
-KEYS = ('channels', 'frames', 'size', 'normalise', 'faces')
+KEYS = ('channels', 'frames', 'repeat', 'size', 'normalise', 'faces')
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class ClipView:
     Attributes:
         stored: Names of the store's channels.
         channels: Names of those that the network sees, in its order.
-        frames: None for all, 'apex' for the apex frame alone, or how many: evenly taken, or each one repeated.
+        frames: None for all, 'apex' for the apex frame alone, or how many, evenly taken.
+        repeat: Whether to take each frame several times where `frames` is more than the clip has.
         size: Height and width of the maps, None as stored.
         normalise: Whether the data preprocessor subtracts mean and divides by the deviation of the training clips.
     """
@@ -31,6 +32,7 @@ class ClipView:
     stored: tuple[str, ...]
     channels: tuple[str, ...]
     frames: str | int | None = None
+    repeat: bool = False
     size: int | None = None
     normalise: bool = True
 
@@ -55,8 +57,8 @@ class ClipView:
     @property
     def options(self) -> dict:
         """The arguments of LoadFlowClip; none where the view is the clip as it is stored."""
-        channels = None if self.channels == self.stored else list(self.channels)
-        given = dict(channels=channels, frames=self.frames, size=self.size)
+        channels = None if self.channels == flow_channels(self.stored) else list(self.channels)
+        given = dict(channels=channels, frames=self.frames, repeat=self.repeat or None, size=self.size)
         return {key: value for key, value in given.items() if value is not None}
 
 
@@ -64,7 +66,7 @@ def make_view(options: dict | None, info: dict, shape: Sequence[int]) -> ClipVie
     """Check the key `input` of a config against a store.
 
     Args:
-        options: channels, frames, size, normalise; what is missing or None is taken as stored. faces='aligned'
+        options: channels, frames, repeat, size, normalise; what is missing or None is taken as stored. faces='aligned'
             refuses clips whose faces were not aligned by landmarks.
         info: What the store says of itself.
         shape: (C, T, H, W) of its clips.
@@ -73,7 +75,9 @@ def make_view(options: dict | None, info: dict, shape: Sequence[int]) -> ClipVie
     if unknown := [key for key in options if key not in KEYS]:
         raise InputError(f'input: expected some of the keys {", ".join(KEYS)}, got {unknown[0]!r}; correct it')
     stored = tuple(info.get('channels', ('u', 'v', 'strain')))
-    channels = options.get('channels', [name for name in stored if name not in PICTURES])
+    channels = options.get('channels', flow_channels(stored))
+    if not channels and 'channels' not in options:
+        raise InputError(f'input.channels: the store holds no flow, but {", ".join(stored)}; name what is to be seen')
     if not isinstance(channels, (list, tuple)) or not channels or len({*channels}) < len(channels):
         raise InputError(
             f"input.channels: expected a list of different names such as ['u', 'v'], got {channels!r}; correct it"
@@ -84,9 +88,15 @@ def make_view(options: dict | None, info: dict, shape: Sequence[int]) -> ClipVie
     check_frames(view, info, shape[1])
     if view.size is not None and (type(view.size) is not int or view.size < 1):
         raise InputError(f'input.size: expected None or a number of pixels, got {view.size!r}; correct it')
-    if type(view.normalise) is not bool:
-        raise InputError(f'input.normalise: expected True or False, got {view.normalise!r}; correct it')
+    for key in ('normalise', 'repeat'):
+        if type(getattr(view, key)) is not bool:
+            raise InputError(f'input.{key}: expected True or False, got {getattr(view, key)!r}; correct it')
     return view
+
+
+def flow_channels(stored: Sequence[str]) -> tuple[str, ...]:
+    """Return the channels that are no pictures."""
+    return tuple(name for name in stored if name not in PICTURES)
 
 
 def check_faces(faces: str | None, info: dict) -> None:
@@ -97,7 +107,7 @@ def check_faces(faces: str | None, info: dict) -> None:
     aligned = [isinstance(part, dict) and part.get('detector', 'none') != 'none' for part in found]
     if faces and not all(aligned):
         raise InputError(
-            'input.faces: this method needs faces that are aligned by landmarks; prepare the data with --faces dlib'
+            f'input.faces: this method needs faces that are aligned by landmarks; {remedy(info, "--faces dlib")}'
         )
 
 
@@ -106,14 +116,14 @@ def check_channels(view: ClipView, info: dict) -> None:
     for name in view.channels:
         if not {*needed(view.stored, [name])} <= {*view.stored}:
             wanted = ' '.join(dict.fromkeys([*view.stored, name]))
-            remedy = (
-                f'prepare it with --channels {wanted}'
-                if info.get('flow') != 'published_pictures'
-                else 'this method needs the frames of a data set, which pictures of flow do not hold'
-            )
+            datasets = ', '.join(store['dataset'] for store in info.get('stores', [info]))
             raise InputError(
-                f'input.channels: expected {name!r} in the store of {info["dataset"]}, found '
-                f'{", ".join(view.stored)}; {remedy}'
+                f'input.channels: expected {name!r} in the store of {datasets}, found {", ".join(view.stored)}; '
+                f'{remedy(info, f"--channels {wanted}")}'
+            )
+        if name == 'angle' and not {'u', 'v'} <= {*view.channels} and 'magnitude' not in view.channels:
+            raise InputError(
+                "input.channels: 'angle' says nothing where nothing moves; name 'magnitude' too, or both 'u' and 'v'"
             )
         if name == 'angle' and view.size is not None and not {'u', 'v'} <= {*view.stored}:
             raise InputError("input.size: an 'angle' without u and v cannot be resized; prepare u and v as well")
@@ -131,16 +141,24 @@ def check_frames(view: ClipView, info: dict, length: int) -> None:
                 f"input.frames: 'apex' needs an even clip length, whose middle is the apex, found {length}; prepare "
                 'the data with an even --clip-len'
             )
-    elif view.frames is not None and not is_fitting(view.frames, length):
+    elif view.frames is not None and not is_fitting(view, length):
         raise InputError(
-            f"input.frames: expected None, 'apex', a divisor or a multiple of the clip length {length}, got "
-            f'{view.frames!r}; correct it or prepare the data with another --clip-len'
+            f"input.frames: expected None, 'apex' or a divisor of the clip length {length}, got {view.frames!r}; "
+            'correct it or prepare the data with another --clip-len'
         )
 
 
-def is_fitting(frames: object, length: int) -> bool:
+def is_fitting(view: ClipView, length: int) -> bool:
     """Say whether so many frames can be taken evenly, or made by repeating each."""
-    return type(frames) is int and frames > 0 and (length % frames == 0 or frames % length == 0)
+    frames = view.frames
+    return type(frames) is int and frames > 0 and (length % frames == 0 or (view.repeat and frames % length == 0))
+
+
+def remedy(info: dict, options: str) -> str:
+    """Say what a user can do about a store that lacks what a method needs."""
+    if info.get('flow') == 'published_pictures':
+        return 'it needs the frames of a data set, which pictures of flow do not hold'
+    return f'prepare the data with {options}'
 
 
 def frame_indices(length: int, frames: str | int) -> list[int]:

@@ -94,13 +94,17 @@ class LoadFlowClip(BaseTransform):
     """Read one clip of the store: adds `imgs`, a (1, C, T, H, W) float32 tensor (one crop), and `img_shape`.
 
     Args:
-        channels, frames, size: What is taken of a clip, see :class:`ClipView`; None: as stored, without pictures.
+        channels, frames, repeat, size: What is taken of a clip, see :class:`ClipView`; None: all flow as stored.
     """
 
     def __init__(
-        self, channels: Sequence[str] | None = None, frames: str | int | None = None, size: int | None = None
+        self,
+        channels: Sequence[str] | None = None,
+        frames: str | int | None = None,
+        repeat: bool = False,
+        size: int | None = None,
     ) -> None:
-        self.options = dict(channels=channels, frames=frames, size=size)
+        self.options = dict(channels=channels, frames=frames, repeat=repeat, size=size)
         self.views: dict[str, ClipView] = {}
 
     def transform(self, results: dict) -> dict:

@@ -46,6 +46,8 @@ def check_keys(base: dict | list, change: dict, where: str, path: str = '') -> N
                 if near
                 else f'{where}: unknown config key {dotted}; {hint}'
             )
+        if not path and isinstance(base.get(key), dict) and not isinstance(value, dict) and key != 'custom_hooks':
+            raise InputError(f'{where}: expected {key}=dict(...), got {value!r}; correct it')
         below = base[int(key)] if isinstance(base, list) else base.get(key)
         if isinstance(value, dict) and isinstance(below, (dict, list)):
             check_keys(below, value, where, f'{dotted}.')

@@ -13,7 +13,7 @@ from rich.progress import track
 from sklearn.base import BaseEstimator
 
 from mer_bench.errors import InputError
-from mer_bench.files import digest_of, write_atomically
+from mer_bench.files import write_atomically
 from mer_bench.loading.prepared_data import viewed_clips
 from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
 from mer_bench.processes import follow_parent
@@ -21,6 +21,7 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.prediction_table import write_predictions
 
+FEATURES = '.features.npy'  # of all clips, while folds are missing
 CHUNK = 16  # clips that one worker describes at a time
 
 
@@ -31,7 +32,7 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
         n_train, n_test, train_seconds and test_seconds.
     """
     clips, classes = experiment.data.annotations, experiment.method.cfg.classes
-    features = np.load(features_file(experiment, work_dir), mmap_mode='r')
+    features = np.load(work_dir / FEATURES, mmap_mode='r')
     train, test = (clips['subject'].isin(part).to_numpy() for part in (fold.train_subjects, fold.test_subjects))
     _, model = split_steps(build_steps(experiment.method.cfg.model.steps, seed))
     start = time.perf_counter()
@@ -57,11 +58,11 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     return dict(n_train=int(train.sum()), n_test=int(test.sum()), **seconds)
 
 
-def describe_clips(experiment: Experiment, seed: int, work_dir: Path, jobs: int) -> None:
-    """Compute what the leading steps make of every clip; they learn nothing, so all folds share it."""
-    path = features_file(experiment, work_dir)
-    if path.exists():
-        return
+def describe_clips(experiment: Experiment, seed: int, work_dir: Path, jobs: int, quiet: bool) -> None:
+    """Compute what the leading steps make of every clip; they learn nothing, so all folds share it.
+
+    A later attempt computes it anew: the code of a step may have been mended.
+    """
     steps, _ = split_steps(build_steps(experiment.method.cfg.model.steps, seed))
     clips, view = experiment.data.annotations, experiment.data.view
     chunks = [clips.iloc[i : i + CHUNK] for i in range(0, len(clips), CHUNK)]
@@ -69,11 +70,13 @@ def describe_clips(experiment: Experiment, seed: int, work_dir: Path, jobs: int)
         n_jobs=min(jobs, len(chunks)), return_as='generator', initializer=follow_parent, initargs=(os.getpid(),)
     )
     described = parallel(joblib.delayed(describe)(chunk, view, steps) for chunk in chunks)
-    shown = track(described, 'describing clips', len(chunks), console=Console(stderr=True), transient=True)
+    shown = track(
+        described, 'describing clips', len(chunks), console=Console(stderr=True), transient=True, disable=quiet
+    )
     features = np.concatenate(list(shown))
     if not np.isfinite(features).all():
         raise InputError(f'{experiment.method.name}: the features of some clips are not numbers; correct the method')
-    with write_atomically(path) as temporary, open(temporary, 'wb') as file:
+    with write_atomically(work_dir / FEATURES) as temporary, open(temporary, 'wb') as file:
         np.save(file, features)
 
 
@@ -83,8 +86,3 @@ def describe(clips: pd.DataFrame, view, steps: list[BaseEstimator]) -> np.ndarra
     for step in steps:
         values = step.transform(values)
     return np.asarray(values, np.float32).reshape(len(values), -1)
-
-
-def features_file(experiment: Experiment, work_dir: Path) -> Path:
-    """Where the features lie while folds are missing; named after all that they depend on."""
-    return work_dir / f'.features-{digest_of([experiment.method.digest, experiment.data.digests])[:12]}.npy'

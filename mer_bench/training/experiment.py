@@ -11,6 +11,7 @@ from mmengine.utils import import_modules_from_strings
 
 from mer_bench.errors import InputError
 from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, read_digests
+from mer_bench.models.classical.pipeline import build_steps
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme
@@ -69,6 +70,8 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
     found = [info['dataset'] for info in data.info.get('stores', [data.info])]
     name_dataset(method.cfg, [source['dataset'] for source in sources], found)
     fill_channels(method.cfg, data)
+    if method.is_estimator:
+        build_steps(method.cfg.model.steps, seed=0)  # so that what is wrong with them is told before the first fold
     check_action_units(method.cfg, data)
     folds = make_folds(data.annotations, method.cfg.folds)
     experiment = Experiment(method, data, folds, select_folds(folds, args.fold), device, args.threads)

@@ -33,8 +33,8 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     ):
         loader.dataset.update(shared, subjects=list(subjects))
         loader.dataset.pipeline[0].update(data.view.options)
-    checkpoint = cfg.default_hooks.checkpoint
-    checkpoint.interval = max(checkpoint.interval, cfg.train_cfg.max_epochs // CHECKPOINTS)
+    if checkpoint := cfg.default_hooks.get('checkpoint'):
+        checkpoint.interval = max(checkpoint.interval, cfg.train_cfg.max_epochs // CHECKPOINTS)
     drop_a_lone_clip(cfg, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
     if data.view.normalise:
         mean, std = data.normalisation(fold.train_subjects)

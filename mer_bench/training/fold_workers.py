@@ -75,8 +75,8 @@ def run_missing(
                     )
     except TerminatedWorkerError as error:
         raise InputError(
-            'the system ended a training process, mostly for want of memory; '
-            f'run the same command again with fewer --jobs than {jobs}, finished folds stay'
+            'the system ended a training process, mostly for want of memory; finished folds stay: run the same command '
+            + (f'again with fewer --jobs than {jobs}' if jobs > 1 else 'again with more free memory')
         ) from error
 
 

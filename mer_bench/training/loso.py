@@ -11,7 +11,7 @@ from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.files import locked, write_atomically
 from mer_bench.results.record import write_record
-from mer_bench.training.estimator_fold import describe_clips, features_file
+from mer_bench.training.estimator_fold import FEATURES, describe_clips
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder, read_result
 from mer_bench.training.fold_workers import run_missing
@@ -50,12 +50,13 @@ def run_folds(
         write_scheme(experiment.method.scheme, experiment.data, work_dir)
         with write_atomically(work_dir / 'dropped.csv') as temporary:
             experiment.data.dropped.to_csv(temporary, index=False)
-        if experiment.method.is_estimator and not all(
-            finished_folder(work_dir, fold).exists() for fold in experiment.chosen
-        ):
-            describe_clips(experiment, seed, work_dir, jobs)
-        run_missing(experiment, seed, work_dir, jobs, save_checkpoints, **options)
-        features_file(experiment, work_dir).unlink(missing_ok=True)
+        missing = [fold for fold in experiment.chosen if not finished_folder(work_dir, fold).exists()]
+        try:
+            if missing and experiment.method.is_estimator:
+                describe_clips(experiment, seed, work_dir, jobs, quiet='show' in options)
+            run_missing(experiment, seed, work_dir, jobs, save_checkpoints, **options)
+        finally:
+            (work_dir / FEATURES).unlink(missing_ok=True)
         return update_record(work_dir, record, experiment)
 
 

@@ -64,7 +64,11 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     names = [cfg.method]
     for word in overrides:
         note, change = read_override(word)
-        replaces = change.get('model', {}).get('_delete_', False)  # before merging takes it out
+        replaces = replaces_model(change)  # asked before merging takes it out
+        if replaces and notes:
+            raise InputError(
+                f'{word} replaces the model, what comes before it would be lost or go unnamed; name this override first'
+            )
         _merge(cfg, change, word)
         notes.append(note)
         if replaces:  # another network: its file alone names the method
@@ -103,6 +107,12 @@ def read_override(word: str) -> tuple[dict, dict]:
     return _note(Path(word).stem, Path(word).read_text(encoding='utf-8')), change
 
 
+def replaces_model(change: dict) -> bool:
+    """Say whether an override puts another model in the place of the config's."""
+    model = change.get('model')
+    return isinstance(model, dict) and bool(model.get('_delete_'))
+
+
 def read_config(path: str) -> Config:
     """Read a config file; what is wrong with it is told in one sentence."""
     if not Path(path).is_file():
@@ -130,12 +140,18 @@ def _merge(cfg: Config, change: dict, where: str) -> None:
     before = cfg.to_dict()
     whole = {key: change[key] for key in WHOLE if key in change}
     change = {key: value for key, value in change.items() if key not in WHOLE}
+    if whole.get('data_variant') and before.get('data_variant'):
+        raise InputError(
+            f'{where}: expected one way to prepare the data, got a second beside {before["data_variant"]["name"]}; '
+            'leave one out'
+        )
     check_keys(before, change, where)
     try:
         cfg.merge_from_dict(change)
     except TypeError as error:
         raise InputError(f'{where} sets a key below a plain value: {error}; correct it') from error
-    cfg.update(whole)
+    for key, value in whole.items():  # Config.update would merge them
+        cfg[key] = value
     if 'folds' in whole:
         cfg.folds = fold_rule(_with_type(whole['folds'], before['folds']['type']))
     if cfg.to_dict() == before:

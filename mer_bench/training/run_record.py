@@ -24,7 +24,6 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_file
 from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
 from mer_bench.models.backbones.pretrained import load_pretrained, read_weights
-from mer_bench.models.classical.pipeline import build_steps
 from mer_bench.models.complexity import complexity
 from mer_bench.protocols.folds import fold_title
 from mer_bench.results.record import SCHEMA_VERSION
@@ -51,10 +50,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips = data.annotations
     info = data.info
-    if method.is_estimator:
-        parameters, flops = build_estimator(method, seed)
-    else:
-        parameters, flops = measure(build_model(method.cfg), data.shape)
+    parameters, flops = (None, None) if method.is_estimator else measure(build_model(method.cfg), data.shape)
     return dict(
         schema_version=SCHEMA_VERSION,
         method=method.name,
@@ -68,7 +64,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
             action_units=method.cfg.action_units and list(method.cfg.action_units),
         ),
         overrides=method.overrides,
-        pretrained=_pretrained(method.cfg),
+        pretrained=describe_pretrained(method.cfg),
         protocol=describe_protocol(method),
         label_scheme=dict(name=method.scheme.name, digest=method.scheme.digest),
         dataset=method.cfg.dataset,
@@ -117,12 +113,6 @@ def build_model(cfg) -> BaseModel:
     return model
 
 
-def build_estimator(method: Method, seed: int) -> tuple[None, None]:
-    """Build a method of scikit-learn once, so that what is wrong is told before the first fold; it counts nothing."""
-    build_steps(method.cfg.model.steps, seed)
-    return None, None
-
-
 def measure(model: BaseModel, shape: tuple[int, ...]) -> tuple[int, int]:
     """Return parameters and FLOPs; the first forward pass also tells whether the parts fit together."""
     try:
@@ -139,7 +129,7 @@ def in_one_line(error: Exception) -> str:
     return ' '.join(str(error).split())
 
 
-def _pretrained(cfg) -> dict | None:
+def describe_pretrained(cfg) -> dict | None:
     """Name and digest of the weights that a training starts from: another file of the same name is another method."""
     path = cfg.get('load_from') or cfg.model.get('backbone', {}).get('pretrained')
     if not path or not Path(path).is_file():
@@ -154,10 +144,10 @@ def circumstances(experiment: Experiment) -> dict:
 
 def describe_device(experiment: Experiment) -> str:
     """Name the device with the threads or the precision of a training: they decide the last digits."""
-    if experiment.device == 'cpu':
-        return f'cpu, {experiment.threads} thread{"s" * (experiment.threads > 1)} a training'
     if experiment.method.is_estimator:
         return 'cpu'
+    if experiment.device == 'cpu':
+        return f'cpu, {experiment.threads} thread{"s" * (experiment.threads > 1)} a training'
     precision = 'mixed precision' if uses_amp(experiment.method.cfg, experiment.device) else 'fp32'
     return f'{torch.cuda.get_device_name()}, {precision}'
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mer_bench.errors import InputError
+from mer_bench.files import digest_of
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment, open_experiment
-from mer_bench.training.method import load_method, read_config, read_override
-from mer_bench.training.run_record import describe_protocol
+from mer_bench.training.method import load_method, read_config, read_override, replaces_model
+from mer_bench.training.run_record import describe_pretrained, describe_protocol
 from mer_bench.training.sweep_words import Overrides
 
 
@@ -30,6 +31,7 @@ class PlannedRun:
         folds: Each fold with the number of its training clips.
         max_epochs: Of a fold.
         settings: What the numbers of a run depend on, beside the seed; as in record.json.
+        sameness: Digest of the settings with what the method really sees of a clip: equal for equal methods.
         fault: Why the method cannot be opened, if so.
     """
 
@@ -45,6 +47,7 @@ class PlannedRun:
     folds: tuple[tuple[Fold, int], ...] = ()
     max_epochs: int = 1
     settings: dict | None = None
+    sameness: str | None = None
     fault: str | None = None
 
     @property
@@ -93,10 +96,10 @@ def open_run(config: str, overrides: Overrides, base: Path, args: argparse.Names
     planned = PlannedRun(config, overrides, tuple(roots), '', 0, base, Path(config).stem)
     try:
         experiment = reopen(planned, args)
-    except InputError as error:
+    except Exception as error:  # a config is a program, and can be wrong in any way
         method, dataset = name_method(config, overrides)
         folder = base / planned.config_name / method.replace('/', '_')
-        return replace(planned, method=method, dataset=dataset, folder=folder, fault=str(error))
+        return replace(planned, method=method, dataset=dataset, folder=folder, fault=in_one_line(error))
     subjects, method = experiment.data.annotations['subject'], experiment.method
     return replace(
         planned,
@@ -108,6 +111,7 @@ def open_run(config: str, overrides: Overrides, base: Path, args: argparse.Names
         folds=tuple((fold, int(subjects.isin(fold.train_subjects).sum())) for fold in experiment.folds),
         max_epochs=method.cfg.train_cfg.max_epochs,
         settings=settings_of(experiment),
+        sameness=sameness_of(experiment),
     )
 
 
@@ -134,7 +138,25 @@ def reopen(run: PlannedRun, args: argparse.Namespace) -> Experiment:
 def settings_of(experiment: Experiment) -> dict:
     """What a finished run must have in its record to be the run of this experiment."""
     method = experiment.method
-    return dict(config=method.digest, label_scheme=method.scheme.digest, **experiment.data.digests)
+    return dict(
+        config=method.digest,
+        label_scheme=method.scheme.digest,
+        pretrained=describe_pretrained(method.cfg),
+        **experiment.data.digests,
+    )
+
+
+def sameness_of(experiment: Experiment) -> str:
+    """Return the digest of the settings, with what is seen of a clip in place of how the config says it."""
+    data = experiment.data
+    seen = dict(input=[data.channels, data.shape, data.view.normalise])
+    return digest_of([experiment.method.content | seen, settings_of(experiment) | dict(config=None)])
+
+
+def in_one_line(error: Exception) -> str:
+    """The message of an error without its line breaks; the name of its class where it was not written for users."""
+    message = ' '.join(str(error).split())
+    return message if isinstance(error, InputError) else f'{type(error).__name__}: {message}'.removesuffix(': ')
 
 
 def name_method(config: str, overrides: Overrides) -> tuple[str, str]:
@@ -151,8 +173,7 @@ def name_method(config: str, overrides: Overrides) -> tuple[str, str]:
     names = [cfg.get('method', 'full')]
     for word in overrides:
         note, change = read_override(word)
-        replaces = isinstance(change.get('model'), dict) and change['model'].get('_delete_')
-        names = [note['name']] if replaces else [*names, note['name']]
+        names = [note['name']] if replaces_model(change) else [*names, note['name']]
     return '+'.join(names), cfg.get('dataset', Path(config).stem)
 
 
@@ -171,7 +192,7 @@ def drop_duplicates(runs: list[PlannedRun]) -> tuple[list[PlannedRun], list[str]
     first: dict[object, PlannedRun] = {}
     equal = []
     for run in runs:
-        kept = first.setdefault((run.config_name, run.settings['config']) if run.settings else run.folder, run)
+        kept = first.setdefault((run.config_name, run.sameness) if run.sameness else run.folder, run)
         if kept.method != run.method:
             equal.append(f'{run.method} on {run.config_name} equals {kept.method} and is left out')
     by_folder: dict[Path, PlannedRun] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mer_bench.errors import InputError
 from mer_bench.files import FolderInUse
 from mer_bench.training.loso import run_folds
-from mer_bench.training.sweep_plan import PlannedRun, reopen, settings_of
+from mer_bench.training.sweep_plan import PlannedRun, in_one_line, reopen, settings_of
 from mer_bench.training.sweep_progress import SweepProgress
 from mer_bench.training.sweep_state import (
     failure_stamp,
@@ -85,9 +85,3 @@ def train(run: PlannedRun, jobs: int, args: argparse.Namespace, progress: SweepP
     if settings_of(experiment) != run.settings:
         raise InputError('config, override, label scheme or data changed since the sweep began; start it again')
     run_folds(experiment, run.seed, run.folder, jobs, show=progress.follow, isolated=True)
-
-
-def in_one_line(error: Exception) -> str:
-    """The message of an error without its line breaks; the name of its class where it was not written for users."""
-    message = ' '.join(str(error).split())
-    return message if isinstance(error, InputError) else f'{type(error).__name__}: {message}'.removesuffix(': ')

@@ -40,7 +40,7 @@ def stored_record(run: PlannedRun) -> dict | None:
 def is_complete(run: PlannedRun) -> bool:
     """Say whether a run with these settings is finished and scored."""
     record = stored_record(run)
-    return (
+    return not run.fault and (
         bool(record and record['complete'])
         and not holds_other_settings(run)
         and (run.folder / 'predictions.csv').is_file()
@@ -58,6 +58,7 @@ def holds_other_settings(run: PlannedRun) -> bool:
     stored = dict(
         config=record['config']['digest'],
         label_scheme=record['label_scheme']['digest'],
+        pretrained=record.get('pretrained'),
         annotations_digest=record['data']['annotations_digest'],
         store_digest=record['data']['store_digest'],
     )

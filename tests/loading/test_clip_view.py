@@ -34,9 +34,24 @@ def test_fewer_frames_run_evenly_to_the_last_and_keep_the_apex():
     assert frame_indices(16, 'apex')[0] in frame_indices(16, 4)
 
 
-def test_more_frames_than_there_are_repeat_each():
+def test_more_frames_than_there_are_repeat_each_where_that_is_asked_for():
     assert frame_indices(1, 4) == [0, 0, 0, 0]
     assert frame_indices(2, 4) == [0, 0, 1, 1]
+    assert make_view(dict(frames=16, repeat=True), INFO, SHAPE)(clip()).shape == (3, 16, 4, 4)
+
+
+@pytest.mark.parametrize('channels', [None, ['u', 'v', 'strain', 'grey'], ['grey'], ['v', 'u']])
+def test_the_dataset_sees_what_the_view_says(channels):
+    view = make_view(dict(channels=channels, frames=4, size=2), INFO, SHAPE)
+    again = make_view(view.options, INFO, SHAPE)
+    assert again.channels == view.channels
+    assert torch.equal(again(clip()), view(clip()))
+
+
+def test_a_channel_that_several_stores_lack_is_named_with_them():
+    stores = [INFO, INFO | dict(dataset='casme2')]
+    with pytest.raises(InputError, match="'change' in the store of smic, casme2"):
+        make_view(dict(channels=['change']), dict(channels=INFO['channels'], stores=stores), SHAPE)
 
 
 def test_a_coarser_grid_holds_means_and_motion_in_its_own_pixels():
@@ -57,10 +72,12 @@ def test_magnitude_follows_from_u_and_v():
 @pytest.mark.parametrize(
     ('options', 'shape', 'message'),
     [
-        (dict(channels=['change']), SHAPE, 'prepare it with --channels u v strain grey change'),
+        (dict(channels=['change']), SHAPE, 'prepare the data with --channels u v strain grey change'),
         (dict(channels=['u', 'u']), SHAPE, 'a list of different names'),
         (dict(channels='u'), SHAPE, 'a list of different names'),
-        (dict(frames=3), SHAPE, 'a divisor or a multiple of the clip length 8'),
+        (dict(frames=3), SHAPE, 'a divisor of the clip length 8'),
+        (dict(frames=16), SHAPE, 'a divisor of the clip length 8'),
+        (dict(channels=['angle', 'strain']), SHAPE, 'says nothing where nothing moves'),
         (dict(frames='apex'), (4, 5, 4, 4), 'an even clip length'),
         (dict(size=0), SHAPE, 'a number of pixels'),
         (dict(normalise='yes'), SHAPE, 'True or False'),

@@ -69,6 +69,14 @@ def test_a_second_call_continues_and_leaves_no_features(experiment, tmp_path):
     assert not list((tmp_path / 'run').glob('.features*'))
 
 
+def test_features_are_computed_anew_after_a_failure(experiment, tmp_path, monkeypatch):
+    """What stopped the first attempt may be mended by then."""
+    monkeypatch.setattr('mer_bench.training.loso.run_missing', lambda *args, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_folds(experiment, 0, tmp_path / 'run')
+    assert not list((tmp_path / 'run').glob('.features*'))
+
+
 def test_there_is_no_checkpoint_to_keep(experiment, tmp_path):
     with pytest.raises(InputError, match='leave --save-checkpoints out'):
         run_folds(experiment, 0, tmp_path / 'run', save_checkpoints=True)

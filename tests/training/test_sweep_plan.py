@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from mer_bench.training.method import load_method
 from mer_bench.training.sweep_estimate import TimeEstimate
 from mer_bench.training.sweep_plan import plan_runs
 from mer_bench.training.sweep_report import format_plan, format_rest
-from mer_bench.training.sweep_state import count_folds, read_reason, write_failure
+from mer_bench.training.sweep_state import count_folds, is_complete, read_reason, write_failure
 from tests.conftest import ROOT
 
 CONFIG = str(ROOT / 'configs/mer_smic.py')
@@ -51,6 +52,24 @@ def test_equal_methods_of_other_names_are_planned_once(plan, tmp_path):
     runs, equal = plan((ABLATION,), (str(other),))
     assert [run.overrides for run in runs] == [(ABLATION,)]
     assert 'without_attention on mer_smic equals multiscale_resnet3d50+no_attention' in equal[0]
+
+
+def test_methods_that_see_the_same_of_a_clip_are_equal(plan, tmp_path):
+    other = tmp_path / 'both_frames.py'
+    other.write_text('input = dict(frames=2)')  # of two
+    _, equal = plan((), (str(other),))
+    assert equal == ['multiscale_resnet3d50+both_frames on mer_smic equals multiscale_resnet3d50 and is left out']
+
+
+def test_a_method_that_cannot_be_opened_is_not_finished(plan, tmp_path):
+    """Whatever an earlier run left in its folder."""
+    (run,), _ = plan(())
+    for fold, _ in run.folds:
+        finish(run, fold, 1.0)
+    record = json.loads((run.folder / 'record.json').read_text())
+    (run.folder / 'record.json').write_text(json.dumps(record | dict(complete=True)))
+    (run.folder / 'predictions.csv').touch()
+    assert not is_complete(replace(run, fault='no such file', settings=None, folds=()))
 
 
 def test_two_methods_of_one_name_are_refused(plan, tmp_path):

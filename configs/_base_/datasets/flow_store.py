@@ -1,10 +1,11 @@
 # The loaders of prepared data. Folders, label scheme and subjects are filled in for every fold.
 folds = dict(type='loso')  # 'leave_one_dataset_out', or 'group_kfold' with n_splits=10: folds by subject
 action_units = None  # numbers of the action units to learn beside the emotion, such as [1, 2, 4]
-# what the network sees of a clip: channels such as ['u', 'v'] (None: all flow), frames ('apex' or how many; None: all),
+# what the network sees of a clip: channels such as ['u', 'v'] (None: all flow), frames ('apex' or how many; None: all;
+# `repeat` takes each several times where the clip has fewer),
 # size in pixels (None: as stored), whether each channel is standardised on the training clips, and whether the method
 # needs 'aligned' faces (None: any)
-input = dict(channels=None, frames=None, size=None, normalise=True, faces=None)
+input = dict(channels=None, frames=None, repeat=False, size=None, normalise=True, faces=None)
 data_variant = None  # the same clips prepared otherwise, in folders with this name behind theirs: ablations/flow_dis.py
 flow_store = dict(
     type='FlowStoreDataset',

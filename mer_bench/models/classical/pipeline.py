@@ -57,6 +57,11 @@ def class_scores(model: Pipeline, features: np.ndarray, classes: Sequence[str]) 
         if known.ndim == 1:  # two classes: the distance in favour of the second
             known = np.stack([-known, known], axis=1)
         least = known.min() - 1
+    if known.shape[1] != len(model.classes_):
+        raise InputError(
+            f'model.steps: expected one score a class of {type(model[-1]).__name__}, got {known.shape[1]} for '
+            f"{len(model.classes_)} classes; take one against the rest, such as decision_function_shape='ovr'"
+        )
     scores = np.full((len(features), len(classes)), least)
     scores[:, [list(classes).index(name) for name in model.classes_]] = known
     return scores
