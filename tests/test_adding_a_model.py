@@ -33,7 +33,7 @@ def test_the_models_of_the_page_train_and_stand_in_the_table(tmp_path, prepared_
     shutil.copytree(prepared_data, tmp_path / 'data/smic')
     more = [
         'python tools/train.py configs/mer_smic.py --override configs/baselines/mean_flow.py',
-        'python tools/leaderboard.py work_dirs/mer_smic --out leaderboards/synthetic_smic.md',
+        'python tools/leaderboard.py work_dirs/mer_smic --out my_tables/synthetic_smic.md',
     ]
     train, board, timm = COMMANDS
     train += ' --jobs 1 --cfg-options train_cfg.max_epochs=2'
@@ -48,7 +48,7 @@ def test_the_models_of_the_page_train_and_stand_in_the_table(tmp_path, prepared_
             check=False,
         )
         assert done.returncode == 0, done.stderr
-    table = (tmp_path / 'leaderboards/synthetic_smic.md').read_text(encoding='utf-8')
+    table = (tmp_path / 'my_tables/synthetic_smic.md').read_text(encoding='utf-8')
     assert '| mean_flow ' in table
     assert '| two_layers+train_cfg.max_epochs=2 ' in table
     assert board.replace('/smic.md', '/synthetic_smic.md') == more[1]

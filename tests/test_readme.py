@@ -53,10 +53,10 @@ def test_every_command_runs_as_written(tmp_path, tiny_override):
         words = line.replace('FOLDER_OF_PICTURES', 'pictures').split()[1:]
         words = [re.sub('FOLDER_OF_(.*)', lambda name: f'raw/{name[1].lower()}', word) for word in words]
         words += [word for key, more in extra.items() if words[0].endswith(key) or words[1] == key for word in more]
-        words = [word.replace('leaderboards/smic', 'leaderboards/synthetic_smic') for word in words]
+        words = [word.replace('my_tables/smic', 'my_tables/synthetic_smic') for word in words]
         done = run([sys.executable, *words], tmp_path)
         assert done.returncode == 0, f'{line}\n{done.stderr}'
-    assert 'no_attention' in (tmp_path / 'leaderboards/synthetic_smic.md').read_text()
+    assert 'no_attention' in (tmp_path / 'my_tables/synthetic_smic.md').read_text()
 
 
 def write_flow_pictures(folder):

@@ -1,9 +1,9 @@
-"""Make leaderboards of finished runs: markdown, the rows unrounded as csv, the tables for LaTeX.
+"""Make leaderboards of finished runs: markdown, the rows as csv, the tables for LaTeX.
 
-python tools/leaderboard.py work_dirs/mer_smic --out leaderboards/smic.md   # one page of these runs
-python tools/leaderboard.py --collect work_dirs --into results/NAME         # hand in finished runs
-python tools/leaderboard.py                                                 # results/ -> leaderboards/, page by page
-python tools/leaderboard.py --check                                         # do results/ and leaderboards/ agree?
+python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md   # one page of these runs
+python tools/leaderboard.py --collect work_dirs --into results/NAME      # hand in finished runs
+python tools/leaderboard.py                                              # results/ -> leaderboards/, page by page
+python tools/leaderboard.py --check                                      # do results/ and leaderboards/ agree?
 """
 
 import argparse
@@ -23,8 +23,11 @@ RESULTS, LEADERBOARDS = ROOT / 'results', ROOT / 'leaderboards'
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     if args.collect:
-        for folder in collect(args.collect, args.into, args.with_predictions):
+        collected = collect(args.collect, args.into, args.with_predictions)
+        for folder in collected.folders:
             print(folder)
+        for told in collected.left_out:
+            print(f'left out, because it is not finished: {told}', file=sys.stderr)
         return 0
     if args.out:
         print(write_leaderboard(args.results, args.out))
@@ -39,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     for fault in faults:
         print(f'error: {fault}', file=sys.stderr)
     print(
-        f'{len(faults)} faults'
+        f'{len(faults)} fault{"s" * (len(faults) > 1)}'
         if faults
         else f'{folder} is what the records give, and they what their predictions give'
     )
@@ -53,7 +56,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         'results', nargs='*', type=Path, help='record.json files, run folders or folders above them (default: results/)'
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument('--out', type=Path, metavar='FILE.md', help='one page, e.g. leaderboards/smic.md')
+    where.add_argument('--out', type=Path, metavar='FILE.md', help='one page, e.g. my_tables/smic.md')
     where.add_argument('--out-dir', type=Path, metavar='DIR', help='a page per protocol (default: leaderboards/)')
     parser.add_argument('--check', action='store_true', help='write nothing; name every difference, exit code 1')
     parser.add_argument('--collect', nargs='+', type=Path, metavar='RUNS', help='copy finished runs to --into')
@@ -66,8 +69,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if bool(args.collect) != bool(args.into):
         raise InputError('--collect RUNS and --into DIR go together; give both')
-    if args.out and (args.check or args.collect or not args.results):
-        raise InputError('--out FILE.md expects the runs of the page and no --check or --collect; leave one out')
+    if args.with_predictions and not args.collect:
+        raise InputError('--with-predictions expects --collect RUNS; add it or leave --with-predictions out')
+    if args.collect and (args.check or args.out or args.out_dir or args.results):
+        raise InputError('--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, other runs out')
+    if args.out and (args.check or not args.results):
+        raise InputError('--out FILE.md expects the runs of the page and no --check; add them or leave one out')
     if args.results and not (args.out or args.out_dir):
         raise InputError(
             'expected --out FILE.md for one page or --out-dir DIR for a page per protocol; add one of them'

@@ -18,6 +18,8 @@ from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
 from mer_bench.results.rescored import write_rescored
 
+OF_A_RECORD = ('method', 'dataset', 'protocol', 'url', 'epoch_rule')
+
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -32,11 +34,12 @@ def main(argv: list[str] | None = None) -> None:
     record.add_argument('--dataset', help='the data, as configs name them')
     record.add_argument('--protocol', help="folds and label scheme: 'LOSO, megc2019_3class'")
     record.add_argument('--url', help='where the predictions were published')
-    record.add_argument('--epoch-rule', default='not stated', help='how their authors chose the epoch')
+    record.add_argument('--epoch-rule', help='how their authors chose the epoch (default: not stated)')
     args = parser.parse_args(argv)
     if args.record:
         write_record(args)
         return
+    refuse_without_record(args)
     frame = read_predictions(args.log)
     classes = classes_of(frame)
     if args.classes:
@@ -56,9 +59,19 @@ def write_record(args: argparse.Namespace) -> None:
     missing = [f'--{name}' for name in ('method', 'dataset', 'protocol', 'url', 'classes') if not getattr(args, name)]
     if missing:
         raise InputError(f'--record expects {" and ".join(missing)} as well; add what is missing')
-    known = {name: getattr(args, name) for name in ('method', 'dataset', 'protocol', 'url', 'classes', 'epoch_rule')}
+    if args.json:
+        raise InputError('--json prints scores and --record writes a record; leave one out')
+    known = {name: getattr(args, name) for name in ('method', 'dataset', 'protocol', 'url', 'classes')}
+    known['epoch_rule'] = args.epoch_rule or 'not stated'
     print(format_scores(write_rescored(args.log, args.record, **known)['scores']))
     print(f'{args.record}/record.json, {args.record}/predictions.csv')
+
+
+def refuse_without_record(args: argparse.Namespace) -> None:
+    """Refuse what only a record holds."""
+    surplus = [f'--{name.replace("_", "-")}' for name in OF_A_RECORD if getattr(args, name)]
+    if surplus:
+        raise InputError(f'{" and ".join(surplus)} go with --record DIR only; add it or leave them out')
 
 
 def given_classes(names: list[str], kind: type) -> list:

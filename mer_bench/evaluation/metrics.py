@@ -8,6 +8,8 @@ https://doi.org/10.1109/FG.2018.00106) adds the F1 weighted by the clips of each
 out once, the mean over the data sets.
 """
 
+import math
+
 import pandas as pd
 
 from mer_bench.errors import InputError
@@ -67,7 +69,7 @@ def _with_intervals(frame: pd.DataFrame, classes: list) -> dict:
 def mean_of_datasets(table: dict, score: str) -> float | None:
     """Return the plain mean of a score over the data sets of a score table; None where no data set has it."""
     values = [part[score] for name, part in table.items() if name != 'full' and part]
-    return sum(values) / len(values) if values else None
+    return math.fsum(values) / len(values) if values else None
 
 
 def _check_labels(frame: pd.DataFrame, classes: list) -> None:

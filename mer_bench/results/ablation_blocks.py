@@ -1,8 +1,9 @@
 """Ablations and main effects as blocks, with what may be read from them."""
 
-from mer_bench.results.ablations import Family, find_grids, main_effects
+from mer_bench.results.ablations import find_grids, main_effects, mean_uf1
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph
 from mer_bench.results.columns import Column, make_tables
+from mer_bench.results.families import Family
 
 
 def _signed(number: float) -> str:
@@ -44,7 +45,7 @@ EFFECTS = [
 def ablation_blocks(family: Family, rows: list[dict]) -> list[Block]:
     """Lay out the ablations of one full model, then the main effects of every full grid among them."""
     full = family.runs[()]
-    uf1 = sum(run.scores['full']['uf1'] for run in full) / len(full)
+    uf1 = mean_uf1(full)
     blocks: list[Block] = [
         Heading(3, f'Ablations of {family.full}'),
         Paragraph(

@@ -4,70 +4,16 @@ All changes are of UF1, mean over the seeds, on the same clips; the intervals re
 method.
 """
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import combinations
 
 from mer_bench.evaluation.paired_tests import holm, mcnemar
 from mer_bench.evaluation.statistics import contrast_bootstrap, paired_bootstrap
+from mer_bench.results.families import Family, Parts
+from mer_bench.results.rounding import round_number, rounded
 from mer_bench.results.rows import settings_of
 from mer_bench.results.run import Run
-
-Parts = frozenset[str]
-
-
-@dataclass(frozen=True)
-class Family:
-    """The runs of a full model and of its ablations, by the overrides that an ablation has beyond the full model.
-
-    Attributes:
-        full: name of the full model.
-        runs: parts -> runs (one per seed); the full model is the empty set. Parts in the order of their merging.
-    """
-
-    full: str
-    runs: dict[tuple[str, ...], list[Run]]
-
-    @property
-    def by_set(self) -> dict[Parts, list[Run]]:
-        return {frozenset(parts): runs for parts, runs in self.runs.items()}
-
-
-def find_families(methods: list[list[Run]]) -> list[Family]:
-    """Find the full models that have ablations among `methods` (each the seeds of one method, on the same data).
-
-    Methods of one config, base name and epoch rule belong together. The full model is the one whose overrides all the
-    others have too; where there are two, or one ablation goes by two settings, nothing can be compared.
-    """
-    groups: dict[tuple, list[list[Run]]] = {}
-    for runs in methods:
-        record = runs[0].record
-        key = record['config']['name'], record['method'].split('+')[0], record['epoch_rule']
-        groups.setdefault(key, []).append(runs)
-    return [family for group in groups.values() if (family := _family(group))]
-
-
-def _family(methods: list[list[Run]]) -> Family | None:
-    overrides = [_overrides(runs) for runs in methods]
-    fewest = min(len(names) for names in overrides)
-    smallest = [i for i, names in enumerate(overrides) if len(names) == fewest]
-    if len(smallest) > 1:
-        return None
-    full = overrides[smallest[0]]
-    ablations = [
-        (tuple(name for name in names if name not in full), runs)
-        for names, runs in zip(overrides, methods, strict=True)
-        if set(full) <= set(names)
-    ]
-    families = dict(ablations)
-    if len(families) < 2 or len({frozenset(parts) for parts in families}) < len(ablations):
-        return None
-    order = sorted(families, key=lambda parts: (len(parts), parts))
-    return Family(methods[smallest[0]][0].record['method'], {parts: families[parts] for parts in order})
-
-
-def _overrides(runs: list[Run]) -> list[str]:
-    return [override['name'] for override in runs[0].record['overrides']]
 
 
 def compare(family: Family) -> list[dict]:
@@ -82,7 +28,12 @@ def compare(family: Family) -> list[dict]:
     rows = [_compare('+'.join(parts), runs, full[1]) for parts, runs in ablations]
     for row, p in zip(rows, holm([row['mcnemar_p'] for row in rows]), strict=True):
         row['mcnemar_p_holm'] = p
-    return rows
+    return [rounded(row) for row in rows]
+
+
+def mean_uf1(runs: list[Run]) -> float:
+    """Return the mean UF1 over the seeds of a method."""
+    return round_number(math.fsum(run.scores['full']['uf1'] for run in runs) / len(runs))
 
 
 def _compare(name: str, ablation: list[Run], full: list[Run]) -> dict:
@@ -96,7 +47,7 @@ def _compare(name: str, ablation: list[Run], full: list[Run]) -> dict:
         'method': ablation[0].record['method'],
         'full': full[0].record['method'],
         'settings': settings_of(ablation[0]),
-        'uf1': sum(run.scores['full']['uf1'] for run in ablation) / len(ablation),
+        'uf1': mean_uf1(ablation),
         'change': result['change'],
         'change_low': low,
         'change_high': high,
@@ -130,7 +81,7 @@ def find_grids(family: Family) -> list[tuple[str, ...]]:
     known = family.by_set
     grids: list[tuple[str, ...]] = []
     for parts in sorted(family.runs, key=lambda parts: (-len(parts), parts)):
-        complete = all(subset in known for subset in _subsets(parts))
+        complete = all(subset in known for subset in subsets_of(parts))
         if len(parts) > 1 and complete and not any(set(parts) <= set(grid) for grid in grids):
             grids.append(parts)
     return grids
@@ -145,7 +96,7 @@ def main_effects(family: Family, parts: tuple[str, ...]) -> list[dict]:
     Returns:
         Per effect: effect (one or two parts), change, change_low, change_high.
     """
-    subsets = list(_subsets(parts))
+    subsets = list(subsets_of(parts))
     methods = [_frames(family.by_set[subset]) for subset in subsets]
     classes = next(iter(family.runs.values()))[0].record['classes']
     rows = []
@@ -153,7 +104,8 @@ def main_effects(family: Family, parts: tuple[str, ...]) -> list[dict]:
         weights = [effect_weight(effect, subset, len(parts)) for subset in subsets]
         result = contrast_bootstrap(methods, weights, classes)['uf1']
         low, high = result['interval'] or (None, None)
-        rows.append({'effect': effect, 'change': result['change'], 'change_low': low, 'change_high': high})
+        row = {'effect': effect, 'change': result['change'], 'change_low': low, 'change_high': high}
+        rows.append(rounded(row))
     return rows
 
 
@@ -163,5 +115,7 @@ def effect_weight(effect: tuple[str, ...], subset: Parts, n_parts: int) -> float
     return (-1) ** (len(effect) - present) / 2 ** (n_parts - len(effect))
 
 
-def _subsets(parts: tuple[str, ...]) -> Iterable[Parts]:
+def subsets_of(parts: Iterable[str]) -> Iterable[Parts]:
+    """Return every combination of `parts`, the empty one first."""
+    parts = tuple(parts)
     return (frozenset(chosen) for size in range(len(parts) + 1) for chosen in combinations(parts, size))

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from mer_bench.errors import InputError
-from mer_bench.results.failures import Failure, find_runs
-from mer_bench.results.names import page_of, page_of_failure
-from mer_bench.results.pages import Pages, make_pages_of, render_pages
-from mer_bench.results.run import Run, read_runs
-from mer_bench.results.sections import data_key, group_by, methods_of
+from mer_bench.results.failures import find_runs
+from mer_bench.results.file_faults import file_faults
+from mer_bench.results.grid_faults import grid_faults
+from mer_bench.results.page import Page
+from mer_bench.results.pages import Pages, beside, make_pages_of, render_pages
+from mer_bench.results.run import read_runs
+from mer_bench.results.sanity import ANY, Bound, read_bounds
 
 T = TypeVar('T')
 
@@ -20,7 +22,13 @@ def check_results(results: list[str | Path], folder: Path) -> list[str]:
     Returns:
         One sentence per fault, in the order of the files; none where all is well. Records that cannot be read come
         first: without them neither tables nor seeds can be as they were.
+
+    Raises:
+        InputError: A path is not there.
     """
+    for path in (*results, folder):
+        if not Path(path).exists():
+            raise InputError(f'{path}: expected results and leaderboards to check, but it is not there; check the path')
     faults: list[str] = []
     found = _or_fault(lambda: find_runs(results), faults)
     if found is None:
@@ -28,13 +36,15 @@ def check_results(results: list[str | Path], folder: Path) -> list[str]:
     records, failures = found
     read = [_or_fault(lambda path=path: read_runs([path]), faults) for path in records]
     runs = [run for single in read if single for run in single]
+    faults += file_faults(results, runs, failures)
     if faults:
         return faults
     faults += grid_faults(runs, failures)
     pages = _or_fault(lambda: make_pages_of(runs, failures, results), faults)
     if pages is None:
         return faults
-    return faults + sanity_faults(pages) + page_faults(render_pages(pages), folder)
+    faults += sanity_faults(pages) + bound_faults(pages, read_bounds(beside(results, 'sanity_bounds.csv')))
+    return faults + page_faults(render_pages(pages), folder)
 
 
 def _or_fault(make: Callable[[], T], faults: list[str]) -> T | None:
@@ -44,30 +54,6 @@ def _or_fault(make: Callable[[], T], faults: list[str]) -> T | None:
     except InputError as error:
         faults.append(str(error))
         return None
-
-
-def grid_faults(runs: list[Run], failures: list[Failure]) -> list[str]:
-    """Name every method that lacks a seed or a data set of the others in its table; one that failed lacks nothing."""
-    failed = {(page_of_failure(f, runs), f.content['method'], f.content['seed']) for f in failures}
-    faults = []
-    for group in group_by([run for run in runs if not run.rescored], data_key).values():
-        table, seeds = page_of(group[0]), {run.record['seed'] for run in group}
-        datasets = {name for run in group for name in run.scores}
-        for method in methods_of(group):
-            name = method[0].record['method']
-            there = {run.record['seed'] for run in method}
-            missing = sorted(seed for seed in seeds - there if (table, name, seed) not in failed)
-            if missing:
-                faults.append(
-                    f'{table}: expected {name} with the seeds of the other methods, but seed '
-                    f'{", ".join(map(str, missing))} is missing; run it, or take the seed from the others'
-                )
-            for run in method:
-                faults += [
-                    f'{run.path}: expected the data sets of the other methods, but {lacking} is missing; run it again'
-                    for lacking in sorted(datasets - run.scores.keys())
-                ]
-    return faults
 
 
 def sanity_faults(pages: Pages) -> list[str]:
@@ -80,6 +66,20 @@ def sanity_faults(pages: Pages) -> list[str]:
         for row in section.rows
         if not row.get('sanity_reached', True) and not row['sanity_reason']
     ]
+
+
+def bound_faults(pages: Pages, bounds: dict[tuple[str, str], Bound]) -> list[str]:
+    """Name every bound of a method that is not on its page, where there is such a page."""
+    return [
+        f'sanity_bounds.csv: expected a method of the page {table}, found {method}; correct or remove the row'
+        for table, method in bounds
+        if table in pages.pages and method != ANY and method not in _methods(pages.pages[table])
+    ]
+
+
+def _methods(page: Page) -> set[str]:
+    reproduced = {run.record['method'] for section in page.sections for run in section.runs}
+    return reproduced | {failure.content['method'] for failure in page.failures}
 
 
 def page_faults(expected: dict[str, str], folder: Path) -> list[str]:

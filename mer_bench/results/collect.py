@@ -1,27 +1,41 @@
 """Finished runs copied into the folder of committed results."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from mer_bench.errors import InputError
-from mer_bench.files import write_atomically
-from mer_bench.results.failures import Failure, find_runs
-from mer_bench.results.record import FAILURE
-from mer_bench.results.run import Run, read_runs
+from mer_bench.files import write_atomically, write_json
+from mer_bench.results.failures import Failure, find_runs, read_failure
+from mer_bench.results.paths import without_paths
+from mer_bench.results.record import FAILURE, read_record
+from mer_bench.results.run import Run, read_runs, tell_unfinished
 
 FINISHED = ('record.json', 'predictions.csv')
 
 
-def collect(results: list[str | Path], into: Path, with_predictions: bool = False) -> list[Path]:
+@dataclass(frozen=True)
+class Collected:
+    """The folders that were written, and a sentence for each run that is still unfinished."""
+
+    folders: list[Path]
+    left_out: list[str]
+
+
+def collect(results: list[str | Path], into: Path, with_predictions: bool = False) -> Collected:
     """Check runs and copy them to `into`/<config>/<method>/seed<N>/: record, predictions, and what did not finish.
 
-    Args:
-        with_predictions: take runs on real data too, whose predictions.csv holds names and labels of licensed clips.
+    Unfinished runs without a failure.json are left out. The reason of a failure loses the paths of this machine.
 
-    Returns:
-        The folders that were written.
-    """
+    Args:
+        with_predictions: take runs on real data too, whose predictions.csv holds names and labels of licensed clips."""
     records, failures = find_runs(results)
-    runs = read_runs(records)
+    unfinished = {path: told for path in records if (told := tell_unfinished(path, read_record(path)))}
+    runs = read_runs([path for path in records if path not in unfinished])
+    if not runs and not failures:
+        raise InputError(
+            f'expected a finished run, but there are only {", ".join(unfinished.values())}; run the same '
+            'tools/train.py or tools/sweep.py command again'
+        )
     real = [run for run in runs if not run.synthetic]
     if real and not with_predictions:
         raise InputError(
@@ -32,7 +46,7 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
     failed = {failure.path.parent for failure in failures}
     for source, target in places.items():
         _copy(source, target, (FAILURE,) if source in failed else FINISHED)
-    return list(places.values())
+    return Collected(list(places.values()), list(unfinished.values()))
 
 
 def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, Path]:
@@ -40,7 +54,7 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
     places = {run.path.parent: into / _folder(run) for run in runs}
     for failure in failures:
         content = failure.content
-        places[failure.path.parent] = into / _path(content['config'], content['method'], content['seed'])
+        places[failure.path.parent] = into / place_of(content['config'], content['method'], content['seed'])
     taken: dict[Path, Path] = {}
     for source, target in places.items():
         if target in taken:
@@ -50,12 +64,14 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
 
 
 def _folder(run: Run) -> Path:
+    """Return the folder of a run below that of its results."""
     if run.rescored:
         return Path('rescored', run.record['dataset'], run.record['method'].replace('/', '_'))
-    return _path(run.record['config']['name'], run.record['method'], run.record['seed'])
+    return place_of(run.record['config']['name'], run.record['method'], run.record['seed'])
 
 
-def _path(config: str, method: str, seed: int) -> Path:
+def place_of(config: str, method: str, seed: int) -> Path:
+    """Return the folder of a method with one seed: <config>/<method>/seed<N>."""
     return Path(config, method.replace('/', '_'), f'seed{seed}')
 
 
@@ -63,7 +79,15 @@ def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
     """Copy the named files; what an earlier copy left beside them goes."""
     for name in (*FINISHED, FAILURE):
         if name in names:
-            with write_atomically(target / name) as temporary:
-                temporary.write_bytes((source / name).read_bytes())
+            _copy_file(source / name, target / name)
         else:
             (target / name).unlink(missing_ok=True)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    if source.name == FAILURE:
+        content = read_failure(source).content
+        write_json(target, content | {'reason': without_paths(content['reason'])})
+        return
+    with write_atomically(target) as temporary:
+        temporary.write_bytes(source.read_bytes())

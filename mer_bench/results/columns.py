@@ -16,7 +16,8 @@ class Column:
         cell: makes the text of a row; '' where the row has nothing to say. A column that is empty in every row is
             left out.
         align: `left` or `right`.
-        formats: of `md`, `tex` and `csv`. A csv holds every value of a row unrounded by itself; `csv` adds the text.
+        formats: of `md`, `tex` and `csv`. A csv holds every value of a row by itself, to 10 significant digits;
+            `csv` adds the text.
     """
 
     name: str

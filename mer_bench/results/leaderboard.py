@@ -18,7 +18,7 @@ from mer_bench.results.sections import make_sections, rescored_rows
 
 
 def write_leaderboard(results: list[str | Path], out: str | Path) -> str:
-    """Make one page of all records in `results`: markdown at `out`, beside it an unrounded csv and LaTeX tables.
+    """Make one page of all records in `results`: markdown at `out`, beside it the rows as csv and LaTeX tables.
 
     Records of different data sets, protocols or data digests go to sections of their own.
 
@@ -63,7 +63,7 @@ def write_text(path: Path, text: str) -> None:
 def _check_name(out: Path, runs: list[Run], failures: list[Failure]) -> None:
     """Keep synthetic and real data apart, and the word synthetic in the name of the file."""
     if out.suffix != '.md':
-        raise InputError(f'--out {out}: expected a markdown file; name it for example leaderboards/smic.md')
+        raise InputError(f'--out {out}: expected a markdown file; name it for example my_tables/smic.md')
     kinds = [(run, run.synthetic) for run in runs] + [(failure, failure.content['synthetic']) for failure in failures]
     synthetic = [run for run, kind in kinds if kind is True]
     real = [run for run, kind in kinds if kind is False]

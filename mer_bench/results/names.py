@@ -41,18 +41,18 @@ def page_of_failure(failure: Failure, runs: list[Run]) -> str | None:
     """Return the name of the page of a run that did not finish; what it does not know is that of its config's others.
 
     Returns:
-        None where no run of the same config finished.
+        None where no run of the same config finished, or synthetic and real data are there and it may be of both.
     """
     content = failure.content
     if content['protocol'] is not None and content['synthetic'] is not None:
         return page_name(content['dataset'], content['protocol'], content['synthetic'])
     if content['synthetic']:
         return page_name(content['dataset'], '', True)
-    for run in runs:
-        same = not run.rescored and run.record['config']['name'] == content['config']
-        if same and run.record['dataset'] == content['dataset']:
-            return page_of(run)
-    return None
+    known = [run for run in runs if not run.rescored and run.record['dataset'] == content['dataset']]
+    if content['synthetic'] is None and len({run.synthetic for run in known}) > 1:
+        return None
+    pages = [page_of(run) for run in known if run.record['config']['name'] == content['config']]
+    return next(iter(pages), None)
 
 
 def _slug(text: str) -> str:

@@ -94,7 +94,7 @@ def index_blocks(pages: Pages) -> list[Block]:
         Heading(1, 'Leaderboards'),
         Paragraph(
             'Written by `tools/leaderboard.py` from the records in `results/`; nobody types a number here. Each table '
-            'has its rows as `.csv`, unrounded, and its tables as `.tex` beside it. '
+            'has its rows as `.csv`, to 10 significant digits, and its tables as `.tex` beside it. '
             '[docs/leaderboards.md](../docs/leaderboards.md) says how to read and how to extend them.'
         ),
         Heading(2, 'Recorded faces'),

@@ -5,11 +5,13 @@ numbers of different protocols have no rank.
 """
 
 import csv
+import io
 import re
 from pathlib import Path
 
 from mer_bench.errors import InputError
 from mer_bench.results.blocks import Block, Cell, Heading, Link, Noted, Paragraph, Table
+from mer_bench.results.sanity import read_text
 
 COLUMNS = (
     *('method', 'year', 'venue', 'doi_or_url', 'protocol', 'classes', 'dataset', 'metric', 'value'),
@@ -32,8 +34,9 @@ METRICS = ('Acc', 'UF1', 'UAR', 'F1')  # others are rare: they share a column
 CDE = 'MEGC2019 CDE'
 ONE_ROW = ['method', 'year', 'doi_or_url', 'protocol', 'classes', 'source_url']
 CAUTION = (
-    'As papers and their code report them: not reproduced, not re-scored, and not ranked, because protocols, clips and '
-    'classes differ or are not stated. F1 is as the source prints it; which average it is, is not always said. '
+    'As papers and their code report them: not reproduced, not re-scored unless a footnote says so, and not ranked, '
+    'because protocols, clips and classes differ or are not stated. F1 is as the source prints it; which average it '
+    'is, is not always said. '
     'Footnotes hold what is to be known of a row or a number.'
 )
 LINK = re.compile(r'(https?://\S+)|(?:arXiv:)(\d{4}\.\d{4,5})|\b(10\.\d{4,}/[^\s,;)]+)')
@@ -44,9 +47,8 @@ Row = dict[str, str]
 
 def read_published(path: Path) -> list[Row]:
     """Read the rows of published.csv as text; `title` is the table in which a row stands."""
-    with open(path, encoding='utf-8', newline='') as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=''))
+    rows = list(reader)
     if tuple(reader.fieldnames or ()) != COLUMNS or any(None in row or None in row.values() for row in rows):
         raise InputError(f'{path}: expected in every line the columns {", ".join(COLUMNS)}; correct header or line')
     for line, row in enumerate(rows, start=2):
@@ -72,7 +74,7 @@ def blocks_for(rows: list[Row], dataset: str, n_classes: int) -> list[Block]:
     chosen = [row for row in rows if row['title'] in titles and row['classes'] in (str(n_classes), 'not stated')]
     if not chosen:
         return []
-    return [Heading(2, f'Published numbers, {titles[0]}'), Paragraph(CAUTION), _table(chosen, titles[0])]
+    return [Heading(2, f'Published numbers, {titles[0]}'), Paragraph(CAUTION), *_tables(chosen, titles[0])]
 
 
 def published_page(rows: list[Row]) -> list[Block]:
@@ -81,12 +83,12 @@ def published_page(rows: list[Row]) -> list[Block]:
     for title in DATASETS:
         chosen = [row for row in rows if row['title'] == title]
         if chosen:
-            blocks += [Heading(2, title), _table(chosen, title)]
+            blocks += [Heading(2, title), *_tables(chosen, title)]
     return blocks
 
 
-def _table(chosen: list[Row], title: str) -> Table:
-    """One row per method, protocol and source; a column for every score."""
+def _tables(chosen: list[Row], title: str) -> list[Table]:
+    """One row per method, protocol and source; a column for every score. LaTeX goes without the addresses."""
     composite = title == COMPOSITE
     several = not composite and len({row['dataset'] for row in chosen}) > 1
     parts = [part for part in PARTS if any(row['dataset'] == part for row in chosen)] if composite else [None]
@@ -98,9 +100,14 @@ def _table(chosen: list[Row], title: str) -> Table:
         groups.setdefault(tuple(row[key] for key in (*ONE_ROW, *([] if composite else ['dataset']))), []).append(row)
     names = [metric if part in (None, 'composite') else f'{part} {metric}' for part, metric in scores]
     lead = ['method', 'year', *(['data set'] if several else []), 'classes']
-    headers = (*lead, *names, *(['other scores'] if rare else []), 'protocol as stated', 'reference', 'number from')
+    headers = (*lead, *names, *(['other scores'] if rare else []), 'protocol as stated')
     lines = [_line(group, scores, several, rare) for group in groups.values()]
-    return Table(headers, tuple(lines), right=tuple(names), caption='As published, not reproduced')
+    addressed = tuple((*line, *_addresses(group[0])) for line, group in zip(lines, groups.values(), strict=True))
+    caption = 'As published, not reproduced'
+    return [
+        Table((*headers, 'reference', 'number from'), addressed, tuple(names), ('md',), caption),
+        Table(headers, tuple(lines), tuple(names), ('tex',), caption),
+    ]
 
 
 def _line(group: list[Row], scores: list[tuple], several: bool, rare: bool) -> tuple[Cell, ...]:
@@ -108,8 +115,14 @@ def _line(group: list[Row], scores: list[tuple], several: bool, rare: bool) -> t
     lead = [_noted(first['method'], common), first['year'], *([first['dataset']] if several else []), first['classes']]
     values = [_values(_of(group, score), common) for score in scores]
     others = [row | {'value': f'{row["metric"]} {row["value"]}'} for row in group if row['metric'] not in METRICS]
-    addresses = [_link(first[key]) for key in ('doi_or_url', 'source_url')]
-    return (*lead, *values, *([_values(others, common)] if rare else []), first['protocol'], *addresses)
+    return (*lead, *values, *([_values(others, common)] if rare else []), first['protocol'])
+
+
+def _addresses(row: Row) -> tuple[Cell, Cell]:
+    """Return where a paper and its number are to be found; one link where both are the same."""
+    reference, source = _link(row['doi_or_url']), _link(row['source_url'])
+    same = isinstance(source, Link) and isinstance(reference, Link) and source.url == reference.url
+    return reference, 'the reference' if same and source.text == reference.text else source
 
 
 def _of(rows: list[Row], score: tuple[str | None, str]) -> list[Row]:

@@ -9,7 +9,7 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.files import digest_file, write_atomically
-from mer_bench.results.record import RESCORED, SCHEMA_VERSION, write_record
+from mer_bench.results.record import RESCORED, SCHEMA_VERSION, read_record, write_record
 
 COLUMNS = ('sample_id', 'dataset', 'subject', 'y_true', 'y_pred')
 
@@ -37,6 +37,7 @@ def write_rescored(
         raise InputError(
             f'expected folds and label scheme as protocol, found {protocol!r}; give it as "LOSO, megc2019_3class"'
         )
+    _refuse_own_run(Path(log).with_name('record.json'))
     frame = _with_names(read_predictions(log), classes, log)
     folder = Path(folder)
     record = {
@@ -60,6 +61,15 @@ def write_rescored(
         frame[list(COLUMNS)].to_csv(temporary, index=False)
     write_record(folder / 'record.json', record)
     return record
+
+
+def _refuse_own_run(record: Path) -> None:
+    """Refuse the predictions of a run of ours, whose record lies beside them."""
+    if record.is_file() and read_record(record)['source'] != RESCORED:
+        raise InputError(
+            f'{record.parent}: expected predictions that somebody published, found a run with its record; '
+            'hand it in with tools/leaderboard.py --collect'
+        )
 
 
 def _with_names(frame: pd.DataFrame, classes: list[str], log: str | Path) -> pd.DataFrame:

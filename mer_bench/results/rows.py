@@ -10,11 +10,12 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import mean_of_datasets
 from mer_bench.evaluation.statistics import SCORES, mean_bootstrap
 from mer_bench.files import digest_of
+from mer_bench.results.rounding import rounded
 from mer_bench.results.run import Run
 
 
 def summarise(runs: list[Run], settings: str) -> dict:
-    """Make one row of the seeds of a method: means and standard deviations over the seeds, raw numbers.
+    """Make one row of the seeds of a method: means and standard deviations over the seeds, to 10 significant digits.
 
     Args:
         runs: One run per seed.
@@ -26,7 +27,7 @@ def summarise(runs: list[Run], settings: str) -> dict:
     datasets = slices_of(runs[0])
     intervals = mean_bootstrap([run.predictions for run in runs], record['classes'])
     low, high = intervals['uf1'] or (None, None)
-    return {
+    row = {
         'dataset': record['dataset'],
         'protocol': record['protocol'],
         'method': record['method'],
@@ -51,6 +52,7 @@ def summarise(runs: list[Run], settings: str) -> dict:
         **{key: distinct(run.record[key] for run in runs) for key in ('commit', 'device', 'date')},
         **{key: value for name in datasets for key, value in _mean_scores(runs, name, f'{name}_').items()},
     }
+    return rounded(row)
 
 
 def _describe_input(view: dict | None) -> str:
@@ -127,7 +129,7 @@ def rescored_row(run: Run) -> dict:
     """Make a row of published predictions; what is not known of them is left out."""
     record = run.record
     low, high = (run.scores['full']['intervals'] or {}).get('uf1') or (None, None)
-    return {
+    row = {
         'dataset': record['dataset'],
         'protocol': record['protocol'],
         'method': record['method'],
@@ -144,3 +146,4 @@ def rescored_row(run: Run) -> dict:
         'date': record['date'],
         **{key: value for name in slices_of(run) for key, value in _mean_scores([run], name, f'{name}_').items()},
     }
+    return rounded(row)

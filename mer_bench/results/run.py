@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
-from mer_bench.evaluation.statistics import SCORES
+from mer_bench.results.agreement import disagreement, same_scores
 from mer_bench.results.record import RESCORED, read_record
-
-POINT_SCORES = ('n', *SCORES, 'confusion_matrix')
 
 
 @dataclass(frozen=True)
@@ -42,18 +39,22 @@ def read_runs(paths: list[Path]) -> list[Run]:
 
 
 def _refuse_incomplete(records: dict[Path, dict]) -> None:
-    unfinished = []
-    for path, record in records.items():
-        if not is_complete(record):
-            told = 'rescored'
-            if 'folds' in record:
-                told = f'seed {record["seed"]}: {missing_folds(record)} of {record["folds"]["total"]} missing'
-            unfinished.append(f'{path} ({record["method"]}, {told})')
+    unfinished = [told for path, record in records.items() if (told := tell_unfinished(path, record))]
     if unfinished:
         raise InputError(
             f'expected complete runs, but these are not: {", ".join(unfinished)}; '
             'run the same tools/train.py command again, it continues where it stopped'
         )
+
+
+def tell_unfinished(path: Path, record: dict) -> str | None:
+    """Return path, method and missing folds of an unfinished run; None of a complete one."""
+    if is_complete(record):
+        return None
+    told = 'rescored'
+    if 'folds' in record:
+        told = f'seed {record["seed"]}: {missing_folds(record)} of {record["folds"]["total"]} missing'
+    return f'{path} ({record["method"]}, {told})'
 
 
 def is_complete(record: dict) -> bool:
@@ -76,25 +77,18 @@ def _read_run(path: Path, record: dict) -> Run:
             f'predictions.csv holds {len(predictions)} of {", ".join(map(str, classes))}; run the same command again'
         )
     scores = score_table(predictions, classes)
-    if not _same_scores(scores, record['scores']):
+    if not same_scores(scores, record['scores']):
         raise InputError(
             f'{path}: expected the scores that predictions.csv beside it gives (UF1 {scores["full"]["uf1"]:.4f}), but '
             f'the record holds others (UF1 {_stored_uf1(record)}); write the record again from its predictions'
         )
+    fault = disagreement(record, predictions)
+    if fault:
+        raise InputError(f'{path}: {fault}; write the record again from its predictions')
     return Run(path, record, predictions, scores)
 
 
-def _same_scores(computed: dict, stored: dict) -> bool:
-    """Compare the scores of every data set; the intervals are left out, numpy may change its random streams."""
-    return computed.keys() == stored.keys() and all(
-        key in stored[name]
-        and np.shape(part[key]) == np.shape(stored[name][key])
-        and np.allclose(part[key], stored[name][key], rtol=0, atol=1e-9)
-        for name, part in computed.items()
-        for key in POINT_SCORES
-    )
-
-
 def _stored_uf1(record: dict) -> str:
-    stored = record['scores'].get('full', {}).get('uf1')
+    full = record['scores'].get('full')
+    stored = full.get('uf1') if isinstance(full, dict) else None
     return f'{stored:.4f}' if isinstance(stored, float) else 'unknown'

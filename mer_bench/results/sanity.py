@@ -1,5 +1,7 @@
 """Sanity bounds: the UF1 that a method must reach on a table, or the reason why it does not (sanity_bounds.csv)."""
 
+import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +28,10 @@ def read_bounds(path: Path | None) -> dict[tuple[str, str], Bound]:
     """
     if path is None:
         return {}
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    try:
+        table = pd.read_csv(io.StringIO(read_text(path)), dtype=str, keep_default_na=False, index_col=False)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise InputError(f'{path}: expected a table, but {str(error).strip()}; correct the file') from None
     if tuple(table.columns) != COLUMNS:
         raise InputError(
             f'{path}: expected the columns {", ".join(COLUMNS)}, found {", ".join(table.columns)}; correct the header'
@@ -37,11 +42,22 @@ def read_bounds(path: Path | None) -> dict[tuple[str, str], Bound]:
     return {(row.table, row.method): Bound(_uf1(path, row.uf1), row.reason.strip()) for row in table.itertuples()}
 
 
+def read_text(path: Path) -> str:
+    """Read a table as UTF-8 text."""
+    try:
+        return path.read_bytes().decode('utf-8-sig')
+    except UnicodeDecodeError:
+        raise InputError(f'{path}: expected UTF-8 text, but it is not; save it as UTF-8') from None
+
+
 def _uf1(path: Path, text: str) -> float | None:
     try:
-        return float(text) if text.strip() else None
+        number = float(text) if text.strip() else None
     except ValueError:
-        raise InputError(f'{path}: expected a number or nothing as uf1, found {text!r}; correct it') from None
+        number = math.nan
+    if number is not None and not 0 <= number <= 1:
+        raise InputError(f'{path}: expected a number from 0 to 1 or nothing as uf1, found {text!r}; correct it')
+    return number
 
 
 def find_bound(bounds: dict[tuple[str, str], Bound], table: str, method: str) -> Bound:

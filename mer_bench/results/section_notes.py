@@ -15,8 +15,7 @@ def section_notes(section: Section) -> list[str]:
             f'Epoch rule {", ".join(sorted(rules))}: the epoch was chosen by a score, not fixed beforehand, so these '
             'rows look better than they are; they stand below the others and are not to be compared with them.'
         )
-    notes.append(_note_on_software(runs))
-    return notes
+    return [*notes, *section.not_compared, _note_on_software(runs)]
 
 
 def _note_on_scores(run: Run) -> str:

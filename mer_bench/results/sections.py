@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mer_bench.errors import InputError
-from mer_bench.results.ablations import Family, compare, find_families
+from mer_bench.results.ablations import compare
+from mer_bench.results.families import Family, find_families
 from mer_bench.results.rows import rescored_row, settings_of, summarise
 from mer_bench.results.run import Run
 from mer_bench.results.sanity import Bound, find_bound, judge
@@ -12,11 +13,15 @@ from mer_bench.results.sanity import Bound, find_bound, judge
 
 @dataclass(frozen=True)
 class Section:
-    """Runs of the same data: `rows` in their order, and every full model with its ablations (`compare` of each)."""
+    """Runs of the same data: `rows` in their order, and every full model with its ablations (`compare` of each).
+
+    `not_compared` says which methods of a full model's name are compared with none, and why.
+    """
 
     runs: list[Run]
     rows: list[dict]
     ablations: list[tuple[Family, list[dict]]] = field(default_factory=list)
+    not_compared: list[str] = field(default_factory=list)
 
 
 def make_sections(runs: list[Run], table: str, bounds: dict[tuple[str, str], Bound]) -> list[Section]:
@@ -75,7 +80,8 @@ def _section(runs: list[Run], variants: list[Run], table: str, bounds: dict[tupl
     check_same_data([*runs, *variants])
     methods = methods_of(runs)
     rows = [summarise(seeds, settings_of(seeds[0])) for seeds in methods]
-    ablations = [(family, compare(family)) for family in find_families(methods_of([*own, *variants]))]
+    families, not_compared = find_families(methods_of([*own, *variants]))
+    ablations = [(family, compare(family)) for family in families]
     _add_changes(rows, [row for _, compared in ablations for row in compared])
     for row in rows:
         row.update(judge(row, find_bound(bounds, table, row['method'])))
@@ -84,7 +90,7 @@ def _section(runs: list[Run], variants: list[Run], table: str, bounds: dict[tupl
         if names.count(name) > 1:  # one name for two settings
             row['method'] += f' ({row["settings_digest"][:8]})'
     ranked = sorted(rows, key=lambda row: (row['epoch_rule'] != 'last', -row['uf1'], row['method']))
-    return Section(runs, ranked, ablations)
+    return Section(runs, ranked, ablations, not_compared)
 
 
 def _add_changes(rows: list[dict], compared: list[dict]) -> None:

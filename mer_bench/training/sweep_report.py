@@ -79,7 +79,7 @@ def leaderboard_commands(runs: Sequence[PlannedRun]) -> list[str]:
     commands = {}
     for run in complete:
         name = run.config_name.removeprefix('mer_')
-        out = Path('leaderboards', f'synthetic_{name}.md' if run.synthetic else f'{name}.md')
+        out = Path('my_tables', f'synthetic_{name}.md' if run.synthetic else f'{name}.md')
         folder = shlex.quote(str(run.folder.parent.parent))
         commands[f'python tools/leaderboard.py {folder} --out {out}'] = None
     return ['', 'next:', *commands] if commands else []

@@ -4,9 +4,11 @@ import json
 from collections import Counter
 from contextlib import suppress
 from datetime import date
+from pathlib import Path
 
 from mer_bench.errors import InputError
 from mer_bench.files import FolderInUse, locked, write_json
+from mer_bench.results.paths import shorten_folders
 from mer_bench.results.record import read_record
 from mer_bench.training.fold import finished_folder, folder_in_work
 from mer_bench.training.sweep_plan import PlannedRun
@@ -87,7 +89,11 @@ def read_reason(run: PlannedRun) -> str:
 
 
 def write_failure(run: PlannedRun, reason: str) -> None:
-    """Write failure.json, unless another process is at work in the folder: then it will know better."""
+    """Write failure.json, unless another process is at work in the folder: then it will know better.
+
+    Of the folders of this machine the reason keeps the last names.
+    """
+    folders = (run.folder.parents[2], *run.data_root, Path.cwd(), Path.home())
     content = dict(
         schema_version=SCHEMA_VERSION,
         method=run.method,
@@ -96,7 +102,7 @@ def write_failure(run: PlannedRun, reason: str) -> None:
         protocol=run.protocol,
         seed=run.seed,
         synthetic=run.synthetic,
-        reason=reason,
+        reason=shorten_folders(reason, folders),
         date=date.today().isoformat(),
     )
     with suppress(FolderInUse), locked(run.folder, 'in use'):

@@ -5,7 +5,9 @@ The eight clips of conftest.py: one surprise clip taken for negative gives UF1 2
 
 import pytest
 
-from mer_bench.results.ablations import compare, effect_weight, find_families, find_grids, main_effects
+from mer_bench.results.ablations import compare, effect_weight, find_grids, main_effects
+from mer_bench.results.families import find_families
+from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.run import read_runs
 from mer_bench.results.sections import methods_of
 
@@ -23,7 +25,7 @@ def family_of(new_run):
                     f'full {parts}/seed{seed}', answer, seed=seed, **method('+'.join(['full', *names]), names)
                 )
                 paths.append(folder / 'record.json')
-        return find_families(methods_of(read_runs(paths)))
+        return find_families(methods_of(read_runs(paths)))[0]
 
     return make
 
@@ -32,6 +34,10 @@ def method(name, overrides, config='mer_smic'):
     digest = name.encode().hex().ljust(64, '0')[:64]
     files = [{'name': override, 'text': override, 'digest': override} for override in overrides]
     return {'method': name, 'overrides': files, 'config': {'name': config, 'text': 'x', 'digest': digest}}
+
+
+def families(*folders):
+    return find_families(methods_of(read_runs([folder / 'record.json' for folder in folders])))
 
 
 def test_an_ablation_is_compared_with_the_model_without_overrides(family_of):
@@ -67,7 +73,47 @@ def test_methods_of_another_name_or_config_are_no_ablations(new_run):
         new_run('b', **method('ststnet', ['ststnet'])),
         new_run('c', **method('full+a', ['a'], 'mer_other')),
     ]
-    assert find_families(methods_of(read_runs([folder / 'record.json' for folder in folders]))) == []
+    assert families(*folders) == ([], [])
+
+
+def test_a_shared_override_of_another_text_is_not_compared(new_run):
+    other = method('full+small+a', ['small', 'a'])
+    other['overrides'][0]['digest'] = 'changed'
+    full = new_run('x', **method('full+small', ['small']))
+    (family,), notes = families(full, new_run('y', **other), new_run('z', **method('full+small+b', ['small', 'b'])))
+    assert [row['ablation'] for row in compare(family)] == ['b']
+    assert len(notes) == 1
+    assert notes[0].startswith('full+small+a (')
+    assert notes[0].endswith(') is not compared with full+small: its override small has another text.')
+
+
+def test_a_config_that_changed_meanwhile_is_not_compared(new_run):
+    def on(name, overrides, text, override='model = dict(a=1)'):
+        changes = method(name, overrides)
+        changes['config']['text'] = text
+        changes['overrides'] = [note | {'text': override} for note in changes['overrides']]
+        return new_run(name, **changes)
+
+    full = on('full', [], 'model = dict()\nepochs = 50')
+    same, other = (
+        on('full+a', ['a'], 'model = dict(a=1)\nepochs = 50'),
+        on('full+b', ['b'], 'model = dict(a=1)\nepochs = 5'),
+    )
+    json = on('full+c', ['c'], 'model = dict()\nepochs = 3', '{"epochs.x": 3}')
+    (family,), notes = families(full, same, other, json)
+    assert [row['ablation'] for row in compare(family)] == ['a', 'c']
+    assert 'full+b' in notes[0]
+    assert 'their configs differ in epochs, which its overrides do not change' in notes[0]
+
+
+def test_two_full_models_are_named(new_run):
+    one, two = method('full', []), method('full', [])
+    two['config']['digest'] = 'f' * 64
+    runs = new_run('x', **one), new_run('y', **two), new_run('z', **method('full+a', ['a']))
+    found, (note,) = families(*runs)
+    assert found == []
+    assert note.startswith('Ablations of full are not compared: none of full (')
+    assert write_leaderboard(runs, runs[0].parent / 'out.md').count(note) == 1
 
 
 def test_p_is_corrected_for_the_number_of_ablations(family_of):

@@ -5,8 +5,11 @@ import json
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.files import digest_of
+from mer_bench.results.ablations import subsets_of
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
+from mer_bench.results.grid_faults import missing_combinations
 from mer_bench.results.pages import write_pages
 
 
@@ -15,7 +18,7 @@ def committed(new_run, tmp_path):
     """Two methods with two seeds each and their leaderboards; return a function that checks them."""
     for method, answers in (('full', 'perfect'), ('other', 'one wrong')):
         for seed in (0, 1):
-            new_run(f'results/{method}/seed{seed}', answers, seed=seed, method=method, synthetic=True)
+            new_run(f'results/mer_smic/{method}/seed{seed}', answers, seed=seed, method=method, synthetic=True)
     write_pages([tmp_path / 'results'], tmp_path / 'leaderboards')
     return lambda: check_results([tmp_path / 'results'], tmp_path / 'leaderboards')
 
@@ -31,17 +34,17 @@ def test_what_the_records_give_has_no_fault(committed):
 
 
 def test_a_changed_prediction_is_named(committed, tmp_path):
-    edit(tmp_path / 'results/other/seed1/predictions.csv', 'surprise,negative', 'surprise,surprise')
+    edit(tmp_path / 'results/mer_smic/other/seed1/predictions.csv', 'surprise,negative', 'surprise,surprise')
     (fault,) = committed()
     assert 'other/seed1/record.json: expected the scores that predictions.csv beside it gives' in fault
 
 
 def test_every_changed_record_is_named(committed, tmp_path):
     for name in ('full/seed0', 'other/seed0'):
-        edit(tmp_path / 'results' / name / 'record.json', '"n": 8', '"n": 9')
+        edit(tmp_path / 'results/mer_smic' / name / 'record.json', '"n": 8', '"n": 9')
     assert [fault.split(': ')[0].split('results/')[1] for fault in committed()] == [
-        'full/seed0/record.json',
-        'other/seed0/record.json',
+        'mer_smic/full/seed0/record.json',
+        'mer_smic/other/seed0/record.json',
     ]
 
 
@@ -64,39 +67,129 @@ def test_a_surplus_file_is_named(committed, tmp_path):
     assert 'old.md: expected only what the records give' in fault
 
 
+def fail(folder, **changes):
+    """Write failure.json into a folder."""
+    failure = {
+        **{'schema_version': 1, 'method': 'full', 'config': 'mer_smic', 'dataset': 'smic', 'protocol': None, 'seed': 0},
+        **{'synthetic': None, 'reason': 'diverged', 'date': '2025-02-01'},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'failure.json').write_text(json.dumps(failure | changes))
+
+
 def remove(folder):
     for path in folder.iterdir():
         path.unlink()
 
 
 def test_a_missing_seed_is_named(committed, tmp_path):
-    remove(tmp_path / 'results/other/seed1')
+    remove(tmp_path / 'results/mer_smic/other/seed1')
     write_pages([tmp_path / 'results'], tmp_path / 'leaderboards')
     (fault,) = committed()
     assert fault.startswith('synthetic_smic: expected other with the seeds of the other methods, but seed 1 is missing')
 
 
 def test_a_seed_that_failed_is_not_missing(committed, tmp_path):
-    remove(tmp_path / 'results/other/seed1')
-    failure = {
-        **{
-            'schema_version': 1,
-            'method': 'other',
-            'config': 'mer_smic',
-            'dataset': 'smic',
-            'protocol': None,
-            'seed': 1,
-        },
-        **{'synthetic': None, 'reason': 'diverged', 'date': '2025-02-01'},
-    }
-    (tmp_path / 'results/other/seed1/failure.json').write_text(json.dumps(failure))
+    remove(tmp_path / 'results/mer_smic/other/seed1')
+    fail(tmp_path / 'results/mer_smic/other/seed1', method='other', seed=1)
     write_pages([tmp_path / 'results'], tmp_path / 'leaderboards')
     assert committed() == []
 
 
 def test_a_record_with_missing_folds_is_named(committed, tmp_path):
-    edit(tmp_path / 'results/full/seed0/record.json', '"missing": []', '"missing": ["s01"]')
+    edit(tmp_path / 'results/mer_smic/full/seed0/record.json', '"missing": []', '"missing": ["s01"]')
     assert 'full/seed0/record.json (full, seed 0: 1 of 4 missing)' in committed()[0]
+
+
+def change(path, key, value):
+    """Set a key of record.json, dotted."""
+    content = json.loads(path.read_text())
+    *parts, last = key.split('.')
+    place = content
+    for part in parts:
+        place = place[part]
+    place[last] = value
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'told'),
+    [
+        ('scores.full.f1_per_class.surprise', 0.5, 'expected the scores'),
+        ('scores.smic.recall_per_class.negative', 0.5, 'expected the scores'),
+        ('scores.smic.n_subjects', 5, 'expected the scores'),
+        ('scores.full.uf1', 'high', 'expected the scores'),
+        ('scores.full', 3, 'expected the scores'),
+        ('n_subjects', 5, 'expected 5 subjects, as it says, but its predictions are of 4'),
+        ('clips_per_class.negative', 5, 'expected clips_per_class to be'),
+        ('subjects_per_class.negative', 3, 'expected subjects_per_class to be'),
+        ('folds', {'total': 3, 'done': 3, 'missing': []}, 'of 3 folds, as it says, but they are of 4'),
+        ('seed', 2, 'expected predictions of seed 2 alone, but its predictions are of 1'),
+        ('overrides', [{'name': 'x', 'text': 'lr = 1', 'digest': 'e' * 64}], 'the digest of the override x'),
+        ('method', 'a/b', r'expected the folder mer_smic/a_b/seed1, as it says itself'),
+    ],
+)
+def test_what_a_record_says_is_held_against_predictions_text_and_place(committed, tmp_path, key, value, told):
+    change(tmp_path / 'results/mer_smic/other/seed1/record.json', key, value)
+    faults = committed()
+    assert 'other/seed1/record.json: expected' in faults[0]
+    assert told in faults[0]
+
+
+def test_predictions_without_a_record_are_named(committed, tmp_path):
+    (tmp_path / 'results/mer_smic/other/seed1/record.json').unlink()
+    (fault,) = committed()
+    assert 'other/seed1/predictions.csv: expected a record.json beside it' in fault
+
+
+def test_a_path_that_is_not_there_is_no_fault_of_the_results(tmp_path):
+    with pytest.raises(InputError, match='gone: expected results'):
+        check_results([tmp_path / 'gone'], tmp_path)
+
+
+PARTS = ('no_a', 'no_b', 'no_c')
+
+
+@pytest.fixture
+def grid(new_run, tmp_path):
+    """Every combination of three ablations but one; return a function that checks them."""
+
+    def check(lacking, failed=False):
+        for parts in subsets_of(PARTS):
+            names = ['small', *sorted(parts)]
+            method = '+'.join(['full', *names])
+            folder = f'results/mer_smic/{method}/seed0'
+            if parts != frozenset(lacking):
+                overrides = [{'name': name, 'text': name, 'digest': digest_of(name)} for name in names]
+                new_run(
+                    folder,
+                    'one wrong',
+                    method=method,
+                    synthetic=True,
+                    overrides=overrides,
+                    config={'name': 'mer_smic', 'text': '', 'digest': digest_of(method)},
+                )
+            elif failed:
+                fail(tmp_path / folder, method=method, seed=0)
+        write_pages([tmp_path / 'results'], tmp_path / 'leaderboards')
+        return check_results([tmp_path / 'results'], tmp_path / 'leaderboards')
+
+    return check  # fmt: skip
+
+
+@pytest.mark.parametrize('lacking', [(), ('no_a',), ('no_a', 'no_c'), PARTS])
+def test_a_missing_combination_of_a_grid_is_named(grid, lacking):
+    (fault,) = grid(lacking)
+    assert f'but {"+".join(["full", "small", *lacking])} is missing' in fault
+
+
+def test_a_combination_that_failed_is_not_missing(grid):
+    assert grid(('no_b',), failed=True) == []
+
+
+def test_a_whole_grid_and_single_ablations_lack_nothing():
+    assert missing_combinations(set(subsets_of(PARTS)) | {frozenset(['no_d'])}) == []
+    assert missing_combinations({frozenset(), frozenset('a'), frozenset('b')}) == []
 
 
 def test_a_method_below_its_bound_needs_a_reason(committed, tmp_path):
@@ -110,10 +203,33 @@ def test_a_method_below_its_bound_needs_a_reason(committed, tmp_path):
     assert committed() == []
 
 
+def test_a_bound_of_a_method_that_is_not_on_the_page_is_named(committed, tmp_path):
+    bounds = 'table,method,uf1,reason\nsynthetic_smic,othr,,a typing error\nno_page_yet,x,0.5,\n'
+    (tmp_path / 'results/sanity_bounds.csv').write_text(bounds)
+    (fault,) = committed()
+    assert 'expected a method of the page synthetic_smic, found othr' in fault
+
+
+def test_a_reason_with_a_path_of_a_machine_is_named(committed, tmp_path):
+    fail(tmp_path / 'results/mer_smic/x/seed0', method='x', reason='no such file /home/me/data/smic/a.npy')
+    assert 'failure.json: expected a reason without paths of a machine' in committed()[0]
+
+
+def test_unfinished_runs_are_named_and_left_out(new_run, tmp_path):
+    folds = {'total': 4, 'done': 1, 'missing': ['s2', 's3', 's4']}
+    new_run('runs/x', synthetic=True, complete=False, scores=None, folds=folds)
+    with pytest.raises(InputError, match=r'expected a finished run, but there are only .*3 of 4 missing'):
+        collect([tmp_path / 'runs'], tmp_path / 'results')
+    new_run('runs/y', synthetic=True, method='y')
+    collected = collect([tmp_path / 'runs'], tmp_path / 'results')
+    assert collected.folders == [tmp_path / 'results/mer_smic/y/seed0']
+    assert [told.split('runs/')[1] for told in collected.left_out] == ['x/record.json (full, seed 0: 3 of 4 missing)']
+
+
 def test_collected_runs_are_copied_by_config_method_and_seed(new_run, tmp_path):
     run = new_run('runs/x', seed=3, method='full+a', synthetic=True)
     (run / 'checkpoint.pth').touch()
-    (folder,) = collect([tmp_path / 'runs'], tmp_path / 'results')
+    (folder,) = collect([tmp_path / 'runs'], tmp_path / 'results').folders
     assert folder == tmp_path / 'results/mer_smic/full+a/seed3'
     assert sorted(path.name for path in folder.iterdir()) == ['predictions.csv', 'record.json']
     assert (folder / 'record.json').read_bytes() == (run / 'record.json').read_bytes()
@@ -124,19 +240,15 @@ def test_real_runs_are_collected_only_when_asked_for(new_run, tmp_path):
     with pytest.raises(InputError, match=r'run on real data.*--with-predictions'):
         collect([tmp_path / 'runs'], tmp_path / 'results')
     assert not (tmp_path / 'results').exists()
-    assert len(collect([tmp_path / 'runs'], tmp_path / 'results', with_predictions=True)) == 1
+    assert len(collect([tmp_path / 'runs'], tmp_path / 'results', with_predictions=True).folders) == 1
 
 
 def test_a_failure_is_collected_and_gives_way_to_the_finished_run(new_run, tmp_path):
-    failure = {
-        **{'schema_version': 1, 'method': 'full', 'config': 'mer_smic', 'dataset': 'smic', 'protocol': None, 'seed': 0},
-        **{'synthetic': True, 'reason': 'diverged', 'date': '2025-02-01'},
-    }
-    (tmp_path / 'first').mkdir()
-    (tmp_path / 'first/failure.json').write_text(json.dumps(failure))
-    (folder,) = collect([tmp_path / 'first'], tmp_path / 'results')
+    fail(tmp_path / 'first', synthetic=True, reason='no /home/me/data/smic here')
+    (folder,) = collect([tmp_path / 'first'], tmp_path / 'results').folders
     assert [path.name for path in folder.iterdir()] == ['failure.json']
-    assert collect([new_run('second', synthetic=True)], tmp_path / 'results') == [folder]
+    assert json.loads((folder / 'failure.json').read_text())['reason'] == 'no smic here'
+    assert collect([new_run('second', synthetic=True)], tmp_path / 'results').folders == [folder]
     assert sorted(path.name for path in folder.iterdir()) == ['predictions.csv', 'record.json']
 
 

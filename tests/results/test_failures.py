@@ -61,6 +61,15 @@ def test_a_failure_stands_on_the_page_of_its_config(new_run, tmp_path):
     assert [failure.content['dataset'] for failure in pages.homeless] == ['samm']
 
 
+def test_a_failure_that_may_be_of_either_kind_stands_on_no_page(new_run, tmp_path):
+    new_run('a')
+    new_run('b', synthetic=True)
+    fail(tmp_path / 'c', protocol='LOSO, smic_3class')
+    pages = make_pages([tmp_path])
+    assert not any(page.failures for page in pages.pages.values())
+    assert len(pages.homeless) == 1
+
+
 @pytest.mark.parametrize('change', [{'reason': None}, {'schema_version': 2}, {'seed': 'zero'}])
 def test_a_broken_failure_is_named(tmp_path, change):
     fail(tmp_path / 'a', **change)

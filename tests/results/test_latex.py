@@ -22,8 +22,9 @@ def check_syntax(text):
     assert depth == 0
     assert not re.search(r'(?<!\\)[_#%]', bare)
     assert len(re.findall(r'(?<!\\)\$', bare)) % 2 == 0
-    for columns, body in re.findall(r'\\begin{(?:tabular|longtable)}{(\w+)}(.*?)\\end', bare, flags=re.S):
-        assert [body.count(rule) for rule in (r'\toprule', r'\midrule', r'\bottomrule')] == [1, 1, 1]
+    for kind, columns, body in re.findall(r'\\begin{(tabular|longtable)}{(\w+)}(.*?)\\end{', bare, flags=re.S):
+        heads = [2, 2] if kind == 'longtable' else [1, 1]
+        assert [body.count(rule) for rule in (r'\toprule', r'\midrule', r'\bottomrule')] == [*heads, 1]
         lines = [line for line in body.splitlines() if line.endswith(r'\\') and 'caption' not in line]
         assert {len(re.findall(r'(?<!\\)&', line)) + 1 for line in lines} == {len(columns)}
 
@@ -62,6 +63,17 @@ def test_long_tables_and_footnotes_are_sound(rows):
     check_syntax(text)
     assert (r'\begin{longtable}{lr}' in text) == (rows == 41)
     assert r'a\_b \& c$^{1,2}$ & 1 $\pm$ 2 \\' in text
+
+
+def test_minus_signs_of_numbers_alone_are_set_as_such():
+    text = to_latex([Table(('x', 'y', 'z'), (('-0.04', '[-0.1, +0.2]', '2025-01-31 no-attention -'),))])
+    assert r'$-$0.04 & [$-$0.1, +0.2] & 2025-01-31 no-attention - \\' in text
+
+
+def test_a_long_table_repeats_its_head():
+    text = to_latex([Table(('x',), (('1',),) * 41)])
+    assert text.count('x \\\\\n\\midrule') == 2
+    assert text.index('endfirsthead') < text.index(r'\endhead') < text.index('1 \\\\')
 
 
 def test_every_special_letter_is_escaped():

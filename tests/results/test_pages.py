@@ -101,6 +101,13 @@ def test_rescored_rows_stand_in_a_table_of_their_own_with_their_log(new_run, tmp
     assert files['smic_3class_loso.csv'].splitlines()[-1].startswith('smic,"LOSO, smic_3class",Their net,0.75,')
 
 
+def test_a_run_of_ours_is_no_published_log(new_run, tmp_path):
+    log = new_run('a') / 'predictions.csv'
+    given = {'method': 'x', 'dataset': 'smic', 'protocol': 'LOSO, smic_3class', 'url': 'u', 'classes': ['negative']}
+    with pytest.raises(InputError, match='found a run with its record; hand it in with'):
+        write_rescored(log, tmp_path / 'b', **given)
+
+
 def test_a_rescored_record_whose_predictions_were_changed_is_refused(tmp_path):
     rescore(tmp_path / 'b')
     path = tmp_path / 'b' / 'predictions.csv'
@@ -134,10 +141,11 @@ def test_without_bounds_there_is_no_column_for_them(new_run, tmp_path):
 @pytest.mark.parametrize(
     ('text', 'fault'),
     [('table,method\n', 'expected the columns'), (BOUNDS + 'smic_3class_loso,*,0.1,\n', r'\* of .* stands twice'),
-     (BOUNDS + 'x,y,high,\n', "found 'high'")],
+     (BOUNDS + 'x,y,high,\n', "found 'high'"), (BOUNDS + 'x,y,nan,\n', "found 'nan'"),
+     (BOUNDS + 'x,y,45,\n', "found '45'"), ('', 'expected a table'), ('é', 'expected UTF-8')],
 )  # fmt: skip
 def test_bounds_that_cannot_be_read_are_named(tmp_path, text, fault):
-    (tmp_path / 'sanity_bounds.csv').write_text(text)
+    (tmp_path / 'sanity_bounds.csv').write_text(text, encoding='latin-1')
     with pytest.raises(InputError, match=fault):
         read_bounds(tmp_path / 'sanity_bounds.csv')
 

@@ -1,6 +1,7 @@
 """tools/leaderboard.py from the command line."""
 
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -63,18 +64,36 @@ def test_runs_are_collected_shown_and_checked(tmp_path, capsys):
     assert main([results, '--out-dir', str(tables)]) == 0
     assert capsys.readouterr().out.split()[-2:] == [str(tables / 'synthetic_smic.md'), str(tables / 'README.md')]
     assert main([results, '--out-dir', str(tables), '--check']) == 0
+    capsys.readouterr()
     (tables / 'synthetic_smic.md').write_text('better')
+    assert main([results, '--out-dir', str(tables), '--check']) == 1
+    assert capsys.readouterr().out == '1 fault\n'
     (tables / 'old.md').touch()
     assert main([results, '--out-dir', str(tables), '--check']) == 1
     assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ['error:'] * 2
 
 
 @pytest.mark.parametrize(
-    'arguments', [['--collect', 'runs'], ['--out', 'x.md'], ['runs'], ['runs', '--out', 'x.md', '--check']]
+    ('arguments', 'told'),
+    [
+        ('--collect runs', '--collect RUNS and --into DIR go together'),
+        ('--into results/x', '--collect RUNS and --into DIR go together'),
+        ('--collect runs --into x --check', '--collect RUNS goes with --into DIR alone'),
+        ('--collect runs --into x --out y.md', '--collect RUNS goes with --into DIR alone'),
+        ('--with-predictions', '--with-predictions expects --collect'),
+        ('--out x.md', '--out FILE.md expects the runs of the page'),
+        ('runs --out x.md --check', '--out FILE.md expects the runs of the page and no --check'),
+        ('runs', 'expected --out FILE.md for one page or --out-dir DIR'),
+    ],
 )
-def test_arguments_that_do_not_go_together_are_refused(arguments):
-    with pytest.raises(InputError, match='; '):
-        main(arguments)
+def test_arguments_that_do_not_go_together_are_refused(arguments, told):
+    with pytest.raises(InputError, match=f'^{re.escape(told)}'):
+        main(arguments.split())
+
+
+def test_a_path_to_check_that_is_not_there_ends_with_code_2(tmp_path):
+    result = leaderboard(tmp_path / 'gone', '--out-dir', tmp_path, '--check')
+    assert (result.returncode, result.stderr.count('\n')) == (2, 1)
 
 
 def test_the_tool_starts_without_torch():

@@ -109,3 +109,9 @@ def test_a_bad_file_is_one_sentence_and_exit_code_2(tmp_path, name):
 def test_classes_that_do_not_fit_are_one_sentence_and_exit_code_2(log, classes):
     result = score(log, '--classes', *classes)
     assert (result.returncode, result.stdout, result.stderr.count('\n')) == (2, '', 1)
+
+
+def test_options_of_a_record_without_record_are_refused(log):
+    result = score(log, '--method', 'X', '--epoch-rule', 'last')
+    assert (result.returncode, result.stdout) == (2, '')
+    assert result.stderr.startswith('error: --method and --epoch-rule go with --record DIR only')

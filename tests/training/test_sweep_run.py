@@ -5,6 +5,7 @@ import io
 import os
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -17,7 +18,7 @@ from mer_bench.training.sweep_estimate import TimeEstimate
 from mer_bench.training.sweep_plan import plan_runs
 from mer_bench.training.sweep_progress import SweepProgress
 from mer_bench.training.sweep_run import Outcome, in_one_line, run_sweep
-from mer_bench.training.sweep_state import has_failed, write_failure
+from mer_bench.training.sweep_state import has_failed, read_reason, write_failure
 from tests.conftest import ROOT
 
 CONFIG = str(ROOT / 'configs/mer_smic.py')
@@ -76,6 +77,14 @@ def test_a_failure_is_forgotten_when_a_later_attempt_succeeds(runs, args, traine
     sweep(runs, args)
     assert trained == [0, 1]
     assert not has_failed(runs[0])
+
+
+def test_a_reason_keeps_the_last_names_of_the_folders_of_a_machine(runs, monkeypatch, tmp_path):
+    monkeypatch.setenv('HOME', '/home/someone')
+    reason = f'{runs[0].folder}/folds and {runs[0].data_root[0]}/flow.npy and /home/someone/x are wrong'
+    write_failure(runs[0], reason)
+    place, root = Path(*runs[0].folder.parts[-4:]), Path(runs[0].data_root[0]).name
+    assert read_reason(runs[0]) == f'{place}/folds and {root}/flow.npy and someone/x are wrong'
 
 
 def test_a_run_that_another_process_holds_is_looked_at_again(runs, args, trained):
