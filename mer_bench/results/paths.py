@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 # A path of two names or more from the root on; not the inside of an address or of a relative path.
-ABSOLUTE = re.compile(r'(?<![\w./:\\~-])(?:/[\w.@+=~-]+){2,}/?|(?<!\w)[A-Za-z]:\\[^\s\'":;,]+')
+ABSOLUTE = re.compile(r'(?<![\w./:\\~-])(?:file://)?(?:/[\w.@+=~-]+){2,}/?|(?<!\w)[A-Za-z]:\\[^\s\'":;,]+')
 
 
 def shorten_folders(text: str, folders: Iterable[str | Path]) -> str:
