@@ -62,7 +62,7 @@ def _describe_input(view: dict | None) -> str:
     frames, size = view.get('frames'), view.get('size')
     parts = [
         ' '.join(view.get('channels') or ()),
-        {None: '', 'apex': 'apex frame'}.get(frames, f'{frames} frames'),
+        {None: '', 'apex': 'apex frame'}.get(frames, f'{frames} frame' + 's' * (frames != 1)),
         f'{size} x {size}' if size else '',
         'not normalised' if view.get('normalise') is False else '',
     ]
