@@ -15,6 +15,7 @@ CONFIG = str(ROOT / 'configs/mer_smic.py')
 OVERRIDES = [*sorted((ROOT / 'ablations').glob('*.py')), *sorted((ROOT / 'configs/baselines').glob('*.py'))]
 # of the full model, at a quarter of its width: what is tested is the change, not the size
 NARROW = str(ROOT / 'configs/reduced/quarter_width.py')
+EMOTIONS = ('negative', 'positive', 'surprise')
 SHORT = {'train_cfg.max_epochs': 1, 'train_dataloader.batch_size': 2, 'test_dataloader.batch_size': 2}
 
 
@@ -26,7 +27,7 @@ def clips_of_the_usual_shape(tmp_path_factory):
         subjects=2,
         clip_len=16,
         size=112,
-        emotions=('negative', 'positive', 'surprise'),
+        emotions=EMOTIONS,
         channels=['u', 'v', 'strain', 'grey', 'change'],
         faces=dict(detector='dlib'),
     )
@@ -37,7 +38,8 @@ def prepare_variant(override, root):
     variant = load_method(CONFIG, [override]).cfg.get('data_variant')
     if variant:
         described = {'flow': variant.get('flow', 'tvl1'), 'apex': {variant.get('apex', 'annotated'): 6}}
-        write_prepared_data(root.with_name(f'{root.name}_{variant["name"]}'), subjects=2, **described)
+        place = root.with_name(f'{root.name}_{variant["name"]}')
+        write_prepared_data(place, subjects=2, emotions=EMOTIONS, **described)
 
 
 def open_with(overrides, root, **options):
@@ -70,7 +72,7 @@ def test_every_override_trains_one_step_and_predicts(override, clips_of_the_usua
     record = run_folds(experiment, 0, tmp_path / 'run')
     predictions = pd.read_csv(tmp_path / 'run/folds/smic_s01/predictions.csv')
     assert record['folds']['done'] == 1
-    assert sorted(predictions['y_true']) == ['negative', 'positive', 'surprise']
+    assert sorted(predictions['y_true']) == [*EMOTIONS]
     assert predictions.filter(regex='^score_').notna().all(axis=None)
 
 
