@@ -53,6 +53,8 @@ def test_every_command_runs_as_written(tmp_path, tiny_override):
         words = line.replace('FOLDER_OF_PICTURES', 'pictures').split()[1:]
         words = [re.sub('FOLDER_OF_(.*)', lambda name: f'raw/{name[1].lower()}', word) for word in words]
         words += [word for key, more in extra.items() if words[0].endswith(key) or words[1] == key for word in more]
+        if 'configs/baselines' in line and 'train.py' in line:  # the small override is of the full model
+            words = [*words[: words.index(str(tiny_override)) - 1], '--cfg-options', 'train_cfg.max_epochs=2']
         words = [word.replace('my_tables/smic', 'my_tables/synthetic_smic') for word in words]
         done = run([sys.executable, *words], tmp_path)
         assert done.returncode == 0, f'{line}\n{done.stderr}'
