@@ -118,8 +118,8 @@ def index_blocks(pages: Pages) -> list[Block]:
         blocks += [
             Heading(2, 'Synthetic data'),
             Paragraph(
-                'Faces drawn by a program in the layout of a data set. These tables show that every method runs and '
-                'learns; they say nothing about which method is better on people.'
+                'Faces drawn by a program in the layout of a data set. These tables show that every method runs, and '
+                'which of them learn in a reduced size; they say nothing about which method is better on people.'
             ),
             _list_of(synthetic),
         ]
