@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from mer_bench.errors import InputError
+from mer_bench.loading.flow_data_preprocessor import CHANNELS
 from mer_bench.preparation.settings import PICTURES
 
 FROM_UV = ('magnitude', 'angle')
@@ -74,7 +75,7 @@ def make_view(options: dict | None, info: dict, shape: Sequence[int]) -> ClipVie
     options = {key: value for key, value in (options or {}).items() if value is not None}
     if unknown := [key for key in options if key not in KEYS]:
         raise InputError(f'input: expected some of the keys {", ".join(KEYS)}, got {unknown[0]!r}; correct it')
-    stored = tuple(info.get('channels', ('u', 'v', 'strain')))
+    stored = tuple(info.get('channels', CHANNELS))
     channels = options.get('channels', flow_channels(stored))
     if not channels and 'channels' not in options:
         raise InputError(f'input.channels: the store holds no flow, but {", ".join(stored)}; name what is to be seen')

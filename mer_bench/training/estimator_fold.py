@@ -20,6 +20,7 @@ from mer_bench.processes import follow_parent
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.prediction_table import write_predictions
+from mer_bench.training.run_record import in_one_line
 
 FEATURES = '.features.npy'  # of all clips, while folds are missing
 CHUNK = 16  # clips that one worker describes at a time
@@ -42,7 +43,7 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
             model.fit(features[train], clips.loc[train, 'label'])
         except ValueError as error:
             raise InputError(
-                f'{experiment.method.name} cannot be fitted without {fold.name}: {" ".join(str(error).split())}; '
+                f'{experiment.method.name} cannot be fitted without {fold.name}: {in_one_line(error)}; '
                 'correct config or override, or take more data'
             ) from error
     trained = time.perf_counter()

@@ -8,6 +8,7 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.files import digest_of
 from mer_bench.protocols.folds import Fold
+from mer_bench.training import run_record
 from mer_bench.training.experiment import Experiment, open_experiment
 from mer_bench.training.method import load_method, read_config, read_override, replaces_model
 from mer_bench.training.run_record import describe_pretrained, describe_protocol
@@ -155,7 +156,7 @@ def sameness_of(experiment: Experiment) -> str:
 
 def in_one_line(error: Exception) -> str:
     """The message of an error without its line breaks; the name of its class where it was not written for users."""
-    message = ' '.join(str(error).split())
+    message = run_record.in_one_line(error)
     return message if isinstance(error, InputError) else f'{type(error).__name__}: {message}'.removesuffix(': ')
 
 
