@@ -1,0 +1,61 @@
+"""Random numbers that belong to a clip: functions of seed, epoch, clip, stream and place, and of nothing else.
+
+They do not depend on the other clips of a batch, on their order, on worker processes, on the device, or on how many
+folds are trained together. The mixing function is lowbias32 (Wellons, https://nullprogram.com/blog/2018/07/31/), all
+of it in 32-bit integers that wrap around, so that every device gives the same bits.
+"""
+
+import zlib
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+BITS = 24  # of a uniform number: what float32 holds exactly
+GOLDEN = 0x9E3779B9  # 2**32 over the golden ratio: spreads the places
+MULTIPLIERS = (0x7FEB352D, 0x846CA68B)
+
+
+def clip_keys(sample_ids: Iterable[str]) -> torch.Tensor:
+    """Return one key a clip, (N,) int32: the CRC-32 of its sample_id."""
+    return torch.from_numpy(np.array([zlib.crc32(name.encode()) for name in sample_ids], np.uint32).view(np.int32))
+
+
+def salt(seed: int, epoch: int, stream: int) -> int:
+    """Return the number, as int32, that tells apart seeds, epochs and streams (one for each kind of draw)."""
+    return _signed(int(np.random.SeedSequence([seed, epoch, stream]).generate_state(1)[0]))
+
+
+def clip_uniform(keys: torch.Tensor, seed: int, epoch: int, stream: int, count: int) -> torch.Tensor:
+    """Draw `count` uniform numbers for each clip.
+
+    Args:
+        keys: (...) int32, see :func:`clip_keys`.
+        seed: Of the run.
+        epoch: Counted from 0.
+        stream: Which draw of the epoch it is.
+        count: Numbers a clip.
+
+    Returns:
+        (..., count) float32 in [0, 1), multiples of 2**-24.
+    """
+    places = torch.arange(count, dtype=torch.int32, device=keys.device) * _signed(GOLDEN)
+    words = mix(mix(keys ^ salt(seed, epoch, stream))[..., None] + places)
+    return ((words >> (32 - BITS)) & (2**BITS - 1)).float() * 2.0**-BITS
+
+
+def mix(words: torch.Tensor) -> torch.Tensor:
+    """lowbias32 of int32 words, read as unsigned."""
+    first, second = map(_signed, MULTIPLIERS)
+    words = (words ^ _shift(words, 16)) * first
+    words = (words ^ _shift(words, 15)) * second
+    return words ^ _shift(words, 16)
+
+
+def _shift(words: torch.Tensor, bits: int) -> torch.Tensor:
+    """Shift right as unsigned numbers are shifted."""
+    return (words >> bits) & (2 ** (32 - bits) - 1)
+
+
+def _signed(word: int) -> int:
+    return word - 2**32 if word >= 2**31 else word
