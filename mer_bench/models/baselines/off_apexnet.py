@@ -10,6 +10,8 @@ from einops import rearrange
 from mmaction.registry import MODELS
 from torch import nn
 
+from mer_bench.models.clip_dropout import ClipDropout
+
 MAP = 16 * 7 * 7  # values of a stream, from 28x28
 
 
@@ -28,10 +30,10 @@ class OFFApexNet(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(2 * MAP, width),
             nn.ReLU(),
-            nn.Dropout(dropout_ratio),
+            ClipDropout(dropout_ratio),
             nn.Linear(width, width),
             nn.ReLU(),
-            nn.Dropout(dropout_ratio),
+            ClipDropout(dropout_ratio),
         )
 
     @staticmethod

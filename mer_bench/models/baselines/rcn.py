@@ -17,6 +17,7 @@ from mmaction.registry import MODELS
 from torch import nn
 
 from mer_bench.errors import InputError
+from mer_bench.models.clip_dropout import ClipDropout
 from mer_bench.models.heads.flat_head import FlatHead
 
 EPS = 1e-6
@@ -27,7 +28,7 @@ class PlainStem(nn.Sequential):
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__(
-            nn.Conv2d(in_channels, channels, 5), nn.BatchNorm2d(channels), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout()
+            nn.Conv2d(in_channels, channels, 5), nn.BatchNorm2d(channels), nn.ReLU(), nn.MaxPool2d(2), ClipDropout()
         )
 
 
@@ -42,7 +43,7 @@ class WideStem(nn.Module):
                 nn.Conv2d(in_channels, width, 3, stride=3, padding=dilation, dilation=dilation),
                 nn.ReLU(),
                 nn.BatchNorm2d(width),
-                nn.Dropout(),
+                ClipDropout(),
             )
             for dilation, width in enumerate(widths, start=1)
         )
@@ -65,7 +66,7 @@ class RecurrentBlock(nn.Module):
         self.shortcuts = shortcuts
         self.feedforward = step(channels, 1)
         self.recurrent = step(channels, 3)
-        self.downsample = nn.Sequential(nn.MaxPool2d(2), nn.Dropout())
+        self.downsample = nn.Sequential(nn.MaxPool2d(2), ClipDropout())
 
     def forward(self, x: torch.Tensor, attention: torch.Tensor | float = 1.0) -> torch.Tensor:
         """x: (N, channels, H, W); attention: (N, 1, H, W), a weight of the first step. Out: half as high and wide."""

@@ -12,6 +12,8 @@ from einops import rearrange
 from mmaction.registry import MODELS
 from torch import nn
 
+from mer_bench.models.clip_dropout import ClipDropout
+
 
 @MODELS.register_module()
 class STSTNet(nn.Module):
@@ -34,7 +36,7 @@ class STSTNet(nn.Module):
             nn.ReLU(),
             nn.BatchNorm2d(width),
             nn.MaxPool2d(3, padding=1),
-            nn.Dropout(dropout_ratio),
+            ClipDropout(dropout_ratio),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

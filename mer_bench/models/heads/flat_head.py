@@ -5,6 +5,8 @@ from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
 from torch import nn
 
+from mer_bench.models.clip_dropout import ClipDropout
+
 
 @MODELS.register_module()
 class FlatHead(BaseHead):
@@ -27,7 +29,7 @@ class FlatHead(BaseHead):
         **kwargs,
     ) -> None:
         super().__init__(num_classes, in_channels, average_clips=average_clips, topk=topk, **kwargs)
-        self.dropout = nn.Dropout(dropout_ratio)
+        self.dropout = ClipDropout(dropout_ratio)
         self.fc_cls = nn.Linear(in_channels, num_classes)
 
     def init_weights(self) -> None:
@@ -41,6 +43,7 @@ class FlatHead(BaseHead):
             **kwargs: loss_aux or fcn_test of Recognizer3D, not used.
 
         Returns:
-            (N, num_classes) float32 logits.
+            (N, num_classes) logits, float32 at least.
         """
-        return self.fc_cls(self.dropout(x.flatten(1))).float()
+        logits = self.fc_cls(self.dropout(x.flatten(1)))
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
