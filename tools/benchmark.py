@@ -1,65 +1,140 @@
-"""Measure what parts of mer_bench cost on this machine, e.g. ``python tools/benchmark.py model``."""
+"""Measure what parts of mer_bench cost on this machine, and which share of its peak they reach."""
 
 import argparse
 import json
-from collections.abc import Callable
+import shlex
+import sys
+from contextlib import redirect_stdout
+from importlib import import_module
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from mer_bench.errors import InputError, run_tool
 
-from mer_bench.errors import run_tool
+ROOT = Path(__file__).resolve().parents[1]
+KEPT, PAGE = ROOT / 'docs/performance', ROOT / 'docs/performance.md'
+# module and HELP of each benchmark: the modules import the whole stack, --help answers at once
+BENCHMARKS = {
+    'machine': ('machine_peak', "the machine's peak alone: matrix product and memory copy"),
+    'prepare': ('prepare_cost', 'two workers against one, the store, and the flow methods'),
+    'model': ('model_cost', 'forward and backward of the full model, against fp32 and plain ResNet3d-50'),
+    'full-loso': ('full_loso_cost', 'every fold of the full model on a synthetic data set as large as SMIC'),
+}
+ALL = [name for name in BENCHMARKS if name != 'full-loso']
 
-CONFIG = Path(__file__).resolve().parents[1] / 'configs/_base_/models/multiscale_resnet3d50.py'
 
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
+def main(argv: list[str] | None = None) -> int | None:
+    """Run one benchmark, all of them, or write the page of kept results."""
+    argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(description=__doc__)
-    commands = parser.add_subparsers(dest='command', required=True)
-    model = commands.add_parser('model', help='the full model against plain ResNet3d-50')
-    model.add_argument('--size', type=int, default=112, help='height and width in pixels (default: %(default)s)')
-    model.add_argument('--clip-len', type=int, default=16, help='frames of a clip (default: %(default)s)')
-    model.add_argument('--batch', type=int, default=2, help='clips of a timed step (default: %(default)s)')
-    model.add_argument('--rounds', type=int, default=9, help='timed steps of each model (default: %(default)s)')
-    model.add_argument('--threads', type=int, default=1, help='CPU threads of torch (default: %(default)s)')
-    model.add_argument('--device', default='cpu', help='cpu or cuda (default: %(default)s)')
-    model.add_argument('--json', action='store_true', help='print JSON instead of a table')
-    model.set_defaults(run=benchmark_model)
-    prepare = commands.add_parser('prepare', help='two workers against one, the store, and the flow methods')
-    prepare.add_argument('--clips', type=int, default=12, help='synthetic clips (default: %(default)s)')
-    prepare.add_argument('--rounds', type=int, default=5, help='timed runs of each part (default: %(default)s)')
-    prepare.add_argument('--clip-len', type=int, default=16, help='sampled frames of a clip (default: %(default)s)')
-    prepare.add_argument('--size', type=int, default=112, help='stored height and width (default: %(default)s)')
-    prepare.add_argument('--json', action='store_true', help='print JSON instead of a table')
-    prepare.set_defaults(run=benchmark_prepare)
-    return parser.parse_args(argv)
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    for name, (_, words) in BENCHMARKS.items():
+        commands.add_parser(name, help=words, add_help=False)
+    commands.add_parser('all', help=f'{", ".join(ALL)} with their own settings', add_help=False)
+    commands.add_parser('report', help='write the tables of docs/performance.md from kept results', add_help=False)
+    args, rest = parser.parse_known_args(argv)
+    prog = f'{parser.prog} {args.command}'
+    if args.command == 'report':
+        return report(prog, rest)
+    return run_all(prog, rest) if args.command == 'all' else run_one(prog, args.command, rest)
 
 
-def benchmark_model(args: argparse.Namespace) -> None:
-    from mer_bench.benchmarks.model_cost import Settings, compare, table
+def run_one(prog: str, name: str, argv: list[str]) -> None:
+    module, output = load(name), output_parser()
+    parser = argparse.ArgumentParser(prog=prog, description=module.HELP, parents=[output], allow_abbrev=False)
+    module.add_arguments(parser)
+    args = parser.parse_args(argv)
+    result = run(name, args, output.parse_known_args(argv)[1])
+    show({name: result}, args.json)
+    keep(result, args.save)
+
+
+def run_all(prog: str, argv: list[str]) -> None:
+    words = f'{", ".join(ALL)} with their own settings'
+    args = argparse.ArgumentParser(prog=prog, description=words, parents=[output_parser()]).parse_args(argv)
+    results = {}
+    for name in ALL:
+        own = argparse.ArgumentParser()
+        load(name).add_arguments(own)
+        results[name] = run(name, own.parse_args([]), [])
+        keep(results[name], args.save)
+        if not args.json:
+            show({name: results[name]}, False)
+    if args.json:
+        print(json.dumps(results, indent=2))
+
+
+def output_parser() -> argparse.ArgumentParser:
+    """Return a parser of what becomes of a result."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
+    parser.add_argument('--save', type=Path, metavar='DIR', help='keep the result as DIR/<machine>/<benchmark>.json')
+    return parser
+
+
+def load(name: str):
+    return import_module(f'mer_bench.benchmarks.{BENCHMARKS[name][0]}')
+
+
+def run(name: str, args: argparse.Namespace, argv: list[str]) -> dict:
+    """Return the result of a benchmark, with the peak measured before and after it."""
+    from mer_bench.benchmarks.machine_peak import measure_rates
+    from mer_bench.benchmarks.shares import with_peak
     from mer_bench.training.device import set_device
 
-    device = set_device(args.device)
-    settings = Settings(args.size, args.clip_len, args.batch, args.rounds, args.threads, device)
-    show(compare(CONFIG, settings), table, args.json)
+    device = args.device = set_device(getattr(args, 'device', 'cpu'))
+    module = load(name)
+    threads = module.peak_threads(args) if hasattr(module, 'peak_threads') else getattr(args, 'threads', 1)
+    with redirect_stdout(sys.stderr):  # what libraries say is no part of the result
+        before = measure_rates(threads, device)
+        result = module.measure(args)
+        rates = [before, measure_rates(threads, device)]
+    command = shlex.join(['python', 'tools/benchmark.py', name, *argv])
+    return with_peak({'benchmark': name, 'command': command, **result}, rates, threads, device)
 
 
-def benchmark_prepare(args: argparse.Namespace) -> None:
-    from mer_bench.benchmarks.prepare_cost import Settings, measure, table
+def show(results: dict[str, dict], as_json: bool) -> None:
+    from rich.console import Console
 
-    show(measure(Settings(args.clips, args.rounds, args.clip_len, args.size)), table, args.json)
+    from mer_bench.benchmarks.shares import shares_table
+
+    for name, result in results.items():
+        if as_json:
+            print(json.dumps(result, indent=2))
+        else:
+            Console().print(load(name).table(result))
+            if result['shares']:
+                Console().print(shares_table(result))
 
 
-def show(result: dict, table: Callable[[dict], Table], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(result, indent=2))
-    else:
-        Console().print(table(result))
+def keep(result: dict, folder: Path | None) -> None:
+    from mer_bench.benchmarks import kept
+
+    if folder:
+        print(f'kept {kept.keep(result, folder)}', file=sys.stderr)
 
 
-def main(argv: list[str] | None = None) -> None:
-    args = parse_args(argv)
-    args.run(args)
+def report(prog: str, argv: list[str]) -> int | None:
+    parser = argparse.ArgumentParser(prog=prog, description='Write the tables of a page from kept results.')
+    parser.add_argument(
+        '--kept', type=Path, default=KEPT, metavar='DIR', help='folder of --save (default: %(default)s)'
+    )
+    parser.add_argument('--page', type=Path, default=PAGE, metavar='FILE', help='(default: %(default)s)')
+    parser.add_argument('--check', action='store_true', help='write nothing; exit code 1 if the page is not up to date')
+    args = parser.parse_args(argv)
+
+    from mer_bench.benchmarks.report import renew
+    from mer_bench.files import write_atomically
+
+    if not args.page.is_file():
+        raise InputError(f'{args.page}: expected a page with a generated part, found none; give another --page')
+    old = args.page.read_text(encoding='utf-8')
+    new = renew(old, args.kept, args.page)
+    if args.check:
+        print(f'{args.page} is up to date' if new == old else f'{args.page} is not up to date; run {prog}')
+        return int(new != old)
+    with write_atomically(args.page) as temporary:
+        temporary.write_text(new, encoding='utf-8')
+    return None
 
 
 if __name__ == '__main__':

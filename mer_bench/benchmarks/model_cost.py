@@ -1,5 +1,7 @@
-"""The full model against plain ResNet3d-50: parameters, FLOPs, and time of forward and backward in one run."""
+"""Forward and backward of the full model: as trainings run it, in plain fp32, and plain ResNet3d-50 beside it."""
 
+import argparse
+import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,12 +13,16 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
 
+from mer_bench.benchmarks.machine_peak import finish, precisions
 from mer_bench.benchmarks.timing import interleave, pair_ratios
 from mer_bench.errors import InputError
 from mer_bench.models.backbones.multiscale_resnet3d import I3D_INFLATE
 from mer_bench.models.complexity import complexity
 
+HELP = 'forward and backward of the full model, against fp32 and plain ResNet3d-50'
+CONFIG = Path(__file__).resolve().parents[2] / 'configs/_base_/models/multiscale_resnet3d50.py'
 # mmaction configs/_base_/models/i3d_r50.py, for three classes and without its checkpoint.
 PLAIN = {
     'type': 'Recognizer3D',
@@ -31,8 +37,10 @@ PLAIN = {
     },
     'cls_head': {'type': 'I3DHead', 'num_classes': 3, 'in_channels': 2048, 'topk': (1,)},
 }
-
-
+AGAINST = {
+    'speedup': 'the full model in fp32 and contiguous memory, over the full model as trainings run it',
+    'blocks': 'the full model over plain ResNet3d-50, both as trainings run them',
+}
 # Stock ResNet3d takes no fewer frames, and its batch norm no single value per channel.
 SMALLEST = {'size': 28, 'clip_len': 5, 'batch': 2, 'rounds': 1, 'threads': 1}
 
@@ -45,9 +53,10 @@ class Settings:
         size: Height and width in pixels.
         clip_len: Frames of a clip.
         batch: Clips of a timed step.
-        rounds: Timed steps of each model, the models in turns.
+        rounds: Timed steps of each alternative, in turns.
         threads: CPU threads of torch.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``bf16``, ``fp32``, or ``auto``: bf16 where the hardware multiplies in it.
     """
 
     size: int
@@ -56,11 +65,31 @@ class Settings:
     rounds: int
     threads: int
     device: str
+    precision: str = 'auto'
 
     def __post_init__(self) -> None:
         for name, smallest in SMALLEST.items():
             if getattr(self, name) < smallest:
                 raise InputError(f'expected {name} of at least {smallest}, got {getattr(self, name)}; raise it')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what :func:`measure` reads."""
+    add = parser.add_argument
+    add('--config', type=Path, default=CONFIG, metavar='FILE', help='sets method and model (default: the full model)')
+    add('--size', type=int, default=112, help='height and width in pixels (default: %(default)s)')
+    add('--clip-len', type=int, default=16, help='frames of a clip (default: %(default)s)')
+    add('--batch', type=int, default=16, help='clips of a timed step (default: %(default)s)')
+    add('--rounds', type=int, default=5, help='timed steps of each alternative (default: %(default)s)')
+    add('--threads', type=int, default=1, help='CPU threads of torch (default: %(default)s)')
+    add('--device', default='cpu', help='cpu, cuda or cuda:N (default: %(default)s)')
+    add('--precision', choices=('auto', 'bf16', 'fp32'), default='auto', help='auto: bf16 where the hardware has it')
+
+
+def measure(args: argparse.Namespace) -> dict:
+    """Time the model of a config, see :func:`compare`."""
+    names = ('size', 'clip_len', 'batch', 'rounds', 'threads', 'device', 'precision')
+    return compare(args.config, Settings(**{name: getattr(args, name) for name in names}))
 
 
 def compare(config: Path, settings: Settings) -> dict:
@@ -71,22 +100,53 @@ def compare(config: Path, settings: Settings) -> dict:
         settings: What is timed.
 
     Returns:
-        settings; models {name: parameters, flops of one clip, seconds of a step (median)}, the configured one
-        first; ratios of the first over the second: parameters, flops, time {median, min, max over the pairs}.
+        settings, precision filled in; models {name: parameters, flops of the forward pass of one clip, flops_step of
+        forward and backward}, the configured one first; seconds of a step {alternative: median}; clips_per_second;
+        ratios {median, min, max over the rounds}: `speedup` of fp32 in contiguous memory over the step as trainings
+        run it, `blocks` of the configured model over the plain one; size_ratios of parameters and flops;
+        work {alternative: flops, precision}; against: what each ratio compares.
     """
+    precision = settings.precision
+    if precision == 'auto':
+        precision = 'bf16' if precisions(settings.device)['bf16'] else 'fp32'
     torch.set_num_threads(settings.threads)
     shape = (3, settings.clip_len, settings.size, settings.size)
     models = {name: model.to(settings.device) for name, model in build_models(config).items()}
-    clips = torch.randn(settings.batch, 1, *shape, device=settings.device)
-    seconds = interleave({name: training_step(m, clips) for name, m in models.items()}, settings.rounds)
-    costs = {}
-    for name, model in models.items():
-        parameters, flops = complexity(model, shape)
-        costs[name] = {'parameters': parameters, 'flops': flops, 'seconds': median(seconds[name])}
-    full, plain = costs.values()
-    ratios = {key: full[key] / plain[key] for key in ('parameters', 'flops')}
-    ratios['time'] = pair_ratios(*seconds.values())
-    return {'settings': asdict(settings), 'models': costs, 'ratios': ratios}
+    costs = {name: count(model, shape) for name, model in models.items()}
+    full, plain = models.values()
+    clips = torch.randn(settings.batch, *shape, device=settings.device)
+    steps = {
+        'full_fp32_contiguous': training_step(copy.deepcopy(full), clips, 'fp32', channels_last=False),
+        'full_as_trained': training_step(full, clips, precision, channels_last=True),
+        'plain_as_trained': training_step(plain, clips, precision, channels_last=True),
+    }
+    seconds = interleave(steps, settings.rounds)
+    medians = {name: median(runs) for name, runs in seconds.items()}
+    of_full, of_plain = costs.values()
+    return {
+        'settings': asdict(settings) | {'precision': precision},
+        'models': costs,
+        'seconds': medians,
+        'clips_per_second': {name: settings.batch / value for name, value in medians.items()},
+        'ratios': {
+            'speedup': pair_ratios(seconds['full_fp32_contiguous'], seconds['full_as_trained']),
+            'blocks': pair_ratios(seconds['full_as_trained'], seconds['plain_as_trained']),
+        },
+        'size_ratios': {key: of_full[key] / of_plain[key] for key in ('parameters', 'flops', 'flops_step')},
+        'work': {
+            name: {
+                'flops': settings.batch * (of_plain if name.startswith('plain') else of_full)['flops_step'],
+                'precision': single_precision(settings.device) if 'fp32' in (precision, name.split('_')[1]) else 'bf16',
+            }
+            for name in steps
+        },
+        'against': AGAINST,
+    }
+
+
+def single_precision(device: str) -> str:
+    """Return what torch computes convolutions of fp32 in: on recent GPUs tf32, unless it is forbidden."""
+    return 'tf32' if precisions(device).get('tf32') and torch.backends.cudnn.allow_tf32 else 'fp32'
 
 
 def build_models(config: Path) -> dict[str, torch.nn.Module]:
@@ -95,19 +155,47 @@ def build_models(config: Path) -> dict[str, torch.nn.Module]:
     full = Config.fromfile(config)
     full.model.pop('data_preprocessor', None)
     full.model.cls_head.num_classes = PLAIN['cls_head']['num_classes']  # else said by the label scheme of the data
-    return {full.method: MODELS.build(full.model), 'ResNet3d-50': MODELS.build(Config(PLAIN))}
+    plain = MODELS.build(Config(PLAIN))
+    plain.cls_head.register_forward_hook(lambda head, inputs, logits: logits.float())  # its accuracy takes no bf16
+    return {full.method: MODELS.build(full.model), 'ResNet3d-50': plain}
 
 
-def training_step(model: torch.nn.Module, clips: torch.Tensor) -> Callable[[], None]:
-    """A function that runs forward, losses and backward once, and returns when the device is done."""
+def count(model: torch.nn.Module, shape: tuple[int, ...]) -> dict:
+    """Parameters, and FLOPs of one clip: forward, and forward with backward (torch's count of what really ran).
+
+    Args:
+        model: A recogniser on its device.
+        shape: (C, T, H, W) of a clip.
+    """
+    parameters, flops = complexity(model, shape)
+    clips = torch.zeros(2, *shape, device=next(model.parameters()).device)  # batch norm needs two
+    with FlopCounterMode(display=False) as counter:
+        training_step(model, clips, 'fp32', channels_last=False)()
+    return {'parameters': parameters, 'flops': flops, 'flops_step': counter.get_total_flops() // len(clips)}
+
+
+def training_step(
+    model: torch.nn.Module, clips: torch.Tensor, precision: str, channels_last: bool
+) -> Callable[[], None]:
+    """A function that runs forward, losses and backward once, and returns when the device is done.
+
+    Args:
+        model: A recogniser on its device; gets the memory format and the training mode.
+        clips: (N, C, T, H, W) on the same device.
+        precision: ``fp32``, or ``bf16`` by autocast.
+        channels_last: Keep weights and clips in channels_last_3d, else contiguous.
+    """
     samples = [ActionDataSample().set_gt_label(i % 3) for i in range(len(clips))]
+    memory = torch.channels_last_3d if channels_last else torch.contiguous_format
+    model.to(memory_format=memory)
+    clips = clips.contiguous(memory_format=memory)[:, None]  # (N, 1, C, T, H, W)
 
     def step() -> None:
         model.zero_grad(set_to_none=True)
-        loss, _ = model.parse_losses(model(clips, samples, mode='loss'))
+        with torch.autocast(clips.device.type, dtype=torch.bfloat16, enabled=precision == 'bf16'):
+            loss, _ = model.parse_losses(model(clips, samples, mode='loss'))
         loss.backward()
-        if clips.is_cuda:
-            torch.cuda.synchronize()
+        finish(str(clips.device))
 
     model.train()
     return step
@@ -115,14 +203,18 @@ def training_step(model: torch.nn.Module, clips: torch.Tensor) -> Callable[[], N
 
 def table(result: dict) -> Table:
     """The result of :func:`compare` for the screen."""
-    title = '{batch} clips of 3x{clip_len}x{size}x{size}, {device}, {threads} thread(s), {rounds} rounds in turns'
-    shown = Table('model', title=title.format(**result['settings']))
-    for column in ('parameters', 'FLOPs (forward)', 'forward + backward'):
+    title = '{batch} clips of 3x{clip_len}x{size}x{size}, {device}, {threads} thread(s), {precision}, {rounds} rounds'
+    shown = Table('forward + backward', title=title.format(**result['settings']))
+    for column in ('parameters', 'GFLOP a clip', 'median', 'clips/s'):
         shown.add_column(column, justify='right')
-    for name, cost in result['models'].items():
-        parameters, flops = f'{cost["parameters"] / 1e6:.2f} M', f'{cost["flops"] / 1e9:.2f} G'
-        shown.add_row(name, parameters, flops, f'{cost["seconds"] * 1e3:.0f} ms')
-    ratios = result['ratios']
-    time = '{median:.2f} ({min:.2f} to {max:.2f})'.format(**ratios['time'])
-    shown.add_row('ratio', f'{ratios["parameters"]:.2f}', f'{ratios["flops"]:.2f}', time)
+    names = list(result['models'])
+    for name, seconds in result['seconds'].items():
+        model = names[name.startswith('plain')]
+        cost, how = result['models'][model], name.partition('_')[2].replace('_', ' ')
+        counts = f'{cost["parameters"] / 1e6:.2f} M', f'{cost["flops_step"] / 1e9:.2f}'
+        shown.add_row(f'{model}, {how}', *counts, f'{seconds * 1e3:.0f} ms', f'{result["clips_per_second"][name]:.1f}')
+    sizes = result['size_ratios']
+    for name, ratio in result['ratios'].items():
+        counts = (f'{sizes["parameters"]:.2f}', f'{sizes["flops_step"]:.2f}') if name == 'blocks' else ('', '')
+        shown.add_row(f'ratio: {name}', *counts, '{median:.2f} ({min:.2f} to {max:.2f})'.format(**ratio), '')
     return shown

@@ -3,6 +3,7 @@
 Everything runs in turns on the same synthetic clips. Files go where temporary files go (TMPDIR).
 """
 
+import argparse
 import io
 from collections.abc import Callable
 from contextlib import redirect_stderr
@@ -34,8 +35,13 @@ from mer_bench.preparation.store_build import DoneClip, append_done, finish_buil
 from mer_bench.preparation.store_fill import fill_store
 from mer_bench.preparation.store_parameters import store_parameters
 
+HELP = 'two workers against one, the store, and the flow methods'
 SUBJECTS = 2
 METHODS = ('tvl1', 'farneback', 'dis')
+AGAINST = {
+    'workers': 'a whole store with one worker, over the same with two',
+    **{f'writing_{method}': f'writing the clips as a store, over computing them with {method}' for method in METHODS},
+}
 SMALLEST = {'clips': 1, 'rounds': 1, 'clip_len': 1, 'size': 28}
 
 
@@ -63,13 +69,28 @@ class Settings:
             raise InputError(f'expected an even number of clips for two workers, got {self.clips}; add one')
 
 
-def measure(settings: Settings) -> dict:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what :func:`measure` reads."""
+    add = parser.add_argument
+    add('--clips', type=int, default=12, help='synthetic clips (default: %(default)s)')
+    add('--rounds', type=int, default=5, help='timed runs of each part (default: %(default)s)')
+    add('--clip-len', type=int, default=16, help='sampled frames of a clip (default: %(default)s)')
+    add('--size', type=int, default=112, help='stored height and width (default: %(default)s)')
+
+
+def measure(args: argparse.Namespace) -> dict:
+    """Time the preparation, see :func:`compare`."""
+    return compare(Settings(args.clips, args.rounds, args.clip_len, args.size))
+
+
+def compare(settings: Settings) -> dict:
     """Cost of preparing synthetic clips with TV-L1, of storing them, and of each flow method.
 
     Returns:
         settings; frame [height, width]; seconds {alternative: median}; ratios {median, min, max over the rounds}:
         `workers` of one worker's time over that of two for a whole store, and for each method `writing_<method>` of
-        the time to write a store of the clips over that to compute them; ms_per_pair {method: median}.
+        the time to write a store of the clips over that to compute them; ms_per_pair {method: median}; work of
+        `writing`: bytes of the clips, read and written (float16); against: what ratios compare.
     """
     cv2.setNumThreads(1)  # as in the workers
     with TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):  # a progress bar would be printed each round
@@ -84,6 +105,8 @@ def measure(settings: Settings) -> dict:
         'seconds': {name: median(runs) for name, runs in seconds.items()},
         'ratios': ratios,
         'ms_per_pair': {method: median(seconds[f'pairs_{method}']) / settings.clips * 1e3 for method in METHODS},
+        'work': {'writing': {'bytes': settings.clips * 3 * settings.clip_len * settings.size**2 * 2 * 2}},
+        'against': AGAINST,
     }
 
 
@@ -138,7 +161,7 @@ def writing(folder: Path, table: pd.DataFrame, clips: list[tuple[np.ndarray, int
 
 
 def table(result: dict) -> Table:
-    """The result of :func:`measure` for the screen."""
+    """The result of :func:`compare` for the screen."""
     settings, seconds, ratios = result['settings'], result['seconds'], result['ratios']
     height, width = result['frame']
     title = '{clips} clips of {clip_len} frames, {rounds} rounds in turns'.format(**settings)

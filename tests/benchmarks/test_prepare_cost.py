@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from mer_bench.benchmarks import prepare_cost
-from mer_bench.benchmarks.prepare_cost import METHODS, Settings, alternatives, measure, synthetic_clips, table, writing
+from mer_bench.benchmarks.prepare_cost import METHODS, Settings, alternatives, compare, synthetic_clips, table, writing
 from mer_bench.errors import InputError
 from mer_bench.preparation.clip_flow import clip_flow
 from mer_bench.preparation.flow_store import FlowStore
@@ -26,7 +26,7 @@ def result():
     threads = cv2.getNumThreads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare_cost, 'interleave', lambda timed, rounds: {name: RUNS[name] for name in timed})
-        yield measure(Settings(clips=2, rounds=2, clip_len=1, size=28))
+        yield compare(Settings(clips=2, rounds=2, clip_len=1, size=28))
     cv2.setNumThreads(threads)
 
 

@@ -1,10 +1,14 @@
 import importlib.util
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
 
+from mer_bench.benchmarks import machine_peak
+from mer_bench.benchmarks.kept import PARTS, read_kept
+from mer_bench.benchmarks.report import END, START
 from mer_bench.errors import InputError, run_tool
 
 TOOL = Path(__file__).parents[2] / 'tools/benchmark.py'
@@ -12,31 +16,46 @@ SMALLEST = ['--size', '28', '--clip-len', '5', '--batch', '2', '--rounds', '1']
 
 
 @pytest.fixture
-def main():
+def tool(monkeypatch):
+    """The tool, whose peak is that of tiny matrices."""
     spec = importlib.util.spec_from_file_location('benchmark_tool', TOOL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    monkeypatch.setattr(machine_peak, 'SIDE', {'cpu': 64})
+    monkeypatch.setattr(machine_peak, 'COPIED', {'cpu': 2**16})
+    monkeypatch.setattr(machine_peak, 'SECONDS', 0.001)
     threads = torch.get_num_threads()
-    yield module.main
+    yield module
     torch.set_num_threads(threads)
 
 
-def test_json_holds_parameters_flops_and_times_of_both_models(main, capsys):
+@pytest.fixture
+def main(tool):
+    return tool.main
+
+
+def test_the_model_tells_counts_times_peak_and_shares(main, capsys):
     main(['model', *SMALLEST, '--json'])
     result = json.loads(capsys.readouterr().out)
     full, plain = result['models'].values()
+    assert set(PARTS) <= set(result)
     assert list(result['models']) == ['multiscale_resnet3d50', 'ResNet3d-50']
     assert plain['parameters'] == 27_230_019  # mmaction's I3D ResNet-50 with three classes
-    assert result['ratios']['parameters'] == full['parameters'] / plain['parameters']
-    assert 1 < result['ratios']['parameters'] < 1.35
-    assert 1 < result['ratios']['flops'] < 1.35
-    assert set(result['ratios']['time']) == {'median', 'min', 'max'}
+    assert result['size_ratios']['parameters'] == full['parameters'] / plain['parameters']
+    assert 1 < result['size_ratios']['parameters'] < 1.35
+    assert 1 < result['size_ratios']['flops'] < 1.35
+    assert set(result['ratios']['blocks']) == {'median', 'min', 'max'}
+    work, seconds = result['work']['full_fp32_contiguous']['flops'], result['seconds']['full_fp32_contiguous']
+    share = result['shares']['full_fp32_contiguous']['share']
+    assert share == pytest.approx(work / seconds / result['peak']['matrix']['fp32'])
 
 
-def test_the_table_names_both_models_and_the_ratio(main, capsys):
+def test_the_table_names_both_models_the_ratio_and_the_share(main, capsys, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '200')
     main(['model', *SMALLEST])
     shown = capsys.readouterr().out
-    assert all(word in shown for word in ('multiscale_resnet3d50', 'ResNet3d-50', 'ratio', '27.23 M'))
+    words = ('multiscale_resnet3d50', 'ResNet3d-50', 'ratio', '27.23 M', 'fp32 matrix product')
+    assert all(word in shown for word in words)
 
 
 def test_too_small_a_size_is_one_sentence_and_exit_code_2(main, capsys):
@@ -46,3 +65,44 @@ def test_too_small_a_size_is_one_sentence_and_exit_code_2(main, capsys):
         run_tool(lambda: main(['model', '--rounds', '0']))
     assert stopped.value.code == 2
     assert capsys.readouterr().err == 'error: expected rounds of at least 1, got 0; raise it\n'
+
+
+def test_a_result_is_kept_without_the_place_where_it_is_kept(main, tmp_path, capsys):
+    main(['machine', '--threads', '1', '--save', str(tmp_path), '--json'])
+    ((_, result),) = read_kept(tmp_path).items()
+    assert json.loads(capsys.readouterr().out) == result
+    assert result['command'] == shlex.join(['python', 'tools/benchmark.py', 'machine', '--threads', '1'])
+
+
+def test_the_help_of_the_tool_is_that_of_the_modules(tool):
+    assert {name: words for name, (_, words) in tool.BENCHMARKS.items()} == {
+        name: tool.load(name).HELP for name in tool.BENCHMARKS
+    }
+
+
+def test_all_runs_every_benchmark_but_the_longest_with_its_own_settings(tool, capsys, monkeypatch):
+    monkeypatch.setattr(tool, 'run', lambda name, args, argv: {'rounds': getattr(args, 'rounds', None)})
+    tool.main(['all', '--json'])
+    ran = json.loads(capsys.readouterr().out)
+    assert set(ran) == set(tool.BENCHMARKS) - {'full-loso'}
+    assert ran['model'] == {'rounds': 5}
+
+
+def test_the_report_is_written_and_then_checked(main, tmp_path, capsys):
+    page = tmp_path / 'page.md'
+    page.write_text(f'{START}\n{END}\n')
+    main(['machine', '--save', str(tmp_path / 'kept')])
+    options = ['--kept', str(tmp_path / 'kept'), '--page', str(page)]
+    assert main(['report', *options, '--check']) == 1
+    assert not main(['report', *options])
+    assert main(['report', *options, '--check']) == 0
+    assert 'matrix product' in page.read_text()
+
+
+def test_a_missing_page_or_folder_is_refused(main, tmp_path):
+    with pytest.raises(InputError, match='a page with a generated part'):
+        main(['report', '--page', str(tmp_path / 'none.md')])
+    page = tmp_path / 'page.md'
+    page.write_text(f'{START}\n{END}\n')
+    with pytest.raises(InputError, match='a folder of kept results'):
+        main(['report', '--page', str(page), '--kept', str(tmp_path / 'none')])

@@ -1,0 +1,89 @@
+"""What mer_bench is to reach, each with the number of a kept result that tells it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One line of the table of goals.
+
+    Args:
+        measured: What is timed, in words.
+        against: What it is compared with, in words.
+        benchmark: Whose kept result tells it.
+        device: `cpu` or `cuda`.
+        path: Keys that lead to the number in the result: a number, {median, min, max}, or nothing where this machine
+            or these settings do not tell it.
+        bound: The goal.
+        unit: `x` a ratio, `%` a share of 1, `s` seconds.
+        at_most: Less is better.
+        bf16: Only a machine with bf16 instructions can tell it.
+        settings: What the settings of the kept result must be.
+    """
+
+    measured: str
+    against: str
+    benchmark: str
+    device: str
+    path: tuple[str, ...]
+    bound: float
+    unit: str = 'x'
+    at_most: bool = False
+    bf16: bool = False
+    settings: tuple[tuple[str, object], ...] = ()
+
+    def met(self, value: float) -> bool:
+        """Say whether a median reaches the goal."""
+        return value <= self.bound if self.at_most else value >= self.bound
+
+
+WHOLE_CLIP = (('clip_len', 16), ('size', 112))
+SMIC = (*WHOLE_CLIP, ('clips', 164), ('folds', 16), ('epochs', 50), ('override', []))
+STEP = 'full model, forward + backward, 3x16x112x112'
+GOALS = (
+    Goal(
+        STEP, 'the same in fp32, contiguous', 'model', 'cpu', ('ratios', 'speedup'), 2, bf16=True, settings=WHOLE_CLIP
+    ),
+    Goal(
+        STEP,
+        'the bf16 matrix peak',
+        'model',
+        'cpu',
+        ('shares', 'full_as_trained', 'share'),
+        0.6,
+        '%',
+        bf16=True,
+        settings=WHOLE_CLIP,
+    ),
+    Goal(
+        'full model with multi-scale blocks',
+        'plain ResNet3d-50, same settings',
+        'model',
+        'cpu',
+        ('ratios', 'blocks'),
+        1.35,
+        at_most=True,
+        settings=WHOLE_CLIP,
+    ),
+    Goal(
+        STEP,
+        'the bf16 matrix peak of the GPU',
+        'model',
+        'cuda',
+        ('shares', 'full_as_trained', 'share'),
+        0.3,
+        '%',
+        settings=WHOLE_CLIP,
+    ),
+    Goal(
+        'full model, 164 clips, 16 folds, 50 epochs',
+        'three minutes on one H100',
+        'full-loso',
+        'cuda',
+        ('least_seconds',),
+        180,
+        's',
+        at_most=True,
+        settings=SMIC,
+    ),
+)

@@ -1,0 +1,67 @@
+import pytest
+import torch
+from mmaction.structures import ActionDataSample
+from torch import nn
+
+from mer_bench.benchmarks import model_cost
+from mer_bench.benchmarks.model_cost import CONFIG, Settings, build_models, compare, count, training_step
+
+SMALLEST = dict(size=28, clip_len=5, batch=2, rounds=1, threads=1, device='cpu')
+
+
+@pytest.fixture(autouse=True)
+def keep_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+class OneConvolution(nn.Module):
+    """A recogniser of one convolution without bias, whose FLOPs are known by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 1, bias=False)
+        self.data_preprocessor = None
+
+    def forward(self, clips, samples=None, mode=None, stage=None):
+        return self.conv(clips[:, 0]).sum()
+
+    def parse_losses(self, loss):
+        return loss, {}
+
+
+def test_the_backward_of_weights_alone_doubles_the_flops():
+    cost = count(OneConvolution(), (3, 5, 28, 28))
+    forward = 2 * 3 * 4 * 5 * 28 * 28
+    assert cost == {'parameters': 12, 'flops': forward, 'flops_step': 2 * forward}
+
+
+def test_channels_last_and_bf16_are_what_the_step_computes_in():
+    model, seen = OneConvolution(), []
+    model.conv.register_forward_hook(lambda module, inputs, out: seen.append((inputs[0], out)))
+    training_step(model, torch.zeros(2, 3, 5, 28, 28), 'bf16', channels_last=True)()
+    clips, out = seen[0]
+    assert clips.is_contiguous(memory_format=torch.channels_last_3d)
+    assert out.dtype == torch.bfloat16
+    assert model.conv.weight.grad.dtype == torch.float32
+
+
+def test_the_stock_head_trains_in_bf16():
+    head = build_models(CONFIG)['ResNet3d-50'].cls_head
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = head.loss(torch.randn(2, 2048, 1, 1, 1), [ActionDataSample().set_gt_label(i) for i in range(2)])
+    assert losses['loss_cls'].isfinite()
+
+
+def test_ratios_are_of_what_they_say(monkeypatch):
+    runs = {'full_fp32_contiguous': [8.0], 'full_as_trained': [4.0], 'plain_as_trained': [2.0]}
+    monkeypatch.setattr(model_cost, 'interleave', lambda steps, rounds: {name: runs[name] for name in steps})
+    result = compare(CONFIG, Settings(**SMALLEST, precision='bf16'))
+    assert result['ratios']['speedup']['median'] == 2.0
+    assert result['ratios']['blocks']['median'] == 2.0
+    assert result['clips_per_second']['plain_as_trained'] == 1.0
+    full, plain = result['models'].values()
+    assert result['work']['full_as_trained'] == {'flops': 2 * full['flops_step'], 'precision': 'bf16'}
+    assert result['work']['full_fp32_contiguous']['precision'] == 'fp32'
+    assert result['work']['plain_as_trained']['flops'] == 2 * plain['flops_step']
