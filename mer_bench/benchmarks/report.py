@@ -90,7 +90,7 @@ def circumstances(link: str, result: dict) -> str:
 
 
 def alternative_row(name: str, result: dict) -> tuple[str, ...]:
-    """Time of one alternative, clips a second where it tells them, and its share of the peak where its work can be counted."""
+    """Time, clips a second, and share of the peak of one alternative, as far as the result tells them."""
     share, clips = result['shares'].get(name), result.get('clips_per_second', {}).get(name)
     cells = words(name), format_seconds(result['seconds'][name]), '' if clips is None else f'{clips:.3g}'
     if share is None:
