@@ -43,13 +43,7 @@ def run_folds(
     if save_checkpoints and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
     with locked(work_dir, f'another training is at work in {work_dir}; wait for it or give another --work-dir'):
-        record = start_record(experiment, seed)
-        if any((work_dir / 'folds').glob('*')):
-            refuse_other_settings(work_dir, record, ADVICE, ('device',))
-        update_record(work_dir, record, experiment)
-        write_scheme(experiment.method.scheme, experiment.data, work_dir)
-        with write_atomically(work_dir / 'dropped.csv') as temporary:
-            experiment.data.dropped.to_csv(temporary, index=False)
+        record = begin_run(experiment, work_dir, start_record(experiment, seed))
         missing = [fold for fold in experiment.chosen if not finished_folder(work_dir, fold).exists()]
         try:
             if missing and experiment.method.is_estimator:
@@ -58,6 +52,21 @@ def run_folds(
         finally:
             (work_dir / FEATURES).unlink(missing_ok=True)
         return update_record(work_dir, record, experiment)
+
+
+def begin_run(experiment: Experiment, work_dir: Path, record: dict) -> dict:
+    """Write what a run folder, which the caller holds, has from the first moment on; return the record.
+
+    Raises:
+        InputError: It holds folds of other settings or data.
+    """
+    if any((work_dir / 'folds').glob('*')):
+        refuse_other_settings(work_dir, record, ADVICE, ('device',))
+    update_record(work_dir, record, experiment)
+    write_scheme(experiment.method.scheme, experiment.data, work_dir)
+    with write_atomically(work_dir / 'dropped.csv') as temporary:
+        experiment.data.dropped.to_csv(temporary, index=False)
+    return record
 
 
 def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
