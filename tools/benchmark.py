@@ -45,7 +45,7 @@ def run_one(prog: str, name: str, argv: list[str]) -> None:
     args = parser.parse_args(argv)
     result = run(name, args, output.parse_known_args(argv)[1])
     show({name: result}, args.json)
-    keep(result, args.save)
+    keep(result, args)
 
 
 def run_all(prog: str, argv: list[str]) -> None:
@@ -56,7 +56,7 @@ def run_all(prog: str, argv: list[str]) -> None:
         own = argparse.ArgumentParser()
         load(name).add_arguments(own)
         results[name] = run(name, own.parse_args([]), [])
-        keep(results[name], args.save)
+        keep(results[name], args)
         if not args.json:
             show({name: results[name]}, False)
     if args.json:
@@ -68,6 +68,7 @@ def output_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
     parser.add_argument('--save', type=Path, metavar='DIR', help='keep the result as DIR/<machine>/<benchmark>.json')
+    parser.add_argument('--label', default='', metavar='WORD', help='keep it as <benchmark>-WORD.json')
     return parser
 
 
@@ -106,11 +107,11 @@ def show(results: dict[str, dict], as_json: bool) -> None:
                 Console().print(shares_table(result))
 
 
-def keep(result: dict, folder: Path | None) -> None:
+def keep(result: dict, args: argparse.Namespace) -> None:
     from mer_bench.benchmarks import kept
 
-    if folder:
-        print(f'kept {kept.keep(result, folder)}', file=sys.stderr)
+    if args.save:
+        print(f'kept {kept.keep(result, args.save, args.label)}', file=sys.stderr)
 
 
 def report(prog: str, argv: list[str]) -> int | None:

@@ -1,5 +1,7 @@
 """The goals against what kept results tell."""
 
+from pathlib import Path
+
 from mer_bench.benchmarks.formats import format_number, format_value
 from mer_bench.benchmarks.goals import GOALS, Goal
 from mer_bench.results.blocks import Cell, Link, Table
@@ -43,7 +45,7 @@ def goal_row(goal: Goal, link: str, result: dict) -> tuple[Cell, ...]:
     value = lookup(result, goal.path)
     middle = value['median'] if isinstance(value, dict) else value
     met = 'yes' if goal.met(middle) else 'no'
-    machine, file = result['machine']['name'], Link(result['benchmark'], link)
+    machine, file = result['machine']['name'], Link(Path(link).stem, link)
     return (*first_cells(goal), format_value(value, goal.unit), met, machine, file)
 
 

@@ -1,4 +1,4 @@
-"""Kept results of benchmarks: `FOLDER/<machine>/<benchmark>.json`, from which docs/performance.md is generated."""
+"""Kept results of benchmarks: `FOLDER/<machine>/<benchmark>[-<label>].json`, from which docs/performance.md is generated."""
 
 import json
 from pathlib import Path
@@ -10,13 +10,17 @@ from mer_bench.files import write_json
 PARTS = ('benchmark', 'command', 'settings', 'seconds', 'ratios', 'machine', 'peak', 'shares')
 
 
-def keep(result: dict, folder: Path) -> Path:
-    """Write a result whole or not at all, in the place of an older one of the same benchmark and machine.
+def keep(result: dict, folder: Path, label: str = '') -> Path:
+    """Write a result whole or not at all, in the place of an older one of the same benchmark, label and machine.
+
+    Args:
+        label: Tells results of one benchmark with different settings apart.
 
     Returns:
         The file.
     """
-    path = folder / slug(result['machine']['name']) / f'{result["benchmark"]}.json'
+    name = '-'.join(filter(None, (result['benchmark'], slug(label))))
+    path = folder / slug(result['machine']['name']) / f'{name}.json'
     write_json(path, result)
     return path
 

@@ -65,7 +65,7 @@ def hardware(machine: dict) -> str:
 
 def result_blocks(link: str, result: dict) -> list[Block]:
     """One benchmark on one machine: how it ran, time and share of each alternative, and the ratios."""
-    blocks: list[Block] = [Heading(3, result['benchmark']), Paragraph(circumstances(link, result))]
+    blocks: list[Block] = [Heading(3, Path(link).stem), Paragraph(circumstances(link, result))]
     if result['seconds']:
         rows = tuple(alternative_row(name, result) for name in result['seconds'])
         headers = ('alternative', 'median', 'clips/s', 'rate', 'share', 'of the peak')

@@ -59,6 +59,11 @@ def test_a_result_is_kept_under_its_machine_and_read_again(kept):
     assert read_kept(kept)[path] == RESULT
 
 
+def test_a_label_keeps_results_of_other_settings_apart(kept):
+    assert keep(RESULT, kept, 'batch 64').name == 'model-batch-64.json'
+    assert len(read_kept(kept)) == 2
+
+
 @pytest.mark.parametrize(('text', 'said'), [('{', 'found no JSON'), ('[]', "no 'benchmark'"), ('3', 'found no JSON')])
 def test_what_is_no_result_is_named(kept, text, said):
     (kept / 'some-processor-2-cores-avx2' / 'other.json').write_text(text)
