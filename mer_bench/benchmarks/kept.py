@@ -1,4 +1,4 @@
-"""Kept results of benchmarks: `FOLDER/<machine>/<benchmark>[-<label>].json`, from which docs/performance.md is generated."""
+"""Kept results of benchmarks, of which docs/performance.md is made: `FOLDER/<machine>/<benchmark>[-<label>].json`."""
 
 import json
 from pathlib import Path
