@@ -30,6 +30,11 @@ def read_clips(
     return kept.assign(row=_rows(kept)), dropped
 
 
+def clip_places(clips: pd.DataFrame) -> tuple[tuple[str, int], ...]:
+    """Return store and row of each clip of a table of :func:`read_clips`."""
+    return tuple(zip(clips['store'], clips['row'].tolist(), strict=True))
+
+
 def _rows(clips: pd.DataFrame) -> list[int]:
     """Return the place of each clip in its store."""
     for store, sample_id in zip(clips['store'], clips['sample_id'], strict=True):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from mer_bench.errors import InputError
-from mer_bench.loading.flow_data_preprocessor import CHANNELS
+from mer_bench.loading.mirror import CHANNELS
 from mer_bench.preparation.settings import PICTURES
 
 FROM_UV = ('magnitude', 'angle')
@@ -41,12 +41,14 @@ class ClipView:
         """Return the view of a clip.
 
         Args:
-            clip: (C, T, H, W) float32, channels as in `stored`.
+            clip: (C, T, H, W) float32, channels as in `stored`; also float16 where the view :attr:`keeps_values`.
 
         Returns:
-            (len(channels), T', size, size) float32. Averaged where the grid gets coarser, bilinear where it gets finer;
-            u, v and magnitude are in pixels of the new grid.
+            (len(channels), T', size, size), of the same type. Averaged where the grid gets coarser, bilinear where it
+            gets finer; u, v and magnitude are in pixels of the new grid.
         """
+        if self.channels == self.stored and self.frames is None and self.size is None:
+            return clip
         if self.frames is not None:
             clip = clip[:, frame_indices(clip.shape[1], self.frames)]
         names = needed(self.stored, self.channels)
@@ -54,6 +56,11 @@ class ClipView:
         if self.size is not None:
             maps = {name: resize(name, part, self.size) for name, part in maps.items()}
         return torch.stack([channel_of(maps, name) for name in self.channels])
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether every value that the view gives is one that is stored."""
+        return self.size is None and needed(self.stored, self.channels) == list(self.channels)
 
     @property
     def options(self) -> dict:

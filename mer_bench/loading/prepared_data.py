@@ -11,8 +11,9 @@ import torch
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, digest_of
-from mer_bench.loading.clip_table import open_store, read_clips
+from mer_bench.loading.clip_table import clip_places, open_store, read_clips
 from mer_bench.loading.clip_view import ClipView, make_view
+from mer_bench.loading.resident import read_clip
 from mer_bench.loading.store_info import common_info
 from mer_bench.preparation.flow_store import read_info
 from mer_bench.protocols.label_schemes import LabelScheme
@@ -49,6 +50,11 @@ class PreparedData:
         """Names of the channels that the network sees."""
         return self.view.channels
 
+    @property
+    def places(self) -> tuple[tuple[str, int], ...]:
+        """Store and row of each clip, in the order of the annotations: what :func:`resident_clips` takes."""
+        return clip_places(self.annotations)
+
     def normalisation(self, subjects: tuple[str, ...]) -> tuple[list[float], list[float]]:
         """Return mean and standard deviation of the channels over the clips of `subjects`."""
         chosen = self.annotations['subject'].isin(subjects).to_numpy()
@@ -81,8 +87,7 @@ def open_prepared_data(
     annotations, dropped = read_clips(roots, scheme)
     view = make_view(options, info, next(iter(stores.values())).clips.shape[1:])
     digests = read_digests(roots)
-    places = tuple(zip(annotations['store'], annotations['row'], strict=True))
-    shape, mean, square = clip_moments(places, view, digests['store_digest'])
+    shape, mean, square = clip_moments(clip_places(annotations), view, digests['store_digest'])
     return PreparedData(tuple(stores), annotations, dropped, view, shape, info, digests, mean, square)
 
 
@@ -150,4 +155,4 @@ def clip_moments(
 def viewed_clips(places: Iterable[tuple[str, int]], view: ClipView) -> Iterator[torch.Tensor]:
     """Yield each clip as the network sees it, (C, T, H, W) float32, in the order of `places` (store, row)."""
     for store, row in places:
-        yield view(torch.from_numpy(open_store(store).clips[row].astype(np.float32)))
+        yield read_clip(store, row, view).float()

@@ -1,0 +1,150 @@
+"""Moving, mirroring and scaling clips: by slices on a CPU, by one indexed read on a GPU, with equal results."""
+
+from collections.abc import Sequence
+
+import torch
+
+from mer_bench.loading.augmentation import SCALED, Augmentation, Moves, draw_moves
+from mer_bench.loading.mirror import mirror_values
+
+AXES = (-3, -2, -1)  # time, height, width
+
+
+def augment_clips(
+    clips: torch.Tensor | Sequence[torch.Tensor],
+    keys: torch.Tensor,
+    seed: int,
+    epoch: int,
+    channels: Sequence[str],
+    augmentation: Augmentation,
+) -> torch.Tensor:
+    """Return clips as an epoch of the training sees them, before they are mixed and normalised.
+
+    Args:
+        clips: (N, ..., C, T, H, W) float16 or float32, or N tensors (..., C, T, H, W).
+        keys: (N,) int32, see :func:`clip_keys`.
+        seed: Of the run.
+        epoch: Counted from 0.
+        channels: Names of the C channels.
+        augmentation: What may happen.
+
+    Returns:
+        (N, ..., C, T, H, W) float32, a copy.
+    """
+    moves = draw_moves(keys, seed, epoch, augmentation, tuple(clips[0].shape[-3:])) if augmentation.moves else None
+    return make_batch(clips, moves, channels)
+
+
+def make_batch(
+    clips: torch.Tensor | Sequence[torch.Tensor],
+    moves: Moves | None,
+    channels: Sequence[str],
+    moments: tuple[torch.Tensor, torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """Return clips moved and, with `moments`, normalised, (N, ..., C, T, H, W) float32.
+
+    Args:
+        clips: As in :func:`augment_clips`.
+        moves: What happens to each; None: nothing.
+        channels: Names of the C channels.
+        moments: Mean and standard deviation, (C, 1, 1, 1).
+    """
+    make = by_slices if clips[0].device.type == 'cpu' else by_index
+    return make(clips, moves, channels, moments)
+
+
+def by_slices(
+    clips: torch.Tensor | Sequence[torch.Tensor],
+    moves: Moves | None,
+    channels: Sequence[str],
+    moments: tuple[torch.Tensor, torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """:func:`make_batch` clip by clip: all that happens to a clip happens while it is in the cache of the CPU."""
+    batch = torch.empty((len(clips), *clips[0].shape))
+    flips, offsets = (moves.flips.tolist(), moves.offsets.tolist()) if moves else ((), ())
+    for i, clip in enumerate(clips):
+        if moves is None:
+            batch[i].copy_(clip)
+        else:
+            write_moved(batch[i], flip_pixels(clip) if flips[i] else clip, offsets[i])
+            part = slice(i, i + 1)
+            change_values(batch[part], channels, moves.flips[part] if flips[i] else None, moves.scales, part)
+        if moments is not None:
+            batch[i].sub_(moments[0]).div_(moments[1])
+    return batch
+
+
+def by_index(
+    clips: torch.Tensor | Sequence[torch.Tensor],
+    moves: Moves | None,
+    channels: Sequence[str],
+    moments: tuple[torch.Tensor, torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """:func:`make_batch` for all clips at once: a few operations on the device, however many clips there are."""
+    clips = clips if isinstance(clips, torch.Tensor) else torch.stack(list(clips))
+    if moves is None:
+        batch = clips.to(torch.float32, copy=True)
+    else:
+        moves = moves.to(clips.device)
+        batch = read_moved(clips, moves).float()
+        change_values(batch, channels, moves.flips, moves.scales)
+    return batch if moments is None else batch.sub_(moments[0]).div_(moments[1])
+
+
+def flip_pixels(clip: torch.Tensor) -> torch.Tensor:
+    """Mirror the pixels of a clip left to right."""
+    if clip.dtype == torch.float16:  # which has no fast kernel, while whole numbers of its size have
+        return clip.view(torch.int16).flip(-1).view(torch.float16)
+    return clip.flip(-1)
+
+
+def write_moved(out: torch.Tensor, clip: torch.Tensor, offsets: Sequence[int]) -> None:
+    """Write a clip (..., T, H, W) to `out`, moved by `offsets` along the last three axes; the border is repeated."""
+    target, source = out, clip
+    for axis, offset in zip(AXES, offsets, strict=True):
+        length = clip.shape[axis] - abs(offset)
+        target = target.narrow(axis, max(offset, 0), length)
+        source = source.narrow(axis, max(-offset, 0), length)
+    target.copy_(source)
+    for axis, offset in reversed([*zip(AXES, offsets, strict=True)]):
+        length = clip.shape[axis]
+        if offset > 0:
+            out.narrow(axis, 0, offset).copy_(out.narrow(axis, offset, 1))
+        elif offset < 0:
+            out.narrow(axis, length + offset, -offset).copy_(out.narrow(axis, length + offset - 1, 1))
+
+
+def read_moved(clips: torch.Tensor, moves: Moves) -> torch.Tensor:
+    """Read clips (N, ..., C, T, H, W), each mirrored and moved as `moves` says, in one indexed read."""
+    flat = clips.flatten(1, -4)  # (N, K, T, H, W)
+    frames, rows, columns = (
+        (torch.arange(n, device=clips.device) - moves.offsets[:, i : i + 1]).clamp(0, n - 1)
+        for i, n in enumerate(flat.shape[-3:])
+    )
+    columns = torch.where(moves.flips[:, None], flat.shape[-1] - 1 - columns, columns)
+    n, k = (torch.arange(n, device=clips.device) for n in flat.shape[:2])
+    index = (
+        n[:, None, None, None, None],
+        k[:, None, None, None],
+        frames[:, None, :, None, None],
+        rows[:, None, None, :, None],
+        columns[:, None, None, None, :],
+    )
+    return flat[index].view(clips.shape)
+
+
+def change_values(
+    clips: torch.Tensor,
+    channels: Sequence[str],
+    flips: torch.Tensor | None,
+    scales: torch.Tensor | None,
+    part: slice = slice(None),
+) -> None:
+    """Mirror the values of the clips that `flips` names, and multiply motion by `scales[part]`, in place."""
+    if flips is not None:
+        mirror_values(clips, channels, flips)
+    if scales is not None:
+        factors = scales[part].view(-1, *[1] * (clips.ndim - 2))
+        for i, name in enumerate(channels):
+            if name in SCALED:
+                clips.select(-4, i).mul_(factors)
