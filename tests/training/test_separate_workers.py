@@ -1,0 +1,72 @@
+"""Workers that are killed: what they were doing is done again, and the others are left alone."""
+
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mer_bench.training.separate_workers import in_workers
+
+
+def kill_own_process(mark: Path, times: int, place: int) -> str:
+    """End as a process ends whose memory the system needs, the first `times` times."""
+    attempts = mark.read_text() if mark.exists() else ''
+    mark.write_text(attempts + 'x')
+    if len(attempts) < times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 'survived'
+
+
+def note_start(marks: Path, place: int) -> str:
+    """Say in a file of its own that a task began, and take a moment."""
+    (marks / f'{time.monotonic_ns()}').touch()
+    time.sleep(0.5)
+    return 'done'
+
+
+def test_the_task_of_a_killed_worker_runs_again_and_the_others_run_once(tmp_path):
+    told, marks = [], tmp_path / 'marks'
+    marks.mkdir()
+    tasks = [partial(note_start, marks), partial(kill_own_process, tmp_path / 'mark', 1), partial(note_start, marks)]
+    results = [*in_workers(tasks, 2, 1, told.append)]
+    assert sorted(results) == ['done', 'done', 'survived']
+    assert len(told) == 1
+    assert len([*marks.iterdir()]) == 2
+
+
+def test_a_task_that_kills_its_worker_twice_is_given_up_and_the_next_ones_find_workers(tmp_path):
+    with pytest.raises(Exception, match='terminated'):
+        list(in_workers([partial(kill_own_process, tmp_path / 'mark', 2)], 1, 1))
+    assert (tmp_path / 'mark').read_text() == 'xx'
+    assert list(in_workers([abs, abs], 1, 1)) == [0, 0]
+
+
+def test_a_worker_that_was_killed_while_it_waited_is_replaced():
+    (first,) = in_workers([lambda place: os.getpid()], 1, 1)
+    os.kill(first, signal.SIGKILL)
+    time.sleep(0.3)
+    (second,) = in_workers([lambda place: os.getpid()], 1, 1)
+    assert second != first
+
+
+def test_tasks_are_told_their_place_and_libraries_their_threads():
+    tasks = [lambda place: (time.sleep(0.2), place, os.environ['OMP_NUM_THREADS'])[1:]] * 4
+    assert sorted({*in_workers(tasks, 2, 3)}) == [(0, '3'), (1, '3')]
+
+
+def test_an_error_of_a_task_ends_the_workers_that_are_busy(tmp_path):
+    def fail(place):
+        time.sleep(0.2)
+        raise ValueError('wrong')
+
+    def note_late(place):
+        time.sleep(1)
+        (tmp_path / 'late').touch()
+
+    with pytest.raises(ValueError, match='wrong'):
+        list(in_workers([fail, note_late], 2, 1))
+    time.sleep(1)
+    assert not (tmp_path / 'late').exists()
