@@ -17,8 +17,9 @@ def augment_clips(
     epoch: int,
     channels: Sequence[str],
     augmentation: Augmentation,
+    moments: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """Return clips as an epoch of the training sees them, before they are mixed and normalised.
+    """Return clips as an epoch of the training sees them, before they are mixed.
 
     Args:
         clips: (N, ..., C, T, H, W) float16 or float32, or N tensors (..., C, T, H, W).
@@ -27,12 +28,13 @@ def augment_clips(
         epoch: Counted from 0.
         channels: Names of the C channels.
         augmentation: What may happen.
+        moments: Mean and standard deviation of each channel, (C, 1, 1, 1); None: no normalisation.
 
     Returns:
         (N, ..., C, T, H, W) float32, a copy.
     """
     moves = draw_moves(keys, seed, epoch, augmentation, tuple(clips[0].shape[-3:])) if augmentation.moves else None
-    return make_batch(clips, moves, channels)
+    return make_batch(clips, moves, channels, moments)
 
 
 def make_batch(
@@ -47,7 +49,7 @@ def make_batch(
         clips: As in :func:`augment_clips`.
         moves: What happens to each; None: nothing.
         channels: Names of the C channels.
-        moments: Mean and standard deviation, (C, 1, 1, 1).
+        moments: As in :func:`augment_clips`.
     """
     make = by_slices if clips[0].device.type == 'cpu' else by_index
     return make(clips, moves, channels, moments)

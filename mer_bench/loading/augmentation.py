@@ -85,16 +85,20 @@ def draw_moves(
         augmentation: What may happen.
         size: Frames, height and width of a clip.
     """
-    flips = clip_uniform(keys, seed, epoch, FLIP, 1)[:, 0] < augmentation.flip_prob
-    limits = augmentation.max_shift * torch.tensor([size[2], size[1]], device=keys.device)
-    across = ((2 * clip_uniform(keys, seed, epoch, SHIFT, 2) - 1) * limits).round()
-    choices = 2 * augmentation.max_jitter + 1
-    later = (clip_uniform(keys, seed, epoch, JITTER, 1) * choices).floor() - augmentation.max_jitter
-    offsets = torch.cat([later, across.flip(1)], dim=1).long()
-    most = torch.tensor(size, device=keys.device) - 1  # beyond, only the border would be seen
+    flips = torch.zeros(len(keys), dtype=torch.bool, device=keys.device)
+    offsets = torch.zeros(len(keys), 3, dtype=torch.int64, device=keys.device)
     scales = None
+    if augmentation.flip_prob:
+        flips = clip_uniform(keys, seed, epoch, FLIP, 1)[:, 0] < augmentation.flip_prob
+    if augmentation.max_shift:
+        limits = augmentation.max_shift * torch.tensor(size[1:], device=keys.device)
+        offsets[:, 1:] = ((2 * clip_uniform(keys, seed, epoch, SHIFT, 2) - 1) * limits).round()
+    if augmentation.max_jitter:
+        choices = 2 * augmentation.max_jitter + 1
+        offsets[:, 0] = (clip_uniform(keys, seed, epoch, JITTER, 1)[:, 0] * choices).floor() - augmentation.max_jitter
     if augmentation.max_scale:
         scales = 1 + augmentation.max_scale * (2 * clip_uniform(keys, seed, epoch, SCALE, 1)[:, 0] - 1)
+    most = torch.tensor(size, device=keys.device) - 1  # further, only the border would be seen
     return Moves(flips, offsets.clamp(-most, most), scales)
 
 

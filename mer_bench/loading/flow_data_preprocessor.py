@@ -1,67 +1,40 @@
 """Augmentation and normalisation of flow clips, in batches on the device."""
 
-import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
-from mmengine.model import stack_batch
 from mmengine.structures import BaseDataElement
+from torch.utils.data import Dataset
 
+from mer_bench.clip_random import clip_keys
 from mer_bench.errors import InputError
+from mer_bench.loading.augment_clips import augment_clips, make_batch
+from mer_bench.loading.augmentation import Augmentation, draw_partners
+from mer_bench.loading.mirror import CHANNELS
+from mer_bench.loading.mixup import mix_clips, mix_labels
+from mer_bench.models.clip_dropout import BatchDraws, set_draws
 
-CHANNELS = ('u', 'v', 'strain')
 LAYOUTS = ('clip', 'frames')
-
-
-def mirror_flow(flow: torch.Tensor, channels: Sequence[str] = CHANNELS) -> torch.Tensor:
-    """Mirror flow left to right: the picture turns round, horizontal motion changes its sign, an angle a is pi - a.
-
-    Args:
-        flow: (..., C, T, H, W); an angle is in radians, in (-pi, pi].
-        channels: Names of the C channels.
-    """
-    mirrored = flow.flip(-1)
-    maps = {name: mirrored.select(-4, i) for i, name in enumerate(channels)}
-    if 'angle' in maps:
-        maps['angle'].copy_(mirror_angle(maps))
-    if 'u' in maps:
-        maps['u'].neg_()
-    return mirrored
-
-
-def mirror_angle(maps: dict[str, torch.Tensor]) -> torch.Tensor:
-    """pi - angle in (-pi, pi]; where the other maps show that nothing moves the angle says nothing, and stays."""
-    angle = math.pi - maps['angle']
-    angle = torch.where(angle > math.pi, angle - 2 * math.pi, angle)
-    if 'magnitude' in maps:
-        return torch.where(maps['magnitude'] != 0, angle, maps['angle'])
-    if 'u' in maps and 'v' in maps:
-        return torch.where((maps['u'] != 0) | (maps['v'] != 0), angle, maps['angle'])
-    return angle
-
-
-def shift_flow(flow: torch.Tensor, dx: int, dy: int) -> torch.Tensor:
-    """Move the picture by (dx, dy) pixels (right, down); its border comes in, since 0 may not mean no motion."""
-    height, width = flow.shape[-2:]
-    pad = (max(dx, 0), max(-dx, 0), max(dy, 0), max(-dy, 0), 0, 0)
-    top, left = max(-dy, 0), max(-dx, 0)
-    return F.pad(flow, pad, mode='replicate')[..., top : top + height, left : left + width]
 
 
 @MODELS.register_module()
 class FlowDataPreprocessor(ActionDataPreprocessor):
     """MMAction2's preprocessor for (N, 1, C, T, H, W) flow, with augmentation before the normalisation.
 
+    Once :meth:`set_epoch` was called, what happens to a training clip depends on seed, epoch and sample_id alone.
+    Without it every batch is augmented anew from torch's generator: always taking the first epoch would silently show
+    a network the same few pictures.
+
     Args:
         mean: Mean of each channel over the training clips; None normalises nothing.
         std: Their standard deviation.
         channels: Names of the channels, as store.json gives them.
-        flip_prob: Chance of a training clip to be mirrored (see :func:`mirror_flow`).
-        max_shift: Training clips move by up to this share of their width and height.
+        flip_prob, max_shift, max_jitter, max_scale, mixup_alpha: What may happen to a training clip, see
+            :class:`Augmentation`.
         layout: 'clip' gives (N, 1, C, T, H, W) for Recognizer3D, 'frames' (N, T, C, H, W) for Recognizer2D.
+        blending: As in ActionDataPreprocessor.
     """
 
     def __init__(
@@ -71,16 +44,31 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         channels: Sequence[str] = CHANNELS,
         flip_prob: float = 0.5,
         max_shift: float = 0.0,
+        max_jitter: int = 0,
+        max_scale: float = 0.0,
+        mixup_alpha: float = 0.0,
         layout: str = 'clip',
-        **kwargs,
+        blending: dict | None = None,
     ) -> None:
-        super().__init__(mean=mean, std=std, format_shape='NCTHW', **kwargs)
+        super().__init__(mean=mean, std=std, format_shape='NCTHW', blending=blending)
         if layout not in LAYOUTS:
             raise InputError(f'layout must be one of {LAYOUTS}, got {layout!r}')
         self.layout = layout
         self.channels = tuple(channels)
-        self.flip_prob = flip_prob
-        self.max_shift = max_shift
+        self.augmentation = Augmentation(flip_prob, max_shift, max_jitter, max_scale, mixup_alpha)
+        self.epoch: tuple[int, int] | None = None
+        self.training_clips: Dataset | None = None
+
+    def set_epoch(self, seed: int, epoch: int, training_clips: Dataset | None = None) -> None:
+        """Say what is drawn from in training.
+
+        Args:
+            seed: Of the run.
+            epoch: Counted from 0.
+            training_clips: What mixup takes partners from: the data set that is trained on.
+        """
+        self.epoch = seed, epoch
+        self.training_clips = training_clips
 
     def cast_data(self, data):
         """Move clips to the device; data samples stay, since heads move labels themselves and each would be copied."""
@@ -88,25 +76,57 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
 
     def preprocess(self, inputs, data_samples, training: bool = False):
         """Stack, augment (in training) and normalise."""
-        clips = stack_batch(inputs)
-        if training:
-            clips = self.augment(clips)
-        clips, data_samples = super().preprocess(list(clips), data_samples, training)
+        check_shapes(inputs)
+        moments = (self.mean, self.std) if self._enable_normalize else None
+        if not training:
+            return self.arrange(make_batch(inputs, None, self.channels, moments)), data_samples
+        keys, seed, epoch = self.draw_from(data_samples, len(inputs))
+        if self.augmentation.mixup_alpha:
+            clips, data_samples = self.mix(inputs, data_samples, keys, seed, epoch)
+            clips = clips if moments is None else clips.sub_(moments[0]).div_(moments[1])
+        else:
+            clips = augment_clips(inputs, keys, seed, epoch, self.channels, self.augmentation, moments)
+        if self.blending is not None:
+            clips, data_samples = self.blending(clips, data_samples)
         return self.arrange(clips), data_samples
+
+    def draw_from(self, data_samples: Sequence[BaseDataElement], size: int) -> tuple[torch.Tensor, int, int]:
+        """Return keys of the clips, seed and epoch; they are also what the dropout of this batch draws from."""
+        if self.epoch is None:
+            set_draws(None)
+            return torch.randint(-(2**31), 2**31, (size,)).int(), 0, 0
+        if not all('sample_id' in sample for sample in data_samples):
+            raise InputError("PackActionInputs: augmentation belongs to a clip; let meta_keys contain 'sample_id'")
+        keys = clip_keys(sample.sample_id for sample in data_samples)
+        set_draws(BatchDraws(keys.to(self.device), *self.epoch))
+        return keys, *self.epoch
+
+    def mix(
+        self, inputs, data_samples: Sequence[BaseDataElement], keys: torch.Tensor, seed: int, epoch: int
+    ) -> tuple[torch.Tensor, list[BaseDataElement]]:
+        """Augment the clips and their partners of mixup, each by its own numbers, and mix them."""
+        dataset = self.training_clips
+        if dataset is None:
+            raise InputError('mixup_alpha: the partners are unknown; call set_epoch(seed, epoch, training_clips) first')
+        partners, shares = draw_partners(keys, seed, epoch, self.augmentation.mixup_alpha, len(dataset))
+        items = [dataset[i] for i in partners.tolist()]
+        samples = [item['data_samples'] for item in items]
+        others = self.cast_data([item['inputs'] for item in items])
+        of_partners = clip_keys(sample.sample_id for sample in samples)
+        own, other = (
+            augment_clips(clips, numbers, seed, epoch, self.channels, self.augmentation)
+            for clips, numbers in ((inputs, keys), (others, of_partners))
+        )
+        labels = mix_labels(data_samples, samples, shares, len(dataset.metainfo['classes']))
+        return mix_clips(own, other, shares.to(own.device)), labels
 
     def arrange(self, clips: torch.Tensor) -> torch.Tensor:
         """(N, 1, C, T, H, W) -> what the recogniser takes."""
         return clips if self.layout == 'clip' else clips[:, 0].transpose(1, 2).contiguous()
 
-    def augment(self, clips: torch.Tensor) -> torch.Tensor:
-        """Mirror and shift each clip at random; the random numbers are drawn on the CPU, equal on every device."""
-        if not self.flip_prob and not self.max_shift:
-            return clips
-        flips = torch.rand(len(clips)) < self.flip_prob
-        limits = self.max_shift * torch.tensor([clips.shape[-1], clips.shape[-2]])
-        shifts = ((2 * torch.rand(len(clips), 2) - 1) * limits).round().int().tolist()
-        augmented = [
-            shift_flow(mirror_flow(clip, self.channels) if flip else clip, dx, dy)
-            for clip, flip, (dx, dy) in zip(clips, flips, shifts, strict=True)
-        ]
-        return torch.stack(augmented)
+
+def check_shapes(clips: Sequence[torch.Tensor]) -> None:
+    """Refuse clips of different shapes, which MMEngine would fill up with zeros."""
+    shapes = {tuple(clip.shape) for clip in clips}
+    if len(shapes) > 1:
+        raise InputError(f'expected clips of one shape, got {sorted(shapes)}; let the pipeline bring them to one')

@@ -5,21 +5,36 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmaction.datasets import BaseActionDataset
-from mmaction.registry import DATASETS, TRANSFORMS
-from mmcv.transforms import BaseTransform
+from mmaction.registry import DATASETS
+from mmengine.device import get_device
+from torch.utils.data import get_worker_info
 
-from mer_bench.loading.clip_table import open_store, read_clips
-from mer_bench.loading.clip_view import ClipView, make_view
+from mer_bench.errors import InputError
+from mer_bench.loading.clip_table import clip_places, read_clips
+from mer_bench.loading.resident import fits, resident_clips
 from mer_bench.protocols.action_units import encode_action_units, format_action_units, parse_action_units
 from mer_bench.protocols.label_schemes import load_scheme
 
 SAME_EVERY_TIME = ['LoadFlowClip', 'PackActionInputs']  # a pipeline without chance
-BYTES_TO_KEEP = 2**28  # 442 clips of one 112x112 picture are 64 MiB
+
+
+class Remembered(dict):
+    """What can be made again: a copy, and another process, starts without it."""
+
+    def __deepcopy__(self, memo: dict) -> 'Remembered':
+        return Remembered()
+
+    def __reduce__(self) -> tuple:
+        return Remembered, ()
 
 
 @DATASETS.register_module()
 class FlowStoreDataset(BaseActionDataset):
     """Clips of one or several prepared data sets, optionally of some subjects only.
+
+    Where the clips are resident, an item holds a view of one tensor with the clips of all subjects, on the device that
+    trains (float16 where they are taken as stored), and its data sample is made once. Else the memory map is read. That
+    changes no result.
 
     Args:
         ann_file: annotations.csv, relative to each data root.
@@ -29,6 +44,9 @@ class FlowStoreDataset(BaseActionDataset):
         subjects: Keep the clips of these subjects; None keeps all.
         action_units: Numbers of the action units to learn as well; None for none.
         data_prefix: `dict(store=FOLDER)`, relative to each data root.
+        resident: Whether clips stay in memory: 'auto' where they fit (see :func:`fits`). Only with a pipeline of
+            LoadFlowClip and PackActionInputs, and never in workers of a DataLoader. A loader that pins memory needs
+            False on a GPU.
     """
 
     def __init__(
@@ -40,11 +58,17 @@ class FlowStoreDataset(BaseActionDataset):
         subjects: Sequence[str] | None = None,
         action_units: Sequence[int] | None = None,
         data_prefix: dict | None = None,
+        resident: bool | str = 'auto',
         **kwargs,
     ) -> None:
+        if resident not in (True, False, 'auto'):
+            raise InputError(f"resident: expected True, False or 'auto', got {resident!r}; correct it")
         self.roots = [data_root] if isinstance(data_root, str) else list(data_root)
         self.label_scheme = load_scheme(label_scheme)
         self.subjects = None if subjects is None else set(subjects)
+        self.resident = resident
+        self.places: tuple[tuple[str, int], ...] = ()
+        self.remembered = Remembered()
         super().__init__(
             ann_file,
             pipeline,
@@ -53,16 +77,16 @@ class FlowStoreDataset(BaseActionDataset):
             modality='Flow',
             **kwargs,
         )
-        self.kept: dict[int, dict] = {}
-        self.keeps = [type(transform).__name__ for transform in self.pipeline.transforms] == SAME_EVERY_TIME
 
     def load_data_list(self) -> list[dict]:
         """One dict a clip: sample_id, subject, label, where its flow lies (store, row), and its action units.
 
         `action_units` is the text of predictions.csv ('4+7', '' for none, '?' for unknown), `action_unit_targets`
-        holds 1, 0 or -1 (unknown) for each unit that is learnt.
+        holds 1, 0 or -1 (unknown) for each unit that is learnt, `place` is its number among the clips of all subjects.
         """
         clips, _ = read_clips(self.roots, self.label_scheme, self.ann_file, self.data_prefix['store'])
+        self.places = clip_places(clips)
+        clips = clips.assign(place=np.arange(len(clips)))
         if self.subjects is not None:
             clips = clips[clips['subject'].isin(self.subjects)]
         targets = encode_action_units(clips, self.metainfo['action_units']).tolist()
@@ -73,6 +97,7 @@ class FlowStoreDataset(BaseActionDataset):
                 label=self.metainfo['classes'].index(clip.label),
                 store=clip.store,
                 row=int(clip.row),
+                place=int(clip.place),
                 action_units=format_action_units(parse_action_units(clip.action_units)),
                 action_unit_targets=units,
             )
@@ -80,39 +105,40 @@ class FlowStoreDataset(BaseActionDataset):
         ]
 
     def prepare_data(self, idx: int) -> dict:
-        """Return a clip as the pipeline makes it; small clips are kept in memory where the pipeline knows no chance."""
-        if idx in self.kept:
-            return dict(self.kept[idx])
-        sample = super().prepare_data(idx)
-        if self.keeps and len(self) * sample['inputs'].nbytes <= BYTES_TO_KEEP:
-            self.kept[idx] = dict(sample)
-        return sample
+        """Return a clip as the pipeline makes it."""
+        if get_worker_info() is not None:  # handing over a view would hand over the clips of all subjects
+            return super().prepare_data(idx)
+        if idx not in self.remembered:
+            clips = self.resident_clips()
+            if clips is None:
+                return super().prepare_data(idx)
+            info = self.get_data_info(idx)
+            clip = clips[info['place'] : info['place'] + 1]
+            info.update(imgs=clip, img_shape=tuple(clip.shape[-2:]))
+            self.remembered[idx] = self.pipeline.transforms[1](info)
+        return dict(self.remembered[idx])
 
+    def resident_clips(self) -> torch.Tensor | None:
+        """Return the clips of all subjects in the memory of the device that trains; None where they do not stay there.
 
-@TRANSFORMS.register_module()
-class LoadFlowClip(BaseTransform):
-    """Read one clip of the store: adds `imgs`, a (1, C, T, H, W) float32 tensor (one crop), and `img_shape`.
+        Whether they fit is asked once.
+        """
+        if 'clips' not in self.remembered:
+            self.remembered['clips'] = self.find_resident_clips()
+        return self.remembered['clips']
 
-    Args:
-        channels, frames, repeat, size: What is taken of a clip, see :class:`ClipView`; None: all flow as stored.
-    """
+    def find_resident_clips(self) -> torch.Tensor | None:
+        """Load them, or find those that another data set loaded."""
+        load, *_ = transforms = self.pipeline.transforms or [None]
+        plain = [type(transform).__name__ for transform in transforms] == SAME_EVERY_TIME and not load.as_images
+        if not plain or self.resident is False:
+            return None
+        view, device = load.view(self.places[0][0]), get_device()
+        if self.resident == 'auto' and not fits(self.places, view, device):
+            return None
+        return resident_clips(self.places, view, device)
 
-    def __init__(
-        self,
-        channels: Sequence[str] | None = None,
-        frames: str | int | None = None,
-        repeat: bool = False,
-        size: int | None = None,
-    ) -> None:
-        self.options = dict(channels=channels, frames=frames, repeat=repeat, size=size)
-        self.views: dict[str, ClipView] = {}
-
-    def transform(self, results: dict) -> dict:
-        store = open_store(results['store'])
-        if results['store'] not in self.views:
-            self.views[results['store']] = make_view(self.options, store.info, store.clips.shape[1:])
-        clip = torch.from_numpy(np.asarray(store.clips[results['row']], dtype=np.float32))
-        clip = self.views[results['store']](clip)
-        results['imgs'] = clip[None]
-        results['img_shape'] = tuple(clip.shape[-2:])
-        return results
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
+        """Keep some clips; what is remembered of the others' numbers goes."""
+        super().get_subset_(indices)
+        self.remembered.clear()

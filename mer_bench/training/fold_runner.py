@@ -11,10 +11,13 @@ from mmaction.visualization import ActionVisualizer
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
+from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.utils import set_random_seed
 
+from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
+from mer_bench.models.clip_dropout import set_draws
 from mer_bench.training import prediction_table  # noqa: F401  (registers the metric)
 
 
@@ -33,14 +36,21 @@ class FoldRunner(Runner):
 
 
 class EpochSeedHook(Hook):
-    """Seeds every epoch by its number, so that a continued training draws what an unbroken one would."""
+    """Seeds every epoch by its number, so that a continued training draws what an unbroken one would.
+
+    A FlowDataPreprocessor draws for each clip, and is told what from; no other draws from what an earlier one was told.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed Python, NumPy and torch."""
+        """Seed Python, NumPy and torch, and what belongs to a clip."""
         set_random_seed(int(np.random.SeedSequence([self.seed, runner.epoch]).generate_state(1)[0]))
+        set_draws(None)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if isinstance(model.data_preprocessor, FlowDataPreprocessor):
+            model.data_preprocessor.set_epoch(self.seed, runner.epoch, runner.train_dataloader.dataset)
 
 
 class ReportHook(Hook):
