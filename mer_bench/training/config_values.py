@@ -106,6 +106,8 @@ def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
     sizes = dict(num_classes=len(scheme.classes))
     if cfg.action_units and 'num_action_units' not in arguments_of(head.get('type')):
         raise InputError(f'action_units: {cfg.method} {EMOTIONS_ALONE}')
+    if cfg.action_units and cfg.model.data_preprocessor.get('mixup_alpha'):
+        raise InputError('action_units: units that are learnt cannot be mixed; set data_preprocessor.mixup_alpha=0')
     if cfg.action_units or 'num_action_units' in head:
         sizes['num_action_units'] = len(cfg.action_units or ())
     for key, size in sizes.items():

@@ -1,10 +1,19 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
+import torch
+from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import DATASETS
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
+from torch.utils.data import DataLoader
 
 from mer_bench.errors import InputError
+from mer_bench.loading import flow_store_dataset
 from mer_bench.loading.clip_table import open_store
+from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.protocols.label_schemes import load_scheme
 
@@ -12,13 +21,19 @@ SCHEME = load_scheme('smic_3class')
 SOURCE = {'dataset': 'smic', 'owner': 'its owner', 'prepare': 'python tools/prepare.py smic --raw DIR'}
 
 
+PACK = {'type': 'PackActionInputs', 'meta_keys': ('sample_id', 'subject')}
+
+
+def build(root, *transforms, subjects=('smic/s02',), **options):
+    init_default_scope('mmaction')
+    config = {'type': 'FlowStoreDataset', 'ann_file': 'annotations.csv', 'data_root': str(root)}
+    config |= {'label_scheme': 'smic_3class', 'subjects': list(subjects), 'pipeline': [*transforms, PACK]}
+    return DATASETS.build(config | options)
+
+
 @pytest.fixture
 def dataset(prepared_data):
-    init_default_scope('mmaction')
-    pipeline = [{'type': 'LoadFlowClip'}, {'type': 'PackActionInputs', 'meta_keys': ('sample_id', 'subject')}]
-    config = {'type': 'FlowStoreDataset', 'ann_file': 'annotations.csv', 'data_root': str(prepared_data)}
-    config |= {'label_scheme': 'smic_3class', 'subjects': ['smic/s02'], 'pipeline': pipeline}
-    return DATASETS.build(config)
+    return build(prepared_data, {'type': 'LoadFlowClip'})
 
 
 def test_only_the_clips_of_the_chosen_subjects_are_loaded(dataset):
@@ -77,3 +92,92 @@ def test_a_table_that_was_changed_after_the_preparation_is_refused(prepared_data
     (tmp_path / 'annotations.csv').write_text(table.replace('negative', 'positive', 1))
     with pytest.raises(InputError, match=r'annotations\.csv is not the table that .*store was made from'):
         open_prepared_data([tmp_path], SCHEME, [SOURCE])
+
+
+def epoch_of(dataset, workers: int = 0, batch_size: int = 4, order: list[int] | None = None) -> dict:
+    """Augmented and normalised clips of an epoch by sample_id."""
+    preprocessor = FlowDataPreprocessor([0.1] * 3, [0.5] * 3, max_shift=0.2, max_jitter=1, max_scale=0.3)
+    preprocessor.set_epoch(7, 3)
+    sampler = order or list(range(len(dataset)))
+    options = dict(sampler=sampler, num_workers=workers, collate_fn=pseudo_collate)
+    out = [preprocessor(data, training=True) for data in DataLoader(dataset, batch_size, **options)]
+    clips = torch.cat([data['inputs'] for data in out])
+    names = [sample.sample_id for data in out for sample in data['data_samples']]
+    return dict(zip(names, clips, strict=True))
+
+
+def assert_same(one: dict, other: dict) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(clip, other[name]) for name, clip in one.items())
+
+
+@pytest.mark.parametrize('load', [{}, {'channels': ['v', 'magnitude', 'u'], 'size': 16}])
+def test_an_epoch_is_the_same_from_memory_map_and_workers_in_any_order(prepared_data, load):
+    subjects = ('smic/s01', 'smic/s03')
+    load = {'type': 'LoadFlowClip', **load}
+    resident = build(prepared_data, load, subjects=subjects, resident=True)
+    mapped = build(prepared_data, load, subjects=subjects, resident=False)
+    expected = epoch_of(mapped)
+    assert len(expected) == 12
+    assert_same(epoch_of(resident), expected)
+    assert_same(epoch_of(resident, workers=2, batch_size=5), expected)
+    assert_same(epoch_of(resident, batch_size=3, order=[*range(11, -1, -1)]), expected)
+
+
+def test_all_subjects_share_one_tensor_and_each_data_set_gives_its_own(prepared_data):
+    train, test = (
+        build(prepared_data, {'type': 'LoadFlowClip'}, subjects=names, resident=True)
+        for names in (('smic/s01', 'smic/s03'), ('smic/s02',))
+    )
+    storage = {item['inputs'].untyped_storage().data_ptr() for data in (train, test) for item in data}
+    assert len(storage) == 1
+    names = [{item['data_samples'].subject for item in data} for data in (train, test)]
+    assert names == [{'smic/s01', 'smic/s03'}, {'smic/s02'}]
+
+
+def test_clips_that_do_not_fit_are_read_from_the_memory_map(prepared_data, dataset, monkeypatch):
+    monkeypatch.setattr(flow_store_dataset, 'fits', lambda *args: False)
+    mapped = build(prepared_data, {'type': 'LoadFlowClip'})
+    assert mapped.resident_clips() is None
+    for one, other in zip(mapped, dataset, strict=True):
+        assert torch.equal(one['inputs'], other['inputs'].float())
+        assert one['data_samples'].sample_id == other['data_samples'].sample_id
+
+
+def test_a_copy_starts_without_the_clips_in_memory(dataset):
+    dataset[1]
+    for again in (copy.deepcopy(dataset), pickle.loads(pickle.dumps(dataset))):
+        assert not again.remembered
+        assert torch.equal(again[1]['inputs'], dataset[1]['inputs'])
+    last = dataset[5]['data_samples'].sample_id
+    assert dataset.get_subset([5])[0]['data_samples'].sample_id == last
+    dataset[0]
+    dataset.get_subset_([5])
+    assert dataset[0]['data_samples'].sample_id == last
+
+
+def test_transforms_of_mmaction_work_on_the_same_store(prepared_data):
+    pipeline = (
+        {'type': 'LoadFlowClip', 'as_images': True},
+        {'type': 'Flip', 'flip_ratio': 1.0},
+        {'type': 'Resize', 'scale': (16, 16), 'keep_ratio': False},
+        {'type': 'FormatShape', 'input_format': 'NCTHW'},
+    )
+    item = build(prepared_data, *pipeline)[2]
+    store = open_store(str(prepared_data / 'store'))
+    clip = store.clips[store.index[item['data_samples'].sample_id]].astype(np.float32)[..., ::-1]
+    # halving by bilinear interpolation is the mean of 2x2 pixels
+    means = clip.reshape(3, 2, 16, 2, 16, 2).mean((3, 5))
+    assert np.allclose(item['inputs'][0].numpy(), means, atol=1e-6)
+
+
+def test_stock_preprocessing_takes_resident_clips(dataset):
+    data = pseudo_collate([dataset[i] for i in range(3)])
+    stock = ActionDataPreprocessor([0.1] * 3, [0.5] * 3, format_shape='NCTHW')
+    own = FlowDataPreprocessor([0.1] * 3, [0.5] * 3)
+    assert torch.equal(stock(copy.copy(data))['inputs'], own(copy.copy(data))['inputs'])
+
+
+def test_an_unknown_residence_is_refused(prepared_data):
+    with pytest.raises(InputError, match="expected True, False or 'auto', got 'gpu'"):
+        build(prepared_data, {'type': 'LoadFlowClip'}, resident='gpu')

@@ -37,6 +37,10 @@ def test_an_own_scheme_is_known_by_its_rules_not_its_place(tmp_path):
         ({'action_units': [4, 4]}, 'action_units must be None or a list of different numbers'),
         ({'action_units': ['L4']}, 'action_units must be None or a list of different numbers'),
         ({'action_units': []}, 'action_units must be None or a list of different numbers'),
+        (
+            {'action_units': [4], 'model.data_preprocessor.mixup_alpha': 0.2},
+            'units that are learnt cannot be mixed; set data_preprocessor.mixup_alpha=0',
+        ),
         ({'folds': 'loco'}, 'folds: expected '),
         ({'classes': ['a', 'b']}, 'unknown config key classes'),
     ],

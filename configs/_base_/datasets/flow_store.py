@@ -7,6 +7,7 @@ action_units = None  # numbers of the action units to learn beside the emotion, 
 # needs 'aligned' faces (None: any)
 input = dict(channels=None, frames=None, repeat=False, size=None, normalise=True, faces=None)
 data_variant = None  # the same clips prepared otherwise, in folders with this name behind theirs: ablations/flow_dis.py
+# clips stay in memory, or on the GPU, where they fit: `resident` of FlowStoreDataset
 flow_store = dict(
     type='FlowStoreDataset',
     ann_file='annotations.csv',
