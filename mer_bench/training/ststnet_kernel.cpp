@@ -29,6 +29,13 @@ typedef float V __attribute__((vector_size(4 * LANES)));
 typedef int32_t I __attribute__((vector_size(4 * LANES)));
 typedef uint32_t U __attribute__((vector_size(4 * LANES)));
 
+// Used several times: left to itself GCC reads it from memory each time, and loads are what this loop waits for.
+static inline V in_register(V v) {
+#if defined(__x86_64__)
+    asm("" : "+v"(v));
+#endif
+    return v;
+}
 static V load(const float* from) { V v; std::memcpy(&v, from, sizeof v); return v; }
 static void store(float* to, V v) { std::memcpy(to, &v, sizeof v); }
 
@@ -82,35 +89,41 @@ static void transform_weights(const Parameters& net, Layer& layer) {
             const float* g = net.kernel + k * 3 * FILTERS + p * LANES;
             V a = load(g), b = load(g + FILTERS), c = load(g + 2 * FILTERS);
             layer.u[0][k][p] = a, layer.u[1][k][p] = (a + b + c) * 0.5f;
-            layer.u[2][k][p] = (a - b + c) * 0.5f, layer.u[3][k][p] = c;
+            layer.u[2][k][p] = (a - b + c) * 0.5f, layer.u[3][k][p] = -c;
         }
     for (int p = 0; p < PARTS; p++) layer.bias[p] = load(net.bias + p * LANES);
 }
 
 // One row of convolution and ReLU: y[30]. Never inlined: the row made for the gradient must have the same bits.
+// The outputs of a tile are m0 + (m1 + m2) and (m1 - m2) - m3; the sums over m0 and -m3 start from what is in brackets.
 __attribute__((noinline)) static void convolve_row(const float* x, int row, const Layer& layer, V (*y)[PARTS]) {
-    int first = std::max(0, 2 - row), last = std::min(3, SIDE + 2 - row);  // rows of the padding add nothing
-    V m[4][TILES][PARTS];
-    for (int t = 0; t < 4; t++)
-        for (int j = 0; j < TILES; j += BLOCK) {
-            V sum[BLOCK][PARTS];
-            for (int b = 0; b < BLOCK; b++)
-                for (int p = 0; p < PARTS; p++) sum[b][p] = t == 1 ? layer.bias[p] : V{};  // it enters both outputs
-            const float* in = x + (row + first - 2) * CHANNELS * 64 + t * 16 + j;
-            for (int k = first * CHANNELS; k < last * CHANNELS; k++, in += 64) {
-                const V* w = layer.u[t][k];
+    const int first = std::max(0, 2 - row) * CHANNELS, last = std::min(3, SIDE + 2 - row) * CHANNELS;  // the rest is padding
+    x += (row - 2) * CHANNELS * 64;
+    for (int j = 0; j < TILES; j += BLOCK) {
+        V m1[BLOCK][PARTS], m2[BLOCK][PARTS], sum[BLOCK][PARTS];
+        auto accumulate = [&](int t) {
+            for (int k = first; k < last; k++) {
+                V w[PARTS];
+                for (int p = 0; p < PARTS; p++) w[p] = in_register(layer.u[t][k][p]);
 #pragma GCC unroll 16
                 for (int b = 0; b < BLOCK; b++)
-#pragma GCC unroll 4
-                    for (int p = 0; p < PARTS; p++) sum[b][p] += w[p] * in[b];
+                    for (int p = 0; p < PARTS; p++) sum[b][p] += w[p] * x[k * 64 + t * 16 + j + b];
             }
-            std::memcpy(m[t][j], sum, sizeof sum);
-        }
-    for (int j = 0; j < TILES; j++)
-        for (int p = 0; p < PARTS; p++) {
-            V a = m[0][j][p] + m[1][j][p] + m[2][j][p], b = m[1][j][p] - m[2][j][p] - m[3][j][p];
-            y[2 * j][p] = 0 > a ? V{} : a, y[2 * j + 1][p] = 0 > b ? V{} : b;
-        }
+        };
+        auto each = [&](auto change) {
+            for (int b = 0; b < BLOCK; b++)
+                for (int p = 0; p < PARTS; p++) change(b, p, sum[b][p]);
+        };
+        each([&](int, int p, V& v) { v = layer.bias[p]; });
+        accumulate(1);
+        each([&](int b, int p, V& v) { m1[b][p] = v, v = V{}; });
+        accumulate(2);
+        each([&](int b, int p, V& v) { m2[b][p] = v, v = m1[b][p] + v; });
+        accumulate(0);
+        each([&](int b, int p, V& v) { y[2 * (j + b)][p] = 0 > v ? V{} : v, v = m1[b][p] - m2[b][p]; });
+        accumulate(3);
+        each([&](int b, int p, V& v) { y[2 * (j + b) + 1][p] = 0 > v ? V{} : v; });
+    }
 }
 
 // Pools a clip and adds up its outputs and their squares, less `centre`, without which the variance would cancel.
@@ -121,18 +134,20 @@ static void pool_clip(const float* x, const Layer& layer, const V* centre, V (*p
         V y[OUT][PARTS];
         convolve_row(x, row, layer, y);
         for (int p = 0; p < PARTS; p++) {
-            V sum{}, square{};
-            for (int j = 0; j < OUT; j++) {
-                V d = y[j][p] - centre[p];
-                sum += d, square += d * d;
+            V s0{}, s1{}, q0{}, q1{};  // two chains, since an addition waits for the one before
+            for (int j = 0; j < OUT; j += 2) {
+                V a = y[j][p] - centre[p], b = y[j + 1][p] - centre[p];
+                s0 += a, s1 += b, q0 += a * a, q1 += b * b;
             }
-            sums[p] += sum, squares[p] += square;
+            sums[p] += s0 + s1, squares[p] += q0 + q1;
             for (int w = 0; w < POOLED && row < OUT - 1; w++) {  // the last row and column are in no window
-                V& best = pooled[(row + 1) / 3 * POOLED + w][p];
-                for (int j = std::max(0, 3 * w - 1); j < 3 * w + 2; j++) {
+                V best = pooled[(row + 1) / 3 * POOLED + w][p];
+                for (int j = 3 * w - 1; j < 3 * w + 2; j++) {
+                    if (j < 0) continue;
                     V value = (V)((I)y[j][p] ^ layer.flip[p]);
                     best = value > best ? value : best;
                 }
+                pooled[(row + 1) / 3 * POOLED + w][p] = best;
             }
         }
     }
@@ -201,33 +216,33 @@ static double classify(const Parameters& net, const Parameters& gradient, int cl
 }
 
 // Adds three rows to the gradient of the transformed kernel; 12 sums stay in registers on every machine.
-static void add_kernel_gradient(const float* x, int row, const V (*d)[TILES][4][PARTS], V (*du)[CHANNELS][4][PARTS]) {
-    constexpr int T = 4 / PARTS;
+static void add_kernel_gradient(const float* x, int row, const V (*d)[TILES][4][PARTS], V (*du)[4][CHANNELS][PARTS]) {
+    constexpr int T = 4 / PARTS, SUMS = T * CHANNELS * PARTS;
     for (int dy = 0; dy < 3; dy++)
         for (int t0 = 0; t0 < 4; t0 += T) {
-            V sum[CHANNELS][T][PARTS];
-            for (int c = 0; c < CHANNELS; c++) std::memcpy(sum[c], du[dy][c][t0], sizeof sum[c]);
+            V sum[SUMS], *total = du[dy][t0][0];
+            for (int i = 0; i < SUMS; i++) sum[i] = total[i];
             for (int r = 0; r < 3; r++) {
                 int line = row + r + dy - 2;
                 if (line < 0 || line >= SIDE) continue;
                 const float* in = x + line * CHANNELS * 64 + t0 * 16;
                 for (int j = 0; j < TILES; j++)
-#pragma GCC unroll 4
-                    for (int t = 0; t < T; t++)
-#pragma GCC unroll 3
+                    for (int t = 0; t < T; t++) {
+                        V a[PARTS];
+                        for (int p = 0; p < PARTS; p++) a[p] = in_register(d[r][j][t0 + t][p]);
                         for (int c = 0; c < CHANNELS; c++)
-#pragma GCC unroll 4
                             for (int p = 0; p < PARTS; p++)
-                                sum[c][t][p] += d[r][j][t0 + t][p] * in[(c * 4 + t) * 16 + j];
+                                sum[(t * CHANNELS + c) * PARTS + p] += a[p] * in[(c * 4 + t) * 16 + j];
+                    }
             }
-            for (int c = 0; c < CHANNELS; c++) std::memcpy(du[dy][c][t0], sum[c], sizeof sum[c]);
+            for (int i = 0; i < SUMS; i++) total[i] = sum[i];
         }
 }
 
 // Back through pooling, norm, ReLU and convolution. The winner of a window is the first output that equals its value.
 static void add_clip_gradient(const float* x, const Layer& layer, const V (*pooled)[PARTS], const V (*grads)[PARTS],
                               const Parameters& gradient) {
-    V du[3][CHANNELS][4][PARTS] = {}, bias[PARTS] = {}, d[3][TILES][4][PARTS], y[OUT][PARTS], dz[OUT];
+    V du[3][4][CHANNELS][PARTS] = {}, bias[PARTS] = {}, d[3][TILES][4][PARTS], y[OUT][PARTS];
     const V none[POOLED][PARTS] = {};
     I taken[POOLED][PARTS];
     for (int row = 0; row < OUT; row++) {
@@ -237,19 +252,26 @@ static void add_clip_gradient(const float* x, const Layer& layer, const V (*pool
         const V(*grad)[PARTS] = row < OUT - 1 ? grads + (row + 1) / 3 * POOLED : none;
         for (int p = 0; p < PARTS; p++) {
             const V mean = layer.mean[p], c1 = layer.c1[p], c2 = layer.c2[p];
-            for (int j = 0; j < OUT; j++) {
-                V v = V{} - c1 - c2 * (y[j][p] - mean);
-                if (j < OUT - 1) {
-                    int w = (j + 1) / 3;
-                    I hit = (y[j][p] == best[w][p]) & ~taken[w][p];
-                    taken[w][p] |= hit;
-                    v += (V)(hit & (I)grad[w][p]);
+            auto back = [&](int j, V v) {
+                V value = y[j][p];
+                v += V{} - c1 - c2 * (value - mean);
+                d[row % 3][j / 2][j % 2 * 3][p] = value <= 0 ? V{} : v;
+            };
+            for (int w = 0; w < POOLED; w++) {
+                const V winner = best[w][p], g = grad[w][p];
+                I seen = taken[w][p];
+                for (int j = 3 * w - 1; j < 3 * w + 2; j++) {
+                    if (j < 0) continue;
+                    I hit = (y[j][p] == winner) & ~seen;
+                    seen |= hit;
+                    back(j, (V)(hit & (I)g));
                 }
-                dz[j] = y[j][p] <= 0 ? V{} : v;
+                taken[w][p] = seen;
             }
-            for (int j = 0; j < TILES; j++) {
-                V a = dz[2 * j], b = dz[2 * j + 1], *to = &d[row % 3][j][0][p];
-                to[0] = a, to[PARTS] = a + b, to[2 * PARTS] = a - b, to[3 * PARTS] = b;
+            back(OUT - 1, V{});  // the last column is in no window
+            for (auto& tile : d[row % 3]) {
+                V a = tile[0][p], b = tile[3][p];
+                tile[1][p] = a + b, tile[2][p] = a - b;
                 bias[p] += a + b;
             }
         }
@@ -257,12 +279,13 @@ static void add_clip_gradient(const float* x, const Layer& layer, const V (*pool
     }
     for (int k = 0; k < TAPS; k++)
         for (int p = 0; p < PARTS; p++) {
-            const V* u = &du[k / CHANNELS][k % CHANNELS][0][p];
+            const V* u = &du[k / CHANNELS][0][k % CHANNELS][p];
             float* to = gradient.kernel + k * 3 * FILTERS + p * LANES;
-            V half = (u[PARTS] + u[2 * PARTS]) * 0.5f;
+            constexpr int T = CHANNELS * PARTS;  // from one part of the transform to the next
+            V half = (u[T] + u[2 * T]) * 0.5f;
             store(to, load(to) + u[0] + half);
-            store(to + FILTERS, load(to + FILTERS) + (u[PARTS] - u[2 * PARTS]) * 0.5f);
-            store(to + 2 * FILTERS, load(to + 2 * FILTERS) + half - u[3 * PARTS]);
+            store(to + FILTERS, load(to + FILTERS) + (u[T] - u[2 * T]) * 0.5f);
+            store(to + 2 * FILTERS, load(to + 2 * FILTERS) + half - u[3 * T]);
         }
     for (int p = 0; p < PARTS; p++) store(gradient.bias + p * LANES, load(gradient.bias + p * LANES) + bias[p]);
 }
