@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mer_bench.errors import run_tool
-from mer_bench.training.arguments import add_arguments, make_parser, positive, seed
+from mer_bench.training.arguments import add_arguments, make_parser, positive, seed, stack
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,6 +23,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         '--jobs', type=positive, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)'
     )
+    parser.add_argument(
+        '--stack',
+        type=stack,
+        default='auto',
+        metavar='auto|N|off',
+        help='small networks: the clips stay in memory and N folds are trained together, as many as is fastest (auto, '
+        "the default), or fold by fold with MMEngine's Runner (off); the predictions are the same",
+    )
     args = parser.parse_args(argv)
 
     from mer_bench.training.data_notes import notes_on_data
@@ -36,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         print(note)
     work_dir = args.work_dir or default_work_dir(experiment.method, args.seed)
     jobs = args.jobs or default_jobs(experiment.device)
-    record = run_folds(experiment, args.seed, work_dir, jobs, args.save_checkpoints)
+    record = run_folds(experiment, args.seed, work_dir, jobs, args.save_checkpoints, args.stack)
     print(format_summary(record, work_dir))
 
 

@@ -10,11 +10,30 @@ def positive(text: str) -> int:
     return number
 
 
+def positive_number(text: str) -> float:
+    """Read a number above 0."""
+    if not 0 < (number := float(text)) < float('inf'):
+        raise argparse.ArgumentTypeError(f'a number above 0 was expected, got {text}')
+    return number
+
+
+def share(text: str) -> float:
+    """Read a part of 1, above 0."""
+    if not 0 < (number := float(text)) <= 1:
+        raise argparse.ArgumentTypeError(f'a share above 0 and at most 1 was expected, got {text}')
+    return number
+
+
 def seed(text: str) -> int:
     """Read a number that can seed all generators."""
     if not 0 <= (number := int(text)) < 2**32:
         raise argparse.ArgumentTypeError(f'a number from 0 to 4294967295 was expected, got {text}')
     return number
+
+
+def stack(text: str) -> str | int:
+    """Read 'auto', 'off' or how many folds are to be trained together."""
+    return text if text in ('auto', 'off') else positive(text)
 
 
 def make_parser(description: str, *names: str) -> argparse.ArgumentParser:

@@ -36,12 +36,18 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
         else:
             outcome = run_network(experiment, fold, seed, folder, save_checkpoints)
     finally:  # a change may also be why something else went wrong
-        _refuse_changes(experiment, folder)
+        refuse_changes(experiment, [folder])
     result = dict(fold=fold.name, **outcome, **circumstances(experiment))
+    finish_fold(fold, work_dir, result)
+    return result
+
+
+def finish_fold(fold: Fold, work_dir: Path, result: dict) -> None:
+    """Write fold.json, and give the folder in work, which holds all else, its lasting name."""
+    folder = folder_in_work(work_dir, fold)
     write_json(folder / 'fold.json', result)
     _keep_results(folder)
     folder.rename(finished_folder(work_dir, fold))
-    return result
 
 
 def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, save_checkpoints: bool) -> dict:
@@ -68,12 +74,13 @@ def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, sav
     )
 
 
-def _refuse_changes(experiment: Experiment, folder: Path) -> None:
-    """Refuse a fold during which label scheme or data changed, and remove it: what it holds may come from both."""
+def refuse_changes(experiment: Experiment, folders: list[Path]) -> None:
+    """Refuse folds during which label scheme or data changed, and remove them: what they hold may come from both."""
     try:
         experiment.check_unchanged()
     except InputError:
-        shutil.rmtree(folder)
+        for folder in folders:
+            shutil.rmtree(folder)
         raise
 
 

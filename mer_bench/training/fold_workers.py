@@ -2,22 +2,25 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from functools import cache
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import joblib
-from joblib.externals.loky import ProcessPoolExecutor
+import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mer_bench.errors import InputError
-from mer_bench.processes import follow_parent
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
-from mer_bench.training.fold import CHECKPOINT, finished_folder, read_epoch, run_fold
+from mer_bench.training.fold import CHECKPOINT, finished_folder, read_epoch
+from mer_bench.training.separate_workers import in_workers
+from mer_bench.training.stack_choice import StackChoice, plan_groups
+from mer_bench.training.stack_group import run_group
 
 # a training of the full model at 3x16x112x112 and batch 16 takes 2.8 GiB (largest resident set), and needs some room
 BYTES_PER_JOB = 4 * 2**30
@@ -27,12 +30,14 @@ Show = Callable[[list[Fold], Path, int], AbstractContextManager[Console]]
 
 
 def default_jobs(device: str) -> int:
-    """One training per CPU core, as far as the memory reaches; one on a GPU."""
+    """One training per CPU core, as far as the memory reaches; one per GPU, of `cuda:N` one."""
+    if device != 'cpu':
+        return torch.cuda.device_count() if device == 'cuda' else 1
     memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
     limit = Path('/sys/fs/cgroup/memory.max')  # of a container
     if limit.exists() and (text := limit.read_text().strip()).isdigit():
         memory = min(memory, int(text))
-    return max(1, min(joblib.cpu_count(), memory // BYTES_PER_JOB)) if device == 'cpu' else 1
+    return max(1, min(joblib.cpu_count(), memory // BYTES_PER_JOB))
 
 
 def run_missing(
@@ -41,17 +46,19 @@ def run_missing(
     work_dir: Path,
     jobs: int,
     save_checkpoints: bool,
+    choice: StackChoice,
     show: Show | None = None,
     isolated: bool = False,
 ) -> None:
     """Train the chosen folds that are not finished, `jobs` at a time.
 
     Args:
+        choice: Which of them are trained together, and how.
         show: Shows what is going on, in place of a bar over the epochs of these folds.
         isolated: Use a process of its own also for one fold at a time, whose crash does not end this one.
 
     Raises:
-        InputError: The system ended a worker.
+        InputError: The system ended the worker of one fold twice.
     """
     folds = experiment.chosen
     missing = [fold for fold in folds if not finished_folder(work_dir, fold).exists()]
@@ -60,19 +67,19 @@ def run_missing(
             raise InputError(
                 f'{fold.name} is finished without a checkpoint; give another --work-dir with --save-checkpoints'
             )
-    tasks = [joblib.delayed(run_fold)(experiment, fold, seed, work_dir, save_checkpoints) for fold in missing]
-    jobs = max(1, min(jobs, len(missing)))
+    groups = plan_groups(experiment, missing, choice)
+    tasks = [partial(run_at_place, experiment, group, seed, work_dir, save_checkpoints, choice) for group in groups]
+    jobs = max(1, min(jobs, len(tasks)))
     try:
         with (show or show_bar)(folds, work_dir, experiment.method.cfg.train_cfg.max_epochs) as console:
             if len(missing) < len(folds):
                 console.print(f'{len(folds) - len(missing)} of {len(folds)} folds are finished already')
-            with closing(in_one_worker(tasks) if isolated and jobs == 1 else in_workers(tasks, jobs)) as results:
-                for result in results:
-                    seconds = result['train_seconds']
-                    console.print(
-                        f'{result["fold"]}: {result["n_train"]} clips to train, {result["n_test"]} to test, '
-                        f'{"continued" if seconds is None else f"{seconds:.0f} s"}'
-                    )
+            apart = isolated or jobs > 1
+            running = in_workers(tasks, jobs, experiment.threads, console.print) if apart else in_turn(tasks)
+            with closing(running) as groups_done:
+                for results in groups_done:
+                    for result in results:
+                        console.print(format_result(result))
     except TerminatedWorkerError as error:
         raise InputError(
             'the system ended a training process, mostly for want of memory; finished folds stay: run the same command '
@@ -80,34 +87,38 @@ def run_missing(
         ) from error
 
 
-def in_workers(tasks: list[tuple], jobs: int) -> Iterator[dict]:
-    """Run tasks `jobs` at a time, a single one at a time in this process; yield each result as it comes."""
-    parallel = joblib.Parallel(
-        n_jobs=jobs,
-        batch_size=1,
-        pre_dispatch='n_jobs',
-        return_as='generator_unordered',
-        initializer=follow_parent,
-        initargs=(os.getpid(),),
-    )
-    return parallel(tasks)
+def in_turn(tasks: Sequence[Callable[[int], list[dict]]]) -> Iterator[list[dict]]:
+    """Run one task after another in this process."""
+    for task in tasks:
+        yield task(0)
 
 
-def in_one_worker(tasks: list[tuple]) -> Iterator[dict]:
-    """Run one task after another in one other process, which stays for the next run; joblib would run them here."""
-    try:
-        for function, args, kwargs in tasks:
-            yield one_worker().submit(function, *args, **kwargs).result()
-    except BaseException:  # also Ctrl-C, of which the worker knows nothing
-        one_worker().shutdown(kill_workers=True)
-        one_worker.cache_clear()
-        raise
+def run_at_place(
+    experiment: Experiment,
+    folds: list[Fold],
+    seed: int,
+    work_dir: Path,
+    save_checkpoints: bool,
+    choice: StackChoice,
+    place: int,
+) -> list[dict]:
+    """Run those of a group of folds that are not finished, which are all unless a worker was killed at them.
+
+    Args:
+        place: Number of the worker; several GPUs are dealt to the workers in turn.
+    """
+    missing = [fold for fold in folds if not finished_folder(work_dir, fold).exists()]
+    count = torch.cuda.device_count() if experiment.device == 'cuda' else 0
+    if count > 1:
+        experiment = replace(experiment, device=f'cuda:{place % count}')
+    return run_group(experiment, missing, seed, work_dir, save_checkpoints, choice) if missing else []
 
 
-@cache
-def one_worker() -> ProcessPoolExecutor:
-    """Start the process of :func:`in_one_worker`."""
-    return ProcessPoolExecutor(max_workers=1, initializer=follow_parent, initargs=(os.getpid(),))
+def format_result(result: dict) -> str:
+    """The line about a finished fold."""
+    seconds = result['train_seconds']
+    time = 'continued' if seconds is None else f'{seconds:.0f} s'
+    return f'{result["fold"]}: {result["n_train"]} clips to train, {result["n_test"]} to test, {time}'
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from mer_bench.training.prediction_table import write_predictions
 from mer_bench.training.run_record import start_record
 from mer_bench.training.same_settings import refuse_other_settings
 from mer_bench.training.scheme_file import write_scheme
+from mer_bench.training.stack_choice import Stack, choose_for_run
 
 ADVICE = 'give another --work-dir or remove this folder'
 
@@ -29,26 +30,29 @@ def run_folds(
     work_dir: Path,
     jobs: int = 1,
     save_checkpoints: bool = False,
+    stack: Stack = 'auto',
     **options,
 ) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 
     A finished fold is a folder `folds/<name>`, which appears by a rename and is never touched again; a fold in work is
-    the folder `folds/.<name>`. `options` are those of :func:`run_missing`.
+    the folder `folds/.<name>`. `stack` says how many folds are trained together, see :func:`choose_for_run`; `options`
+    are those of :func:`run_missing`.
 
     Raises:
         FolderInUse: Another run is at work in `work_dir`.
-        InputError: It holds folds of other settings or data.
+        InputError: It holds folds of other settings or data, or the method cannot be stacked as asked.
     """
     if save_checkpoints and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
     with locked(work_dir, f'another training is at work in {work_dir}; wait for it or give another --work-dir'):
-        record = begin_run(experiment, work_dir, start_record(experiment, seed))
+        choice = choose_for_run(experiment, seed, work_dir, stack)
+        record = begin_run(experiment, work_dir, start_record(experiment, seed) | dict(stack=choice.record))
         missing = [fold for fold in experiment.chosen if not finished_folder(work_dir, fold).exists()]
         try:
             if missing and experiment.method.is_estimator:
                 describe_clips(experiment, seed, work_dir, jobs, quiet='show' in options)
-            run_missing(experiment, seed, work_dir, jobs, save_checkpoints, **options)
+            run_missing(experiment, seed, work_dir, jobs, save_checkpoints, choice, **options)
         finally:
             (work_dir / FEATURES).unlink(missing_ok=True)
         return update_record(work_dir, record, experiment)

@@ -88,7 +88,7 @@ def test_two_folds_at_a_time_give_the_same_bytes(finished, experiment, tmp_path)
 
 
 def test_a_finished_run_is_not_trained_again(finished, experiment, monkeypatch):
-    monkeypatch.setattr(fold_workers, 'run_fold', lambda *args: pytest.fail('a finished fold was trained again'))
+    monkeypatch.setattr(fold_workers, 'run_group', lambda *args: pytest.fail('a finished fold was trained again'))
     assert loso.run_folds(experiment, 0, finished[0])['scores'] == finished[1]['scores']
 
 
