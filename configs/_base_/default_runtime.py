@@ -10,11 +10,13 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=2, save_last=False, save_best=None),
     sampler_seed=dict(type='DistSamplerSeedHook'))
 env_cfg = dict(
-    cudnn_benchmark=False,
+    cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'))
 log_processor = dict(type='LogProcessor', by_epoch=True)
 visualizer = dict(type='ActionVisualizer', vis_backends=[])
-amp = True  # mixed precision on a GPU
+# mixed precision: True, False, or 'auto': bf16 on a GPU (fp16 before compute capability 8) or a CPU with bf16 instructions
+amp = 'auto'
+channels_last = 'auto'  # memory layout of 3D convolutions: True, False, or 'auto': on a GPU, and on a CPU in bf16
 log_level = 'INFO'
 load_from = None

@@ -15,6 +15,7 @@ OF_NETWORKS = (
     'param_scheduler',
     'class_weight',
     'amp',
+    'channels_last',
     'load_from',
     'default_hooks',
     'train_dataloader',
@@ -45,6 +46,9 @@ def check_values(cfg: Config) -> None:
         raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
     if cfg.get('class_weight') not in ('balanced', None):
         raise InputError(f"class_weight must be 'balanced' or None, got {cfg.class_weight!r}; correct it")
+    for key in ('amp', 'channels_last'):
+        if cfg.get(key, False) not in ('auto', True, False):
+            raise InputError(f"{key} must be 'auto', True or False, got {cfg[key]!r}; correct it")
     if not isinstance(cfg.label_scheme, str):
         raise InputError(f'label_scheme must be a name or the path of a csv, got {cfg.label_scheme!r}; correct it')
     if not is_unit_list(cfg.get('action_units')):

@@ -5,6 +5,9 @@ from mmengine.config import Config
 from mmengine.device import utils
 
 from mer_bench.errors import InputError
+from mer_bench.training.precision import choose_precision
+
+CUDA_BYTES = 600 * 2**20  # of a process, for its context and kernels
 
 
 def set_device(name: str) -> str:
@@ -22,7 +25,13 @@ def set_device(name: str) -> str:
     return device
 
 
+def limit_gpu_memory(share: float) -> None:
+    """Let this process take no more than its share of the memory of the GPU, what CUDA itself takes included."""
+    if share < 1:
+        memory = torch.cuda.mem_get_info()[1]
+        torch.cuda.set_per_process_memory_fraction(max(share - CUDA_BYTES / memory, share / 2))
+
+
 def uses_amp(cfg: Config, device: str) -> bool:
-    """Say whether a training has mixed precision: by `amp` on a GPU, or by the wrapper that the config names."""
-    wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    return wrapper == 'AmpOptimWrapper' or (wrapper == 'OptimWrapper' and bool(cfg.get('amp')) and device != 'cpu')
+    """Say whether a training on a device has mixed precision."""
+    return choose_precision(cfg, device) != 'fp32'

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
+from mer_bench.allocator import keep_freed_memory
 from mer_bench.errors import InputError
 from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, read_digests
 from mer_bench.models.classical.pipeline import build_steps
@@ -18,13 +19,18 @@ from mer_bench.protocols.label_schemes import load_scheme
 from mer_bench.training.config_keys import arguments_of
 from mer_bench.training.config_values import is_estimator
 from mer_bench.training.data_places import check_variant, data_places, name_dataset
-from mer_bench.training.device import set_device
+from mer_bench.training.device import limit_gpu_memory, set_device
 from mer_bench.training.method import Method, load_method, parse_options
+from mer_bench.training.precision import choose_precision
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Method, data, all folds of the protocol, the chosen ones, and the device."""
+    """Method, data, all folds of the protocol, the chosen ones, and the device.
+
+    The precision (fp32, bf16 or fp16) is chosen once, so that all folds have the same wherever they are trained. Each
+    of several processes on one GPU has its share of the memory.
+    """
 
     method: Method
     data: PreparedData
@@ -32,10 +38,14 @@ class Experiment:
     chosen: list[Fold]
     device: str
     threads: int
+    precision: str = 'fp32'
+    gpu_share: float = 1.0
 
     def activate(self) -> None:
-        """Set up this process, main or worker: device, threads, and what the config registers."""
+        """Set up this process, main or worker: memory, device, threads, and what the config registers."""
+        keep_freed_memory()
         set_device(self.device)
+        limit_gpu_memory(self.gpu_share)
         torch.set_num_threads(self.threads)
         import_modules_from_strings(**self.method.cfg.custom_imports)
         init_default_scope(self.method.cfg.default_scope)
@@ -74,7 +84,8 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
         build_steps(method.cfg.model.steps, seed=0)  # so that what is wrong with them is told before the first fold
     check_action_units(method.cfg, data)
     folds = make_folds(data.annotations, method.cfg.folds)
-    experiment = Experiment(method, data, folds, select_folds(folds, args.fold), device, args.threads)
+    precision = 'fp32' if method.is_estimator else choose_precision(method.cfg, device)
+    experiment = Experiment(method, data, folds, select_folds(folds, args.fold), device, args.threads, precision)
     experiment.activate()
     return experiment
 

@@ -10,9 +10,9 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.device import uses_amp
 from mer_bench.training.experiment import Experiment
 
+FUSED = ('Adam', 'AdamW', 'SGD')
 CHECKPOINTS = 20  # of a training at most: 800 epochs of a small network take less time than 80 of them
 
 
@@ -46,9 +46,22 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     cfg.test_evaluator = dict(
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )
-    if uses_amp(cfg, experiment.device):
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.precision = experiment.precision
+    if experiment.device != 'cpu':
+        tune_for_cuda(cfg)
+    elif cfg.get('env_cfg'):
+        cfg.env_cfg.cudnn_benchmark = False  # MMEngine warns of it where the randomness is deterministic
     return cfg
+
+
+def tune_for_cuda(cfg: Config) -> None:
+    """Scale the loss where the precision is fp16, and let one kernel update all weights where torch has it."""
+    wrapper = cfg.optim_wrapper
+    if cfg.precision == 'fp16' and wrapper.get('type', 'OptimWrapper') == 'OptimWrapper':
+        wrapper.type = 'AmpOptimWrapper'
+    optimizer = wrapper.get('optimizer', {})
+    if optimizer.get('type') in FUSED and not {'fused', 'foreach'} & {*optimizer}:
+        optimizer.fused = True
 
 
 def drop_a_lone_clip(cfg: Config, n_train: int) -> None:

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.utils import set_random_seed
@@ -19,10 +20,17 @@ from mmengine.runner.utils import set_random_seed
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models.clip_dropout import set_draws
 from mer_bench.training import prediction_table  # noqa: F401  (registers the metric)
+from mer_bench.training.acceleration import accelerate
+from mer_bench.training.late_log import LateLogHook
 
 
 class FoldRunner(Runner):
-    """MMEngine's Runner with a quiet console and fixed names: train.log and config.py in the fold's folder."""
+    """MMEngine's Runner with a quiet console and fixed names: train.log and config.py in the fold's folder.
+
+    The network is laid out for its device, and no step waits for the device to log its numbers.
+    """
+
+    accelerated = False
 
     def build_logger(self, log_level='INFO', log_file=None, **kwargs) -> MMLogger:
         """Log to train.log; the console belongs to the progress bar."""
@@ -33,6 +41,26 @@ class FoldRunner(Runner):
     def dump_config(self) -> None:
         """Write config.py, whatever the time of day."""
         self.cfg.dump(Path(self.work_dir, 'config.py'))
+
+    def load_or_resume(self) -> None:
+        """Load what the config says; the weights are then drawn or loaded, and the network can be laid out."""
+        super().load_or_resume()
+        if not self.accelerated:
+            self.accelerated = True
+            model = self.model.module if is_model_wrapper(self.model) else self.model
+            accelerate(model, self.cfg.get('precision', 'fp32'), self.cfg.get('channels_last', False))
+
+    def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper:
+        """Build the wrapper of the config, MMEngine's plain one as the one that does not wait."""
+        plain = isinstance(optim_wrapper, dict) and optim_wrapper.get('type', 'OptimWrapper') == 'OptimWrapper'
+        if plain and 'optimizer' in optim_wrapper:  # not several of them
+            optim_wrapper = dict(optim_wrapper, type='LateLogOptimWrapper')
+        return super().build_optim_wrapper(optim_wrapper)
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Register the hooks of the config, and the one whose numbers are read when the log needs them."""
+        interval = ((hooks or {}).get('logger') or {}).get('interval', 10)
+        super().register_default_hooks(dict(hooks or {}, runtime_info=LateLogHook(interval)))
 
 
 class EpochSeedHook(Hook):

@@ -28,7 +28,6 @@ from mer_bench.models.complexity import complexity
 from mer_bench.protocols.folds import fold_title
 from mer_bench.results.record import SCHEMA_VERSION
 from mer_bench.training.data_notes import notes_on_data
-from mer_bench.training.device import uses_amp
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.method import Method
 
@@ -142,14 +141,18 @@ def circumstances(experiment: Experiment) -> dict:
     return dict(device=describe_device(experiment), versions=versions(), commit=commit(), date=date.today().isoformat())
 
 
-def describe_device(experiment: Experiment) -> str:
-    """Name the device with the threads or the precision of a training: they decide the last digits."""
+def describe_device(experiment: Experiment, gpu: str | None = None) -> str:
+    """Name the device with the threads or the precision of a training: they decide the last digits.
+
+    Args:
+        gpu: Name of the GPU, where it is not one of this machine.
+    """
     if experiment.method.is_estimator:
         return 'cpu'
     if experiment.device == 'cpu':
-        return f'cpu, {experiment.threads} thread{"s" * (experiment.threads > 1)} a training'
-    precision = 'mixed precision' if uses_amp(experiment.method.cfg, experiment.device) else 'fp32'
-    return f'{torch.cuda.get_device_name()}, {precision}'
+        threads = f'cpu, {experiment.threads} thread{"s" * (experiment.threads > 1)} a training'
+        return threads if experiment.precision == 'fp32' else f'{threads}, {experiment.precision}'
+    return f'{gpu or torch.cuda.get_device_name()}, {experiment.precision}'
 
 
 def _processor() -> str:

@@ -1,15 +1,15 @@
 """A linear classifier on all features: the last layer of the small networks of the field."""
 
 import torch
-from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
 from torch import nn
 
 from mer_bench.models.clip_dropout import ClipDropout
+from mer_bench.models.heads.waitless_head import WaitlessHead
 
 
 @MODELS.register_module()
-class FlatHead(BaseHead):
+class FlatHead(WaitlessHead):
     """Dropout and one linear layer on the flattened features, first weights as PyTorch draws them.
 
     Args:

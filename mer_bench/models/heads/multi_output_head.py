@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
 from mmengine.model.weight_init import normal_init
 from torch import nn
 
 from mer_bench.errors import InputError
+from mer_bench.models.heads.waitless_head import WaitlessHead, stack_labels
 
 LOSS = {'type': 'CrossEntropyLoss'}
 
 
 @MODELS.register_module()
-class MultiOutputHead(BaseHead):
+class MultiOutputHead(WaitlessHead):
     """Global average pooling, dropout and a linear classifier on each map; one decision over all of them.
 
     The outputs are named ``scale0``, ``scale1``, ..., shallow to deep, and ``fused`` for the last map.
@@ -107,8 +107,9 @@ class MultiOutputHead(BaseHead):
     def loss_by_feat(self, cls_scores: dict[str, torch.Tensor], data_samples: list) -> dict[str, torch.Tensor]:
         """Weighted losses and accuracies by output, e.g. ``scale0_loss_cls`` and ``fused_top1_acc``."""
         losses = {}
+        labels = stack_labels(data_samples).to(cls_scores['fused'].device)
         for name in self.classifiers:
-            for key, value in super().loss_by_feat(cls_scores[name], data_samples).items():
+            for key, value in self.losses_of(cls_scores[name], labels).items():
                 losses[f'{name}_{key}'] = value * self.loss_weights[name] if 'loss' in key else value
         if self.action_units is not None:
             logits = cls_scores['action_units']

@@ -1,0 +1,42 @@
+"""In which precision a network computes: bf16 where the hardware has instructions for it."""
+
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from mer_bench.errors import InputError
+
+DTYPES = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+BF16_FLAGS = {'avx512_bf16', 'amx_bf16'}
+AMPERE = 8  # major compute capability of the first CUDA devices with bf16
+
+
+def choose_precision(cfg: Config, device: str) -> str:
+    """Return fp32, bf16 or fp16 for `amp` of the config: 'auto' where the hardware is fast in it, True, or False.
+
+    Raises:
+        InputError: amp=True on a processor that could only imitate bf16, many times slower than fp32.
+    """
+    wrapper = cfg.optim_wrapper
+    if wrapper.get('type') == 'AmpOptimWrapper':  # a config may ask for MMEngine's own, in its words
+        return {'bfloat16': 'bf16', 'float32': 'fp32'}.get(wrapper.get('dtype'), 'fp16')
+    amp = cfg.get('amp', False)
+    precision = mixed_precision(device) if amp else 'fp32'
+    if amp is True and precision == 'fp32':
+        raise InputError("amp=True: this processor has no instructions for bf16; use amp='auto', or amp=False")
+    return precision
+
+
+def mixed_precision(device: str) -> str:
+    """Return the precision for which a device (cpu, cuda, cuda:N) has instructions beside fp32; fp32 if none."""
+    if device == 'cpu':
+        return 'bf16' if BF16_FLAGS & processor_flags() and torch.backends.mkldnn.is_available() else 'fp32'
+    return 'bf16' if torch.cuda.get_device_capability(device)[0] >= AMPERE else 'fp16'
+
+
+def processor_flags() -> set[str]:
+    """The instruction sets of the processor, as Linux names them; none are known elsewhere."""
+    cpuinfo = Path('/proc/cpuinfo')
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next(({*line.partition(':')[2].split()} for line in lines if line.startswith('flags')), set())
