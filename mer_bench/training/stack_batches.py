@@ -45,8 +45,7 @@ class FoldBatches:
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, counted from 0."""
-        orders = {len(rows): self.order(len(rows), epoch) for rows in self.train_rows}
-        taken = [rows[orders[len(rows)]][: self.steps * self.batch_size] for rows in self.train_rows]
+        taken = self.orders(epoch)
         lengths = torch.tensor([len(rows) for rows in taken])
         padded = torch.nn.utils.rnn.pad_sequence(taken, batch_first=True).to(self.device, non_blocking=True)
         counts = (torch.arange(padded.shape[1]) < lengths[:, None]).to(self.device, non_blocking=True)
@@ -56,8 +55,11 @@ class FoldBatches:
             whole = padded[:, part].shape[1] + start <= shortest
             yield Batch(padded[:, part], None if whole else counts[:, part])
 
-    def order(self, n_train: int, epoch: int) -> torch.Tensor:
-        """Return the order in which an epoch takes the training clips, from MMEngine's sampler."""
-        sampler = DefaultSampler(range(n_train), shuffle=self.shuffle, seed=self.seed)
-        sampler.set_epoch(epoch)
-        return torch.tensor(list(sampler))
+    def orders(self, epoch: int) -> list[torch.Tensor]:
+        """Return the rows that each fold takes in an epoch, in their order, from MMEngine's sampler."""
+        orders = {}
+        for n_train in {*map(len, self.train_rows)}:
+            sampler = DefaultSampler(range(n_train), shuffle=self.shuffle, seed=self.seed)
+            sampler.set_epoch(epoch)
+            orders[n_train] = torch.tensor([*sampler][: self.steps * self.batch_size])
+        return [rows[orders[len(rows)]] for rows in self.train_rows]

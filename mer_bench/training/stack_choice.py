@@ -7,6 +7,8 @@ from itertools import chain
 from pathlib import Path
 from statistics import median
 
+from mmaction.registry import MODELS
+
 from mer_bench.benchmarks.timing import interleave
 from mer_bench.errors import InputError
 from mer_bench.protocols.folds import Fold
@@ -15,6 +17,7 @@ from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder
 from mer_bench.training.fold_config import drop_a_lone_clip
 from mer_bench.training.stack_batches import steps_per_epoch
+from mer_bench.training.stack_compiled import why_not_compiled
 from mer_bench.training.stack_folds import StackedFolds, open_folds
 from mer_bench.training.stack_rule import why_not_stackable
 from mer_bench.training.stack_train import build_network, training_epochs
@@ -85,6 +88,9 @@ def choose(experiment: Experiment, seed: int, stack: Stack) -> StackChoice:
         return StackChoice('sequential' if stack == 1 else 'stacked', stack, stack)
     if experiment.device != 'cpu':
         return StackChoice('stacked', len(experiment.folds), stack, why='a GPU waits for launches')
+    model = MODELS.build(copy.deepcopy(experiment.method.cfg.model))
+    if why_not_compiled(experiment, model) is None:
+        return StackChoice('compiled', asked=stack, why='the compiled kernel fits')
     return measure(experiment, seed)
 
 

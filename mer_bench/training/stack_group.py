@@ -15,6 +15,7 @@ from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import CHECKPOINT, finish_fold, folder_in_work, refuse_changes, report_epoch, run_fold
 from mer_bench.training.run_record import circumstances
 from mer_bench.training.stack_choice import StackChoice
+from mer_bench.training.stack_compiled import train_compiled
 from mer_bench.training.stack_folds import StackedFolds, open_folds
 from mer_bench.training.stack_train import Weights, train_folds
 
@@ -66,6 +67,7 @@ def train_parts(
     Yields:
         A part, the weights of its folds, their (epochs, F) losses, and the seconds of each.
     """
+    train = train_compiled if choice.way == 'compiled' else train_folds
     size, first = choice.folds, 0
     while first < len(stack.folds):
         part = stack.part(first, first + size)
@@ -74,7 +76,7 @@ def train_parts(
             folder.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         try:
-            weights, losses = train_folds(part, reporter(folders))
+            weights, losses = train(part, reporter(folders))
         except torch.cuda.OutOfMemoryError:
             if len(part.folds) == 1:
                 raise
