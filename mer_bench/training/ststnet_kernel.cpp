@@ -79,7 +79,7 @@ static void transform_clip(const float* clip, float* out) {
     for (int line = 0; line < SIDE * CHANNELS; line++, clip += LINE, out += 64)
         for (int j = 0; j < 16; j++) {
             float a = clip[j], b = clip[16 + j], c = clip[j + 1], d = clip[17 + j];
-            out[j] = a - c, out[16 + j] = b + c, out[32 + j] = c - b, out[48 + j] = b - d;
+            out[j] = a - c, out[16 + j] = b - d, out[32 + j] = b + c, out[48 + j] = c - b;
         }
 }
 
@@ -88,19 +88,19 @@ static void transform_weights(const Parameters& net, Layer& layer) {
         for (int p = 0; p < PARTS; p++) {
             const float* g = net.kernel + k * 3 * FILTERS + p * LANES;
             V a = load(g), b = load(g + FILTERS), c = load(g + 2 * FILTERS);
-            layer.u[0][k][p] = a, layer.u[1][k][p] = (a + b + c) * 0.5f;
-            layer.u[2][k][p] = (a - b + c) * 0.5f, layer.u[3][k][p] = -c;
+            layer.u[0][k][p] = a, layer.u[1][k][p] = -c;
+            layer.u[2][k][p] = (a + b + c) * 0.5f, layer.u[3][k][p] = (a - b + c) * 0.5f;
         }
     for (int p = 0; p < PARTS; p++) layer.bias[p] = load(net.bias + p * LANES);
 }
 
 // One row of convolution and ReLU: y[30]. Never inlined: the row made for the gradient must have the same bits.
-// The outputs of a tile are m0 + (m1 + m2) and (m1 - m2) - m3; the sums over m0 and -m3 start from what is in brackets.
+// The outputs of a tile are m0 + (m2 + m3) and m1 + (m2 - m3): the sums m0 and m1 start from what is in brackets.
 __attribute__((noinline)) static void convolve_row(const float* x, int row, const Layer& layer, V (*y)[PARTS]) {
     const int first = std::max(0, 2 - row) * CHANNELS, last = std::min(3, SIDE + 2 - row) * CHANNELS;  // the rest is padding
     x += (row - 2) * CHANNELS * 64;
     for (int j = 0; j < TILES; j += BLOCK) {
-        V m1[BLOCK][PARTS], m2[BLOCK][PARTS], sum[BLOCK][PARTS];
+        V m2[BLOCK][PARTS], m3[BLOCK][PARTS], sum[BLOCK][PARTS];
         auto accumulate = [&](int t) {
             for (int k = first; k < last; k++) {
                 V w[PARTS];
@@ -115,40 +115,38 @@ __attribute__((noinline)) static void convolve_row(const float* x, int row, cons
                 for (int p = 0; p < PARTS; p++) change(b, p, sum[b][p]);
         };
         each([&](int, int p, V& v) { v = layer.bias[p]; });
-        accumulate(1);
-        each([&](int b, int p, V& v) { m1[b][p] = v, v = V{}; });
         accumulate(2);
-        each([&](int b, int p, V& v) { m2[b][p] = v, v = m1[b][p] + v; });
-        accumulate(0);
-        each([&](int b, int p, V& v) { y[2 * (j + b)][p] = 0 > v ? V{} : v, v = m1[b][p] - m2[b][p]; });
+        each([&](int b, int p, V& v) { m2[b][p] = v, v = V{}; });
         accumulate(3);
+        each([&](int b, int p, V& v) { m3[b][p] = v, v = m2[b][p] + v; });
+        accumulate(0);
+        each([&](int b, int p, V& v) { y[2 * (j + b)][p] = 0 > v ? V{} : v, v = m2[b][p] - m3[b][p]; });
+        accumulate(1);
         each([&](int b, int p, V& v) { y[2 * (j + b) + 1][p] = 0 > v ? V{} : v; });
     }
 }
 
 // Pools a clip and adds up its outputs and their squares, less `centre`, without which the variance would cancel.
 static void pool_clip(const float* x, const Layer& layer, const V* centre, V (*pooled)[PARTS], V* sums, V* squares) {
-    for (int z = 0; z < PLACES; z++)
-        for (int p = 0; p < PARTS; p++) pooled[z][p] = V{} - INFINITY;
+    std::fill(&pooled[0][0], &pooled[PLACES][0], V{} - INFINITY);
+    V y[OUT][PARTS], spare[POOLED][PARTS] = {};  // the last row and column are in no window
     for (int row = 0; row < OUT; row++) {
-        V y[OUT][PARTS];
         convolve_row(x, row, layer, y);
+        V(*windows)[PARTS] = row < OUT - 1 ? pooled + (row + 1) / 3 * POOLED : spare;
         for (int p = 0; p < PARTS; p++) {
-            V s0{}, s1{}, q0{}, q1{};  // two chains, since an addition waits for the one before
-            for (int j = 0; j < OUT; j += 2) {
-                V a = y[j][p] - centre[p], b = y[j + 1][p] - centre[p];
-                s0 += a, s1 += b, q0 += a * a, q1 += b * b;
-            }
-            sums[p] += s0 + s1, squares[p] += q0 + q1;
-            for (int w = 0; w < POOLED && row < OUT - 1; w++) {  // the last row and column are in no window
-                V best = pooled[(row + 1) / 3 * POOLED + w][p];
-                for (int j = 3 * w - 1; j < 3 * w + 2; j++) {
+            const V middle = centre[p];
+            V sum[3] = {y[OUT - 1][p] - middle}, square[3] = {sum[0] * sum[0]};  // 3 chains, since an addition takes time
+            for (int w = 0; w < POOLED; w++) {
+                V best = windows[w][p];
+                for (int i = 0, j = 3 * w - 1; i < 3; i++, j++) {
                     if (j < 0) continue;
-                    V value = (V)((I)y[j][p] ^ layer.flip[p]);
+                    V value = (V)((I)y[j][p] ^ layer.flip[p]), d = y[j][p] - middle;
                     best = value > best ? value : best;
+                    sum[i] += d, square[i] += d * d;
                 }
-                pooled[(row + 1) / 3 * POOLED + w][p] = best;
+                windows[w][p] = best;
             }
+            sums[p] += sum[0] + sum[1] + sum[2], squares[p] += square[0] + square[1] + square[2];
         }
     }
 }
@@ -216,7 +214,7 @@ static double classify(const Parameters& net, const Parameters& gradient, int cl
 }
 
 // Adds three rows to the gradient of the transformed kernel; 12 sums stay in registers on every machine.
-static void add_kernel_gradient(const float* x, int row, const V (*d)[TILES][4][PARTS], V (*du)[4][CHANNELS][PARTS]) {
+static void add_kernel_gradient(const float* x, int row, const V (*d)[2][OUT][PARTS], V (*du)[4][CHANNELS][PARTS]) {
     constexpr int T = 4 / PARTS, SUMS = T * CHANNELS * PARTS;
     for (int dy = 0; dy < 3; dy++)
         for (int t0 = 0; t0 < 4; t0 += T) {
@@ -229,7 +227,7 @@ static void add_kernel_gradient(const float* x, int row, const V (*d)[TILES][4][
                 for (int j = 0; j < TILES; j++)
                     for (int t = 0; t < T; t++) {
                         V a[PARTS];
-                        for (int p = 0; p < PARTS; p++) a[p] = in_register(d[r][j][t0 + t][p]);
+                        for (int p = 0; p < PARTS; p++) a[p] = in_register(d[r][(t0 + t) / 2][2 * j + (t0 + t) % 2][p]);
                         for (int c = 0; c < CHANNELS; c++)
                             for (int p = 0; p < PARTS; p++)
                                 sum[(t * CHANNELS + c) * PARTS + p] += a[p] * in[(c * 4 + t) * 16 + j];
@@ -242,7 +240,7 @@ static void add_kernel_gradient(const float* x, int row, const V (*d)[TILES][4][
 // Back through pooling, norm, ReLU and convolution. The winner of a window is the first output that equals its value.
 static void add_clip_gradient(const float* x, const Layer& layer, const V (*pooled)[PARTS], const V (*grads)[PARTS],
                               const Parameters& gradient) {
-    V du[3][4][CHANNELS][PARTS] = {}, bias[PARTS] = {}, d[3][TILES][4][PARTS], y[OUT][PARTS];
+    V du[3][4][CHANNELS][PARTS] = {}, bias[PARTS] = {}, d[3][2][OUT][PARTS], y[OUT][PARTS];
     const V none[POOLED][PARTS] = {};
     I taken[POOLED][PARTS];
     for (int row = 0; row < OUT; row++) {
@@ -255,7 +253,7 @@ static void add_clip_gradient(const float* x, const Layer& layer, const V (*pool
             auto back = [&](int j, V v) {
                 V value = y[j][p];
                 v += V{} - c1 - c2 * (value - mean);
-                d[row % 3][j / 2][j % 2 * 3][p] = value <= 0 ? V{} : v;
+                d[row % 3][0][j][p] = value <= 0 ? V{} : v;
             };
             for (int w = 0; w < POOLED; w++) {
                 const V winner = best[w][p], g = grad[w][p];
@@ -269,9 +267,9 @@ static void add_clip_gradient(const float* x, const Layer& layer, const V (*pool
                 taken[w][p] = seen;
             }
             back(OUT - 1, V{});  // the last column is in no window
-            for (auto& tile : d[row % 3]) {
-                V a = tile[0][p], b = tile[3][p];
-                tile[1][p] = a + b, tile[2][p] = a - b;
+            for (int j = 0; j < OUT; j += 2) {
+                V a = d[row % 3][0][j][p], b = d[row % 3][0][j + 1][p];
+                d[row % 3][1][j][p] = a + b, d[row % 3][1][j + 1][p] = a - b;
                 bias[p] += a + b;
             }
         }
@@ -282,10 +280,10 @@ static void add_clip_gradient(const float* x, const Layer& layer, const V (*pool
             const V* u = &du[k / CHANNELS][0][k % CHANNELS][p];
             float* to = gradient.kernel + k * 3 * FILTERS + p * LANES;
             constexpr int T = CHANNELS * PARTS;  // from one part of the transform to the next
-            V half = (u[T] + u[2 * T]) * 0.5f;
+            V half = (u[2 * T] + u[3 * T]) * 0.5f;
             store(to, load(to) + u[0] + half);
-            store(to + FILTERS, load(to + FILTERS) + (u[T] - u[2 * T]) * 0.5f);
-            store(to + 2 * FILTERS, load(to + 2 * FILTERS) + half - u[3 * T]);
+            store(to + FILTERS, load(to + FILTERS) + (u[2 * T] - u[3 * T]) * 0.5f);
+            store(to + 2 * FILTERS, load(to + 2 * FILTERS) + half - u[T]);
         }
     for (int p = 0; p < PARTS; p++) store(gradient.bias + p * LANES, load(gradient.bias + p * LANES) + bias[p]);
 }
