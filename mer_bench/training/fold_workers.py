@@ -1,5 +1,6 @@
 """Many folds over worker processes, under one progress bar of folds and epochs."""
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -68,8 +69,10 @@ def run_missing(
                 f'{fold.name} is finished without a checkpoint; give another --work-dir with --save-checkpoints'
             )
     groups = plan_groups(experiment, missing, choice)
+    jobs = max(1, min(jobs, len(groups)))
+    if count := gpus(experiment):
+        experiment = replace(experiment, gpu_share=1 / math.ceil(jobs / count))
     tasks = [partial(run_at_place, experiment, group, seed, work_dir, save_checkpoints, choice) for group in groups]
-    jobs = max(1, min(jobs, len(tasks)))
     try:
         with (show or show_bar)(folds, work_dir, experiment.method.cfg.train_cfg.max_epochs) as console:
             if len(missing) < len(folds):
@@ -108,10 +111,14 @@ def run_at_place(
         place: Number of the worker; several GPUs are dealt to the workers in turn.
     """
     missing = [fold for fold in folds if not finished_folder(work_dir, fold).exists()]
-    count = torch.cuda.device_count() if experiment.device == 'cuda' else 0
-    if count > 1:
+    if (count := gpus(experiment)) > 1:
         experiment = replace(experiment, device=f'cuda:{place % count}')
     return run_group(experiment, missing, seed, work_dir, save_checkpoints, choice) if missing else []
+
+
+def gpus(experiment: Experiment) -> int:
+    """Return how many GPUs the workers share: all of `cuda`, that of `cuda:N`, none on the CPU."""
+    return torch.cuda.device_count() if experiment.device == 'cuda' else int(experiment.device != 'cpu')
 
 
 def format_result(result: dict) -> str:
