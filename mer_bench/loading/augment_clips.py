@@ -69,8 +69,10 @@ def by_slices(
             batch[i].copy_(clip)
         else:
             write_moved(batch[i], flip_pixels(clip) if flips[i] else clip, offsets[i])
-            part = slice(i, i + 1)
-            change_values(batch[part], channels, moves.flips[part] if flips[i] else None, moves.scales, part)
+            if flips[i]:
+                mirror_values(batch[i : i + 1], channels)
+            if moves.scales is not None:
+                scale_values(batch[i : i + 1], channels, moves.scales[i : i + 1])
         if moments is not None:
             batch[i].sub_(moments[0]).div_(moments[1])
     return batch
@@ -89,7 +91,9 @@ def by_index(
     else:
         moves = moves.to(clips.device)
         batch = read_moved(clips, moves).float()
-        change_values(batch, channels, moves.flips, moves.scales)
+        mirror_values(batch, channels, moves.flips)
+        if moves.scales is not None:
+            scale_values(batch, channels, moves.scales)
     return batch if moments is None else batch.sub_(moments[0]).div_(moments[1])
 
 
@@ -101,13 +105,14 @@ def flip_pixels(clip: torch.Tensor) -> torch.Tensor:
 
 
 def write_moved(out: torch.Tensor, clip: torch.Tensor, offsets: Sequence[int]) -> None:
-    """Write a clip (..., T, H, W) to `out`, moved by `offsets` along the last three axes; the border is repeated."""
-    target, source = out, clip
-    for axis, offset in zip(AXES, offsets, strict=True):
-        length = clip.shape[axis] - abs(offset)
-        target = target.narrow(axis, max(offset, 0), length)
-        source = source.narrow(axis, max(-offset, 0), length)
-    target.copy_(source)
+    """Write a clip (..., T, H, W) to `out`, moved by `offsets` along the last three axes; the border is repeated.
+
+    One step in the flat clip moves it along all axes at once; what comes round then lies in the border.
+    """
+    later, down, right = offsets
+    step = (later * clip.shape[-2] + down) * clip.shape[-1] + right
+    length = clip.numel() - abs(step)
+    out.view(-1).narrow(0, max(step, 0), length).copy_(clip.reshape(-1).narrow(0, max(-step, 0), length))
     for axis, offset in reversed([*zip(AXES, offsets, strict=True)]):
         length = clip.shape[axis]
         if offset > 0:
@@ -135,18 +140,9 @@ def read_moved(clips: torch.Tensor, moves: Moves) -> torch.Tensor:
     return flat[index].view(clips.shape)
 
 
-def change_values(
-    clips: torch.Tensor,
-    channels: Sequence[str],
-    flips: torch.Tensor | None,
-    scales: torch.Tensor | None,
-    part: slice = slice(None),
-) -> None:
-    """Mirror the values of the clips that `flips` names, and multiply motion by `scales[part]`, in place."""
-    if flips is not None:
-        mirror_values(clips, channels, flips)
-    if scales is not None:
-        factors = scales[part].view(-1, *[1] * (clips.ndim - 2))
-        for i, name in enumerate(channels):
-            if name in SCALED:
-                clips.select(-4, i).mul_(factors)
+def scale_values(clips: torch.Tensor, channels: Sequence[str], scales: torch.Tensor) -> None:
+    """Multiply the motion of clips (N, ..., C, T, H, W) by `scales` (N,), in place."""
+    factors = scales.view(-1, *[1] * (clips.ndim - 2))
+    for i, name in enumerate(channels):
+        if name in SCALED:
+            clips.select(-4, i).mul_(factors)

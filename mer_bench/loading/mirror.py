@@ -8,20 +8,22 @@ import torch
 CHANNELS = ('u', 'v', 'strain')
 
 
-def mirror_values(clips: torch.Tensor, channels: Sequence[str], flips: torch.Tensor) -> None:
+def mirror_values(clips: torch.Tensor, channels: Sequence[str], flips: torch.Tensor | None = None) -> None:
     """Give clips whose pixels are mirrored already the values of mirrored flow: u is -u, an angle a is pi - a.
 
     Args:
         clips: (N, ..., C, T, H, W), changed in place; an angle is in radians, in (-pi, pi].
         channels: Names of the C channels.
-        flips: (N,) bool, which clips are mirrored.
+        flips: (N,) bool, which clips are mirrored; None: all.
     """
     maps = {name: clips.select(-4, i) for i, name in enumerate(channels)}
-    flips = flips.view(-1, *[1] * (clips.ndim - 2))
+    if flips is not None:
+        flips = flips.view(-1, *[1] * (clips.ndim - 2))
     if 'angle' in maps:
-        maps['angle'].copy_(torch.where(flips, mirror_angle(maps), maps['angle']))
+        angle = mirror_angle(maps)
+        maps['angle'].copy_(angle if flips is None else torch.where(flips, angle, maps['angle']))
     if 'u' in maps:
-        maps['u'].mul_(1 - 2 * flips.to(clips.dtype))
+        maps['u'].mul_(-1 if flips is None else 1 - 2 * flips.to(clips.dtype))
 
 
 def mirror_angle(maps: dict[str, torch.Tensor]) -> torch.Tensor:
