@@ -4,10 +4,11 @@ python tools/sweep.py --configs configs/mer_smic.py --overrides ablations/*.py -
 """
 
 import argparse
+import json
 from pathlib import Path
 
-from mer_bench.errors import run_tool
-from mer_bench.training.arguments import positive, seed
+from mer_bench.errors import InputError, run_tool
+from mer_bench.training.arguments import positive, positive_number, seed, share, stack
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -21,52 +22,95 @@ def make_parser() -> argparse.ArgumentParser:
     add('--with', dest='shared', metavar='FILE', help='merged onto every method, such as a reduced size', **many)
     add('--no-full', action='store_true', help='leave out the config without an override')
     add('--seeds', type=seed, metavar='N', help='default: 0', nargs='+', action='extend')
-    add('--jobs', type=positive, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)')
+    add('--jobs', type=positive, metavar='N', help='folds at a time (default: one per core or GPU; with Ray all)')
+    add('--stack', type=stack, default='auto', metavar='auto|N|off', help='as of tools/train.py (default: auto)')
     add('--work-dir', type=Path, default=Path('work_dirs'), metavar='DIR', help='default: work_dirs')
     add('--data-root', metavar='DIR', help='of the prepared data of one config, or CONFIG=DIR', **many)
     add('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
     add('--threads', type=positive, default=1, metavar='N', help='CPU threads of a training (default: 1)')
     add('--dry-run', action='store_true', help='print the plan and stop')
     add('--only-failed', action='store_true', help='only the runs that failed before')
+    add_ray_arguments(parser.add_argument_group('on Ray, see docs/scaling.md'))
+    add_estimate_arguments(parser.add_argument_group('what the whole sweep costs'))
     return parser
+
+
+def add_ray_arguments(group) -> None:
+    """Add what only `--engine ray` reads."""
+    add = group.add_argument
+    add('--engine', choices=['local', 'ray'], default='local', help='default: local, the processes of this machine')
+    add('--address', metavar='ADDRESS', help='of a cluster, or auto (default: Ray on this machine alone)')
+    add('--gpu-share', type=share, metavar='X', help='of a GPU and its memory for each training (default: 1)')
+    add('--memory', type=positive_number, metavar='GIB', help='for each training (default: 4)')
+
+
+def add_estimate_arguments(group) -> None:
+    """Add what only `--estimate` reads."""
+    add = group.add_argument
+    add('--estimate', action='store_true', help='print hours and wall time of all trainings, from measured ones')
+    add('--workers', type=positive, metavar='N', help='trainings at a time (default: --jobs)')
+    add('--price', type=positive_number, metavar='P', help='of an hour of a core or GPU')
+    add('--measured', type=Path, metavar='DIR', help='more runs or records, such as results', nargs='+', default=[])
+    add('--json', action='store_true', help='print JSON; with --dry-run --estimate')
 
 
 def main(argv: list[str] | None = None) -> int:
     """Plan, print the plan, run what is missing, print what came of it."""
     args = make_parser().parse_args(argv)
+    refuse_options_without_use(args)
 
     from rich.console import Console
 
-    from mer_bench.training.device import set_device  # the stack takes seconds to import
-    from mer_bench.training.fold_workers import default_jobs
+    from mer_bench.training.sweep_engine import open_engine  # the stack takes seconds to import
     from mer_bench.training.sweep_estimate import TimeEstimate
     from mer_bench.training.sweep_plan import plan_runs
+    from mer_bench.training.sweep_price import format_price, price_sweep, same_device
     from mer_bench.training.sweep_progress import SweepProgress
     from mer_bench.training.sweep_report import format_outcomes, format_plan
-    from mer_bench.training.sweep_run import run_sweep
     from mer_bench.training.sweep_state import has_failed
     from mer_bench.training.sweep_words import expand_methods, expand_patterns, roots_by_config
 
     configs = expand_patterns(args.configs, '--configs')
     methods = expand_methods(args.overrides, args.grid, args.shared, not args.no_full)
     args.roots = roots_by_config(configs, args.data_root)
-    jobs = args.jobs or default_jobs(set_device(args.device))
-    with Console(stderr=True).status('planning') as status:
-        runs, equal = plan_runs(configs, methods, args.seeds or [0], args.work_dir, args, status.update)
-    if args.only_failed:
-        runs = [run for run in runs if has_failed(run)]
-        if not runs:
-            print('no run of this sweep has failed')
-            return 0
-    estimate = TimeEstimate(args.work_dir, jobs)
-    print(*equal, sep='\n', end='\n' * bool(equal))
-    print(format_plan(runs, [estimate.seconds(run) for run in runs]), flush=True)
-    if args.dry_run:
-        return int(any(run.fault for run in runs))
-    with SweepProgress(runs, estimate) as progress:
-        outcomes = run_sweep(runs, jobs, args, progress)
+    with open_engine(args) as engine:
+        args.device = engine.planning_device
+        with Console(stderr=True).status('planning') as status:
+            runs, equal = plan_runs(configs, methods, args.seeds or [0], args.work_dir, args, status.update)
+        if args.only_failed:
+            runs = [run for run in runs if has_failed(run)]
+            if not runs:
+                print('no run of this sweep has failed')
+                return 0
+        fits = same_device(engine.unit, args.threads)
+        estimate = TimeEstimate(args.work_dir, engine.jobs, engine.together, args.measured, fits)
+        workers = args.workers or engine.jobs
+        price = price_sweep(runs, estimate, workers, engine.unit, engine.share, args.price) if args.estimate else None
+        if args.json:
+            print(json.dumps(price.as_json(), indent=2))
+            return int(any(run.fault for run in runs))
+        print(*equal, sep='\n', end='\n' * bool(equal))
+        print(format_plan(runs, [estimate.seconds(run) for run in runs]), flush=True)
+        if price:
+            print('', format_price(price), sep='\n', flush=True)
+        if args.dry_run:
+            return int(any(run.fault for run in runs))
+        with SweepProgress(runs, estimate) as progress:
+            outcomes = engine.run(runs, args, progress)
     print('', format_outcomes(runs), sep='\n')
     return int(any(outcome.state == 'failed' for outcome in outcomes.values()))
+
+
+def refuse_options_without_use(args: argparse.Namespace) -> None:
+    """Refuse what the chosen engine or report would not read."""
+    ray_only = {'--address': args.address, '--gpu-share': args.gpu_share, '--memory': args.memory}
+    unused = [option for option, value in ray_only.items() if value is not None]
+    if args.engine == 'local' and unused:
+        raise InputError(f'{unused[0]} is of --engine ray; add --engine ray or leave {unused[0]} out')
+    if args.json and not (args.dry_run and args.estimate):
+        raise InputError('--json is of --dry-run --estimate; add both or leave --json out')
+    if (args.workers or args.price or args.measured) and not args.estimate:
+        raise InputError('--workers, --price and --measured are of --estimate; add --estimate or leave them out')
 
 
 if __name__ == '__main__':

@@ -40,10 +40,10 @@ class SweepProgress:
         self.done = {run: self._count_done(run) for run in self.runs}
         self.seconds = dict.fromkeys(self.runs, 0.0)
         self.rest = {run: estimate.seconds(run) for run in self.runs}
-        self.current: PlannedRun | None = None
-        self.share: Callable[[], float] | None = None  # of the epochs of the current run that are done
+        self.running: dict[PlannedRun, float] = {}  # since when
+        self.share: Callable[[], float] | None = None  # of the epochs of the only running run that are done
         self.share_before = 0.0
-        self.start = self.run_start = time.monotonic()
+        self.start = time.monotonic()
 
     def __enter__(self) -> 'SweepProgress':
         self.live = Live(get_renderable=self.render, console=self.console, refresh_per_second=2, transient=True)
@@ -57,13 +57,18 @@ class SweepProgress:
 
     def begin(self, run: PlannedRun) -> None:
         """A run begins."""
-        self.current, self.run_start = run, time.monotonic()
+        self.running[run] = time.monotonic()
         self.states[run] = 'running'
+
+    def advance(self, run: PlannedRun) -> None:
+        """Some folds of a running run are finished."""
+        self.done[run] = self._count_done(run)
+        self.rest[run] = self.estimate.seconds(run)
 
     def end(self, run: PlannedRun, state: str, reason: str) -> None:
         """A run has ended, or was passed over."""
-        seconds = time.monotonic() - self.run_start
-        self.current = None
+        now = time.monotonic()
+        seconds = now - self.running.pop(run, now)
         self.seconds[run] += seconds
         self.states[run] = {'busy': 'elsewhere'}.get(state, state)
         self.done[run] = self._count_done(run)
@@ -89,39 +94,40 @@ class SweepProgress:
             self.share = None
 
     def render(self) -> Group:
-        """Return the rows around the current one, as many as the terminal has lines for, and the total."""
-        current, share = self.current, self.share  # the other thread may empty them
+        """Return the rows around the first that is at work, as many as the terminal has lines for, and the total."""
+        running, share = dict(self.running), self.share  # the other thread may change them
         done = share() if share else None
         table = Table()
         for name, justify in dict(method='left', config='left', folds='right', state='left', time='right').items():
             table.add_column(name, justify=justify, no_wrap=True)
-        for runs in self._visible(current):
-            table.add_row(*self._row(runs, current if current in runs else None, done))
-        return Group(table, self._total(current, done))
+        for runs in self._visible(running):
+            table.add_row(*self._row(runs, running, done))
+        return Group(table, self._total(running, done))
 
-    def _visible(self, current: PlannedRun | None) -> list[list[PlannedRun]]:
+    def _visible(self, running: dict[PlannedRun, float]) -> list[list[PlannedRun]]:
         rows = list(self.rows.values())
         height = max(3, self.console.height - LINES_AROUND)
-        at = next((i for i, runs in enumerate(rows) if current in runs), 0)
+        at = next((i for i, runs in enumerate(rows) if not running.keys().isdisjoint(runs)), 0)
         first = max(0, min(at - height // 2, len(rows) - height))
         return rows[first : first + height]
 
-    def _row(self, runs: list[PlannedRun], current: PlannedRun | None, done: float | None) -> tuple[str, ...]:
-        """The row of a method; `current` is that of its runs which is at work, `done` the share of its epochs."""
-        seconds = sum(self.seconds[run] for run in runs)
+    def _row(self, runs: list[PlannedRun], running: dict[PlannedRun, float], done: float | None) -> tuple[str, ...]:
+        """The row of a method; `done` is the share of the epochs of the only run at work."""
+        ours = [run for run in runs if run in running]
+        seconds = sum(self.seconds[run] for run in runs) + sum(time.monotonic() - running[run] for run in ours)
         state = joint_state([self.states[run] for run in runs])
-        if current:
-            self.done[current] = self._count_done(current)
-            seconds += time.monotonic() - self.run_start
-            state = f'seed {current.seed}' + ('' if done is None else f', {done:.0%}')
+        if len(running) == len(ours) == 1:
+            self.done[ours[0]] = self._count_done(ours[0])
+            state = f'seed {ours[0].seed}' + ('' if done is None else f', {done:.0%}')
         folds = f'{sum(self.done[run] for run in runs)}/{sum(len(run.folds) for run in runs) or "?"}'
         return runs[0].method, runs[0].config_name, folds, state, format_duration(seconds) if seconds >= 1 else ''
 
-    def _total(self, current: PlannedRun | None, done: float | None) -> str:
+    def _total(self, running: dict[PlannedRun, float], done: float | None) -> str:
         now = time.monotonic()
         rest = {run: self.rest[run] for run in self.runs if self.states[run] not in ENDED}
-        if current and done and done > self.share_before:  # this run tells its own time
-            rest[current] = (now - self.run_start) * (1 - done) / (done - self.share_before)
+        if done and done > self.share_before:  # this run tells its own time
+            for run, start in running.items():
+                rest[run] = (now - start) * (1 - done) / (done - self.share_before)
         failed = [*self.states.values()].count('failed')
         return (
             f'{len(self.runs) - len(rest)} of {len(self.runs)} runs, {failed} failed; '

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mer_bench.errors import InputError
 from mer_bench.files import FolderInUse
+from mer_bench.training.experiment import Experiment
 from mer_bench.training.loso import run_folds
 from mer_bench.training.sweep_plan import PlannedRun, in_one_line, reopen, settings_of
 from mer_bench.training.sweep_progress import SweepProgress
@@ -60,28 +61,44 @@ def attempt(
     Args:
         stamp: Of the failure.json that was there when this sweep began.
     """
+    if outcome := settled(run, stamp):
+        return outcome
+    try:
+        experiment = open_planned(run, args)
+        run_folds(experiment, run.seed, run.folder, jobs, stack=args.stack, show=progress.follow, isolated=True)
+    except FolderInUse:
+        return Outcome('busy')
+    except Exception as error:  # a method may fail in any way
+        return failed(run, in_one_line(error))
+    remove_failure(run)
+    return Outcome('finished')
+
+
+def settled(run: PlannedRun, stamp: int | None) -> Outcome | None:
+    """Return the outcome of a run that is finished, or failed elsewhere since this sweep began; None for the others."""
     if is_complete(run):
         remove_failure(run)
         return Outcome('finished')
     if failure_stamp(run) not in (None, stamp):
         return Outcome('failed', read_reason(run))
-    try:
-        train(run, jobs, args, progress)
-    except FolderInUse:
-        return Outcome('busy')
-    except Exception as error:  # a method may fail in any way
-        reason = in_one_line(error)
-        write_failure(run, reason)
-        return Outcome('failed', reason)
-    remove_failure(run)
-    return Outcome('finished')
+    return None
 
 
-def train(run: PlannedRun, jobs: int, args: argparse.Namespace, progress: SweepProgress) -> None:
-    """Train the missing folds of a run."""
+def failed(run: PlannedRun, reason: str) -> Outcome:
+    """Note why a run failed."""
+    write_failure(run, reason)
+    return Outcome('failed', reason)
+
+
+def open_planned(run: PlannedRun, args: argparse.Namespace) -> Experiment:
+    """Open the experiment of a run again.
+
+    Raises:
+        InputError: It cannot be opened, or is not what was planned.
+    """
     if run.fault:
         raise InputError(run.fault)
     experiment = reopen(run, args)
     if settings_of(experiment) != run.settings:
         raise InputError('config, override, label scheme or data changed since the sweep began; start it again')
-    run_folds(experiment, run.seed, run.folder, jobs, show=progress.follow, isolated=True)
+    return experiment

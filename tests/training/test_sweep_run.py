@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import os
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,6 @@ from rich.console import Console
 from mer_bench.errors import InputError
 from mer_bench.files import locked
 from mer_bench.training import sweep_run
-from mer_bench.training.fold_workers import in_one_worker
 from mer_bench.training.sweep_estimate import TimeEstimate
 from mer_bench.training.sweep_plan import plan_runs
 from mer_bench.training.sweep_progress import SweepProgress
@@ -26,7 +24,7 @@ CONFIG = str(ROOT / 'configs/mer_smic.py')
 
 @pytest.fixture
 def args(prepared_data):
-    return argparse.Namespace(roots={CONFIG: [str(prepared_data)]}, device='cpu', threads=1)
+    return argparse.Namespace(roots={CONFIG: [str(prepared_data)]}, device='cpu', threads=1, stack='auto')
 
 
 @pytest.fixture
@@ -138,9 +136,3 @@ def test_the_live_table_keeps_to_the_lines_of_the_terminal(runs, tmp_path):
 def test_errors_are_told_in_one_line_with_their_class_where_they_were_not_written_for_users():
     assert in_one_line(InputError('a\nb')) == 'a b'
     assert in_one_line(KeyError()) == 'KeyError'
-
-
-def test_the_crash_of_a_single_worker_is_an_error_and_the_next_one_works():
-    with pytest.raises(Exception, match='terminated'):
-        list(in_one_worker([(os._exit, (1,), {})]))
-    assert list(in_one_worker([(abs, (-1,), {}), (abs, (-2,), {})])) == [1, 2]
