@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from mmaction.models.heads import BaseHead
 from mmaction.structures import ActionDataSample
 
 from mer_bench.clip_random import clip_keys
@@ -130,7 +129,7 @@ def test_mixup_needs_to_know_the_partners_and_takes_no_action_units():
 @pytest.mark.parametrize('size', [1, 4])
 @pytest.mark.parametrize('class_weight', [None, [0.5, 1.0, 3.0]])
 @pytest.mark.parametrize(('head', 'key'), [(FlatHead(3, 3), 'loss_cls'), (MultiOutputHead(3, [3]), 'fused_loss_cls')])
-def test_heads_take_the_whole_share_of_one_class_as_its_label(head: BaseHead, key, class_weight, size):
+def test_heads_take_the_whole_share_of_one_class_as_its_label(head, key, class_weight, size):
     head.loss_cls.class_weight = None if class_weight is None else torch.tensor(class_weight)
     head.eval()
     feats = torch.randn(size, 3, 1, 1, 1)

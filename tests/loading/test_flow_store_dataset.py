@@ -4,8 +4,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from mmaction.models.data_preprocessors import ActionDataPreprocessor
-from mmaction.registry import DATASETS
+from mmaction.registry import DATASETS, MODELS
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader
@@ -173,7 +172,7 @@ def test_transforms_of_mmaction_work_on_the_same_store(prepared_data):
 
 def test_stock_preprocessing_takes_resident_clips(dataset):
     data = pseudo_collate([dataset[i] for i in range(3)])
-    stock = ActionDataPreprocessor([0.1] * 3, [0.5] * 3, format_shape='NCTHW')
+    stock = MODELS.build(dict(type='ActionDataPreprocessor', mean=[0.1] * 3, std=[0.5] * 3, format_shape='NCTHW'))
     own = FlowDataPreprocessor([0.1] * 3, [0.5] * 3)
     assert torch.equal(stock(copy.copy(data))['inputs'], own(copy.copy(data))['inputs'])
 

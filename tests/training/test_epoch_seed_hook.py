@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import torch
-from mmaction.models.data_preprocessors import ActionDataPreprocessor
+from mmengine.model import BaseDataPreprocessor
 
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models import clip_dropout
@@ -28,13 +28,13 @@ def test_a_flow_preprocessor_is_told_seed_epoch_and_the_clips_of_the_fold():
 
 def test_no_dropout_draws_from_what_another_training_was_told():
     clip_dropout.set_draws(clip_dropout.BatchDraws(torch.zeros(1, dtype=torch.int32), 0, 0))
-    begin_epoch(ActionDataPreprocessor(), 0)
+    begin_epoch(BaseDataPreprocessor(), 0)
     assert clip_dropout._current is None
 
 
 def test_torch_is_seeded_by_the_number_of_the_epoch():
     drawn = []
     for epoch in (0, 1, 0):
-        begin_epoch(ActionDataPreprocessor(), epoch)
+        begin_epoch(BaseDataPreprocessor(), epoch)
         drawn.append(float(torch.rand(())))
     assert drawn[0] == drawn[2] != drawn[1]
