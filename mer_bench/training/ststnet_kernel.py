@@ -37,7 +37,7 @@ from mer_bench.models.baselines.ststnet import STSTNet
 from mer_bench.models.clip_dropout import FIRST_STREAM
 from mer_bench.models.heads.flat_head import FlatHead
 
-SOURCE = Path(__file__).with_suffix('.cpp')
+SOURCE, HEADER = Path(__file__).with_suffix('.cpp'), Path(__file__).with_suffix('.h')
 COMPILERS = ('c++', 'g++', 'clang++')
 FLAGS = ('-std=c++17', '-O3', '-march=native', '-fno-math-errno', '-fno-trapping-math', '-shared', '-fPIC')
 FILTERS, POOLED, MAX_CLASSES = 16, 100, 64
@@ -174,16 +174,19 @@ def train_fold(
     normalisation = np.float32([mean, std])
     _check(clips, labels, keys, orders, class_weight, normalisation, state, batch_size, dropout_ratio)
     epochs, length = orders.shape
-    steps = math.ceil(length / batch_size)
+    size = min(batch_size, length)
+    steps = math.ceil(length / size)
     losses = np.empty((epochs, steps), np.float32)
-    library.ststnet_train(
-        clips, labels, keys, len(clips), normalisation, orders, epochs, length, batch_size,
+    failed = library.ststnet_train(
+        clips, labels, keys, len(clips), normalisation, orders, epochs, length, size,
         state.num_classes, class_weight, _salts(seed, range(first_epoch, first_epoch + epochs), state.widths),
         np.concatenate([np.arange(width, dtype=np.int32) * POOLED for width in state.widths]),
         math.ceil(float(np.float32(dropout_ratio)) * 2**BITS), 1 / np.float32(1 - dropout_ratio),
         state.weights, state.exp_avg, state.exp_avg_sq, state.running, state.steps,
         lr, *betas, eps, weight_decay, losses,
     )  # fmt: skip
+    if failed:
+        raise MemoryError(f'{len(clips)} clips of 11 KB')
     state.steps += epochs * steps
     return losses
 
@@ -194,7 +197,6 @@ def _check(clips, labels, keys, orders, class_weight, normalisation, state, batc
         raise ValueError(f'{len(clips)} clips, {len(labels)} labels and {len(keys)} keys: as many were expected')
     if orders.ndim != 2 or not orders.size or orders.min() < 0 or orders.max() >= len(clips):
         raise ValueError(f'orders: (E, L) rows below {len(clips)} were expected, got shape {orders.shape}')
-    used = labels[orders[0]]
     if labels.min() < 0 or labels.max() >= state.num_classes or class_weight.shape != (state.num_classes,):
         raise ValueError(
             f'labels {used.min()} to {used.max()}, {len(class_weight)} weights: {state.num_classes} classes'
@@ -252,7 +254,6 @@ def _library() -> ctypes.CDLL | str:
         return f'the compiled {SOURCE.name} cannot be kept or loaded: {error}'
     floats, integers = (np.ctypeslib.ndpointer(kind, flags='C_CONTIGUOUS') for kind in (np.float32, np.int32))
     number, wide, real = ctypes.c_int, ctypes.c_int64, ctypes.c_double
-    library.ststnet_train.restype = None
     library.ststnet_train.argtypes = [
         floats, integers, integers, wide, floats, integers, number, number, number,
         number, floats, integers, integers, number, ctypes.c_float,
@@ -270,7 +271,9 @@ def build(compiler: str) -> Path:
     """
     run = functools.partial(subprocess.run, check=True, capture_output=True, text=True, errors='replace')
     macros = run([compiler, *FLAGS, '-dM', '-E', '-x', 'c++', os.devnull]).stdout  # name the compiler and the CPU
-    digest = hashlib.sha256('\0'.join([SOURCE.read_text(encoding='utf-8'), *FLAGS, macros]).encode()).hexdigest()
+    digest = hashlib.sha256(
+        '\0'.join([SOURCE.read_text(encoding='utf-8'), HEADER.read_text(encoding='utf-8'), *FLAGS, macros]).encode()
+    ).hexdigest()
     path = cache_folder() / f'{SOURCE.stem}-{digest[:16]}.so'
     if not path.exists():
         with write_atomically(path) as temporary:
