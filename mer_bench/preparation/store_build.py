@@ -25,6 +25,7 @@ from mer_bench.preparation.flow_store import PARTS
 from mer_bench.preparation.store_state import DIGESTS, NAMED_PARAMETERS, read_json
 
 SCHEMA_VERSION = 3
+FEATURES = 'features'  # folder in the store where training keeps what descriptors make of these clips
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def tidy_store(out: Path) -> None:
     """Remove what the finished store was built with, and the store that it replaced."""
     shutil.rmtree(out / '.store-old', ignore_errors=True)
     for path in (out / 'store').iterdir():
-        if path.name not in PARTS:
+        if path.name not in (*PARTS, FEATURES):
             path.unlink()
 
 

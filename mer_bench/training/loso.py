@@ -11,7 +11,7 @@ from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.files import locked, write_atomically
 from mer_bench.results.record import write_record
-from mer_bench.training.estimator_fold import FEATURES, describe_clips
+from mer_bench.training.estimator_fold import describe_clips, forget_features
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder, read_result
 from mer_bench.training.fold_workers import run_missing
@@ -46,15 +46,17 @@ def run_folds(
     if save_checkpoints and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
     with locked(work_dir, f'another training is at work in {work_dir}; wait for it or give another --work-dir'):
+        record = start_record(experiment, seed)  # which tells what is wrong with a model
         choice = choose_for_run(experiment, seed, work_dir, stack)
-        record = begin_run(experiment, work_dir, start_record(experiment, seed) | dict(stack=choice.record))
+        record = begin_run(experiment, work_dir, record | dict(stack=choice.record))
         missing = [fold for fold in experiment.chosen if not finished_folder(work_dir, fold).exists()]
         try:
             if missing and experiment.method.is_estimator:
-                describe_clips(experiment, seed, work_dir, jobs, quiet='show' in options)
+                shared = choice.asked != 'off'
+                jobs = describe_clips(experiment, seed, work_dir, jobs, quiet='show' in options, shared=shared)
             run_missing(experiment, seed, work_dir, jobs, save_checkpoints, choice, **options)
         finally:
-            (work_dir / FEATURES).unlink(missing_ok=True)
+            forget_features(work_dir)
         return update_record(work_dir, record, experiment)
 
 
@@ -96,6 +98,8 @@ def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
             record['seconds'][part] = None if None in seconds else sum(seconds)
     if finished:
         record |= {key: _joined(result[key] for result in finished) for key in ('device', 'commit', 'date')}
+        if fit := _joined(result.get('fit') for result in finished):  # of scikit-learn
+            record['fit'] = fit
         names = finished[0]['versions']
         record['versions'] = {name: _joined(result['versions'].get(name) for result in finished) for name in names}
     write_record(work_dir / 'record.json', record)
