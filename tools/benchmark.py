@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import subprocess
 import sys
 from contextlib import redirect_stdout
 from importlib import import_module
@@ -16,6 +17,7 @@ KEPT, PAGE = ROOT / 'docs/performance', ROOT / 'docs/performance.md'
 BENCHMARKS = {
     'machine': ('machine_peak', "the machine's peak alone: matrix product and memory copy"),
     'prepare': ('prepare_cost', 'two workers against one, the store, and the flow methods'),
+    'loading': ('loading_cost', "loading and augmentation of a batch, against MMAction2's pipeline on the same flow"),
     'model': ('model_cost', 'forward and backward of the full model, against fp32 and plain ResNet3d-50'),
     'full-loso': ('full_loso_cost', 'every fold of the full model on a synthetic data set as large as SMIC'),
 }
@@ -44,23 +46,23 @@ def run_one(prog: str, name: str, argv: list[str]) -> None:
     module.add_arguments(parser)
     args = parser.parse_args(argv)
     result = run(name, args, output.parse_known_args(argv)[1])
-    show({name: result}, args.json)
+    show(result, args.json)
     keep(result, args)
 
 
-def run_all(prog: str, argv: list[str]) -> None:
+def run_all(prog: str, argv: list[str]) -> int | None:
     words = f'{", ".join(ALL)} with their own settings'
     args = argparse.ArgumentParser(prog=prog, description=words, parents=[output_parser()]).parse_args(argv)
     results = {}
-    for name in ALL:
-        own = argparse.ArgumentParser()
-        load(name).add_arguments(own)
-        results[name] = run(name, own.parse_args([]), [])
-        keep(results[name], args)
-        if not args.json:
-            show({name: results[name]}, False)
+    for name in ALL:  # each in its own process: threads and memory are as if it ran alone
+        command = [sys.executable, __file__, name, *argv]
+        ran = subprocess.run(command, stdout=subprocess.PIPE if args.json else None, check=False)
+        if ran.returncode:
+            return ran.returncode
+        results[name] = json.loads(ran.stdout) if args.json else None
     if args.json:
         print(json.dumps(results, indent=2))
+    return None
 
 
 def output_parser() -> argparse.ArgumentParser:
@@ -93,18 +95,17 @@ def run(name: str, args: argparse.Namespace, argv: list[str]) -> dict:
     return with_peak({'benchmark': name, 'command': command, **result}, rates, threads, device)
 
 
-def show(results: dict[str, dict], as_json: bool) -> None:
+def show(result: dict, as_json: bool) -> None:
     from rich.console import Console
 
     from mer_bench.benchmarks.shares import shares_table
 
-    for name, result in results.items():
-        if as_json:
-            print(json.dumps(result, indent=2))
-        else:
-            Console().print(load(name).table(result))
-            if result['shares']:
-                Console().print(shares_table(result))
+    if as_json:
+        print(json.dumps(result, indent=2))
+        return
+    Console().print(load(result['benchmark']).table(result))
+    if result['shares']:
+        Console().print(shares_table(result))
 
 
 def keep(result: dict, args: argparse.Namespace) -> None:

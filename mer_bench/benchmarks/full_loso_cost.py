@@ -11,14 +11,13 @@ from tempfile import TemporaryDirectory
 from mmaction.registry import MODELS
 from rich.table import Table
 
-from mer_bench.benchmarks.machine_peak import precisions
-from mer_bench.benchmarks.model_cost import count
+from mer_bench.benchmarks.model_cost import convolves_in, count
 from mer_bench.benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
 from mer_bench.training.arguments import add_arguments as add_training_arguments
-from mer_bench.training.device import uses_amp
 from mer_bench.training.experiment import Experiment, open_experiment
 from mer_bench.training.loso import run_folds
+from mer_bench.training.precision import choose_precision
 
 HELP = 'every fold of the full model on a synthetic data set as large as SMIC'
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/mer_smic.py'
@@ -117,7 +116,7 @@ def count_work(experiment: Experiment, epochs: int) -> dict:
     trained = sum(len(experiment.data.annotations) - clips) * epochs
     return {
         'flops': int(trained * cost['flops_step'] + clips.sum() * cost['flops']),
-        'precision': 'bf16' if uses_amp(cfg, experiment.device) and precisions(experiment.device)['bf16'] else 'fp32',
+        'precision': convolves_in(choose_precision(cfg, experiment.device), experiment.device),
     }
 
 

@@ -42,6 +42,15 @@ SMIC = (*WHOLE_CLIP, ('clips', 164), ('folds', 16), ('epochs', 50), ('override',
 STEP = 'full model, forward + backward, 3x16x112x112'
 GOALS = (
     Goal(
+        'loading + augmentation, batch 16 of 3x16x112x112',
+        "MMAction2's pipeline on the same cached flow",
+        'loading',
+        'cpu',
+        ('ratios', 'resident'),
+        5,
+        settings=(*WHOLE_CLIP, ('batch', 16)),
+    ),
+    Goal(
         STEP, 'the same in fp32, contiguous', 'model', 'cpu', ('ratios', 'speedup'), 2, bf16=True, settings=WHOLE_CLIP
     ),
     Goal(

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from mer_bench.benchmarks.formats import format_rate, plural
 from mer_bench.errors import InputError
+from mer_bench.training.precision import DTYPES, mixed_precision
 
 HELP = "the machine's peak alone: matrix product and memory copy"
 # large enough for the full speed, small enough for a fraction of a second
@@ -81,7 +82,7 @@ def measure_rates(
 
 def product(precision: str, side: int, device: str) -> Callable[[], object]:
     """Return a function that multiplies two square matrices."""
-    dtype = torch.bfloat16 if precision == 'bf16' else torch.float32
+    dtype = DTYPES.get(precision) or torch.float32
     a, b = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
 
     def multiply() -> None:
@@ -96,17 +97,14 @@ def product(precision: str, side: int, device: str) -> Callable[[], object]:
 
 
 def precisions(device: str) -> dict[str, bool]:
-    """Say of each precision whether the hardware has instructions for its matrix products."""
-    if device.startswith('cuda'):
-        recent = torch.cuda.get_device_capability(device) >= (8, 0)
-        return {'fp32': True, 'tf32': recent, 'bf16': recent}
-    return {'fp32': True, 'bf16': has_bf16_instructions()}
+    """Say of each precision whether the hardware has instructions for its matrix products.
 
-
-def has_bf16_instructions() -> bool:
-    """Say whether the CPU multiplies in bf16; torch computes in bf16 without them too, slowly."""
-    names = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')
-    return any(getattr(torch.cpu, name, bool)() for name in names)
+    Torch computes in bf16 without them too, slowly.
+    """
+    has_bf16 = mixed_precision(device) == 'bf16'
+    if device == 'cpu':
+        return {'fp32': True, 'bf16': has_bf16}
+    return {'fp32': True, 'tf32': has_bf16, 'fp16': True, 'bf16': has_bf16}  # tf32 came with bf16
 
 
 def seconds_of(function: Callable[[], object], device: str, calls: int = 1) -> float:

@@ -15,11 +15,14 @@ from mmengine.registry import init_default_scope
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
+from mer_bench.allocator import keep_freed_memory
 from mer_bench.benchmarks.machine_peak import finish, precisions
 from mer_bench.benchmarks.timing import interleave, pair_ratios
 from mer_bench.errors import InputError
 from mer_bench.models.backbones.multiscale_resnet3d import I3D_INFLATE
 from mer_bench.models.complexity import complexity
+from mer_bench.training.acceleration import accelerate
+from mer_bench.training.precision import DTYPES, mixed_precision
 
 HELP = 'forward and backward of the full model, against fp32 and plain ResNet3d-50'
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/_base_/models/multiscale_resnet3d50.py'
@@ -41,6 +44,7 @@ AGAINST = {
     'speedup': 'the full model in fp32 and contiguous memory, over the full model as trainings run it',
     'blocks': 'the full model over plain ResNet3d-50, both as trainings run them',
 }
+LAYOUTS = {'auto': 'auto', 'yes': True, 'no': False}
 # Stock ResNet3d takes no fewer frames, and its batch norm no single value per channel.
 SMALLEST = {'size': 28, 'clip_len': 5, 'batch': 2, 'rounds': 1, 'threads': 1}
 
@@ -56,7 +60,8 @@ class Settings:
         rounds: Timed steps of each alternative, in turns.
         threads: CPU threads of torch.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``bf16``, ``fp32``, or ``auto``: bf16 where the hardware multiplies in it.
+        precision: ``bf16``, ``fp16``, ``fp32``, or ``auto``: as a training chooses it for this hardware.
+        channels_last: True, False, or ``auto``: as a training chooses it.
     """
 
     size: int
@@ -66,6 +71,7 @@ class Settings:
     threads: int
     device: str
     precision: str = 'auto'
+    channels_last: str | bool = 'auto'
 
     def __post_init__(self) -> None:
         for name, smallest in SMALLEST.items():
@@ -83,13 +89,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('--rounds', type=int, default=5, help='timed steps of each alternative (default: %(default)s)')
     add('--threads', type=int, default=1, help='CPU threads of torch (default: %(default)s)')
     add('--device', default='cpu', help='cpu, cuda or cuda:N (default: %(default)s)')
-    add('--precision', choices=('auto', 'bf16', 'fp32'), default='auto', help='auto: bf16 where the hardware has it')
+    add('--precision', choices=('auto', *DTYPES), default='auto', help='auto: as trainings choose it (default)')
+    add('--channels-last', choices=LAYOUTS, default='auto', help='auto: as trainings choose it (default)')
 
 
 def measure(args: argparse.Namespace) -> dict:
     """Time the model of a config, see :func:`compare`."""
     names = ('size', 'clip_len', 'batch', 'rounds', 'threads', 'device', 'precision')
-    return compare(args.config, Settings(**{name: getattr(args, name) for name in names}))
+    settings = {name: getattr(args, name) for name in names} | {'channels_last': LAYOUTS[args.channels_last]}
+    return compare(args.config, Settings(**settings))
 
 
 def compare(config: Path, settings: Settings) -> dict:
@@ -100,31 +108,34 @@ def compare(config: Path, settings: Settings) -> dict:
         settings: What is timed.
 
     Returns:
-        settings, precision filled in; models {name: parameters, flops of the forward pass of one clip, flops_step of
-        forward and backward}, the configured one first; seconds of a step {alternative: median}; clips_per_second;
-        ratios {median, min, max over the rounds}: `speedup` of fp32 in contiguous memory over the step as trainings
-        run it, `blocks` of the configured model over the plain one; size_ratios of parameters and flops;
-        work {alternative: flops, precision}; against: what each ratio compares.
+        settings, precision and channels_last filled in; models {name: parameters, flops of the forward pass of one
+        clip, flops_step of forward and backward}, the configured one first; seconds of a step {alternative: median};
+        clips_per_second; ratios {median, min, max over the rounds}: `speedup` of fp32 in contiguous memory over the
+        step as trainings run it, `blocks` of the configured model over the plain one; size_ratios of parameters and
+        flops; work {alternative: flops, precision}; against: what each ratio compares.
     """
-    precision = settings.precision
-    if precision == 'auto':
-        precision = 'bf16' if precisions(settings.device)['bf16'] else 'fp32'
+    precision = mixed_precision(settings.device) if settings.precision == 'auto' else settings.precision
+    keep_freed_memory()  # this and the next two as in a training
+    torch.backends.cudnn.benchmark = True
     torch.set_num_threads(settings.threads)
     shape = (3, settings.clip_len, settings.size, settings.size)
     models = {name: model.to(settings.device) for name, model in build_models(config).items()}
     costs = {name: count(model, shape) for name, model in models.items()}
     full, plain = models.values()
-    clips = torch.randn(settings.batch, *shape, device=settings.device)
+    reference = copy.deepcopy(full)
+    for model in models.values():
+        accelerate(model, precision, settings.channels_last)
+    clips = torch.randn(settings.batch, 1, *shape, device=settings.device)
     steps = {
-        'full_fp32_contiguous': training_step(copy.deepcopy(full), clips, 'fp32', channels_last=False),
-        'full_as_trained': training_step(full, clips, precision, channels_last=True),
-        'plain_as_trained': training_step(plain, clips, precision, channels_last=True),
+        'full_fp32_contiguous': training_step(reference, clips),
+        'full_as_trained': training_step(full, clips),
+        'plain_as_trained': training_step(plain, clips),
     }
     seconds = interleave(steps, settings.rounds)
     medians = {name: median(runs) for name, runs in seconds.items()}
     of_full, of_plain = costs.values()
     return {
-        'settings': asdict(settings) | {'precision': precision},
+        'settings': asdict(settings) | {'precision': precision, 'channels_last': is_channels_last(full)},
         'models': costs,
         'seconds': medians,
         'clips_per_second': {name: settings.batch / value for name, value in medians.items()},
@@ -134,19 +145,27 @@ def compare(config: Path, settings: Settings) -> dict:
         },
         'size_ratios': {key: of_full[key] / of_plain[key] for key in ('parameters', 'flops', 'flops_step')},
         'work': {
-            name: {
-                'flops': settings.batch * (of_plain if name.startswith('plain') else of_full)['flops_step'],
-                'precision': single_precision(settings.device) if 'fp32' in (precision, name.split('_')[1]) else 'bf16',
-            }
-            for name in steps
+            name: {'flops': settings.batch * cost['flops_step'], 'precision': used}
+            for name, cost, used in (
+                ('full_fp32_contiguous', of_full, convolves_in('fp32', settings.device)),
+                ('full_as_trained', of_full, convolves_in(precision, settings.device)),
+                ('plain_as_trained', of_plain, convolves_in(precision, settings.device)),
+            )
         },
         'against': AGAINST,
     }
 
 
-def single_precision(device: str) -> str:
-    """Return what torch computes convolutions of fp32 in: on recent GPUs tf32, unless it is forbidden."""
-    return 'tf32' if precisions(device).get('tf32') and torch.backends.cudnn.allow_tf32 else 'fp32'
+def convolves_in(precision: str, device: str) -> str:
+    """Return what torch computes convolutions in: for fp32 on recent GPUs it is tf32, unless that is forbidden."""
+    tf32 = precision == 'fp32' and precisions(device).get('tf32') and torch.backends.cudnn.allow_tf32
+    return 'tf32' if tf32 else precision
+
+
+def is_channels_last(model: torch.nn.Module) -> bool:
+    """Say whether the kernels of a network's 3D convolutions are laid out with channels last."""
+    kernels = [module.weight for module in model.modules() if isinstance(module, torch.nn.Conv3d)]
+    return max(kernels, key=torch.numel).is_contiguous(memory_format=torch.channels_last_3d)
 
 
 def build_models(config: Path) -> dict[str, torch.nn.Module]:
@@ -155,9 +174,7 @@ def build_models(config: Path) -> dict[str, torch.nn.Module]:
     full = Config.fromfile(config)
     full.model.pop('data_preprocessor', None)
     full.model.cls_head.num_classes = PLAIN['cls_head']['num_classes']  # else said by the label scheme of the data
-    plain = MODELS.build(Config(PLAIN))
-    plain.cls_head.register_forward_hook(lambda head, inputs, logits: logits.float())  # its accuracy takes no bf16
-    return {full.method: MODELS.build(full.model), 'ResNet3d-50': plain}
+    return {full.method: MODELS.build(full.model), 'ResNet3d-50': MODELS.build(Config(PLAIN))}
 
 
 def count(model: torch.nn.Module, shape: tuple[int, ...]) -> dict:
@@ -168,32 +185,24 @@ def count(model: torch.nn.Module, shape: tuple[int, ...]) -> dict:
         shape: (C, T, H, W) of a clip.
     """
     parameters, flops = complexity(model, shape)
-    clips = torch.zeros(2, *shape, device=next(model.parameters()).device)  # batch norm needs two
+    clips = torch.zeros(2, 1, *shape, device=next(model.parameters()).device)  # batch norm needs two
     with FlopCounterMode(display=False) as counter:
-        training_step(model, clips, 'fp32', channels_last=False)()
+        training_step(model, clips)()
     return {'parameters': parameters, 'flops': flops, 'flops_step': counter.get_total_flops() // len(clips)}
 
 
-def training_step(
-    model: torch.nn.Module, clips: torch.Tensor, precision: str, channels_last: bool
-) -> Callable[[], None]:
+def training_step(model: torch.nn.Module, clips: torch.Tensor) -> Callable[[], None]:
     """A function that runs forward, losses and backward once, and returns when the device is done.
 
     Args:
-        model: A recogniser on its device; gets the memory format and the training mode.
-        clips: (N, C, T, H, W) on the same device.
-        precision: ``fp32``, or ``bf16`` by autocast.
-        channels_last: Keep weights and clips in channels_last_3d, else contiguous.
+        model: A recogniser on its device; gets the training mode.
+        clips: (N, 1, C, T, H, W) on the same device.
     """
     samples = [ActionDataSample().set_gt_label(i % 3) for i in range(len(clips))]
-    memory = torch.channels_last_3d if channels_last else torch.contiguous_format
-    model.to(memory_format=memory)
-    clips = clips.contiguous(memory_format=memory)[:, None]  # (N, 1, C, T, H, W)
 
     def step() -> None:
         model.zero_grad(set_to_none=True)
-        with torch.autocast(clips.device.type, dtype=torch.bfloat16, enabled=precision == 'bf16'):
-            loss, _ = model.parse_losses(model(clips, samples, mode='loss'))
+        loss, _ = model.parse_losses(model(clips, samples, mode='loss'))
         loss.backward()
         finish(str(clips.device))
 

@@ -1,7 +1,10 @@
 import importlib.util
 import json
 import shlex
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,18 +18,28 @@ TOOL = Path(__file__).parents[2] / 'tools/benchmark.py'
 SMALLEST = ['--size', '28', '--clip-len', '5', '--batch', '2', '--rounds', '1']
 
 
-@pytest.fixture
-def tool(monkeypatch):
+@pytest.fixture(scope='module')
+def tool():
     """The tool, whose peak is that of tiny matrices."""
     spec = importlib.util.spec_from_file_location('benchmark_tool', TOOL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(machine_peak, 'SIDE', {'cpu': 64})
-    monkeypatch.setattr(machine_peak, 'COPIED', {'cpu': 2**16})
-    monkeypatch.setattr(machine_peak, 'SECONDS', 0.001)
     threads = torch.get_num_threads()
-    yield module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine_peak, 'SIDE', {'cpu': 64})
+        patch.setattr(machine_peak, 'COPIED', {'cpu': 2**16})
+        patch.setattr(machine_peak, 'SECONDS', 0.001)
+        yield module
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope='module')
+def measured(tool):
+    """What `model --json` prints."""
+    out = StringIO()
+    with redirect_stdout(out):
+        tool.main(['model', *SMALLEST, '--json'])
+    return json.loads(out.getvalue())
 
 
 @pytest.fixture
@@ -34,9 +47,8 @@ def main(tool):
     return tool.main
 
 
-def test_the_model_tells_counts_times_peak_and_shares(main, capsys):
-    main(['model', *SMALLEST, '--json'])
-    result = json.loads(capsys.readouterr().out)
+def test_the_model_tells_counts_times_peak_and_shares(measured):
+    result = measured
     full, plain = result['models'].values()
     assert set(PARTS) <= set(result)
     assert list(result['models']) == ['multiscale_resnet3d50', 'ResNet3d-50']
@@ -50,9 +62,9 @@ def test_the_model_tells_counts_times_peak_and_shares(main, capsys):
     assert share == pytest.approx(work / seconds / result['peak']['matrix']['fp32'])
 
 
-def test_the_table_names_both_models_the_ratio_and_the_share(main, capsys, monkeypatch):
+def test_the_table_names_both_models_the_ratio_and_the_share(tool, measured, capsys, monkeypatch):
     monkeypatch.setenv('COLUMNS', '200')
-    main(['model', *SMALLEST])
+    tool.show(measured, as_json=False)
     shown = capsys.readouterr().out
     words = ('multiscale_resnet3d50', 'ResNet3d-50', 'ratio', '27.23 M', 'fp32 matrix product')
     assert all(word in shown for word in words)
@@ -80,12 +92,22 @@ def test_the_help_of_the_tool_is_that_of_the_modules(tool):
     }
 
 
-def test_all_runs_every_benchmark_but_the_longest_with_its_own_settings(tool, capsys, monkeypatch):
-    monkeypatch.setattr(tool, 'run', lambda name, args, argv: {'rounds': getattr(args, 'rounds', None)})
+def test_all_is_every_benchmark_but_the_longest(tool):
+    assert set(tool.ALL) == set(tool.BENCHMARKS) - {'full-loso'}
+
+
+def test_all_gathers_what_each_prints(tool, capsys, monkeypatch):
+    ran = []
+    answer = SimpleNamespace(returncode=0, stdout='{"seconds": {}}')
+    monkeypatch.setattr(tool.subprocess, 'run', lambda command, **options: ran.append(command[2:]) or answer)
     tool.main(['all', '--json'])
-    ran = json.loads(capsys.readouterr().out)
-    assert set(ran) == set(tool.BENCHMARKS) - {'full-loso'}
-    assert ran['model'] == {'rounds': 5}
+    assert ran == [[name, '--json'] for name in tool.ALL]
+    assert json.loads(capsys.readouterr().out) == {name: {'seconds': {}} for name in tool.ALL}
+
+
+def test_all_ends_with_the_fault_of_a_benchmark(tool, monkeypatch):
+    monkeypatch.setattr(tool, 'ALL', ['no-such-benchmark'])
+    assert tool.main(['all']) == 2
 
 
 def test_the_report_is_written_and_then_checked(main, tmp_path, capsys):
