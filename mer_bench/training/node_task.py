@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import mer_bench
 from mer_bench.files import digest_of
@@ -28,7 +27,7 @@ class RunJob:
     """What all tasks of a run share.
 
     Attributes:
-        experiment: With the device of the tasks, and its files in `places`.
+        experiment: With the hardware of the tasks, and its files in `places`.
         places: Those of the driver, absolute.
         seed: Of the run.
         choice: How they are trained.
@@ -43,7 +42,6 @@ class RunJob:
     choice: StackChoice
     pretrained: dict | None
     code: str
-    gpu_share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,6 @@ def run_task(
             return TaskResult(lacks_files=True)
         identity = [experiment.data.digests, experiment.method.scheme.digest, job.pretrained]
         experiment = moved(experiment, job.places.within(put_down(shipped, identity, fetch)))
-    if experiment.device != 'cpu' and job.gpu_share < 1:  # Ray shares a GPU out, but does not watch over its memory
-        torch.cuda.set_per_process_memory_fraction(job.gpu_share)
     with tempfile.TemporaryDirectory(prefix='mer_bench_') as folder:
         fault = None
         try:
@@ -97,7 +93,7 @@ def run_task(
 def train(experiment: Experiment, job: RunJob, folds: list[Fold], folder: Path) -> None:
     """Train folds in a run folder of their own."""
     if experiment.method.is_estimator:
-        describe_clips(experiment, job.seed, folder, jobs=1, quiet=True)
+        describe_clips(experiment, job.seed, folder, jobs=1, quiet=True, shared=job.choice.asked != 'off')
     run_group(experiment, folds, job.seed, folder, False, job.choice)
 
 

@@ -12,8 +12,13 @@ BF16_FLAGS = {'avx512_bf16', 'amx_bf16'}
 AMPERE = 8  # major compute capability of the first CUDA devices with bf16
 
 
-def choose_precision(cfg: Config, device: str) -> str:
+def choose_precision(cfg: Config, device: str, mixed: str | None = None) -> str:
     """Return fp32, bf16 or fp16 for `amp` of the config: 'auto' where the hardware is fast in it, True, or False.
+
+    Args:
+        cfg: Of the method.
+        device: Of the training.
+        mixed: What :func:`mixed_precision` says of that device, where it is one of another machine.
 
     Raises:
         InputError: amp=True on a processor that could only imitate bf16, many times slower than fp32.
@@ -22,7 +27,7 @@ def choose_precision(cfg: Config, device: str) -> str:
     if wrapper.get('type') == 'AmpOptimWrapper':  # a config may ask for MMEngine's own, in its words
         return {'bfloat16': 'bf16', 'float32': 'fp32'}.get(wrapper.get('dtype'), 'fp16')
     amp = cfg.get('amp', False)
-    precision = mixed_precision(device) if amp else 'fp32'
+    precision = (mixed or mixed_precision(device)) if amp else 'fp32'
     if amp is True and precision == 'fp32':
         raise InputError("amp=True: this processor has no instructions for bf16; use amp='auto', or amp=False")
     return precision

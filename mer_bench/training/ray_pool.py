@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mer_bench.errors import InputError
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold_workers import BYTES_PER_JOB
 from mer_bench.training.node_files import Places
 from mer_bench.training.node_task import RunJob, TaskResult, run_task
+from mer_bench.training.precision import mixed_precision
 
 os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # Ray reads it when it is imported, and asks nobody
 try:
@@ -95,15 +97,33 @@ def slots(resources: Resources) -> int:
     return sum(resources.fits(node['Resources']) for node in ray.nodes() if node['Alive'])
 
 
-def gpu_name(resources: Resources) -> str:
-    """Return the name of a GPU of the cluster, as torch calls it; wait until there is one."""
+@dataclass(frozen=True)
+class Hardware:
+    """What trainings run on.
 
-    def name() -> str:
-        import torch
+    Attributes:
+        device: `cpu` or `cuda`.
+        gpu: Name of the GPU, None on the CPU.
+        mixed: See :func:`mer_bench.training.precision.mixed_precision`.
+        gpu_share: Of a training; Ray shares a GPU out, but does not watch over its memory.
+    """
 
-        return torch.cuda.get_device_name()
+    device: str
+    gpu: str | None
+    mixed: str
+    gpu_share: float = 1.0
 
-    return ray.get(ray.remote(name).options(**resources.options).remote())
+
+def ask_hardware(device: str, resources: Resources) -> Hardware:
+    """Ask a node that can take a training, once there is one; the other nodes should be of the same kind."""
+    gpu, mixed = ray.get(look_at_hardware.options(**resources.options).remote(device))
+    return Hardware(device, gpu, mixed, resources.gpus or 1.0)
+
+
+@ray.remote
+def look_at_hardware(device: str) -> tuple[str | None, str]:
+    """Return the name of the GPU of this node, if asked for, and its precision beside fp32."""
+    return None if device == 'cpu' else torch.cuda.get_device_name(), mixed_precision(device)
 
 
 @ray.remote

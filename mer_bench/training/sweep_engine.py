@@ -91,8 +91,7 @@ def ray_engine(args: argparse.Namespace) -> Iterator[Engine]:
         share = args.gpu_share or 1.0
         resources = ray_pool.resources(args.threads, share if device == 'cuda' else 0.0, args.memory)
         ray_pool.warn_if_nothing_fits(resources)
-        gpu = ray_pool.gpu_name(resources) if device == 'cuda' else None
-        options = RayOptions(device, gpu, share, args.stack, args.jobs)
+        options = RayOptions(ray_pool.ask_hardware(device, resources), args.stack, args.jobs)
 
         def run(runs: Sequence[PlannedRun], args: argparse.Namespace, progress: SweepProgress) -> dict:
             return run_sweep_on_ray(runs, args, progress, ray_pool.RayPool(resources), options)

@@ -19,7 +19,8 @@ from mer_bench.training.fold import finished_folder
 from mer_bench.training.loso import begin_run, update_record
 from mer_bench.training.node_files import moved, places_of
 from mer_bench.training.node_task import Files, RunJob, TaskResult, source_digest
-from mer_bench.training.ray_pool import RayPool
+from mer_bench.training.precision import choose_precision
+from mer_bench.training.ray_pool import Hardware, RayPool
 from mer_bench.training.run_record import describe_device, describe_pretrained, start_record
 from mer_bench.training.stack_choice import Stack, StackChoice, choose_for_run, plan_groups
 from mer_bench.training.sweep_plan import PlannedRun, in_one_line
@@ -36,16 +37,12 @@ class RayOptions:
     """How the trainings of a sweep run in the cluster.
 
     Attributes:
-        device: `cpu` or `cuda`.
-        gpu: The name of the GPUs, None on the CPU.
-        gpu_share: Share of a GPU that a training takes.
+        hardware: Of the nodes.
         stack: As `--stack`.
         jobs: Trainings in the queue at a time; None: as many as there are.
     """
 
-    device: str = 'cpu'
-    gpu: str | None = None
-    gpu_share: float = 1.0
+    hardware: Hardware
     stack: Stack = 'auto'
     jobs: int | None = None
 
@@ -169,7 +166,7 @@ class RaySweep:
             return failed(run, in_one_line(error))
         self.opened.add(opened)
         if opened.groups:
-            job = self.pool.share(make_job(opened, self.options))
+            job = self.pool.share(make_job(opened))
             self.queue.extend((opened, job, number) for number in opened.groups)
         else:
             self._finish(opened)
@@ -209,17 +206,25 @@ def open_run(run: PlannedRun, args: argparse.Namespace, options: RayOptions) -> 
         FolderInUse: Another process holds the folder.
         InputError: As :func:`mer_bench.training.loso.run_folds`.
     """
-    opened = open_planned(run, args)
-    experiment = replace(opened, device=options.device)
+    opened, hardware = open_planned(run, args), options.hardware
+    experiment = on_hardware(opened, hardware)
     with ExitStack() as lock:
         lock.enter_context(locked(run.folder, 'in use'))
         record = start_record(opened, run.seed)
         choice = choose_for_run(experiment, run.seed, run.folder, options.stack)
-        record |= dict(device=describe_device(experiment, options.gpu), stack=choice.record)
+        record |= dict(device=describe_device(experiment, hardware.gpu), stack=choice.record)
         record = begin_run(experiment, run.folder, record)
         missing = [fold for fold in experiment.folds if not finished_folder(run.folder, fold).exists()]
         groups = plan_tasks(experiment, missing, choice)
         return OpenRun(run, experiment, record, choice, lock.pop_all(), dict(enumerate(groups)))
+
+
+def on_hardware(experiment: Experiment, hardware: Hardware) -> Experiment:
+    """Return an experiment that was opened here as it is trained on a node."""
+    precision = experiment.precision
+    if not experiment.method.is_estimator:
+        precision = choose_precision(experiment.method.cfg, hardware.device, hardware.mixed)
+    return replace(experiment, device=hardware.device, precision=precision, gpu_share=hardware.gpu_share)
 
 
 def plan_tasks(experiment: Experiment, missing: list[Fold], choice: StackChoice) -> list[list[Fold]]:
@@ -229,7 +234,7 @@ def plan_tasks(experiment: Experiment, missing: list[Fold], choice: StackChoice)
     return plan_groups(experiment, missing, choice)
 
 
-def make_job(opened: OpenRun, options: RayOptions) -> RunJob:
+def make_job(opened: OpenRun) -> RunJob:
     """Describe what the tasks of a run share."""
     places = places_of(opened.experiment)
     return RunJob(
@@ -239,7 +244,6 @@ def make_job(opened: OpenRun, options: RayOptions) -> RunJob:
         choice=opened.choice,
         pretrained=describe_pretrained(opened.experiment.method.cfg),
         code=source_digest(),
-        gpu_share=options.gpu_share,
     )
 
 
