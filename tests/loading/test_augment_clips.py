@@ -75,3 +75,12 @@ def test_nothing_happens_to_the_clips_themselves():
     out = augment_clips(clips, clip_keys('a'), 0, 0, ('u', 'v', 'strain'), Augmentation())
     out.zero_()
     assert clips.unique().tolist() == [1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_a_gpu_gives_the_numbers_of_the_cpu():
+    clips, keys = torch.randn(8, 1, 3, 4, 12, 10).half(), clip_keys('abcdefgh')
+    moments = torch.randn(3, 1, 1, 1), torch.rand(3, 1, 1, 1) + 0.5
+    settings = 4, 7, ('u', 'v', 'angle'), Augmentation(0.5, 0.2, 2, 0.3)
+    on_gpu = augment_clips(clips.cuda(), keys, *settings, [part.cuda() for part in moments])
+    assert torch.allclose(on_gpu.cpu(), augment_clips(clips, keys, *settings, moments), rtol=1e-6, atol=1e-6)

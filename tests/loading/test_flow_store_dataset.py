@@ -93,9 +93,9 @@ def test_a_table_that_was_changed_after_the_preparation_is_refused(prepared_data
         open_prepared_data([tmp_path], SCHEME, [SOURCE])
 
 
-def epoch_of(dataset, workers: int = 0, batch_size: int = 4, order: list[int] | None = None) -> dict:
+def epoch_of(dataset, workers: int = 0, batch_size: int = 4, order: list[int] | None = None, device='cpu') -> dict:
     """Augmented and normalised clips of an epoch by sample_id."""
-    preprocessor = FlowDataPreprocessor([0.1] * 3, [0.5] * 3, max_shift=0.2, max_jitter=1, max_scale=0.3)
+    preprocessor = FlowDataPreprocessor([0.1] * 3, [0.5] * 3, max_shift=0.2, max_jitter=1, max_scale=0.3).to(device)
     preprocessor.set_epoch(7, 3)
     sampler = order or list(range(len(dataset)))
     options = dict(sampler=sampler, num_workers=workers, collate_fn=pseudo_collate)
@@ -180,3 +180,14 @@ def test_stock_preprocessing_takes_resident_clips(dataset):
 def test_an_unknown_residence_is_refused(prepared_data):
     with pytest.raises(InputError, match="expected True, False or 'auto', got 'gpu'"):
         build(prepared_data, {'type': 'LoadFlowClip'}, resident='gpu')
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_an_epoch_is_the_same_from_a_gpu(prepared_data, monkeypatch):
+    mapped = build(prepared_data, {'type': 'LoadFlowClip'}, resident=False)
+    expected = epoch_of(mapped)
+    monkeypatch.setattr(flow_store_dataset, 'get_device', lambda: 'cuda')
+    resident = build(prepared_data, {'type': 'LoadFlowClip'}, resident=True)
+    assert resident[0]['inputs'].device.type == 'cuda'
+    for name, clip in epoch_of(resident, device='cuda').items():
+        assert torch.allclose(clip.cpu(), expected[name], rtol=1e-6, atol=1e-6)
