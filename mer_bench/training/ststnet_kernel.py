@@ -198,9 +198,7 @@ def _check(clips, labels, keys, orders, class_weight, normalisation, state, batc
     if orders.ndim != 2 or not orders.size or orders.min() < 0 or orders.max() >= len(clips):
         raise ValueError(f'orders: (E, L) rows below {len(clips)} were expected, got shape {orders.shape}')
     if labels.min() < 0 or labels.max() >= state.num_classes or class_weight.shape != (state.num_classes,):
-        raise ValueError(
-            f'labels {used.min()} to {used.max()}, {len(class_weight)} weights: {state.num_classes} classes'
-        )
+        raise ValueError(f'labels below {state.num_classes} and a weight of each class were expected')
     if normalisation.shape != (2, 3) or batch_size < 1 or not 0 <= dropout_ratio < 1:
         raise ValueError('mean and std of 3 channels, a batch of at least 1 and a dropout below 1 were expected')
 
