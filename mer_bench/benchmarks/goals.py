@@ -39,6 +39,7 @@ class Goal:
 
 WHOLE_CLIP = (('clip_len', 16), ('size', 112))
 SMIC = (*WHOLE_CLIP, ('clips', 164), ('folds', 16), ('epochs', 50), ('override', []))
+ALL_FOLDS = (('folds', 68),)
 STEP = 'full model, forward + backward, 3x16x112x112'
 GOALS = (
     Goal(
@@ -75,6 +76,52 @@ GOALS = (
         settings=WHOLE_CLIP,
     ),
     Goal(
+        'STSTNet, 68 folds, lean training on one thread',
+        'a plain PyTorch loop on one thread',
+        'loso',
+        'cpu',
+        ('ratios', 'sequential_over_1_thread'),
+        1.3,
+        settings=ALL_FOLDS,
+    ),
+    Goal(
+        'STSTNet, 68 folds, lean training on all cores',
+        'a plain PyTorch loop on all cores',
+        'loso',
+        'cpu',
+        ('ratios', 'sequential_all_cores'),
+        1.3,
+        settings=ALL_FOLDS,
+    ),
+    Goal(
+        'STSTNet, 68 folds, the compiled kernel on one thread',
+        'a plain PyTorch loop on one thread',
+        'loso',
+        'cpu',
+        ('ratios', 'compiled_over_1_thread'),
+        8,
+        settings=ALL_FOLDS,
+    ),
+    Goal(
+        'STSTNet, 68 folds, the compiled kernel on all cores',
+        'a plain PyTorch loop on all cores',
+        'loso',
+        'cpu',
+        ('ratios', 'compiled_all_cores'),
+        8,
+        settings=ALL_FOLDS,
+    ),
+    Goal(
+        'linear SVM, 68 folds',
+        'scikit-learn in a loop',
+        'linear',
+        'cpu',
+        ('ratios', 'linear_svm'),
+        15,
+        settings=ALL_FOLDS,
+    ),
+    Goal('ridge, 68 folds', 'scikit-learn in a loop', 'linear', 'cpu', ('ratios', 'ridge'), 50, settings=ALL_FOLDS),
+    Goal(
         STEP,
         'the bf16 matrix peak of the GPU',
         'model',
@@ -83,6 +130,15 @@ GOALS = (
         0.3,
         '%',
         settings=WHOLE_CLIP,
+    ),
+    Goal(
+        'STSTNet, 68 folds stacked, on a GPU',
+        'the same folds one after another',
+        'loso',
+        'cuda',
+        ('ratios', 'stacked_over_sequential'),
+        10,
+        settings=ALL_FOLDS,
     ),
     Goal(
         'full model, 164 clips, 16 folds, 50 epochs',

@@ -15,7 +15,7 @@ from mer_bench.training.precision import DTYPES, mixed_precision
 
 HELP = "the machine's peak alone: matrix product and memory copy"
 # large enough for the full speed, small enough for a fraction of a second
-SIDE = {'cpu': 2048, 'cuda': 8192}
+SIDE = {'cpu': 1536, 'cuda': 8192}
 COPIED = {'cpu': 2**27, 'cuda': 2**30}  # bytes of the source, beyond any cache
 ROUNDS = 5
 SECONDS = 0.05  # of a round: a GPU is slow at first, and short products would measure their start
@@ -82,7 +82,7 @@ def measure_rates(
 
 def product(precision: str, side: int, device: str) -> Callable[[], object]:
     """Return a function that multiplies two square matrices."""
-    dtype = DTYPES.get(precision) or torch.float32
+    dtype = torch.float64 if precision == 'fp64' else DTYPES.get(precision) or torch.float32
     a, b = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
 
     def multiply() -> None:
@@ -103,7 +103,7 @@ def precisions(device: str) -> dict[str, bool]:
     """
     has_bf16 = mixed_precision(device) == 'bf16'
     if device == 'cpu':
-        return {'fp32': True, 'bf16': has_bf16}
+        return {'fp64': True, 'fp32': True, 'bf16': has_bf16}
     return {'fp32': True, 'tf32': has_bf16, 'fp16': True, 'bf16': has_bf16}  # tf32 came with bf16
 
 

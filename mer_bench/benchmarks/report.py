@@ -8,7 +8,7 @@ from mer_bench.benchmarks.formats import format_rate, format_seconds, format_val
 from mer_bench.benchmarks.goals_table import goals_table
 from mer_bench.benchmarks.kept import read_kept
 from mer_bench.errors import InputError
-from mer_bench.results.blocks import Block, Heading, Paragraph, Table
+from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
 from mer_bench.results.markdown import to_markdown
 
 START = '<!-- written by tools/benchmark.py report -->'
@@ -70,6 +70,8 @@ def result_blocks(link: str, result: dict) -> list[Block]:
         rows = tuple(alternative_row(name, result) for name in result['seconds'])
         headers = ('alternative', 'median', 'clips/s', 'rate', 'share', 'of the peak')
         blocks.append(Table(headers, rows, right=headers[1:5]))
+    if missing := result.get('missing'):
+        blocks.append(Notes(tuple(f'{words(name)} was not measured: {why}' for name, why in missing.items())))
     if result['ratios']:
         against = result.get('against', {})
         rows = tuple((words(k), format_value(v, 'x'), against.get(k, '')) for k, v in result['ratios'].items())

@@ -134,3 +134,9 @@ def test_kept_results_name_no_place_of_a_machine():
     for path in (ROOT / 'docs/performance').glob('*/*.json'):
         assert '/tmp' not in path.read_text(encoding='utf-8')
         assert json.loads(path.read_text(encoding='utf-8'))['command'].startswith('python tools/benchmark.py ')
+
+
+def test_what_was_not_measured_is_told(kept, tmp_path):
+    keep({**RESULT, 'missing': {'compiled': 'no compiler was found'}}, kept)
+    page = report.renew(PAGE, kept, tmp_path / 'performance.md')
+    assert '- compiled was not measured: no compiler was found' in page
