@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
-from mmaction.models.losses import CrossEntropyLoss
+from mmaction.registry import MODELS
 from torch import nn
 
 from mer_bench.clip_random import BITS, salt
@@ -59,7 +59,12 @@ def unfit(model: nn.Module) -> str | None:
     if head.dropout.p or head.in_channels != FILTERS * 25 or not 2 <= head.num_classes <= MAX_CLASSES:
         return 'the compiled FlatHead has 400 inputs, no dropout, and 2 to 64 classes'
     loss = head.loss_cls
-    if type(loss) is not CrossEntropyLoss or loss.loss_weight != 1 or head.label_smooth_eps or head.multi_class:
+    if (
+        type(loss) is not MODELS.get('CrossEntropyLoss')
+        or loss.loss_weight != 1
+        or head.label_smooth_eps
+        or head.multi_class
+    ):
         return 'the compiled loss is the plain cross-entropy'
     return None
 
