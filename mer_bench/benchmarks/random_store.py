@@ -1,5 +1,6 @@
 """A prepared data set of random flow, of any size: what a training costs does not depend on what it sees."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from mer_bench.preparation.store_build import DoneClip, append_done, finish_buil
 EMOTIONS = ('negative', 'positive', 'surprise')  # of SMIC
 
 
-def write_random_store(root: Path, clips: int, subjects: int, clip_len: int, size: int) -> Path:
+def write_random_store(
+    root: Path, clips: int, subjects: int, clip_len: int, size: int, sizes: Sequence[int] | None = None
+) -> Path:
     """Write annotations.csv and store/ as tools/prepare.py does, in the names of SMIC.
 
     Args:
@@ -19,20 +22,22 @@ def write_random_store(root: Path, clips: int, subjects: int, clip_len: int, siz
         subjects: Subjects.
         clip_len: Frames of a clip.
         size: Height and width in pixels.
+        sizes: Clips of each subject, in place of dealing.
 
     Returns:
         root.
     """
+    owners = np.arange(clips) % subjects if sizes is None else np.repeat(np.arange(subjects), sizes)
     rows = [
         {
-            'sample_id': f'smic/s{1 + i % subjects:02d}/clip{i:03d}',
+            'sample_id': f'smic/s{1 + owner:02d}/clip{i:03d}',
             'dataset': 'smic',
-            'subject': f'smic/s{1 + i % subjects:02d}',
+            'subject': f'smic/s{1 + owner:02d}',
             'clip': f'clip{i:03d}',
             'emotion': EMOTIONS[i // subjects % len(EMOTIONS)],
             'synthetic': True,
         }
-        for i in range(clips)
+        for i, owner in enumerate(owners)
     ]
     table = annotation_table(rows)
     parameters = {'dataset': 'smic', 'synthetic': True, 'flow': 'tvl1', 'flow_parameters': {}, 'reference': 'onset'}

@@ -4,8 +4,6 @@ import copy
 
 import torch
 import torch.nn.functional as F
-from mmaction.models import Recognizer3D
-from mmaction.models.losses import CrossEntropyLoss
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
@@ -66,14 +64,14 @@ def of_config(cfg: Config, precision: str) -> str | None:
 
 def of_model(model: nn.Module) -> str | None:
     """What of the model a stack does not know."""
-    if type(model) is not Recognizer3D or model.with_neck:
+    if type(model) is not MODELS.get('Recognizer3D') or model.with_neck:
         return 'it is no Recognizer3D of backbone and head alone'
     head, preprocessor = model.cls_head, model.data_preprocessor
     if type(preprocessor) is not FlowDataPreprocessor or preprocessor.layout != 'clip' or preprocessor.blending:
         return 'its data preprocessor is no plain FlowDataPreprocessor'
     if preprocessor.augmentation.mixup_alpha:
         return 'mixup takes its partners from one fold'
-    if type(head.loss_cls) is not CrossEntropyLoss or head.label_smooth_eps or head.multi_class:
+    if type(head.loss_cls) is not MODELS.get('CrossEntropyLoss') or head.label_smooth_eps or head.multi_class:
         return 'its loss is no plain cross-entropy'
     for module in model.modules():
         if isinstance(module, _BatchNorm) and not (
