@@ -253,7 +253,7 @@ def _library() -> ctypes.CDLL | str:
     except subprocess.CalledProcessError as error:
         first = next((line for line in error.stderr.splitlines() if 'error' in line), f'exit code {error.returncode}')
         return f'{compiler} does not build {SOURCE.name}: {first}'
-    except (OSError, InputError) as error:
+    except (OSError, RuntimeError, InputError) as error:  # RuntimeError: the user has no home
         return f'the compiled {SOURCE.name} cannot be kept or loaded: {error}'
     floats, integers = (np.ctypeslib.ndpointer(kind, flags='C_CONTIGUOUS') for kind in (np.float32, np.int32))
     number, wide, real = ctypes.c_int, ctypes.c_int64, ctypes.c_double
