@@ -1,6 +1,7 @@
 """Methods of scikit-learn over the folds of a protocol."""
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from mer_bench.errors import InputError
 from mer_bench.training.experiment import open_experiment
+from mer_bench.training.fold_fit import BLOCK, GRAM, PLAIN
 from mer_bench.training.loso import run_folds
 from tests.conftest import ROOT
 
@@ -23,16 +25,26 @@ input = dict(frames='apex', size=8)
 """
 
 
+SVM = OVERRIDE.replace("type='StandardScaler'), dict(type='LogisticRegression', C=1e-3", "type='SVC', kernel='linear'")
+RIDGE = OVERRIDE.replace("'LogisticRegression', C=1e-3", "'RidgeClassifier', alpha=30.0").replace(
+    "'StandardScaler'", "'StandardScaler', with_std=False"
+)
+
+
 @pytest.fixture
 def experiment(tmp_path, prepared_data):
-    override = tmp_path / 'a_linear_model.py'
-    override.write_text(OVERRIDE)
+    return opened(tmp_path, prepared_data, OVERRIDE)
+
+
+def opened(folder, data, text):
+    override = folder / 'a_linear_model.py'
+    override.write_text(text)
     return open_experiment(
         argparse.Namespace(
             config=str(ROOT / 'configs/mer_smic.py'),
             override=[str(override)],
             cfg_options=[],
-            data_root=[str(prepared_data)],
+            data_root=[str(data)],
             fold=[],
             device='cpu',
             threads=1,
@@ -56,6 +68,23 @@ def test_predictions_are_those_of_scikit_learns_own_loop(experiment, tmp_path):
     assert ours.loc[clips['sample_id'], 'y_pred'].tolist() == theirs.tolist()
     assert record['complete']
     assert record['parameters'] is None
+
+
+@pytest.mark.parametrize(('text', 'way'), [(SVM, GRAM), (RIDGE, BLOCK)])
+def test_folds_share_what_they_can_unless_it_is_turned_off(tmp_path, prepared_data, text, way):
+    method = opened(tmp_path, prepared_data, text)
+    records = {word: run_folds(method, 0, tmp_path / word, stack=word) for word in ('auto', 'off')}
+    assert {word: record['fit'] for word, record in records.items()} == {'auto': way, 'off': PLAIN}
+    assert records['auto']['scores'] == records['off']['scores']
+    shared, alone = (pd.read_csv(tmp_path / word / 'predictions.csv') for word in records)
+    pd.testing.assert_frame_equal(shared, alone, atol=1e-6)
+
+
+def test_a_run_goes_on_the_other_way(tmp_path, prepared_data):
+    """Both give the same predictions, and each fold says which way it was fitted."""
+    method = opened(tmp_path, prepared_data, RIDGE)
+    run_folds(replace(method, chosen=method.folds[:1]), 0, tmp_path / 'run', stack='off')
+    assert run_folds(method, 0, tmp_path / 'run')['fit'] == f'{PLAIN}, {BLOCK}'
 
 
 def test_the_name_is_that_of_the_override_alone(experiment):
