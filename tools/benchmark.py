@@ -13,12 +13,15 @@ from mer_bench.errors import InputError, run_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT, PAGE = ROOT / 'docs/performance', ROOT / 'docs/performance.md'
+WIDTH = 160  # of tables that go into a file
 # module and HELP of each benchmark: the modules import the whole stack, --help answers at once
 BENCHMARKS = {
     'machine': ('machine_peak', "the machine's peak alone: matrix product and memory copy"),
     'prepare': ('prepare_cost', 'two workers against one, the store, and the flow methods'),
     'loading': ('loading_cost', "loading and augmentation of a batch, against MMAction2's pipeline on the same flow"),
     'model': ('model_cost', 'forward and backward of the full model, against fp32 and plain ResNet3d-50'),
+    'loso': ('loso_cost', 'STSTNet over 68 folds, against a plain PyTorch loop'),
+    'linear': ('linear_cost', 'linear SVM and ridge over 68 folds, against scikit-learn in a loop'),
     'full-loso': ('full_loso_cost', 'every fold of the full model on a synthetic data set as large as SMIC'),
 }
 ALL = [name for name in BENCHMARKS if name != 'full-loso']
@@ -103,9 +106,10 @@ def show(result: dict, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result, indent=2))
         return
-    Console().print(load(result['benchmark']).table(result))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(load(result['benchmark']).table(result))
     if result['shares']:
-        Console().print(shares_table(result))
+        console.print(shares_table(result))
 
 
 def keep(result: dict, args: argparse.Namespace) -> None:

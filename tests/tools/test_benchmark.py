@@ -62,8 +62,7 @@ def test_the_model_tells_counts_times_peak_and_shares(measured):
     assert share == pytest.approx(work / seconds / result['peak']['matrix']['fp32'])
 
 
-def test_the_table_names_both_models_the_ratio_and_the_share(tool, measured, capsys, monkeypatch):
-    monkeypatch.setenv('COLUMNS', '200')
+def test_the_table_names_both_models_the_ratio_and_the_share(tool, measured, capsys):
     tool.show(measured, as_json=False)
     shown = capsys.readouterr().out
     words = ('multiscale_resnet3d50', 'ResNet3d-50', 'ratio', '27.23 M', 'fp32 matrix product')
