@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 import torch
+from mmengine.config import Config
 
 from mer_bench.errors import InputError
 from mer_bench.training import stack_group
@@ -83,6 +84,11 @@ def test_a_stacked_fold_leaves_what_a_fold_of_the_runner_leaves(stacked, experim
     result = json.loads((fold / 'fold.json').read_text())
     assert (result['n_train'], result['n_test'], result['stack']) == (14, 6, dict(way='stacked', folds=3))
     assert (fold / 'train.log').read_text().count('loss') == 2
+    assert Config.fromfile(fold / 'config.py').train_dataloader.dataset.subjects == [
+        'casme2/s01',
+        'casme2/s02',
+        'smic/s02',
+    ]
     assert (fold / CHECKPOINT).stat().st_size < 50_000  # of one fold, not of the stack
 
 
