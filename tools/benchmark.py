@@ -22,6 +22,7 @@ BENCHMARKS = {
     'model': ('model_cost', 'forward and backward of the full model, against fp32 and plain ResNet3d-50'),
     'loso': ('loso_cost', 'STSTNet over 68 folds, against a plain PyTorch loop'),
     'linear': ('linear_cost', 'linear SVM and ridge over 68 folds, against scikit-learn in a loop'),
+    'sweep': ('sweep_cost', 'folds over two workers, against one worker with two threads'),
     'full-loso': ('full_loso_cost', 'every fold of the full model on a synthetic data set as large as SMIC'),
 }
 ALL = [name for name in BENCHMARKS if name != 'full-loso']

@@ -58,7 +58,7 @@ def measure(args: argparse.Namespace) -> dict:
     with TemporaryDirectory() as folder:
         data = write_random_store(Path(folder, 'data'), args.clips, args.folds, args.clip_len, args.size)
         seconds = {f'jobs_{n}': run_once(args, data, Path(folder, f'jobs_{n}'), n) for n in args.jobs}
-        experiment = open_experiment(training_arguments(args, data))
+        experiment = open_experiment(training_arguments(args, data, args.threads, args.device))
         work = count_work(experiment, args.epochs)
     names = ('clips', 'folds', 'epochs', 'clip_len', 'size', 'jobs', 'threads', 'device')
     trained = args.clips * (args.folds - 1) * args.epochs
@@ -87,11 +87,11 @@ def check(args: argparse.Namespace) -> None:
         raise InputError(f'expected different numbers of jobs of at least 1, got {args.jobs}; correct them')
 
 
-def training_arguments(args: argparse.Namespace, data: Path) -> argparse.Namespace:
-    """The arguments of tools/train.py for this benchmark."""
+def training_arguments(args: argparse.Namespace, data: Path, threads: int, device: str = 'cpu') -> argparse.Namespace:
+    """The arguments of tools/train.py for a benchmark with config, override and epochs."""
     parser = argparse.ArgumentParser()
     add_training_arguments(parser)
-    words = [str(args.config), '--data-root', str(data), '--device', args.device, '--threads', str(args.threads)]
+    words = [str(args.config), '--data-root', str(data), '--device', device, '--threads', str(threads)]
     words += ['--cfg-options', f'train_cfg.max_epochs={args.epochs}']
     return parser.parse_args([*words, *(['--override', *map(str, args.override)] if args.override else [])])
 
@@ -99,7 +99,7 @@ def training_arguments(args: argparse.Namespace, data: Path) -> argparse.Namespa
 def run_once(args: argparse.Namespace, data: Path, work_dir: Path, jobs: int) -> float:
     """Return the seconds of a whole run, its processes started anew."""
     start = time.perf_counter()
-    experiment = open_experiment(training_arguments(args, data))
+    experiment = open_experiment(training_arguments(args, data, args.threads, args.device))
     record = run_folds(experiment, 0, work_dir, jobs)
     seconds = time.perf_counter() - start
     if not record['complete']:

@@ -122,6 +122,15 @@ GOALS = (
     ),
     Goal('ridge, 68 folds', 'scikit-learn in a loop', 'linear', 'cpu', ('ratios', 'ridge'), 50, settings=ALL_FOLDS),
     Goal(
+        'local sweep of 32 folds with 2 workers',
+        '1 worker with 2 threads',
+        'sweep',
+        'cpu',
+        ('ratios', 'workers'),
+        1.05,
+        settings=(('folds', 32), ('workers', 2)),
+    ),
+    Goal(
         STEP,
         'the bf16 matrix peak of the GPU',
         'model',

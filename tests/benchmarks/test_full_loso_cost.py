@@ -37,7 +37,7 @@ def test_every_fold_is_trained_and_scored(read):
 
 def test_the_work_is_that_of_all_trainings_and_tests(read, data, monkeypatch):
     monkeypatch.setattr(full_loso_cost, 'count', lambda model, shape: {'flops': 1, 'flops_step': 100})
-    experiment = open_experiment(training_arguments(read(), data))
+    experiment = open_experiment(training_arguments(read(), data, 1))
     assert len(experiment.folds) == 3
     assert count_work(experiment, epochs=5) == {'flops': 100 * 5 * 18 + 9, 'precision': 'fp32'}
 
