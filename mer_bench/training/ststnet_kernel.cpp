@@ -133,7 +133,8 @@ struct Trainer {
             layer.c2[f] = layer.scale[f] * layer.rstd[f] * squares[f] / count;
         }
         for (int i = 0; i < size; i++)
-            add_clip_gradient(transformed(batch[i]), layer, place(pooled, i), place(grads, i), gradient.kernel, gradient.bias);
+            add_clip_gradient(transformed(batch[i]), layer, place(pooled, i), place(grads, i), gradient.kernel,
+                              gradient.bias);
         return loss;
     }
 };
@@ -167,8 +168,8 @@ extern "C" int ststnet_train(const float* clips, const int32_t* labels, const in
     for (int64_t i = 0; i < count; i++)
         prepare(clips + i * CHANNELS * SIDE * SIDE, norms, norms + CHANNELS, &prepared[i * CLIP]);
     std::vector<V> pooled(size_t(size) * PLACES * PARTS), grads(pooled);
-    Trainer trainer{labels, keys, places, class_weight, classes, threshold, kept, net, {gradient.data(), classes}, running,
-                    std::move(prepared), std::move(pooled), std::move(grads), {}, {}, {}, {}};
+    Trainer trainer{labels, keys, places, class_weight, classes, threshold, kept, net, {gradient.data(), classes},
+                    running, std::move(prepared), std::move(pooled), std::move(grads), {}, {}, {}, {}};
     for (int epoch = 0; epoch < epochs; epoch++, orders += length, salts += FILTERS)
         for (int first = 0; first < length; first += size) {
             *losses++ = trainer.step(orders + first, std::min(size, length - first), salts);

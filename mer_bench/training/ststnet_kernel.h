@@ -36,7 +36,7 @@ static inline V in_register(V v) {
 
 struct Layer {  // what a step knows of convolution and norm
     alignas(64) Row u[4][TAPS], bias, mean, rstd, scale, beta, c1, c2;  // u: transformed kernel
-    alignas(64) int32_t flip[FILTERS];  // the sign bit where gamma < 0: there the norm makes the smallest output largest
+    alignas(64) int32_t flip[FILTERS];  // the sign bit where gamma < 0: there the smallest output wins
 };
 
 // Normalises a clip, and lays out each row as its even, then its odd columns; zeros are the padding.
@@ -59,7 +59,7 @@ static void transform_clip(const float* clip, float* out) {
 // One row of convolution and ReLU. Never inlined: the row made for the gradient must have the same bits.
 // The outputs of a tile are m0 + (m2 + m3) and m1 + (m2 - m3): the sums m0 and m1 start from what is in brackets.
 __attribute__((noinline)) static void convolve_row(const float* x, int row, const Layer& layer, Row* y) {
-    const int first = std::max(0, 2 - row) * CHANNELS, last = std::min(3, SIDE + 2 - row) * CHANNELS;  // not the padding
+    const int first = std::max(0, 2 - row) * CHANNELS, last = std::min(3, SIDE + 2 - row) * CHANNELS;
     x += (row - 2) * CHANNELS * TILED;
     for (int j = 0; j < TILES; j += BLOCK) {
         V m2[BLOCK][PARTS], m3[BLOCK][PARTS], sum[BLOCK][PARTS];
