@@ -209,7 +209,7 @@ class RayPool:
         except exceptions.RayTaskError as error:
             raise InputError(f'a node cannot run trainings ({_last_line(error)}); {SAME_CODE}') from error
         if result and result.other_code:
-            raise InputError(f'a node has another mer_bench than this one; {SAME_CODE}')
+            raise InputError(f'a node has another mer_bench than this one, or its code changed meanwhile; {SAME_CODE}')
         if result and result.lacks_files:
             self.must_ship, result = True, None
         if result is None:
