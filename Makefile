@@ -48,7 +48,7 @@ demo: install
 SWEEP_ALL = $(BIN)/python tools/sweep.py --configs configs/mer_smic.py --data-root $(SWEEP)/smic --work-dir $(SWEEP)/runs
 B = configs/baselines
 R = configs/reduced
-ANY_SIZE = majority class_prior logistic_regression linear_svm one_hidden_layer lbp_top lbp_sip hog3d hoof bi_woof mdmo \
+ANY_SIZE = majority class_prior logistic_regression linear_svm ridge one_hidden_layer lbp_top lbp_sip hog3d hoof bi_woof mdmo \
 	off_apexnet ststnet dual_inception rcn_a rcn_s rcn_w rcn_f
 VIDEO = i3d_r50 slowonly_r50 r2plus1d_r34 x3d_s slowfast_r50 csn_r50 mvit_s swin3d_t uniformer_s tsn_r50
 LARGE = capsulenet mmnet

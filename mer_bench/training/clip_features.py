@@ -102,9 +102,9 @@ def unchanged(steps: Sequence[BaseEstimator]) -> bool:
 
 def library_versions(files: Sequence[Path]) -> dict[str, str]:
     """Return the version of each library that the modules of some files import from, and of scipy."""
-    names = {'scipy': scipy.__version__}
+    names, own = {'scipy': scipy.__version__}, {*map(str, files)}
     for module in [*sys.modules.values()]:
-        if getattr(module, '__file__', None) and Path(module.__file__) in files:
+        if getattr(module, '__file__', None) in own:
             for value in vars(module).values():
                 name = value.__name__ if isinstance(value, ModuleType) else getattr(value, '__module__', None)
                 library = sys.modules.get(str(name).partition('.')[0])

@@ -2,10 +2,12 @@
 
 import time
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import Pipeline
+from threadpoolctl import ThreadpoolController
 
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically, write_json
@@ -35,7 +37,7 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     given = read_json(work_dir / WAY)
     rows = fold_clips(experiment, fold, model, work_dir)
     start = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, linear_algebra().limit(limits=experiment.threads):
         warnings.simplefilter('always')
         try:
             fitted, test, way = fit_fold(model, rows, given['fit'])
@@ -65,6 +67,12 @@ def fold_clips(experiment: Experiment, fold: Fold, model: Pipeline, work_dir: Pa
     train, test = (clips['subject'].isin(part).to_numpy() for part in (fold.train_subjects, fold.test_subjects))
     double = way_of(model, *features.shape) in IN_DOUBLE
     return FoldClips(features, clips['label'].to_numpy(), train, test, double)
+
+
+@cache
+def linear_algebra() -> ThreadpoolController:
+    """Return what sets the threads of BLAS, which NumPy and SciPy give all cores; it takes a while to find."""
+    return ThreadpoolController()
 
 
 def describe_clips(
