@@ -1,13 +1,18 @@
 """Folds over workers as a local sweep runs them: N workers with one thread each, against one worker with N threads.
 
 Both run in turns on one synthetic store, through MMEngine's Runner, in processes that stay from one round to the next.
+At the end one of several workers is killed, and what comes of the folds is compared with a run without that.
 """
 
 import argparse
+import os
+import signal
+import time
 from itertools import count
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 from rich.table import Table
 
@@ -18,6 +23,7 @@ from mer_bench.benchmarks.timing import interleave, pair_ratios
 from mer_bench.errors import InputError
 from mer_bench.training.experiment import open_experiment
 from mer_bench.training.loso import run_folds
+from mer_bench.training.separate_workers import worker_ids
 
 HELP = 'folds over two workers, against one worker with two threads'
 REDUCED = CONFIG.parent / 'reduced/quarter_width.py'
@@ -54,8 +60,8 @@ def measure(args: argparse.Namespace) -> dict:
 
     Returns:
         settings; seconds {workers, threads: median of a run of all folds}; ratios of `workers`: one worker with as many
-        threads over them {median, min, max over the rounds}; work {workers, threads: flops, precision}; against: what
-        the ratio compares.
+        threads over them {median, min, max over the rounds}; killed_worker, see :func:`kill_a_worker`;
+        work {workers, threads: flops, precision}; against: what the ratio compares.
     """
     for name, smallest in SMALLEST.items():
         if getattr(args, name) < smallest:
@@ -69,6 +75,8 @@ def measure(args: argparse.Namespace) -> dict:
 
         ways = {'threads': lambda: run(1, args.workers), 'workers': lambda: run(args.workers, 1)}
         seconds = interleave(ways, args.rounds)
+        undisturbed = Path(folder, f'run{next(runs) - 1}')  # the last of several workers
+        killed = kill_a_worker(args, data, Path(folder, 'killed'), undisturbed)
         experiment = open_experiment(training_arguments(args, data, 1))
         work = count_work(experiment, args.epochs)
     names = ('clips', 'folds', 'epochs', 'clip_len', 'size', 'workers', 'rounds')
@@ -78,6 +86,7 @@ def measure(args: argparse.Namespace) -> dict:
         | {'override': [Path(path).stem for path in args.override], 'precision': work['precision']},
         'seconds': {name: median(times) for name, times in seconds.items()},
         'ratios': {'workers': pair_ratios(seconds['threads'], seconds['workers'])},
+        'killed_worker': killed,
         'work': dict.fromkeys(seconds, work),
         'against': {'workers': f'one worker with {number}, over {args.workers} workers with one thread each'},
     }
@@ -91,6 +100,27 @@ def run_all(args: argparse.Namespace, data: Path, work_dir: Path, workers: int, 
         raise RuntimeError(f'folds are missing: {record["folds"]["missing"]}')
 
 
+def kill_a_worker(args: argparse.Namespace, data: Path, work_dir: Path, undisturbed: Path) -> dict:
+    """Run all folds with several workers, and kill one as soon as a fold is finished.
+
+    Returns:
+        folds_lost; predictions_equal: whether they are those of an undisturbed run, byte by byte.
+    """
+
+    def kill() -> None:
+        while not [*work_dir.glob('folds/[!.]*')]:
+            time.sleep(0.01)
+        os.kill(worker_ids()[0], signal.SIGKILL)
+
+    killer = Thread(target=kill, daemon=True)
+    killer.start()
+    run_all(args, data, work_dir, args.workers, 1)
+    killer.join()
+    finished = len([*work_dir.glob('folds/[!.]*/fold.json')])
+    tables = [(run / 'predictions.csv').read_bytes() for run in (work_dir, undisturbed)]
+    return {'folds_lost': args.folds - finished, 'predictions_equal': tables[0] == tables[1]}
+
+
 def table(result: dict) -> Table:
     """The result of :func:`measure` for the screen."""
     settings, seconds = result['settings'], result['seconds']
@@ -102,4 +132,7 @@ def table(result: dict) -> Table:
     shown.add_row(f'1 worker with {plural(number, "thread")}', format_seconds(seconds['threads']), '')
     ratio = format_value(result['ratios']['workers'], 'x')
     shown.add_row(f'{plural(number, "worker")} with 1 thread', format_seconds(seconds['workers']), ratio)
+    killed = result['killed_worker']
+    same = 'the same' if killed['predictions_equal'] else 'OTHER'
+    shown.add_row('a worker killed in between', f'{plural(killed["folds_lost"], "fold")} lost', f'{same} predictions')
     return shown

@@ -63,6 +63,11 @@ def in_workers(
         raise
 
 
+def worker_ids() -> list[int]:
+    """Return the process ids of the workers that are there now."""
+    return [process for worker in _workers.values() for process in worker._processes]
+
+
 def _submit(place: int, threads: int, task: Callable[[int], Result]) -> Future:
     """Give a task to the worker at a place, to a new one where the old one was killed while it waited."""
     try:

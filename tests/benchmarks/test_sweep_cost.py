@@ -1,4 +1,6 @@
 import argparse
+import signal
+import subprocess
 from contextlib import nullcontext
 
 import pytest
@@ -7,7 +9,7 @@ from rich.console import Console
 
 from mer_bench.benchmarks import sweep_cost
 from mer_bench.benchmarks.random_store import write_random_store
-from mer_bench.benchmarks.sweep_cost import add_arguments, measure, run_all, table
+from mer_bench.benchmarks.sweep_cost import add_arguments, kill_a_worker, measure, run_all, table
 from mer_bench.errors import InputError
 
 SMALL = ['--clips', '6', '--folds', '2', '--clip-len', '2', '--size', '32', '--rounds', '2']
@@ -20,13 +22,19 @@ def keep_threads():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def nobody_is_killed(monkeypatch):
+    killed = {'folds_lost': 0, 'predictions_equal': True}
+    monkeypatch.setattr(sweep_cost, 'kill_a_worker', lambda *arguments: killed)
+
+
 def read(*words):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     return parser.parse_args([*SMALL, *words])
 
 
-def test_both_ways_have_all_folds_and_the_same_threads_in_all(monkeypatch):
+def test_both_ways_have_all_folds_and_the_same_threads_in_all(monkeypatch, nobody_is_killed):
     ran = []
     monkeypatch.setattr(
         sweep_cost, 'run_all', lambda args, data, folder, workers, threads: ran.append((workers, threads))
@@ -36,13 +44,37 @@ def test_both_ways_have_all_folds_and_the_same_threads_in_all(monkeypatch):
     assert result['settings']['override'] == ['quarter_width']
 
 
-def test_the_ratio_is_one_worker_over_several(monkeypatch):
+def test_the_ratio_is_one_worker_over_several(monkeypatch, nobody_is_killed):
     monkeypatch.setattr(sweep_cost, 'interleave', lambda ways, rounds: {'threads': [6.0, 8.0], 'workers': [5.0, 4.0]})
     result = measure(read())
     assert result['ratios']['workers'] == pytest.approx({'median': 1.6, 'min': 1.2, 'max': 2.0})
     console = Console(width=200, record=True)
     console.print(table(result))
-    assert '2 workers with 1 thread' in console.export_text()
+    shown = console.export_text()
+    assert '2 workers with 1 thread' in shown
+    assert '0 folds lost' in shown
+
+
+@pytest.mark.parametrize(
+    ('folds', 'table', 'said'),
+    [(3, 'a', dict(folds_lost=0, predictions_equal=True)), (2, 'b', dict(folds_lost=1, predictions_equal=False))],
+)
+def test_folds_and_predictions_are_compared_after_a_worker_was_killed(folds, table, said, tmp_path, monkeypatch):
+    def write_folds(args, data, work_dir, workers, threads):
+        for fold in range(folds):
+            (work_dir / f'folds/s{fold}').mkdir(parents=True)
+            (work_dir / f'folds/s{fold}/fold.json').touch()
+        worker.wait()
+        (work_dir / 'predictions.csv').write_text(table)
+
+    worker = subprocess.Popen(['sleep', '100'])
+    monkeypatch.setattr(sweep_cost, 'worker_ids', lambda: [worker.pid])
+    monkeypatch.setattr(sweep_cost, 'run_all', write_folds)
+    (tmp_path / 'undisturbed').mkdir()
+    (tmp_path / 'undisturbed/predictions.csv').write_text('a')
+    args = read('--folds', '3')
+    assert kill_a_worker(args, tmp_path, tmp_path / 'killed', tmp_path / 'undisturbed') == said
+    assert worker.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(('complete', 'done'), [(True, True), (False, False)])

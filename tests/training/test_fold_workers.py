@@ -10,10 +10,11 @@ import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from mer_bench.errors import InputError
-from mer_bench.training import fold_workers, separate_workers
+from mer_bench.training import fold_workers
 from mer_bench.training.experiment import open_experiment
 from mer_bench.training.fold_workers import default_jobs
 from mer_bench.training.loso import run_folds
+from mer_bench.training.separate_workers import worker_ids
 from tests.conftest import ROOT, TINY
 
 
@@ -33,9 +34,8 @@ def test_no_fold_is_lost_when_a_worker_is_killed(experiment, tmp_path):
     def kill_first():
         while not (begun := [*(tmp_path / 'killed/folds').glob('.smic_*/last_checkpoint')]):
             time.sleep(0.02)
-        (pid,) = separate_workers._workers[0, 1]._processes
-        os.kill(pid, signal.SIGKILL)
-        killed.append((begun, pid))
+        os.kill(worker_ids()[0], signal.SIGKILL)
+        killed.append(begun)
 
     killed = []
     thread = threading.Thread(target=kill_first, daemon=True)
