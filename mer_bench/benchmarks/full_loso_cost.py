@@ -17,6 +17,7 @@ from mer_bench.errors import InputError
 from mer_bench.training.arguments import add_arguments as add_training_arguments
 from mer_bench.training.experiment import Experiment, open_experiment
 from mer_bench.training.loso import run_folds
+from mer_bench.training.method import load_method
 from mer_bench.training.precision import choose_precision
 
 HELP = 'every fold of the full model on a synthetic data set as large as SMIC'
@@ -92,8 +93,10 @@ def training_arguments(args: argparse.Namespace, data: Path, threads: int, devic
     parser = argparse.ArgumentParser()
     add_training_arguments(parser)
     words = [str(args.config), '--data-root', str(data), '--device', device, '--threads', str(threads)]
-    words += ['--cfg-options', f'train_cfg.max_epochs={args.epochs}']
-    return parser.parse_args([*words, *(['--override', *map(str, args.override)] if args.override else [])])
+    words += ['--override', *map(str, args.override)] if args.override else []
+    if load_method(str(args.config), list(map(str, args.override))).cfg.train_cfg.max_epochs != args.epochs:
+        words += ['--cfg-options', f'train_cfg.max_epochs={args.epochs}']
+    return parser.parse_args(words)
 
 
 def run_once(args: argparse.Namespace, data: Path, work_dir: Path, jobs: int) -> float:

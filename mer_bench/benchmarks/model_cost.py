@@ -115,8 +115,7 @@ def compare(config: Path, settings: Settings) -> dict:
         flops; work {alternative: flops, precision}; against: what each ratio compares.
     """
     precision = mixed_precision(settings.device) if settings.precision == 'auto' else settings.precision
-    keep_freed_memory()  # this and the next two as in a training
-    torch.backends.cudnn.benchmark = True
+    keep_freed_memory()  # this and the next as in a training
     torch.set_num_threads(settings.threads)
     shape = (3, settings.clip_len, settings.size, settings.size)
     models = {name: model.to(settings.device) for name, model in build_models(config).items()}
