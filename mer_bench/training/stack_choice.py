@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from statistics import median
 
+import torch
 from mmaction.registry import MODELS
 
 from mer_bench.benchmarks.timing import interleave
@@ -87,7 +88,8 @@ def choose(experiment: Experiment, seed: int, stack: Stack) -> StackChoice:
     if stack != 'auto':
         return StackChoice('sequential' if stack == 1 else 'stacked', stack, stack)
     if experiment.device != 'cpu':
-        return StackChoice('stacked', len(experiment.folds), stack, why='a GPU waits for launches')
+        gpus = torch.cuda.device_count() if experiment.device == 'cuda' else 1
+        return StackChoice('stacked', -(-len(experiment.folds) // gpus), stack, why='a GPU waits for launches')
     model = MODELS.build(copy.deepcopy(experiment.method.cfg.model))
     if why_not_compiled(experiment, model) is None:
         return StackChoice('compiled', asked=stack, why='the compiled kernel fits')
