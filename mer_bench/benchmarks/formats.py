@@ -6,7 +6,7 @@ def format_value(value: float | dict, unit: str) -> str:
 
     Args:
         value: A number or {median, min, max}.
-        unit: `x` a ratio, `%` a share of 1, `s` seconds.
+        unit: `x` a ratio, `%` a share of 1, `s` seconds, else what is counted.
     """
     if not isinstance(value, dict):
         return format_number(value, unit)
@@ -20,6 +20,8 @@ def format_number(value: float, unit: str) -> str:
         return f'{value * 100:.0f} %'
     if unit == 's':
         return f'{value:.0f} s'
+    if unit != 'x':
+        return f'{value:.0f} {unit}'
     return f'{value:.3g}x' if value < 100 else f'{value:.0f}x'
 
 

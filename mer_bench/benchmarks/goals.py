@@ -15,7 +15,7 @@ class Goal:
         path: Keys that lead to the number in the result: a number, {median, min, max}, or nothing where this machine
             or these settings do not tell it.
         bound: The goal.
-        unit: `x` a ratio, `%` a share of 1, `s` seconds.
+        unit: `x` a ratio, `%` a share of 1, `s` seconds, else what is counted.
         at_most: Less is better.
         bf16: Only a machine with bf16 instructions can tell it.
         settings: What the settings of the kept result must be.
@@ -128,6 +128,17 @@ GOALS = (
         'cpu',
         ('ratios', 'workers'),
         1.05,
+        settings=(('folds', 32), ('workers', 2)),
+    ),
+    Goal(
+        'the same when a worker is killed',
+        'an undisturbed run',
+        'sweep',
+        'cpu',
+        ('killed_worker', 'folds_lost'),
+        0,
+        'folds lost',
+        at_most=True,
         settings=(('folds', 32), ('workers', 2)),
     ),
     Goal(
