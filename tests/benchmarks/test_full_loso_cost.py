@@ -28,6 +28,7 @@ def data(tmp_path_factory):
     return write_random_store(tmp_path_factory.mktemp('random') / 'data', clips=9, subjects=3, clip_len=2, size=32)
 
 
+@pytest.mark.slow
 def test_every_fold_is_trained_and_scored(read):
     result = measure(read('--folds', '2', '--clips', '6'))
     assert result['seconds']['jobs_1'] == result['least_seconds'] > 0
