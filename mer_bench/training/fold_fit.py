@@ -22,6 +22,7 @@ from mer_bench.training.shared_gram import (
     kernel_of,
     kernel_options,
     on_kernel,
+    part,
     same_products,
 )
 
@@ -118,7 +119,7 @@ def has_block_formula(classifier: BaseEstimator, centre: bool) -> bool:
     return classifier.C > 0 and (kernel == 'linear' or (alike and classifier.gamma != 'scale'))
 
 
-def fit_fold(model: Pipeline, clips: FoldClips, way: str) -> tuple[Pipeline | Decided, np.ndarray, str]:
+def fit_fold(model: Pipeline, clips: FoldClips, way: str) -> tuple[BaseEstimator | Decided, np.ndarray, str]:
     """Fit a method to the training clips of a fold.
 
     Returns:
@@ -131,7 +132,7 @@ def fit_fold(model: Pipeline, clips: FoldClips, way: str) -> tuple[Pipeline | De
             pass
     if way in (GRAM, FOLD_GRAM):
         classifier, train, test = on_products(model, clips, way)
-        return Pipeline([('classifier', classifier)]).fit(train, clips.labels[clips.train]), test, way
+        return classifier.fit(train, clips.labels[clips.train]), test, way
     return model.fit(clips.values(clips.train), clips.labels[clips.train]), clips.values(clips.test), PLAIN
 
 
@@ -171,16 +172,14 @@ def shared_products(model: Pipeline, clips: FoldClips) -> tuple[tuple, tuple]:
     products = run_products(*clips.file)
     if centres(model):
         products = centred(products, clips.train)
-    parts = clips.train, clips.test
-    return tuple(products[np.ix_(rows, clips.train)] for rows in parts), tuple(
-        np.diag(products)[rows] for rows in parts
-    )
+    both, squares = (clips.train, clips.test), np.diag(products)
+    return tuple(part(products, rows, clips.train) for rows in both), tuple(squares[rows] for rows in both)
 
 
 def fold_products(model: Pipeline, clips: FoldClips) -> tuple[tuple, tuple]:
     """Return the same as :func:`shared_products` for features after steps that are fitted to the training clips."""
     train, test = transformed(model, clips)
-    return (train @ train.T, test @ train.T), tuple(np.einsum('nd,nd->n', part, part) for part in (train, test))
+    return (train @ train.T, test @ train.T), tuple(np.einsum('nd,nd->n', rows, rows) for rows in (train, test))
 
 
 def transformed(model: Pipeline, clips: FoldClips) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils import all_estimators, get_tags
 
@@ -52,7 +52,7 @@ def split_steps(steps: Sequence[BaseEstimator]) -> tuple[list[BaseEstimator], Pi
     return list(steps[:first]), Pipeline(list(zip(names, steps, strict=True))[first:])
 
 
-def class_scores(model: Pipeline, features: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+def class_scores(model: ClassifierMixin | Pipeline, features: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     """Return the score of each of `classes` for each row, (N, C): probabilities, or distances to a decision boundary.
 
     A class that the model has not seen gets the least score.
@@ -66,7 +66,7 @@ def class_scores(model: Pipeline, features: np.ndarray, classes: Sequence[str]) 
         least = known.min() - 1
     if known.shape[1] != len(model.classes_):
         raise InputError(
-            f'model.steps: expected one score a class of {type(model[-1]).__name__}, got {known.shape[1]} for '
+            f'model.steps: expected one score a class of the last step, got {known.shape[1]} for '
             f"{len(model.classes_)} classes; take one against the rest, such as decision_function_shape='ovr'"
         )
     scores = np.full((len(features), len(classes)), least)
