@@ -125,32 +125,34 @@ def fit_fold(model: Pipeline, clips: FoldClips, way: str) -> tuple[BaseEstimator
     Returns:
         The fitted classifier; what it takes for the test clips; the way that was gone.
     """
-    if way == BLOCK and (clips.train ^ clips.test).all() and len(np.unique(clips.labels[clips.train])) > 1:
-        try:
-            return Decided(*left_out(model, clips)), clips.features[clips.test], BLOCK
-        except np.linalg.LinAlgError:  # too small a penalty
-            pass
+    if way == BLOCK and (decided := left_out(model, clips)):
+        return decided, clips.features[clips.test], BLOCK
     if way in (GRAM, FOLD_GRAM):
         classifier, train, test = on_products(model, clips, way)
         return classifier.fit(train, clips.labels[clips.train]), test, way
     return model.fit(clips.values(clips.train), clips.labels[clips.train]), clips.values(clips.test), PLAIN
 
 
-def left_out(model: Pipeline, clips: FoldClips) -> tuple[np.ndarray, np.ndarray]:
-    """Return the training classes and what the fit without the test clips decides on them."""
+def left_out(model: Pipeline, clips: FoldClips) -> Decided | None:
+    """Return what the fit without the test clips decides on them; None where the formula does not tell it."""
+    classes = np.unique(clips.labels[clips.train])
+    if len(classes) < 2 or not (clips.train ^ clips.test).all():
+        return None
     classifier, centre = model[-1], centres(model)
     alpha = classifier.alpha if isinstance(classifier, RidgeClassifier) else 1 / classifier.C
     intercept = getattr(classifier, 'fit_intercept', True)
     options = kernel_options(classifier)
     if options['gamma'] == 'auto':
         options['gamma'] = 1 / clips.features.shape[1]
-    classes = np.unique(clips.labels[clips.train])
     targets = signs(clips.labels[clips.train], classes)
-    residual = run_residual(*clips.file, tuple(options.items()), float(alpha), intercept or centre)
+    try:
+        residual = run_residual(*clips.file, tuple(options.items()), float(alpha), intercept or centre)
+    except np.linalg.LinAlgError:  # too small a penalty
+        return None
     decision = without(residual, clips.train, clips.test, targets)
     if centre and not intercept:  # centred features give the same weights with a bias, which is the mean of the targets
         decision -= targets.mean(0)
-    return classes, decision[:, 0] if len(classes) == 2 else decision
+    return Decided(classes, decision[:, 0] if len(classes) == 2 else decision)
 
 
 def on_products(model: Pipeline, clips: FoldClips, way: str) -> tuple[BaseEstimator, np.ndarray, np.ndarray]:
