@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
@@ -79,7 +80,8 @@ def connected(address: str | None) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(
             f'--address {address}: expected a cluster of Ray ({str(error).strip().splitlines()[0]}); start one with '
-            '`ray start --head`, or leave --address out for this machine alone'
+            '`ray start --head`, set RAY_AUTH_MODE=token where it has a token, or leave --address out for this machine '
+            'alone'
         ) from error
     try:
         yield
@@ -116,7 +118,10 @@ class Hardware:
 
 def ask_hardware(device: str, resources: Resources) -> Hardware:
     """Ask a node that can take a training, once there is one; the other nodes should be of the same kind."""
-    gpu, mixed = ray.get(look_at_hardware.options(**resources.options).remote(device))
+    try:
+        gpu, mixed = ray.get(look_at_hardware.options(**dict(resources.options, max_retries=LOSSES)).remote(device))
+    except exceptions.RayError as error:
+        raise InputError(f'a node cannot run trainings ({_last_line(error)}); {SAME_CODE}') from error
     return Hardware(device, gpu, mixed, resources.gpus or 1.0)
 
 
@@ -154,6 +159,7 @@ class RayPool:
         self.deaths, self.losses = Counter(), Counter()
         self.stored: dict[Path, object] = {}
         self.must_ship = False
+        self.fault: InputError | None = None
 
     def share(self, job: RunJob) -> SharedJob:
         """Put what the tasks of a run share into the object store."""
@@ -177,12 +183,26 @@ class RayPool:
         Raises:
             InputError: A node cannot run tasks of this driver.
         """
+        if self.fault:
+            raise self.fault
         references = [*self.running]
-        if not references or not ray.wait(references, timeout=seconds)[0]:
+        if not references:
+            time.sleep(seconds)  # another sweep holds what is left
+            return []
+        if not ray.wait(references, timeout=seconds)[0]:
             return []
         ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
-        results = [(self.running[reference], self._result(reference)) for reference in ready]
-        return [(key, result) for key, result in results if result]
+        results = []
+        for reference in ready:
+            key = self.running[reference]
+            try:
+                result = self._result(reference)
+            except InputError as error:
+                self.fault = error  # told when what arrived beside it is kept
+                continue
+            if result:
+                results.append((key, result))
+        return results
 
     def _start(self, key: Hashable) -> None:
         job, folds = self.tasks[key]
@@ -206,7 +226,7 @@ class RayPool:
         except (exceptions.NodeDiedError, exceptions.ObjectLostError, exceptions.LocalRayletDiedError):
             self.losses[key] += 1
             result = TaskResult(fault=LOST) if self.losses[key] == LOSSES else None
-        except exceptions.RayTaskError as error:
+        except exceptions.RayError as error:
             raise InputError(f'a node cannot run trainings ({_last_line(error)}); {SAME_CODE}') from error
         if result and result.other_code:
             raise InputError(f'a node has another mer_bench than this one, or its code changed meanwhile; {SAME_CODE}')

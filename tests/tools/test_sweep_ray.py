@@ -37,6 +37,7 @@ def cluster(tmp_path, monkeypatch):
     (tmp_path / 'nodes').mkdir()
     monkeypatch.setenv('RAY_TMPDIR', tempfile.gettempdir())  # its sockets need a short path
     monkeypatch.setenv('TMPDIR', str(tmp_path / 'nodes'))
+    monkeypatch.setenv('RAY_AUTH_MODE', 'disabled')
     monkeypatch.setenv('RAY_memory_monitor_refresh_ms', '0')  # other tests may need the memory
     node = dict(num_cpus=1, memory=2**30, object_store_memory=80 * 2**20, include_dashboard=False)
     cluster = Cluster(initialize_head=True, head_node_args=node)
