@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,8 @@ class FolderInUse(InputError):
 def write_atomically(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the name `path` when the block ends without an error."""
     path = Path(path)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    number = f'{os.getpid()}{secrets.randbelow(10**9):09d}'  # other machines have processes of the same id
+    temporary = path.with_name(f'.{path.name}.{number}.tmp')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()

@@ -110,7 +110,7 @@ def kill_a_worker(args: argparse.Namespace, data: Path, work_dir: Path, undistur
     def kill() -> None:
         while not [*work_dir.glob('folds/[!.]*')]:
             time.sleep(0.01)
-        os.kill(worker_ids()[0], signal.SIGKILL)
+        os.kill(worker_ids(threads=1)[0], signal.SIGKILL)
 
     killer = Thread(target=kill, daemon=True)
     killer.start()

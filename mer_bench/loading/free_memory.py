@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 MEMINFO = Path('/proc/meminfo')
-CGROUP = Path('/sys/fs/cgroup')  # of a container or a job of Slurm
+CGROUP = Path('/sys/fs/cgroup')  # of a container, where it has version 2 of them
 
 
 def free_memory(device: torch.device) -> int:

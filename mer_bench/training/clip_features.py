@@ -89,8 +89,8 @@ def made_of(store: str, steps: Sequence[BaseEstimator], view: ClipView) -> dict:
 def source_files(steps: Sequence[BaseEstimator]) -> list[Path]:
     """Return our own code that decides the features: all that lies beside the view and the classes of the steps."""
     files = {Path(__file__)}
-    for part in (viewed_clips, *map(type, steps)):
-        if not part.__module__.startswith('sklearn.'):  # its version says it
+    for part in (viewed_clips, *(base for step in steps for base in type(step).__mro__)):
+        if part.__module__.partition('.')[0] not in ('sklearn', 'builtins'):  # their versions say it
             files |= {*Path(inspect.getsourcefile(part)).parent.glob('*.py')}
     return sorted(files)
 

@@ -26,10 +26,13 @@ def set_device(name: str) -> str:
 
 
 def limit_gpu_memory(share: float) -> None:
-    """Let this process take no more than its share of the memory of the GPU, what CUDA itself takes included."""
-    if share < 1:
-        memory = torch.cuda.mem_get_info()[1]
-        torch.cuda.set_per_process_memory_fraction(max(share - CUDA_BYTES / memory, share / 2))
+    """Let this process take no more than its share of the memory of the GPU, what CUDA itself takes included.
+
+    A share of 1 lifts an earlier limit: workers stay for the next run.
+    """
+    memory = torch.cuda.mem_get_info()[1]
+    fraction = max(share - CUDA_BYTES / memory, share / 2) if share < 1 else 1.0
+    torch.cuda.set_per_process_memory_fraction(fraction)
 
 
 def uses_amp(cfg: Config, device: str) -> bool:

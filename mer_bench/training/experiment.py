@@ -45,7 +45,8 @@ class Experiment:
         """Set up this process, main or worker: memory, device, threads, and what the config registers."""
         keep_freed_memory()
         set_device(self.device)
-        limit_gpu_memory(self.gpu_share)
+        if self.device != 'cpu':
+            limit_gpu_memory(self.gpu_share)
         torch.set_num_threads(self.threads)
         import_modules_from_strings(**self.method.cfg.custom_imports)
         init_default_scope(self.method.cfg.default_scope)

@@ -34,7 +34,9 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
         if experiment.method.is_estimator:
             outcome = run_estimator(experiment, fold, seed, work_dir, folder)
         else:
-            outcome = run_network(experiment, fold, seed, folder, save_checkpoints)
+            outcome = run_network(experiment, fold, seed, folder, save_checkpoints) | dict(
+                stack=dict(way='off', folds=1)
+            )
     finally:  # a change may also be why something else went wrong
         refuse_changes(experiment, [folder])
     result = dict(fold=fold.name, **outcome, **circumstances(experiment))

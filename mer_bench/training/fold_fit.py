@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import Pipeline
@@ -188,9 +189,10 @@ def transformed(model: Pipeline, clips: FoldClips) -> tuple[np.ndarray, np.ndarr
     """Return what the steps before the classifier make of training and test clips, in double precision."""
     train, test = clips.values(clips.train), clips.values(clips.test)
     if len(model) > 1:
-        before = model[:-1].fit(train, clips.labels[clips.train])
-        train, test = before.transform(train), before.transform(test)
-    return np.asarray(train, np.float64), np.asarray(test, np.float64)
+        before = model[:-1]
+        train = before.fit_transform(train, clips.labels[clips.train])  # as Pipeline.fit: not always fit, transform
+        test = before.transform(test)
+    return tuple(np.asarray(part.toarray() if issparse(part) else part, np.float64) for part in (train, test))
 
 
 @lru_cache(maxsize=1)

@@ -98,6 +98,8 @@ def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
             record['seconds'][part] = None if None in seconds else sum(seconds)
     if finished:
         record |= {key: _joined(result[key] for result in finished) for key in ('device', 'commit', 'date')}
+        if 'stack' in record and (ways := _joined(result.get('stack', {}).get('way') for result in finished)):
+            record['stack'] = dict(record['stack'], trained=ways)  # may differ where the run was continued
         if fit := _joined(result.get('fit') for result in finished):  # of scikit-learn
             record['fit'] = fit
         names = finished[0]['versions']

@@ -108,5 +108,9 @@ def source_digest() -> str:
     """Digest of the code of mer_bench: nodes with another one may compute other numbers."""
     root = Path(mer_bench.__file__).parent
     return digest_of(
-        [[str(path.relative_to(root)), path.read_text(encoding='utf-8')] for path in sorted(root.rglob('*.py'))]
+        [
+            [str(path.relative_to(root)), path.read_text(encoding='utf-8')]
+            for path in sorted(root.rglob('*'))
+            if path.suffix in ('.py', '.cpp', '.h', '.csv')
+        ]
     )

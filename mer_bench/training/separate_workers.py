@@ -63,9 +63,9 @@ def in_workers(
         raise
 
 
-def worker_ids() -> list[int]:
-    """Return the process ids of the workers that are there now."""
-    return [process for worker in _workers.values() for process in worker._processes]
+def worker_ids(threads: int) -> list[int]:
+    """Return the process ids of the workers with so many threads that are there now."""
+    return [process for key, worker in _workers.items() if key[1] == threads for process in worker._processes]
 
 
 def _submit(place: int, threads: int, task: Callable[[int], Result]) -> Future:

@@ -47,8 +47,10 @@ class FoldBatches:
         """Yield the batches of an epoch, counted from 0."""
         taken = self.orders(epoch)
         lengths = torch.tensor([len(rows) for rows in taken])
-        padded = torch.nn.utils.rnn.pad_sequence(taken, batch_first=True).to(self.device, non_blocking=True)
-        counts = (torch.arange(padded.shape[1]) < lengths[:, None]).to(self.device, non_blocking=True)
+        padded = torch.nn.utils.rnn.pad_sequence(taken, batch_first=True)
+        counts = torch.arange(padded.shape[1]) < lengths[:, None]
+        padded = torch.where(counts, padded, padded[:, :1])  # with a training clip of the same fold
+        padded, counts = (part.to(self.device, non_blocking=True) for part in (padded, counts))
         shortest = int(lengths.min())
         for start in range(0, self.steps * self.batch_size, self.batch_size):
             part = slice(start, start + self.batch_size)

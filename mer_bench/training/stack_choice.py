@@ -59,11 +59,11 @@ def choose_for_run(experiment: Experiment, seed: int, work_dir: Path, stack: Sta
     Raises:
         InputError: As :func:`choose`.
     """
-    if (work_dir / 'record.json').exists():
+    if (work_dir / 'record.json').exists() and any((work_dir / 'folds').glob('*')):
         noted = read_record(work_dir / 'record.json').get('stack')
         done = all(finished_folder(work_dir, fold).exists() for fold in experiment.folds)
         if noted and (done or noted['asked'] == stack):
-            return StackChoice(**noted)
+            return StackChoice(**{key: value for key, value in noted.items() if key != 'trained'})
     return choose(experiment, seed, stack)
 
 
@@ -88,7 +88,8 @@ def choose(experiment: Experiment, seed: int, stack: Stack) -> StackChoice:
     if stack != 'auto':
         return StackChoice('sequential' if stack == 1 else 'stacked', stack, stack)
     if experiment.device != 'cpu':
-        gpus = torch.cuda.device_count() if experiment.device == 'cuda' else 1
+        # the driver of a cluster may have none
+        gpus = max(1, torch.cuda.device_count()) if experiment.device == 'cuda' else 1
         return StackChoice('stacked', -(-len(experiment.folds) // gpus), stack, why='a GPU waits for launches')
     model = MODELS.build(copy.deepcopy(experiment.method.cfg.model))
     if why_not_compiled(experiment, model) is None:
@@ -127,11 +128,12 @@ def plan_groups(experiment: Experiment, folds: list[Fold], choice: StackChoice) 
 
 
 def by_steps(experiment: Experiment, folds: list[Fold]) -> list[list[Fold]]:
-    """Group folds by the steps of an epoch, in their order."""
+    """Group folds by the steps of an epoch and by what becomes of a last batch, in their order."""
     subjects, groups = experiment.data.annotations['subject'], {}
     for fold in folds:
         n_train = int(subjects.isin(fold.train_subjects).sum())
         cfg = copy.deepcopy(experiment.method.cfg)
         drop_a_lone_clip(cfg, n_train)
-        groups.setdefault(steps_per_epoch(n_train, cfg.train_dataloader), []).append(fold)
+        loader = cfg.train_dataloader
+        groups.setdefault((steps_per_epoch(n_train, loader), loader.get('drop_last')), []).append(fold)
     return [*groups.values()]

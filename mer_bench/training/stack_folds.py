@@ -91,8 +91,8 @@ def open_folds(
         dtype: Of weights and clips.
     """
     cfgs = [fold_config(experiment, fold, seed, folder_in_work(work_dir, fold)) for fold in folds]
-    for cfg in cfgs:
-        cfg.resume = False
+    for cfg in cfgs:  # from the beginning, whatever another way of training left
+        cfg.resume, cfg.load_from = False, experiment.method.cfg.get('load_from')
     runner = build_fresh_runner(cfgs[0], scratch, dtype)
     device = next(runner.model.parameters()).device
     clips = read_clips(cfgs[0], device, dtype)

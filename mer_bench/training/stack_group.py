@@ -4,6 +4,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from pprint import pformat
 
@@ -20,6 +21,7 @@ from mer_bench.training.stack_choice import StackChoice
 from mer_bench.training.stack_compiled import train_compiled
 from mer_bench.training.stack_folds import StackedFolds, open_folds
 from mer_bench.training.stack_train import Weights, train_folds
+from mer_bench.training.ststnet_kernel import unavailable
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -35,6 +37,8 @@ def run_group(
     """
     if choice.way == 'off':
         return [run_fold(experiment, fold, seed, work_dir, save_checkpoints) for fold in folds]
+    if choice.way == 'compiled' and unavailable():  # on another machine than the one that chose
+        choice = replace(choice, way='sequential')
     experiment.activate()
     experiment.check_unchanged()
     start = time.perf_counter()
@@ -79,9 +83,11 @@ def train_parts(
         start = time.perf_counter()
         try:
             weights, losses = train(part, reporter(folders))
-        except torch.cuda.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError as error:
             if len(part.folds) == 1:
-                raise
+                raise InputError(
+                    f'{part.folds[0].name} does not fit on the GPU; take fewer --jobs or a smaller batch'
+                ) from error
             size = len(part.folds) // 2
             continue
         finally:  # a change may also be why something else went wrong

@@ -45,7 +45,7 @@ def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[
     """Yield for each epoch its steps, which are done one by one as they are asked for: the (F,) losses of each."""
     runner = stack.runner
     optimiser, schedules = build_optimiser(runner, network.weights, stacked=len(stack.folds) > 1)
-    batches = FoldBatches(stack.train_rows, runner.cfg.train_dataloader, runner.seed, stack.moments.device)
+    batches = FoldBatches(stack.train_rows, stack.cfgs[0].train_dataloader, runner.seed, stack.moments.device)
 
     def steps(epoch: int) -> Iterator[torch.Tensor]:
         draws = BatchDraws(stack.clips.keys, runner.seed, epoch, masks={})

@@ -68,7 +68,7 @@ def test_folds_and_predictions_are_compared_after_a_worker_was_killed(folds, tab
         (work_dir / 'predictions.csv').write_text(table)
 
     worker = subprocess.Popen(['sleep', '100'])
-    monkeypatch.setattr(sweep_cost, 'worker_ids', lambda: [worker.pid])
+    monkeypatch.setattr(sweep_cost, 'worker_ids', lambda threads: [worker.pid])
     monkeypatch.setattr(sweep_cost, 'run_all', write_folds)
     (tmp_path / 'undisturbed').mkdir()
     (tmp_path / 'undisturbed/predictions.csv').write_text('a')

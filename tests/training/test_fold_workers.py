@@ -34,7 +34,7 @@ def test_no_fold_is_lost_when_a_worker_is_killed(experiment, tmp_path):
     def kill_first():
         while not (begun := [*(tmp_path / 'killed/folds').glob('.smic_*/last_checkpoint')]):
             time.sleep(0.02)
-        os.kill(worker_ids()[0], signal.SIGKILL)
+        os.kill(worker_ids(threads=1)[0], signal.SIGKILL)
         killed.append(begun)
 
     killed = []

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from mer_bench.errors import InputError
@@ -58,3 +60,20 @@ def test_folds_with_other_steps_an_epoch_are_not_in_one_stack(folder):
     assert plan_groups(experiment, experiment.folds, choose(experiment, 0, 3)) == groups
     assert [*map(len, plan_groups(experiment, experiment.folds, StackChoice('stacked', 1)))] == [1, 1, 1, 1]
     assert [*map(len, plan_groups(experiment, experiment.folds, StackChoice('off')))] == [1, 1, 1, 1]
+
+
+def test_a_fold_that_drops_a_lone_last_clip_is_in_another_stack_than_one_that_does_not(folder):
+    """Of 16 clips a batch of 15 leaves one, which is dropped; 14 are one batch: a step an epoch in both cases."""
+    experiment = stack_experiment(folder, 'ststnet', EVERYTHING.replace('batch_size=6', 'batch_size=15'))
+    groups = by_steps(experiment, experiment.folds)
+    assert [[fold.name for fold in group] for group in groups] == [
+        ['casme2/s01', 'casme2/s02'],
+        ['smic/s01', 'smic/s02'],
+    ]
+
+
+def test_a_gpu_of_another_machine_than_the_driver_needs_no_gpu_here(folder, monkeypatch):
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
+    experiment = replace(stack_experiment(folder, 'ststnet'), device='cuda')
+    monkeypatch.setattr('mer_bench.training.stack_choice.why_not_stackable', lambda experiment: None)
+    assert choose(experiment, 0, 'auto').folds == len(experiment.folds)
