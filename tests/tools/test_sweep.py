@@ -142,6 +142,11 @@ def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_p
         (['--no-full'], 'expected a method, got none'),
         (['--device', 'cuda:99'], '--device cuda:99: torch sees'),
         (['--data-root', 'nowhere'], 'no prepared data set smic'),
+        (['--address', 'auto'], '--address is of --engine ray; add --engine ray'),
+        (['--json', '--estimate'], '--json is of --dry-run --estimate'),
+        (['--price', '0.1'], 'are of --estimate'),
+        (['--engine', 'ray', '--device', 'cuda:1', '--dry-run'], 'Ray chooses the GPU'),
+        (['--engine', 'ray', '--device', 'auto', '--dry-run', '--estimate'], 'say --device cpu or --device cuda'),
     ],
 )
 def test_what_a_user_can_mend_is_one_sentence_before_any_training(arguments, sentence, tmp_path, monkeypatch, capfd):
@@ -150,6 +155,16 @@ def test_what_a_user_can_mend_is_one_sentence_before_any_training(arguments, sen
     assert [line.startswith('error: ') for line in errors] == [True]
     assert sentence in errors[0]
     assert not (tmp_path / 'runs').exists()
+
+
+def test_a_dry_run_prices_the_sweep_and_needs_no_cluster(prepared_data, overrides, tmp_path, monkeypatch, capsys):
+    words = ['--no-full', '--overrides', 'configs/baselines/ststnet.py', overrides / 'prior.py', '--seeds', '0', '1']
+    words += ['--data-root', prepared_data, '--work-dir', tmp_path, '--engine', 'ray', '--measured', 'results']
+    assert sweep(monkeypatch, *words, '--dry-run', '--estimate', '--workers', '3', '--json') == 0
+    price = json.loads(capsys.readouterr().out)
+    assert (price['trainings'], price['not_measured'], price['workers'], price['unit']) == (12, 6, 3, 'core-hours')
+    assert price['hours'] > 0
+    assert not [*tmp_path.iterdir()]
 
 
 def test_help_does_not_wait_for_torch():
