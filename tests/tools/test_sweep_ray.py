@@ -4,7 +4,6 @@ import argparse
 import os
 import runpy
 import signal
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -25,25 +24,21 @@ CONFIG = 'configs/mer_smic.py'
 def override(tmp_path):
     """A training that lasts long enough to be killed."""
     path = tmp_path / 'tiny.py'
-    path.write_text(TINY.replace('max_epochs=2', 'max_epochs=6'))
+    path.write_text(TINY.replace('max_epochs=2', 'max_epochs=4'))
     return path
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
-    """Two nodes that take one training each; temporary files of their tasks lie in tmp_path/nodes."""
+def cluster(monkeypatch):
+    """Two nodes that take one training each."""
     from ray.cluster_utils import Cluster
 
-    (tmp_path / 'nodes').mkdir()
-    monkeypatch.setenv('RAY_TMPDIR', tempfile.gettempdir())  # its sockets need a short path
-    monkeypatch.setenv('TMPDIR', str(tmp_path / 'nodes'))
     monkeypatch.setenv('RAY_AUTH_MODE', 'disabled')
     monkeypatch.setenv('RAY_memory_monitor_refresh_ms', '0')  # other tests may need the memory
     node = dict(num_cpus=1, memory=2**30, object_store_memory=80 * 2**20, include_dashboard=False)
     cluster = Cluster(initialize_head=True, head_node_args=node)
     node.pop('include_dashboard')
     cluster.second = cluster.add_node(**node)
-    monkeypatch.delenv('TMPDIR')
     yield cluster
     cluster.shutdown()
 
@@ -58,14 +53,14 @@ def sweep(*arguments):
     return 0
 
 
-def processes_of_tasks():
-    """Ids of the processes of the simulated nodes that run a task now."""
+def tasks_on(node):
+    """Ids of the processes of a simulated node that train now."""
+    (raylet,) = node.all_processes['raylet']
     found = []
     for path in Path('/proc').glob('[0-9]*'):
         try:
             parent = int((path / 'stat').read_text().rpartition(')')[2].split()[1])
-            grandparent = int(Path(f'/proc/{parent}/stat').read_text().rpartition(')')[2].split()[1])
-            if grandparent == os.getpid() and b'ray::run_on_node' in (path / 'cmdline').read_bytes():
+            if parent == raylet.process.pid and b'ray::run_on_node' in (path / 'cmdline').read_bytes():
                 found.append(int(path.name))
         except OSError:  # it has ended
             continue
@@ -79,16 +74,12 @@ def wait_for(condition, seconds=120):
         time.sleep(0.02)
 
 
-def in_work(nodes):
-    return [*nodes.glob('mer_bench_*/folds/.smic_*/epoch')]
-
-
 @pytest.mark.slow
 def test_stopped_killed_and_lost_trainings_leave_the_predictions_of_an_undisturbed_run(
     cluster, override, prepared_data, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(ROOT)
-    work_dir, nodes = tmp_path / 'runs', tmp_path / 'nodes'
+    work_dir, nodes = tmp_path / 'runs', (cluster.head_node, cluster.second)
     arguments = ['--engine', 'ray', '--address', cluster.address, '--device', 'cpu', '--configs', CONFIG, '--no-full']
     arguments += ['--overrides', override, '--data-root', prepared_data, '--work-dir', work_dir]
 
@@ -100,13 +91,13 @@ def test_stopped_killed_and_lost_trainings_leave_the_predictions_of_an_undisturb
         assert sweep(*arguments) == 130
     first = {path: path.stat().st_mtime_ns for path in work_dir.rglob('folds/smic_*/fold.json')}
     assert first
-    wait_for(lambda: not processes_of_tasks())  # those of the driver that was stopped end
+    wait_for(lambda: not any(map(tasks_on, nodes)))  # those of the driver that was stopped end
 
     def disturb():
-        wait_for(lambda: len(in_work(nodes)) == 2)
+        wait_for(lambda: tasks_on(cluster.second))
         cluster.remove_node(cluster.second, allow_graceful=False)
-        wait_for(processes_of_tasks)  # of the other node
-        os.kill(processes_of_tasks()[0], signal.SIGKILL)
+        wait_for(lambda: tasks_on(cluster.head_node))
+        os.kill(tasks_on(cluster.head_node)[0], signal.SIGKILL)
         disturbed.append(True)
 
     disturbed = []

@@ -22,7 +22,7 @@ from tests.conftest import ROOT, TINY
 def experiment(tmp_path, prepared_data):
     """Of a training that lasts long enough to be killed."""
     override = tmp_path / 'tiny.py'
-    override.write_text(TINY.replace('max_epochs=2', 'max_epochs=6'))
+    override.write_text(TINY.replace('max_epochs=2', 'max_epochs=4'))
     arguments = dict(config=str(ROOT / 'configs/mer_smic.py'), override=[str(override)], cfg_options=[], fold=[])
     return open_experiment(argparse.Namespace(**arguments, data_root=[str(prepared_data)], device='cpu', threads=1))
 
