@@ -30,6 +30,10 @@ class BatchDraws:
     masks: dict[int, torch.Tensor] | None = None
     layer: int = 0
 
+    def fits(self, x: torch.Tensor) -> bool:
+        """Say whether these can be the draws of a batch, and not those of one of another size that was before."""
+        return self.rows is not None or len(self.keys) == len(x)
+
     def keep(self, shape: torch.Size, ratio: float) -> torch.Tensor:
         """Return which values stay, (B, *shape) bool, for the next layer of the forward pass."""
         layer, self.layer = self.layer, self.layer + 1
@@ -53,6 +57,6 @@ class ClipDropout(nn.Dropout):
     """nn.Dropout of (N, ...) features that draws from :func:`set_draws`; where nothing is set it is nn.Dropout."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.training or not self.p or _current is None:
+        if not self.training or not self.p or _current is None or not _current.fits(x):
             return super().forward(x)
         return x * (_current.keep(x.shape[1:], self.p).to(x.dtype) / (1 - self.p))

@@ -80,6 +80,10 @@ class EpochSeedHook(Hook):
         if isinstance(model.data_preprocessor, FlowDataPreprocessor):
             model.data_preprocessor.set_epoch(self.seed, runner.epoch, runner.train_dataloader.dataset)
 
+    def after_train(self, runner: Runner) -> None:
+        """Let nothing else draw what belongs to the last batch."""
+        set_draws(None)
+
 
 class ReportHook(Hook):
     """Calls `report(epoch)` with the number of finished epochs, also those of an earlier, interrupted run."""
