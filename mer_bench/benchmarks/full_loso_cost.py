@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from mmaction.registry import MODELS
 from rich.table import Table
 
+from mer_bench.benchmarks.bounds import refuse_below
 from mer_bench.benchmarks.model_cost import convolves_in, count
 from mer_bench.benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
@@ -79,9 +80,7 @@ def measure(args: argparse.Namespace) -> dict:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse settings that train nothing."""
-    for name, smallest in SMALLEST.items():
-        if getattr(args, name) < smallest:
-            raise InputError(f'expected {name} of at least {smallest}, got {getattr(args, name)}; raise it')
+    refuse_below(args, SMALLEST)
     if args.clips < 3 * args.folds:
         raise InputError(f'expected a clip of each of 3 classes for each of {args.folds} folds, got {args.clips} clips')
     if min(args.jobs) < 1 or len(set(args.jobs)) < len(args.jobs):

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
+from mer_bench.benchmarks.bounds import refuse_below
 from mer_bench.benchmarks.formats import format_seconds, format_value, plural
 from mer_bench.benchmarks.loso_cost import SIZES
 from mer_bench.benchmarks.timing import interleave, pair_ratios
@@ -61,9 +62,7 @@ class Settings:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for name, smallest in SMALLEST.items():
-            if getattr(self, name) < smallest:
-                raise InputError(f'expected {name} of at least {smallest}, got {getattr(self, name)}; raise it')
+        refuse_below(self, SMALLEST)
         if self.folds > len(SIZES):
             raise InputError(f'expected at most {len(SIZES)} folds, got {self.folds}; lower --folds')
 

@@ -22,6 +22,7 @@ from rich.table import Table
 
 import mer_bench.loading  # noqa: F401  (registers data set and preprocessor)
 from mer_bench.allocator import keep_freed_memory
+from mer_bench.benchmarks.bounds import refuse_below
 from mer_bench.benchmarks.machine_peak import finish
 from mer_bench.benchmarks.random_store import write_random_store
 from mer_bench.benchmarks.timing import interleave, pair_ratios
@@ -73,9 +74,7 @@ class Settings:
     device: str = 'cpu'
 
     def __post_init__(self) -> None:
-        for name, smallest in SMALLEST.items():
-            if getattr(self, name) < smallest:
-                raise InputError(f'expected {name} of at least {smallest}, got {getattr(self, name)}; raise it')
+        refuse_below(self, SMALLEST)
         if self.batch > self.clips:
             raise InputError(f'expected a batch of at most {self.clips} clips, got {self.batch}; raise --clips')
 

@@ -20,6 +20,7 @@ import torch
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
+from mer_bench.benchmarks.bounds import refuse_below
 from mer_bench.benchmarks.machine_peak import finish
 from mer_bench.benchmarks.model_cost import convolves_in
 from mer_bench.benchmarks.public_loop import train_publicly
@@ -76,9 +77,7 @@ class Settings:
     stack: int = 0
 
     def __post_init__(self) -> None:
-        for name, smallest in SMALLEST.items():
-            if getattr(self, name) < smallest:
-                raise InputError(f'expected {name} of at least {smallest}, got {getattr(self, name)}; raise it')
+        refuse_below(self, SMALLEST)
         if self.folds > len(SIZES):
             raise InputError(f'expected at most {len(SIZES)} folds, got {self.folds}; lower --folds')
 

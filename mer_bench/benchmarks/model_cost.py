@@ -16,9 +16,9 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from mer_bench.allocator import keep_freed_memory
+from mer_bench.benchmarks.bounds import refuse_below
 from mer_bench.benchmarks.machine_peak import finish, precisions
 from mer_bench.benchmarks.timing import interleave, pair_ratios
-from mer_bench.errors import InputError
 from mer_bench.models.backbones.multiscale_resnet3d import I3D_INFLATE
 from mer_bench.models.complexity import complexity
 from mer_bench.training.acceleration import accelerate
@@ -74,9 +74,7 @@ class Settings:
     channels_last: str | bool = 'auto'
 
     def __post_init__(self) -> None:
-        for name, smallest in SMALLEST.items():
-            if getattr(self, name) < smallest:
-                raise InputError(f'expected {name} of at least {smallest}, got {getattr(self, name)}; raise it')
+        refuse_below(self, SMALLEST)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

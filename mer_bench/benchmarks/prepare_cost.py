@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from mer_bench.benchmarks.bounds import refuse_below
 from mer_bench.benchmarks.timing import interleave, pair_ratios
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.places import Places
@@ -62,9 +63,7 @@ class Settings:
     size: int = 112
 
     def __post_init__(self) -> None:
-        for name, smallest in SMALLEST.items():
-            if getattr(self, name) < smallest:
-                raise InputError(f'expected {name} of at least {smallest}, got {getattr(self, name)}; raise it')
+        refuse_below(self, SMALLEST)
         if self.clips % SUBJECTS:
             raise InputError(f'expected an even number of clips for two workers, got {self.clips}; add one')
 

@@ -16,11 +16,11 @@ from threading import Thread
 
 from rich.table import Table
 
+from mer_bench.benchmarks.bounds import refuse_below
 from mer_bench.benchmarks.formats import format_seconds, format_value, plural
 from mer_bench.benchmarks.full_loso_cost import CONFIG, count_work, training_arguments
 from mer_bench.benchmarks.random_store import write_random_store
 from mer_bench.benchmarks.timing import interleave, pair_ratios
-from mer_bench.errors import InputError
 from mer_bench.training.experiment import open_experiment
 from mer_bench.training.loso import run_folds
 from mer_bench.training.separate_workers import worker_ids
@@ -63,9 +63,7 @@ def measure(args: argparse.Namespace) -> dict:
         threads over them {median, min, max over the rounds}; killed_worker, see :func:`kill_a_worker`;
         work {workers, threads: flops, precision}; against: what the ratio compares.
     """
-    for name, smallest in SMALLEST.items():
-        if getattr(args, name) < smallest:
-            raise InputError(f'expected {name} of at least {smallest}, got {getattr(args, name)}; raise it')
+    refuse_below(args, SMALLEST)
     with TemporaryDirectory() as folder:
         data = write_random_store(Path(folder, 'data'), args.clips, args.folds, args.clip_len, args.size)
         runs = count()
