@@ -79,6 +79,9 @@ def _submit(place: int, threads: int, task: Callable[[int], Result]) -> Future:
 
 def _worker(place: int, threads: int) -> ProcessPoolExecutor:
     """The only worker at this place; it stays for the next task."""
+    worker = _workers.get((place, threads))
+    if worker and not worker._processes:  # it ended for want of tasks, and loky does not watch the process that it
+        _stop(place, threads)  # would start instead: a task that is killed there would never come back
     if (place, threads) not in _workers:
         _workers[place, threads] = ProcessPoolExecutor(
             max_workers=1,

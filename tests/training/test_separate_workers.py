@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mer_bench.training import separate_workers
 from mer_bench.training.separate_workers import in_workers
 
 
@@ -50,6 +51,17 @@ def test_a_worker_that_was_killed_while_it_waited_is_replaced():
     time.sleep(0.3)
     (second,) = in_workers([lambda place: os.getpid()], 1, 1)
     assert second != first
+
+
+def test_a_task_that_is_killed_in_the_place_of_a_worker_that_ended_by_itself_runs_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(separate_workers, 'SECONDS_IDLE', 0.2)
+    threads_of_its_own = 7  # so that no worker of another test is taken
+    assert list(in_workers([abs], 1, threads_of_its_own)) == [0]
+    worker = separate_workers._workers[0, threads_of_its_own]
+    while worker._processes:
+        time.sleep(0.05)
+    time.sleep(0.5)  # until its thread waits again
+    assert list(in_workers([partial(kill_own_process, tmp_path / 'mark', 1)], 1, threads_of_its_own)) == ['survived']
 
 
 def test_tasks_are_told_their_place_and_libraries_their_threads():
