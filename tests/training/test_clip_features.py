@@ -22,7 +22,8 @@ VIEW = dict(channels=['u', 'v'], normalise=False)
 
 @pytest.fixture
 def root(tmp_path, prepared_data):
-    return shutil.copytree(prepared_data, tmp_path / 'smic')
+    others = shutil.ignore_patterns('features')  # that tests of whole runs left in the common store
+    return shutil.copytree(prepared_data, tmp_path / 'smic', ignore=others)
 
 
 def opened(*roots, scheme='smic_3class', **view):
