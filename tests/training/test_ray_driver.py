@@ -5,6 +5,7 @@ import importlib
 import io
 import sys
 from contextlib import ExitStack
+from functools import cache
 
 import pytest
 from rich.console import Console
@@ -152,7 +153,7 @@ def test_a_node_takes_as_many_trainings_as_its_scarcest_resource_has_room_for():
 
 def test_an_address_without_a_cluster_is_told_in_one_sentence(monkeypatch):
     # a cluster of a test that runs beside this one is not to be found
-    monkeypatch.setattr('ray._private.services.find_gcs_addresses', set)
+    monkeypatch.setattr('ray._private.services.find_gcs_addresses', cache(set))
     monkeypatch.setattr('ray._private.services.find_bootstrap_address', lambda temp_dir: None)
     with pytest.raises(InputError, match='--address auto: expected a cluster of Ray'), ray_pool.connected('auto'):
         pass
