@@ -6,7 +6,8 @@ https://arxiv.org/abs/1711.11248. A residual whose last norm starts at zero, put
 blocks, Wang et al., https://arxiv.org/abs/1711.07971.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import torch
 from mmaction.models.backbones import ResNet3d
@@ -67,6 +68,11 @@ class MultiScaleBlock(nn.Module):
 
     def zero_init(self) -> None:
         constant_init(self.mix.norm, 0)
+
+    def kernels_beyond(self, size: Sequence[int]) -> list[tuple[int, ...]]:
+        """The kernels whose outer taps meet nothing but padding on maps of ``size`` (T, H, W)."""
+        kernels = [layer.conv.kernel_size for branch in self.branches for layer in branch]
+        return [kernel for kernel in kernels if any(k > 2 * n - 1 for k, n in zip(kernel, size, strict=True))]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x, out: (N, channels, T, H, W)."""
@@ -177,6 +183,16 @@ class MultiScaleResNet3d(ResNet3d):
             if stage in self.out_indices:
                 maps.append(x)
         return maps[0] if len(maps) == 1 else tuple(maps)
+
+    @contextmanager
+    def watch_blocks(self) -> Iterator[dict[str, tuple[int, ...]]]:
+        """Yield what a forward pass fills: (T, H, W) of the maps that each block sees, by the stage before it."""
+        sizes = {}
+        with ExitStack() as hooks:
+            for name, block in self.multiscale.items():
+                hook = block.register_forward_pre_hook(lambda _, x, name=name: sizes.update({name: (*x[0].shape[2:],)}))
+                hooks.callback(hook.remove)
+            yield sizes
 
     def train(self, mode: bool = True) -> 'MultiScaleResNet3d':
         """As in ResNet3d, which forgets to return itself (mmaction2 1.2.0)."""
