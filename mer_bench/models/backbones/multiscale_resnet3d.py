@@ -25,13 +25,13 @@ from mer_bench.models.batch_norm import OneClipBatchNorm3d
 class MultiScaleBlock(nn.Module):
     """Parallel branches of different kernel sizes, added to the trunk; an exact identity at the start.
 
-    Branch k: 1x1x1 to ``channels // reduction``, then 1xkxk in space and kx1x1 in time; a kernel of 1 is left out. The
+    Branch k: 1x1x1 to ``channels / reduction``, then 1xkxk in space and kx1x1 in time; a kernel of 1 is left out. The
     branches are concatenated and mixed by a 1x1x1 convolution whose norm starts at zero.
 
     Args:
         channels: Channels of the trunk, in and out.
         kernel_sizes: Odd kernel sizes, one branch each.
-        reduction: The trunk's channels over those of a branch.
+        reduction: The trunk's channels over those of a branch, which are rounded.
         max_kernel_t: The longest kernel in time, odd; None: as long as in space. In a map of T frames a kernel longer
             than 2T - 1 has taps that meet nothing but padding.
         **cfgs: conv_cfg, norm_cfg and act_cfg of the trunk.
@@ -41,7 +41,7 @@ class MultiScaleBlock(nn.Module):
         self,
         channels: int,
         kernel_sizes: Sequence[int],
-        reduction: int,
+        reduction: float,
         max_kernel_t: int | None = None,
         **cfgs: dict | None,
     ) -> None:
@@ -52,7 +52,7 @@ class MultiScaleBlock(nn.Module):
                 'kernel_sizes and max_kernel_t must be odd to keep the size of the maps, got '
                 f'{tuple(kernel_sizes)} and {max_t}'
             )
-        width = max(channels // reduction, 1)
+        width = max(round(channels / reduction), 1)
         self.branches = nn.ModuleList(self._branch(channels, width, k, min(k, max_t), cfgs) for k in kernel_sizes)
         self.mix = ConvModule(len(kernel_sizes) * width, channels, 1, **{**cfgs, 'act_cfg': None})
         self.zero_init()
@@ -93,7 +93,7 @@ class MultiScaleResNet3d(ResNet3d):
         max_kernel_t: The longest kernel in time of the block after each stage; None: as long as in space. The default
             is 2T' - 1 for the T' = 8, 4, 2 and 1 steps that the stages see of 16 frames.
         multiscale_stages: Stages, counted from 0, after which a block stands.
-        reduction: The trunk's channels over those of a branch.
+        reduction: The trunk's channels over those of a branch, which are rounded.
         out_indices: Stages whose maps are returned; a single one gives a tensor, as stock heads expect.
         pretrained: Path of a 2D or 3D checkpoint, see :func:`load_pretrained`; None: random weights.
         conv1_kernel, conv1_stride_t, pool1_stride_t, with_pool2, temporal_strides, inflate, inflate_style,
@@ -109,7 +109,7 @@ class MultiScaleResNet3d(ResNet3d):
         kernel_sizes: Sequence[int] | None = (1, 3, 5),
         max_kernel_t: Sequence[int] | None = (15, 7, 3, 1),
         multiscale_stages: Sequence[int] = (0, 1, 2),
-        reduction: int = 8,
+        reduction: float = 8,
         out_indices: Sequence[int] = (1, 2, 3),
         pretrained: str | None = None,
         conv1_kernel: Sequence[int] = (7, 7, 7),
