@@ -49,13 +49,14 @@ def main(tool):
 
 def test_the_model_tells_counts_times_peak_and_shares(measured):
     result = measured
-    full, plain = result['models'].values()
+    full, plain, i3d = result['models'].values()
     assert set(PARTS) <= set(result)
-    assert list(result['models']) == ['multiscale_resnet3d50', 'ResNet3d-50']
+    assert list(result['models']) == ['multiscale_resnet3d50', 'ResNet3d-50', 'multiscale_resnet3d50+trunk_i3d']
     assert plain['parameters'] == 46_198_976 + 2049 * 3  # 46.2 M: Hara et al., and three classes
-    assert result['size_ratios']['parameters'] == full['parameters'] / plain['parameters']
-    assert 1 < result['size_ratios']['parameters'] < 1.35
-    assert 1 < result['size_ratios']['flops'] < 1.35
+    assert result['size_ratios']['blocks']['parameters'] == full['parameters'] / plain['parameters']
+    assert result['size_ratios']['trunk']['parameters'] == full['parameters'] / i3d['parameters']
+    assert 1 < result['size_ratios']['blocks']['parameters'] < 1.35
+    assert 1 < result['size_ratios']['blocks']['flops'] < 1.35
     assert set(result['ratios']['blocks']) == {'median', 'min', 'max'}
     work, seconds = result['work']['full_fp32_contiguous']['flops'], result['seconds']['full_fp32_contiguous']
     share = result['shares']['full_fp32_contiguous']['share']
