@@ -19,6 +19,7 @@ model = dict(
 train_cfg = dict(max_epochs=2)
 train_dataloader = dict(batch_size=8)
 default_hooks = dict(checkpoint=dict(interval=1))
+amp = False  # the same numbers on every processor
 """
 
 
