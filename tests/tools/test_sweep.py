@@ -118,20 +118,18 @@ def test_a_killed_sweep_continues_where_it_stopped(prepared_data, finished_run, 
     assert (run / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
-def start(*arguments):
-    pipe = subprocess.PIPE
-    return subprocess.Popen([*map(str, (*SWEEP, *arguments))], cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
-
-
 @pytest.mark.slow
-def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_path):
+def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_path, monkeypatch, capsys):
     methods = [overrides / f'{strategy}.py' for strategy in ('prior', 'uniform')]
     arguments = ['--no-full', '--overrides', *methods, '--data-root', prepared_data, '--work-dir', tmp_path]
-    processes = [start(*arguments), start(*arguments)]
-    for process in processes:
-        out, err = process.communicate()
-        assert process.returncode == 0, err
-        assert [line.split()[-1] for line in out.split('state\n')[1].splitlines()[1:3]] == ['finished'] * 2
+    words = [*map(str, (*SWEEP, *arguments))]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as other:
+        wait_for(lambda: [*tmp_path.rglob('.lock')] or other.poll() is not None)  # until it holds a run
+        assert sweep(monkeypatch, *arguments) == 0
+        out, err = other.communicate()
+    assert other.returncode == 0, err
+    for printed in (out, capsys.readouterr().out):
+        assert [line.split()[-1] for line in printed.split('state\n')[1].splitlines()[1:3]] == ['finished'] * 2
     assert [record['complete'] for record in records(tmp_path)] == [True] * 2
 
 
