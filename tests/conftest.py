@@ -77,6 +77,12 @@ def write_prepared_data(
     return root
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """Begin with the files of slow tests: at the end, quick ones keep every worker busy."""
+    slow = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope='session')
 def prepared_data(tmp_path_factory) -> Path:
     """3 subjects with 2 clips of each of 3 classes; (3, 2, 32, 32) a clip."""
