@@ -9,6 +9,7 @@ import joblib
 import torch
 
 from mer_bench.benchmarks.formats import plural
+from mer_bench.training.precision import hidden_flags
 from mer_bench.training.run_record import commit, versions
 
 CPUINFO = Path('/proc/cpuinfo')
@@ -65,8 +66,8 @@ def cpuinfo(key: str) -> str:
 
 
 def instructions() -> list[str]:
-    """Return which of INSTRUCTIONS the processor has; what torch found where the system does not tell."""
-    flags = f'{cpuinfo("flags")} {cpuinfo("Features")}'.split()
+    """Return which of INSTRUCTIONS the processor has and shows; what torch found where the system does not say."""
+    flags = {*f'{cpuinfo("flags")} {cpuinfo("Features")}'.split()} - hidden_flags()
     found = [name for name in INSTRUCTIONS if name in flags]
     return found or [torch.backends.cpu.get_cpu_capability().lower()]
 

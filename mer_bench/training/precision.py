@@ -1,5 +1,6 @@
 """In which precision a network computes: bf16 where the hardware has instructions for it."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -9,6 +10,9 @@ from mer_bench.errors import InputError
 
 DTYPES = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 BF16_FLAGS = {'avx512_bf16', 'amx_bf16'}
+# the values of ONEDNN_MAX_CPU_ISA below AVX512_CORE_BF16, in any case of letters; oneDNN ignores names it does not know
+# https://uxlfoundation.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html
+WITHOUT_BF16 = {'SSE41', 'AVX', 'AVX2', 'AVX2_VNNI', 'AVX2_VNNI_2', 'AVX512_CORE', 'AVX512_CORE_VNNI'}
 AMPERE = 8  # major compute capability of the first CUDA devices with bf16
 
 
@@ -41,7 +45,17 @@ def mixed_precision(device: str) -> str:
 
 
 def processor_flags() -> set[str]:
-    """The instruction sets of the processor, as Linux names them; none are known elsewhere."""
+    """The instruction sets of the processor, as Linux names them, but the hidden ones; none are known elsewhere."""
     cpuinfo = Path('/proc/cpuinfo')
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next(({*line.partition(':')[2].split()} for line in lines if line.startswith('flags')), set())
+    flags = next(({*line.partition(':')[2].split()} for line in lines if line.startswith('flags')), set())
+    return flags - hidden_flags()
+
+
+def hidden_flags() -> set[str]:
+    """The instruction sets that ONEDNN_MAX_CPU_ISA hides, here as in oneDNN, which computes the convolutions of torch.
+
+    AVX512_CORE and all below it hide those for bf16. DNNL_MAX_CPU_ISA is the older name of this environment variable.
+    """
+    limit = os.environ.get('ONEDNN_MAX_CPU_ISA') or os.environ.get('DNNL_MAX_CPU_ISA', '')
+    return BF16_FLAGS if limit.upper() in WITHOUT_BF16 else set()

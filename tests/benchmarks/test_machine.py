@@ -16,6 +16,7 @@ def known(tmp_path, monkeypatch):
     path = tmp_path / 'cpuinfo'
     path.write_text(CPUINFO)
     monkeypatch.setattr(machine, 'CPUINFO', path)
+    monkeypatch.setattr(machine, 'hidden_flags', set)
 
 
 def test_instructions_come_from_the_flags_the_best_first(known):

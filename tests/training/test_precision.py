@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -34,6 +35,20 @@ def experiment_on(data, *options, config=CONFIG, override=()):
 def test_a_cpu_has_bf16_where_it_has_instructions_for_it(monkeypatch, amp, flags, chosen):
     monkeypatch.setattr(precision, 'processor_flags', lambda: flags)
     assert choose_precision(Config(dict(amp=amp, optim_wrapper={})), 'cpu') == chosen
+
+
+@pytest.mark.parametrize(
+    ('setting', 'hidden'),
+    [('AVX512_CORE', True), ('avx2', True), ('AVX512_CORE_BF16', False), ('DEFAULT', False), ('', False)],
+)
+@pytest.mark.parametrize('name', ['ONEDNN_MAX_CPU_ISA', 'DNNL_MAX_CPU_ISA'])
+def test_the_setting_of_onednn_hides_the_instructions_for_bf16(monkeypatch, name, setting, hidden):
+    monkeypatch.delenv('ONEDNN_MAX_CPU_ISA', raising=False)
+    monkeypatch.setenv(name, setting)
+    monkeypatch.setattr(Path, 'exists', lambda path: True)
+    monkeypatch.setattr(Path, 'read_text', lambda path: 'model name\t: X\nflags\t\t: avx2 avx512_bf16 amx_bf16\n')
+    assert precision.processor_flags() == ({'avx2'} if hidden else {'avx2', 'avx512_bf16', 'amx_bf16'})
+    assert precision.mixed_precision('cpu') == ('fp32' if hidden else 'bf16')
 
 
 @pytest.mark.parametrize(('capability', 'amp', 'chosen'), [(9, 'auto', 'bf16'), (7, True, 'fp16'), (9, False, 'fp32')])
