@@ -19,23 +19,25 @@ from mer_bench.allocator import keep_freed_memory
 from mer_bench.benchmarks.bounds import refuse_below
 from mer_bench.benchmarks.machine_peak import finish, precisions
 from mer_bench.benchmarks.timing import interleave, pair_ratios
-from mer_bench.models.backbones.multiscale_resnet3d import I3D_INFLATE
 from mer_bench.models.complexity import complexity
 from mer_bench.training.acceleration import accelerate
 from mer_bench.training.precision import DTYPES, mixed_precision
 
 HELP = 'forward and backward of the full model, against fp32 and plain ResNet3d-50'
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/_base_/models/multiscale_resnet3d50.py'
-# mmaction configs/_base_/models/i3d_r50.py, for three classes and without its checkpoint.
+# The trunk of Hara et al., https://arxiv.org/abs/1711.09577, as MMAction2's own network.
 PLAIN = {
     'type': 'Recognizer3D',
     'backbone': {
         'type': 'ResNet3d',
         'depth': 50,
-        'conv1_kernel': (5, 7, 7),
-        'conv1_stride_t': 2,
+        'conv1_kernel': (7, 7, 7),
+        'conv1_stride_t': 1,
         'pool1_stride_t': 2,
-        'inflate': I3D_INFLATE,
+        'with_pool2': False,
+        'temporal_strides': (1, 2, 2, 2),
+        'inflate': 1,
+        'inflate_style': '3x3x3',
         'zero_init_residual': False,
     },
     'cls_head': {'type': 'I3DHead', 'num_classes': 3, 'in_channels': 2048, 'topk': (1,)},

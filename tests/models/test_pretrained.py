@@ -7,7 +7,7 @@ import torchvision
 from mmaction.models.backbones import ResNet3d
 from mmengine.logging import MMLogger
 from safetensors.torch import save_file
-from test_multiscale_resnet3d import I3D, initialised
+from test_multiscale_resnet3d import HARA, initialised
 from torchvision.models.resnet import Bottleneck
 
 from mer_bench.errors import InputError
@@ -51,7 +51,7 @@ def saved(tmp_path, content, name='weights.pth'):
 
 def test_a_2d_checkpoint_is_inflated_as_mmaction_does_it(tmp_path):
     path = saved(tmp_path, picture_weights())
-    stock = initialised(ResNet3d, **SMALL, **{**I3D, 'pretrained': path})
+    stock = initialised(ResNet3d, **SMALL, **{**HARA, 'pretrained': path})
     ours = initialised(seed=1, **SMALL, pretrained=path, out_indices=(3,))
     for name, weight in stock.state_dict().items():
         assert torch.equal(ours.state_dict()[name], weight), name
@@ -65,7 +65,7 @@ def test_a_still_clip_gives_the_answer_of_the_picture(tmp_path):
     backbone = initialised(**SMALL, pretrained=saved(tmp_path, weights))
     picture = torch.randn(1, 3, 28, 28)
     clip = picture.unsqueeze(2).expand(-1, -1, 9, -1, -1)
-    middle = backbone.conv1.conv(clip)[:, :, 2]
+    middle = backbone.conv1.conv(clip)[:, :, 4]
     expected = torch.nn.functional.conv2d(picture, weights['conv1.weight'], stride=2, padding=3)
     assert torch.allclose(middle, expected, atol=1e-4)
 
@@ -74,8 +74,8 @@ def test_red_green_blue_go_one_to_one_onto_u_v_strain(tmp_path):
     weights = picture_weights()
     backbone = initialised(**SMALL, pretrained=saved(tmp_path, weights))
     for channel in range(3):
-        expected = weights['conv1.weight'][:, channel] / 5
-        assert torch.equal(backbone.conv1.conv.weight[:, channel, 2], expected)
+        expected = weights['conv1.weight'][:, channel] / 7
+        assert torch.equal(backbone.conv1.conv.weight[:, channel, 3], expected)
 
 
 @pytest.mark.parametrize('in_channels', [1, 5])
@@ -88,7 +88,7 @@ def test_another_number_of_channels_is_refused(tmp_path, in_channels):
 @pytest.mark.parametrize('prefix', ['', 'backbone.', 'module.backbone.', 'model.', '_orig_mod.'])
 @pytest.mark.parametrize('wrapped', [True, False])
 def test_a_3d_checkpoint_gives_the_network_it_came_from(tmp_path, prefix, wrapped):
-    stock = initialised(ResNet3d, **SMALL, **I3D)
+    stock = initialised(ResNet3d, **SMALL, **HARA)
     weights = {prefix + name: weight for name, weight in stock.state_dict().items()}
     weights['cls_head.fc_cls.weight'] = torch.zeros(3, 256)
     path = saved(tmp_path, {'meta': {'epoch': 1}, 'state_dict': weights} if wrapped else weights)
@@ -192,6 +192,6 @@ def test_a_file_without_weights_is_refused(tmp_path, content):
 
 
 def test_a_checkpoint_in_which_nothing_fits_is_refused(tmp_path):
-    wider = dict(ResNet3d(**I3D, base_channels=16).state_dict())
+    wider = dict(ResNet3d(**HARA, base_channels=16).state_dict())
     refused(saved(tmp_path, wider), 'fits only 0 of the 53 convolutions')
     refused(saved(tmp_path, {'encoder.weight': torch.zeros(3)}), 'fits only 0 of the 53 convolutions')
