@@ -78,6 +78,7 @@ class Clip:
     lead: int
     rise: int  # frames from onset to apex
     action_units: tuple[str, ...]  # of the expression
+    mask: str = ''  # combination of the expression that follows
 
     @property
     def onset(self) -> int:
@@ -121,14 +122,11 @@ def plan_clip(
         movements.append(
             Movement(_mix(rng, face, {BLINK: rng.uniform(0.5, 1)}), _bump(phase, rng.uniform(0.3, 1.7), 0.3))
         )
-    if combination and masks and rng.random() < MASKED:
-        mask = masks[rng.integers(len(masks))]
-        peaks = {combination: MASK_PEAK, mask: 2 - MASK_PEAK}
-        movements += [
-            Movement(_express(rng, face, units), _bump(phase, peak, MASK_PEAK)) for units, peak in peaks.items()
-        ]
-    elif combination:
-        movements.append(Movement(_express(rng, face, combination), _bump(phase, 1, 1)))
+    mask = str(rng.choice(masks)) if combination and masks and rng.random() < MASKED else ''
+    peaks = {combination: MASK_PEAK, mask: 2 - MASK_PEAK} if mask else {combination: 1} if combination else {}
+    for units, peak in peaks.items():
+        strengths = {unit: rng.uniform(*STRENGTH) for unit in units.split('+')}
+        movements.append(Movement(_mix(rng, face, strengths), _bump(phase, peak, MASK_PEAK if mask else 1)))
     return Clip(
         rest=_mix(rng, face, poses),
         movements=tuple(Movement(m.field, np.pad(m.activation, timing.lead, mode='edge')) for m in movements),
@@ -137,6 +135,7 @@ def plan_clip(
         lead=timing.lead,
         rise=rise,
         action_units=tuple(combination.split('+')) if combination else (),
+        mask=mask,
     )
 
 
@@ -170,10 +169,6 @@ def _mix(rng: np.random.Generator, face: Face, strengths: dict[str, float]) -> n
         picture_left, picture_right = face.fields[unit]  # the person's right and left
         field += np.float32(strength * right) * picture_left + np.float32(strength * left) * picture_right
     return field
-
-
-def _express(rng: np.random.Generator, face: Face, combination: str) -> np.ndarray:
-    return _mix(rng, face, {unit: rng.uniform(*STRENGTH) for unit in combination.split('+')})
 
 
 def _drift(rng: np.random.Generator, face: Face) -> np.ndarray:
