@@ -21,7 +21,7 @@ test: install
 	$(BIN)/python tools/leaderboard.py --check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 TRAIN = $(BIN)/python tools/train.py configs/mer_smic.py
 REDUCED = --override configs/reduced/quarter_width.py

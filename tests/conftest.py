@@ -1,5 +1,6 @@
 """One tiny prepared data set, with motion that tells its class, feeds every test of loading and training."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ model = dict(
 train_cfg = dict(max_epochs=2)
 train_dataloader = dict(batch_size=8)
 default_hooks = dict(checkpoint=dict(interval=1))
+amp = False  # the same numbers on every processor
 """
 
 
@@ -75,6 +77,12 @@ def write_prepared_data(
     return root
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """Begin with the files of slow tests: at the end, quick ones keep every worker busy."""
+    slow = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope='session')
 def prepared_data(tmp_path_factory) -> Path:
     """3 subjects with 2 clips of each of 3 classes; (3, 2, 32, 32) a clip."""
@@ -87,3 +95,16 @@ def tiny_override(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp('overrides') / 'tiny.py'
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture(scope='session')
+def finished_run(prepared_data, tiny_override, tmp_path_factory) -> Path:
+    """The folder of an undisturbed run of the small training over all folds, with its checkpoints."""
+    from mer_bench.training.experiment import open_experiment  # the stack takes seconds to import
+    from mer_bench.training.loso import run_folds
+
+    described = dict(config=str(ROOT / 'configs/mer_smic.py'), override=[str(tiny_override)], cfg_options=[], fold=[])
+    experiment = open_experiment(Namespace(**described, data_root=[str(prepared_data)], device='cpu', threads=1))
+    work_dir = tmp_path_factory.mktemp('finished')
+    run_folds(experiment, 0, work_dir, save_checkpoints=True)
+    return work_dir

@@ -4,17 +4,21 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.conftest import ROOT
+from tests.in_process import tool
 
 BLOCKS = re.findall(r'```sh\n(.*?)```', (ROOT / 'README.md').read_text(encoding='utf-8'), flags=re.S)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
 
 
 def run(words, cwd=ROOT):
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_the_make_targets_exist():
@@ -26,46 +30,50 @@ def test_the_make_targets_exist():
 
 @pytest.mark.slow
 def test_every_command_runs_as_written(tmp_path, tiny_override):
-    """In a folder of its own, on a synthetic tree and on one flow picture a clip, with a small model."""
+    """In a folder of its own, on a synthetic tree and on one flow picture a clip, with a small model.
+
+    The first command of each tool is a process of its own.
+    """
     for name in ('configs', 'ablations', 'tools'):
         (tmp_path / name).symlink_to(ROOT / name)
     for name in ('smic', 'casme2', 'samm'):
-        raw = [
-            'tools/prepare.py',
-            'synthetic',
-            '--like',
-            name,
-            '--out',
-            f'raw/{name}',
-            '--subjects',
-            '2',
-            '--clips',
-            '5',
-        ]
-        assert run([sys.executable, *raw], tmp_path).returncode == 0
+        made = tool(
+            'prepare', 'synthetic', '--like', name, '--out', tmp_path / 'raw' / name, '--subjects', 2, '--clips', 5
+        )
+        assert made.returncode == 0
     write_flow_pictures(tmp_path / 'pictures')
-    small = ['--override', str(tiny_override), '--jobs', '1']
-    flow = ['--flow', 'dis', '--clip-len', '2', '--size', '32']
-    extra = {'train.py': small, 'smic': flow, 'casme2': flow, 'samm': flow}
+    started = set()
     for line in COMMANDS:
         if not line.startswith('python '):
             continue
-        words = line.replace('FOLDER_OF_PICTURES', 'pictures').split()[1:]
-        words = [re.sub('FOLDER_OF_(.*)', lambda name: f'raw/{name[1].lower()}', word) for word in words]
-        words += [word for key, more in extra.items() if words[0].endswith(key) or words[1] == key for word in more]
-        if 'configs/baselines' in line and 'train.py' in line:  # the small override is of the full model
-            words = [*words[: words.index(str(tiny_override)) - 1], '--cfg-options', 'train_cfg.max_epochs=2']
-        words = [word.replace('my_tables/smic', 'my_tables/synthetic_smic') for word in words]
-        done = run([sys.executable, *words], tmp_path)
+        script, *words = small_words(line, tiny_override)
+        first = script not in started
+        started.add(script)
+        command = [sys.executable, script, *words]
+        done = run(command, tmp_path) if first else tool(Path(script).stem, *words, cwd=tmp_path)
         assert done.returncode == 0, f'{line}\n{done.stderr}'
+    assert started == {f'tools/{name}.py' for name in ('prepare', 'train', 'protocol', 'leaderboard', 'sweep')}
     assert 'no_attention' in (tmp_path / 'my_tables/synthetic_smic.md').read_text()
+
+
+def small_words(line, tiny_override):
+    """The words of a command behind `python`, with folders that are there and a training of moments."""
+    words = line.replace('FOLDER_OF_PICTURES', 'pictures').split()[1:]
+    words = [re.sub('FOLDER_OF_(.*)', lambda name: f'raw/{name[1].lower()}', word) for word in words]
+    words = [word.replace('my_tables/smic', 'my_tables/synthetic_smic') for word in words]
+    if words[1] in ('smic', 'casme2', 'samm'):
+        words += ['--flow', 'dis', '--clip-len', '2', '--size', '32', '--workers', '1']
+    if words[0].endswith('train.py'):
+        words += ['--jobs', '1']
+        if 'configs/baselines' in line:  # the small override is of the full model
+            words += ['--cfg-options', 'train_cfg.max_epochs=2']
+        else:
+            words += ['--override', str(tiny_override)]
+    return words
 
 
 def write_flow_pictures(folder):
     """Two subjects with a clip of each class, in the layout of one folder per held-out subject."""
-    import cv2
-    import numpy as np
-
     rng = np.random.default_rng(0)
     pictures = {(subject, label): rng.integers(0, 255, (28, 28, 3)) for subject in ('s01', 's02') for label in range(3)}
     for held_out in ('s01', 's02'):

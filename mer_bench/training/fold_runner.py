@@ -3,6 +3,7 @@
 import gc
 import logging
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,8 @@ class FoldRunner(Runner):
         return logger
 
     def dump_config(self) -> None:
-        """Write config.py, whatever the time of day."""
-        self.cfg.dump(Path(self.work_dir, 'config.py'))
+        """Write config.py, whatever the time of day, laid out for a reader."""
+        Config(self.cfg.to_dict()).dump(Path(self.work_dir, 'config.py'))
 
     def load_or_resume(self) -> None:
         """Load what the config says; the weights are then drawn or loaded, and the network can be laid out."""
@@ -103,15 +104,26 @@ class ReportHook(Hook):
         self.report(runner.epoch + 1)
 
 
+@cache
+def spare_imports() -> None:
+    """Let the garbage collector pass over what is imported by now: the Runner calls it several times a fold."""
+    gc.collect()
+    gc.freeze()
+
+
 def build_runner(cfg: Config) -> FoldRunner:
-    """Build a runner that shares no log and no message with the one before."""
+    """Build a runner that shares no log and no message with the one before.
+
+    It notes the text of its config with every checkpoint, and does not lay it out each time.
+    """
+    spare_imports()
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:
             handler.close()
     for manager in (MMLogger, MessageHub, DefaultScope, ActionVisualizer):
         manager._instance_dict.clear()
     gc.collect()
-    return FoldRunner.from_cfg(cfg)
+    return FoldRunner.from_cfg(Config(cfg.to_dict(), format_python_code=False))
 
 
 def train(cfg: Config, report: Callable[[int], None]) -> FoldRunner:

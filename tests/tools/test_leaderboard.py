@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mer_bench.errors import InputError
+from tests.in_process import tool
 
 TESTS = Path(__file__).parents[1]
 TOOL = TESTS.parent / 'tools' / 'leaderboard.py'
@@ -18,13 +19,14 @@ write_run = runpy.run_path(str(TESTS / 'results' / 'conftest.py'))['write_run']
 
 
 def leaderboard(*args):
-    return subprocess.run([sys.executable, TOOL, *args], capture_output=True, text=True, check=False)
+    return tool('leaderboard', *args)
 
 
 def test_the_table_is_printed_and_its_path_at_the_end(tmp_path):
     write_run(tmp_path / 'runs' / 'seed0')
     out = tmp_path / 'leaderboards' / 'smic.md'
-    result = leaderboard(tmp_path / 'runs', '--out', out)
+    command = [sys.executable, TOOL, tmp_path / 'runs', '--out', out]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, '')
     assert result.stdout.startswith(out.read_text(encoding='utf-8'))
     files = out, out.with_suffix('.csv'), out.with_suffix('.tex')

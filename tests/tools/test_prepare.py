@@ -1,11 +1,8 @@
-import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
@@ -14,14 +11,31 @@ from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.files import digest_file
 from tests.conftest import ROOT
+from tests.gate import group_has_ended, started, wait_for
+from tests.in_process import tool
 from tests.preparation.conftest import write_clip_of_shifts
 
-TOOL = [sys.executable, str(ROOT / 'tools' / 'prepare.py')]
+TOOL = str(ROOT / 'tools' / 'prepare.py')
 SLOW_ENOUGH = ['--flow', 'tvl1', '--clip-len', '8', '--size', '28', '--workers', '2']
 
 
-def prepare(*args):
-    return subprocess.run([*TOOL, *map(str, args)], capture_output=True, text=True)
+# the tool, which waits for ever where its second clip is done
+PAUSED = f"""
+import runpy, sys, time
+from mer_bench.preparation import workers
+noted, append_done = [], workers.append_done
+def append_one(build, clip):
+    time.sleep(1e6 if noted else 0)
+    append_done(build, clip)
+    noted.append(clip)
+workers.append_done = append_one
+sys.argv[0] = {TOOL!r}
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
+def prepare(*args, **options):
+    return tool('prepare', *args, **options)
 
 
 @pytest.fixture(scope='module')
@@ -42,57 +56,27 @@ def uninterrupted(raw):
     return out
 
 
-def heed_ctrl_c():
-    """Undo what a shell does to background jobs, in case the tests run in one."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def stop_in_the_middle(raw, out, number):
-    """Start a preparation, send it the signal after its first clip and return it; its process group is its own."""
-    command = [*TOOL, 'smic', '--raw', str(raw), '--out', str(out), *SLOW_ENOUGH]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=heed_ctrl_c)
-    while process.poll() is None and not any(path.stat().st_size for path in out.glob('.store-*/done.txt')):
-        time.sleep(0.01)
-    if number == signal.SIGKILL:
-        process.kill()
-    else:
-        os.killpg(process.pid, number)  # Ctrl-C reaches the workers too
-    process.wait()
-    return process
-
-
-def living_members(group):
-    """Return the processes of a group that are not just waiting to be reaped (Linux; none elsewhere)."""
-    living = []
-    for path in Path('/proc').glob('[0-9]*/stat'):
-        with contextlib.suppress(OSError):  # ended meanwhile
-            state, _, process_group, *_ = path.read_text().rpartition(')')[2].split()
-            if int(process_group) == group and state != 'Z':
-                living.append(path)
-    return living
-
-
-def wait_for_the_end_of_the_group(group, seconds=20):
-    """Return whether every process of the group has ended in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not living_members(group):
-            return True
-        time.sleep(0.1)
-    return False
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_preparation_continues_to_the_identical_store(raw, uninterrupted, tmp_path, number):
-    process = stop_in_the_middle(raw, tmp_path, number)
-    assert process.returncode == (-9 if number == signal.SIGKILL else 130)
+    arguments = ['smic', '--raw', raw, '--out', tmp_path, *SLOW_ENOUGH]
+    with started(sys.executable, '-c', PAUSED, *arguments) as process:
+        wait_for(
+            lambda: (
+                any(path.stat().st_size for path in tmp_path.glob('.store-*/done.txt')) or process.poll() is not None
+            )
+        )
+        if number == signal.SIGKILL:
+            process.kill()
+        else:
+            os.killpg(process.pid, number)  # Ctrl-C reaches the workers too
+        assert process.wait() == (-9 if number == signal.SIGKILL else 130)
+        wait_for(lambda: group_has_ended(process.pid))
     assert not (tmp_path / 'store').exists()
-    assert wait_for_the_end_of_the_group(process.pid)
     (build,) = tmp_path.glob('.store-*')
     done = (build / 'done.txt').read_text()
-    assert prepare('smic', '--raw', raw, '--out', tmp_path, *SLOW_ENOUGH).returncode == 0
-    assert 0 < done.count('\n') < 8
+    assert prepare(*arguments).returncode == 0
+    assert done.count('\n') == 1
     for name in ('store/flow.npy', 'store/index.csv', 'annotations.csv'):
         assert digest_file(tmp_path / name) == digest_file(uninterrupted / name)
 
@@ -118,7 +102,7 @@ def test_the_summary_tells_what_lies_where_and_what_is_next(raw, uninterrupted):
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, args, fault):
-    run = subprocess.run([*TOOL, *args], capture_output=True, text=True, cwd=tmp_path)
+    run = prepare(*args, cwd=tmp_path)
     assert run.returncode == 2
     assert run.stdout == ''
     (sentence,) = [line for line in run.stderr.splitlines() if line.startswith('error: ')]
@@ -159,7 +143,7 @@ def test_the_help_shows_defaults_as_a_user_would_write_them():
 
 
 def test_help_starts_without_opencv_and_torch():
-    code = f'import sys, runpy; sys.argv = ["prepare.py", "smic", "--help"]\ntry: runpy.run_path({TOOL[1]!r}, '
+    code = f'import sys, runpy; sys.argv = ["prepare.py", "smic", "--help"]\ntry: runpy.run_path({TOOL!r}, '
     code += 'run_name="__main__")\nexcept SystemExit: assert not {"cv2", "torch"} & set(sys.modules)'
     assert (
         '--clip-len' in subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout

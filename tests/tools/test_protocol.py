@@ -12,13 +12,14 @@ import pytest
 from mer_bench.datasets.synthetic_sheets import SheetRow, write_sheet
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
+from tests.in_process import tool
 from tests.protocols.protocol_tables import sheet_table
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'protocol.py'
 
 
 def protocol(*args):
-    return subprocess.run([sys.executable, TOOL, *map(str, args)], capture_output=True, text=True, check=False)
+    return tool('protocol', *args)
 
 
 @pytest.fixture(scope='module')
@@ -31,7 +32,9 @@ def data(tmp_path_factory):
 
 
 def test_the_composite_is_shown_with_its_folds_and_official_counts(data):
-    result = protocol('megc2019_3class', data / 'smic', data / 'casme2' / 'annotations.csv', data / 'samm')
+    roots = [data / 'smic', data / 'casme2' / 'annotations.csv', data / 'samm']
+    command = [sys.executable, TOOL, 'megc2019_3class', *roots]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ['full', '250', '109', '83', '442', '68'] in lines
     assert ['casme2', '88', '32', '25', '145', '24'] in lines

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.in_process import tool
+
 TOOL = Path(__file__).parents[2] / 'tools' / 'score.py'
 # Confusion matrix by hand, rows true: [[2, 1, 0], [0, 1, 0], [1, 0, 1]]; subject 1 of smic comes twice.
 LOG = """\
@@ -24,7 +26,7 @@ samm 006
 
 
 def score(*args):
-    return subprocess.run([sys.executable, TOOL, *args], capture_output=True, text=True, check=False)
+    return tool('score', *args)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def log(tmp_path):
 
 
 def test_json_is_all_that_is_printed_and_right(log):
-    result = score(log, '--json')
+    result = subprocess.run([sys.executable, TOOL, log, '--json'], capture_output=True, text=True, check=False)
     table = json.loads(result.stdout)
     assert result.stderr == ''
     assert list(table) == ['full', 'casme2', 'samm', 'smic']

@@ -2,18 +2,18 @@
 
 import json
 import runpy
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from mer_bench.errors import run_tool
 from mer_bench.training import sweep_run
 from tests.conftest import ROOT
+from tests.gate import Gate, group_has_ended, started, wait_for
 
 CONFIG = 'configs/mer_smic.py'
+SWEEP = [sys.executable, 'tools/sweep.py', '--configs', CONFIG, '--device', 'cpu', '--jobs', '1']
 CHANCE = "model = dict(_delete_=True, type='Pipeline', steps=[dict(type='DummyClassifier', strategy='{}')])"
 
 
@@ -100,37 +100,36 @@ def test_only_failed_runs_nothing_else(prepared_data, overrides, tmp_path, monke
     assert '[1/1] multiscale_resnet3d50+broken' in capsys.readouterr().err
 
 
-def start(*arguments):
-    command = [sys.executable, 'tools/sweep.py', '--configs', CONFIG, '--device', 'cpu', '--jobs', '1', *arguments]
-    pipe = subprocess.PIPE
-    return subprocess.Popen([*map(str, command)], cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+@pytest.mark.slow
+def test_a_killed_sweep_continues_where_it_stopped(prepared_data, finished_run, tmp_path, monkeypatch):
+    gate, runs = Gate(tmp_path, 'smic_s02'), tmp_path / 'runs'
+    arguments = ['--no-full', '--overrides', gate.override, '--data-root', prepared_data, '--work-dir', runs]
+    with started(*SWEEP, *arguments) as process:
+        wait_for(lambda: gate.waiting() or process.poll() is not None)
+        process.kill()  # alone
+        wait_for(lambda: group_has_ended(process.pid))  # as its worker does by itself
+    assert [*gate.waiting()] == ['smic_s02']
+    gate.open()
+    run = runs / 'mer_smic/multiscale_resnet3d50+tiny/seed0'
+    written = (run / 'folds/smic_s01/fold.json').stat().st_mtime_ns
+    assert sweep(monkeypatch, *arguments) == 0
+    assert [record['complete'] for record in records(runs)] == [True]
+    assert (run / 'folds/smic_s01/fold.json').stat().st_mtime_ns == written
+    assert (run / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_continues_where_it_stopped(prepared_data, tiny_override, tmp_path, monkeypatch):
-    arguments = ['--no-full', '--overrides', tiny_override, '--data-root', prepared_data]
-    process = start(*arguments, '--work-dir', tmp_path)
-    first = tmp_path / 'mer_smic/multiscale_resnet3d50+tiny/seed0/folds/smic_s01/fold.json'
-    while not first.exists():
-        assert process.poll() is None, 'the sweep ended before it could be killed'
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    written = first.stat().st_mtime_ns
-    assert sweep(monkeypatch, *arguments, '--work-dir', tmp_path) == 0
-    assert [record['complete'] for record in records(tmp_path)] == [True]
-    assert first.stat().st_mtime_ns == written
-
-
-@pytest.mark.slow
-def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_path):
+def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_path, monkeypatch, capsys):
     methods = [overrides / f'{strategy}.py' for strategy in ('prior', 'uniform')]
     arguments = ['--no-full', '--overrides', *methods, '--data-root', prepared_data, '--work-dir', tmp_path]
-    processes = [start(*arguments), start(*arguments)]
-    for process in processes:
-        out, err = process.communicate(timeout=200)
-        assert process.returncode == 0, err
-        assert [line.split()[-1] for line in out.split('state\n')[1].splitlines()[1:3]] == ['finished'] * 2
+    words = [*map(str, (*SWEEP, *arguments))]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as other:
+        wait_for(lambda: [*tmp_path.rglob('.lock')] or other.poll() is not None)  # until it holds a run
+        assert sweep(monkeypatch, *arguments) == 0
+        out, err = other.communicate()
+    assert other.returncode == 0, err
+    for printed in (out, capsys.readouterr().out):
+        assert [line.split()[-1] for line in printed.split('state\n')[1].splitlines()[1:3]] == ['finished'] * 2
     assert [record['complete'] for record in records(tmp_path)] == [True] * 2
 
 

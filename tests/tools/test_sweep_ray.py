@@ -1,31 +1,20 @@
 """tools/sweep.py --engine ray on two simulated nodes: a stopped driver, a killed process, a lost node."""
 
-import argparse
 import os
 import runpy
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from mer_bench.errors import run_tool
-from mer_bench.training.experiment import open_experiment
-from mer_bench.training.loso import run_folds
 from mer_bench.training.sweep_progress import SweepProgress
-from tests.conftest import ROOT, TINY
+from tests.conftest import ROOT
+from tests.gate import Gate, has_ended, wait_for
 
 pytest.importorskip('ray')
 CONFIG = 'configs/mer_smic.py'
-
-
-@pytest.fixture
-def override(tmp_path):
-    """A training that lasts long enough to be killed."""
-    path = tmp_path / 'tiny.py'
-    path.write_text(TINY.replace('max_epochs=2', 'max_epochs=4'))
-    return path
 
 
 @pytest.fixture
@@ -67,21 +56,15 @@ def tasks_on(node):
     return found
 
 
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, 'it did not come to pass'
-        time.sleep(0.02)
-
-
 @pytest.mark.slow
 def test_stopped_killed_and_lost_trainings_leave_the_predictions_of_an_undisturbed_run(
-    cluster, override, prepared_data, tmp_path, monkeypatch
+    cluster, prepared_data, finished_run, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(ROOT)
-    work_dir, nodes = tmp_path / 'runs', (cluster.head_node, cluster.second)
+    gate = Gate(tmp_path, 'smic_s02', 'smic_s03')
+    run = tmp_path / 'runs/mer_smic/multiscale_resnet3d50+tiny/seed0'
     arguments = ['--engine', 'ray', '--address', cluster.address, '--device', 'cpu', '--configs', CONFIG, '--no-full']
-    arguments += ['--overrides', override, '--data-root', prepared_data, '--work-dir', work_dir]
+    arguments += ['--overrides', gate.override, '--data-root', prepared_data, '--work-dir', tmp_path / 'runs']
 
     def stop(progress, run):
         raise KeyboardInterrupt
@@ -89,26 +72,26 @@ def test_stopped_killed_and_lost_trainings_leave_the_predictions_of_an_undisturb
     with monkeypatch.context() as patch:  # Ctrl-C when the first fold has come back
         patch.setattr(SweepProgress, 'advance', stop)
         assert sweep(*arguments) == 130
-    first = {path: path.stat().st_mtime_ns for path in work_dir.rglob('folds/smic_*/fold.json')}
-    assert first
-    wait_for(lambda: not any(map(tasks_on, nodes)))  # those of the driver that was stopped end
+    assert [path.parent.name for path in run.glob('folds/smic_*/fold.json')] == ['smic_s01']
+    written = (run / 'folds/smic_s01/fold.json').stat().st_mtime_ns
+    wait_for(lambda: not tasks_on(cluster.head_node) + tasks_on(cluster.second))  # those of the driver that was stopped
+    gate.forget()
 
     def disturb():
-        wait_for(lambda: tasks_on(cluster.second))
+        wait_for(lambda: len(gate.waiting()) == 2)
+        waiting = {*gate.waiting().values()}
+        here, there = (tasks_on(node)[0] for node in (cluster.head_node, cluster.second))
         cluster.remove_node(cluster.second, allow_graceful=False)
-        wait_for(lambda: tasks_on(cluster.head_node))
-        os.kill(tasks_on(cluster.head_node)[0], signal.SIGKILL)
-        disturbed.append(True)
+        os.kill(here, signal.SIGKILL)
+        wait_for(lambda: has_ended(here) and has_ended(there))
+        gate.open()
+        disturbed.append({here, there} == waiting)
 
     disturbed = []
     thread = threading.Thread(target=disturb, daemon=True)
     thread.start()
     assert sweep(*arguments) == 0
-    thread.join(1)
+    thread.join()
     assert disturbed == [True]
-    assert {path: path.stat().st_mtime_ns for path in first} == first
-    undisturbed = tmp_path / 'undisturbed'
-    described = dict(config=CONFIG, override=[str(override)], cfg_options=[], data_root=[str(prepared_data)])
-    run_folds(open_experiment(argparse.Namespace(**described, fold=[], device='cpu', threads=1)), 0, undisturbed)
-    predicted = work_dir / 'mer_smic/multiscale_resnet3d50+tiny/seed0/predictions.csv'
-    assert predicted.read_bytes() == (undisturbed / 'predictions.csv').read_bytes()
+    assert (run / 'folds/smic_s01/fold.json').stat().st_mtime_ns == written
+    assert (run / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()

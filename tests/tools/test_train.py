@@ -3,23 +3,18 @@
 import os
 import pickle
 import runpy
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from mer_bench.errors import run_tool
 from mer_bench.training import loso
 from tests.conftest import ROOT, write_prepared_data
+from tests.gate import Gate, started, wait_for
+from tests.in_process import tool
 
 CONFIG = 'configs/mer_smic.py'
-
-
-def tool(name, *arguments, **options):
-    command = [sys.executable, f'tools/{name}.py', *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, **options)
 
 
 def main_of(name):
@@ -27,23 +22,20 @@ def main_of(name):
 
 
 @pytest.mark.slow
-def test_a_training_killed_in_a_fold_ends_with_the_same_predictions(prepared_data, tiny_override, tmp_path):
-    arguments = [CONFIG, '--override', tiny_override, '--data-root', prepared_data, '--device', 'cpu', '--work-dir']
-    whole = tool('train', *arguments, tmp_path / 'whole')
-    assert whole.returncode == 0, whole.stderr
-    assert 'Confusion matrix' in whole.stdout
-    command = [sys.executable, 'tools/train.py', *map(str, arguments), str(tmp_path / 'killed')]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    folds = tmp_path / 'killed/folds'  # one, or two at a time
-    while not (folds / 'smic_s01').exists() or not [*folds.glob('.*/epoch_1.pth')]:
-        assert process.poll() is None, 'the training ended before it could be killed'
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / 'killed/predictions.csv').exists()
-    again = tool('train', *arguments, tmp_path / 'killed')
-    assert 'of 3 folds are finished already' in again.stderr
-    assert (tmp_path / 'killed/predictions.csv').read_bytes() == (tmp_path / 'whole/predictions.csv').read_bytes()
+def test_a_training_killed_in_a_fold_ends_with_the_same_predictions(prepared_data, finished_run, tmp_path):
+    gate, run = Gate(tmp_path, 'smic_s02'), tmp_path / 'run'
+    arguments = [CONFIG, '--override', gate.override, '--data-root', prepared_data, '--device', 'cpu', '--jobs', 1]
+    with started(sys.executable, 'tools/train.py', *arguments, '--work-dir', run) as process:
+        wait_for(lambda: gate.waiting() or process.poll() is not None)
+        assert process.poll() is None
+    assert (run / 'folds/.smic_s02/epoch_1.pth').exists()
+    assert not (run / 'predictions.csv').exists()
+    gate.open()
+    again = tool('train', *arguments, '--work-dir', run)
+    assert '1 of 3 folds are finished already' in again.stderr
+    assert 'smic/s02: 12 clips to train, 6 to test, continued' in again.stderr
+    assert 'Confusion matrix' in again.stdout
+    assert (run / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
 class Code:

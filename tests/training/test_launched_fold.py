@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 def test_two_processes_with_half_a_batch_each_learn_what_one_learns(tmp_path, prepared_data):
     """In a network without batch norm, whose gradient of a batch is the mean of those of its halves."""
     override = str(ROOT / 'configs/baselines/one_hidden_layer.py')
-    options = ['train_cfg.max_epochs=4', 'train_dataloader.batch_size=6']
+    options = ['train_cfg.max_epochs=4', 'train_dataloader.batch_size=6', 'amp=False']
     arguments = dict(config=str(ROOT / 'configs/mer_smic.py'), override=[override], cfg_options=options, fold=['s01'])
     experiment = open_experiment(
         argparse.Namespace(**arguments, data_root=[str(prepared_data)], device='cpu', threads=1)

@@ -19,30 +19,23 @@ def experiment(prepared_data, tiny_override):
     return experiment_on(prepared_data, override=[str(tiny_override)])
 
 
-@pytest.fixture(scope='module')
-def finished(experiment, tmp_path_factory):
-    """An unbroken run with checkpoints, and its record."""
-    work_dir = tmp_path_factory.mktemp('finished')
-    return work_dir, loso.run_folds(experiment, 0, work_dir, save_checkpoints=True)
-
-
-def test_every_clip_is_predicted_once_by_the_fold_that_held_it_out(finished, experiment):
-    table = pd.read_csv(finished[0] / 'predictions.csv')
+def test_every_clip_is_predicted_once_by_the_fold_that_held_it_out(finished_run, experiment):
+    table = pd.read_csv(finished_run / 'predictions.csv')
     assert table['sample_id'].tolist() == experiment.data.annotations['sample_id'].tolist()
     assert (table['fold'] == table['subject']).all()
     emotions = experiment.data.annotations.set_index('sample_id')['emotion']
     assert (table.set_index('sample_id')['y_true'] == emotions).all()
 
 
-def test_scores_of_every_output_are_in_the_table(finished):
-    table = pd.read_csv(finished[0] / 'predictions.csv')
+def test_scores_of_every_output_are_in_the_table(finished_run):
+    table = pd.read_csv(finished_run / 'predictions.csv')
     for output in ('', 'scale0_', 'scale2_', 'fused_'):
         block = table[[f'{output}score_{name}' for name in ('negative', 'positive', 'surprise')]]
         assert block.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
 
 
-def test_the_record_says_what_was_run(finished):
-    record = json.loads((finished[0] / 'record.json').read_text())
+def test_the_record_says_what_was_run(finished_run):
+    record = json.loads((finished_run / 'record.json').read_text())
     assert record['complete']
     assert record['folds'] == {'total': 3, 'done': 3, 'missing': []}
     assert record['clips_per_class'] == {'negative': 6, 'positive': 6, 'surprise': 6}
@@ -58,21 +51,23 @@ def test_clips_that_are_too_short_for_a_kernel_are_said_in_one_line(experiment, 
     assert capsys.readouterr().err.count(f'{note}\n') == 1
 
 
-def test_a_finished_fold_leaves_its_predictions_config_and_log(finished):
-    names = {path.name for path in (finished[0] / 'folds' / 'smic_s01').iterdir()}
+def test_a_finished_fold_leaves_its_predictions_config_and_log(finished_run):
+    names = {path.name for path in (finished_run / 'folds' / 'smic_s01').iterdir()}
     assert names == {'predictions.csv', 'config.py', 'train.log', 'fold.json', 'checkpoint.pth'}
 
 
-def test_folds_in_another_order_and_one_by_one_give_the_same_bytes(finished, prepared_data, tiny_override, tmp_path):
+def test_folds_in_another_order_and_one_by_one_give_the_same_bytes(
+    finished_run, prepared_data, tiny_override, tmp_path
+):
     for name in ('s03', 's01'):
         one = experiment_on(prepared_data, override=[str(tiny_override)], fold=[name])
         record = loso.run_folds(one, 0, tmp_path)
     assert (record['complete'], record['folds']['missing'], record['scores']) == (False, ['smic/s02'], None)
     loso.run_folds(experiment_on(prepared_data, override=[str(tiny_override)]), 0, tmp_path)
-    assert (tmp_path / 'predictions.csv').read_bytes() == (finished[0] / 'predictions.csv').read_bytes()
+    assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
-def test_a_training_stopped_between_epochs_continues_to_the_same_bytes(finished, experiment, tmp_path, monkeypatch):
+def test_a_training_stopped_between_epochs_continues_to_the_same_bytes(finished_run, experiment, tmp_path, monkeypatch):
     reported = []
 
     def stop_in_second_epoch(folder, epoch):
@@ -85,39 +80,40 @@ def test_a_training_stopped_between_epochs_continues_to_the_same_bytes(finished,
         loso.run_folds(experiment, 0, tmp_path)
     loso.run_folds(experiment, 0, tmp_path)
     assert reported[3:5] == [1, 2]  # the first epoch was not trained again
-    assert (tmp_path / 'predictions.csv').read_bytes() == (finished[0] / 'predictions.csv').read_bytes()
+    assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
 @pytest.mark.slow
-def test_two_folds_at_a_time_give_the_same_bytes(finished, experiment, tmp_path):
+def test_two_folds_at_a_time_give_the_same_bytes(finished_run, experiment, tmp_path):
     loso.run_folds(experiment, 0, tmp_path, jobs=2)
-    assert (tmp_path / 'predictions.csv').read_bytes() == (finished[0] / 'predictions.csv').read_bytes()
+    assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
-def test_a_finished_run_is_not_trained_again(finished, experiment, monkeypatch):
+def test_a_finished_run_is_not_trained_again(finished_run, experiment, monkeypatch):
     monkeypatch.setattr(fold_workers, 'run_group', lambda *args: pytest.fail('a finished fold was trained again'))
-    assert loso.run_folds(experiment, 0, finished[0])['scores'] == finished[1]['scores']
+    scores = json.loads((finished_run / 'record.json').read_text())['scores']
+    assert loso.run_folds(experiment, 0, finished_run)['scores'] == scores
 
 
-def test_another_seed_gives_other_numbers(finished, experiment, tmp_path):
+def test_another_seed_gives_other_numbers(finished_run, experiment, tmp_path):
     loso.run_folds(experiment, 1, tmp_path)
     columns = ['score_negative', 'score_positive']
-    first, second = (pd.read_csv(folder / 'predictions.csv')[columns] for folder in (finished[0], tmp_path))
+    first, second = (pd.read_csv(folder / 'predictions.csv')[columns] for folder in (finished_run, tmp_path))
     assert not first.equals(second)
 
 
 @pytest.mark.parametrize(
     ('seed', 'options', 'part'), [(1, [], 'seed'), (0, ['optim_wrapper.optimizer.lr=0.1'], 'config')]
 )
-def test_a_folder_of_other_settings_is_not_mixed_with(finished, prepared_data, tiny_override, seed, options, part):
+def test_a_folder_of_other_settings_is_not_mixed_with(finished_run, prepared_data, tiny_override, seed, options, part):
     other = experiment_on(prepared_data, override=[str(tiny_override)], cfg_options=options)
     with pytest.raises(InputError, match=f'folds of another {part}'):
-        loso.run_folds(other, seed, finished[0])
+        loso.run_folds(other, seed, finished_run)
 
 
-def test_saved_checkpoints_give_the_same_predictions(finished, experiment, tmp_path):
-    predict_with_checkpoints(experiment, finished[0], tmp_path / 'again.csv')
-    assert (tmp_path / 'again.csv').read_bytes() == (finished[0] / 'predictions.csv').read_bytes()
+def test_saved_checkpoints_give_the_same_predictions(finished_run, experiment, tmp_path):
+    predict_with_checkpoints(experiment, finished_run, tmp_path / 'again.csv')
+    assert (tmp_path / 'again.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
 def test_a_run_without_checkpoints_is_told_apart(prepared_data, tiny_override, tmp_path):
@@ -131,12 +127,12 @@ def test_a_run_without_checkpoints_is_told_apart(prepared_data, tiny_override, t
         loso.run_folds(one, 0, tmp_path, save_checkpoints=True)
 
 
-def test_checkpoints_are_scored_on_the_data_they_belong_to(finished, tiny_override, tmp_path):
+def test_checkpoints_are_scored_on_the_data_they_belong_to(finished_run, tiny_override, tmp_path):
     other = experiment_on(write_prepared_data(tmp_path / 'other', clip_len=1), override=[str(tiny_override)])
     with pytest.raises(
         InputError, match=r'another flow store \(.*; give the config, overrides and data of its training'
     ):
-        predict_with_checkpoints(other, finished[0], tmp_path / 'out.csv')
+        predict_with_checkpoints(other, finished_run, tmp_path / 'out.csv')
 
 
 def test_parts_of_a_model_that_do_not_fit_are_one_sentence(prepared_data, tiny_override, tmp_path):
@@ -154,8 +150,8 @@ def test_a_training_that_diverges_is_no_finished_fold(prepared_data, tiny_overri
     assert not (tmp_path / 'folds/smic_s01').exists()
 
 
-def test_the_record_names_the_circumstances_of_every_fold(finished, experiment, monkeypatch, tmp_path):
-    run = shutil.copytree(finished[0], tmp_path / 'run')
+def test_the_record_names_the_circumstances_of_every_fold(finished_run, experiment, monkeypatch, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / 'run')
     for name, commit in (('s01', 'abc'), ('s02', 'def'), ('s03', 'abc')):
         path = run / f'folds/smic_{name}/fold.json'
         path.write_text(json.dumps(json.loads(path.read_text()) | {'commit': commit}))
@@ -163,10 +159,10 @@ def test_the_record_names_the_circumstances_of_every_fold(finished, experiment, 
     assert loso.run_folds(experiment, 0, run)['commit'] == 'abc, def'
 
 
-def test_a_run_does_not_go_on_with_other_threads(finished, prepared_data, tiny_override):
+def test_a_run_does_not_go_on_with_other_threads(finished_run, prepared_data, tiny_override):
     other = experiment_on(prepared_data, override=[str(tiny_override)], threads=2)
     with pytest.raises(InputError, match='holds folds of another device'):
-        loso.run_folds(other, 0, finished[0])
+        loso.run_folds(other, 0, finished_run)
     experiment_on(prepared_data)  # one thread again
 
 

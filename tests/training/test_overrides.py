@@ -2,6 +2,7 @@
 
 import argparse
 from functools import lru_cache
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,8 +14,27 @@ from tests.conftest import ROOT, write_prepared_data
 
 CONFIG = str(ROOT / 'configs/mer_smic.py')
 OVERRIDES = [*sorted((ROOT / 'ablations').glob('*.py')), *sorted((ROOT / 'configs/baselines').glob('*.py'))]
-# of the full model, at a quarter of its width: what is tested is the change, not the size
-NARROW = str(ROOT / 'configs/reduced/quarter_width.py')
+# what is tested is the change and not the size: the reduced sizes of the leaderboard of synthetic data
+REDUCED = ROOT / 'configs/reduced'
+SMALL = {
+    'c3d': 'small_clips_c3d',
+    'tsm_r50': 'small_clips_tsm',
+    'htnet': 'narrow_htnet',
+    'timm_resnet18': 'small_clips',
+}
+VIDEO = [
+    'slowonly_r50',
+    'r2plus1d_r34',
+    'x3d_s',
+    'slowfast_r50',
+    'csn_r50',
+    'mvit_s',
+    'swin3d_t',
+    'uniformer_s',
+    'tsn_r50',
+]
+SMALL |= dict.fromkeys(VIDEO, 'small_clips')
+FULL_SIZE = 'i3d_r50'  # and in the precision of the hardware; the others in fp32
 EMOTIONS = ('negative', 'positive', 'surprise')
 SHORT = {'train_cfg.max_epochs': 1, 'train_dataloader.batch_size': 2, 'test_dataloader.batch_size': 2}
 
@@ -56,6 +76,16 @@ def open_with(overrides, root, **options):
     )
 
 
+def at_reduced_size(override):
+    """The overrides and options with which a method is trained in moments."""
+    name = Path(override).stem
+    if '/ablations/' in override:
+        return [str(REDUCED / 'quarter_width.py'), override], {'input.size': 56, 'amp': False}
+    if name in SMALL:
+        return [override, str(REDUCED / f'{SMALL[name]}.py')], {'amp': False}
+    return [override], {} if name == FULL_SIZE else {'amp': False}
+
+
 @lru_cache
 def full_model():
     return load_method(CONFIG).content
@@ -67,8 +97,8 @@ def test_every_override_trains_one_step_and_predicts(override, clips_of_the_usua
     if override.endswith('pretrained.py'):
         pytest.skip('needs a file of weights')
     prepare_variant(override, clips_of_the_usual_shape)
-    narrow = [NARROW] if '/ablations/' in override else []
-    experiment = open_with([*narrow, override], clips_of_the_usual_shape, **SHORT)
+    overrides, options = at_reduced_size(override)
+    experiment = open_with(overrides, clips_of_the_usual_shape, **SHORT, **options)
     record = run_folds(experiment, 0, tmp_path / 'run')
     predictions = pd.read_csv(tmp_path / 'run/folds/smic_s01/predictions.csv')
     assert record['folds']['done'] == 1

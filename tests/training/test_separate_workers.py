@@ -10,6 +10,7 @@ import pytest
 
 from mer_bench.training import separate_workers
 from mer_bench.training.separate_workers import in_workers
+from tests.gate import has_ended, wait_for
 
 
 def kill_own_process(mark: Path, times: int, place: int) -> str:
@@ -21,17 +22,17 @@ def kill_own_process(mark: Path, times: int, place: int) -> str:
     return 'survived'
 
 
-def note_start(marks: Path, place: int) -> str:
-    """Say in a file of its own that a task began, and take a moment."""
+def note_start(marks: Path, mark: Path, place: int) -> str:
+    """Say in a file of its own that a task began, and go on until another one survived the death of its worker."""
     (marks / f'{time.monotonic_ns()}').touch()
-    time.sleep(0.5)
+    wait_for(lambda: mark.exists() and mark.read_text() == 'xx')
     return 'done'
 
 
 def test_the_task_of_a_killed_worker_runs_again_and_the_others_run_once(tmp_path):
-    told, marks = [], tmp_path / 'marks'
+    told, marks, mark = [], tmp_path / 'marks', tmp_path / 'mark'
     marks.mkdir()
-    tasks = [partial(note_start, marks), partial(kill_own_process, tmp_path / 'mark', 1), partial(note_start, marks)]
+    tasks = [partial(note_start, marks, mark), partial(kill_own_process, mark, 1), partial(note_start, marks, mark)]
     results = [*in_workers(tasks, 2, 1, told.append)]
     assert sorted(results) == ['done', 'done', 'survived']
     assert len(told) == 1
@@ -48,7 +49,7 @@ def test_a_task_that_kills_its_worker_twice_is_given_up_and_the_next_ones_find_w
 def test_a_worker_that_was_killed_while_it_waited_is_replaced():
     (first,) = in_workers([lambda place: os.getpid()], 1, 1)
     os.kill(first, signal.SIGKILL)
-    time.sleep(0.3)
+    wait_for(lambda: separate_workers._workers[0, 1]._flags.broken)
     (second,) = in_workers([lambda place: os.getpid()], 1, 1)
     assert second != first
 
@@ -58,27 +59,30 @@ def test_a_task_that_is_killed_in_the_place_of_a_worker_that_ended_by_itself_run
     threads_of_its_own = 7  # so that no worker of another test is taken
     assert list(in_workers([abs], 1, threads_of_its_own)) == [0]
     worker = separate_workers._workers[0, threads_of_its_own]
-    while worker._processes:
-        time.sleep(0.05)
-    time.sleep(0.5)  # until its thread waits again
+    wait_for(lambda: not worker._processes)
+    time.sleep(0.5)  # its thread waits again by then; were it late, only a fault would not show
     assert list(in_workers([partial(kill_own_process, tmp_path / 'mark', 1)], 1, threads_of_its_own)) == ['survived']
 
 
 def test_tasks_are_told_their_place_and_libraries_their_threads():
-    tasks = [lambda place: (time.sleep(0.2), place, os.environ['OMP_NUM_THREADS'])[1:]] * 4
+    tasks = [lambda place: (place, os.environ['OMP_NUM_THREADS'])] * 4
     assert sorted({*in_workers(tasks, 2, 3)}) == [(0, '3'), (1, '3')]
 
 
 def test_an_error_of_a_task_ends_the_workers_that_are_busy(tmp_path):
+    begun, go_on, late = (tmp_path / name for name in ('begun', 'go_on', 'late'))
+
     def fail(place):
-        time.sleep(0.2)
+        wait_for(begun.exists)
         raise ValueError('wrong')
 
     def note_late(place):
-        time.sleep(1)
-        (tmp_path / 'late').touch()
+        begun.write_text(str(os.getpid()))
+        wait_for(go_on.exists)
+        late.touch()
 
     with pytest.raises(ValueError, match='wrong'):
         list(in_workers([fail, note_late], 2, 1))
-    time.sleep(1)
-    assert not (tmp_path / 'late').exists()
+    go_on.touch()
+    wait_for(lambda: late.exists() or has_ended(int(begun.read_text())))
+    assert not late.exists()
