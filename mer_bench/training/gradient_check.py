@@ -78,8 +78,15 @@ def compare_gradients(
                 break
     names = tuple(name for name, _ in model.named_modules() if name in fp32_layers)
     layers = min((value for name, value in comparison.layers.items() if name not in fp32_layers), default=1.0)
-    between = min(comparison.between.items(), key=lambda item: item[1])
+    between = min(comparison.between.items(), key=lambda item: item[1], default=('', 1.0))
     return Agreement(names, layers, between, mended=not found and between[1] >= AGREE)
+
+
+def agreement_of(found: torch.Tensor | None, expected: torch.Tensor | None) -> float:
+    """Return the agreement of two gradients, of which either may be none."""
+    if found is None or expected is None:
+        return float(found is expected)
+    return agreement(found, expected)
 
 
 def prepare(model: nn.Module) -> None:
@@ -254,9 +261,7 @@ class Comparison(Step):
         super().step(clips, data_samples)
         found = dict(self.model.named_parameters())
         for name, parameter in self.reference.model.named_parameters():
-            if parameter.grad is not None:
-                gradient = found[name].grad
-                note(self.between, name, 0.0 if gradient is None else agreement(gradient, parameter.grad))
+            note(self.between, name, agreement_of(found[name].grad, parameter.grad))
 
     def call(self, name: str, layer: nn.Module, compute: Callable, *args, **kwargs) -> object:
         """Compare a layer by itself, and give what it gave in fp32."""
@@ -285,9 +290,7 @@ class Comparison(Step):
         spoil_free_memory(x, expected[0], *layer.parameters())
         with torch.autocast(x.device.type, dtype, cache_enabled=False):
             found = with_gradients(layer, compute, x, seed)
-        for ours, theirs in zip(found, expected, strict=True):
-            if theirs is not None:
-                note(self.layers, name, 0.0 if ours is None else agreement(ours, theirs))
+        note(self.layers, name, min(agreement_of(*pair) for pair in zip(found, expected, strict=True)))
         return torch.empty_like(found[0]).copy_(expected[0].to(dtype))
 
     def faulty_layers(self) -> set[str]:
