@@ -61,21 +61,19 @@ def compare_gradients(
         precision: bf16 or fp16.
         channels_last: As for :func:`accelerate`.
     """
-    with torch.random.fork_rng(devices=[clips.device] if clips.is_cuda else []):
-        torch.manual_seed(0)
-        prepare(model)
-        reference = Reference(model, DTYPES[precision])
-        reference.step(clips, data_samples)
-        fp32_layers = {call.name for call in reference.calls if call.overhangs}
-        for _ in range(ROUNDS):
-            fast = copy.deepcopy(model)
-            accelerate(fast, precision, channels_last, fp32_layers)
-            comparison = Comparison(fast, reference, fp32_layers)
-            comparison.step(clips, data_samples)
-            found = comparison.faulty_layers()
-            fp32_layers |= found
-            if not found:
-                break
+    prepare(model)
+    reference = Reference(model, DTYPES[precision])
+    reference.step(clips, data_samples)
+    fp32_layers = {call.name for call in reference.calls if call.overhangs}
+    for _ in range(ROUNDS):
+        fast = copy.deepcopy(model)
+        accelerate(fast, precision, channels_last, fp32_layers)
+        comparison = Comparison(fast, reference, fp32_layers)
+        comparison.step(clips, data_samples)
+        found = comparison.faulty_layers()
+        fp32_layers |= found
+        if not found:
+            break
     names = tuple(name for name, _ in model.named_modules() if name in fp32_layers)
     layers = min((value for name, value in comparison.layers.items() if name not in fp32_layers), default=1.0)
     between = min(comparison.between.items(), key=lambda item: item[1], default=('', 1.0))
@@ -101,9 +99,9 @@ def prepare(model: nn.Module) -> None:
         if getattr(module, 'with_cp', False):  # its layers would be called again in the backward pass
             module.with_cp = False
     with torch.no_grad():
-        for parameter in model.parameters():
+        for seed, parameter in enumerate(model.parameters()):
             if not parameter.any() or not parameter.isfinite().all():  # the latter where nothing was drawn yet
-                parameter.normal_(std=0.5)
+                noise_like(parameter, seed).mul_(0.5)
 
 
 def is_layer(module: nn.Module) -> bool:
@@ -163,8 +161,8 @@ def cut_out(x: torch.Tensor, y: torch.Tensor, keep: Callable[[torch.Tensor], Non
 
 def noise_like(x: torch.Tensor, seed: int) -> torch.Tensor:
     """Fill x with normal random numbers that each precision can hold; they come again after a prime number of them."""
-    torch.manual_seed(seed)
-    numbers = torch.randn(min(x.numel(), PERIOD), device=x.device).bfloat16().half()
+    generator = torch.Generator(x.device).manual_seed(seed)
+    numbers = torch.randn(min(x.numel(), PERIOD), generator=generator, device=x.device).bfloat16().half()
     return x.copy_(numbers.repeat(-(-x.numel() // PERIOD))[: x.numel()].view(x.shape))
 
 
