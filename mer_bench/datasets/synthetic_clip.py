@@ -36,11 +36,11 @@ PLACEMENT_SD = np.array([2, 2, 0.02])  # pixels right and down, radians
 JITTER_SD = np.array([0.1, 0.1, 0.0008])
 NOISE_SD = 1.5  # grey levels
 FLICKER_SD = 0.002  # of the light, from frame to frame
-STRENGTH = (0.5, 0.9)  # pixels, of each action unit
+STRENGTH = (0.6, 1.0)  # pixels, of each action unit
 MASKED = 0.5  # share of the clips
 MASK_PEAK = 0.75  # of the first of two expressions, as a share of the way from onset to apex
-BLINKS = 0.3  # share of the clips
-DRIFT_SD = 0.12  # pixels
+BLINKS = 0.25  # share of the clips
+DRIFT_SD = 0.1  # pixels
 DRIFT_GRAIN = 40  # pixels
 
 
