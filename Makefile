@@ -24,15 +24,15 @@ test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 TRAIN = $(BIN)/python tools/train.py configs/mer_smic.py
-REDUCED = --override configs/reduced/quarter_width.py
+REDUCED = --override configs/reduced/quarter_width.py configs/reduced/small_input.py
 
 demo: install
 	@echo '== synthetic faces in the folder layout of SMIC-HS'
 	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(DEMO)/raw
 	@echo '== optical flow'
-	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic --clip-len 8 --size 56
+	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic --clip-len 8 --size 48
 	@echo '== still pictures of the same clips, for the control'
-	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic_still --clip-len 8 --size 56 --flow still
+	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic_still --clip-len 8 --size 48 --flow still
 	@echo '== the full model, leave one subject out'
 	@$(TRAIN) --data-root $(DEMO)/smic --work-dir $(DEMO)/runs/full $(REDUCED)
 	@for ablation in no_multiscale no_attention single_head; do \
@@ -44,7 +44,7 @@ demo: install
 	@echo '== leaderboard'
 	@$(BIN)/python tools/leaderboard.py $(DEMO)/runs --out $(DEMO)/leaderboards/synthetic_smic.md
 
-# each sweep adds to the same runs; networks of video get small clips, so that two cores need about an hour in all
+# each sweep adds to the same runs, in two folds; networks of video get small clips, so that two cores need about an hour in all
 SWEEP_ALL = $(BIN)/python tools/sweep.py --configs configs/mer_smic.py --data-root $(SWEEP)/smic --work-dir $(SWEEP)/runs
 B = configs/baselines
 R = configs/reduced
