@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture(scope='session', autouse=True)
 def _project_configs_are_read_once():
-    """The configs of the project, which no test changes: MMEngine copies every file and its bases before it reads it."""
+    """Those of the project, which no test changes: MMEngine copies every file and its bases before it reads it."""
 
     def read(path):
         known = ROOT in Path(path).resolve().parents
