@@ -14,7 +14,10 @@ model = dict(
         base_channels=base_channels,
         conv1_kernel=(1, 5, 5),
         conv1_stride_s=1,
-        inflate=(0, 0, 0, 0)),
+        pool1_stride_t=1,
+        temporal_strides=(1, 1, 1, 1),
+        inflate=0,
+        max_kernel_t=(1, 1, 1, 1)),
     neck=dict(in_channels=[base_channels * 8, base_channels * 16, base_channels * 32], channels=width),
     cls_head=dict(in_channels=[width] * 4))
 del base_channels, width

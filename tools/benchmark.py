@@ -19,7 +19,10 @@ BENCHMARKS = {
     'machine': ('machine_peak', "the machine's peak alone: matrix product and memory copy"),
     'prepare': ('prepare_cost', 'two workers against one, the store, and the flow methods'),
     'loading': ('loading_cost', "loading and augmentation of a batch, against MMAction2's pipeline on the same flow"),
-    'model': ('model_cost', 'forward and backward of the full model, against fp32 and plain ResNet3d-50'),
+    'model': (
+        'model_cost',
+        'forward and backward of the full model, against fp32, its plain trunk, and the trunk of I3D',
+    ),
     'loso': ('loso_cost', 'STSTNet over 68 folds, against a plain PyTorch loop'),
     'linear': ('linear_cost', 'linear SVM and ridge over 68 folds, against scikit-learn in a loop'),
     'sweep': ('sweep_cost', 'folds over two workers, against one worker with two threads'),

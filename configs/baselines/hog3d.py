@@ -5,7 +5,8 @@
 # by hand on each face.
 # Here: 8x8x2 blocks for all data sets, where the paper searches the best partition (8x8x2 on CASME II and SMIC in
 # ELBPTOP, Guo et al., IEEE Access 7, 2019, which follows it); T = 16 evenly sampled frames instead of 10 interpolated
-# ones; no motion magnification; features standardised on the training subjects; C = 1 by our choice.
+# ones; no motion magnification; edges of the bins on the axes, features standardised on the training subjects and C = 1
+# by our choice.
 model = dict(
     _delete_=True,
     type='Pipeline',

@@ -4,13 +4,14 @@
 # 36 lengths as shares of the longest and 36 angles. Paper: regions by the landmarks of the first frame, robust flow,
 # affine alignment of the frames driven by flow, a weight between lengths and angles, SVM with a polynomial kernel.
 # Here: the regions of a mean face, so it needs a store prepared with --faces dlib, whose crops are aligned to it; their
-# corners as in a public re-implementation (see mdmo_regions.py); flow and alignment of the store; each value
-# standardised on the training subjects instead of the weight; linear SVM, C = 1 by our choice.
+# corners as in a public re-implementation (see mdmo_regions.py); bins with edges at 0, +-45, +-90 degrees, as there
+# (axis_centred=True: bins around them, as in another one, tvaranka/meb; the paper was not at hand); flow and alignment
+# of the store; each value standardised on the training subjects instead of the weight; linear SVM, C = 1 by our choice.
 model = dict(
     _delete_=True,
     type='Pipeline',
     steps=[
-        dict(type='MDMO', n_bins=8),
+        dict(type='MDMO', n_bins=8, axis_centred=False),
         dict(type='StandardScaler'),
         dict(type='SVC', kernel='linear', C=1.0, break_ties=True),
     ])

@@ -9,7 +9,7 @@
 # - Onset and apex are the annotated frames; in training the authors draw them from up to 4 % of the way between.
 # - Mirrored and shifted at random, by up to 15 pixels of 224; the authors also turn by 3 degrees. What comes in at the
 #   border is the picture's own border here and the mean colour of ImageNet there.
-# - The last epoch is scored; the authors report the best epoch of each held-out subject.
+# - The last epoch is scored; the authors report the best epoch of each held-out subject, for accuracy and F1 apart.
 model = dict(
     _delete_=True,
     type='Recognizer3D',

@@ -1,4 +1,8 @@
-"""Forward and backward of the full model: as trainings run it, in plain fp32, and plain ResNet3d-50 beside it."""
+"""Forward and backward of the full model: as trainings run it, and in plain fp32; beside it two other networks.
+
+They are MMAction2's own ResNet3d-50 of the same trunk, without blocks, neck and further outputs, and the full model on
+the trunk of I3D.
+"""
 
 import argparse
 import copy
@@ -19,30 +23,20 @@ from mer_bench.allocator import keep_freed_memory
 from mer_bench.benchmarks.bounds import refuse_below
 from mer_bench.benchmarks.machine_peak import finish, precisions
 from mer_bench.benchmarks.timing import interleave, pair_ratios
-from mer_bench.models.backbones.multiscale_resnet3d import I3D_INFLATE
 from mer_bench.models.complexity import complexity
 from mer_bench.training.acceleration import accelerate
+from mer_bench.training.config_keys import arguments_of
 from mer_bench.training.precision import DTYPES, mixed_precision
 
-HELP = 'forward and backward of the full model, against fp32 and plain ResNet3d-50'
-CONFIG = Path(__file__).resolve().parents[2] / 'configs/_base_/models/multiscale_resnet3d50.py'
-# mmaction configs/_base_/models/i3d_r50.py, for three classes and without its checkpoint.
-PLAIN = {
-    'type': 'Recognizer3D',
-    'backbone': {
-        'type': 'ResNet3d',
-        'depth': 50,
-        'conv1_kernel': (5, 7, 7),
-        'conv1_stride_t': 2,
-        'pool1_stride_t': 2,
-        'inflate': I3D_INFLATE,
-        'zero_init_residual': False,
-    },
-    'cls_head': {'type': 'I3DHead', 'num_classes': 3, 'in_channels': 2048, 'topk': (1,)},
-}
+HELP = 'forward and backward of the full model, against fp32, its plain trunk, and the trunk of I3D'
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs/_base_/models/multiscale_resnet3d50.py'
+I3D_TRUNK = ROOT / 'ablations/trunk_i3d.py'
+CLASSES = 3
 AGAINST = {
     'speedup': 'the full model in fp32 and contiguous memory, over the full model as trainings run it',
-    'blocks': 'the full model over plain ResNet3d-50, both as trainings run them',
+    'blocks': 'the full model over plain ResNet3d-50 of the same trunk, both as trainings run them',
+    'trunk': 'the full model over the same on the trunk of I3D, both as trainings run them',
 }
 LAYOUTS = {'auto': 'auto', 'yes': True, 'no': False}
 # Stock ResNet3d takes no fewer frames, and its batch norm no single value per channel.
@@ -99,7 +93,7 @@ def measure(args: argparse.Namespace) -> dict:
 
 
 def compare(config: Path, settings: Settings) -> dict:
-    """Cost of the configured model and of plain ResNet3d-50 on clips of 3 x clip_len x size x size.
+    """Cost of the configured model, of its plain trunk and of the full model on I3D, for 3 x clip_len x size x size.
 
     Args:
         config: File that sets ``method`` and ``model``; its data preprocessor is left out.
@@ -109,8 +103,8 @@ def compare(config: Path, settings: Settings) -> dict:
         settings, precision and channels_last filled in; models {name: parameters, flops of the forward pass of one
         clip, flops_step of forward and backward}, the configured one first; seconds of a step {alternative: median};
         clips_per_second; ratios {median, min, max over the rounds}: `speedup` of fp32 in contiguous memory over the
-        step as trainings run it, `blocks` of the configured model over the plain one; size_ratios of parameters and
-        flops; work {alternative: flops, precision}; against: what each ratio compares.
+        step as trainings run it, `blocks` and `trunk` of the configured model over the other two; size_ratios, by the
+        same names, of parameters and flops; work {alternative: flops, precision}; against: what each ratio compares.
     """
     precision = mixed_precision(settings.device) if settings.precision == 'auto' else settings.precision
     keep_freed_memory()  # this and the next as in a training
@@ -118,7 +112,7 @@ def compare(config: Path, settings: Settings) -> dict:
     shape = (3, settings.clip_len, settings.size, settings.size)
     models = {name: model.to(settings.device) for name, model in build_models(config).items()}
     costs = {name: count(model, shape) for name, model in models.items()}
-    full, plain = models.values()
+    full, plain, i3d = models.values()
     reference = copy.deepcopy(full)
     for model in models.values():
         accelerate(model, precision, settings.channels_last)
@@ -127,10 +121,11 @@ def compare(config: Path, settings: Settings) -> dict:
         'full_fp32_contiguous': training_step(reference, clips),
         'full_as_trained': training_step(full, clips),
         'plain_as_trained': training_step(plain, clips),
+        'i3d_as_trained': training_step(i3d, clips),
     }
     seconds = interleave(steps, settings.rounds)
     medians = {name: median(runs) for name, runs in seconds.items()}
-    of_full, of_plain = costs.values()
+    of_full, of_plain, of_i3d = costs.values()
     return {
         'settings': asdict(settings) | {'precision': precision, 'channels_last': is_channels_last(full)},
         'models': costs,
@@ -139,14 +134,19 @@ def compare(config: Path, settings: Settings) -> dict:
         'ratios': {
             'speedup': pair_ratios(seconds['full_fp32_contiguous'], seconds['full_as_trained']),
             'blocks': pair_ratios(seconds['full_as_trained'], seconds['plain_as_trained']),
+            'trunk': pair_ratios(seconds['full_as_trained'], seconds['i3d_as_trained']),
         },
-        'size_ratios': {key: of_full[key] / of_plain[key] for key in ('parameters', 'flops', 'flops_step')},
+        'size_ratios': {
+            name: {key: of_full[key] / other[key] for key in of_full}
+            for name, other in (('blocks', of_plain), ('trunk', of_i3d))
+        },
         'work': {
             name: {'flops': settings.batch * cost['flops_step'], 'precision': used}
             for name, cost, used in (
                 ('full_fp32_contiguous', of_full, convolves_in('fp32', settings.device)),
                 ('full_as_trained', of_full, convolves_in(precision, settings.device)),
                 ('plain_as_trained', of_plain, convolves_in(precision, settings.device)),
+                ('i3d_as_trained', of_i3d, convolves_in(precision, settings.device)),
             )
         },
         'against': AGAINST,
@@ -166,12 +166,21 @@ def is_channels_last(model: torch.nn.Module) -> bool:
 
 
 def build_models(config: Path) -> dict[str, torch.nn.Module]:
-    """The configured model, then plain ResNet3d-50."""
+    """The configured model, the plain ResNet3d-50 that is the trunk of the full model, and the full model on I3D."""
     init_default_scope('mmaction')
-    full = Config.fromfile(config)
-    full.model.pop('data_preprocessor', None)
-    full.model.cls_head.num_classes = PLAIN['cls_head']['num_classes']  # else said by the label scheme of the data
-    return {full.method: MODELS.build(full.model), 'ResNet3d-50': MODELS.build(Config(PLAIN))}
+    given, full, i3d = (Config.fromfile(path) for path in (config, CONFIG, CONFIG))
+    i3d.merge_from_dict(Config.fromfile(I3D_TRUNK).to_dict())
+    for cfg in (given, i3d):
+        cfg.model.pop('data_preprocessor', None)
+        cfg.model.cls_head.num_classes = CLASSES  # else said by the label scheme of the data
+    trunk = {key: value for key, value in full.model.backbone.items() if key in arguments_of('ResNet3d')}
+    backbone = {**trunk, 'type': 'ResNet3d', 'out_indices': (3,), 'zero_init_residual': False}
+    head = {'type': 'I3DHead', 'num_classes': CLASSES, 'in_channels': 2048, 'topk': (1,)}
+    return {
+        given.method: MODELS.build(given.model),
+        'ResNet3d-50': MODELS.build({'type': 'Recognizer3D', 'backbone': backbone, 'cls_head': head}),
+        f'{full.method}+{I3D_TRUNK.stem}': MODELS.build(i3d.model),
+    }
 
 
 def count(model: torch.nn.Module, shape: tuple[int, ...]) -> dict:
@@ -213,14 +222,16 @@ def table(result: dict) -> Table:
     shown = Table('forward + backward', title=title.format(**result['settings']))
     for column in ('parameters', 'GFLOP a clip', 'median', 'clips/s'):
         shown.add_column(column, justify='right')
-    names = list(result['models'])
+    models = dict(zip(('full', 'plain', 'i3d'), result['models'], strict=True))
     for name, seconds in result['seconds'].items():
-        model = names[name.startswith('plain')]
-        cost, how = result['models'][model], name.partition('_')[2].replace('_', ' ')
+        which, _, how = name.partition('_')
+        model, how = models[which], how.replace('_', ' ')
+        cost = result['models'][model]
         counts = f'{cost["parameters"] / 1e6:.2f} M', f'{cost["flops_step"] / 1e9:.2f}'
         shown.add_row(f'{model}, {how}', *counts, f'{seconds * 1e3:.0f} ms', f'{result["clips_per_second"][name]:.1f}')
     sizes = result['size_ratios']
     for name, ratio in result['ratios'].items():
-        counts = (f'{sizes["parameters"]:.2f}', f'{sizes["flops_step"]:.2f}') if name == 'blocks' else ('', '')
+        size = sizes.get(name)
+        counts = (f'{size["parameters"]:.2f}', f'{size["flops_step"]:.2f}') if size else ('', '')
         shown.add_row(f'ratio: {name}', *counts, '{median:.2f} ({min:.2f} to {max:.2f})'.format(**ratio), '')
     return shown

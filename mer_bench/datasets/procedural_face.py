@@ -31,21 +31,22 @@ MEAN_LANDMARKS = {
 
 # What each action unit moves: landmark pair, direction (outward, down), Gaussian widths (across, down).
 ACTION_UNIT_BUMPS = {
-    1: [('brow_inner', (0, -1), (10, 9))],
+    1: [('brow_inner', (0, -1), (8, 8))],
     2: [('brow_outer', (0, -1), (11, 9))],
-    4: [('brow_inner', (-0.6, 0.8), (11, 9))],
-    5: [('upper_lid', (0, -1), (9, 6))],
-    6: [('cheek', (0, -1), (13, 9))],
-    7: [('lower_lid', (0, -1), (9, 6)), ('upper_lid', (0, 0.3), (9, 6))],
-    9: [('nose_wing', (0, -1), (8, 10))],
-    10: [('upper_lip', (0, -1), (12, 7))],
+    4: [('brow_inner', (-0.6, 0.8), (8, 7))],
+    5: [('upper_lid', (0, -1), (8, 5))],
+    6: [('cheek', (0, -1), (17, 13))],
+    7: [('lower_lid', (0, -1), (8, 5)), ('upper_lid', (0, 0.3), (8, 5))],
+    9: [('nose_wing', (0, -1), (5, 6))],
+    10: [('upper_lip', (0, -1), (7, 5))],
     12: [('mouth_corner', (0.7, -0.7), (11, 10))],
-    14: [('mouth_corner', (-1, 0), (9, 9))],
-    15: [('mouth_corner', (0.1, 1), (10, 9))],
+    14: [('mouth_corner', (-1, 0), (5, 5))],
+    15: [('mouth_corner', (0.1, 1), (6, 6))],
     17: [('chin', (0, -1), (14, 12)), ('lower_lip', (0, -0.6), (10, 7))],
     20: [('mouth_corner', (1, 0.15), (12, 9))],
-    25: [('lower_lip', (0, 1), (10, 7)), ('upper_lip', (0, -0.4), (10, 6))],
-    26: [('chin', (0, 1), (16, 14)), ('lower_lip', (0, 0.5), (10, 7))],
+    25: [('lower_lip', (0, 1), (8, 5)), ('upper_lip', (0, -0.4), (8, 5))],
+    26: [('chin', (0, 1), (20, 18)), ('lower_lip', (0, 0.5), (10, 7))],
+    45: [('upper_lid', (0, 1), (9, 5)), ('lower_lid', (0, -0.3), (9, 5))],
 }
 
 

@@ -32,7 +32,7 @@ from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
 from mer_bench.files import write_json
 
-VERSION = 2  # of the files: raised when the same seed gives others
+VERSION = 3  # of the files: raised when the same seed gives others
 
 
 def write_synthetic_tree(
@@ -137,24 +137,26 @@ def _drawings(layout: Layout, variant: str, subjects: int, clips: int, seed: int
     for index in range(subjects):
         face = draw_face(_rng(layout, seed, index, 0))
         for position in range(clips):
-            emotion = clip_words(layout, index, position)['emotion']
-            yield _drawing(layout, variant, (index, position), seed, face, ACTION_UNITS[emotion])
+            yield _drawing(layout, variant, (index, position), seed, face)
 
 
 def _still_drawing(layout: Layout, variant: str, clips: int, seed: int) -> Drawing:
     """Return one more clip of the first subject, in which nothing but the head moves."""
     face = draw_face(_rng(layout, seed, 0, 0))
-    return _drawing(layout, variant, (0, clips), seed, face, ('',))
+    return _drawing(layout, variant, (0, clips), seed, face, still=True)
 
 
 def _drawing(
-    layout: Layout, variant: str, place: tuple[int, int], seed: int, face: Face, combinations: tuple[str, ...]
+    layout: Layout, variant: str, place: tuple[int, int], seed: int, face: Face, still: bool = False
 ) -> Drawing:
     """Plan one clip, from a stream of its own: what was written before it cannot matter."""
     index, position = place
     rng = _rng(layout, seed, index, position + 1)
+    emotion = clip_words(layout, index, position)['emotion']
+    combinations = ('',) if still else ACTION_UNITS[emotion]
+    masks = [text for other in layout.emotions if other != emotion for text in ACTION_UNITS[other]]
     units = unit_numbers(text for emotion in layout.emotions for text in ACTION_UNITS[emotion])
-    clip = plan_clip(rng, face, combinations, units, clip_timing(layout, variant, position))
+    clip = plan_clip(rng, face, combinations, masks, units, clip_timing(layout, variant, position))
     return Drawing(Entry.of(clip, layout, variant, index, position), face, clip, rng)
 
 

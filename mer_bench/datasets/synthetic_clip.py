@@ -1,12 +1,20 @@
 """One clip of a procedural face: what moves and when, its frames and its true flow.
 
 A clip shows one face that moves by a known warp. A point X of the face at rest lies at time t at
-`phi_t(X) = P_t(X + rest(X) + a(t) * move(X))`: `rest` is the clip's own resting pose, `move` the action units of its
-emotion (about a pixel), `a(t)` rises from 0 at the onset to 1 at the apex and falls again, and P_t is the placement
-of the head with its jitter. A frame is the face's texture sampled at the inverse of `phi_t`, found by fixed-point
-steps; the true flow is `phi_apex(phi_onset^-1(x)) - x`, exact to 0.02 pixels (the rounding of cv2.remap).
+`phi_t(X) = P_t(X + rest(X) + sum_k a_k(t) * move_k(X))`: `rest` is the clip's own resting pose, the movements are those
+of the list below, and P_t is the placement of the head with its jitter. A frame is the face's texture sampled at the
+inverse of `phi_t`, found by fixed-point steps; the true flow is `phi_apex(phi_onset^-1(x)) - x`, exact to 0.02 pixels
+(the rounding of cv2.remap).
 
-`rest` is larger than `move` and made of the same action units: one frame says next to nothing about the emotion.
+- **The expression**: the action units of the emotion, some fine and some broad. They rise from the onset and fall.
+- **The mask**, in a share `MASKED` of the clips: the action units of another emotion follow, as if to hide the first.
+  Both time courses are mirror images about the apex, with strengths from one range: a method that does not know
+  which came first answers half of these clips by chance.
+- **A drift**: a broad, smooth movement of the whole face without a meaning, as in speech.
+- **A blink**, in a share `BLINKS` of the clips: fine, quick, and without a meaning too.
+
+`rest` is larger than the expression and made of the same action units: one frame says next to nothing about the
+emotion.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +25,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from mer_bench.datasets.procedural_face import FIELD_SCALE, HEIGHT, MARGIN, TEXTURE_SCALE, WIDTH, Face
-from mer_bench.datasets.synthetic_units import split_unit
+from mer_bench.datasets.synthetic_units import BLINK, split_unit
 
 # Positions (x, y) of the pixels.
 PIXELS = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), axis=-1).astype(np.float32)
@@ -28,6 +36,12 @@ PLACEMENT_SD = np.array([2, 2, 0.02])  # pixels right and down, radians
 JITTER_SD = np.array([0.1, 0.1, 0.0008])
 NOISE_SD = 1.5  # grey levels
 FLICKER_SD = 0.002  # of the light, from frame to frame
+STRENGTH = (0.5, 0.9)  # pixels, of each action unit
+MASKED = 0.5  # share of the clips
+MASK_PEAK = 0.75  # of the first of two expressions, as a share of the way from onset to apex
+BLINKS = 0.3  # share of the clips
+DRIFT_SD = 0.12  # pixels
+DRIFT_GRAIN = 40  # pixels
 
 
 @dataclass(frozen=True)
@@ -46,16 +60,25 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Clip:
-    """What happens in one clip. Displacements are (rows, columns, 2) on the face's grid, in pixels."""
+class Movement:
+    """Displacements (rows, columns, 2) on the face's grid, in pixels, and the share of them at each frame, (T,)."""
 
-    rest: np.ndarray
-    move: np.ndarray
-    activation: np.ndarray  # (T,), share of `move`, 0 at the onset and 1 at the apex
+    field: np.ndarray
+    activation: np.ndarray
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What happens in one clip."""
+
+    rest: np.ndarray  # as the field of a movement
+    movements: tuple[Movement, ...]
     placement: np.ndarray  # (T, 3): shift right and down in pixels, rotation in radians
     first_frame: int
     lead: int
-    action_units: tuple[str, ...]
+    rise: int  # frames from onset to apex
+    action_units: tuple[str, ...]  # of the expression
+    mask: str = ''  # combination of the expression that follows
 
     @property
     def onset(self) -> int:
@@ -63,50 +86,63 @@ class Clip:
 
     @property
     def apex(self) -> int:
-        return self.first_frame + int(self.activation.argmax())
+        return self.onset + self.rise
 
     @property
     def offset(self) -> int:
-        return self.first_frame + len(self.activation) - 1 - self.lead
+        return self.first_frame + len(self.placement) - 1 - self.lead
 
 
 def plan_clip(
     rng: np.random.Generator,
     face: Face,
     combinations: Sequence[str],
+    masks: Sequence[str],
     rest_units: Sequence[int],
     timing: Timing,
 ) -> Clip:
-    """Draw pose, action units, timing and jitter of a clip.
+    """Draw pose, movements, timing and jitter of a clip.
 
     Args:
         rng: the clip's own stream.
         face: of the subject.
-        combinations: of action units, such as '4+L10', of which one moves; with '' nothing but the head does.
+        combinations: of action units, such as '4+L10', of which one moves; with '' no expression does.
+        masks: combinations of other emotions, of which one may follow.
         rest_units: the action units of the resting pose.
         timing: how long it lasts, and how its frames are numbered.
     """
     combination = combinations[rng.integers(len(combinations))]
-    action_units = tuple(combination.split('+')) if combination else ()
     spread = REST_SD * np.sqrt(10 / len(rest_units))
     poses = {str(unit): np.clip(rng.normal(0, spread), -2.5, 2.5) for unit in rest_units}
-    strengths = {unit: rng.uniform(0.55, 0.95) for unit in action_units}
     length = int(rng.integers(*timing.length))
+    rise = round(rng.uniform(0.35, 0.65) * (length - 1))
+    phase = _phase(length, rise)
+    movements = [Movement(_drift(rng, face), _bump(phase, rng.uniform(0.5, 1.5), 1))]
+    if rng.random() < BLINKS:
+        movements.append(
+            Movement(_mix(rng, face, {BLINK: rng.uniform(0.5, 1)}), _bump(phase, rng.uniform(0.3, 1.7), 0.3))
+        )
+    mask = str(rng.choice(masks)) if combination and masks and rng.random() < MASKED else ''
+    peaks = {combination: MASK_PEAK, mask: 2 - MASK_PEAK} if mask else {combination: 1} if combination else {}
+    for units, peak in peaks.items():
+        strengths = {unit: rng.uniform(*STRENGTH) for unit in units.split('+')}
+        movements.append(Movement(_mix(rng, face, strengths), _bump(phase, peak, MASK_PEAK if mask else 1)))
     return Clip(
         rest=_mix(rng, face, poses),
-        move=_mix(rng, face, strengths),
-        activation=np.pad(_activation(rng, length), timing.lead, mode='edge'),
+        movements=tuple(Movement(m.field, np.pad(m.activation, timing.lead, mode='edge')) for m in movements),
         placement=rng.normal(0, PLACEMENT_SD, 3) + _jitter(rng, length + 2 * timing.lead),
         first_frame=int(rng.integers(*timing.first)),
         lead=timing.lead,
-        action_units=action_units,
+        rise=rise,
+        action_units=tuple(combination.split('+')) if combination else (),
+        mask=mask,
     )
 
 
 def render(face: Face, clip: Clip, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield the frames, (H, W) uint8, with flickering light and sensor noise."""
     light = rng.normal(1, 0.05)
-    for time in range(len(clip.activation)):
+    for time in range(len(clip.placement)):
         points = (_material_points(clip, time) + MARGIN) * TEXTURE_SCALE
         picture = cv2.remap(face.texture, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         noise = rng.standard_normal(picture.shape, np.float32) * NOISE_SD
@@ -135,14 +171,22 @@ def _mix(rng: np.random.Generator, face: Face, strengths: dict[str, float]) -> n
     return field
 
 
-def _activation(rng: np.random.Generator, length: int) -> np.ndarray:
-    """Rise and fall along squared sines; up to a fifth of the movement is left at the offset."""
-    apex = round(rng.uniform(0.35, 0.65) * (length - 1))
-    left_over = rng.uniform(0, 0.2)
-    time = np.arange(length)
-    rise = np.sin(np.pi / 2 * time / apex) ** 2
-    fall = left_over + (1 - left_over) * np.cos(np.pi / 2 * (time - apex) / (length - 1 - apex)) ** 2
-    return np.where(time <= apex, rise, fall)
+def _drift(rng: np.random.Generator, face: Face) -> np.ndarray:
+    rows, columns, _ = face.fields[1].shape[1:]
+    coarse = rng.normal(
+        0, DRIFT_SD, (rows // (DRIFT_GRAIN * FIELD_SCALE) + 2, columns // (DRIFT_GRAIN * FIELD_SCALE) + 2, 2)
+    )
+    return cv2.resize(coarse.astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
+
+
+def _phase(length: int, rise: int) -> np.ndarray:
+    """Return the time of each frame: 0 at the onset, 1 at the apex, 2 at the offset; (length,)."""
+    return np.interp(np.arange(length), (0, rise, length - 1), (0, 1, 2))
+
+
+def _bump(phase: np.ndarray, peak: float, width: float) -> np.ndarray:
+    """Rise and fall along a squared sine: 0 at the onset, 1 at `peak`, 0 where it is further than `width` from it."""
+    return np.cos(np.pi / 2 * np.clip((phase - peak) / width, -1, 1)) ** 2
 
 
 def _jitter(rng: np.random.Generator, n_frames: int) -> np.ndarray:
@@ -162,7 +206,7 @@ def _material_points(clip: Clip, time: int) -> np.ndarray:
 
 
 def _displacement(clip: Clip, time: int) -> np.ndarray:
-    return clip.rest + np.float32(clip.activation[time]) * clip.move
+    return clip.rest + sum(np.float32(m.activation[time]) * m.field for m in clip.movements)
 
 
 def _sample(field: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ class Entry:
         index: of the subject, from 0.
         position: of the clip among the subject's, from 0.
         row: what is true about the clip.
+        mask: the action units that follow the expression; no sheet has them.
     """
 
     layout: Layout
@@ -35,6 +36,7 @@ class Entry:
     index: int
     position: int
     row: SheetRow
+    mask: str
 
     @classmethod
     def of(cls, clip: Clip, layout: Layout, variant: str, index: int, position: int) -> 'Entry':
@@ -43,7 +45,7 @@ class Entry:
         units = '+'.join(clip.action_units)
         frames = (clip.onset, clip.apex, clip.offset)
         row = SheetRow(words['subject'], name, *frames, words['emotion'], units, objective_class(clip.action_units))
-        return cls(layout, variant, index, position, row)
+        return cls(layout, variant, index, position, row, clip.mask)
 
     @cached_property
     def words(self) -> dict[str, str | int]:
@@ -113,7 +115,7 @@ def write_truth(root: Path, entries: Sequence[Entry]) -> None:
     """Write true_flow/clips.csv: what is true about each clip, and the paths of its files in the tree."""
     rows = []
     for entry in entries:
-        row = asdict(entry.row)
+        row = asdict(entry.row) | {'mask': entry.mask}
         del row['micro']
         files = {
             'onset_file': entry.frame(row['onset']),

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 # Emotion -> combinations of action units; L and R are the person's left and right.
 ACTION_UNITS = {
-    'negative': ('4', '4+9', '15', '4+15', '1+4+15'),
-    'positive': ('12', '6+12', '12+25', '6+12+25'),
-    'surprise': ('1+2', '1+2+5', '1+2+25', '1+2+5+26'),
+    'negative': ('4', '9', '15', '4+9', '1+4+15'),
+    'positive': ('6', '12', '6+12', '12+25'),
+    'surprise': ('1+2', '5', '25+26', '1+2+26'),
     'happiness': ('12', '6+12', '7+12', '6+7+12'),
     'anger': ('4', '4+7', '4+5'),
     'tense': ('4', '4+7'),
@@ -23,6 +23,7 @@ ACTION_UNITS = {
     'repression': ('14', '17', '14+17'),
     'others': ('7', '2', '7+25'),
 }
+BLINK = '45'
 
 # Class -> combinations: "The Objective Classes of Micro-Expression", table 9 of arXiv 1805.02397; all others are VII.
 OBJECTIVE_CLASSES = {

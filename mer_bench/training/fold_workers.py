@@ -48,6 +48,7 @@ def run_missing(
     jobs: int,
     save_checkpoints: bool,
     choice: StackChoice,
+    note: str | None = None,
     show: Show | None = None,
     isolated: bool = False,
 ) -> None:
@@ -55,6 +56,7 @@ def run_missing(
 
     Args:
         choice: Which of them are trained together, and how.
+        note: A line to show before the first of them.
         show: Shows what is going on, in place of a bar over the epochs of these folds.
         isolated: Use a process of its own also for one fold at a time, whose crash does not end this one.
 
@@ -75,6 +77,8 @@ def run_missing(
     tasks = [partial(run_at_place, experiment, group, seed, work_dir, save_checkpoints, choice) for group in groups]
     try:
         with (show or show_bar)(folds, work_dir, experiment.method.cfg.train_cfg.max_epochs) as console:
+            if note and missing:
+                console.print(note, soft_wrap=True, markup=False, highlight=False)
             if len(missing) < len(folds):
                 console.print(f'{len(folds) - len(missing)} of {len(folds)} folds are finished already')
             apart = isolated or jobs > 1

@@ -54,7 +54,8 @@ def run_folds(
             if missing and experiment.method.is_estimator:
                 shared = choice.asked != 'off'
                 jobs = describe_clips(experiment, seed, work_dir, jobs, quiet='show' in options, shared=shared)
-            run_missing(experiment, seed, work_dir, jobs, save_checkpoints, choice, **options)
+            note = record['note_on_model']
+            run_missing(experiment, seed, work_dir, jobs, save_checkpoints, choice, note=note, **options)
         finally:
             forget_features(work_dir)
         return update_record(work_dir, record, experiment)

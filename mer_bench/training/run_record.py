@@ -5,6 +5,7 @@ import logging
 import platform
 import shutil
 import subprocess
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from mer_bench.models.backbones.pretrained import load_pretrained, read_weights
 from mer_bench.models.complexity import complexity
 from mer_bench.protocols.folds import fold_title
 from mer_bench.results.record import SCHEMA_VERSION
-from mer_bench.training.data_notes import notes_on_data
+from mer_bench.training.data_notes import note_on_taps, notes_on_data
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.method import Method
 
@@ -49,7 +50,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips = data.annotations
     info = data.info
-    parameters, flops = (None, None) if method.is_estimator else measure(build_model(method.cfg), data.shape)
+    parameters, flops, note = (None,) * 3 if method.is_estimator else measure(build_model(method.cfg), data.shape)
     return dict(
         schema_version=SCHEMA_VERSION,
         method=method.name,
@@ -71,6 +72,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         seed=seed,
         data=dict(**data.digests, store=info),
         notes=notes_on_data(data, method.scheme),
+        note_on_model=note,
         n_clips=len(clips),
         n_subjects=int(clips['subject'].nunique()),
         clips_per_class={name: int((clips['label'] == name).sum()) for name in method.cfg.classes},
@@ -112,15 +114,22 @@ def build_model(cfg) -> BaseModel:
     return model
 
 
-def measure(model: BaseModel, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return parameters and FLOPs; the first forward pass also tells whether the parts fit together."""
+def measure(model: BaseModel, shape: tuple[int, ...]) -> tuple[int, int, str | None]:
+    """Return parameters, FLOPs, and a sentence on kernels that are too large for the clips, if there are any.
+
+    The forward pass that this takes also finds out whether the parts fit together.
+    """
+    backbone = model.backbone
+    ours = isinstance(backbone, MultiScaleResNet3d)
     try:
-        return complexity(model, shape)
+        with backbone.watch_blocks() if ours else nullcontext() as sizes:
+            parameters, flops = complexity(model, shape)
     except Exception as error:  # parts of any kind raise anything
         raise InputError(
             f'the parts of this model, or its input of {"x".join(map(str, shape))}, do not fit together: '
             f'{type(error).__name__}: {in_one_line(error)}; correct config or override'
         ) from error
+    return parameters, flops, note_on_taps(backbone, sizes) if ours else None
 
 
 def in_one_line(error: Exception) -> str:

@@ -18,10 +18,10 @@ def keep_threads():
 class OneConvolution(nn.Module):
     """A recogniser of one convolution without bias, whose FLOPs are known by hand."""
 
-    def __init__(self):
+    def __init__(self, channels=4):
         super().__init__()
-        self.conv = nn.Conv3d(3, 4, 1, bias=False)
-        self.data_preprocessor = None
+        self.conv = nn.Conv3d(3, channels, 1, bias=False)
+        self.data_preprocessor, self.cls_head = None, nn.Identity()
 
     def forward(self, clips, samples=None, mode=None, stage=None):
         return self.conv(clips[:, 0]).sum()
@@ -45,14 +45,19 @@ def test_what_computes_is_told_from_the_network():
 
 
 def test_ratios_are_of_what_they_say(monkeypatch):
-    runs = {'full_fp32_contiguous': [8.0], 'full_as_trained': [4.0], 'plain_as_trained': [2.0]}
+    runs = {'full_fp32_contiguous': [8.0], 'full_as_trained': [4.0], 'plain_as_trained': [2.0], 'i3d_as_trained': [1.0]}
+    networks = {'full': OneConvolution(8), 'plain': OneConvolution(4), 'i3d': OneConvolution(2)}
+    monkeypatch.setattr(model_cost, 'build_models', lambda config: networks)
     monkeypatch.setattr(model_cost, 'interleave', lambda steps, rounds: {name: runs[name] for name in steps})
     result = compare(CONFIG, Settings(**SMALLEST, precision='bf16', channels_last=True))
     assert result['settings']['channels_last'] is True
     assert result['ratios']['speedup']['median'] == 2.0
     assert result['ratios']['blocks']['median'] == 2.0
+    assert result['ratios']['trunk']['median'] == 4.0
     assert result['clips_per_second']['plain_as_trained'] == 1.0
-    full, plain = result['models'].values()
+    full, plain, i3d = result['models'].values()
     assert result['work']['full_as_trained'] == {'flops': 2 * full['flops_step'], 'precision': 'bf16'}
     assert result['work']['full_fp32_contiguous']['precision'] == 'fp32'
     assert result['work']['plain_as_trained']['flops'] == 2 * plain['flops_step']
+    assert result['work']['i3d_as_trained']['flops'] == 2 * i3d['flops_step']
+    assert [result['size_ratios'][name]['parameters'] for name in ('blocks', 'trunk')] == [2.0, 4.0]

@@ -2,18 +2,32 @@ import pytest
 import torch
 from mmaction.models.backbones import ResNet3d
 
+from mer_bench.errors import InputError
 from mer_bench.models import MultiScaleResNet3d
-from mer_bench.models.backbones.multiscale_resnet3d import I3D_INFLATE, MultiScaleBlock
+from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleBlock
 
-I3D = {
+HARA = {  # Hara et al., https://arxiv.org/abs/1711.09577, section 3.1 and table 1
     'depth': 50,
     'pretrained': None,
-    'conv1_kernel': (5, 7, 7),
-    'conv1_stride_t': 2,
+    'conv1_kernel': (7, 7, 7),
+    'conv1_stride_t': 1,
     'pool1_stride_t': 2,
-    'inflate': I3D_INFLATE,
+    'with_pool2': False,
+    'temporal_strides': (1, 2, 2, 2),
+    'inflate': 1,
+    'inflate_style': '3x3x3',
     'zero_init_residual': False,
 }
+I3D = {  # mmaction2 configs/_base_/models/i3d_r50.py
+    **HARA,
+    'conv1_kernel': (5, 7, 7),
+    'conv1_stride_t': 2,
+    'with_pool2': True,
+    'temporal_strides': (1, 1, 1, 1),
+    'inflate': ((1, 1, 1), (1, 0, 1, 0), (1, 0, 1, 0, 1, 0), (0, 1, 0)),
+    'inflate_style': '3x1x1',
+}
+OF_I3D = {name: I3D[name] for name in I3D if I3D[name] != HARA[name]}
 
 
 def initialised(backbone_type=MultiScaleResNet3d, seed=0, **kwargs):
@@ -24,7 +38,7 @@ def initialised(backbone_type=MultiScaleResNet3d, seed=0, **kwargs):
 
 
 def test_without_kernel_sizes_it_is_resnet3d_50():
-    stock = ResNet3d(**I3D)
+    stock = ResNet3d(**HARA)
     ours = MultiScaleResNet3d(kernel_sizes=None, out_indices=(3,))
     assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in stock.state_dict().items()}
     ours.load_state_dict(stock.state_dict())
@@ -36,7 +50,7 @@ def test_without_kernel_sizes_it_is_resnet3d_50():
 
 @pytest.mark.parametrize('training', [True, False])
 def test_fresh_blocks_change_no_output(training):
-    stock = initialised(ResNet3d, base_channels=8, out_indices=(0, 1, 2, 3), **I3D)
+    stock = initialised(ResNet3d, base_channels=8, out_indices=(0, 1, 2, 3), **HARA)
     ours = initialised(seed=1, base_channels=8, out_indices=(0, 1, 2, 3), multiscale_stages=(0, 1, 2, 3))
     missing, unexpected = ours.load_state_dict(stock.state_dict(), strict=False)
     assert len(missing) > 0
@@ -66,14 +80,15 @@ def test_every_weight_of_a_block_learns_once_its_zero_norm_has_moved():
 def test_any_clip_length_and_size_from_28_works(clip_len, size):
     backbone = initialised(base_channels=2)
     maps = backbone(torch.randn(1, 3, clip_len, size, size))
-    halved = -(-clip_len // 4) // 2 if clip_len > 4 else 1
-    assert [m.shape[:3] for m in maps] == [(1, channels, halved) for channels in (16, 32, 64)]
+    halved = [-(-clip_len // by) for by in (4, 8, 16)]
+    assert [m.shape[:3] for m in maps] == [(1, c, t) for c, t in zip((16, 32, 64), halved, strict=True)]
     assert all(m.isfinite().all() for m in maps)
 
 
 @pytest.mark.parametrize('clip_len', [5, 6, 9, 12, 16, 17])
 def test_time_is_pooled_wherever_resnet3d_can(clip_len):
-    stock, ours = initialised(ResNet3d, base_channels=2, **I3D), initialised(base_channels=2, out_indices=(3,))
+    stock = initialised(ResNet3d, base_channels=2, **I3D)
+    ours = initialised(base_channels=2, out_indices=(3,), **OF_I3D)
     ours.load_state_dict(stock.state_dict(), strict=False)
     x = torch.randn(2, 3, clip_len, 40, 40)
     assert torch.equal(ours(x), stock(x))
@@ -101,13 +116,27 @@ def test_the_branches_of_a_block_see_as_far_as_their_kernels():
             assert (x.grad.abs().sum(dims) > 0).sum() == k
 
 
-def test_even_kernels_are_refused():
-    with pytest.raises(ValueError, match='odd'):
-        MultiScaleResNet3d(base_channels=8, kernel_sizes=(2, 3))
+def test_the_kernels_of_a_stage_are_no_longer_in_time_than_its_limit():
+    backbone = MultiScaleResNet3d(base_channels=8, kernel_sizes=(1, 3, 7), multiscale_stages=(0, 1, 2, 3))
+    kernels = [[layer.conv.kernel_size for layer in branch][1:] for branch in backbone.multiscale['layer3'].branches]
+    assert kernels == [[], [(1, 3, 3), (3, 1, 1)], [(1, 7, 7), (3, 1, 1)]]
+    in_time = [block.branches[2][-1].conv.kernel_size[0] for block in backbone.multiscale.values()]
+    assert in_time == [7, 7, 3, 1]
 
 
-def test_other_depths_take_another_inflation():
-    maps = initialised(depth=18, inflate=1, base_channels=4)(torch.randn(1, 3, 4, 32, 32))
+@pytest.mark.parametrize('wrong', [{'kernel_sizes': (2, 3)}, {'max_kernel_t': (15, 6, 3, 1)}])
+def test_even_kernels_are_refused(wrong):
+    with pytest.raises(InputError, match='odd'):
+        MultiScaleResNet3d(base_channels=8, **wrong)
+
+
+def test_a_stage_without_a_limit_is_refused():
+    with pytest.raises(InputError, match='one value for each of the 4 stages'):
+        MultiScaleResNet3d(base_channels=8, max_kernel_t=(15, 7, 3))
+
+
+def test_other_depths_work():
+    maps = initialised(depth=18, base_channels=4)(torch.randn(1, 3, 4, 32, 32))
     assert [m.shape[1] for m in maps] == [8, 16, 32]
 
 

@@ -7,7 +7,7 @@ import torchvision
 from mmaction.models.backbones import ResNet3d
 from mmengine.logging import MMLogger
 from safetensors.torch import save_file
-from test_multiscale_resnet3d import I3D, initialised
+from test_multiscale_resnet3d import HARA, I3D, initialised
 from torchvision.models.resnet import Bottleneck
 
 from mer_bench.errors import InputError
@@ -38,6 +38,48 @@ class SmallResNet50(torchvision.models.ResNet):
         self.fc = torch.nn.Linear(256, 10)
 
 
+class HaraBottleneck(torch.nn.Module):
+    """1x1x1, 3x3x3 and 1x1x1 with the names of torchvision: Hara et al., https://arxiv.org/abs/1711.09577, table 1."""
+
+    def __init__(self, channels, width, stride):
+        super().__init__()
+        self.conv1, self.bn1 = torch.nn.Conv3d(channels, width, 1, bias=False), torch.nn.BatchNorm3d(width)
+        self.conv2 = torch.nn.Conv3d(width, width, 3, stride, 1, bias=False)
+        self.bn2 = torch.nn.BatchNorm3d(width)
+        self.conv3, self.bn3 = torch.nn.Conv3d(width, 4 * width, 1, bias=False), torch.nn.BatchNorm3d(4 * width)
+        if stride > 1 or channels != 4 * width:
+            shortcut = torch.nn.Conv3d(channels, 4 * width, 1, stride, bias=False)
+            self.downsample = torch.nn.Sequential(shortcut, torch.nn.BatchNorm3d(4 * width))
+
+    def forward(self, x):
+        out = self.bn1(self.conv1(x)).relu()
+        out = self.bn2(self.conv2(out)).relu()
+        out = self.bn3(self.conv3(out))
+        return (out + (self.downsample(x) if hasattr(self, 'downsample') else x)).relu()
+
+
+class HaraResNet50(torch.nn.Module):
+    """Their 3D-ResNet50 (shortcuts of type B) with the names of their checkpoints; pooled as MMAction2 does."""
+
+    def __init__(self, width=8):
+        super().__init__()
+        self.conv1 = torch.nn.Conv3d(3, width, 7, (1, 2, 2), 3, bias=False)
+        self.bn1, channels = torch.nn.BatchNorm3d(width), width
+        for stage, blocks in enumerate((3, 4, 6, 3)):
+            layer = torch.nn.Sequential()
+            for block in range(blocks):
+                stride = 2 if stage and not block else 1
+                layer.append(HaraBottleneck(channels, width * 2**stage, stride))
+                channels = 4 * width * 2**stage
+            setattr(self, f'layer{stage + 1}', layer)
+        self.fc = torch.nn.Linear(channels, 400)
+
+    def forward(self, x):
+        x = self.bn1(self.conv1(x)).relu()
+        x = torch.nn.functional.max_pool3d(x, (1, 3, 3), 2, (0, 1, 1))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
 def picture_weights(in_channels=3):
     """A random state dict with torchvision's names; random norms too, so that a lost one is seen."""
     weights = SmallResNet50(in_channels).state_dict()
@@ -51,7 +93,7 @@ def saved(tmp_path, content, name='weights.pth'):
 
 def test_a_2d_checkpoint_is_inflated_as_mmaction_does_it(tmp_path):
     path = saved(tmp_path, picture_weights())
-    stock = initialised(ResNet3d, **SMALL, **{**I3D, 'pretrained': path})
+    stock = initialised(ResNet3d, **SMALL, **{**HARA, 'pretrained': path})
     ours = initialised(seed=1, **SMALL, pretrained=path, out_indices=(3,))
     for name, weight in stock.state_dict().items():
         assert torch.equal(ours.state_dict()[name], weight), name
@@ -65,7 +107,7 @@ def test_a_still_clip_gives_the_answer_of_the_picture(tmp_path):
     backbone = initialised(**SMALL, pretrained=saved(tmp_path, weights))
     picture = torch.randn(1, 3, 28, 28)
     clip = picture.unsqueeze(2).expand(-1, -1, 9, -1, -1)
-    middle = backbone.conv1.conv(clip)[:, :, 2]
+    middle = backbone.conv1.conv(clip)[:, :, 4]
     expected = torch.nn.functional.conv2d(picture, weights['conv1.weight'], stride=2, padding=3)
     assert torch.allclose(middle, expected, atol=1e-4)
 
@@ -74,8 +116,8 @@ def test_red_green_blue_go_one_to_one_onto_u_v_strain(tmp_path):
     weights = picture_weights()
     backbone = initialised(**SMALL, pretrained=saved(tmp_path, weights))
     for channel in range(3):
-        expected = weights['conv1.weight'][:, channel] / 5
-        assert torch.equal(backbone.conv1.conv.weight[:, channel, 2], expected)
+        expected = weights['conv1.weight'][:, channel] / 7
+        assert torch.equal(backbone.conv1.conv.weight[:, channel, 3], expected)
 
 
 @pytest.mark.parametrize('in_channels', [1, 5])
@@ -88,7 +130,7 @@ def test_another_number_of_channels_is_refused(tmp_path, in_channels):
 @pytest.mark.parametrize('prefix', ['', 'backbone.', 'module.backbone.', 'model.', '_orig_mod.'])
 @pytest.mark.parametrize('wrapped', [True, False])
 def test_a_3d_checkpoint_gives_the_network_it_came_from(tmp_path, prefix, wrapped):
-    stock = initialised(ResNet3d, **SMALL, **I3D)
+    stock = initialised(ResNet3d, **SMALL, **HARA)
     weights = {prefix + name: weight for name, weight in stock.state_dict().items()}
     weights['cls_head.fc_cls.weight'] = torch.zeros(3, 256)
     path = saved(tmp_path, {'meta': {'epoch': 1}, 'state_dict': weights} if wrapped else weights)
@@ -96,6 +138,35 @@ def test_a_3d_checkpoint_gives_the_network_it_came_from(tmp_path, prefix, wrappe
     x = torch.randn(1, 3, 8, 32, 32)
     stock.eval()
     assert torch.equal(ours.eval()(x), stock(x))
+
+
+def test_a_kinetics_checkpoint_of_hara_et_al_gives_the_network_it_came_from(tmp_path):
+    theirs = HaraResNet50()
+    for weight in theirs.state_dict().values():
+        if weight.dim() == 1:
+            weight.uniform_(0.5, 1.5)  # norms; a lost one is seen
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [50, 100])
+    weights = {f'module.{name}': weight for name, weight in theirs.state_dict().items()}
+    content = {'epoch': 200, 'arch': 'resnet-50', 'state_dict': weights, 'optimizer': optimizer.state_dict()}
+    path = saved(tmp_path, content | {'scheduler': scheduler.state_dict()})
+    ours = MultiScaleResNet3d(**SMALL, out_indices=(3,))
+    report = load_pretrained(ours, path)
+    trunk = [name for name in ours.state_dict() if not name.startswith('multiscale.')]
+    assert report['matched'] == trunk
+    assert report['inflated'] == report['other_shape'] == []
+    assert report['unexpected'] == ['fc.bias', 'fc.weight']
+    x = torch.randn(2, 3, 16, 48, 48)
+    maps, expected = ours.eval()(x), theirs.eval()(x)
+    assert expected.std() > 0.1
+    assert torch.allclose(maps, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_trunk_has_the_46_million_parameters_of_the_published_one():
+    with torch.device('meta'):
+        theirs, ours = HaraResNet50(64), MultiScaleResNet3d(kernel_sizes=None)
+    published = sum(w.numel() for name, w in theirs.named_parameters() if not name.startswith('fc.'))
+    assert sum(w.numel() for w in ours.parameters()) == published == 46_198_976  # 47.0 M with 400 classes
 
 
 def test_its_own_checkpoint_brings_the_blocks_back(tmp_path):
@@ -192,6 +263,12 @@ def test_a_file_without_weights_is_refused(tmp_path, content):
 
 
 def test_a_checkpoint_in_which_nothing_fits_is_refused(tmp_path):
-    wider = dict(ResNet3d(**I3D, base_channels=16).state_dict())
+    wider = dict(ResNet3d(**HARA, base_channels=16).state_dict())
     refused(saved(tmp_path, wider), 'fits only 0 of the 53 convolutions')
     refused(saved(tmp_path, {'encoder.weight': torch.zeros(3)}), 'fits only 0 of the 53 convolutions')
+
+
+def test_the_checkpoint_of_another_trunk_is_refused(tmp_path):
+    refused(
+        saved(tmp_path, ResNet3d(**I3D, **SMALL).state_dict()), 'fits only 27 of the 53 convolutions'
+    )  # not 1 + 9 + 16

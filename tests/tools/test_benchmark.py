@@ -49,13 +49,14 @@ def main(tool):
 
 def test_the_model_tells_counts_times_peak_and_shares(measured):
     result = measured
-    full, plain = result['models'].values()
+    full, plain, i3d = result['models'].values()
     assert set(PARTS) <= set(result)
-    assert list(result['models']) == ['multiscale_resnet3d50', 'ResNet3d-50']
-    assert plain['parameters'] == 27_230_019  # mmaction's I3D ResNet-50 with three classes
-    assert result['size_ratios']['parameters'] == full['parameters'] / plain['parameters']
-    assert 1 < result['size_ratios']['parameters'] < 1.35
-    assert 1 < result['size_ratios']['flops'] < 1.35
+    assert list(result['models']) == ['multiscale_resnet3d50', 'ResNet3d-50', 'multiscale_resnet3d50+trunk_i3d']
+    assert plain['parameters'] == 46_198_976 + 2049 * 3  # 46.2 M: Hara et al., and three classes
+    assert result['size_ratios']['blocks']['parameters'] == full['parameters'] / plain['parameters']
+    assert result['size_ratios']['trunk']['parameters'] == full['parameters'] / i3d['parameters']
+    assert 1 < result['size_ratios']['blocks']['parameters'] < 1.35
+    assert 1 < result['size_ratios']['blocks']['flops'] < 1.35
     assert set(result['ratios']['blocks']) == {'median', 'min', 'max'}
     work, seconds = result['work']['full_fp32_contiguous']['flops'], result['seconds']['full_fp32_contiguous']
     share = result['shares']['full_fp32_contiguous']['share']
@@ -65,7 +66,7 @@ def test_the_model_tells_counts_times_peak_and_shares(measured):
 def test_the_table_names_both_models_the_ratio_and_the_share(tool, measured, capsys):
     tool.show(measured, as_json=False)
     shown = capsys.readouterr().out
-    words = ('multiscale_resnet3d50', 'ResNet3d-50', 'ratio', '27.23 M', 'fp32 matrix product')
+    words = ('multiscale_resnet3d50', 'ResNet3d-50', 'ratio', '46.21 M', 'fp32 matrix product')
     assert all(word in shown for word in words)
 
 

@@ -4,6 +4,9 @@ import ast
 import re
 
 import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.registry import init_default_scope
 
 from mer_bench.errors import InputError
 from mer_bench.models.backbones.pretrained import read_weights
@@ -69,6 +72,37 @@ def test_the_kernels_are_those_of_the_name(name, kernels):
 )
 def test_the_stages_are_those_of_the_name(name, stages):
     assert tuple(stage + 1 for stage in ablated(name).model.backbone.multiscale_stages) == stages
+
+
+def parameters(cfg):
+    """Of the blocks and of the whole model."""
+    init_default_scope('mmaction')
+    with torch.device('meta'):
+        model = MODELS.build({**cfg.model, 'cls_head': {**cfg.model.cls_head, 'num_classes': 3}})
+    return [sum(p.numel() for p in part.parameters()) for part in (model.backbone.multiscale, model)]
+
+
+def test_the_control_of_one_kernel_has_the_parameters_of_the_full_model():
+    blocks, model = parameters(ablated('kernels_3_matched'))
+    full_blocks, full_model = parameters(load_method(FULL).cfg)
+    assert model == pytest.approx(full_model, rel=0.01)
+    assert blocks == pytest.approx(full_blocks, rel=0.001)
+    assert (blocks, full_blocks) == (1_911_176, 1_909_312)  # as its file says
+
+
+def test_trunk_i3d_is_the_trunk_of_the_baseline():
+    baseline = load_method(FULL, [str(ROOT / 'configs/baselines/i3d_r50.py')]).cfg.model.backbone
+    ours = ablated('trunk_i3d').model.backbone
+    for key in ('conv1_kernel', 'conv1_stride_t', 'pool1_stride_t', 'inflate'):
+        assert ours[key] == baseline[key]
+    assert (ours.with_pool2, ours.temporal_strides, ours.inflate_style) == (True, (1, 1, 1, 1), '3x1x1')  # ResNet3d's
+
+
+def test_trunk_i3d_dense_differs_from_it_in_strides_of_time_alone():
+    ours, dense = (ablated(name).model.backbone for name in ('trunk_i3d', 'trunk_i3d_dense'))
+    differing = {key for key in ours if ours[key] != dense[key]}
+    assert differing == {'conv1_stride_t', 'pool1_stride_t', 'with_pool2', 'max_kernel_t'}
+    assert (dense.conv1_stride_t, dense.pool1_stride_t, dense.with_pool2) == (1, 1, False)
 
 
 def test_missing_weights_are_told_in_one_sentence():

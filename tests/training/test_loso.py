@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -42,6 +43,12 @@ def test_the_record_says_what_was_run(finished_run):
     assert (record['synthetic'], record['epoch_rule'], record['source']) == (True, 'last', 'reproduced')
     assert record['scores']['full']['n'] == 18
     assert record['seconds']['train'] > 0
+
+
+def test_clips_that_are_too_short_for_a_kernel_are_said_in_one_line(experiment, tmp_path, capsys):
+    note = loso.run_folds(replace(experiment, chosen=experiment.folds[:1]), 0, tmp_path)['note_on_model']
+    assert '3x1x1, 5x1x1 on 1x8x8 after stage 1' in note  # clips of two frames
+    assert capsys.readouterr().err.count(f'{note}\n') == 1
 
 
 def test_a_finished_fold_leaves_its_predictions_config_and_log(finished_run):

@@ -1,12 +1,13 @@
 """3D ResNet with multi-scale blocks between its stages, our reading of Jin et al., doi 10.3934/mbe.2024221.
 
-Trunk: MMAction2's inflated ResNet-50 (I3D, Carreira and Zisserman, https://arxiv.org/abs/1705.07750). Branches of
-different kernel sizes: Szegedy et al., https://arxiv.org/abs/1409.4842; factorised in space and time as in R(2+1)D,
-Tran et al., https://arxiv.org/abs/1711.11248. A residual whose last norm starts at zero, put into a pretrained
-trunk: non-local blocks, Wang et al., https://arxiv.org/abs/1711.07971.
+Trunk: the 3D-ResNet50 of Hara et al., https://arxiv.org/abs/1711.09577. Branches of different kernel sizes: Szegedy et
+al., https://arxiv.org/abs/1409.4842; factorised in space and time as in R(2+1)D, Tran et al.,
+https://arxiv.org/abs/1711.11248. A residual whose last norm starts at zero, put into a pretrained trunk: non-local
+blocks, Wang et al., https://arxiv.org/abs/1711.07971.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import torch
 from mmaction.models.backbones import ResNet3d
@@ -20,42 +21,58 @@ from mer_bench.errors import InputError
 from mer_bench.models.backbones.pretrained import load_pretrained
 from mer_bench.models.batch_norm import OneClipBatchNorm3d
 
-# Which bottlenecks of ResNet-50 look along time: mmaction configs/_base_/models/i3d_r50.py.
-I3D_INFLATE = ((1, 1, 1), (1, 0, 1, 0), (1, 0, 1, 0, 1, 0), (0, 1, 0))
-
 
 class MultiScaleBlock(nn.Module):
     """Parallel branches of different kernel sizes, added to the trunk; an exact identity at the start.
 
-    Branch k: 1x1x1 to ``channels // reduction``, then 1xkxk and kx1x1 if k > 1. The branches are concatenated and
-    mixed by a 1x1x1 convolution whose norm starts at zero.
+    Branch k: 1x1x1 to ``channels / reduction``, then 1xkxk in space and kx1x1 in time; a kernel of 1 is left out. The
+    branches are concatenated and mixed by a 1x1x1 convolution whose norm starts at zero.
 
     Args:
         channels: Channels of the trunk, in and out.
         kernel_sizes: Odd kernel sizes, one branch each.
-        reduction: The trunk's channels over those of a branch.
+        reduction: The trunk's channels over those of a branch, which are rounded.
+        max_kernel_t: The longest kernel in time, odd; None: as long as in space. In a map of T frames a kernel longer
+            than 2T - 1 has taps that meet nothing but padding.
         **cfgs: conv_cfg, norm_cfg and act_cfg of the trunk.
     """
 
-    def __init__(self, channels: int, kernel_sizes: Sequence[int], reduction: int, **cfgs: dict | None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        kernel_sizes: Sequence[int],
+        reduction: float,
+        max_kernel_t: int | None = None,
+        **cfgs: dict | None,
+    ) -> None:
         super().__init__()
-        if any(k % 2 == 0 for k in kernel_sizes):
-            raise InputError(f'kernel_sizes must be odd to keep the size of the maps, got {tuple(kernel_sizes)}')
-        width = max(channels // reduction, 1)
-        self.branches = nn.ModuleList(self._branch(channels, width, k, cfgs) for k in kernel_sizes)
+        max_t = max(kernel_sizes) if max_kernel_t is None else max_kernel_t
+        if any(k % 2 == 0 or k < 1 for k in (*kernel_sizes, max_t)):
+            raise InputError(
+                'kernel_sizes and max_kernel_t must be odd to keep the size of the maps, got '
+                f'{tuple(kernel_sizes)} and {max_t}'
+            )
+        width = max(round(channels / reduction), 1)
+        self.branches = nn.ModuleList(self._branch(channels, width, k, min(k, max_t), cfgs) for k in kernel_sizes)
         self.mix = ConvModule(len(kernel_sizes) * width, channels, 1, **{**cfgs, 'act_cfg': None})
         self.zero_init()
 
     @staticmethod
-    def _branch(channels: int, width: int, k: int, cfgs: dict) -> nn.Sequential:
+    def _branch(channels: int, width: int, k: int, k_t: int, cfgs: dict) -> nn.Sequential:
         layers = [ConvModule(channels, width, 1, **cfgs)]
         if k > 1:
             layers.append(ConvModule(width, width, (1, k, k), padding=(0, k // 2, k // 2), **cfgs))
-            layers.append(ConvModule(width, width, (k, 1, 1), padding=(k // 2, 0, 0), **cfgs))
+        if k_t > 1:
+            layers.append(ConvModule(width, width, (k_t, 1, 1), padding=(k_t // 2, 0, 0), **cfgs))
         return nn.Sequential(*layers)
 
     def zero_init(self) -> None:
         constant_init(self.mix.norm, 0)
+
+    def kernels_beyond(self, size: Sequence[int]) -> list[tuple[int, ...]]:
+        """The kernels whose outer taps meet nothing but padding on maps of ``size`` (T, H, W)."""
+        kernels = [layer.conv.kernel_size for branch in self.branches for layer in branch]
+        return [kernel for kernel in kernels if any(k > 2 * n - 1 for k, n in zip(kernel, size, strict=True))]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x, out: (N, channels, T, H, W)."""
@@ -64,21 +81,23 @@ class MultiScaleBlock(nn.Module):
 
 @MODELS.register_module()
 class MultiScaleResNet3d(ResNet3d):
-    """mmaction's I3D ResNet3d with a :class:`MultiScaleBlock` after chosen stages.
+    """mmaction's ResNet3d, by default the network of Hara et al., with a :class:`MultiScaleBlock` after chosen stages.
 
     With ``kernel_sizes=None`` the parameters, their names and the outputs are exactly ResNet3d's. With blocks
     the outputs are the same too, until training moves the zero norms: pretrained weights keep their meaning.
-    Any T >= 1 and H, W >= 28 works.
+    Any T >= 1 and H, W >= 28 works; of T = 16 the stages see 8, 4, 2 and 1 steps of time.
 
     Args:
-        depth: 18, 34, 50, 101 or 152. Other depths than 50 and 34 need another ``inflate`` (``1`` for all).
+        depth: 18, 34, 50, 101 or 152.
         kernel_sizes: Odd kernel sizes of the branches; None for no blocks.
+        max_kernel_t: The longest kernel in time of the block after each stage; None: as long as in space. The default
+            is 2T' - 1 for the T' = 8, 4, 2 and 1 steps that the stages see of 16 frames.
         multiscale_stages: Stages, counted from 0, after which a block stands.
-        reduction: The trunk's channels over those of a branch.
+        reduction: The trunk's channels over those of a branch, which are rounded.
         out_indices: Stages whose maps are returned; a single one gives a tensor, as stock heads expect.
         pretrained: Path of a 2D or 3D checkpoint, see :func:`load_pretrained`; None: random weights.
-        conv1_kernel, conv1_stride_t, pool1_stride_t, inflate, zero_init_residual: As in ResNet3d, with the
-            values of mmaction's I3D ResNet-50.
+        conv1_kernel, conv1_stride_t, pool1_stride_t, with_pool2, temporal_strides, inflate, inflate_style,
+            zero_init_residual: As in ResNet3d, with the values of Hara et al.
         norm_cfg: As in ResNet3d; the default is batch norm that survives a batch of one clip.
         **kwargs: Everything else of ResNet3d: in_channels, base_channels, conv1_stride_s, pool1_stride_s,
             frozen_stages (the blocks stay trainable), norm_eval, ...
@@ -88,14 +107,18 @@ class MultiScaleResNet3d(ResNet3d):
         self,
         depth: int = 50,
         kernel_sizes: Sequence[int] | None = (1, 3, 5),
+        max_kernel_t: Sequence[int] | None = (15, 7, 3, 1),
         multiscale_stages: Sequence[int] = (0, 1, 2),
-        reduction: int = 8,
+        reduction: float = 8,
         out_indices: Sequence[int] = (1, 2, 3),
         pretrained: str | None = None,
-        conv1_kernel: Sequence[int] = (5, 7, 7),
-        conv1_stride_t: int = 2,
+        conv1_kernel: Sequence[int] = (7, 7, 7),
+        conv1_stride_t: int = 1,
         pool1_stride_t: int = 2,
-        inflate: int | Sequence = I3D_INFLATE,
+        with_pool2: bool = False,
+        temporal_strides: Sequence[int] = (1, 2, 2, 2),
+        inflate: int | Sequence = 1,
+        inflate_style: str = '3x3x3',
         zero_init_residual: bool = False,
         norm_cfg: dict | None = None,
         **kwargs,
@@ -106,7 +129,10 @@ class MultiScaleResNet3d(ResNet3d):
             conv1_kernel=conv1_kernel,
             conv1_stride_t=conv1_stride_t,
             pool1_stride_t=pool1_stride_t,
+            with_pool2=with_pool2,
+            temporal_strides=temporal_strides,
             inflate=inflate,
+            inflate_style=inflate_style,
             zero_init_residual=zero_init_residual,
             norm_cfg=norm_cfg or {'type': OneClipBatchNorm3d, 'requires_grad': True},
             **kwargs,
@@ -115,13 +141,16 @@ class MultiScaleResNet3d(ResNet3d):
         self.multiscale = nn.ModuleDict()
         if not all(0 <= stage < len(self.res_layers) for stage in multiscale_stages):
             raise InputError(f'multiscale_stages must be in 0 ... {len(self.res_layers) - 1}, got {multiscale_stages}')
-        for stage in multiscale_stages if kernel_sizes else ():
-            self.multiscale[self.res_layers[stage]] = self._make_multiscale_block(stage, kernel_sizes, reduction)
-
-    def _make_multiscale_block(self, stage: int, kernel_sizes: Sequence[int], reduction: int) -> MultiScaleBlock:
-        channels = self.base_channels * 2**stage * self.block.expansion
+        if max_kernel_t is not None and len(max_kernel_t) != len(self.res_layers):
+            raise InputError(
+                f'max_kernel_t must have one value for each of the {len(self.res_layers)} stages, got {max_kernel_t}'
+            )
+        limits = max_kernel_t or [None] * len(self.res_layers)
         cfgs = {'conv_cfg': self.conv_cfg, 'norm_cfg': self.norm_cfg, 'act_cfg': self.act_cfg}
-        return MultiScaleBlock(channels, kernel_sizes, reduction, **cfgs)
+        for stage in multiscale_stages if kernel_sizes else ():
+            channels = self.base_channels * 2**stage * self.block.expansion
+            block = MultiScaleBlock(channels, kernel_sizes, reduction, limits[stage], **cfgs)
+            self.multiscale[self.res_layers[stage]] = block
 
     def init_weights(self, pretrained: str | None = None) -> None:
         """Random weights, blocks at zero, then the checkpoint if there is one."""
@@ -154,6 +183,16 @@ class MultiScaleResNet3d(ResNet3d):
             if stage in self.out_indices:
                 maps.append(x)
         return maps[0] if len(maps) == 1 else tuple(maps)
+
+    @contextmanager
+    def watch_blocks(self) -> Iterator[dict[str, tuple[int, ...]]]:
+        """Yield what a forward pass fills: (T, H, W) of the maps that each block sees, by the stage before it."""
+        sizes = {}
+        with ExitStack() as hooks:
+            for name, block in self.multiscale.items():
+                hook = block.register_forward_pre_hook(lambda _, x, name=name: sizes.update({name: (*x[0].shape[2:],)}))
+                hooks.callback(hook.remove)
+            yield sizes
 
     def train(self, mode: bool = True) -> 'MultiScaleResNet3d':
         """As in ResNet3d, which forgets to return itself (mmaction2 1.2.0)."""

@@ -16,7 +16,7 @@ from mer_bench.errors import InputError
 
 ADVICE = 'give a .pth or .safetensors file of ResNet weights, as torch.save(model.state_dict(), path) writes it'
 WRAPPERS = ('state_dict', 'state_dict_ema', 'model_state_dict', 'model', 'net')
-# torchvision and timm write layer1.0.bn1, mmaction writes layer1.0.conv1.bn.
+# torchvision, timm and Hara et al. write layer1.0.bn1, mmaction writes layer1.0.conv1.bn.
 RENAMES = (
     (re.compile(r'^((module|backbone|model|_orig_mod|encoder_q)\.)+'), ''),
     (re.compile(r'\bbn(\d)\.'), r'conv\1.bn.'),
@@ -34,7 +34,8 @@ def load_pretrained(backbone: nn.Module, path: str | Path, logger: Logger | None
 
     Args:
         backbone: A ResNet3d of mmaction or a subclass.
-        path: A torchvision or timm ResNet, or an mmaction 3D ResNet or recogniser. Nothing is downloaded.
+        path: A torchvision or timm ResNet, a Kinetics 3D ResNet of Hara et al. (https://arxiv.org/abs/1711.09577), or
+            an mmaction 3D ResNet or recogniser. Nothing is downloaded.
         logger: Gets one line per kind of result.
 
     Returns:
@@ -45,10 +46,10 @@ def load_pretrained(backbone: nn.Module, path: str | Path, logger: Logger | None
     fitting, report = fit(weights, backbone.state_dict())
     trunk = [n for n, w in backbone.state_dict().items() if w.dim() == 5 and not n.startswith('multiscale.')]
     fitted = sum(name in fitting for name in trunk)
-    if fitted < len(trunk) / 2:
+    if fitted < 0.9 * len(trunk):  # half of the kernels of I3D have the shapes of those of Hara et al.
         raise InputError(
             f'{path} fits only {fitted} of the {len(trunk)} convolutions of the backbone, which has e.g. '
-            f'conv1.conv.weight {tuple(backbone.conv1.conv.weight.shape)}; {ADVICE} for the same depth and width'
+            f'conv1.conv.weight {tuple(backbone.conv1.conv.weight.shape)}; {ADVICE} for the same trunk'
         )
     backbone.load_state_dict(fitting, strict=False)
     if logger is not None:

@@ -1,7 +1,7 @@
 """OFF-ApexNet: two LeNet-like streams over the horizontal and the vertical flow from onset to apex.
 
 Gan, Liong, Yau, Huang and Tan, "OFF-ApexNet on micro-expression recognition system", Signal Processing: Image
-Communication 74, 2019, https://arxiv.org/abs/1805.08699. The authors publish no program; what the paper leaves open is
+Communication 74, 2019, https://arxiv.org/abs/1805.08699. The authors publish no program; where the rest comes from is
 named in configs/baselines/off_apexnet.py.
 """
 

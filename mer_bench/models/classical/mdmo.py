@@ -14,12 +14,16 @@ class MDMO(ClipDescriptor):
 
     Args:
         n_bins: directions on the full circle.
+        axis_centred: False: axes (and, with 8 bins, diagonals) are edges between two bins, as in MDMOFeature of
+            github.com/machanic/AU_R-CNN, where the regions come from; True: they are the middles of bins, as in
+            traditional_methods.py of github.com/tvaranka/meb. An edge belongs to the bin of the larger angles.
     """
 
     channels = ('u', 'v')
 
-    def __init__(self, n_bins: int = 8):
+    def __init__(self, n_bins: int = 8, axis_centred: bool = False):
         self.n_bins = n_bins
+        self.axis_centred = axis_centred
 
     def describe(self, clip: np.ndarray) -> np.ndarray:
         """Describe a clip, (2, T, H, W) of motion from the onset -> 36 lengths, the longest 1, then 36 angles."""
@@ -35,8 +39,13 @@ class MDMO(ClipDescriptor):
         u, v = clip[:, :, inside].astype(np.float64)  # (T, pixels) each
         shape = (len(u), N_REGIONS, self.n_bins)
         cells = np.arange(len(u))[:, None] * N_REGIONS + regions[inside] - 1
-        cells = (cells * self.n_bins + orientation_bins(np.arctan2(v, u), self.n_bins)).ravel()
+        cells = (cells * self.n_bins + self.directions(u, v)).ravel()
         counts = np.bincount(cells, minlength=np.prod(shape)).reshape(shape)
         main = counts.argmax(axis=2)[..., None]
         sums = [np.bincount(cells, part.ravel(), np.prod(shape)).reshape(shape) for part in (u, v)]
         return np.stack([np.take_along_axis(part / counts.clip(1), main, 2)[..., 0] for part in sums])
+
+    def directions(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """Return the bin of each vector, integers that rise from right to down; bin 0 begins or is centred at left."""
+        low = -np.pi - (np.pi / self.n_bins if self.axis_centred else 0)
+        return orientation_bins(np.arctan2(v, u), self.n_bins, low, low + 2 * np.pi)

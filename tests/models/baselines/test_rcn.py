@@ -9,10 +9,11 @@ from mer_bench import loading  # noqa: F401  registers the data preprocessor
 from mer_bench.models.baselines.rcn import RCN, RCNHead, RecurrentBlock, attention_map
 
 OVERRIDES = Path(__file__).parents[3] / 'configs/baselines'
-CLASSIFIER = 3 * (5 * 5 * 32 + 1)
-BLOCK = (32 * (32 + 1) + 2 * 32) + (32 * (9 * 32 + 1) + 2 * 32)
-PLAIN = 32 * (25 * 3 + 1) + 2 * 32
-WIDE = 32 * (9 * 3 + 1) + 2 * 32
+MAPS, POOL = 64, 7  # defaults of ModelTrain_Final.py
+CLASSIFIER = 3 * (POOL * POOL * MAPS + 1)
+BLOCK = (MAPS * (MAPS + 1) + 2 * MAPS) + (MAPS * (9 * MAPS + 1) + 2 * MAPS)
+PLAIN = MAPS * (25 * 3 + 1) + 2 * MAPS
+WIDE = MAPS * (9 * 3 + 1) + 2 * MAPS
 
 
 def build(name):
@@ -27,7 +28,7 @@ def logits(model, clips):
 
 
 @pytest.mark.parametrize(
-    ('name', 'parameters'), [('rcn_a', 15_331), ('rcn_s', 15_331), ('rcn_w', 13_795), ('rcn_f', 13_795)]
+    ('name', 'parameters'), [('rcn_a', 55_747), ('rcn_s', 55_747), ('rcn_w', 52_675), ('rcn_f', 52_675)]
 )
 def test_parameters_are_those_of_the_authors_program(name, parameters):
     stem = WIDE if name in ('rcn_w', 'rcn_f') else PLAIN
@@ -50,7 +51,7 @@ def test_a_clip_without_motion_gives_finite_logits(name):
     assert logits(build(name).eval(), torch.zeros(1, 3, 1, 28, 28)).isfinite().all()
 
 
-def test_the_wide_stem_looks_with_dilation_1_2_and_3_and_gives_the_classifiers_5x5():
+def test_the_wide_stem_looks_with_dilation_1_2_and_3():
     net = RCN(stem='wide')
     assert [stream[0].dilation[0] for stream in net.stem.streams] == [1, 2, 3]
     assert [stream[0].out_channels for stream in net.stem.streams] == [16, 8, 8]

@@ -75,6 +75,40 @@ def test_frames_are_averaged_as_vectors():
     np.testing.assert_allclose(MDMO().describe(clip)[36:], np.pi / 4)
 
 
+def bins_at(degrees, **option):
+    radians = np.deg2rad(degrees)
+    return list(MDMO(**option).directions(np.cos(radians), np.sin(radians)))
+
+
+def test_edges_on_the_axes_part_them_as_the_re_implementation_does():
+    """Eight bins of 45 degrees from 0, as np.histogram in MDMOFeature of AU_R-CNN; its bin 0 is our bin 4."""
+    assert bins_at([0, 45, 90, -45, -90, -180]) == [4, 5, 6, 3, 2, 0]
+    assert bins_at([-1, 1]) == [3, 4]
+    assert bins_at([44, 46]) == [4, 5]
+    assert bins_at([89, 91, -91, -89]) == [5, 6, 1, 2]
+    assert bins_at([1, 22, 23, 44]) == [4] * 4
+
+
+def test_bins_centred_on_the_axes_hold_what_is_around_them():
+    """22.5 degrees to each side, the bin ranges of traditional_methods.py of meb: pi/8, 3/8 pi, 5/8 pi, ..."""
+    assert bins_at([-22, 0, 22], axis_centred=True) == [4] * 3
+    assert bins_at([23, 45, 67], axis_centred=True) == [5] * 3
+    assert bins_at([68, 90, 112], axis_centred=True) == [6] * 3
+    assert bins_at([-112, -90, -68], axis_centred=True) == [2] * 3
+    assert bins_at([158, 180, -158], axis_centred=True) == [0] * 3
+
+
+def test_a_raised_brow_with_noise_points_straight_up_only_in_bins_centred_on_the_axes():
+    """Half of the pixels move 10 degrees to the left of up, half to the right: 10 degrees beside, or the mean, up."""
+    turn = np.where(np.arange(112) % 2, 10, -10)
+    clip = np.stack([np.sin(np.deg2rad(turn)), -np.cos(np.deg2rad(turn))])[:, None, None].repeat(112, axis=2)
+    counts = {False: 10, True: 1}  # columns of a region may be odd in number, so the mean is not quite 0
+    for centred, degrees in counts.items():
+        u, v = MDMO(axis_centred=centred).main_motions(clip)[:, 0]
+        beside = np.abs(np.rad2deg(np.arctan2(u, -v)))
+        assert np.median(beside) == pytest.approx(degrees, abs=1)
+
+
 def test_small_pictures_are_refused():
     with pytest.raises(InputError, match='take 56x56'):
         MDMO().describe(uniform_motion(1, 0, size=14))

@@ -1,0 +1,1 @@
+model = dict(backbone=dict(conv1_kernel=(5, 7, 7), conv1_stride_t=2, pool1_stride_t=2, with_pool2=True, temporal_strides=(1, 1, 1, 1), inflate=((1, 1, 1), (1, 0, 1, 0), (1, 0, 1, 0, 1, 0), (0, 1, 0)), inflate_style='3x1x1', max_kernel_t=(3, 3, 3, 3)))
