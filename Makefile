@@ -64,7 +64,7 @@ synthetic-leaderboard: install
 	-@$(SWEEP_ALL) --no-full --overrides $(VIDEO:%=$B/%.py+$R/small_clips.py) timm_resnet18+$R/small_clips.py \
 		$B/c3d.py+$R/small_clips_c3d.py $B/tsm_r50.py+$R/small_clips_tsm.py $(LARGE:%=$B/%.py+$R/few_epochs.py) --with $R/two_folds.py
 	@echo '== the components on more clips and subjects, with three seeds'
-	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(SWEEP)/raw_24 --subjects 24 --clips 12
+	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(SWEEP)/raw_24 --subjects 24 --clips 12 --strength 0.6
 	@$(BIN)/python tools/prepare.py smic --raw $(SWEEP)/raw_24 --out $(SWEEP)/smic_24 --clip-len 8 --size 48
 	-@$(BIN)/python tools/sweep.py --configs configs/mer_smic.py --data-root $(SWEEP)/smic_24 --work-dir $(SWEEP)/components \
 		--overrides $(COMPONENTS) ablations/apex_only.py $(FULL) --seeds 0 1 2
