@@ -84,8 +84,8 @@ def write_synthetic_tree(
 def _parameters(like: str, subjects: int, clips_per_subject: int, seed: int, strength: float, variant: str) -> dict:
     if subjects < 1 or clips_per_subject < 1 or seed < 0 or not 0 < strength <= 2:
         raise InputError(
-            'expected at least 1 subject, 1 clip per subject, a seed of 0 or more and a strength above 0 and up to 2, but '
-            f'got subjects={subjects}, clips_per_subject={clips_per_subject}, seed={seed}, strength={strength}; '
+            'expected at least 1 subject, 1 clip per subject, a seed of 0 or more, and a strength above 0 and up to 2, '
+            f'but got subjects={subjects}, clips_per_subject={clips_per_subject}, seed={seed}, strength={strength}; '
             'change these numbers'
         )
     return {
