@@ -100,6 +100,7 @@ def plan_clip(
     masks: Sequence[str],
     rest_units: Sequence[int],
     timing: Timing,
+    strength: float = 1,
 ) -> Clip:
     """Draw pose, movements, timing and jitter of a clip.
 
@@ -110,6 +111,7 @@ def plan_clip(
         masks: combinations of other emotions, of which one may follow.
         rest_units: the action units of the resting pose.
         timing: how long it lasts, and how its frames are numbered.
+        strength: of the expressions, as a share of the usual one.
     """
     combination = combinations[rng.integers(len(combinations))]
     spread = REST_SD * np.sqrt(10 / len(rest_units))
@@ -125,7 +127,7 @@ def plan_clip(
     mask = str(rng.choice(masks)) if combination and masks and rng.random() < MASKED else ''
     peaks = {combination: MASK_PEAK, mask: 2 - MASK_PEAK} if mask else {combination: 1} if combination else {}
     for units, peak in peaks.items():
-        strengths = {unit: rng.uniform(*STRENGTH) for unit in units.split('+')}
+        strengths = {unit: strength * rng.uniform(*STRENGTH) for unit in units.split('+')}
         movements.append(Movement(_mix(rng, face, strengths), _bump(phase, peak, MASK_PEAK if mask else 1)))
     return Clip(
         rest=_mix(rng, face, poses),
