@@ -6,6 +6,7 @@ the trunk of I3D.
 
 import argparse
 import copy
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +27,9 @@ from mer_bench.benchmarks.timing import interleave, pair_ratios
 from mer_bench.models.complexity import complexity
 from mer_bench.training.acceleration import accelerate
 from mer_bench.training.config_keys import arguments_of
+from mer_bench.training.gradient_check import compare_gradients
 from mer_bench.training.precision import DTYPES, mixed_precision
+from mer_bench.training.precision_check import CLIPS
 
 HELP = 'forward and backward of the full model, against fp32, its plain trunk, and the trunk of I3D'
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +41,7 @@ AGAINST = {
     'blocks': 'the full model over plain ResNet3d-50 of the same trunk, both as trainings run them',
     'trunk': 'the full model over the same on the trunk of I3D, both as trainings run them',
 }
+FOLD = 154 * 50  # training clips of a fold of SMIC-HS in the mean, times the epochs of the full model
 LAYOUTS = {'auto': 'auto', 'yes': True, 'no': False}
 # Stock ResNet3d takes no fewer frames, and its batch norm no single value per channel.
 SMALLEST = {'size': 28, 'clip_len': 5, 'batch': 2, 'rounds': 1, 'threads': 1}
@@ -104,7 +108,8 @@ def compare(config: Path, settings: Settings) -> dict:
         clip, flops_step of forward and backward}, the configured one first; seconds of a step {alternative: median};
         clips_per_second; ratios {median, min, max over the rounds}: `speedup` of fp32 in contiguous memory over the
         step as trainings run it, `blocks` and `trunk` of the configured model over the other two; size_ratios, by the
-        same names, of parameters and flops; work {alternative: flops, precision}; against: what each ratio compares.
+        same names, of parameters and flops; check: see :func:`checked`, of the configured model, and its share
+        `of_fold`; work {alternative: flops, precision}; against: what each ratio compares.
     """
     precision = mixed_precision(settings.device) if settings.precision == 'auto' else settings.precision
     keep_freed_memory()  # this and the next as in a training
@@ -114,8 +119,10 @@ def compare(config: Path, settings: Settings) -> dict:
     costs = {name: count(model, shape) for name, model in models.items()}
     full, plain, i3d = models.values()
     reference = copy.deepcopy(full)
-    for model in models.values():
-        accelerate(model, precision, settings.channels_last)
+    checks = {name: checked(model, shape, precision, settings.channels_last) for name, model in models.items()}
+    for name, model in models.items():
+        used = precision if checks[name]['right'] else 'fp32'
+        accelerate(model, used, settings.channels_last, checks[name]['fp32_layers'])
     clips = torch.randn(settings.batch, 1, *shape, device=settings.device)
     steps = {
         'full_fp32_contiguous': training_step(reference, clips),
@@ -126,6 +133,8 @@ def compare(config: Path, settings: Settings) -> dict:
     seconds = interleave(steps, settings.rounds)
     medians = {name: median(runs) for name, runs in seconds.items()}
     of_full, of_plain, of_i3d = costs.values()
+    of_check = next(iter(checks.values()))
+    of_check['of_fold'] = of_check['seconds'] / (medians['full_as_trained'] / settings.batch * FOLD)
     return {
         'settings': asdict(settings) | {'precision': precision, 'channels_last': is_channels_last(full)},
         'models': costs,
@@ -149,7 +158,29 @@ def compare(config: Path, settings: Settings) -> dict:
                 ('i3d_as_trained', of_i3d, convolves_in(precision, settings.device)),
             )
         },
+        'check': of_check,
         'against': AGAINST,
+    }
+
+
+def checked(model: torch.nn.Module, shape: tuple[int, ...], precision: str, channels_last: str | bool) -> dict:
+    """Compare the gradients of a network with fp32 as before a training.
+
+    Returns:
+        seconds; agreement: the smallest; fp32_layers; right: whether all others are right in this precision.
+    """
+    if DTYPES[precision] is None:
+        return {'seconds': 0.0, 'agreement': 1.0, 'fp32_layers': [], 'right': True}
+    start = time.perf_counter()
+    device = next(model.parameters()).device
+    samples = [ActionDataSample().set_gt_label(i % CLASSES) for i in range(CLIPS)]
+    clips = torch.randn(CLIPS, 1, *shape, device=device)
+    found = compare_gradients(copy.deepcopy(model), clips, samples, precision, channels_last)
+    return {
+        'seconds': time.perf_counter() - start,
+        'agreement': min(found.layers, found.between[1]),
+        'fp32_layers': list(found.fp32_layers),
+        'right': found.mended,
     }
 
 
@@ -234,4 +265,9 @@ def table(result: dict) -> Table:
         size = sizes.get(name)
         counts = (f'{size["parameters"]:.2f}', f'{size["flops_step"]:.2f}') if size else ('', '')
         shown.add_row(f'ratio: {name}', *counts, '{median:.2f} ({min:.2f} to {max:.2f})'.format(**ratio), '')
+    check = result['check']
+    shown.caption = (
+        f'{len(check["fp32_layers"])} layers in fp32, the others agree with it to {check["agreement"]:.4f}; '
+        f'this check takes {check["seconds"]:.1f} s, {check["of_fold"]:.2%} of a fold of SMIC-HS'
+    )
     return shown

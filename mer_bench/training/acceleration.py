@@ -1,10 +1,12 @@
 """What makes a network faster on its device and changes no more than its last digits: precision and memory layout."""
 
+from collections.abc import Callable, Collection
+from functools import wraps
+
 import torch
 from torch import nn
 
 from mer_bench.training.precision import DTYPES
-from mer_bench.training.short_clips import compute_short_clips_in_fp32
 
 
 def prefers_channels_last(model: nn.Module, device: str, precision: str) -> bool:
@@ -17,7 +19,7 @@ def prefers_channels_last(model: nn.Module, device: str, precision: str) -> bool
     return bool(convolutions) and all(c.groups == 1 for c in convolutions) and (device != 'cpu' or precision != 'fp32')
 
 
-def accelerate(model: nn.Module, precision: str, channels_last: str | bool) -> None:
+def accelerate(model: nn.Module, precision: str, channels_last: str | bool, fp32_layers: Collection[str] = ()) -> None:
     """Let a recogniser, trained or tested, compute in a precision and a memory layout; its state_dict stays as it is.
 
     Its weights must have been drawn or loaded, since random numbers are drawn in the order of memory.
@@ -26,6 +28,7 @@ def accelerate(model: nn.Module, precision: str, channels_last: str | bool) -> N
         model: On its device.
         precision: fp32, bf16 or fp16: of convolutions and matrix products; norms, losses and weights stay in fp32.
         channels_last: True, False or 'auto', see :func:`prefers_channels_last`.
+        fp32_layers: Names of the modules that compute in fp32 whatever the precision.
     """
     device = next(model.parameters()).device.type
     if channels_last == 'auto':
@@ -37,8 +40,27 @@ def accelerate(model: nn.Module, precision: str, channels_last: str | bool) -> N
     # in training and in test alike, so that a network is tested as it was trained
     model.forward = torch.autocast(device, DTYPES[precision])(model.forward)
     model.cls_head.register_forward_hook(logits_in_fp32)
-    if device == 'cpu':
-        compute_short_clips_in_fp32(model)
+    for name in fp32_layers:
+        layer = model.get_submodule(name)
+        layer.forward = in_fp32(layer.forward, device)
+
+
+def in_fp32(forward: Callable, device: str) -> Callable:
+    """Return the forward pass of a layer that takes all in fp32 and gives fp32, also under autocast."""
+
+    @wraps(forward)
+    def computed(*args, **kwargs):
+        args = [as_fp32(value) for value in args]
+        kwargs = {name: as_fp32(value) for name, value in kwargs.items()}
+        with torch.autocast(device, enabled=False):
+            return forward(*args, **kwargs)
+
+    return computed
+
+
+def as_fp32(value: object) -> object:
+    """Return a tensor of real numbers in fp32, and anything else as it is."""
+    return value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
 
 def lay_channels_last(model: nn.Module) -> None:

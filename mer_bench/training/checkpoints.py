@@ -15,6 +15,7 @@ from mer_bench.training.fold import CHECKPOINT, finished_folder
 from mer_bench.training.fold_config import fold_config
 from mer_bench.training.fold_runner import build_runner
 from mer_bench.training.loso import pool_predictions, refuse_other_settings
+from mer_bench.training.precision_check import with_decision
 from mer_bench.training.prediction_table import write_predictions
 from mer_bench.training.run_record import start_record
 
@@ -29,6 +30,7 @@ def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> No
     """
     if not (run / 'record.json').is_file():
         raise InputError(f'no record.json in {run}; give the folder of a run, such as work_dirs/CONFIG/METHOD/seed0')
+    experiment = with_decision(experiment, run)
     seed = read_record(run / 'record.json')['seed']
     refuse_other_settings(run, start_record(experiment, seed), 'give the config, overrides and data of its training')
     weights = {fold: finished_folder(run, fold) / CHECKPOINT for fold in experiment.chosen}

@@ -21,15 +21,15 @@ from mer_bench.training.config_values import is_estimator
 from mer_bench.training.data_places import check_variant, data_places, name_dataset
 from mer_bench.training.device import limit_gpu_memory, set_device
 from mer_bench.training.method import Method, load_method, parse_options
-from mer_bench.training.precision import choose_precision
+from mer_bench.training.precision import PrecisionCheck, choose_precision
 
 
 @dataclass(frozen=True)
 class Experiment:
     """Method, data, all folds of the protocol, the chosen ones, and the device.
 
-    The precision (fp32, bf16 or fp16) is chosen once, so that all folds have the same wherever they are trained. Each
-    of several processes on one GPU has its share of the memory.
+    The precision (fp32, bf16 or fp16) is chosen and checked once, so that all folds have the same wherever they are
+    trained. Each of several processes on one GPU has its share of the memory.
     """
 
     method: Method
@@ -40,6 +40,7 @@ class Experiment:
     threads: int
     precision: str = 'fp32'
     gpu_share: float = 1.0
+    check: PrecisionCheck | None = None
 
     def activate(self) -> None:
         """Set up this process, main or worker: memory, device, threads, and what the config registers."""

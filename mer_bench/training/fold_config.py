@@ -47,11 +47,21 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )
     cfg.precision = experiment.precision
+    if check := experiment.check:
+        cfg.fp32_layers, cfg.precision_check = list(check.fp32_layers), check.line
+    if cfg.precision == 'fp32' and cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
+        cfg.optim_wrapper = plain_wrapper(cfg.optim_wrapper)
     if experiment.device != 'cpu':
         tune_for_cuda(cfg)
     elif cfg.get('env_cfg'):
         cfg.env_cfg.cudnn_benchmark = False  # MMEngine warns of it where the randomness is deterministic
     return cfg
+
+
+def plain_wrapper(wrapper: Config) -> dict:
+    """Return MMEngine's AmpOptimWrapper as its OptimWrapper, which computes in fp32."""
+    of_amp = ('type', 'dtype', 'loss_scale', 'use_fsdp')
+    return {'type': 'OptimWrapper', **{key: value for key, value in wrapper.items() if key not in of_amp}}
 
 
 def tune_for_cuda(cfg: Config) -> None:

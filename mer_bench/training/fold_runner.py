@@ -49,7 +49,10 @@ class FoldRunner(Runner):
         if not self.accelerated:
             self.accelerated = True
             model = self.model.module if is_model_wrapper(self.model) else self.model
-            accelerate(model, self.cfg.get('precision', 'fp32'), self.cfg.get('channels_last', False))
+            precision, fp32_layers = self.cfg.get('precision', 'fp32'), self.cfg.get('fp32_layers', ())
+            accelerate(model, precision, self.cfg.get('channels_last', False), fp32_layers)
+            if line := self.cfg.get('precision_check'):
+                self.logger.info(line)
 
     def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper:
         """Build the wrapper of the config, MMEngine's plain one as the one that does not wait."""

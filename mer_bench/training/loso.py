@@ -15,6 +15,7 @@ from mer_bench.training.estimator_fold import describe_clips, forget_features
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder, read_result
 from mer_bench.training.fold_workers import run_missing
+from mer_bench.training.precision_check import settle_precision
 from mer_bench.training.prediction_table import write_predictions
 from mer_bench.training.run_record import start_record
 from mer_bench.training.same_settings import refuse_other_settings
@@ -46,6 +47,7 @@ def run_folds(
     if save_checkpoints and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
     with locked(work_dir, f'another training is at work in {work_dir}; wait for it or give another --work-dir'):
+        experiment = settle_precision(experiment, work_dir, apart=jobs > 1 or options.get('isolated', False))
         record = start_record(experiment, seed)  # which tells what is wrong with a model
         choice = choose_for_run(experiment, seed, work_dir, stack)
         record = begin_run(experiment, work_dir, record | dict(stack=choice.record))
@@ -54,7 +56,7 @@ def run_folds(
             if missing and experiment.method.is_estimator:
                 shared = choice.asked != 'off'
                 jobs = describe_clips(experiment, seed, work_dir, jobs, quiet='show' in options, shared=shared)
-            note = record['note_on_model']
+            note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
             run_missing(experiment, seed, work_dir, jobs, save_checkpoints, choice, note=note, **options)
         finally:
             forget_features(work_dir)
@@ -68,7 +70,7 @@ def begin_run(experiment: Experiment, work_dir: Path, record: dict) -> dict:
         InputError: It holds folds of other settings or data.
     """
     if any((work_dir / 'folds').glob('*')):
-        refuse_other_settings(work_dir, record, ADVICE, ('device',))
+        refuse_other_settings(work_dir, record, ADVICE, continued=True)
     update_record(work_dir, record, experiment)
     write_scheme(experiment.method.scheme, experiment.data, work_dir)
     with write_atomically(work_dir / 'dropped.csv') as temporary:

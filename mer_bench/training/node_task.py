@@ -15,6 +15,8 @@ from mer_bench.training.estimator_fold import describe_clips
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder
 from mer_bench.training.node_files import Content, Places, is_seen, moved, put_down
+from mer_bench.training.precision import PrecisionCheck
+from mer_bench.training.precision_check import check_at_place
 from mer_bench.training.stack_choice import StackChoice
 from mer_bench.training.stack_group import run_group
 from mer_bench.training.sweep_plan import in_one_line
@@ -30,7 +32,7 @@ class RunJob:
         experiment: With the hardware of the tasks, and its files in `places`.
         places: Those of the driver, absolute.
         seed: Of the run.
-        choice: How they are trained.
+        choice: How they are trained; None before the precision is known.
         pretrained: Name and digest of the weights that the run starts from.
         code: Digest of the mer_bench of the driver.
         gpu_share: Share of the memory of a GPU that the task may use.
@@ -39,7 +41,7 @@ class RunJob:
     experiment: Experiment
     places: Places
     seed: int
-    choice: StackChoice
+    choice: StackChoice | None
     pretrained: dict | None
     code: str
 
@@ -53,12 +55,14 @@ class TaskResult:
         fault: Why the others could not be trained, if so.
         lacks_files: The node does not see the data; they have to be shipped.
         other_code: The node has another mer_bench than the driver.
+        check: Of the precision, by a task without folds.
     """
 
     files: Files = field(default_factory=dict)
     fault: str | None = None
     lacks_files: bool = False
     other_code: bool = False
+    check: PrecisionCheck | None = None
 
 
 def run_task(
@@ -68,13 +72,16 @@ def run_task(
 
     Args:
         job: Of the run.
-        folds: A group of them, see :func:`mer_bench.training.stack_choice.plan_groups`.
+        folds: A group of them, see :func:`mer_bench.training.stack_choice.plan_groups`; none: the precision of the run
+            is checked, for which no file is needed.
         shipped: The files of the run, for a node that does not see them.
         fetch: Turns one of them into bytes.
     """
     if job.code != source_digest():
         return TaskResult(other_code=True)
     experiment = job.experiment
+    if not folds:
+        return TaskResult(check=check_at_place(experiment, 0))
     if not is_seen(experiment, job.pretrained):
         if shipped is None:
             return TaskResult(lacks_files=True)

@@ -1,6 +1,7 @@
 """In which precision a network computes: bf16 where the hardware has instructions for it."""
 
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -14,6 +15,66 @@ BF16_FLAGS = {'avx512_bf16', 'amx_bf16'}
 # https://uxlfoundation.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html
 WITHOUT_BF16 = {'SSE41', 'AVX', 'AVX2', 'AVX2_VNNI', 'AVX2_VNNI_2', 'AVX512_CORE', 'AVX512_CORE_VNNI'}
 AMPERE = 8  # major compute capability of the first CUDA devices with bf16
+
+
+@dataclass(frozen=True)
+class PrecisionCheck:
+    """What came of comparing the gradients in mixed precision with fp32, before the first fold of a run.
+
+    Attributes:
+        asked: bf16 or fp16, which the hardware has.
+        used: The same, or fp32 where that cannot be trusted.
+        fp32_layers: Names of the layers that compute in fp32 all the same.
+        agreement: The smallest one with fp32 that is left, see :func:`mer_bench.training.gradient_check.agreement`.
+        seconds: What the comparison took.
+        why: Why fp32 is used.
+    """
+
+    asked: str
+    used: str
+    fp32_layers: tuple[str, ...] = ()
+    agreement: float | None = None
+    seconds: float | None = None
+    why: str = ''
+
+    @property
+    def decision(self) -> str:
+        """What all folds of a run share of it."""
+        if self.used != self.asked:
+            return f'{self.used} in place of {self.asked}'
+        count = len(self.fp32_layers)
+        layers = f', {count} layer{"s" * (count > 1)} in fp32 ({", ".join(self.fp32_layers)})' if count else ''
+        return f'{self.asked}{layers}'
+
+    @property
+    def line(self) -> str:
+        """The line in the log."""
+        if self.why:
+            return f'precision: {self.decision}: {self.why}'
+        return (
+            f'precision: {self.decision}; the gradients agree with fp32, the least to {self.agreement:.4f} '
+            f'({self.seconds:.0f} s)'
+        )
+
+    @property
+    def record(self) -> dict:
+        """What the record of a run says of it."""
+        return dict(asdict(self), fp32_layers=list(self.fp32_layers), decision=self.decision)
+
+    @classmethod
+    def of_record(cls, record: dict) -> 'PrecisionCheck | None':
+        """Return the check that a record notes; None where it notes none."""
+        noted = record.get('precision')
+        if not noted:
+            return None
+        fields = {key: value for key, value in noted.items() if key != 'decision'}
+        return cls(**fields | dict(fp32_layers=tuple(noted['fp32_layers'])))
+
+    def covers(self, other: 'PrecisionCheck') -> bool:
+        """Say whether all that `other` found to be wrong computes in fp32 here."""
+        if self.asked != other.asked:
+            return False
+        return self.used == 'fp32' or (other.used == self.used and {*other.fp32_layers} <= {*self.fp32_layers})
 
 
 def choose_precision(cfg: Config, device: str, mixed: str | None = None) -> str:

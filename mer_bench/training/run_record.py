@@ -85,6 +85,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         parameters=parameters,
         flops=flops,
         seconds=dict(prepare=info['seconds'], train=None, test=None),
+        precision=experiment.check and experiment.check.record,
         **circumstances(experiment),
         source='reproduced',
         synthetic=bool(info['synthetic']),

@@ -6,24 +6,24 @@ from mer_bench.errors import InputError
 from mer_bench.results.record import read_record
 
 
-def refuse_other_settings(work_dir: Path, record: dict, advice: str, more: tuple[str, ...] = ()) -> None:
+def refuse_other_settings(work_dir: Path, record: dict, advice: str, continued: bool = False) -> None:
     """Refuse folds of other settings or data, and name the first part that differs: what a user chose comes first.
 
     Args:
         work_dir: The run folder.
         record: Of the run to be.
         advice: What to do.
-        more: Keys of the record that must be equal too.
+        continued: Whether more folds are trained, whose device and precision must be the same too.
     """
     if not (work_dir / 'record.json').exists():
         raise InputError(f'{work_dir} holds folds without a record.json; {advice}')
-    earlier, now = settings_of(read_record(work_dir / 'record.json'), more), settings_of(record, more)
+    earlier, now = settings_of(read_record(work_dir / 'record.json'), continued), settings_of(record, continued)
     for part, value in now.items():
         if value != earlier[part]:
             raise InputError(f'{work_dir} holds folds of another {part} ({difference(earlier[part], value)}); {advice}')
 
 
-def settings_of(record: dict, more: tuple[str, ...]) -> dict:
+def settings_of(record: dict, continued: bool) -> dict:
     """Return what all folds of a run share; the config as a whole after the parts of it that have a name."""
     config, data = record['config'], record['data']
     return {
@@ -37,8 +37,13 @@ def settings_of(record: dict, more: tuple[str, ...]) -> dict:
         'annotation table': dict(digest=data['annotations_digest']),
         'flow store': dict(digest=data['store_digest']),
         'seed': record['seed'],
-        **{key: record[key] for key in more},
+        **(dict(device=record['device'], precision=precision_of(record)) if continued else {}),
     }
+
+
+def precision_of(record: dict) -> str | None:
+    """Return what was decided about the precision; None in fp32, and in a record of before such decisions."""
+    return (record.get('precision') or {}).get('decision')
 
 
 def difference(earlier: object, now: object) -> str:

@@ -142,7 +142,8 @@ def config_text(cfg: Config) -> str:
 def leave_training(cfg: Config, state: Weights, losses: torch.Tensor, folder: Path, save_checkpoints: bool) -> None:
     """Write config.py, train.log with the mean loss of each epoch, and the weights if asked for."""
     (folder / 'config.py').write_text(config_text(cfg), encoding='utf-8')
-    lines = [f'epoch {epoch}: loss {loss:.6f}\n' for epoch, loss in enumerate(losses.tolist(), start=1)]
+    lines = [f'{cfg.precision_check}\n'] if cfg.get('precision_check') else []
+    lines += [f'epoch {epoch}: loss {loss:.6f}\n' for epoch, loss in enumerate(losses.tolist(), start=1)]
     (folder / 'train.log').write_text(''.join(lines), encoding='utf-8')
     if save_checkpoints:
         weights = {name: tensor.clone().cpu() for name, tensor in state.items()}  # alone, not the stack that it views

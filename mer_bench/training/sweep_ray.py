@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mer_bench.files import FolderInUse, locked
@@ -20,6 +20,7 @@ from mer_bench.training.loso import begin_run, update_record
 from mer_bench.training.node_files import moved, places_of
 from mer_bench.training.node_task import Files, RunJob, TaskResult, source_digest
 from mer_bench.training.precision import choose_precision
+from mer_bench.training.precision_check import fall_back, needs_check, with_decision
 from mer_bench.training.ray_pool import Hardware, RayPool
 from mer_bench.training.run_record import describe_device, describe_pretrained, start_record
 from mer_bench.training.stack_choice import Stack, StackChoice, choose_for_run, plan_groups
@@ -30,6 +31,7 @@ from mer_bench.training.sweep_state import failure_stamp, remove_failure
 
 RUNS_AT_A_TIME = 200  # of which the driver holds the lock, an open file each
 SECONDS_BETWEEN_LOOKS = 0.5
+CHECK = -1  # number of the task that checks the precision of a run, before the others are planned
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,18 @@ class OpenRun:
     Attributes:
         run: As planned.
         experiment: Opened, with the device of the tasks.
-        record: As it stands before the first fold.
-        choice: How folds are trained.
         lock: Holds the run folder.
-        groups: Of folds, one a task, by number; those that are not finished.
+        record: As it stands before the first fold; None before the precision is known.
+        choice: How folds are trained; None likewise.
+        groups: Of folds, one a task, by number; those that are not finished. That of CHECK is empty.
     """
 
     run: PlannedRun
     experiment: Experiment
-    record: dict
-    choice: StackChoice
     lock: ExitStack
-    groups: dict[int, list[Fold]]
+    record: dict | None = None
+    choice: StackChoice | None = None
+    groups: dict[int, list[Fold]] = field(default_factory=dict)
 
 
 def run_sweep_on_ray(
@@ -147,6 +149,12 @@ class RaySweep:
         """Keep the folds of a task; end its run where it was the last one, or could not train all of them."""
         if opened not in self.opened:  # another task of the run has failed
             return
+        if number == CHECK:
+            del opened.groups[CHECK]
+            found = result.check or fall_back(opened.experiment, result.fault)
+            opened.experiment = with_decision(opened.experiment, opened.run.folder, found)
+            self._plan(opened)
+            return
         keep_folds(opened.run.folder, result.files)
         del opened.groups[number]
         self.progress.advance(opened.run)
@@ -165,12 +173,30 @@ class RaySweep:
         except Exception as error:  # a method may fail in any way
             return failed(run, in_one_line(error))
         self.opened.add(opened)
+        if needs_check(opened.experiment, run.folder):
+            opened.groups = {CHECK: []}
+            self._queue(opened)
+        else:
+            opened.experiment = with_decision(opened.experiment, run.folder)
+            self._plan(opened)
+        return None
+
+    def _plan(self, opened: OpenRun) -> None:
+        """Put the trainings of a run into the queue."""
+        try:
+            plan_run(opened, self.options)
+        except Exception as error:  # as above
+            self._close(opened)
+            self._end(opened.run, failed(opened.run, in_one_line(error)))
+            return
         if opened.groups:
-            job = self.pool.share(make_job(opened))
-            self.queue.extend((opened, job, number) for number in opened.groups)
+            self._queue(opened)
         else:
             self._finish(opened)
-        return None
+
+    def _queue(self, opened: OpenRun) -> None:
+        job = self.pool.share(make_job(opened))
+        self.queue.extend((opened, job, number) for number in opened.groups)
 
     def _finish(self, opened: OpenRun) -> None:
         """Score a run of which all folds are there."""
@@ -200,23 +226,31 @@ class RaySweep:
 
 
 def open_run(run: PlannedRun, args: argparse.Namespace, options: RayOptions) -> OpenRun:
-    """Open a run, take the lock of its folder and write what stands in it before the first fold.
+    """Open a run and take the lock of its folder.
 
     Raises:
         FolderInUse: Another process holds the folder.
-        InputError: As :func:`mer_bench.training.loso.run_folds`.
+        InputError: As :func:`mer_bench.training.experiment.open_experiment`.
     """
-    opened, hardware = open_planned(run, args), options.hardware
-    experiment = on_hardware(opened, hardware)
+    experiment = on_hardware(open_planned(run, args), options.hardware)
     with ExitStack() as lock:
         lock.enter_context(locked(run.folder, 'in use'))
-        record = start_record(opened, run.seed)
-        choice = choose_for_run(experiment, run.seed, run.folder, options.stack)
-        record |= dict(device=describe_device(experiment, hardware.gpu), stack=choice.record)
-        record = begin_run(experiment, run.folder, record)
-        missing = [fold for fold in experiment.folds if not finished_folder(run.folder, fold).exists()]
-        groups = plan_tasks(experiment, missing, choice)
-        return OpenRun(run, experiment, record, choice, lock.pop_all(), dict(enumerate(groups)))
+        return OpenRun(run, experiment, lock.pop_all())
+
+
+def plan_run(opened: OpenRun, options: RayOptions) -> None:
+    """Write what stands in a run folder before the first fold, and divide the missing folds into tasks.
+
+    Raises:
+        InputError: As :func:`mer_bench.training.loso.run_folds`.
+    """
+    run, experiment = opened.run, opened.experiment
+    record = start_record(replace(experiment, device='cpu'), run.seed)  # there may be no GPU here
+    opened.choice = choose_for_run(experiment, run.seed, run.folder, options.stack)
+    record |= dict(device=describe_device(experiment, options.hardware.gpu), stack=opened.choice.record)
+    opened.record = begin_run(experiment, run.folder, record)
+    missing = [fold for fold in experiment.folds if not finished_folder(run.folder, fold).exists()]
+    opened.groups = dict(enumerate(plan_tasks(experiment, missing, opened.choice)))
 
 
 def on_hardware(experiment: Experiment, hardware: Hardware) -> Experiment:

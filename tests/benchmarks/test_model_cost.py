@@ -55,6 +55,7 @@ def test_ratios_are_of_what_they_say(monkeypatch):
     assert result['ratios']['blocks']['median'] == 2.0
     assert result['ratios']['trunk']['median'] == 4.0
     assert result['clips_per_second']['plain_as_trained'] == 1.0
+    assert result['check']['of_fold'] == pytest.approx(result['check']['seconds'] / (2.0 * 154 * 50))  # 4 s for 2 clips
     full, plain, i3d = result['models'].values()
     assert result['work']['full_as_trained'] == {'flops': 2 * full['flops_step'], 'precision': 'bf16'}
     assert result['work']['full_fp32_contiguous']['precision'] == 'fp32'

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from functools import cache
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 
 from mer_bench import loading, models  # noqa: F401  (registers the parts)
 from mer_bench.training.acceleration import accelerate, prefers_channels_last
+from mer_bench.training.gradient_check import compare_gradients
 
 CLASSES = 3
 TOLERANCE = 0.01  # of a probability in bf16, which keeps 8 bits of every factor: 0.4 %
@@ -42,8 +44,16 @@ def network(precision='fp32', channels_last=False):
     )
     model = MODELS.build(cfg)
     model.init_weights()
-    accelerate(model, precision, channels_last)
+    accelerate(model, precision, channels_last, () if precision == 'fp32' else fp32_layers(channels_last))
     return model
+
+
+@cache
+def fp32_layers(channels_last):
+    """Those that a training of the network would compute in fp32."""
+    found = compare_gradients(network(), *clips(4, 0), 'bf16', channels_last)
+    assert found.mended
+    return found.fp32_layers
 
 
 def clips(n, seed, frames=2):
@@ -138,19 +148,6 @@ def test_a_stock_network_with_a_stock_head_trains_and_predicts_in_bf16():
     with torch.no_grad():
         scores = [sample.pred_score for sample in model.eval()(*clips(4, 0, frames=8), mode='predict')]
     assert torch.allclose(torch.stack(scores).sum(1), torch.ones(4))
-
-
-def test_a_clip_that_is_shorter_than_the_kernel_is_convolved_in_fp32_on_a_cpu():
-    model = network('bf16')
-    kernels, dtypes = {}, {}
-    for module in model.modules():
-        if isinstance(module, nn.Conv3d):
-            kernels[module] = module.kernel_size[0]
-            module.register_forward_hook(lambda m, inputs, out: dtypes.update({m: (inputs[0].shape[2], out.dtype)}))
-    model(*clips(2, 0, frames=8), mode='loss')
-    short = {module for module, (frames, _) in dtypes.items() if frames < kernels[module]}
-    assert 0 < len(short) < len(dtypes)
-    assert {module for module, (_, dtype) in dtypes.items() if dtype == torch.float32} == short
 
 
 def test_channels_come_last_by_themselves_where_3d_convolutions_gain_by_it():

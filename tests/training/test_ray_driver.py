@@ -71,9 +71,9 @@ def runs(args, tmp_path):
     return plan_runs([CONFIG], [(str(override),)], (0, 1, 2), tmp_path / 'runs', args)[0]
 
 
-def sweep(runs, args, pool, jobs=None):
+def sweep(runs, args, pool, jobs=None, mixed='fp32'):
     console = Console(file=io.StringIO(), width=200)
-    options = RayOptions(Hardware('cpu', None, 'fp32'), jobs=jobs)
+    options = RayOptions(Hardware('cpu', None, mixed), jobs=jobs)
     with SweepProgress(runs, TimeEstimate(runs[0].folder.parents[2], 1, together=True), console) as progress:
         outcomes = run_sweep_on_ray(runs, args, progress, pool, options)
     return [outcomes[run] for run in runs], console.file.getvalue().splitlines()
@@ -88,6 +88,27 @@ def test_the_folds_of_all_runs_are_in_the_queue_together(runs, args):
     assert [line.partition(':')[0] for line in lines] == [
         f'[{1 + seed}/3] prior on mer_smic, seed {seed}' for seed in range(3)
     ]
+
+
+def test_the_precision_of_a_run_is_checked_by_a_task_before_its_folds(args, tiny_override, tmp_path):
+    mixed = tmp_path / 'mixed.py'
+    mixed.write_text("amp = 'auto'")
+    (run,) = plan_runs([CONFIG], [(str(tiny_override), str(mixed))], (0,), tmp_path / 'runs', args)[0]
+    done = []
+
+    class Checking(PoolHere):
+        def done(self, seconds):
+            if not self.running:
+                return []
+            key, (job, folds) = self.running.popitem()
+            done.append((job.experiment.check, folds))
+            return [(key, TaskResult(fault='no training') if folds else run_task(job, folds, None, None))]
+
+    assert sweep([run], args, Checking(), mixed='bf16')[0] == [Outcome('failed', 'no training')]
+    checked, folds = done[-1]
+    assert done[0] == (None, [])
+    assert len(folds) == 1
+    assert read_record(run.folder / 'record.json')['precision'] == checked.record
 
 
 def test_no_more_tasks_than_asked_for_are_in_the_queue(runs, args):

@@ -1,0 +1,335 @@
+"""Whether a network has right gradients in mixed precision: every layer by itself, and what is computed between them.
+
+Some kernels are wrong for some shapes on some processors, so nothing is known in advance: a batch of random clips goes
+through the network in fp32 and in mixed precision. The gradients of the whole network say little: after fifty layers
+with batch norm the rounding of bf16 alone leaves a cosine near 0. So every layer is cut out. In both precisions it gets
+the same input and the same random gradient of its output, and so does whatever is computed from one layer to the next.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from mmengine.structures import BaseDataElement
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+
+from mer_bench.training.acceleration import accelerate
+from mer_bench.training.precision import DTYPES
+
+AGREE = 0.99
+ROUNDS = 2  # the second one with the layers in fp32 that the first one found
+LOSS_SCALE = 1024.0  # fp16 knows no smaller numbers than 6e-8
+NOTHING, NOISE = 1e-6, 1e-2  # gradients have a size of 1: what is 0 in fp32 may be the noise of rounding in bf16
+PERIOD = 100_003
+OF_LAYER = 10**6  # first of the seeds of another kind
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What came of a comparison.
+
+    Attributes:
+        fp32_layers: Names of the layers that have to compute in fp32, in the order of the network.
+        layers: Smallest :func:`agreement` of a layer that computes in mixed precision.
+        between: The place with the smallest agreement of what is computed between the layers, and that agreement.
+        mended: Whether all is right with these layers in fp32.
+    """
+
+    fp32_layers: tuple[str, ...]
+    layers: float
+    between: tuple[str, float]
+    mended: bool
+
+
+def compare_gradients(
+    model: nn.Module,
+    clips: torch.Tensor,
+    data_samples: Sequence[BaseDataElement],
+    precision: str,
+    channels_last: str | bool,
+) -> Agreement:
+    """Compare a network in mixed precision, as :func:`accelerate` makes it, with the same network in fp32.
+
+    Args:
+        model: A recogniser on its device, built for this: weights of zero are drawn anew.
+        clips: As the data preprocessor hands them to the network.
+        data_samples: With their labels.
+        precision: bf16 or fp16.
+        channels_last: As for :func:`accelerate`.
+    """
+    with torch.random.fork_rng(devices=[clips.device] if clips.is_cuda else []):
+        torch.manual_seed(0)
+        prepare(model)
+        reference = Reference(model, DTYPES[precision])
+        reference.step(clips, data_samples)
+        fp32_layers = {call.name for call in reference.calls if call.overhangs}
+        for _ in range(ROUNDS):
+            fast = copy.deepcopy(model)
+            accelerate(fast, precision, channels_last, fp32_layers)
+            comparison = Comparison(fast, reference, fp32_layers)
+            comparison.step(clips, data_samples)
+            found = comparison.faulty_layers()
+            fp32_layers |= found
+            if not found:
+                break
+    names = tuple(name for name, _ in model.named_modules() if name in fp32_layers)
+    layers = min((value for name, value in comparison.layers.items() if name not in fp32_layers), default=1.0)
+    between = min(comparison.between.items(), key=lambda item: item[1], default=('', 1.0))
+    return Agreement(names, layers, between, mended=not found and between[1] >= AGREE)
+
+
+def agreement_of(found: torch.Tensor | None, expected: torch.Tensor | None) -> float:
+    """Return the agreement of two gradients, of which either may be none."""
+    if found is None or expected is None:
+        return float(found is expected)
+    return agreement(found, expected)
+
+
+def prepare(model: nn.Module) -> None:
+    """Let a network draw nothing at random, and let nothing hide what is behind a factor of zero.
+
+    Layers with weights or running statistics keep the mode of a training.
+    """
+    model.train()
+    for module in model.modules():
+        if not is_layer(module) or not (module._parameters or module._buffers):
+            module.training = False  # of this module alone
+        if getattr(module, 'with_cp', False):  # its layers would be called again in the backward pass
+            module.with_cp = False
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.any() or not parameter.isfinite().all():  # the latter where nothing was drawn yet
+                parameter.normal_(std=0.5)
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Say whether a module consists of no others."""
+    return next(module.children(), None) is None
+
+
+def agreement(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """Return the cosine of two tensors of one length, less where their lengths differ; -1 where not all is finite."""
+    found, expected = found.detach().float().flatten(), expected.detach().float().flatten()
+    ours, theirs = found.dot(found).item(), expected.dot(expected).item()
+    if not math.isfinite(ours):
+        return -1.0
+    if theirs < len(found) * NOTHING**2:
+        return 1.0 if ours < len(found) * NOISE**2 else 0.0
+    return 2 * found.dot(expected).item() / (ours + theirs)
+
+
+@dataclass
+class Call:
+    """A call of a layer in fp32, whose numbers the other precision gets too.
+
+    Attributes:
+        name: Of the layer.
+        kind: What it is, with its settings and the shape of its input.
+        overhangs: Whether its kernel is longer than its input along an axis, on a CPU.
+        x: Its input; None: it is not of one tensor, and counts as something between the layers.
+        gradient: What arrived for its output; None: nothing did.
+    """
+
+    name: str
+    kind: tuple[str, ...] = ()
+    overhangs: bool = False
+    x: torch.Tensor | None = None
+    gradient: torch.Tensor | None = None
+
+
+class Cut(torch.autograd.Function):
+    """A layer in the graph of the network: gives a known output, and hands back a random gradient of a known seed."""
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, give: Callable[[], torch.Tensor], keep: Callable, seed: int) -> torch.Tensor:
+        ctx.like, ctx.device, ctx.keep, ctx.seed = x.to('meta'), x.device, keep, seed
+        return give()
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple:
+        ctx.keep(gradient)
+        return noise_like(torch.empty_like(ctx.like, device=ctx.device), ctx.seed), None, None, None
+
+
+def cut_out(x: torch.Tensor, y: torch.Tensor, keep: Callable[[torch.Tensor], None], seed: int) -> torch.Tensor:
+    """Return y as the output of a layer for x; `keep` gets the gradient that arrives for it."""
+    x = x if x.requires_grad else x.detach().requires_grad_()
+    return Cut.apply(x, lambda: y, keep, seed)
+
+
+def noise_like(x: torch.Tensor, seed: int) -> torch.Tensor:
+    """Fill x with normal random numbers that each precision can hold; they come again after a prime number of them."""
+    torch.manual_seed(seed)
+    numbers = torch.randn(min(x.numel(), PERIOD), device=x.device).bfloat16().half()
+    return x.copy_(numbers.repeat(-(-x.numel() // PERIOD))[: x.numel()].view(x.shape))
+
+
+class Step:
+    """One step of a training, in which :meth:`call` stands for the call of every layer."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def step(self, clips: torch.Tensor, data_samples: Sequence[BaseDataElement]) -> None:
+        """Run forward, losses and backward."""
+        with self._layers_replaced():
+            losses = self.model(clips.clone(), copy.deepcopy(data_samples), mode='loss')
+            (self.model.parse_losses(losses)[0] * LOSS_SCALE).backward()
+
+    @contextmanager
+    def _layers_replaced(self) -> Iterator[None]:
+        layers = {module: name for name, module in self.model.named_modules() if is_layer(module)}
+        before = {layer: layer.__dict__.get('forward') for layer in layers}  # what accelerate() put there
+        for layer, name in layers.items():
+            layer.forward = self._replacement(name, layer, layer.forward)
+        yield
+        for layer, forward in before.items():
+            del layer.forward
+            if forward is not None:
+                layer.forward = forward
+
+    def _replacement(self, name: str, layer: nn.Module, compute: Callable) -> Callable:
+        return lambda *args, **kwargs: self.call(name, layer, compute, *args, **kwargs)
+
+    def call(self, name: str, layer: nn.Module, compute: Callable, *args, **kwargs) -> object:
+        """Call a layer whose own forward is `compute`."""
+        raise NotImplementedError
+
+
+class Reference(Step):
+    """The step in fp32 and contiguous memory.
+
+    Args:
+        model: On its device.
+        dtype: Of the mixed precision; what enters and leaves a layer is rounded to it, so that both precisions go on
+            from the same numbers.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__(model)
+        self.dtype = dtype
+        self.layers = dict(model.named_modules())
+        self.calls: list[Call] = []
+
+    def call(self, name: str, layer: nn.Module, compute: Callable, *args, **kwargs) -> object:
+        """Call a layer, and note its numbers."""
+        call, seed = Call(name), len(self.calls)
+        self.calls.append(call)
+        if len(args) != 1 or kwargs or not is_floating(args[0]):
+            return compute(*args, **kwargs)
+        x = args[0].detach().to(self.dtype, copy=True)
+        with torch.no_grad():
+            y = compute(x.float())
+        if not is_floating(y):
+            return compute(*args)
+        call.x, call.kind = x, (type(layer).__name__, layer.extra_repr(), str(tuple(x.shape)))
+        call.overhangs = overhangs(layer, x)
+
+        def keep(gradient: torch.Tensor) -> None:
+            call.gradient = gradient.to(self.dtype)
+
+        return cut_out(args[0], y.to(self.dtype).float(), keep, seed)
+
+
+class Comparison(Step):
+    """The step in mixed precision, with the inputs and outputs that layers had in fp32.
+
+    Args:
+        model: On its device, accelerated.
+        reference: Its step is done.
+        fp32_layers: Those that are not compared.
+
+    Attributes:
+        layers: Smallest agreement of each layer by itself: of its output and of the gradients of weights and input.
+        between: Smallest agreement of what arrives at each layer, forward and backward, and of the gradients of
+            weights that belong to no layer.
+    """
+
+    def __init__(self, model: nn.Module, reference: Reference, fp32_layers: set[str]) -> None:
+        super().__init__(model)
+        self.reference, self.fp32_layers = reference, fp32_layers
+        self.count = 0
+        self.layers: dict[str, float] = {}
+        self.between: dict[str, float] = {}
+
+    def step(self, clips: torch.Tensor, data_samples: Sequence[BaseDataElement]) -> None:
+        """Run forward, losses and backward, and compare."""
+        super().step(clips, data_samples)
+        found = dict(self.model.named_parameters())
+        for name, parameter in self.reference.model.named_parameters():
+            note(self.between, name, agreement_of(found[name].grad, parameter.grad))
+
+    def call(self, name: str, layer: nn.Module, compute: Callable, *args, **kwargs) -> object:
+        """Compare a layer by itself, and give what it gave in fp32."""
+        call, seed = self.reference.calls[self.count], self.count
+        self.count += 1
+        if call.x is None:
+            return compute(*args, **kwargs)
+        x = args[0]
+        note(self.between, name, agreement(x, call.x))
+        y = self.compare(name, layer, compute, torch.empty_like(x).copy_(call.x), seed + OF_LAYER)
+
+        def keep(gradient: torch.Tensor) -> None:
+            if call.gradient is not None:
+                note(self.between, name, agreement(gradient, call.gradient))
+
+        return cut_out(x, y, keep, seed)
+
+    def compare(self, name: str, layer: nn.Module, compute: Callable, x: torch.Tensor, seed: int) -> torch.Tensor:
+        """Compare a layer that gets x, unless it is one in fp32; return the output of fp32."""
+        plain, dtype = self.reference.layers[name], self.reference.dtype
+        if name in self.fp32_layers:
+            with torch.no_grad():
+                return compute(x).to(dtype).float()
+        with torch.autocast(x.device.type, enabled=False):
+            expected = with_gradients(plain, plain, x.float().contiguous(), seed)
+        spoil_free_memory(x, expected[0], *layer.parameters())
+        with torch.autocast(x.device.type, dtype, cache_enabled=False):
+            found = with_gradients(layer, compute, x, seed)
+        note(self.layers, name, min(agreement_of(*pair) for pair in zip(found, expected, strict=True)))
+        return torch.empty_like(found[0]).copy_(expected[0].to(dtype))
+
+    def faulty_layers(self) -> set[str]:
+        """Return the layers that disagree, and all of their kind: what reads unwritten memory is right at times."""
+        kinds = {call.kind for call in self.reference.calls if self.layers.get(call.name, 1.0) < AGREE}
+        return {call.name for call in self.reference.calls if call.kind in kinds} - self.fp32_layers
+
+
+def with_gradients(layer: nn.Module, compute: Callable, x: torch.Tensor, seed: int) -> list[torch.Tensor | None]:
+    """Return the output of a layer, and the gradients of its input and weights for a random one of its output."""
+    x = x.detach().requires_grad_()
+    weights = [parameter for parameter in layer.parameters() if parameter.requires_grad]
+    with torch.enable_grad():
+        y = compute(x.clone())  # it may work in place
+    gradient = noise_like(torch.empty_like(y), seed)
+    return [y.detach(), *torch.autograd.grad(y, [x, *weights], gradient, allow_unused=True)]
+
+
+def spoil_free_memory(*tensors: torch.Tensor) -> None:
+    """Leave NaN in memory that is free, where a kernel that does not write all of its result would find it."""
+    _ = [torch.full_like(x, torch.nan, dtype=dtype) for x in tensors for dtype in (torch.float32, torch.bfloat16)]
+
+
+def note(smallest: dict[str, float], name: str, value: float) -> None:
+    """Keep the smallest value of each name."""
+    smallest[name] = min(value, smallest.get(name, value))
+
+
+def is_floating(x: object) -> bool:
+    """Say whether x is a tensor of real numbers."""
+    return isinstance(x, torch.Tensor) and x.is_floating_point()
+
+
+def overhangs(layer: nn.Module, x: torch.Tensor) -> bool:
+    """Say whether a convolution must not even be tried in bf16: its kernel is longer than its input, on a CPU.
+
+    There oneDNN 3.12 writes beyond the gradient of the weights, and may end the process.
+    """
+    if not isinstance(layer, _ConvNd) or x.device.type != 'cpu':
+        return False
+    lengths = zip(layer.kernel_size, layer.dilation, x.shape[2:], strict=True)
+    return any(dilation * (kernel - 1) + 1 > size for kernel, dilation, size in lengths)
