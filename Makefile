@@ -24,15 +24,15 @@ test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 TRAIN = $(BIN)/python tools/train.py configs/mer_smic.py
-REDUCED = --override configs/reduced/quarter_width.py
+REDUCED = --override configs/reduced/quarter_width.py configs/reduced/small_input.py
 
 demo: install
 	@echo '== synthetic faces in the folder layout of SMIC-HS'
-	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(DEMO)/raw
+	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(DEMO)/raw --subjects 4 --clips 15
 	@echo '== optical flow'
-	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic --clip-len 8 --size 56
+	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic --clip-len 8 --size 48
 	@echo '== still pictures of the same clips, for the control'
-	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic_still --clip-len 8 --size 56 --flow still
+	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic_still --clip-len 8 --size 48 --flow still
 	@echo '== the full model, leave one subject out'
 	@$(TRAIN) --data-root $(DEMO)/smic --work-dir $(DEMO)/runs/full $(REDUCED)
 	@for ablation in no_multiscale no_attention single_head; do \
@@ -44,23 +44,32 @@ demo: install
 	@echo '== leaderboard'
 	@$(BIN)/python tools/leaderboard.py $(DEMO)/runs --out $(DEMO)/leaderboards/synthetic_smic.md
 
-# each sweep adds to the same runs; networks of video get small clips, so that two cores need about an hour in all
+# in fp32 on every processor, in two folds, with small clips for networks of video: two cores need about an hour in all
+synthetic-leaderboard: export ONEDNN_MAX_CPU_ISA = AVX512_CORE
 SWEEP_ALL = $(BIN)/python tools/sweep.py --configs configs/mer_smic.py --data-root $(SWEEP)/smic --work-dir $(SWEEP)/runs
 B = configs/baselines
 R = configs/reduced
+REDUCED_FULL = $R/quarter_width.py+$R/small_input.py+$R/two_folds.py
+COMPONENTS = no_multiscale no_attention single_head
 ANY_SIZE = majority class_prior logistic_regression linear_svm ridge one_hidden_layer lbp_top lbp_sip hog3d hoof bi_woof mdmo \
 	off_apexnet ststnet dual_inception rcn_a rcn_s rcn_w rcn_f
 VIDEO = i3d_r50 slowonly_r50 r2plus1d_r34 x3d_s slowfast_r50 csn_r50 mvit_s swin3d_t uniformer_s tsn_r50
 LARGE = capsulenet mmnet
 
 synthetic-leaderboard: install
-	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(SWEEP)/raw --clips 6
+	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(SWEEP)/raw --clips 12
 	@$(BIN)/python tools/prepare.py smic --raw $(SWEEP)/raw --out $(SWEEP)/smic --faces dlib --channels u v strain grey change
-	-@$(SWEEP_ALL) --grid $(addprefix ablations/,no_multiscale.py no_attention.py single_head.py) --with $R/quarter_width.py $R/small_input.py
-	-@$(SWEEP_ALL) --no-full --overrides $(ANY_SIZE:%=$B/%.py) $B/htnet.py+$R/narrow_htnet.py
+	-@$(SWEEP_ALL) --grid $(COMPONENTS:%=ablations/%.py) --with $R/quarter_width.py $R/small_input.py $R/two_folds.py
+	-@$(SWEEP_ALL) --no-full --overrides $(ANY_SIZE:%=$B/%.py) $B/htnet.py+$R/narrow_htnet.py --with $R/two_folds.py
 	-@$(SWEEP_ALL) --no-full --overrides $(VIDEO:%=$B/%.py+$R/small_clips.py) timm_resnet18+$R/small_clips.py \
-		$B/c3d.py+$R/small_clips_c3d.py $B/tsm_r50.py+$R/small_clips_tsm.py $(LARGE:%=$B/%.py+$R/few_epochs.py)
+		$B/c3d.py+$R/small_clips_c3d.py $B/tsm_r50.py+$R/small_clips_tsm.py $(LARGE:%=$B/%.py+$R/few_epochs.py) --with $R/two_folds.py
+	@echo '== the components on more clips and subjects, with three seeds'
+	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(SWEEP)/raw_24 --subjects 24 --clips 12 --strength 0.6
+	@$(BIN)/python tools/prepare.py smic --raw $(SWEEP)/raw_24 --out $(SWEEP)/smic_24 --clip-len 8 --size 48
+	-@$(BIN)/python tools/sweep.py --configs configs/mer_smic.py --data-root $(SWEEP)/smic_24 --work-dir $(SWEEP)/components --no-full \
+		--overrides $(REDUCED_FULL) $(patsubst %,$(REDUCED_FULL)+ablations/%.py,$(COMPONENTS) apex_only) --seeds 0 1 2
 	@$(BIN)/python tools/leaderboard.py --collect $(SWEEP)/runs --into results/synthetic_smic
+	@$(BIN)/python tools/leaderboard.py --collect $(SWEEP)/components --into results/synthetic_smic_24
 	@$(BIN)/python tools/leaderboard.py
 
 clean:

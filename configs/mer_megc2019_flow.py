@@ -1,5 +1,6 @@
-# The multi-scale 3D-ResNet50 for one 28x28 flow picture a clip, 68 folds: no kernel over time where there is no time, a
-# stem that keeps the resolution, and a quarter of the width (442 small pictures do not carry 30 million parameters).
+# The multi-scale 3D-ResNet50 for one 28x28 flow picture a clip, 68 folds: no kernel and no stride over time where there is
+# no time, a stem that keeps the resolution, and a quarter of the width (442 small pictures do not carry 26 million
+# parameters).
 _base_ = [
     '_base_/models/multiscale_resnet3d50.py',
     '_base_/datasets/megc2019_flow.py',

@@ -119,6 +119,13 @@ def add_synthetic(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--subjects', type=int, default=6, metavar='N', help='number of faces')
     parser.add_argument('--clips', type=int, default=9, metavar='N', help='clips per subject')
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='other numbers give other faces')
+    parser.add_argument(
+        '--strength',
+        type=float,
+        default=1.0,
+        metavar='X',
+        help='of the expressions, above 0 and up to 2: the weaker, the harder',
+    )
     parser.add_argument('--layout', metavar='TREE', help='cropped, raw, ...: which of the trees that its owner ships')
 
 
@@ -188,7 +195,15 @@ def run_flow_images(args: argparse.Namespace) -> None:
 def run_synthetic(args: argparse.Namespace) -> None:
     from mer_bench.preparation.synthetic_tree import write_synthetic
 
-    write_synthetic(args.out, args.like, subjects=args.subjects, clips=args.clips, seed=args.seed, variant=args.layout)
+    write_synthetic(
+        args.out,
+        args.like,
+        subjects=args.subjects,
+        clips=args.clips,
+        seed=args.seed,
+        strength=args.strength,
+        variant=args.layout,
+    )
 
 
 if __name__ == '__main__':

@@ -41,7 +41,7 @@ def add_ray_arguments(group) -> None:
     add('--engine', choices=['local', 'ray'], default='local', help='default: local, the processes of this machine')
     add('--address', metavar='ADDRESS', help='of a cluster, or auto (default: Ray on this machine alone)')
     add('--gpu-share', type=share, metavar='X', help='of a GPU and its memory for each training (default: 1)')
-    add('--memory', type=positive_number, metavar='GIB', help='for each training (default: 4)')
+    add('--memory', type=positive_number, metavar='GIB', help='for each training (default: 5)')
 
 
 def add_estimate_arguments(group) -> None:

@@ -42,6 +42,7 @@ def write_synthetic_tree(
     subjects: int = 6,
     clips_per_subject: int = 9,
     seed: int = 0,
+    strength: float = 1,
     variant: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -55,18 +56,19 @@ def write_synthetic_tree(
         subjects: the number of faces.
         clips_per_subject: the clips of each face, the emotions of the data set in turn.
         seed: the same seed gives the same files, byte for byte.
+        strength: of the expressions, as a share of the usual one: the weaker, the harder.
         variant: `cropped`, `raw` or another of the data set's trees; its usual one if not given.
         progress: called with the clips done and the clips in all.
     """
     out = Path(out).absolute()
     layout, variant = find_layout(like, variant)
-    parameters = _parameters(like, subjects, clips_per_subject, seed, variant)
+    parameters = _parameters(like, subjects, clips_per_subject, seed, strength, variant)
     if _is_complete(out, parameters):
         return
     part = out.with_name(out.name + '.part')
     _open_part(part, parameters)
     entries = []
-    for drawing in _drawings(layout, variant, subjects, clips_per_subject, seed):
+    for drawing in _drawings(layout, variant, subjects, clips_per_subject, seed, strength):
         write_clip(part, drawing)
         entries.append(drawing.entry)
         if progress:
@@ -79,11 +81,12 @@ def write_synthetic_tree(
     os.rename(part, out)
 
 
-def _parameters(like: str, subjects: int, clips_per_subject: int, seed: int, variant: str) -> dict:
-    if subjects < 1 or clips_per_subject < 1 or seed < 0:
+def _parameters(like: str, subjects: int, clips_per_subject: int, seed: int, strength: float, variant: str) -> dict:
+    if subjects < 1 or clips_per_subject < 1 or seed < 0 or not 0 < strength <= 2:
         raise InputError(
-            'expected at least 1 subject, 1 clip per subject and a seed of 0 or more, '
-            f'but got subjects={subjects}, clips_per_subject={clips_per_subject}, seed={seed}; change these numbers'
+            'expected at least 1 subject, 1 clip per subject, a seed of 0 or more, and a strength above 0 and up to 2, '
+            f'but got subjects={subjects}, clips_per_subject={clips_per_subject}, seed={seed}, strength={strength}; '
+            'change these numbers'
         )
     return {
         'synthetic': True,
@@ -91,6 +94,7 @@ def _parameters(like: str, subjects: int, clips_per_subject: int, seed: int, var
         'variant': variant,
         'version': VERSION,
         'seed': seed,
+        'strength': strength,
         'subjects': subjects,
         'clips_per_subject': clips_per_subject,
     }
@@ -132,31 +136,39 @@ def _refuse_other_content(folder: Path, parameters: dict) -> None:
         )
 
 
-def _drawings(layout: Layout, variant: str, subjects: int, clips: int, seed: int) -> Iterator[Drawing]:
+def _drawings(
+    layout: Layout, variant: str, subjects: int, clips: int, seed: int, strength: float = 1
+) -> Iterator[Drawing]:
     """Yield the clips of each subject in turn."""
     for index in range(subjects):
         face = draw_face(_rng(layout, seed, index, 0))
         for position in range(clips):
-            yield _drawing(layout, variant, (index, position), seed, face)
+            emotion = clip_words(layout, index, position)['emotion']
+            yield _drawing(layout, variant, (index, position), seed, face, ACTION_UNITS[emotion], strength)
 
 
 def _still_drawing(layout: Layout, variant: str, clips: int, seed: int) -> Drawing:
     """Return one more clip of the first subject, in which nothing but the head moves."""
     face = draw_face(_rng(layout, seed, 0, 0))
-    return _drawing(layout, variant, (0, clips), seed, face, still=True)
+    return _drawing(layout, variant, (0, clips), seed, face, ('',), 1)
 
 
 def _drawing(
-    layout: Layout, variant: str, place: tuple[int, int], seed: int, face: Face, still: bool = False
+    layout: Layout,
+    variant: str,
+    place: tuple[int, int],
+    seed: int,
+    face: Face,
+    combinations: tuple[str, ...],
+    strength: float,
 ) -> Drawing:
     """Plan one clip, from a stream of its own: what was written before it cannot matter."""
     index, position = place
     rng = _rng(layout, seed, index, position + 1)
-    emotion = clip_words(layout, index, position)['emotion']
-    combinations = ('',) if still else ACTION_UNITS[emotion]
-    masks = [text for other in layout.emotions if other != emotion for text in ACTION_UNITS[other]]
-    units = unit_numbers(text for emotion in layout.emotions for text in ACTION_UNITS[emotion])
-    clip = plan_clip(rng, face, combinations, masks, units, clip_timing(layout, variant, position))
+    known = [text for emotion in layout.emotions for text in ACTION_UNITS[emotion]]
+    masks = [text for text in known if text not in combinations]
+    timing = clip_timing(layout, variant, position)
+    clip = plan_clip(rng, face, combinations, masks, unit_numbers(known), timing, strength)
     return Drawing(Entry.of(clip, layout, variant, index, position), face, clip, rng)
 
 

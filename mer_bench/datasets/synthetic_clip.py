@@ -36,11 +36,11 @@ PLACEMENT_SD = np.array([2, 2, 0.02])  # pixels right and down, radians
 JITTER_SD = np.array([0.1, 0.1, 0.0008])
 NOISE_SD = 1.5  # grey levels
 FLICKER_SD = 0.002  # of the light, from frame to frame
-STRENGTH = (0.5, 0.9)  # pixels, of each action unit
+STRENGTH = (0.6, 1.0)  # pixels, of each action unit
 MASKED = 0.5  # share of the clips
 MASK_PEAK = 0.75  # of the first of two expressions, as a share of the way from onset to apex
-BLINKS = 0.3  # share of the clips
-DRIFT_SD = 0.12  # pixels
+BLINKS = 0.25  # share of the clips
+DRIFT_SD = 0.1  # pixels
 DRIFT_GRAIN = 40  # pixels
 
 
@@ -100,6 +100,7 @@ def plan_clip(
     masks: Sequence[str],
     rest_units: Sequence[int],
     timing: Timing,
+    strength: float = 1,
 ) -> Clip:
     """Draw pose, movements, timing and jitter of a clip.
 
@@ -110,6 +111,7 @@ def plan_clip(
         masks: combinations of other emotions, of which one may follow.
         rest_units: the action units of the resting pose.
         timing: how long it lasts, and how its frames are numbered.
+        strength: of the expressions, as a share of the usual one.
     """
     combination = combinations[rng.integers(len(combinations))]
     spread = REST_SD * np.sqrt(10 / len(rest_units))
@@ -125,7 +127,7 @@ def plan_clip(
     mask = str(rng.choice(masks)) if combination and masks and rng.random() < MASKED else ''
     peaks = {combination: MASK_PEAK, mask: 2 - MASK_PEAK} if mask else {combination: 1} if combination else {}
     for units, peak in peaks.items():
-        strengths = {unit: rng.uniform(*STRENGTH) for unit in units.split('+')}
+        strengths = {unit: strength * rng.uniform(*STRENGTH) for unit in units.split('+')}
         movements.append(Movement(_mix(rng, face, strengths), _bump(phase, peak, MASK_PEAK if mask else 1)))
     return Clip(
         rest=_mix(rng, face, poses),

@@ -8,7 +8,7 @@ from mer_bench.preparation.workers import progress_bar
 
 
 def write_synthetic(
-    out: str | Path, like: str, *, subjects: int, clips: int, seed: int, variant: str | None = None
+    out: str | Path, like: str, *, subjects: int, clips: int, seed: int, strength: float = 1, variant: str | None = None
 ) -> None:
     """Write a raw tree of procedural faces in the layout of the data set `like`, its sheet included."""
     with progress_bar() as bar:
@@ -19,6 +19,7 @@ def write_synthetic(
             subjects=subjects,
             clips_per_subject=clips,
             seed=seed,
+            strength=strength,
             variant=variant,
             progress=lambda done, _: bar.update(shown, completed=done),
         )

@@ -112,7 +112,9 @@ def test_complete_tree_is_left_alone(small_tree):
     assert not calls
 
 
-@pytest.mark.parametrize('changes', [{'seed': 6}, {'subjects': 3}, {'variant': 'raw'}, {'like': 'smic_vis'}])
+@pytest.mark.parametrize(
+    'changes', [{'seed': 6}, {'subjects': 3}, {'strength': 0.5}, {'variant': 'raw'}, {'like': 'smic_vis'}]
+)
 def test_tree_of_other_parameters_is_refused(small_tree, changes):
     with pytest.raises(InputError, match='remove this folder'):
         write_synthetic_tree(small_tree, **SMALL | changes)
@@ -130,6 +132,7 @@ def test_folder_with_other_files_is_refused(tmp_path, name):
     ('parameters', 'fault'),
     [
         ({'subjects': 0}, 'at least 1 subject'),
+        ({'strength': 0}, 'strength above 0'),
         ({'like': 'samn'}, "like='samn': expected .*samm"),
         ({'like': 'dfme', 'variant': 'cropped'}, "variant='cropped': dfme has raw"),
     ],

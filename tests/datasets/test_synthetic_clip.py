@@ -11,8 +11,8 @@ FACE = draw_face(np.random.default_rng(1))
 RIGHT, LEFT = np.s_[:, :70], np.s_[:, 70:]  # halves of the picture that show the person's right and left
 
 
-def plan(combination, masks=(), timing=None, seed=0):
-    return plan_clip(np.random.default_rng(seed), FACE, [combination], masks, UNITS, timing or Timing())
+def plan(combination, masks=(), timing=None, strength=1):
+    return plan_clip(np.random.default_rng(0), FACE, [combination], masks, UNITS, timing or Timing(), strength)
 
 
 @pytest.fixture
@@ -50,6 +50,11 @@ def test_units_of_the_brows_and_of_the_mouth_move_there():
 def test_broad_units_move_more_of_the_face_than_fine_ones():
     areas = {unit: (moved(unit) > moved(unit).max() / 2).sum() for unit in ('9', '15', '6', '26')}
     assert 3 * max(areas['9'], areas['15']) < min(areas['6'], areas['26'])
+
+
+def test_strength_is_a_share_of_the_movement():
+    usual, weak = plan('12').movements[-1].field, plan('12', strength=0.5).movements[-1].field
+    assert weak == pytest.approx(0.5 * usual, abs=1e-6)
 
 
 def test_expression_and_mask_are_mirror_images_in_time_about_the_apex(monkeypatch):

@@ -1,4 +1,4 @@
-"""Which taps of the multi-scale blocks' kernels see data: each is moved, and the maps of the network are compared."""
+"""Which taps of the multi-scale blocks' kernels see data: each is moved, and the output of its block is compared."""
 
 from itertools import product
 
@@ -9,37 +9,32 @@ from test_multiscale_resnet3d import OF_I3D, initialised
 PUBLISHED = (16, 112, 112)  # frames, height and width of the configs
 
 
-def idle_taps(shape, base_channels=4, **kwargs):
+def idle_taps(shape, **kwargs):
     """The kernels that have taps which change nothing, with these taps, by stage; and what the blocks say of theirs."""
-    backbone = initialised(base_channels=base_channels, **kwargs).eval()
-    for block in backbone.multiscale.values():
-        torch.nn.init.ones_(block.mix.norm.weight)
-    clip = torch.randn(1, 3, *shape)
+    backbone = initialised(base_channels=8, **kwargs).eval()
+    idle, said = set(), set()
     with torch.no_grad(), backbone.watch_blocks() as sizes:
-        before = backbone(clip)
-        idle = {
-            (name, layer.conv.kernel_size, tap)
-            for name, block in backbone.multiscale.items()
-            for branch in block.branches
-            for layer in branch
-            for tap in product(*map(range, layer.conv.kernel_size))
-            if same(before, moved(backbone, clip, layer.conv.weight[(..., *tap)]))
-        }
-    said = {(name, k) for name, block in backbone.multiscale.items() for k in block.kernels_beyond(sizes[name])}
+        backbone(torch.zeros(1, 3, *shape))
+        for (name, size), (stage, block) in zip(sizes.copy().items(), backbone.multiscale.items(), strict=True):
+            assert name == stage
+            torch.nn.init.ones_(block.mix.norm.weight)
+            x = torch.randn(1, block.mix.norm.num_features, *size)
+            before = block(x)
+            for layer in (layer for branch in block.branches for layer in branch):
+                kernel = layer.conv.kernel_size
+                taps = product(*map(range, kernel))
+                idle |= {(name, kernel, tap) for tap in taps if torch.equal(before, moved(block, x, layer, tap))}
+            said |= {(name, kernel) for kernel in block.kernels_beyond(size)}
     return idle, said
 
 
-def moved(backbone, clip, tap):
-    """The maps with other weights at one tap of a kernel, which are put back."""
-    weights = tap.clone()
-    tap += 1e3 * torch.randn(tap.shape)
-    maps = backbone(clip)
-    tap.copy_(weights)
-    return maps
-
-
-def same(before, after):
-    return all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+def moved(block, x, layer, tap):
+    """The output with other weights at one tap of a kernel, which are put back."""
+    weights = layer.conv.weight.clone()
+    layer.conv.weight[(..., *tap)] += 1e3 * torch.randn(weights.shape[:2])
+    out = block(x)
+    layer.conv.weight.copy_(weights)
+    return out
 
 
 @pytest.mark.parametrize('kernel_sizes', [(1, 3, 5), (7,)])
@@ -55,6 +50,15 @@ def test_in_the_former_trunk_the_outer_taps_in_time_did_nothing():
 
 @pytest.mark.parametrize('shape', [(8, 56, 56), (4, 28, 28), (1, 40, 28)])
 def test_the_blocks_name_the_kernels_that_are_too_large_for_a_clip(shape):
-    idle, said = idle_taps(shape, base_channels=8)
+    idle, said = idle_taps(shape)
     assert said == {(name, kernel) for name, kernel, _ in idle}
     assert said
+
+
+def test_a_block_changes_the_maps_of_its_stage_and_of_all_behind_it():
+    backbone = initialised(base_channels=8, out_indices=(0, 1, 2, 3)).eval()
+    clip = torch.randn(1, 3, *PUBLISHED)
+    before = backbone(clip)
+    torch.nn.init.ones_(backbone.multiscale['layer2'].mix.norm.weight)
+    same = [torch.equal(a, b) for a, b in zip(before, backbone(clip), strict=True)]
+    assert same == [True, False, False, False]

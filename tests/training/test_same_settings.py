@@ -71,5 +71,5 @@ def test_other_data_are_told(refusal, tmp_path):
 
 def test_no_whole_digest_is_shown(refusal, tmp_path):
     other_flow = write_prepared_data(tmp_path / 'a', clip_len=1)
-    for message in (refusal(last='a'), refusal('amp=False'), refusal(root=other_flow)):
+    for message in (refusal(last='a'), refusal('channels_last=False'), refusal(root=other_flow)):
         assert not re.search('[0-9a-f]{12}', message)
