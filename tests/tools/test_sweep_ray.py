@@ -51,7 +51,7 @@ def tasks_on(node):
             parent = int((path / 'stat').read_text().rpartition(')')[2].split()[1])
             if parent == raylet.process.pid and b'ray::run_on_node' in (path / 'cmdline').read_bytes():
                 found.append(int(path.name))
-        except OSError:  # it has ended
+        except (OSError, IndexError):  # it has ended
             continue
     return found
 
@@ -78,15 +78,18 @@ def test_stopped_killed_and_lost_trainings_leave_the_predictions_of_an_undisturb
     gate.forget()
 
     def disturb():
-        wait_for(lambda: len(gate.waiting()) == 2)
-        waiting = {*gate.waiting().values()}
-        here, there = (tasks_on(node)[0] for node in (cluster.head_node, cluster.second))
-        cluster.remove_node(cluster.second, allow_graceful=False)
-        os.kill(here, signal.SIGKILL)
-        wait_for(lambda: has_ended(here) and has_ended(there))
-        gate.open()
-        disturbed.append({here, there} == waiting)
+        try:
+            wait_for(lambda: len(gate.waiting()) == 2 and all(map(tasks_on, nodes)))
+            waiting = {*gate.waiting().values()}
+            here, there = (tasks_on(node)[0] for node in nodes)
+            cluster.remove_node(cluster.second, allow_graceful=False)
+            os.kill(here, signal.SIGKILL)
+            wait_for(lambda: has_ended(here) and has_ended(there))
+            disturbed.append({here, there} == waiting)
+        finally:  # or the sweep would wait for ever
+            gate.open()
 
+    nodes = cluster.head_node, cluster.second
     disturbed = []
     thread = threading.Thread(target=disturb, daemon=True)
     thread.start()
