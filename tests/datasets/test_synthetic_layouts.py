@@ -21,8 +21,9 @@ def trees(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic, 'draw_face', lambda rng: None)
         patch.setattr(synthetic_clip, '_mix', lambda rng, face, strengths: None)
+        patch.setattr(synthetic_clip, '_drift', lambda rng, face: None)
         patch.setattr(
-            synthetic_files, 'render', lambda face, clip, rng: [np.zeros((4, 4), np.uint8)] * len(clip.activation)
+            synthetic_files, 'render', lambda face, clip, rng: [np.zeros((4, 4), np.uint8)] * len(clip.placement)
         )
         patch.setattr(synthetic_files, 'true_flow', lambda clip: np.zeros(1))
         for like, variant in TREES:
