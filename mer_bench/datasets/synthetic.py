@@ -148,7 +148,7 @@ def _drawings(
 
 
 def _still_drawing(layout: Layout, variant: str, clips: int, seed: int) -> Drawing:
-    """Return one more clip of the first subject, in which nothing but the head moves."""
+    """Return one more clip of the first subject, without an expression: just head, drift and blinks."""
     face = draw_face(_rng(layout, seed, 0, 0))
     return _drawing(layout, variant, (0, clips), seed, face, ('',), 1)
 

@@ -9,7 +9,7 @@ inverse of `phi_t`, found by fixed-point steps; the true flow is `phi_apex(phi_o
 - **The expression**: the action units of the emotion, some fine and some broad. They rise from the onset and fall.
 - **The mask**, in a share `MASKED` of the clips: the action units of another emotion follow, as if to hide the first.
   Both time courses are mirror images about the apex, with strengths from one range: a method that does not know
-  which came first answers half of these clips by chance.
+  which came first can only guess between the two.
 - **A drift**: a broad, smooth movement of the whole face without a meaning, as in speech.
 - **A blink**, in a share `BLINKS` of the clips: fine, quick, and without a meaning too.
 

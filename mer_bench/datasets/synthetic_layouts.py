@@ -28,7 +28,7 @@ class Layout:
         spacing: frames from one clip of a video to the next.
         people: data sets with the same word here show the same faces.
         flow: name of a clip's true flow, unique in the tree.
-        still: path of the frames of a clip without a movement.
+        still: path of the frames of a clip without an expression.
         strays: empty files that have nothing to do with the clips.
         macro: name of a macro-expression that the sheet lists with the clips of each subject.
         blemishes: (index of the subject, of the clip) -> cells that the sheet has instead of the true ones.

@@ -81,7 +81,10 @@ def run_task(
         return TaskResult(other_code=True)
     experiment = job.experiment
     if not folds:
-        return TaskResult(check=check_at_place(experiment, 0))
+        try:
+            return TaskResult(check=check_at_place(experiment, 0))
+        except Exception as error:  # as below
+            return TaskResult(fault=in_one_line(error))
     if not is_seen(experiment, job.pretrained):
         if shipped is None:
             return TaskResult(lacks_files=True)

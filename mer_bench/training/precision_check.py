@@ -85,9 +85,7 @@ def check(experiment: Experiment) -> PrecisionCheck:
     try:
         with as_in_training(experiment.device):
             found = compare_gradients(*build_step(experiment), precision, cfg.get('channels_last', False))
-    except (
-        Exception
-    ) as error:  # parts of any kind raise anything; a broken network will say so again when it is trained
+    except Exception as error:  # parts of any kind raise anything; a broken network fails again when it is trained
         return fall_back(experiment, f'its gradients cannot be compared: {type(error).__name__}: {in_one_line(error)}')
     if not found.mended:
         place, value = found.between

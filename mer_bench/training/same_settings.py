@@ -42,8 +42,9 @@ def settings_of(record: dict, continued: bool) -> dict:
 
 
 def precision_of(record: dict) -> str | None:
-    """Return what was decided about the precision; None in fp32, and in a record of before such decisions."""
-    return (record.get('precision') or {}).get('decision')
+    """Return what was decided about mixed precision; None in fp32, and in a record of before such decisions."""
+    noted = record.get('precision') or {}
+    return None if noted.get('used') == 'fp32' else noted.get('decision')
 
 
 def difference(earlier: object, now: object) -> str:

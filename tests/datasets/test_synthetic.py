@@ -215,7 +215,7 @@ def test_the_rise_says_what_the_apex_leaves_open():
     at_the_apex, in_the_rise = (
         accuracy([motion(drawing, phase) for drawing in drawings], emotions, groups) for phase in (1, 0.5)
     )
-    assert at_the_apex < 0.85  # 0.75 but for chance: no more can be known
+    assert at_the_apex < 0.85  # 0.76 but for chance: no more can be known
     assert in_the_rise > at_the_apex + 0.1
 
 

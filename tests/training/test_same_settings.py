@@ -7,6 +7,7 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.results.record import write_record
 from mer_bench.training.loso import ADVICE
+from mer_bench.training.precision import PrecisionCheck
 from mer_bench.training.run_record import start_record
 from mer_bench.training.same_settings import refuse_other_settings
 from tests.conftest import write_prepared_data
@@ -42,6 +43,12 @@ def refusal(record_of, tmp_path):
 def test_the_same_settings_go_on(record_of, tmp_path):
     write_record(tmp_path / 'record.json', record_of())
     refuse_other_settings(tmp_path, record_of(), ADVICE)
+
+
+def test_a_run_that_fell_back_to_fp32_goes_on_where_there_is_no_mixed_precision(record_of, tmp_path):
+    fallen = PrecisionCheck('bf16', 'fp32', why='a reason').record
+    write_record(tmp_path / 'record.json', record_of() | dict(precision=fallen))
+    refuse_other_settings(tmp_path, record_of(), ADVICE, continued=True)
 
 
 def test_rules_of_the_label_scheme_that_were_edited_are_told(refusal):

@@ -82,7 +82,8 @@ def bins_at(degrees, **option):
 
 def test_edges_on_the_axes_part_them_as_the_re_implementation_does():
     """Eight bins of 45 degrees from 0, as np.histogram in MDMOFeature of AU_R-CNN; its bin 0 is our bin 4."""
-    assert bins_at([0, 45, 90, -45, -90, -180]) == [4, 5, 6, 3, 2, 0]
+    u, v = np.array([[1, 0], [1, 1], [0, 1], [1, -1], [0, -1], [-1, -0.0]]).T  # 0, 45, 90, -45, -90 and -180 degrees
+    assert list(MDMO().directions(u, v)) == [4, 5, 6, 3, 2, 0]
     assert bins_at([-1, 1]) == [3, 4]
     assert bins_at([44, 46]) == [4, 5]
     assert bins_at([89, 91, -91, -89]) == [5, 6, 1, 2]
