@@ -14,6 +14,7 @@ BF16_FLAGS = {'avx512_bf16', 'amx_bf16'}
 # the values of ONEDNN_MAX_CPU_ISA below AVX512_CORE_BF16, in any case of letters; oneDNN ignores names it does not know
 # https://uxlfoundation.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html
 WITHOUT_BF16 = {'SSE41', 'AVX', 'AVX2', 'AVX2_VNNI', 'AVX2_VNNI_2', 'AVX512_CORE', 'AVX512_CORE_VNNI'}
+MOST_NAMED = 2  # layers in the line of a log
 AMPERE = 8  # major compute capability of the first CUDA devices with bf16
 
 
@@ -42,18 +43,24 @@ class PrecisionCheck:
         """What all folds of a run share of it."""
         if self.used != self.asked:
             return f'{self.used} in place of {self.asked}'
+        return self.named(self.fp32_layers)
+
+    def named(self, layers: tuple[str, ...]) -> str:
+        """Name the precision, the number of layers that compute in fp32, and some of them."""
+        if not layers:
+            return self.asked
         count = len(self.fp32_layers)
-        layers = f', {count} layer{"s" * (count > 1)} in fp32 ({", ".join(self.fp32_layers)})' if count else ''
-        return f'{self.asked}{layers}'
+        more = ', ...' * (len(layers) < count)
+        return f'{self.asked}, {count} layer{"s" * (count > 1)} in fp32 ({", ".join(layers)}{more})'
 
     @property
     def line(self) -> str:
-        """The line in the log."""
+        """The line in the log; record.json names all layers."""
         if self.why:
             return f'precision: {self.decision}: {self.why}'
         return (
-            f'precision: {self.decision}; the gradients agree with fp32, the least to {self.agreement:.4f} '
-            f'({self.seconds:.0f} s)'
+            f'precision: {self.named(self.fp32_layers[:MOST_NAMED])}; the gradients agree with fp32, '
+            f'the least to {self.agreement:.4f} ({self.seconds:.0f} s)'
         )
 
     @property

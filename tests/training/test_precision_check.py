@@ -63,7 +63,9 @@ def test_what_was_decided_is_in_the_record_and_in_the_config_and_the_log_of_the_
     cfg = Config.fromfile(finished / 'folds/smic_s01/config.py')
     assert cfg.fp32_layers == noted['fp32_layers']
     log = (finished / 'folds/smic_s01/train.log').read_text()
-    assert log.count(f'INFO - precision: {noted["decision"]}; the gradients agree with fp32') == 1
+    count, first = len(noted['fp32_layers']), noted['fp32_layers'][0]
+    assert log.count(f'INFO - precision: bf16, {count} layer') == log.count(f'({first}') == 1
+    assert log.count('; the gradients agree with fp32') == 1
 
 
 def test_the_comparison_sees_the_shape_of_the_clips_alone(experiment, finished):
@@ -144,6 +146,10 @@ def test_in_fp32_the_optimiser_does_not_bring_mixed_precision_back(experiment, t
         (
             dict(fp32_layers=('a', 'b')),
             'precision: bf16, 2 layers in fp32 (a, b); the gradients agree with fp32, the least to 0.9990 (1 s)',
+        ),
+        (
+            dict(fp32_layers=('a', 'b', 'c')),
+            'precision: bf16, 3 layers in fp32 (a, b, ...); the gradients agree with fp32, the least to 0.9990 (1 s)',
         ),
         (dict(used='fp32', why='a reason'), 'precision: fp32 in place of bf16: a reason'),
     ],
