@@ -187,7 +187,7 @@ def _phase(length: int, rise: int) -> np.ndarray:
 
 
 def _bump(phase: np.ndarray, peak: float, width: float) -> np.ndarray:
-    """Rise and fall along a squared sine: 0 at the onset, 1 at `peak`, 0 where it is further than `width` from it."""
+    """Rise and fall along a squared cosine: 1 at `peak`, 0 where the phase is `width` or more away from it."""
     return np.cos(np.pi / 2 * np.clip((phase - peak) / width, -1, 1)) ** 2
 
 
