@@ -1,5 +1,7 @@
 """One tiny prepared data set, with motion that tells its class, feeds every test of loading and training."""
 
+import random
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -81,6 +83,15 @@ def pytest_collection_modifyitems(items) -> None:
     """Begin with the files of slow tests: at the end, quick ones keep every worker busy."""
     slow = {item.path for item in items if item.get_closest_marker('slow')}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Let every test draw the same numbers whichever tests ran before it, on every machine."""
+    random.seed(0)
+    np.random.seed(0)
+    if torch := sys.modules.get('torch'):  # the stack takes seconds to import
+        torch.manual_seed(0)
 
 
 @pytest.fixture(scope='session')
