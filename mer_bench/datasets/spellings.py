@@ -1,4 +1,6 @@
-"""One spelling for what sheets spell in many ways: emotions and objective classes."""
+"""One spelling for what sheets spell in many ways: emotions, objective classes, codes beside action units."""
+
+import re
 
 EMOTIONS = {
     'happy': 'happiness',
@@ -11,6 +13,7 @@ EMOTIONS = {
     'comtempt': 'contempt',  # so written in the sheet of CASME
 }
 OBJECTIVE_CLASSES = ('I', 'II', 'III', 'IV', 'V', 'VI', 'VII')
+NO_UNIT = re.compile(r'[LRTBA]?\s*(?:AD|M)\s*\d{1,2}\s*[LR]?[A-E]?', re.IGNORECASE)
 
 
 def canonical_emotion(text: str) -> str:
@@ -24,3 +27,8 @@ def canonical_objective_class(text: str) -> str:
     if text.isdigit() and 1 <= int(text) <= len(OBJECTIVE_CLASSES):
         return OBJECTIVE_CLASSES[int(text) - 1]
     return text.strip().upper()
+
+
+def no_unit(text: str) -> bool:
+    """Tell an action descriptor (AD38) or movement code (M58) of FACS, which is no action unit."""
+    return bool(NO_UNIT.fullmatch(text.strip()))
