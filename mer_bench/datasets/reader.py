@@ -5,6 +5,7 @@ and folders are found by :mod:`mer_bench.datasets.places`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,14 +14,16 @@ import pandas as pd
 
 from mer_bench.datasets.clip_row import ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
-from mer_bench.datasets.notes import NOTE
+from mer_bench.datasets.notes import NOTE, row_text
 from mer_bench.datasets.places import Places, is_synthetic, list_frames
 from mer_bench.datasets.sheet import Sheet
+from mer_bench.datasets.spellings import no_unit
 from mer_bench.datasets.table import COLUMNS, annotation_table
 from mer_bench.errors import InputError
 
 TEXT = ['subject', 'clip', 'onset', 'apex', 'offset', 'fps', 'emotion', 'objective_class', 'action_units', 'frames_dir']
 TEXT += ['synthetic']
+MOST = 0.75  # of the folders of a tree of cut-out clips hold nothing but their clip
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class DataSet:
         frame_name: matches a frame's whole file name; group 1 is its number.
         rows: returns the rows, or raises an :class:`InputError`.
         config: of the usual protocol.
-        clip_name: matches the names of most clips; the sheet of another data set is told by it.
+        clip_name: matches the names of clips as the sheet has them; the sheet of another data set is told by it. None
+            where the names are not known, or free.
         ends_at_apex: tells a clip that ends at its apex, as its offset is not known or wrong.
     """
 
@@ -100,17 +104,19 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     refuse_missing_folders(dataset, places)
     list_frames.cache_clear()  # a folder may have changed since an earlier reading
     rows = dataset.rows(replace(places, with_frames=with_frames))
+    refuse_other_dataset(dataset, rows)
     if with_frames and rows.frames is None:
         raise InputError(
             f'{places.frames or places.raw or place(rows)}: found no frames of {dataset.title}, expected '
             f'{dataset.layout}; name the folder with --raw or --frames, or read the sheet alone with --annotations-only'
         )
-    refuse_other_dataset(dataset, rows)
     notes = [note for sheet in rows.sheets for note in sheet.notes]
     synthetic = is_synthetic(rows.frames, places.raw, places.frames, *(sheet.path for sheet in rows.sheets))
     table, lost, frames = [], [], {}
-    for clip in read_clips(dataset, rows, notes):
-        span = clip.find_frames(rows.frames, dataset.frame_name) if with_frames and clip.usable else {}
+    clips = read_clips(dataset, rows, notes)
+    spans = find_spans(dataset, rows.frames, clips) if with_frames else {}
+    for clip in clips:
+        span = spans.get(clip.name, {})
         row = clip.row(rows.dataset or dataset.name, dataset.fps, synthetic)
         (table if clip.usable else lost).append(row)
         if clip.usable:
@@ -133,7 +139,34 @@ def read_clips(dataset: DataSet, rows: Rows, notes: list[dict]) -> list[ClipRow]
         if dataset.ends_at_apex(clip):
             clip.end_at_apex()
         clip.check_span()
+        if codes := [part.strip() for part in clip.cells['action_units'].split('+') if no_unit(part)]:
+            clip.note('no action unit', f'{" and ".join(codes)}: action descriptors or movement codes, left off')
     return without_repeats(clips, rows)
+
+
+def find_spans(dataset: DataSet, root: Path, clips: list[ClipRow]) -> dict[tuple[str, str], dict[int, Path]]:
+    """Return the frames from onset to offset by the name of each usable clip; one without frames is left out.
+
+    In a tree of cut-out clips, where the folders hold nothing but their clip, the sheet is wrong about a clip whose
+    folder begins and ends elsewhere (CASME II has two in `Cropped`): the folder is taken, unless it is that of several
+    clips.
+    """
+    spans, beside, cut_out = {}, [], []
+    clips = [clip for clip in clips if clip.usable]
+    in_folder = Counter(clip.cells['frames_dir'] for clip in clips)
+    for clip in clips:
+        frames = clip.folder_frames(root, dataset.frame_name)
+        if clip.is_beside(frames):
+            beside.append(clip)
+        elif clip.usable:
+            cut_out.append(clip.holds(frames))
+            spans[clip.name] = clip.cut(frames)
+    for clip in beside:
+        frames = list_frames(root / clip.cells['frames_dir'], dataset.frame_name)
+        if in_folder[clip.cells['frames_dir']] == 1 and sum(cut_out) >= MOST * len(cut_out) > 0:
+            clip.take_folder(frames)
+        spans[clip.name] = clip.cut(frames)
+    return spans
 
 
 def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
@@ -147,13 +180,40 @@ def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
 
 
 def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
-    """The sheets of some data sets have the same columns, but their clips are named otherwise."""
-    clips = rows.cells['clip']
-    if dataset.clip_name and 2 * clips.str.fullmatch(dataset.clip_name.pattern, case=False).sum() < len(clips):
+    """Refuse a sheet with a row that looks like a clip of another data set, or with more strange rows than own ones.
+
+    The sheets of some data sets have the same columns, but their clips are named otherwise.
+    """
+    from mer_bench.datasets.catalogue import DATASETS  # which imports the readers, and they this module
+
+    for source, cells in given_rows(rows) if dataset.clip_name else ():
+        names = cells['clip'].str.replace(r'\.[a-z]\w{2,3}$', '', regex=True, case=False)  # EP03_02.avi
+        strange = names[~fits(names, dataset)]
+        known = {name: fits(strange, other) for name, other in DATASETS.items() if other.clip_name}
+        known = pd.DataFrame(known, index=strange.index)
+        told = known.index[known.any(axis=1)]
+        if not len(told) and 2 * len(strange) <= len(names):
+            continue
+        first = told[0] if len(told) else strange.index[0]
+        alike = [DATASETS[name] for name in known.columns[known.loc[first]]]
+        looks = f', which looks like one of {" or ".join(other.title for other in alike)}' if alike else ''
+        remedy = f'prepare {" or ".join(other.name for other in alike)}, or ' if alike else ''
         raise InputError(
-            f'{place(rows)}: expected the clips of {dataset.title} ({dataset.layout}), found {clips.iloc[0]!r}; is it '
-            'the sheet of another data set?'
+            f'{source}: expected the clips of {dataset.title} ({dataset.layout}), found the row '
+            f'{row_text(cells.loc[first].to_dict())!r}{looks}; {remedy}give the sheet of {dataset.title} with --sheet'
         )
+
+
+def fits(names: pd.Series, dataset: DataSet) -> pd.Series:
+    """Tell the names that are clips of a data set, as its sheet has them."""
+    return names.str.fullmatch(dataset.clip_name.pattern, case=False)
+
+
+def given_rows(rows: Rows) -> list[tuple[Sheet | Path, pd.DataFrame]]:
+    """Return (sheet, its rows that name a clip) as they were before the reader spelled them."""
+    named = [sheet for sheet in rows.sheets if 'clip' in sheet.cells] or [replace(rows.sheets[0], cells=rows.cells)]
+    tables = [(sheet, sheet.cells) for sheet in named]
+    return [(sheet, cells[cells['subject'].str.contains(r'\d') & (cells['clip'] != '')]) for sheet, cells in tables]
 
 
 def place(rows: Rows) -> Path | None:
@@ -177,3 +237,13 @@ def without_repeats(clips: list[ClipRow], rows: Rows) -> list[ClipRow]:
                 'occurs twice, and the rows differ; keep one of them, or name the sheets to read with --sheet'
             )
     return kept
+
+
+def with_number_in_name(cells: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the rows with a frame number added to the name of each clip that has several of them in `column`.
+
+    A video may hold several expressions: two rows EP01_12 with the onsets 10 and 40 are EP01_12_10 and EP01_12_40.
+    """
+    name = [cells['subject'].str.lower(), cells['clip'].str.lower()]
+    several = (cells.groupby(name)[column].transform('nunique') > 1) & cells[column].str.isdigit()
+    return cells.assign(clip=cells['clip'].where(~several, cells['clip'] + '_' + cells[column]))

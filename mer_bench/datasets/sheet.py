@@ -50,8 +50,38 @@ def read_sheet(path: Path, columns: Columns, optional: Sequence[str] = (), prefe
             come first; where they differ, the first one is read and the others are noted.
         columns: our name -> the spellings of the header cell; case, blanks and marks do not matter.
         optional: our names that may be absent; their cells are then empty.
-        prefer: name of the sheet to take before others.
+        prefer: pattern of the name of the sheet to take before others.
     """
+    shown = shown_sheets(path, columns, optional)
+    chosen = next((sheet for sheet in shown if prefer and re.search(prefer, sheet.name, re.IGNORECASE)), shown[0])
+    note_others(chosen, [other for other in shown if not other.cells.equals(chosen.cells)])
+    refuse_formulas(chosen, columns, optional)
+    return chosen
+
+
+def read_parts(path: Path, columns: Columns, optional: Sequence[str] = ()) -> list[Sheet]:
+    """Return the sheets with these columns that share no clip, parts of a data set in one workbook; note the others."""
+    parts, others, clips = [], [], set()
+    for sheet in shown_sheets(path, columns, optional):
+        named = sheet.cells[sheet.cells['clip'] != '']
+        own = set(zip(named['subject'].str.lower(), named['clip'].str.lower(), strict=True))
+        (others if own & clips else parts).append(sheet)
+        clips |= own
+    note_others(parts[0], [other for other in others if not other.cells.equals(parts[0].cells)])
+    for sheet in parts:
+        refuse_formulas(sheet, columns, optional)
+    return parts
+
+
+def note_others(chosen: Sheet, others: Sequence[Sheet]) -> None:
+    """Leave a note on sheets that would fit, too."""
+    chosen.notes.extend(
+        note('sheet', f'{other} has the same columns and is not read: {chosen.name} is') for other in others
+    )
+
+
+def shown_sheets(path: Path, columns: Columns, optional: Sequence[str]) -> list[Sheet]:
+    """Return the sheets with these columns and with rows, without hidden ones if there are others; at least one."""
     tables = read_tables(path)
     fitting = [sheet for table in tables if (sheet := named_rows(table, columns, optional))]
     if not fitting:
@@ -60,12 +90,7 @@ def read_sheet(path: Path, columns: Columns, optional: Sequence[str] = (), prefe
     shown = [sheet for sheet in filled if not sheet.hidden] or filled
     if not shown:
         raise InputError(f'{fitting[0]}: expected rows below the header, found none; give the sheet that has them')
-    chosen = next((sheet for sheet in shown if plain(sheet.name) == plain(prefer)), shown[0])
-    for other in shown:
-        if not other.cells.equals(chosen.cells):
-            chosen.notes.append(note('sheet', f'{other} has the same columns and is not read: {chosen.name} is'))
-    refuse_formulas(chosen, columns, optional)
-    return chosen
+    return shown
 
 
 def has_header(path: Path, columns: Columns, optional: Sequence[str] = ()) -> bool:

@@ -160,7 +160,8 @@ def test_the_sheet_of_casme2_is_not_taken_for_that_of_samm(tmp_path):
     columns = ['Subject', 'Filename', 'OnsetFrame', 'ApexFrame', 'OffsetFrame', 'Action Units', 'Estimated Emotion']
     sheet = write_sheet(tmp_path / 'coding.xlsx', columns, [(1, 'EP90_01f', 46, 59, 86, 4, 'fear')])
     with pytest.raises(
-        InputError, match=r'expected the clips of SAMM .*ep90_01f.*; is it the sheet of another data set'
+        InputError,
+        match=r"clips of SAMM .*found the row '1 . EP90_01f .*, which looks like one of CASME II or CASME; prep",
     ):
         read('samm', sheets=[sheet], with_frames=False)
 
