@@ -111,7 +111,23 @@ def one_sheet(paths: Sequence[Path], example: str) -> Path:
 
 
 def clip_rows(sheet: Sheet) -> pd.DataFrame:
-    """Return the rows that name a subject by a number and a clip; others, such as a sum, leave a note."""
+    """Return the rows that name a subject by a number and a clip, at least one; others, such as a sum, leave a note."""
+    return all_clip_rows([sheet]).drop(columns='sheet')
+
+
+def all_clip_rows(sheets: Sequence[Sheet]) -> pd.DataFrame:
+    """Return these rows of several sheets; the column `sheet` says whose they are."""
+    rows = pd.concat([own_clip_rows(sheet).assign(sheet=str(sheet)) for sheet in sheets], ignore_index=True)
+    if rows.empty:
+        raise InputError(
+            f'{" and ".join(map(str, sheets))}: expected rows with the number of a subject and the name of a clip, '
+            'found none; give the sheet as its owner ships it'
+        )
+    return rows
+
+
+def own_clip_rows(sheet: Sheet) -> pd.DataFrame:
+    """Return the rows of :func:`clip_rows`; none where there are none."""
     cells = sheet.cells
     subject, clip = cells['subject'].str.contains(r'\d'), cells['clip'] != ''
     halves = cells[(subject != clip) & cells['onset'].str.isdigit() & cells['offset'].str.isdigit()]
@@ -122,11 +138,6 @@ def clip_rows(sheet: Sheet) -> pd.DataFrame:
             f'{first["clip"]!r}) does not say whose clip it is; complete the row'
         )
     return kept_rows(sheet, subject & clip)
-
-
-def all_clip_rows(sheets: Sequence[Sheet]) -> pd.DataFrame:
-    """Return the rows of several sheets; the column `sheet` tells whose they are."""
-    return pd.concat([clip_rows(sheet).assign(sheet=str(sheet)) for sheet in sheets], ignore_index=True)
 
 
 def kept_rows(sheet: Sheet, kept: pd.Series) -> pd.DataFrame:
