@@ -1,7 +1,9 @@
 """One row of a sheet on its way into the annotation table; every change and every fault leaves a note."""
 
+import os
 import re
 from pathlib import Path
+from textwrap import shorten
 
 from mer_bench.datasets.notes import note
 from mer_bench.datasets.places import list_frames
@@ -38,10 +40,10 @@ class ClipRow:
     def read_number(self, name: str) -> int | None:
         """Return a frame number; None where the cell is empty or, with a note, holds something else."""
         text = self.cells[name]
-        if re.fullmatch(r'\d+', text):
+        if re.fullmatch(r'\d{1,15}', text):  # what 64 bits hold
             return int(text)
         if text:
-            self.note('unknown', f'{name} is {text!r}, not a frame number: taken as unknown')
+            self.note('unknown', f'{name} is {shorten(text, 40)!r}, not a frame number: taken as unknown')
         return None
 
     def check_span(self) -> None:
@@ -64,7 +66,7 @@ class ClipRow:
     def folder_frames(self, root: Path, name: re.Pattern) -> dict[int, Path]:
         """Return all frames of the clip's folder; without a folder the clip is left out."""
         folder = root / self.cells['frames_dir']
-        if not self.cells['frames_dir'] or not folder.is_dir():
+        if not self.cells['frames_dir'] or not os.path.isdir(folder):  # Path.is_dir raises where a name is too long
             self.leave_out(f'no folder {self.cells["frames_dir"] or "of this clip"}')
             return {}
         return list_frames(folder, name)

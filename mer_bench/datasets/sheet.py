@@ -15,6 +15,7 @@ from mer_bench.errors import InputError
 
 SUFFIXES = ('.xlsx', '.xls', '.csv')
 HEADER_ROWS = 40  # a header is looked for in the first rows; SAMM has it in row 14
+LONGEST = 9  # digits in the number of a subject
 FRAME_NUMBERS = ('onset', 'apex', 'offset')
 
 Columns = Mapping[str, Sequence[str]]
@@ -149,7 +150,12 @@ def kept_rows(sheet: Sheet, kept: pd.Series) -> pd.DataFrame:
 
 def number_in(text: str) -> int:
     """Return the first number in a subject's name: 'sub01', '01' and '1' are 1."""
-    return int(re.search(r'\d+', text)[0])
+    number = re.search(r'\d+', text)[0]
+    if len(number) > LONGEST:
+        raise InputError(
+            f'subject {number[:LONGEST]}...: expected a number of at most {LONGEST} digits; correct the cell'
+        )
+    return int(number)
 
 
 def read_tables(path: Path) -> list[Sheet]:
@@ -161,7 +167,9 @@ def read_tables(path: Path) -> list[Sheet]:
     try:
         tables = [Sheet(path, '', read_csv(path))] if path.suffix.lower() == '.csv' else read_workbook(path)
     except (CalamineError, ValueError, OSError) as error:
-        raise InputError(f'{path}: cannot be read as a sheet ({error}); save it again as xlsx or csv') from error
+        raise InputError(
+            f'{path}: cannot be read as a sheet ({" ".join(str(error).split())}); save it again as xlsx or csv'
+        ) from error
     return [replace(table, cells=table.cells.map(cell_text)) for table in tables]
 
 

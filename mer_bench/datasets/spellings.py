@@ -24,7 +24,7 @@ def canonical_emotion(text: str) -> str:
 
 def canonical_objective_class(text: str) -> str:
     """Return I to VII from a roman or an arabic number (Davison et al., 2018); other text stays as it is."""
-    if text.isdigit() and 1 <= int(text) <= len(OBJECTIVE_CLASSES):
+    if re.fullmatch('[1-7]', text):
         return OBJECTIVE_CLASSES[int(text) - 1]
     return text.strip().upper()
 
