@@ -57,7 +57,7 @@ class DataSet:
         frame_name: matches a frame's whole file name; group 1 is its number.
         rows: returns the rows, or raises an :class:`InputError`.
         config: of the usual protocol.
-        clip_name: matches the names of clips as the sheet has them; the sheet of another data set is told by it. None
+        clip_name: matches the names of clips as the sheet has them; another data set's sheet is refused by it. None
             where the names are not known, or free.
         ends_at_apex: tells a clip that ends at its apex, as its offset is not known or wrong.
     """
@@ -189,13 +189,13 @@ def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
     for source, cells in given_rows(rows) if dataset.clip_name else ():
         names = cells['clip'].str.replace(r'\.[a-z]\w{2,3}$', '', regex=True, case=False)  # EP03_02.avi
         strange = names[~fits(names, dataset)]
-        known = {name: fits(strange, other) for name, other in DATASETS.items() if other.clip_name}
-        known = pd.DataFrame(known, index=strange.index)
-        told = known.index[known.any(axis=1)]
-        if not len(told) and 2 * len(strange) <= len(names):
+        foreign = {name: fits(strange, other) for name, other in DATASETS.items() if other.clip_name}
+        foreign = pd.DataFrame(foreign, index=strange.index)
+        known = foreign[foreign.any(axis=1)]
+        if known.empty and 2 * len(strange) <= len(names):
             continue
-        first = told[0] if len(told) else strange.index[0]
-        alike = [DATASETS[name] for name in known.columns[known.loc[first]]]
+        first = strange.index[0] if known.empty else known.index[0]
+        alike = [DATASETS[name] for name in foreign.columns[foreign.loc[first]]]
         looks = f', which looks like one of {" or ".join(other.title for other in alike)}' if alike else ''
         remedy = f'prepare {" or ".join(other.name for other in alike)}, or ' if alike else ''
         raise InputError(
@@ -205,15 +205,14 @@ def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
 
 
 def fits(names: pd.Series, dataset: DataSet) -> pd.Series:
-    """Tell the names that are clips of a data set, as its sheet has them."""
+    """Say for each name whether it is one of a clip of the data set, as its sheet has them."""
     return names.str.fullmatch(dataset.clip_name.pattern, case=False)
 
 
-def given_rows(rows: Rows) -> list[tuple[Sheet | Path, pd.DataFrame]]:
-    """Return (sheet, its rows that name a clip) as they were before the reader spelled them."""
-    named = [sheet for sheet in rows.sheets if 'clip' in sheet.cells] or [replace(rows.sheets[0], cells=rows.cells)]
-    tables = [(sheet, sheet.cells) for sheet in named]
-    return [(sheet, cells[cells['subject'].str.contains(r'\d') & (cells['clip'] != '')]) for sheet, cells in tables]
+def given_rows(rows: Rows) -> list[tuple[Sheet, pd.DataFrame]]:
+    """Return (sheet, its rows that name a clip), as the sheet has them where its columns have names."""
+    named = [(sheet, sheet.cells) for sheet in rows.sheets if 'clip' in sheet.cells] or [(rows.sheets[0], rows.cells)]
+    return [(sheet, cells[cells['subject'].str.contains(r'\d') & (cells['clip'] != '')]) for sheet, cells in named]
 
 
 def place(rows: Rows) -> Path | None:
