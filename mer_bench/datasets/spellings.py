@@ -13,7 +13,7 @@ EMOTIONS = {
     'comtempt': 'contempt',  # so written in the sheet of CASME
 }
 OBJECTIVE_CLASSES = ('I', 'II', 'III', 'IV', 'V', 'VI', 'VII')
-NO_UNIT = re.compile(r'[LRTBA]?\s*(?:AD|M)\s*\d{1,2}\s*[LR]?[A-E]?', re.IGNORECASE)
+NO_UNIT = re.compile(r'[LRTBA]? ?(?:AD|M) ?\d{1,2} ?[LR]?[A-E]?', re.IGNORECASE)
 
 
 def canonical_emotion(text: str) -> str:

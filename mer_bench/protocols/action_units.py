@@ -19,10 +19,8 @@ from mer_bench.datasets.spellings import no_unit
 # al., TAC 2023, arXiv 2211.11425; `dataset_aus` in github.com/tvaranka/meb).
 CD6ME_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)
 
-SIDE, INTENSITY = '[LRTBA](?:/?[LRTBA])*', '[A-E](?:/[A-E])?'
-UNIT = re.compile(
-    rf'(?:AU)?\s*(?:{SIDE})?\s*(\d{{1,2}})\s*[LR]?(?:{INTENSITY})?\s*(?:\([LRTB]\))?\s*(\(k\))?', re.IGNORECASE
-)
+SIDE, BEHIND = '[LRTBA](?:/?[LRTBA])*', '[LRA-E](?:/?[LRA-E])*'  # letters before and behind a number
+UNIT = re.compile(rf'(?:AU)? ?(?:{SIDE})? ?(\d{{1,2}}) ?(?:{BEHIND})? ?(?:\([LRTB]\))? ?(\(k\))?', re.IGNORECASE)
 
 
 def read_cell(text: str) -> tuple[tuple[int, ...], bool]:
@@ -31,7 +29,7 @@ def read_cell(text: str) -> tuple[tuple[int, ...], bool]:
     What stands between two + counts by itself, as in the code of CD6ME: '12+14 or 15' names 12 and leaves open which of
     the others was seen.
     """
-    text = unicodedata.normalize('NFKC', text).strip()  # full-width digits and signs
+    text = ' '.join(unicodedata.normalize('NFKC', text).split())  # full-width digits and signs are plain
     if text.lower() == 'none':
         return (), False
     units = [UNIT.fullmatch(part.strip()) for part in text.split('+') if not no_unit(part)]

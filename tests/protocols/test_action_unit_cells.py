@@ -35,6 +35,7 @@ from mer_bench.protocols.action_units import (
         ('7C+A12B', (7, 12)),
         ('10A/B', (10,)),
         ('A/L12', (12,)),
+        ('14B/L', (14,)),
         ('4+AD38', (4,)),  # DFME: an action descriptor and a movement code
         ('1+2+M58', (1, 2)),
         ('M58', ()),
