@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from mer_bench.datasets.frame_names import ACCEPTED, files_found, list_frames
 from mer_bench.datasets.notes import note
-from mer_bench.datasets.places import list_frames
 from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class
 
 NEAR = 2  # frames: public loaders step back one where a named frame is missing; farther would be another moment
@@ -60,16 +60,26 @@ class ClipRow:
             self.note('no offset', f'offset is {known}: the clip ends at its apex {self.apex}')
             self.offset = self.apex
 
-    def find_frames(self, root: Path, name: re.Pattern) -> dict[int, Path]:
+    def find_frames(self, root: Path, name: re.Pattern | None, which: str = '') -> dict[int, Path]:
         """Return the frames from onset to offset; where a named one is missing, a near one takes its place."""
         folder = root / self.cells['frames_dir']
         if not self.cells['frames_dir'] or not folder.is_dir():
-            self.leave_out(f'no folder {self.cells["frames_dir"] or "of this clip"}')
+            kind = 'is a file, not a folder of pictures' if self.cells['frames_dir'] and folder.is_file() else ''
+            self.leave_out(
+                f'{self.cells["frames_dir"]} {kind}'
+                if kind
+                else f'no folder {self.cells["frames_dir"] or "of this clip"}'
+            )
             return {}
-        frames = list_frames(folder, name)
+        frames, remark = list_frames(folder, name, which)
+        if not frames:
+            self.leave_out(f'{self.cells["frames_dir"]}: expected {ACCEPTED}, found {files_found(folder)}')
+            return {}
+        if remark:
+            self.note('frame names', remark)
         span = [number for number in frames if self.onset <= number <= self.offset]
         if len(span) < 2:
-            there = f'{min(frames)} to {max(frames)}' if frames else 'none'
+            there = f'{min(frames)} to {max(frames)}'
             self.leave_out(f'frames {self.onset} to {self.offset} are not in {self.cells["frames_dir"]} ({there})')
             return {}
         self.note_gaps(len(span))

@@ -13,8 +13,9 @@ import pandas as pd
 
 from mer_bench.datasets.clip_row import ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
+from mer_bench.datasets.frame_names import ACCEPTED, files_found, list_frames
 from mer_bench.datasets.notes import NOTE
-from mer_bench.datasets.places import Places, is_synthetic, list_frames
+from mer_bench.datasets.places import Places, is_synthetic
 from mer_bench.datasets.sheet import Sheet
 from mer_bench.datasets.table import COLUMNS, annotation_table
 from mer_bench.errors import InputError
@@ -51,7 +52,7 @@ class DataSet:
         owner: whom to ask for it.
         fps: frames per second.
         layout: sheet and folders in a few words, for messages.
-        frame_name: matches a frame's whole file name; group 1 is its number.
+        frame_name: matches a frame's whole file name as its owner ships it; group 1 is its number; None for any name.
         rows: returns the rows, or raises an :class:`InputError`.
         config: of the usual protocol.
         clip_name: matches the names of most clips; the sheet of another data set is told by it.
@@ -63,7 +64,7 @@ class DataSet:
     owner: str
     fps: float
     layout: str
-    frame_name: re.Pattern
+    frame_name: re.Pattern | None
     rows: Callable[[Places], Rows]
     config: str
     clip_name: re.Pattern | None = None
@@ -101,16 +102,22 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     list_frames.cache_clear()  # a folder may have changed since an earlier reading
     rows = dataset.rows(replace(places, with_frames=with_frames))
     if with_frames and rows.frames is None:
+        start = places.frames or places.raw
+        found = f'{start}: found {files_found(start)}, but' if start else f'{place(rows)}: found'
         raise InputError(
-            f'{places.frames or places.raw or place(rows)}: found no frames of {dataset.title}, expected '
-            f'{dataset.layout}; name the folder with --raw or --frames, or read the sheet alone with --annotations-only'
+            f'{found} no frames of {dataset.title}, expected {dataset.layout}, and {ACCEPTED}; name the folder with '
+            '--raw or --frames, or read the sheet alone with --annotations-only'
         )
     refuse_other_dataset(dataset, rows)
     notes = [note for sheet in rows.sheets for note in sheet.notes]
     synthetic = is_synthetic(rows.frames, places.raw, places.frames, *(sheet.path for sheet in rows.sheets))
     table, lost, frames = [], [], {}
     for clip in read_clips(dataset, rows, notes):
-        span = clip.find_frames(rows.frames, dataset.frame_name) if with_frames and clip.usable else {}
+        span = (
+            clip.find_frames(rows.frames, dataset.frame_name, places.frame_number)
+            if with_frames and clip.usable
+            else {}
+        )
         row = clip.row(rows.dataset or dataset.name, dataset.fps, synthetic)
         (table if clip.usable else lost).append(row)
         if clip.usable:
