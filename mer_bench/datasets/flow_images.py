@@ -11,14 +11,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from mer_bench.datasets.label_table import EMOTIONS, read_labels, spell
+from mer_bench.datasets.pictures import digest_picture, read_picture
 from mer_bench.datasets.table import MARKER, annotation_table
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file
 
 FPS = {'smic': 100.0, 'casme2': 200.0, 'samm': 200.0}
 PICTURE_NAME = re.compile(r'([^_]+)_(.+?)\s*\.png', re.IGNORECASE)
@@ -176,21 +175,14 @@ def check_copies(copies: list[Copy]) -> dict:
             f'{copies[0].subject} or remove the copies'
         )
     own = tests[0]
-    own_digest = digest_file(own.path)
+    own_digest = digest_picture(own.path)
     for copy in copies:
         if copy.emotion != own.emotion:
             raise InputError(
                 f'{copy.path}: this copy is {copy.emotion}, {own.path} is {own.emotion}; correct the class'
             )
-        if digest_file(copy.path) != own_digest and not np.array_equal(read_picture(copy.path), read_picture(own.path)):
+        if digest_picture(copy.path) != own_digest and not np.array_equal(
+            read_picture(copy.path, colour=True), read_picture(own.path, colour=True)
+        ):
             raise InputError(f'{copy.path}: this copy shows another picture than {own.path}; restore the original')
     return {'path': own.path, 'emotion': own.emotion, 'dataset': own.dataset, 'subject': own.subject, 'clip': own.clip}
-
-
-def read_picture(path: Path) -> np.ndarray:
-    """Return a colour picture, (H, W, 3) uint8 in the order red, green, blue."""
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise InputError(f'{path}: expected a picture, it cannot be read; restore the file')
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -185,4 +185,4 @@ def test_a_folder_of_neither_layout_is_refused(tmp_path):
 
 def test_a_picture_is_read_as_red_green_blue(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.full((2, 2, 3), [10, 20, 30], np.uint8))  # OpenCV writes blue first
-    assert read_picture(tmp_path / 'a.png')[0, 0].tolist() == [30, 20, 10]
+    assert read_picture(tmp_path / 'a.png', colour=True)[0, 0].tolist() == [30, 20, 10]
