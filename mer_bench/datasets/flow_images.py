@@ -97,7 +97,21 @@ def rows_of_flat(folder: Path, table: pd.DataFrame | None, labels: str | Path | 
         first = rows.setdefault((row['subject'], row['clip']), row)
         if first is not row:
             raise InputError(f'{folder}: {first["path"].name} and {path.name} are the same clip; keep one')
-    return add_labels(list(rows.values()), table, labels)
+    return add_labels(without_further_pictures(list(rows.values()), table), table, labels)
+
+
+def without_further_pictures(rows: list[dict], table: pd.DataFrame) -> list[dict]:
+    """Return the rows without `<clip>_1 .png`, `<clip>_2 .png`, ...: some publish more pictures of a clip beside it.
+
+    In public copies `<clip> .png` is the motion from onset to apex, and `<clip>_1 .png` that from apex to offset.
+    """
+    clips = set(zip(table['subject'], table['clip'], strict=True))
+
+    def is_further(row: dict) -> bool:
+        clip, _, digit = row['clip'].rpartition('_')
+        return digit.isdigit() and (row['subject'], row['clip']) not in clips and (row['subject'], clip) in clips
+
+    return [row for row in rows if not is_further(row)]
 
 
 def add_labels(rows: list[dict], table: pd.DataFrame | None, labels: str | Path | None) -> list[dict]:

@@ -103,10 +103,10 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     rows = dataset.rows(replace(places, with_frames=with_frames))
     if with_frames and rows.frames is None:
         start = places.frames or places.raw
-        found = f'{start}: found {files_found(start)}, but' if start else f'{place(rows)}: found'
+        found = f' but {files_found(start)}' if start else ''
         raise InputError(
-            f'{found} no frames of {dataset.title}, expected {dataset.layout}, and {ACCEPTED}; name the folder with '
-            '--raw or --frames, or read the sheet alone with --annotations-only'
+            f'{start or place(rows)}: found no frames of {dataset.title}{found}; expected {dataset.layout}, and '
+            f'{ACCEPTED}; name the folder with --raw or --frames, or read the sheet alone with --annotations-only'
         )
     refuse_other_dataset(dataset, rows)
     notes = [note for sheet in rows.sheets for note in sheet.notes]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mer_bench.datasets.flow_images import read_flow_images
+from mer_bench.datasets.flow_images import pictures, read_flow_images
 from mer_bench.datasets.pictures import digest_picture, read_picture
 from mer_bench.errors import InputError
 from mer_bench.preparation.store_build import locked
@@ -25,6 +25,8 @@ def prepare_flow_images(folder: str | Path, out: str | Path, labels: str | Path 
     folder = Path(folder)
     table = read_flow_images(folder, labels)
     paths = [folder / name for name in table['frames_dir']]
+    if further := {*pictures(folder)} - {*paths}:
+        print(f'{len(further)} further pictures of the clips, such as {min(further).name}, are left aside')
     parameters = {
         'dataset': 'megc2019_flow',
         'flow': 'published_pictures',
