@@ -115,9 +115,9 @@ def number_at(picture: Picture, which: str) -> int:
     """Return the number at the place that the user gave."""
     place = {'first': 1, 'last': len(picture.numbers)}.get(which) or int(which)
     if not 1 <= place <= len(picture.numbers):
+        name = picture.path.parent / shown(picture.path.name)
         raise InputError(
-            f'{picture.path}: expected {place} numbers in the name, found {len(picture.numbers)}; choose another '
-            '--frame-number'
+            f'{name}: expected {place} numbers in the name, found {len(picture.numbers)}; choose another --frame-number'
         )
     return picture.numbers[place - 1]
 
@@ -151,7 +151,7 @@ def files_found(folder: Path) -> str:
     files = (name for _, _, names in os.walk(folder) for name in sorted(names) if name[0] != '.')
     first, counts = {}, Counter()
     for name in islice(files, LOOKED_AT):
-        suffix = os.path.splitext(name)[1].lower()
+        suffix = shown(os.path.splitext(name)[1].lower()) or 'without an ending'
         first.setdefault(suffix, name)
         counts[suffix] += 1
     kinds = [f'{number} {suffix} (such as {shown(first[suffix])})' for suffix, number in counts.most_common(3)]

@@ -4,6 +4,8 @@ import hashlib
 import io
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -66,10 +68,19 @@ def is_deep(path: Path) -> bool:
     """Say whether a picture has 16 bits, from its header alone; False where it cannot be read."""
     try:
         refuse_special(path)
-        with Image.open(path, formats=FORMATS) as image:
+        with header_of(path) as image:
             return bits(image) == 16
     except Exception:  # the door is read_picture
         return False
+
+
+@contextmanager
+def header_of(file: Path | io.BytesIO) -> Iterator[Image.Image]:
+    """Yield a picture of which Pillow has read the header alone; hostile bytes can raise anything."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # on what it can read all the same
+        with Image.open(file, formats=FORMATS) as image:
+            yield image
 
 
 def bits(image: Image.Image) -> int:
@@ -96,13 +107,16 @@ def read_content(path: Path, remedy: str) -> bytes:
 def check_header(path: Path, content: bytes, remedy: str) -> str:
     """Refuse what is no picture by its header, too large a one, and one whose end is missing; return Pillow's mode."""
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            warnings.simplefilter('ignore')
+        with header_of(io.BytesIO(content)) as image:
             kind, mode, (width, height) = image.format, image.mode, image.size
             if kind == 'PNG':
                 image.verify()  # the sums of its parts; decodes nothing
     except Image.DecompressionBombError as error:
-        raise InputError(f'{path}: expected a picture of at most {MAX_PIXELS} pixels, found more; {remedy}') from error
+        found = re.search(r'\d+', str(error))  # Pillow says how many there are, and not the size
+        raise InputError(
+            f'{path}: expected a picture of at most {MAX_PIXELS} pixels, its header says '
+            f'{found[0] if found else "more"}; {remedy}'
+        ) from error
     except Exception as error:  # whatever Pillow makes of hostile bytes
         kinds = ', '.join(FORMATS)
         raise InputError(f'{path}: expected a picture, it cannot be read as one of {kinds}; {remedy}') from error

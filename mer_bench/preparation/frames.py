@@ -19,10 +19,13 @@ DAMAGED_REMEDY = 'restore it, or leave such clips out with --skip-damaged'
 # (top, bottom, left, right).
 SPOTTING_REGIONS = {'eyes and brows': (0.12, 0.45, 0.1, 0.9), 'mouth': (0.6, 0.92, 0.2, 0.8)}
 
-# What becomes of 16-bit pictures. Cameras fill 10 or 12 of the 16 bits, and OpenCV keeps the upper 8 bits alone.
+# What becomes of 16-bit pictures. Cameras fill 10 or 12 of the 16 bits, and OpenCV would keep the upper 8 alone. The
+# steps of two bits are those of cameras, so that the clips of one camera get one scale, and that of its 8-bit pictures.
+DEPTHS, FEWEST_LEVELS = (8, 10, 12, 14, 16), 32
 LEVELS = (
-    'one scale for all frames of a clip of 16-bit pictures: its range from onset to offset becomes 0 to 255, without '
-    'being stretched; levels up to 255 stay as they are (version 1)'
+    'one scale for all frames of a clip of 16-bit pictures: its brightest level from onset to offset is taken to fill '
+    f'{", ".join(map(str, DEPTHS))} bits, of which the upper 8 are kept; where that leaves fewer than {FEWEST_LEVELS} '
+    'levels, the darkest level is taken off first, and the upper 8 bits of the rest are kept (version 1)'
 )
 
 
@@ -55,9 +58,13 @@ def level_range(pictures: Iterable[np.ndarray]) -> tuple[int, int]:
 def scale_of(levels: tuple[int, int]) -> np.ndarray:
     """Return what each level of 16 bits becomes, (65536,) uint8, where these are the lowest and the highest."""
     low, high = levels
-    low = low if high > 255 else 0
-    above = np.clip(np.arange(1 << 16), low, high) - low
-    return (above * (255 / max(high - low, 255))).round().astype(np.uint8)
+    bits = next(bits for bits in DEPTHS if high < 1 << bits)
+    if high > 255 and (high - low) >> (bits - 8) < FEWEST_LEVELS:
+        bits = max(8, (high - low).bit_length())
+    else:
+        low = 0
+    above = np.clip(np.arange(1 << 16) - low, 0, None)
+    return np.minimum(above >> (bits - 8), 255).astype(np.uint8)
 
 
 def check_alike(path: Path, frame: np.ndarray, first_path: Path, first: np.ndarray) -> None:

@@ -60,6 +60,11 @@ def test_a_number_that_frames_share_is_not_the_frame_number(tmp_path):
     assert list(found.paths) == [1, 2, 3]
 
 
+def test_a_constant_number_does_not_count_where_names_look_like_the_owners_either(tmp_path):
+    samm = re.compile(r'(?:\d+_)?(\d+)\.jpg')
+    assert list(frames(tmp_path, '05562_224.jpg', '05563_224.jpg', own=samm).paths) == [5562, 5563]
+
+
 def test_a_few_files_of_another_form_are_left_aside_with_a_remark(tmp_path):
     found = frames(tmp_path, *(f'{number}.jpg' for number in range(1, 9)), '7 (1).jpg')
     assert list(found.paths) == list(range(1, 9))

@@ -71,15 +71,19 @@ def test_sixteen_bits_are_kept(tmp_path, name):
     assert not is_deep(write(tmp_path / f'eight_{name}', GREY))
 
 
-@pytest.mark.parametrize('size', [(40_000, 40_000), (30_000, 30_000), (2**31 - 1, 2**31 - 1)])
-def test_a_huge_picture_is_refused_by_its_header(tmp_path, size):
-    with pytest.raises(InputError, match=r'a.png: expected a picture of at most 67108864 pixels, found more; restore'):
-        read_picture(png_of(*size, 1, tmp_path / 'a.png'))
-
-
-def test_the_size_of_a_picture_just_above_the_limit_is_told(tmp_path):
-    with pytest.raises(InputError, match=r'at most 67108864 pixels, its header says 8200x8200; restore it'):
-        read_picture(png_of(8200, 8200, 8, tmp_path / 'a.png'))
+@pytest.mark.parametrize(
+    ('width', 'height', 'found'),
+    [
+        (40_000, 40_000, '1600000000'),
+        (30_000, 30_000, '900000000'),
+        (2**31 - 1, 1, '2147483647'),
+        (8200, 8200, '8200x8200'),
+    ],
+)
+def test_a_huge_picture_is_refused_by_its_header(tmp_path, width, height, found):
+    expected = rf'a.png: expected a picture of at most 67108864 pixels, its header says {found}; restore it'
+    with pytest.raises(InputError, match=expected):
+        read_picture(png_of(width, height, 1, tmp_path / 'a.png'))
 
 
 def test_what_is_written_behind_a_jpeg_does_not_matter_and_a_missing_end_does(tmp_path):

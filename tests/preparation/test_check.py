@@ -89,5 +89,5 @@ def test_what_became_of_sixteen_bits_is_in_the_report_and_the_store_is_not_that_
     prepare_smic(smic_raw, tmp_path / 'out')
     report = pd.read_csv(tmp_path / 'out/report.csv')
     assert report['kind'].tolist() == ['16-bit pictures'] * 4
-    assert report['detail'].str.fullmatch(r'levels \d+ to \d+ become 0 to 255 in all frames').all()
+    assert report['detail'].str.fullmatch(r'levels \d+ to \d+ become \d+ to \d+ in all frames').all()
     assert 'one scale for all frames of a clip' in FlowStore(tmp_path / 'out/store').info['levels']
