@@ -51,13 +51,13 @@ def list_frames(folder: Path, name: re.Pattern | None, which: str = '') -> Frame
         which: of the numbers in each name: `first`, `last`, or its place counted from 1; '' for the one that varies.
     """
     pictures = sorted(picture for picture in pictures_in(folder) if picture.numbers)
-    own = [picture for picture in pictures if name and name.fullmatch(picture.path.name)]
+    own = [picture for picture in pictures if name and own_number(picture, name) in picture.numbers]
     chosen, remarks = (own, []) if own else alike(folder, pictures)
     counts = {len(picture.numbers) for picture in chosen}
     if which:
         numbers = [number_at(picture, which) for picture in chosen]
     elif len(counts) > 1:  # several forms of the owner's
-        numbers = [int(name.fullmatch(picture.path.name)[1]) for picture in chosen]
+        numbers = [own_number(picture, name) for picture in chosen]
     else:
         column, doubtful = varying_column([picture.numbers for picture in chosen])
         numbers = [picture.numbers[column] for picture in chosen]
@@ -74,6 +74,12 @@ def pictures_in(folder: Path) -> Iterator[Picture]:
     for path in folder.iterdir():
         if path.name[0] != '.' and path.suffix.lower() in SUFFIXES:
             yield Picture(path, numbers_in(path.name))
+
+
+def own_number(picture: Picture, name: re.Pattern) -> int | None:
+    """Return the frame number as the owner's names have it, None for another name."""
+    match = name.fullmatch(picture.path.name)
+    return int(match[1]) if match else None
 
 
 def numbers_in(name: str) -> tuple[int, ...]:

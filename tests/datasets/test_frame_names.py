@@ -3,8 +3,10 @@ import re
 
 import pytest
 
+from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.frame_names import list_frames
 from mer_bench.datasets.places import Places
+from mer_bench.datasets.reader import read_dataset
 from mer_bench.errors import InputError
 from tests.datasets.raw_data import details, read, touch_frames, write_sheet
 
@@ -84,8 +86,23 @@ def test_what_is_ambiguous_is_told_in_one_sentence(tmp_path, names, which, fault
         frames(tmp_path, *names, which=which)
 
 
+def test_the_number_that_the_user_names_is_taken_for_the_frames_of_every_reader(tmp_path):
+    touch_frames(tmp_path / 'smic/HS/s1/micro/negative/s1_ne_01', range(3, 9), '{}.bmp')
+    for path in list((tmp_path / 'smic/HS/s1/micro/negative/s1_ne_01').iterdir()):
+        path.rename(path.with_name(f'7{path.stem}_{path.name}'))
+    sheet = ['dataset', 'subject', 'clip', 'onset', 'offset', 'emotion', 'frames_dir']
+    write_sheet(
+        tmp_path / 'clips.csv', sheet, [('mine', 'p1', 'a', 73, 78, 'fear', 'smic/HS/s1/micro/negative/s1_ne_01')]
+    )
+    for name, places in (('smic', {'raw': tmp_path / 'smic'}), ('csv', {'sheets': (tmp_path / 'clips.csv',)})):
+        (found,) = read_dataset(DATASETS[name], Places(**places, frame_number='first')).frames.values()
+        assert list(found) == [73, 74, 75, 76, 77, 78]
+
+
 def test_numbers_that_no_table_can_hold_are_no_frame_numbers(tmp_path):
     assert frames(tmp_path, 'reg_img99999999999999999999.jpg', 'a9223372036854775808_5.jpg').paths.keys() == {5}
+    samm = re.compile(r'(?:\d+_)?(\d+)\.jpg')
+    assert frames(tmp_path / 'b', '7_99999999999999999999.jpg', '7_8.jpg', own=samm).paths.keys() == {8}
 
 
 def test_renamed_frames_of_casme2_and_samm_are_found(tmp_path):
