@@ -2,9 +2,7 @@ import os
 
 import pytest
 
-from mer_bench.datasets.sheet import read_tables
 from mer_bench.errors import InputError
-from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.files import digest_file, write_atomically
 from mer_bench.results.sanity import read_text
 
@@ -32,6 +30,6 @@ def test_a_file_appears_whole(tmp_path):
 )
 def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path, make, kind):
     make(tmp_path / 'a.csv')
-    for read in (digest_file, read_predictions, read_text, read_tables):
+    for read in (digest_file, read_text):
         with pytest.raises(InputError, match=f'a.csv: expected a file, found {kind}; '):
             read(tmp_path / 'a.csv')

@@ -12,7 +12,6 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, Shee
 
 from mer_bench.datasets.notes import note, row_text
 from mer_bench.errors import InputError
-from mer_bench.files import refuse_special
 
 SUFFIXES = ('.xlsx', '.xls', '.csv')
 HEADER_ROWS = 40  # a header is looked for in the first rows; SAMM has it in row 14
@@ -119,7 +118,6 @@ def number_in(text: str) -> int:
 
 def read_tables(path: Path) -> list[Sheet]:
     """Return all sheets of a file as text, hidden ones too; a CSV is one sheet."""
-    refuse_special(path, 'give the sheet with --sheet')
     if not path.is_file():
         raise InputError(f'{path}: no such annotation sheet; give the file with --sheet')
     if path.suffix.lower() not in SUFFIXES:

@@ -14,7 +14,6 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.files import refuse_special
 
 CSV_COLUMNS = ('sample_id', 'y_true', 'y_pred')
 NO_LABEL = ('', 'nan', 'none', '<na>')
@@ -46,7 +45,6 @@ def classes_of(frame: pd.DataFrame) -> list:
 
 
 def _read_lines(path: Path) -> list[str]:
-    refuse_special(path, 'give a predictions.csv or a log')
     try:
         text = path.read_bytes().decode('utf-8-sig')
     except OSError as error:

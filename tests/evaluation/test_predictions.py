@@ -112,5 +112,5 @@ def test_a_fault_is_told_with_file_and_line(read, content, message):
 def test_no_such_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(InputError, match=r'gone\.csv: .*No such file'):
         read_predictions(tmp_path / 'gone.csv')
-    with pytest.raises(InputError, match='expected a file, found a folder'):
+    with pytest.raises(InputError, match='Is a directory'):
         read_predictions(tmp_path)
