@@ -1,12 +1,14 @@
 """One row of a sheet on its way into the annotation table; every change and every fault leaves a note."""
 
+import os
 import re
 from pathlib import Path
 
-from mer_bench.datasets.frame_names import ACCEPTED, files_found, list_frames
+from mer_bench.datasets.frame_names import ACCEPTED, files_found, frames_of
 from mer_bench.datasets.notes import note
 from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class
 
+NO_NAME = 'of this clip'
 NEAR = 2  # frames: public loaders step back one where a named frame is missing; farther would be another moment
 
 
@@ -60,23 +62,28 @@ class ClipRow:
             self.note('no offset', f'offset is {known}: the clip ends at its apex {self.apex}')
             self.offset = self.apex
 
-    def find_frames(self, root: Path, name: re.Pattern | None, which: str = '') -> dict[int, Path]:
-        """Return the frames from onset to offset; where a named one is missing, a near one takes its place."""
-        folder = root / self.cells['frames_dir']
-        if not self.cells['frames_dir'] or not folder.is_dir():
-            kind = 'is a file, not a folder of pictures' if self.cells['frames_dir'] and folder.is_file() else ''
+    def folder_frames(self, root: Path, name: re.Pattern | None, which: str = '') -> dict[int, Path]:
+        """Return all frames of the clip's folder; without a folder, or without a frame in it, the clip is left out."""
+        place = self.cells['frames_dir']
+        folder = root / place
+        if not place or not os.path.isdir(folder):  # Path.is_dir raises where a name is too long
+            is_file = place and os.path.isfile(folder)
             self.leave_out(
-                f'{self.cells["frames_dir"]} {kind}'
-                if kind
-                else f'no folder {self.cells["frames_dir"] or "of this clip"}'
+                f'{place} is a file, not a folder of pictures' if is_file else f'no folder {place or NO_NAME}'
             )
             return {}
-        frames, remark = list_frames(folder, name, which)
+        frames, remark = frames_of(folder, name, which)
         if not frames:
-            self.leave_out(f'{self.cells["frames_dir"]}: expected {ACCEPTED}, found {files_found(folder)}')
-            return {}
+            self.leave_out(f'{place}: expected {ACCEPTED}, found {files_found(folder)}')
         if remark:
             self.note('frame names', remark)
+        return frames
+
+    def find_frames(self, root: Path, name: re.Pattern | None, which: str = '') -> dict[int, Path]:
+        """Return the frames from onset to offset; where a named one is missing, a near one takes its place."""
+        frames = self.folder_frames(root, name, which)
+        if not frames:
+            return {}
         span = [number for number in frames if self.onset <= number <= self.offset]
         if len(span) < 2:
             there = f'{min(frames)} to {max(frames)}'

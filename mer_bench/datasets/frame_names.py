@@ -41,8 +41,13 @@ class Picture(NamedTuple):
     numbers: tuple[int, ...]
 
 
+def list_frames(folder: Path, name: re.Pattern | None, which: str = '') -> dict[int, Path]:
+    """Return {frame number: picture} in order, see :func:`frames_of`."""
+    return frames_of(folder, name, which).paths
+
+
 @lru_cache(maxsize=64)  # clips of one video come one after another
-def list_frames(folder: Path, name: re.Pattern | None, which: str = '') -> Frames:
+def frames_of(folder: Path, name: re.Pattern | None, which: str = '') -> Frames:
     """Return the frames of a folder; other files are left aside, zero-padding does not matter.
 
     Args:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mer_bench.datasets.clip_row import ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
-from mer_bench.datasets.frame_names import ACCEPTED, files_found, list_frames
+from mer_bench.datasets.frame_names import ACCEPTED, files_found, frames_of
 from mer_bench.datasets.notes import NOTE
 from mer_bench.datasets.places import Places, is_synthetic
 from mer_bench.datasets.sheet import Sheet
@@ -99,7 +99,7 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
         with_frames: look for the frames of every clip; otherwise the numbers of the sheet stand as they are.
     """
     refuse_missing_folders(dataset, places)
-    list_frames.cache_clear()  # a folder may have changed since an earlier reading
+    frames_of.cache_clear()  # a folder may have changed since an earlier reading
     rows = dataset.rows(replace(places, with_frames=with_frames))
     if with_frames and rows.frames is None:
         start = places.frames or places.raw

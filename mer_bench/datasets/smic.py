@@ -93,7 +93,7 @@ def micro_clips(subject: Path) -> list[tuple[str, Path]]:
 
 def clip_cells(clip: Path, subject: Path, emotion: str, tree: Path, which: str) -> dict[str, str]:
     """Return the cells of one clip folder; s1_ne_01 gets the name s01_ne_01 of the official lists."""
-    frames = list_frames(clip, FRAME, which).paths
+    frames = list_frames(clip, FRAME, which)
     if not frames:
         raise InputError(f'{clip}: expected {ACCEPTED}, found {files_found(clip)}')
     if len(frames) == 1:

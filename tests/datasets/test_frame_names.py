@@ -4,7 +4,7 @@ import re
 import pytest
 
 from mer_bench.datasets.catalogue import DATASETS
-from mer_bench.datasets.frame_names import list_frames
+from mer_bench.datasets.frame_names import frames_of
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.errors import InputError
@@ -19,8 +19,8 @@ def frames(folder, *names, own=OWN, which=''):
     folder.mkdir(exist_ok=True)
     for name in names:
         (folder / name).touch()
-    list_frames.cache_clear()
-    return list_frames(folder, own, which)
+    frames_of.cache_clear()
+    return frames_of(folder, own, which)
 
 
 @pytest.mark.parametrize(
