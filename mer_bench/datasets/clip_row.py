@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from mer_bench.datasets.frame_names import ACCEPTED, files_found, frames_of
+from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
 from mer_bench.datasets.notes import note
 from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class
 
@@ -62,7 +62,7 @@ class ClipRow:
             self.note('no offset', f'offset is {known}: the clip ends at its apex {self.apex}')
             self.offset = self.apex
 
-    def folder_frames(self, root: Path, name: re.Pattern | None, which: str = '') -> dict[int, Path]:
+    def folder_frames(self, root: Path, name: FrameName | re.Pattern | None) -> dict[int, Path]:
         """Return all frames of the clip's folder; without a folder, or without a frame in it, the clip is left out."""
         place = self.cells['frames_dir']
         folder = root / place
@@ -72,16 +72,16 @@ class ClipRow:
                 f'{place} is a file, not a folder of pictures' if is_file else f'no folder {place or NO_NAME}'
             )
             return {}
-        frames, remark = frames_of(folder, name, which)
+        frames, remark = frames_of(folder, name)
         if not frames:
             self.leave_out(f'{place}: expected {ACCEPTED}, found {files_found(folder)}')
         if remark:
             self.note('frame names', remark)
         return frames
 
-    def find_frames(self, root: Path, name: re.Pattern | None, which: str = '') -> dict[int, Path]:
+    def find_frames(self, root: Path, name: FrameName | re.Pattern | None) -> dict[int, Path]:
         """Return the frames from onset to offset; where a named one is missing, a near one takes its place."""
-        frames = self.folder_frames(root, name, which)
+        frames = self.folder_frames(root, name)
         if not frames:
             return {}
         span = [number for number in frames if self.onset <= number <= self.offset]

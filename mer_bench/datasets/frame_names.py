@@ -24,6 +24,18 @@ LOOKED_AT = 100_000  # files, for a message
 OWN, RENAMED = 2, 1
 
 
+class FrameName(NamedTuple):
+    """How frames are named.
+
+    Attributes:
+        own: matches a frame's whole file name as the owner ships it, group 1 is its number; None for any name.
+        which: of the numbers in each name: `first`, `last`, or its place counted from 1; '' for the one that varies.
+    """
+
+    own: re.Pattern | None
+    which: str = ''
+
+
 class Frames(NamedTuple):
     """The frames of a folder in order, {frame number: picture}, and what is doubtful about their names ('' if nothing).
 
@@ -41,20 +53,20 @@ class Picture(NamedTuple):
     numbers: tuple[int, ...]
 
 
-def list_frames(folder: Path, name: re.Pattern | None, which: str = '') -> dict[int, Path]:
+def list_frames(folder: Path, name: FrameName | re.Pattern | None) -> dict[int, Path]:
     """Return {frame number: picture} in order, see :func:`frames_of`."""
-    return frames_of(folder, name, which).paths
+    return frames_of(folder, name).paths
 
 
 @lru_cache(maxsize=64)  # clips of one video come one after another
-def frames_of(folder: Path, name: re.Pattern | None, which: str = '') -> Frames:
+def frames_of(folder: Path, name: FrameName | re.Pattern | None) -> Frames:
     """Return the frames of a folder; other files are left aside, zero-padding does not matter.
 
     Args:
         folder: of one clip, or of the video that it is a part of.
-        name: matches a frame's whole file name as the owner ships it, group 1 is its number; None for any name.
-        which: of the numbers in each name: `first`, `last`, or its place counted from 1; '' for the one that varies.
+        name: of its frames; a pattern is that of the owner.
     """
+    name, which = name if isinstance(name, FrameName) else FrameName(name)
     pictures = sorted(picture for picture in pictures_in(folder) if picture.numbers)
     own = [picture for picture in pictures if name and own_number(picture, name) in picture.numbers]
     chosen, remarks = (own, []) if own else alike(folder, pictures)

@@ -26,7 +26,7 @@ class Places:
         frames: the folder of the frames by name.
         with_frames: whether frames are looked for.
         frame_number: which number in a frame's name counts, see
-            :func:`mer_bench.datasets.frame_names.frames_of`.
+            :class:`mer_bench.datasets.frame_names.FrameName`.
     """
 
     raw: Path | None = None

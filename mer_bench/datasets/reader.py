@@ -13,7 +13,7 @@ import pandas as pd
 
 from mer_bench.datasets.clip_row import ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
-from mer_bench.datasets.frame_names import ACCEPTED, files_found, frames_of
+from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
 from mer_bench.datasets.notes import NOTE
 from mer_bench.datasets.places import Places, is_synthetic
 from mer_bench.datasets.sheet import Sheet
@@ -64,7 +64,7 @@ class DataSet:
     owner: str
     fps: float
     layout: str
-    frame_name: re.Pattern | None
+    frame_name: re.Pattern | FrameName | None
     rows: Callable[[Places], Rows]
     config: str
     clip_name: re.Pattern | None = None
@@ -101,6 +101,7 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     refuse_missing_folders(dataset, places)
     frames_of.cache_clear()  # a folder may have changed since an earlier reading
     rows = dataset.rows(replace(places, with_frames=with_frames))
+    dataset = replace(dataset, frame_name=FrameName(dataset.frame_name, places.frame_number))
     if with_frames and rows.frames is None:
         start = places.frames or places.raw
         found = f' but {files_found(start)}' if start else ''
@@ -113,11 +114,7 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     synthetic = is_synthetic(rows.frames, places.raw, places.frames, *(sheet.path for sheet in rows.sheets))
     table, lost, frames = [], [], {}
     for clip in read_clips(dataset, rows, notes):
-        span = (
-            clip.find_frames(rows.frames, dataset.frame_name, places.frame_number)
-            if with_frames and clip.usable
-            else {}
-        )
+        span = clip.find_frames(rows.frames, dataset.frame_name) if with_frames and clip.usable else {}
         row = clip.row(rows.dataset or dataset.name, dataset.fps, synthetic)
         (table if clip.usable else lost).append(row)
         if clip.usable:

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from mer_bench.datasets.catalogue import DATASETS
-from mer_bench.datasets.frame_names import frames_of
+from mer_bench.datasets.frame_names import FrameName, frames_of
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.errors import InputError
@@ -20,7 +20,7 @@ def frames(folder, *names, own=OWN, which=''):
     for name in names:
         (folder / name).touch()
     frames_of.cache_clear()
-    return frames_of(folder, own, which)
+    return frames_of(folder, FrameName(own, which))
 
 
 @pytest.mark.parametrize(
