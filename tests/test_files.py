@@ -1,7 +1,10 @@
+import os
+
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.files import write_atomically
+from mer_bench.files import digest_file, write_atomically
+from mer_bench.results.sanity import read_text
 
 
 @pytest.mark.parametrize('place', ['file/table.csv', 'file/inside/table.csv'])
@@ -19,3 +22,14 @@ def test_a_file_appears_whole(tmp_path):
         temporary.write_text('half')
         assert not (tmp_path / 'new/a.txt').exists()
     assert [path.name for path in (tmp_path / 'new').iterdir()] == ['a.txt']
+
+
+@pytest.mark.parametrize(
+    ('make', 'kind'),
+    [(os.mkfifo, 'a pipe'), (os.mkdir, 'a folder'), (lambda path: os.symlink('/dev/zero', path), 'a device')],
+)
+def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path, make, kind):
+    make(tmp_path / 'a.csv')
+    for read in (digest_file, read_text):
+        with pytest.raises(InputError, match=f'a.csv: expected a file, found {kind}; '):
+            read(tmp_path / 'a.csv')

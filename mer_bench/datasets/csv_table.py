@@ -2,7 +2,7 @@
 
 Columns: dataset, subject, clip, onset, offset, emotion and frames_dir; apex, fps, objective_class, action_units and
 synthetic (true or false) may be left out. `frames_dir` is relative to --frames or --raw, or else to the table's folder.
-A frame's number is the last number in its name. An annotations.csv as tools/prepare.py writes it is such a table.
+A frame's number is the one in its name that varies. An annotations.csv as tools/prepare.py writes it is such a table.
 """
 
 import math
@@ -16,7 +16,6 @@ from mer_bench.errors import InputError
 
 COLUMNS = {name: (name,) for name in ['dataset', *TEXT]}
 OPTIONAL = ['apex', 'fps', 'objective_class', 'action_units', 'synthetic']
-FRAME = re.compile(r'(?:.*\D)?(\d+)\D*\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 NAME = re.compile(r'[^/\\]+')
 
 
@@ -54,7 +53,7 @@ DATASET = DataSet(
     owner='whoever recorded it',
     fps=math.nan,
     layout=f'a table with the columns {", ".join(name for name in COLUMNS if name not in OPTIONAL)}',
-    frame_name=FRAME,
+    frame_name=None,
     rows=rows,
     config='CONFIG',
 )

@@ -14,8 +14,9 @@ import pandas as pd
 
 from mer_bench.datasets.clip_row import ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
+from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
 from mer_bench.datasets.notes import NOTE, row_text
-from mer_bench.datasets.places import Places, is_synthetic, list_frames
+from mer_bench.datasets.places import Places, is_synthetic
 from mer_bench.datasets.sheet import Sheet
 from mer_bench.datasets.spellings import no_unit
 from mer_bench.datasets.table import COLUMNS, annotation_table
@@ -54,7 +55,7 @@ class DataSet:
         owner: whom to ask for it.
         fps: frames per second.
         layout: sheet and folders in a few words, for messages.
-        frame_name: matches a frame's whole file name; group 1 is its number.
+        frame_name: matches a frame's whole file name as its owner ships it; group 1 is its number; None for any name.
         rows: returns the rows, or raises an :class:`InputError`.
         config: of the usual protocol.
         clip_name: matches the names of clips as the sheet has them; another data set's sheet is refused by it. None
@@ -67,7 +68,7 @@ class DataSet:
     owner: str
     fps: float
     layout: str
-    frame_name: re.Pattern
+    frame_name: re.Pattern | FrameName | None
     rows: Callable[[Places], Rows]
     config: str
     clip_name: re.Pattern | None = None
@@ -102,13 +103,16 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
         with_frames: look for the frames of every clip; otherwise the numbers of the sheet stand as they are.
     """
     refuse_missing_folders(dataset, places)
-    list_frames.cache_clear()  # a folder may have changed since an earlier reading
+    frames_of.cache_clear()  # a folder may have changed since an earlier reading
     rows = dataset.rows(replace(places, with_frames=with_frames))
     refuse_other_dataset(dataset, rows)
+    dataset = replace(dataset, frame_name=FrameName(dataset.frame_name, places.frame_number))
     if with_frames and rows.frames is None:
+        start = places.frames or places.raw
+        found = f' but {files_found(start)}' if start else ''
         raise InputError(
-            f'{places.frames or places.raw or place(rows)}: found no frames of {dataset.title}, expected '
-            f'{dataset.layout}; name the folder with --raw or --frames, or read the sheet alone with --annotations-only'
+            f'{start or place(rows)}: found no frames of {dataset.title}{found}; expected {dataset.layout}, and '
+            f'{ACCEPTED}; name the folder with --raw or --frames, or read the sheet alone with --annotations-only'
         )
     notes = [note for sheet in rows.sheets for note in sheet.notes]
     synthetic = is_synthetic(rows.frames, places.raw, places.frames, *(sheet.path for sheet in rows.sheets))
@@ -157,12 +161,11 @@ def find_spans(dataset: DataSet, root: Path, clips: list[ClipRow]) -> dict[tuple
     for clip in clips:
         frames = clip.folder_frames(root, dataset.frame_name)
         if clip.is_beside(frames):
-            beside.append(clip)
+            beside.append((clip, frames))
         elif clip.usable:
             cut_out.append(clip.holds(frames))
             spans[clip.name] = clip.cut(frames)
-    for clip in beside:
-        frames = list_frames(root / clip.cells['frames_dir'], dataset.frame_name)
+    for clip, frames in beside:
         if in_folder[clip.cells['frames_dir']] == 1 and sum(cut_out) >= MOST * len(cut_out) > 0:
             clip.take_folder(frames)
         spans[clip.name] = clip.cut(frames)

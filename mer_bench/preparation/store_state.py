@@ -18,6 +18,7 @@ NAMED_PARAMETERS = (
     'spotting_regions',
     'faces',
     'sampling',
+    'levels',
     'opencv',
 )
 DIGESTS = {'flow.npy': 'data_digest', 'index.csv': 'index_digest'}  # in store.json
