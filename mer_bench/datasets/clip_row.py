@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
+from textwrap import shorten
 
 from mer_bench.datasets.notes import note
 from mer_bench.datasets.places import list_frames
-from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class
 
+FRAME_NUMBER = r'\d{1,18}'  # fits into 64 bits
 NEAR = 2  # frames: public loaders step back one where a named frame is missing; farther would be another moment
 
 
@@ -37,10 +38,11 @@ class ClipRow:
     def read_number(self, name: str) -> int | None:
         """Return a frame number; None where the cell is empty or, with a note, holds something else."""
         text = self.cells[name]
-        if re.fullmatch(r'\d+', text):
+        if re.fullmatch(FRAME_NUMBER, text):
             return int(text)
         if text:
-            self.note('unknown', f'{name} is {text!r}, not a frame number: taken as unknown')
+            shown = shorten(text, 60, placeholder=' ...')
+            self.note('unknown', f'{name} is {shown!r}, not a frame number: taken as unknown')
         return None
 
     def check_span(self) -> None:
@@ -102,25 +104,6 @@ class ClipRow:
             else:
                 self.note(f'no {name} frame', f'{missing}: {near} instead')
                 setattr(self, name, near)
-
-    def row(self, dataset: str, fps: float, synthetic: bool) -> dict:
-        """Return the row of the annotation table."""
-        subject = f'{dataset}/{self.cells["subject"]}'
-        return {
-            'sample_id': f'{subject}/{self.cells["clip"]}',
-            'dataset': dataset,
-            'subject': subject,
-            'clip': self.cells['clip'],
-            'onset': self.onset,
-            'apex': self.apex,
-            'offset': self.offset,
-            'fps': float(self.cells['fps'] or fps),
-            'frames_dir': self.cells['frames_dir'],
-            'emotion': canonical_emotion(self.cells['emotion']),
-            'objective_class': canonical_objective_class(self.cells['objective_class']),
-            'action_units': self.cells['action_units'],
-            'synthetic': synthetic or self.cells['synthetic'].lower() == 'true',
-        }
 
 
 def nearest(numbers: list[int], number: int) -> int:

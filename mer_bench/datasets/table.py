@@ -27,7 +27,7 @@ FRAME_NUMBERS = ['onset', 'apex', 'offset']
 DTYPES = dict.fromkeys(COLUMNS, str) | dict.fromkeys(FRAME_NUMBERS, 'Int64') | {'fps': float, 'synthetic': bool}
 
 
-def annotation_table(rows: list[dict]) -> pd.DataFrame:
+def annotation_table(rows: list[dict] | pd.DataFrame) -> pd.DataFrame:
     """Return `rows` as a checked table sorted by sample_id; keys left out of a row become empty cells."""
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     text = [column for column in COLUMNS if DTYPES[column] is str]
