@@ -116,7 +116,9 @@ def refuse_faults(cells: pd.DataFrame, sheet: Sheet) -> None:
         (cells['fps'] == '') | ((fps > 0) & (fps < math.inf))
     )
     for name in ('subject', 'clip'):
-        good &= cells[name].str.fullmatch(NAME.pattern)
+        texts = cells[name].tolist()
+        if '' in texts or not NAME.fullmatch(''.join(texts)):
+            good &= cells[name].str.fullmatch(NAME.pattern)
     if not good.all():
         row = int(good.argmin())
         raise InputError(f'{sheet}: row {row + 1} below the header has {fault_of(cells.loc[row])}; correct the table')

@@ -160,8 +160,9 @@ def settle_clips(
 
 def frame_numbers(texts: pd.Series) -> pd.Series:
     """Return frame numbers, Int64; unknown where a cell holds something else."""
-    known = texts.str.fullmatch(FRAME_NUMBER)
-    return texts[known].astype('int64').astype('Int64').reindex(texts.index)
+    rows, different = pd.factorize(texts)
+    numbers = [int(text) if re.fullmatch(FRAME_NUMBER, text) else pd.NA for text in different]
+    return pd.Series(pd.array(numbers, dtype='Int64').take(rows), texts.index)
 
 
 def odd_rows(cells: pd.DataFrame, onset: pd.Series, apex: pd.Series, offset: pd.Series) -> pd.Series:

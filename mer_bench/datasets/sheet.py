@@ -27,6 +27,7 @@ MOST_CELLS = 50_000_000  # of a CSV, short rows filled up
 LONGEST_NUMBER = 100  # digits; int() refuses thousands
 VIDEO = r'\.(?:avi|mp4|mov|mkv|wmv|mpe?g)$'
 MARKS = {b'\xef\xbb\xbf': 'utf-8-sig', b'\xff\xfe\0\0': 'utf-32', b'\xff\xfe': 'utf-16', b'\xfe\xff': 'utf-16'}
+ODD = ('  ', '\n ', ' \n', '.0', *'\t\r\v\f\x1c\x1d\x1e\x1f')  # in a text that cell_text may change
 SAVE_AGAIN = "save it as 'CSV UTF-8' or as xlsx"
 
 Columns = Mapping[str, Sequence[str]]
@@ -246,16 +247,15 @@ def clean(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the cells as :func:`cell_text` has them; a number of too many digits is refused."""
     for name in cells:
         texts = cells[name].tolist()
-        joined = '\n'.join(texts)
-        if len(joined) > LONGEST_NUMBER and (found := re.search(rf'\d{{{LONGEST_NUMBER},}}', joined)):
-            number = joined[found.start() : found.start() + 8]
-            raise ValueError(f'column {name + 1} holds the number {number}... of {len(found[0])} digits')
-        if joined.count('\n') != len(texts) - 1 or not joined.isascii() or ODD_BLANKS.search(joined):
+        if max(map(len, texts), default=0) >= LONGEST_NUMBER:
+            for text in texts:
+                if found := re.search(rf'\d{{{LONGEST_NUMBER},}}', text):
+                    number = f'{found[0][:8]}... of {len(found[0])} digits'
+                    raise ValueError(f'column {name + 1} holds the number {number}')
+        joined = '\n'.join(['', *texts, ''])
+        if not joined.isascii() or joined.count('\n') > len(texts) + 1 or any(odd in joined for odd in ODD):
             cells[name] = each(pd.Series(texts, dtype=object), cell_text)
     return cells
-
-
-ODD_BLANKS = re.compile(r'^[^\S\n]|[^\S\n]$|[^\S\n]{2}|[^\S\n ]|\d\.0+$', re.MULTILINE)
 
 
 def each(texts: pd.Series, change: Callable[[str], str]) -> pd.Series:

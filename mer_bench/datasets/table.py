@@ -32,7 +32,12 @@ def annotation_table(rows: list[dict] | pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     text = [column for column in COLUMNS if DTYPES[column] is str]
     table[text] = table[text].astype(object).fillna('')
-    return check_annotations(table.astype(DTYPES)).sort_values('sample_id', ignore_index=True)
+    return in_order(check_annotations(table.astype(DTYPES))).reset_index(drop=True)
+
+
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `table` sorted by sample_id."""
+    return table if table['sample_id'].is_monotonic_increasing else table.sort_values('sample_id')
 
 
 def check_annotations(table: pd.DataFrame, source: str | Path = 'the annotation table') -> pd.DataFrame:
@@ -53,7 +58,7 @@ def check_annotations(table: pd.DataFrame, source: str | Path = 'the annotation 
 
 def write_annotations(table: pd.DataFrame, path: str | Path) -> None:
     """Write `table` as CSV sorted by sample_id, atomically; the same table gives the same bytes."""
-    table = check_annotations(table).astype(DTYPES).sort_values('sample_id')
+    table = in_order(check_annotations(table).astype(DTYPES))
     table['synthetic'] = table['synthetic'].map({True: 'true', False: 'false'})
     with write_atomically(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator='\n')
