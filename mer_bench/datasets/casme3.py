@@ -25,6 +25,8 @@ from mer_bench.datasets.places import (
     find_sheets,
     folders_by_key,
     has_frame,
+    match_subject,
+    subject_folders,
     visible_folders,
 )
 from mer_bench.datasets.reader import DataSet, Rows
@@ -59,6 +61,8 @@ def rows(places: Places) -> Rows:
     cells['clip'] = cells['subject'] + '_' + cells['clip'].str.lower() + '_' + cells['onset']
     frames = find_frames(places, is_tree, DATASET.layout)
     paths = frame_folders(frames) if frames else []
+    if frames:
+        subject_folders(frames, SUBJECT)  # refuses two of one subject
     folders = folders_by_key(frames, ((plain(video_name(path)), path) for path in paths))
     cells['frames_dir'] = [
         folders.get(plain(clip), folders.get(video, clip)) for clip, video in zip(cells['clip'], videos, strict=True)
@@ -87,7 +91,7 @@ def find_label_sheet(places: Places) -> Sheet:
 def frame_folders(folder: Path) -> list[Path]:
     """Return the folders of cut clips, or else those of the colour frames of whole videos, in `folder`."""
     cut = [path for path in visible_folders(folder) if CUT_CLIP.fullmatch(path.name)]
-    subjects = [path for path in visible_folders(folder) if SUBJECT.fullmatch(path.name)]
+    subjects = [path for path in visible_folders(folder) if match_subject(path, SUBJECT)]
     videos = [video for subject in subjects for video in visible_folders(subject)]
     return cut or [path for video in videos for path in visible_folders(video) if path.name.lower() == 'color']
 
@@ -99,7 +103,7 @@ def is_tree(folder: Path) -> bool:
 
 def video_name(folder: Path) -> str:
     """Return 'spNO.1_b_166' of a cut clip, 'spNO.1_b' of spNO.1/b/color."""
-    return folder.name if CUT_CLIP.fullmatch(folder.name) else f'{folder.parts[-3]}_{folder.parts[-2]}'
+    return folder.name if CUT_CLIP.fullmatch(folder.name) else f'spNO.{number_in(folder.parts[-3])}_{folder.parts[-2]}'
 
 
 DATASET = DataSet(

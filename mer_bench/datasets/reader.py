@@ -14,7 +14,7 @@ import pandas as pd
 from mer_bench.datasets.clip_row import FRAME_NUMBER, ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
 from mer_bench.datasets.notes import NOTE
-from mer_bench.datasets.places import Places, is_synthetic, list_frames
+from mer_bench.datasets.places import Places, is_synthetic, list_frames, what_is_there
 from mer_bench.datasets.sheet import Sheet, each, read_file
 from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class
 from mer_bench.datasets.table import COLUMNS, FRAME_NUMBERS, annotation_table
@@ -106,7 +106,8 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     if with_frames and rows.frames is None:
         raise InputError(
             f'{places.frames or places.raw or place(rows)}: found no frames of {dataset.title}, expected '
-            f'{dataset.layout}; name the folder with --raw or --frames, or read the sheet alone with --annotations-only'
+            f'{dataset.layout}, found {what_is_there(places.frames or places.raw)}; name the folder with --raw or '
+            '--frames, rename what is there, or read the sheet alone with --annotations-only'
         )
     refuse_other_dataset(dataset, rows)
     notes = [note for sheet in rows.sheets for note in sheet.notes]
