@@ -118,7 +118,9 @@ def all_clip_rows(sheets: Sequence[Sheet]) -> pd.DataFrame:
 
 
 def kept_rows(sheet: Sheet, kept: pd.Series) -> pd.DataFrame:
-    """Return some rows of a sheet, with a note on each of the others."""
+    """Return some rows of a sheet, with a note on each of the others; a sheet without such rows is refused."""
+    if not kept.any():
+        raise InputError(f'{sheet}: expected rows that name a subject and a clip, found none; complete the sheet')
     for row in sheet.cells[~kept].to_dict('records'):
         sheet.notes.append(note('row passed over', f'{sheet}: {row_text(row)}'))
     return sheet.cells[kept].reset_index(drop=True)
@@ -231,16 +233,19 @@ def line_of(text: str, sign: str) -> int:
 def read_csv(text: str) -> pd.DataFrame:
     """Return the cells of a CSV with commas, semicolons or tabs; short rows are filled up."""
     mark = max(',;\t', key=text.count)  # over the whole text: notes above the header have any marks
-    lines = text.splitlines()
+    text = text.replace('\r\n', '\n').replace('\r', '\n')
     if '"' in text:  # a cell may hold marks and line ends
-        width = max(map(len, csv.reader(io.StringIO(text), delimiter=mark)), default=1)
+        lines = [row for row in csv.reader(io.StringIO(text), delimiter=mark) if row]
+        width = max(map(len, lines), default=1)
     else:
-        width = max((line.count(mark) for line in lines), default=0) + 1
+        lines = text.split('\n')
+        width = max(line.count(mark) for line in lines) + 1
     if len(lines) * width > MOST_CELLS:
         raise ValueError(f'{len(lines)} lines, one of them with {width} cells')
-    return pd.read_csv(
-        io.StringIO(text), sep=mark, header=None, names=range(width), index_col=False, dtype=str, na_filter=False
-    )
+    if '"' in text:
+        return pd.DataFrame(lines, dtype=object).fillna('')
+    del lines  # the text is long enough
+    return pd.read_csv(io.StringIO(text), sep=mark, header=None, names=range(width), dtype=str, na_filter=False)
 
 
 def clean(cells: pd.DataFrame) -> pd.DataFrame:

@@ -114,7 +114,7 @@ def test_the_flat_layout_needs_labels(flat_flow_images, tmp_path):
         read_flow_images(flat_flow_images)
     with pytest.raises(InputError, match='no such label table'):
         read_flow_images(flat_flow_images, tmp_path / 'nowhere.csv')
-    with pytest.raises(InputError, match='save it as CSV'):
+    with pytest.raises(InputError, match='expected text in UTF-8'):
         read_flow_images(flat_flow_images, flat_flow_images / 's03_s03_po_11 .png')
 
 
