@@ -17,7 +17,7 @@ import pandas as pd
 
 from mer_bench.datasets.places import Places, find_sheet, find_sheets
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import Sheet, each, header_places, one_sheet, read_tables, without_suffix
+from mer_bench.datasets.sheet import Sheet, each, header_places, one_sheet, plain, read_tables, without_suffix
 from mer_bench.errors import InputError
 
 COLUMNS = {
@@ -74,9 +74,11 @@ def rows(places: Places, columns: Sequence[str] = (), classes: Sequence[str] = (
 
 def read_list(places: Places, columns: Sequence[str]) -> Sheet:
     """Return the rows of a table without a header."""
-    for name in columns:
+    ours = {plain(spelling): name for name, spellings in COLUMNS.items() for spelling in (name, *spellings)}
+    given, columns = columns, [ours.get(plain(name), name) for name in columns]
+    for word, name in zip(given, columns, strict=True):
         if name not in (*COLUMNS, LEFT_OUT) or (name != LEFT_OUT and columns.count(name) > 1):
-            raise InputError(f'--columns {name}: expected each of {", ".join(COLUMNS)} once, and {LEFT_OUT} for others')
+            raise InputError(f'--columns {word}: expected each of {", ".join(COLUMNS)} once, and {LEFT_OUT} for others')
     if lacking := [name for name in NEEDED if name not in columns]:
         raise InputError(f'--columns: {", ".join(lacking)} is missing; name every column of the list in its order')
     tables = [table for table in read_tables(one_sheet(find_sheets(places, r''), 'clips.csv')) if len(table.cells)]

@@ -125,7 +125,7 @@ def test_frame_numbers_are_preferred_to_the_milliseconds_of_casme(tmp_path):
 
 
 LIST = [('s1', 'a', 3, 20, 55, 0), ('s2', 'b', 1, 9, 66, 2)]
-NAMES = ('subject', 'clip', 'onset', 'offset', '-', 'emotion')
+NAMES = ('subject', 'Filename', 'onset', 'OffsetFrame', '-', 'label')
 CLASSES = ('negative', 'positive', 'surprise')
 
 
