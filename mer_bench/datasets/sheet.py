@@ -181,7 +181,7 @@ def read_workbook(path: Path) -> list[tuple[str, bool, pd.DataFrame]]:
     library = Path(importlib.util.find_spec('python_calamine').origin).parents[1]
     command = [sys.executable, '-I', '-S', workbook.__file__, str(library), str(path.absolute())]
     try:
-        run = subprocess.run(command, capture_output=True, timeout=5 * workbook.SECONDS)
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=5 * workbook.SECONDS)
     except subprocess.TimeoutExpired:
         run = None
     if run and run.returncode == 0:

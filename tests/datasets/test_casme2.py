@@ -156,6 +156,14 @@ def test_a_clip_that_the_sheet_calls_by_its_video_is_the_clip(casme2):
     assert table['frames_dir'].tolist() == ['sub01/EP90_01f', 'sub12/EP91_02']
 
 
+def test_links_that_lead_nowhere_are_passed_by(casme2):
+    (casme2 / 'loop').symlink_to(casme2 / 'loop')
+    (casme2 / 'Cropped/sub02').symlink_to(casme2 / 'Cropped/sub02')
+    (casme2 / 'Cropped/sub03').symlink_to(casme2 / 'nowhere')
+    (casme2 / 'casme2_loop.csv').symlink_to(casme2 / 'casme2_loop.csv')
+    assert len(read('casme2', casme2).table) == 2
+
+
 @pytest.mark.parametrize('clip', ['EP90_01F', 'EP99_09'])
 def test_two_folders_of_one_subject_are_refused(casme2, clip):
     touch_frames(casme2 / f'Cropped/sub1/{clip}', range(46, 87), 'reg_img{}.jpg')
