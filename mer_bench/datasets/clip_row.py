@@ -7,7 +7,7 @@ from textwrap import shorten
 from mer_bench.datasets.notes import note
 from mer_bench.datasets.places import list_frames
 
-FRAME_NUMBER = r'\d{1,18}'  # fits into 64 bits
+FRAME_NUMBER = r'\d{1,15}'  # what 64 bits hold
 NEAR = 2  # frames: public loaders step back one where a named frame is missing; farther would be another moment
 
 
@@ -41,8 +41,7 @@ class ClipRow:
         if re.fullmatch(FRAME_NUMBER, text):
             return int(text)
         if text:
-            shown = shorten(text, 60, placeholder=' ...')
-            self.note('unknown', f'{name} is {shown!r}, not a frame number: taken as unknown')
+            self.note('unknown', f'{name} is {shorten(text, 40)!r}, not a frame number: taken as unknown')
         return None
 
     def check_span(self) -> None:

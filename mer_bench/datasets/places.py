@@ -170,17 +170,14 @@ def walk(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
 
 
 def visible_folders(folder: Path) -> list[Path]:
-    """Return the folders in `folder` by name, without hidden ones, __MACOSX and links that lead nowhere."""
-    try:
-        with os.scandir(folder) as entries:  # asks the disk once, not once per frame
-            names = [entry.name for entry in entries if is_folder(entry)]
-    except OSError as error:
-        raise InputError(f'{folder}: cannot be looked through ({error.strerror}); check your rights to it') from error
+    """Return the folders in `folder` by name, without hidden ones and __MACOSX."""
+    with os.scandir(folder) as entries:  # asks the disk once, not once per frame
+        names = [entry.name for entry in entries if is_folder(entry)]
     return [folder / name for name in sorted(names) if name[0] != '.' and name != '__MACOSX']
 
 
 def is_folder(entry: os.DirEntry) -> bool:
-    """Say whether this is a folder or a link to one; a link to itself is none."""
+    """Say whether an entry is a folder; a link that leads to itself is none."""
     try:
         return entry.is_dir()
     except OSError:

@@ -118,9 +118,7 @@ def all_clip_rows(sheets: Sequence[Sheet]) -> pd.DataFrame:
 
 
 def kept_rows(sheet: Sheet, kept: pd.Series) -> pd.DataFrame:
-    """Return some rows of a sheet, with a note on each of the others; a sheet without such rows is refused."""
-    if not kept.any():
-        raise InputError(f'{sheet}: expected rows that name a subject and a clip, found none; complete the sheet')
+    """Return some rows of a sheet, with a note on each of the others."""
     for row in sheet.cells[~kept].to_dict('records'):
         sheet.notes.append(note('row passed over', f'{sheet}: {row_text(row)}'))
     return sheet.cells[kept].reset_index(drop=True)
@@ -128,7 +126,7 @@ def kept_rows(sheet: Sheet, kept: pd.Series) -> pd.DataFrame:
 
 def number_in(text: str) -> int:
     """Return the first number in a subject's name: 'sub01', '01' and '1' are 1."""
-    return int(re.search(r'\d+', text)[0])  # of few digits, see `clean`
+    return int(re.search(r'\d+', text)[0])
 
 
 def read_tables(path: Path) -> list[Sheet]:
