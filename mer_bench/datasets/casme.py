@@ -1,8 +1,9 @@
 """CASME (Yan et al., FG 2013, doi 10.1109/FG.2013.6553799): 19 subjects at 60 fps, in two sections.
 
 Sheets: `Section A.xls` (subjects 1 to 7) and `Section B.xls`, or one file for both such as `CASME-coded-20190721.xls`.
-The sheet gives one or two apex frames; the first is the apex here. A backslash stands for "none": as second apex, and
-as offset of some clips, which then end at their apex.
+A video may hold several expressions (197 rows have 177 names): rows of one name that begin at different frames are
+clips of their own, named with their onset. The sheet gives one or two apex frames; the first is the apex here. A
+backslash stands for "none": as second apex, and as offset of some clips, which then end at their apex.
 
 Frames: `CASME_A/Section A/sub07/EP01_6/EP01_6-91.jpg` (some folders: `img91.jpg`), `CASME_raw_selected/sub01/...`, or
 `Cropped/sub01/EP01_12/reg_EP01_12-73.jpg`, with and without zero-padding. Sections in folders of their own are read
@@ -12,9 +13,12 @@ together, and rows that a merged sheet repeats once. Number of clips (195), fram
 
 import re
 
+import pandas as pd
+
 from mer_bench.datasets.places import Places, clip_folders, find_parts, fitting_sheets, holds_clips
-from mer_bench.datasets.reader import DataSet, Rows
+from mer_bench.datasets.reader import DataSet, Rows, with_number_in_name
 from mer_bench.datasets.sheet import all_clip_rows, number_in
+from mer_bench.errors import InputError
 
 COLUMNS = {
     'subject': ('Subject',),
@@ -31,7 +35,7 @@ FRAME = re.compile(r'(?:reg_)?(?:.*-|img_?)(\d+)\.(?:jpe?g|bmp|png)', re.IGNOREC
 
 def rows(places: Places) -> Rows:
     """Return the rows of all sheets."""
-    sheets = fitting_sheets(places, r'casme|section', COLUMNS, 'Section A.xls or CASME-coded-20190721.xls')
+    sheets = fitting_sheets(places, r'casme|section', COLUMNS, 'Section A.xls or CASME-coded-20190721.xls', parts=True)
     cells = all_clip_rows(sheets)
     cells['subject'] = [f'sub{number_in(subject):02d}' for subject in cells['subject']]
     frames, folders = find_parts(
@@ -41,7 +45,23 @@ def rows(places: Places) -> Rows:
         folders.get((number_in(subject), clip.lower()), f'{subject}/{clip}')
         for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
     ]
-    return Rows(cells, frames, tuple(sheets))
+    refuse_other_onsets(cells)
+    named = with_number_in_name(with_number_in_name(cells, 'onset'), 'offset')
+    return Rows(named, frames, tuple(sheets))
+
+
+def refuse_other_onsets(cells: pd.DataFrame) -> None:
+    """Versions of a sheet that disagree about an onset would give two clips of one expression."""
+    name = [cells['subject'], cells['clip'].str.lower()]
+    own = cells.groupby([*name, cells['sheet']])['onset'].transform('nunique')
+    differ = cells[own < cells.groupby(name)['onset'].transform('nunique')]
+    if len(differ):
+        subject, clip = differ.iloc[0][['subject', 'clip']]
+        rows = cells[(cells['subject'] == subject) & (cells['clip'].str.lower() == clip.lower())]
+        raise InputError(
+            f'{" and ".join(rows["sheet"].unique())}: {subject} {clip} occurs twice, and the rows differ; name the '
+            'sheets to read with --sheet'
+        )
 
 
 DATASET = DataSet(

@@ -56,7 +56,7 @@ def rows(places: Places) -> Rows:
 
 def spelled(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with subjects spelled sub01, whether the sheet has 1, 01 or sub01."""
-    return cells.assign(subject=[f'sub{number_in(subject):02d}' for subject in cells['subject']])
+    return cells.assign(subject=cells['subject'].map(lambda subject: f'sub{number_in(subject):02d}'))
 
 
 def add_classes(cells: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:

@@ -16,8 +16,7 @@ from five and more public loaders that agree.
 import re
 from pathlib import Path
 
-import pandas as pd
-
+from mer_bench.datasets.corrections import read_corrections
 from mer_bench.datasets.places import (
     Places,
     find_frames,
@@ -29,7 +28,7 @@ from mer_bench.datasets.places import (
     subject_folders,
     visible_folders,
 )
-from mer_bench.datasets.reader import DataSet, Rows
+from mer_bench.datasets.reader import DataSet, Rows, with_number_in_name
 from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, number_in, plain
 from mer_bench.errors import InputError
 
@@ -64,16 +63,13 @@ def rows(places: Places) -> Rows:
     if frames:
         subject_folders(frames, SUBJECT)  # refuses two of one subject
     folders = folders_by_key(frames, ((plain(video_name(path)), path) for path in paths))
+    fixes = read_corrections(DATASET.name)
+    renamed = fixes[fixes['column'] == 'clip'].set_index('old')['new'].to_dict()  # the folder may have either name
     cells['frames_dir'] = [
-        folders.get(plain(clip), folders.get(video, clip)) for clip, video in zip(cells['clip'], videos, strict=True)
+        folders.get(plain(clip)) or folders.get(plain(renamed.get(clip, ''))) or folders.get(video, clip)
+        for clip, video in zip(cells['clip'], videos, strict=True)
     ]
-    return Rows(with_own_names(cells), frames, (sheet,))
-
-
-def with_own_names(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with the offset added to the names of clips that begin, but do not end, at the same frame."""
-    clash = cells.groupby('clip')['offset'].transform('nunique') > 1
-    return cells.assign(clip=cells['clip'].where(~clash, cells['clip'] + '_' + cells['offset']))
+    return Rows(with_number_in_name(cells, 'offset'), frames, (sheet,))
 
 
 def find_label_sheet(places: Places) -> Sheet:
@@ -115,5 +111,6 @@ DATASET = DataSet(
     frame_name=FRAME,
     rows=rows,
     config='configs/mer_casme3.py',
+    clip_name=re.compile(r'[a-z]\d?'),
     ends_at_apex=lambda clip: None not in (clip.onset, clip.offset) and clip.offset <= clip.onset,
 )

@@ -169,4 +169,5 @@ DATASET = DataSet(
     frame_name=FRAME,
     rows=rows,
     config='configs/mer_casme_sq.py',
+    clip_name=re.compile(r'(?:anger|disgust|happy|sad|fear|surprise)\w*_\d+'),
 )

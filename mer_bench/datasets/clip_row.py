@@ -1,5 +1,6 @@
 """One row of a sheet on its way into the annotation table; every change and every fault leaves a note."""
 
+import os
 import re
 from pathlib import Path
 from textwrap import shorten
@@ -9,6 +10,7 @@ from mer_bench.datasets.places import list_frames
 
 FRAME_NUMBER = r'\d{1,15}'  # what 64 bits hold
 NEAR = 2  # frames: public loaders step back one where a named frame is missing; farther would be another moment
+ENOUGH = 4  # a folder with less than a quarter of the frames that the sheet names is a remnant, not the clip
 
 
 class ClipRow:
@@ -61,13 +63,38 @@ class ClipRow:
             self.note('no offset', f'offset is {known}: the clip ends at its apex {self.apex}')
             self.offset = self.apex
 
-    def find_frames(self, root: Path, name: re.Pattern) -> dict[int, Path]:
-        """Return the frames from onset to offset; where a named one is missing, a near one takes its place."""
+    def folder_frames(self, root: Path, name: re.Pattern) -> dict[int, Path]:
+        """Return all frames of the clip's folder; without a folder the clip is left out."""
         folder = root / self.cells['frames_dir']
-        if not self.cells['frames_dir'] or not folder.is_dir():
+        if not self.cells['frames_dir'] or not os.path.isdir(folder):  # Path.is_dir raises where a name is too long
             self.leave_out(f'no folder {self.cells["frames_dir"] or "of this clip"}')
             return {}
-        frames = list_frames(folder, name)
+        return list_frames(folder, name)
+
+    def holds(self, frames: dict[int, Path]) -> bool:
+        """Tell a folder that holds nothing but the clip, give or take :data:`NEAR` frames."""
+        return bool(frames) and self.onset - NEAR <= min(frames) and max(frames) <= self.offset + NEAR
+
+    def is_beside(self, frames: dict[int, Path]) -> bool:
+        """Tell a folder that begins and ends later than the sheet says, or begins and ends earlier."""
+        if not frames:
+            return False
+        first, last = min(frames) - self.onset, max(frames) - self.offset
+        return min(first, last) > NEAR or max(first, last) < -NEAR
+
+    def take_folder(self, frames: dict[int, Path]) -> None:
+        """Take first and last frame of a folder of this clip alone for onset and offset, if it has enough frames."""
+        if ENOUGH * len(frames) < self.offset - self.onset + 1:
+            return
+        self.note(
+            'span of the folder',
+            f'frames {self.onset} to {self.offset} are not in {self.cells["frames_dir"]}, which has {min(frames)} to '
+            f'{max(frames)}: these are taken, the apex is unknown',
+        )
+        self.onset, self.apex, self.offset = min(frames), None, max(frames)
+
+    def cut(self, frames: dict[int, Path]) -> dict[int, Path]:
+        """Return the frames from onset to offset; where a named one is missing, a near one takes its place."""
         span = [number for number in frames if self.onset <= number <= self.offset]
         if len(span) < 2:
             there = f'{min(frames)} to {max(frames)}' if frames else 'none'

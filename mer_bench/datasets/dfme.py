@@ -49,7 +49,9 @@ def rows(places: Places) -> Rows:
 def find_part_sheets(places: Places) -> list[Sheet]:
     """Return the sheets, or say what to do with one of another form."""
     try:
-        return fitting_sheets(places, r'dfme|ccac|full_with_au', COLUMNS, 'training_full_with_AU.xlsx', OPTIONAL)
+        return fitting_sheets(
+            places, r'dfme|ccac|full_with_au', COLUMNS, 'training_full_with_AU.xlsx', OPTIONAL, parts=True
+        )
     except InputError as error:
         raise InputError(f'{error}; a sheet of another form can be brought to that of the reader csv') from error
 
@@ -74,4 +76,5 @@ DATASET = DataSet(
     frame_name=FRAME,
     rows=rows,
     config='configs/mer_dfme.py',
+    clip_name=CLIP,
 )

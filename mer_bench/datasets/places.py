@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mer_bench.datasets.notes import note
-from mer_bench.datasets.sheet import SUFFIXES, Columns, Sheet, read_sheet
+from mer_bench.datasets.sheet import SUFFIXES, Columns, Sheet, read_parts, read_sheet
 from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
 
@@ -76,6 +76,7 @@ def fitting_sheets(
     optional: Sequence[str] = (),
     prefer: str = '',
     elsewhere: Collection[Path] = (),
+    parts: bool = False,
 ) -> list[Sheet]:
     """Return the sheets that have these columns, one or more; files below `raw` without them leave a note.
 
@@ -85,11 +86,12 @@ def fitting_sheets(
         columns: as :func:`mer_bench.datasets.sheet.read_sheet` takes them; `optional` and `prefer` too.
         example: the owner's file name, for messages.
         elsewhere: files that are read for something else and need not fit.
+        parts: whether sheets of one workbook that share no clip are parts of the data set.
     """
     fitting, faults = [], {}
     for path in find_sheets(places, name):
         try:
-            fitting.append(read_sheet(path, columns, optional, prefer))
+            fitting += read_parts(path, columns, optional) if parts else [read_sheet(path, columns, optional, prefer)]
         except InputError as error:
             if places.sheets and path not in elsewhere:
                 raise

@@ -5,6 +5,7 @@ and folders are found by :mod:`mer_bench.datasets.places`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,15 +14,16 @@ import pandas as pd
 
 from mer_bench.datasets.clip_row import FRAME_NUMBER, ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
-from mer_bench.datasets.notes import NOTE
+from mer_bench.datasets.notes import NOTE, note, row_text
 from mer_bench.datasets.places import Places, is_synthetic, list_frames, what_is_there
 from mer_bench.datasets.sheet import Sheet, each, read_file
-from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class
+from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class, no_unit
 from mer_bench.datasets.table import COLUMNS, FRAME_NUMBERS, annotation_table
 from mer_bench.errors import InputError
 
 TEXT = ['subject', 'clip', 'onset', 'apex', 'offset', 'fps', 'emotion', 'objective_class', 'action_units', 'frames_dir']
 TEXT += ['synthetic']
+MOST = 0.75  # of the folders of a tree of cut-out clips hold nothing but their clip
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,9 @@ class DataSet:
         frame_name: matches a frame's whole file name; group 1 is its number.
         rows: returns the rows, or raises an :class:`InputError`.
         config: of the usual protocol.
-        clip_name: matches the names of most clips; the sheet of another data set is told by it.
-        ends_at_apex: tells a clip that ends at its apex; asked only where the offset is not known or wrong.
+        clip_name: matches the names of clips as the sheet has them; another data set's sheet is refused by it. None
+            where the names are not known, or free.
+        ends_at_apex: tells a clip that ends at its apex, asked only where the offset is not known or wrong.
     """
 
     name: str
@@ -103,14 +106,14 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     read_file.cache_clear()
     rows = dataset.rows(replace(places, with_frames=with_frames))
     read_file.cache_clear()  # a long sheet fills memory
+    refuse_other_dataset(dataset, rows)
     if with_frames and rows.frames is None:
         raise InputError(
             f'{places.frames or places.raw or place(rows)}: found no frames of {dataset.title}, expected '
             f'{dataset.layout}, found {what_is_there(places.frames or places.raw)}; name the folder with --raw or '
             '--frames, rename what is there, or read the sheet alone with --annotations-only'
         )
-    refuse_other_dataset(dataset, rows)
-    notes = [note for sheet in rows.sheets for note in sheet.notes]
+    notes = [remark for sheet in rows.sheets for remark in sheet.notes]
     cells, frames = settle_clips(dataset, rows, notes, with_frames)
     synthetic = is_synthetic(rows.frames, places.raw, places.frames, *(sheet.path for sheet in rows.sheets))
     table = annotation_rows(cells, rows.dataset or dataset.name, dataset.fps, synthetic)
@@ -145,18 +148,23 @@ def settle_clips(
         if dataset.ends_at_apex(clip):
             clip.end_at_apex()
         clip.check_span()
+    codes = each(cells['action_units'], codes_in)
+    for row in cells.assign(codes=codes)[codes != ''].itertuples():
+        detail = f'{row.codes}: action descriptors or movement codes, left off'
+        notes.append(note('no action unit', detail, row.subject, row.clip))
     row_of = {id(clip): row for row, clip in zip(looked_at.index, clips, strict=True)}
     kept = {row_of[id(clip)]: clip for clip in without_repeats(clips, rows)}
-    frames = {
-        row: clip.find_frames(rows.frames, dataset.frame_name) if with_frames else {}
-        for row, clip in kept.items()
-        if clip.usable
-    }
+    spans = find_spans(dataset, rows.frames, list(kept.values())) if with_frames else {}
     cells = cells.assign(**numbers, usable=True).drop(index=looked_at.index.difference(list(kept)))
     for name in (*FRAME_NUMBERS, 'usable'):
         settled = [getattr(clip, name) for clip in kept.values()]
         cells.loc[list(kept), name] = pd.array(settled, dtype=cells[name].dtype)
-    return cells, {row: paths for row, paths in frames.items() if kept[row].usable}
+    return cells, {row: spans.get(clip.name, {}) for row, clip in kept.items() if clip.usable}
+
+
+def codes_in(units: str) -> str:
+    """Return the action descriptors and movement codes among the action units of a cell."""
+    return ' and '.join(part.strip() for part in units.split('+') if no_unit(part))
 
 
 def frame_numbers(texts: pd.Series) -> pd.Series:
@@ -196,6 +204,31 @@ def annotation_rows(cells: pd.DataFrame, dataset: str, fps: float, synthetic: bo
     )
 
 
+def find_spans(dataset: DataSet, root: Path, clips: list[ClipRow]) -> dict[tuple[str, str], dict[int, Path]]:
+    """Return the frames from onset to offset by the name of each usable clip; one without frames is left out.
+
+    In a tree of cut-out clips, where the folders hold nothing but their clip, the sheet is wrong about a clip whose
+    folder begins and ends elsewhere (CASME II has two in `Cropped`): the folder is taken, unless it is that of several
+    clips.
+    """
+    spans, beside, cut_out = {}, [], []
+    clips = [clip for clip in clips if clip.usable]
+    in_folder = Counter(clip.cells['frames_dir'] for clip in clips)
+    for clip in clips:
+        frames = clip.folder_frames(root, dataset.frame_name)
+        if clip.is_beside(frames):
+            beside.append(clip)
+        elif clip.usable:
+            cut_out.append(clip.holds(frames))
+            spans[clip.name] = clip.cut(frames)
+    for clip in beside:
+        frames = list_frames(root / clip.cells['frames_dir'], dataset.frame_name)
+        if in_folder[clip.cells['frames_dir']] == 1 and sum(cut_out) >= MOST * len(cut_out) > 0:
+            clip.take_folder(frames)
+        spans[clip.name] = clip.cut(frames)
+    return spans
+
+
 def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
     """Say whom to ask for the data set where a folder is not there."""
     for folder in (places.raw, places.frames):
@@ -207,13 +240,39 @@ def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
 
 
 def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
-    """The sheets of some data sets have the same columns, but their clips are named otherwise."""
-    clips = rows.cells['clip']
-    if dataset.clip_name and 2 * clips.str.fullmatch(dataset.clip_name.pattern, case=False).sum() < len(clips):
+    """Refuse a sheet with a row that looks like a clip of another data set, or with more strange rows than own ones.
+
+    The sheets of some data sets have the same columns, but their clips are named otherwise.
+    """
+    from mer_bench.datasets.catalogue import DATASETS  # which imports the readers, and they this module
+
+    for source, cells in given_rows(rows) if dataset.clip_name else ():
+        names = cells['clip'].str.replace(r'\.[a-z]\w{2,3}$', '', regex=True, case=False)  # EP03_02.avi
+        strange = names[~fits(names, dataset)]
+        foreign = {name: fits(strange, other) for name, other in DATASETS.items() if other.clip_name}
+        foreign = pd.DataFrame(foreign, index=strange.index)
+        known = foreign[foreign.any(axis=1)]
+        if known.empty and 2 * len(strange) <= len(names):
+            continue
+        first = strange.index[0] if known.empty else known.index[0]
+        alike = [DATASETS[name] for name in foreign.columns[foreign.loc[first]]]
+        looks = f', which looks like one of {" or ".join(other.title for other in alike)}' if alike else ''
+        remedy = f'prepare {" or ".join(other.name for other in alike)}, or ' if alike else ''
         raise InputError(
-            f'{place(rows)}: expected the clips of {dataset.title} ({dataset.layout}), found {clips.iloc[0]!r}; is it '
-            'the sheet of another data set?'
+            f'{source}: expected the clips of {dataset.title} ({dataset.layout}), found the row '
+            f'{row_text(cells.loc[first].to_dict())!r}{looks}; {remedy}give the sheet of {dataset.title} with --sheet'
         )
+
+
+def fits(names: pd.Series, dataset: DataSet) -> pd.Series:
+    """Say for each name whether it is one of a clip of the data set, as its sheet has them."""
+    return names.str.fullmatch(dataset.clip_name.pattern, case=False)
+
+
+def given_rows(rows: Rows) -> list[tuple[Sheet, pd.DataFrame]]:
+    """Return (sheet, its rows that name a clip), as the sheet has them where its columns have names."""
+    named = [(sheet, sheet.cells) for sheet in rows.sheets if 'clip' in sheet.cells] or [(rows.sheets[0], rows.cells)]
+    return [(sheet, cells[cells['subject'].str.contains(r'\d') & (cells['clip'] != '')]) for sheet, cells in named]
 
 
 def place(rows: Rows) -> Path | None:
@@ -237,3 +296,13 @@ def without_repeats(clips: list[ClipRow], rows: Rows) -> list[ClipRow]:
                 'occurs twice, and the rows differ; keep one of them, or name the sheets to read with --sheet'
             )
     return kept
+
+
+def with_number_in_name(cells: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the rows with a frame number added to the name of each clip that has several of them in `column`.
+
+    A video may hold several expressions: two rows EP01_12 with the onsets 10 and 40 are EP01_12_10 and EP01_12_40.
+    """
+    name = [cells['subject'].str.lower(), cells['clip'].str.lower()]
+    several = (cells.groupby(name)[column].transform('nunique') > 1) & cells[column].str.isdigit()
+    return cells.assign(clip=cells['clip'].where(~several, cells['clip'] + '_' + cells[column]))

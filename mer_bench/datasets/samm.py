@@ -38,7 +38,7 @@ FRAME = re.compile(r'(?:\d+_)?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 def rows(places: Places) -> Rows:
     """Return the rows of the sheet."""
     example = 'SAMM_Micro_FACS_Codes_v2.xlsx'
-    sheet = find_sheet(places, r'samm', COLUMNS, example, optional=['objective_class'], prefer='MICRO_ONLY')
+    sheet = find_sheet(places, r'samm', COLUMNS, example, optional=['objective_class'], prefer='micro.?only')
     cells = spelled(clip_rows(sheet), sheet)
     frames = find_frames(places, lambda folder: holds_clips(folder, SUBJECT, FRAME), DATASET.layout)
     folders = clip_folders(frames, SUBJECT, padded)

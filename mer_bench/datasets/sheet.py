@@ -21,6 +21,7 @@ from mer_bench.errors import InputError
 
 SUFFIXES = ('.xlsx', '.xls', '.csv')
 HEADER_ROWS = 40  # a header is looked for in the first rows; SAMM has it in row 14
+LONGEST = 9  # digits in the number of a subject
 FRAME_NUMBERS = ('onset', 'apex', 'offset')
 LARGEST = 1 << 30  # bytes of a file
 MOST_CELLS = 50_000_000  # of a CSV, short rows filled up
@@ -63,8 +64,38 @@ def read_sheet(path: Path, columns: Columns, optional: Sequence[str] = (), prefe
             come first; where they differ, the first one is read and the others are noted.
         columns: our name -> the spellings of the header cell; case, blanks and marks do not matter.
         optional: our names that may be absent; their cells are then empty.
-        prefer: name of the sheet to take before others.
+        prefer: pattern of the name of the sheet to take before others.
     """
+    shown = shown_sheets(path, columns, optional)
+    chosen = next((sheet for sheet in shown if prefer and re.search(prefer, sheet.name, re.IGNORECASE)), shown[0])
+    note_others(chosen, [other for other in shown if not other.cells.equals(chosen.cells)])
+    refuse_formulas(chosen, columns, optional)
+    return chosen
+
+
+def read_parts(path: Path, columns: Columns, optional: Sequence[str] = ()) -> list[Sheet]:
+    """Return the sheets with these columns that share no clip, parts of a data set in one workbook; note the others."""
+    parts, others, clips = [], [], set()
+    for sheet in shown_sheets(path, columns, optional):
+        named = sheet.cells[sheet.cells['clip'] != '']
+        own = set(zip(named['subject'].str.lower(), named['clip'].str.lower(), strict=True))
+        (others if own & clips else parts).append(sheet)
+        clips |= own
+    note_others(parts[0], [other for other in others if not other.cells.equals(parts[0].cells)])
+    for sheet in parts:
+        refuse_formulas(sheet, columns, optional)
+    return parts
+
+
+def note_others(chosen: Sheet, others: Sequence[Sheet]) -> None:
+    """Leave a note on sheets that would fit, too."""
+    chosen.notes.extend(
+        note('sheet', f'{other} has the same columns and is not read: {chosen.name} is') for other in others
+    )
+
+
+def shown_sheets(path: Path, columns: Columns, optional: Sequence[str]) -> list[Sheet]:
+    """Return the sheets with these columns and with rows, without hidden ones if there are others; at least one."""
     tables = read_tables(path)
     fitting = [sheet for table in tables if (sheet := named_rows(table, columns, optional))]
     if not fitting:
@@ -73,12 +104,7 @@ def read_sheet(path: Path, columns: Columns, optional: Sequence[str] = (), prefe
     shown = [sheet for sheet in filled if not sheet.hidden] or filled
     if not shown:
         raise InputError(f'{fitting[0]}: expected rows below the header, found none; give the sheet that has them')
-    chosen = next((sheet for sheet in shown if plain(sheet.name) == plain(prefer)), shown[0])
-    for other in shown:
-        if not other.cells.equals(chosen.cells):
-            chosen.notes.append(note('sheet', f'{other} has the same columns and is not read: {chosen.name} is'))
-    refuse_formulas(chosen, columns, optional)
-    return chosen
+    return shown
 
 
 def has_header(path: Path, columns: Columns, optional: Sequence[str] = ()) -> bool:
@@ -99,7 +125,23 @@ def one_sheet(paths: Sequence[Path], example: str) -> Path:
 
 
 def clip_rows(sheet: Sheet) -> pd.DataFrame:
-    """Return the rows that name a subject by a number and a clip; others, such as a sum, leave a note."""
+    """Return the rows that name a subject by a number and a clip, at least one; others, such as a sum, leave a note."""
+    return all_clip_rows([sheet]).drop(columns='sheet')
+
+
+def all_clip_rows(sheets: Sequence[Sheet]) -> pd.DataFrame:
+    """Return these rows of several sheets; the column `sheet` says whose they are."""
+    rows = pd.concat([own_clip_rows(sheet).assign(sheet=str(sheet)) for sheet in sheets], ignore_index=True)
+    if rows.empty:
+        raise InputError(
+            f'{" and ".join(map(str, sheets))}: expected rows with the number of a subject and the name of a clip, '
+            'found none; give the sheet as its owner ships it'
+        )
+    return rows
+
+
+def own_clip_rows(sheet: Sheet) -> pd.DataFrame:
+    """Return the rows of :func:`clip_rows`; none where there are none."""
     cells = sheet.cells
     subject, clip = cells['subject'].str.contains(r'\d'), cells['clip'] != ''
     halves = cells[(subject != clip) & cells['onset'].str.isdigit() & cells['offset'].str.isdigit()]
@@ -112,11 +154,6 @@ def clip_rows(sheet: Sheet) -> pd.DataFrame:
     return kept_rows(sheet, subject & clip)
 
 
-def all_clip_rows(sheets: Sequence[Sheet]) -> pd.DataFrame:
-    """Return the rows of several sheets; the column `sheet` tells whose they are."""
-    return pd.concat([clip_rows(sheet).assign(sheet=str(sheet)) for sheet in sheets], ignore_index=True)
-
-
 def kept_rows(sheet: Sheet, kept: pd.Series) -> pd.DataFrame:
     """Return some rows of a sheet, with a note on each of the others."""
     for row in sheet.cells[~kept].to_dict('records'):
@@ -126,7 +163,12 @@ def kept_rows(sheet: Sheet, kept: pd.Series) -> pd.DataFrame:
 
 def number_in(text: str) -> int:
     """Return the first number in a subject's name: 'sub01', '01' and '1' are 1."""
-    return int(re.search(r'\d+', text)[0])
+    number = re.search(r'\d+', text)[0]
+    if len(number) > LONGEST:
+        raise InputError(
+            f'subject {number[:LONGEST]}...: expected a number of at most {LONGEST} digits; correct the cell'
+        )
+    return int(number)
 
 
 def read_tables(path: Path) -> list[Sheet]:

@@ -1,4 +1,6 @@
-"""One spelling for what sheets spell in many ways: emotions and objective classes."""
+"""One spelling for what sheets spell in many ways: emotions, objective classes, codes beside action units."""
+
+import re
 
 EMOTIONS = {
     'happy': 'happiness',
@@ -11,6 +13,7 @@ EMOTIONS = {
     'comtempt': 'contempt',  # so written in the sheet of CASME
 }
 OBJECTIVE_CLASSES = ('I', 'II', 'III', 'IV', 'V', 'VI', 'VII')
+NO_UNIT = re.compile(r'[LRTBA]? ?(?:AD|M) ?\d{1,2} ?[LR]?[A-E]?', re.IGNORECASE)
 
 
 def canonical_emotion(text: str) -> str:
@@ -21,6 +24,11 @@ def canonical_emotion(text: str) -> str:
 
 def canonical_objective_class(text: str) -> str:
     """Return I to VII from a roman or an arabic number (Davison et al., 2018); other text stays as it is."""
-    if text.isdigit() and 1 <= int(text) <= len(OBJECTIVE_CLASSES):
+    if re.fullmatch('[1-7]', text):
         return OBJECTIVE_CLASSES[int(text) - 1]
     return text.strip().upper()
+
+
+def no_unit(text: str) -> bool:
+    """Tell an action descriptor (AD38) or movement code (M58) of FACS, which is no action unit."""
+    return bool(NO_UNIT.fullmatch(text.strip()))

@@ -32,7 +32,7 @@ from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
 from mer_bench.files import write_json
 
-VERSION = 3  # of the files: raised when the same seed gives others
+VERSION = 4  # of the files: raised when the same seed gives others
 
 
 def write_synthetic_tree(

@@ -3,6 +3,7 @@
 The columns are those that public loaders of the data sets read; docs/datasets.md has the sources.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -151,7 +152,7 @@ def samm(rows: Sequence[SheetRow]) -> Sheets:
             **frame_numbers(row, 'Onset Frame', 'Apex Frame', 'Offset Frame'),
             'Duration': f'=F{line}-D{line}+1',
             'Micro': 'Micro - 1/2',
-            'Action Units': numeric(row.action_units),
+            'Action Units': numeric(row.action_units if line % 3 else with_legend(row.action_units)),
             'Estimated Emotion': 'Other' if row.emotion == 'others' else row.emotion.capitalize(),
             'Objective Classes': arabic(row.objective_class),
             'Notes': None,
@@ -159,6 +160,16 @@ def samm(rows: Sequence[SheetRow]) -> Sheets:
         for line, row in enumerate(rows, start=15)
     )
     return {'MICRO_ONLY': [*notes, *coding]}
+
+
+def with_legend(units: str) -> str:
+    """Return A12 for 12, A/L14 for L14 and 7C+A12B for 7+12: A is asymmetric, a letter behind a number an intensity."""
+    names = units.split('+')
+    if not all(re.fullmatch(r'[LR]?\d+', name) for name in names):
+        return units
+    if len(names) == 1:
+        return f'A/{units}' if units[0] in 'LR' else f'A{units}'
+    return '+'.join([*(f'{name}C' for name in names[:-1]), f'A{names[-1]}B'])
 
 
 def casme(rows: Sequence[SheetRow]) -> Sheets:
@@ -262,7 +273,8 @@ def fourdme(rows: Sequence[SheetRow]) -> Sheets:
 
 
 def dfme(rows: Sequence[SheetRow]) -> Sheets:
-    """training_full_with_AU.xlsx and the like; the names of the columns behind Filename are a guess."""
+    """training_full_with_AU.xlsx and the like; AU has action descriptors and movement codes, too, at times."""
+    codes = ('', '+M58', '', '+AD38')
     return {
         'Sheet1': table(
             {
@@ -270,9 +282,9 @@ def dfme(rows: Sequence[SheetRow]) -> Sheets:
                 'Filename': row.clip,
                 **frame_numbers(row, 'OnsetFrame', 'ApexFrame', 'OffsetFrame'),
                 'Emotion': row.emotion,
-                'AU': numeric(row.action_units),
+                'AU': numeric(row.action_units + codes[index % 4]),
             }
-            for row in rows
+            for index, row in enumerate(rows)
         )
     }
 

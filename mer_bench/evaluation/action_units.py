@@ -1,15 +1,15 @@
 """Scores of action units from pooled predictions: the F1 of every unit and their mean, in full and per data set.
 
 The definition is that of CD6ME (Varanka et al., TAC 2023, arXiv 2211.11425): binary F1 of the unit's presence over the
-pooled predictions of all folds, then the unweighted mean over the units. A clip whose cell leaves the units open counts
-as showing none, and the F1 of a unit that no clip shows is 0. The mean of F1 over both answers, "macro", is another
-number: there, a model that never sees a rare unit still gets about one half for it.
+pooled predictions of all folds, then the unweighted mean over the units. A clip whose cell leaves units open counts as
+showing those alone that the cell names for certain, and the F1 of a unit that no clip shows is 0. The mean of F1 over
+both answers, "macro", is another number: there, a model that never sees a rare unit still gets about one half for it.
 """
 
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.protocols.action_units import parse_action_units
+from mer_bench.protocols.action_units import read_cell
 
 PREFIX = 'action_units_score_'
 THRESHOLD = 0.5
@@ -19,8 +19,8 @@ def score_action_units(frame: pd.DataFrame) -> dict:
     """Score the full table and the slice of each data set.
 
     Args:
-        frame: one row per clip with dataset, `action_units` (the truth: '4+7', '' for none, '?' for unknown) and
-            `action_units_score_<number>`, the probability of each unit.
+        frame: one row per clip with dataset, `action_units` (the truth: '4+7', '' for none, '?' for unknown, '12+?'
+            where 12 is certain) and `action_units_score_<number>`, the probability of each unit.
 
     Returns:
         `{'full': {'n', 'n_unknown', 'f1', 'f1_per_unit', 'clips_per_unit'}, '<dataset>': {...}, ...}`. Units are the
@@ -33,7 +33,7 @@ def score_action_units(frame: pd.DataFrame) -> dict:
             'config that names action_units'
         )
     parts = dict(iter(frame.groupby('dataset')))
-    known = [name for name, part in parts.items() if any(true_units(text) is not None for text in part['action_units'])]
+    known = [name for name, part in parts.items() if not all(true_units(text)[1] for text in part['action_units'])]
     slices = {'full': frame[frame['dataset'].isin(known)], **{name: parts[name] for name in known}}
     return dict.fromkeys(['full', *parts]) | {name: score_slice(part) for name, part in slices.items() if len(part)}
 
@@ -46,18 +46,18 @@ def score_slice(frame: pd.DataFrame) -> dict:
     f1, clips = {}, {}
     for column in [column for column in frame if column.startswith(PREFIX)]:
         unit = column.removeprefix(PREFIX)
-        y_true = [int(unit) in (units or ()) for units in truth]
+        y_true = [int(unit) in units for units, _ in truth]
         clips[unit] = sum(y_true)
         f1[unit] = float(f1_score(y_true, (frame[column] >= THRESHOLD).tolist(), zero_division=0))
     return {
         'n': len(frame),
-        'n_unknown': truth.count(None),
+        'n_unknown': sum(is_open for _, is_open in truth),
         'f1': sum(f1.values()) / len(f1),
         'f1_per_unit': f1,
         'clips_per_unit': clips,
     }
 
 
-def true_units(text: str) -> tuple[int, ...] | None:
-    """Return the units of a cell of predictions.csv, where an empty cell says that the clip shows none."""
-    return parse_action_units(text) if text.strip() else ()
+def true_units(text: str) -> tuple[tuple[int, ...], bool]:
+    """Return the units of a cell of predictions.csv, and whether others are open; in an empty cell neither."""
+    return read_cell(text) if text.strip() else ((), False)

@@ -12,7 +12,7 @@ from torch.utils.data import get_worker_info
 from mer_bench.errors import InputError
 from mer_bench.loading.clip_table import clip_places, read_clips
 from mer_bench.loading.resident import fits, resident_clips
-from mer_bench.protocols.action_units import encode_action_units, format_action_units, parse_action_units
+from mer_bench.protocols.action_units import encode_action_units, truth_text
 from mer_bench.protocols.label_schemes import load_scheme
 
 SAME_EVERY_TIME = ['LoadFlowClip', 'PackActionInputs']  # a pipeline without chance
@@ -81,8 +81,9 @@ class FlowStoreDataset(BaseActionDataset):
     def load_data_list(self) -> list[dict]:
         """One dict a clip: sample_id, subject, label, where its flow lies (store, row), and its action units.
 
-        `action_units` is the text of predictions.csv ('4+7', '' for none, '?' for unknown), `action_unit_targets`
-        holds 1, 0 or -1 (unknown) for each unit that is learnt, `place` is its number among the clips of all subjects.
+        `action_units` is the text of predictions.csv ('4+7', '' for none, '?' for unknown, '12+?' where 12 is
+        certain), `action_unit_targets` holds 1, 0 or -1 (unknown) for each unit that is learnt, `place` is its number
+        among the clips of all subjects.
         """
         clips, _ = read_clips(self.roots, self.label_scheme, self.ann_file, self.data_prefix['store'])
         self.places = clip_places(clips)
@@ -98,7 +99,7 @@ class FlowStoreDataset(BaseActionDataset):
                 store=clip.store,
                 row=int(clip.row),
                 place=int(clip.place),
-                action_units=format_action_units(parse_action_units(clip.action_units)),
+                action_units=truth_text(clip.action_units),
                 action_unit_targets=units,
             )
             for clip, units in zip(clips.itertuples(), targets, strict=True)

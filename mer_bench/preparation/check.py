@@ -12,7 +12,15 @@ from mer_bench.preparation.frames import read_frames
 from mer_bench.preparation.store_fill import track
 from mer_bench.preparation.summary import print_notes, print_reading
 
-FAULTS = ['left out', 'no onset frame', 'no apex frame', 'no offset frame', 'few frames', 'damaged']
+FAULTS = [
+    'left out',
+    'span of the folder',
+    'no onset frame',
+    'no apex frame',
+    'no offset frame',
+    'few frames',
+    'damaged',
+]
 AT_ONCE = 64  # pictures in memory
 
 

@@ -1,7 +1,8 @@
+import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
-from tests.datasets.raw_data import details, read, touch_frames, write_sheet
+from tests.datasets.raw_data import details, read, repeat, touch_frames, write_sheet
 
 HEADER = [
     *('Subject', 'Filename', None, 'OnsetF', 'ApexF1', 'ApexF2', 'OffsetF'),
@@ -25,6 +26,56 @@ def casme(tmp_path):
     touch_frames(tmp_path / 'CASME_B/Section B/sub08/EP91_5', range(1, 40), 'img{:03d}.jpg')
     (tmp_path / 'CASME_A/Section A/sub01/EP90_12/Thumbs.db').touch()
     return tmp_path
+
+
+def test_expressions_of_one_video_are_clips_with_the_onset_in_their_names(tmp_path):
+    clips = [
+        (1, 'EP01_12', 10, 14, '\\', 20, 4, 'tense'),
+        ('1', 'ep01_12', '40', 43, None, 50, 14, 'repression'),
+        (2, 'EP01_12', 40, 43, 45, 50, 14, 'repression'),
+    ]
+    write_section(tmp_path / 'CASME-coded.xlsx', *clips)
+    touch_frames(tmp_path / 'Cropped/sub01/EP01_12', range(10, 51), 'reg_EP01_12-{}.jpg')
+    touch_frames(tmp_path / 'Cropped/sub02/EP01_12', range(40, 51), 'reg_EP01_12-{}.jpg')
+    reading = read('casme', tmp_path)
+    table = reading.table.set_index('sample_id')
+    assert table.index.tolist() == ['casme/sub01/EP01_12_10', 'casme/sub01/ep01_12_40', 'casme/sub02/EP01_12']
+    assert table['frames_dir'].tolist() == ['sub01/EP01_12', 'sub01/EP01_12', 'sub02/EP01_12']
+    assert table['emotion'].tolist() == ['tense', 'repression', 'repression']
+    assert [list(frames)[:: len(frames) - 1] for frames in reading.frames.values()] == [[10, 20], [40, 50], [40, 50]]
+    assert reading.notes.empty
+
+
+def test_a_sheet_of_the_real_shape_keeps_its_197_rows(tmp_path):
+    """162 names of one row, 10 of two and 5 of three: 197 rows, 177 names, 35 rows that share a name."""
+    times = repeat({1: 162, 2: 10, 3: 5})
+    clips = [
+        (row % 19 + 1, f'EP{row:02d}_1', 30 * take, 30 * take + 4, '\\', 30 * take + 9, 4, 'tense')
+        for row, number in enumerate(times)
+        for take in range(number)
+    ]
+    table = read('casme', sheets=[write_section(tmp_path / 'casme.xlsx', *clips)], with_frames=False).table
+    assert (len(clips), len(table), table['subject'].nunique()) == (197, 197, 19)
+    assert table['sample_id'].is_unique
+    assert table['clip'].str.fullmatch(r'EP\d+_1_\d+').sum() == 35
+
+
+def test_versions_that_disagree_about_an_onset_are_refused(tmp_path):
+    first = write_section(tmp_path / 'a.xlsx', SECTION_A)
+    second = write_section(tmp_path / 'b.xlsx', (*SECTION_A[:2], 70, *SECTION_A[3:]))
+    with pytest.raises(InputError, match=r'a.xlsx .* and .*b.xlsx .*: sub01 EP90_12 occurs twice, and the rows differ'):
+        read('casme', sheets=[first, second], with_frames=False)
+
+
+def test_sections_in_one_workbook_are_read_together_and_a_copy_is_noted(tmp_path):
+    rows = {'A': [SECTION_A], 'B': [SECTION_B], 'old A': [(*SECTION_A[:-1], 'fear')]}
+    with pd.ExcelWriter(tmp_path / 'casme.xlsx') as book:
+        for name, clips in rows.items():
+            cells = [(*clip[:2], None, *clip[2:6], None, 150, 316.67, *clip[6:]) for clip in clips]
+            pd.DataFrame([HEADER, *cells]).to_excel(book, sheet_name=name, header=False, index=False)
+    reading = read('casme', tmp_path, with_frames=False)
+    assert reading.table['emotion'].tolist() == ['tense', 'contempt']
+    assert reading.notes['detail'].str.contains(r'\[old A\] has the same columns and is not read').tolist() == [True]
 
 
 def test_two_sections_are_read_as_one_data_set(casme):

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
@@ -196,6 +197,52 @@ def test_a_clip_begins_and_ends_with_its_folder(casme2, frames, span):
     clip = reading.table.set_index('clip').loc['EP90_01f']
     assert (clip['onset'], clip['offset']) == span
     assert {kind for _, name, kind in details(reading) if name == 'EP90_01f'} & {'no onset frame', 'no offset frame'}
+
+
+# sheet and folder of the five clips of `Cropped`, as two public lists have them; made-up apexes inside the sheet's span
+CROPPED = [
+    ((12, 'EP09_02', 16, 50, 101), (161, 206), (161, None, 206)),
+    ((7, 'EP06_01', 15, 33, 68), (56, 116), (56, None, 116)),
+    ((12, 'EP09_06', 70, 111, 111), (70, 106), (70, None, 106)),
+    ((20, 'EP16_01', 70, 111, 111), (70, 106), (70, None, 106)),
+    ((16, 'EP01_08', 73, 94, 110), (73, 96), (73, 94, 96)),
+]
+
+
+@pytest.fixture
+def cropped(casme2):
+    """The tree of cut-out clips with those five."""
+    write_coding(casme2 / CODING, [*CLIPS, *((*sheet, '4', 'disgust') for sheet, *_ in CROPPED)])
+    for (subject, clip, *_), (first, last), _ in CROPPED:
+        touch_frames(casme2 / f'Cropped/sub{subject:02d}/{clip}', range(first, last + 1), 'reg_img{}.jpg')
+    return casme2
+
+
+def test_clips_whose_cropped_folder_lacks_frames_of_the_sheet_are_kept(cropped):
+    reading = read('casme2', cropped)
+    table = reading.table.astype(object).set_index(['subject', 'clip'])
+    for (subject, clip, *_), _, (onset, apex, offset) in CROPPED:
+        found = table.loc[(f'casme2/sub{subject:02d}', clip), ['onset', 'apex', 'offset']]
+        assert [None if pd.isna(number) else number for number in found] == [onset, apex, offset]
+    assert len(table) == 7
+    assert details(reading)['sub12', 'EP09_02', 'span of the folder'] == (
+        'frames 16 to 101 are not in sub12/EP09_02, which has 161 to 206: these are taken, the apex is unknown'
+    )
+    assert set(reading.notes['clip']) == {sheet[1] for sheet, *_ in CROPPED}
+
+
+def test_in_a_tree_of_whole_videos_a_clip_is_not_taken_from_elsewhere(cropped):
+    for folder in ('sub01/EP90_01f', 'sub12/EP91_02', 'sub16/EP01_08'):
+        touch_frames(cropped / 'Cropped' / folder, range(1, 300), 'reg_img{}.jpg')
+    reading = read('casme2', cropped)
+    assert 'EP09_02' not in set(reading.table['clip'])
+    assert details(reading)['sub12', 'EP09_02', 'left out'].startswith('frames 16 to 101 are not in')
+
+
+def test_a_remnant_of_a_folder_is_not_the_clip(cropped):
+    for number in range(170, 207):
+        (cropped / f'Cropped/sub12/EP09_02/reg_img{number}.jpg').unlink()
+    assert 'EP09_02' not in set(read('casme2', cropped).table['clip'])  # 9 frames for 86
 
 
 def test_a_clip_that_lacks_more_than_half_of_its_frames_is_noted(casme2):

@@ -68,8 +68,10 @@ def test_a_sheet_of_the_real_shape_gives_its_counts(tmp_path):
     clips = [
         (f'spNO.{row % 94 + 1}', 'a', row, row + 4, row + 9, 4, 'I', name) for row, name in enumerate(repeat(spelled))
     ]
+    clips[0] = ('spNO.216', 'd', 3647, 2668, 2694, 4, 'I', 'disgust')  # which would leave 859
+    clips[94] = ('spNO.1', 'a', 94, 99, 103, 4, 'I', 'disgust')
     table = read('casme3', sheets=[write_labels(tmp_path / 'labels.xlsx', clips)], with_frames=False).table
-    assert (len(table), table['subject'].nunique()) == (860, 94)
+    assert (len(table), table['subject'].nunique()) == (860, 95)
     assert table['emotion'].value_counts().to_dict() == {
         **{name: number for name, number in spelled.items() if name not in ('sad', 'happy')},
         'sadness': 57,
@@ -94,6 +96,26 @@ def test_the_known_kinds_of_faults_are_noted(casme3):
         *(('spNO.1_b_8', 'unknown'), ('spNO.1_b_0', 'unknown'), ('spNO.1_b_0', 'no onset frame')),
         *(('spNO.12_c_30', 'no offset'), ('spNO.12_c_31', 'wrong numbers'), ('spNO.99_a_3', 'left out')),
     }
+
+
+def test_slips_of_the_sheet_are_corrected_by_name(tmp_path):
+    # three public loaders name these rows: apex and offset of the first follow 2647, not 3647
+    rows = [('spNO.216', 'd', 3647, 2668, 2694), ('spNO.40', 'e', 1812, 1830, 0), ('spNO.40', 'e', 2327, 2340, 0)]
+    rows += [('spNO.214', 'c', 5, 9, 3460), ('spNO.41', 'e', 1812, 1830, 0)]
+    clips = [(*row, 4, 'III', 'fear') for row in rows]
+    touch_frames(tmp_path / 'Part_A_ME_clip/frame/spNO.216_d_2647', range(2647, 2695), '{}.jpg')
+    touch_frames(tmp_path / 'Part_A_ME_clip/frame/spNO.40_e_1812', range(1812, 1846), '{}.jpg')
+    sheet = write_labels(tmp_path / 'a.xlsx', clips)
+    reading = read('casme3', sheets=[sheet], with_frames=False)
+    spans = {clip.clip: (clip.onset, clip.offset) for clip in reading.table.itertuples()}
+    assert spans.pop('spNO.41_e_1812') == (1812, 1830)  # another subject's ends at its apex
+    assert spans == {
+        **{'spNO.216_d_2647': (2647, 2694), 'spNO.40_e_1812': (1812, 1845), 'spNO.40_e_2327': (2327, 2403)},
+        'spNO.214_c_5': (5, 34),
+    }
+    assert (reading.notes['kind'] == 'corrected').sum() == 5
+    frames = read('casme3', tmp_path, sheets=[sheet]).frames
+    assert list(frames) == ['casme3/spNO.216/spNO.216_d_2647', 'casme3/spNO.40/spNO.40_e_1812']
 
 
 def test_clips_that_begin_at_one_frame_have_the_offset_in_their_names(casme3):

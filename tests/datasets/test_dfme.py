@@ -68,6 +68,16 @@ def test_the_frame_rate_is_the_one_of_the_sheet_or_unknown(tmp_path):
     assert fps.isna().tolist() == [False, True, True]
 
 
+def test_codes_beside_action_units_are_noted_and_the_cell_stays(tmp_path):
+    clips = [(*TRAIN[0][:-1], '4+AD38'), (*TRAIN[1][:-1], '1+2+M58'), (*TEST_A[0][:-1], '4+7')]
+    reading = read('dfme', sheets=[write_labels(tmp_path / 'a.xlsx', clips)], with_frames=False)
+    assert reading.table['action_units'].tolist() == ['4+AD38', '1+2+M58', '4+7']
+    assert details(reading) == {
+        ('sub0003', 'sub0003_01', 'no action unit'): 'AD38: action descriptors or movement codes, left off',
+        ('sub0003', 'sub0003_02', 'no action unit'): 'M58: action descriptors or movement codes, left off',
+    }
+
+
 def test_a_clip_in_two_trees_is_ambiguous(dfme):
     touch_frames(dfme / 'cropped/sub0003_01', range(40), '{:05d}.png')
     with pytest.raises(InputError, match=r'sub0003_01: is in .*sub0003_01 too; name one folder with --frames'):

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.protocols.action_units import parse_action_units
 from tests.datasets.raw_data import details, read, repeat, touch_frames, write_sheet
 
 SHEET = 'SAMM_Micro_FACS_Codes_v2.xlsx'
@@ -67,6 +68,16 @@ def test_a_sheet_of_the_real_shape_gives_its_counts(tmp_path):
     }
     romans = dict(zip(('I', 'II', 'III', 'IV', 'V', 'VI', 'VII'), classes.values(), strict=True))
     assert table['objective_class'].value_counts().to_dict() == romans
+
+
+def test_of_cells_of_the_shape_of_the_sheet_only_those_with_or_are_unknown(tmp_path):
+    shapes = ['A12', 'A1B+A2C', '7C+A12B', '10A/B', 'A/L12', '12', 'L14', 'R12 + R15', '4+7', 4]
+    cells = [shapes[row % 10] for row in range(154)] + ['AU12A or AU14'] * 3 + ['12+14 or 15', '7 or 4']
+    clips = [(6, f'006_1_{row}', 1, 5, 9, cell, 'Anger', 3) for row, cell in enumerate(cells)]
+    table = read('samm', sheets=[write_samm(tmp_path / SHEET, clips)], with_frames=False).table
+    texts = table['action_units']
+    assert len(texts) == 159
+    assert sorted(texts[[parse_action_units(text) is None for text in texts]]) == sorted(cells[154:])
 
 
 @pytest.mark.parametrize('above', [[], [['SAMM']], NOTES], ids=len)
@@ -174,7 +185,8 @@ def test_the_sheet_of_casme2_is_not_taken_for_that_of_samm(tmp_path):
     columns = ['Subject', 'Filename', 'OnsetFrame', 'ApexFrame', 'OffsetFrame', 'Action Units', 'Estimated Emotion']
     sheet = write_sheet(tmp_path / 'coding.xlsx', columns, [(1, 'EP90_01f', 46, 59, 86, 4, 'fear')])
     with pytest.raises(
-        InputError, match=r'expected the clips of SAMM .*ep90_01f.*; is it the sheet of another data set'
+        InputError,
+        match=r"clips of SAMM .*found the row '1 . EP90_01f .*, which looks like one of CASME II or CASME; prep",
     ):
         read('samm', sheets=[sheet], with_frames=False)
 

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
@@ -64,6 +65,38 @@ def test_vis_and_nir_have_sheets_of_their_own(smic_e, part, sheet, name):
     touch_frames(folder / 's11/s11_po_02', range(1200, 1300), name)
     table = read(f'smic_e_{part.lower()}', smic_e).table
     assert table.loc[0, ['onset', 'offset', 'fps', 'emotion']].tolist() == [1234, 1250, 25, 'positive']
+
+
+@pytest.fixture
+def workbook(tmp_path):
+    """One workbook with HS, VIS and more in sheets of the same columns."""
+    path = tmp_path / 'SMIC-HS-E_annotation_2019.xlsx'
+    header = ['Subject', 'Filename', 'OnsetF', 'OffsetF', 'Emotion']
+    clips = {'HS': 157, 'SMIC-E_VIS': 71}
+    with pd.ExcelWriter(path) as book:
+        for name, number in clips.items():
+            rows = [(row % 8 + 11, f's{row % 8 + 11}_ne_{row}', 5, 9, 'negative') for row in range(number)]
+            pd.DataFrame(rows, columns=header).to_excel(book, sheet_name=name, index=False)
+    return path
+
+
+def test_of_a_workbook_with_a_sheet_for_each_part_the_own_one_is_read(workbook):
+    for places in ({'sheets': [workbook]}, {'raw': workbook.parent}):
+        counts = [len(read(name, **places, with_frames=False).table) for name in ('smic_e_hs', 'smic_e_vis')]
+        assert counts == [157, 71]
+
+
+def test_a_part_that_the_workbook_lacks_is_refused(workbook):
+    fault = r'\[HS\]: expected the sheet of SMIC-E-NIR, found that of SMIC-E-HS; give SMIC-NIR-E_annotation.xlsx, or'
+    for places in ({'sheets': [workbook]}, {'raw': workbook.parent}):
+        with pytest.raises(InputError, match=fault):
+            read('smic_e_nir', **places, with_frames=False)
+
+
+def test_the_sheet_of_another_part_is_told_by_its_file(tmp_path):
+    sheet = write_smic_e(tmp_path / 'SMIC_HS_E_annotation.xlsx')
+    with pytest.raises(InputError, match='expected the sheet of SMIC-E-VIS, found that of SMIC-E-HS'):
+        read('smic_e_vis', sheets=[sheet], with_frames=False)
 
 
 def test_nir_takes_its_own_frame_numbers(tmp_path):

@@ -51,6 +51,22 @@ def test_a_data_set_is_scored_by_itself_and_a_unit_it_lacks_counts_as_zero(witho
     assert table['casme']['f1_per_unit']['5'] == 0
 
 
+def test_the_open_cells_of_samm_cost_the_constant_answer_what_the_authors_fill_in_by_hand():
+    """Five cells of SAMM hold "or"; the authors write 12+15, 12+15, 14, 14, 14 in their place, which gives 15.33.
+
+    By their rule for any other cell, digits between two +, the parts with "or" are no unit: 15 loses 2 clips, 14 loses
+    3, and 12 keeps its 2 where it stands by itself.
+    """
+    samm = always_all_units().query('dataset == "samm"').reset_index(drop=True)
+    clips = dict(zip(CD6ME_UNITS, CD6ME['samm'][1], strict=True)) | {15: 2, 14: 10}
+    by_hand = sum(2 * number / (number + 159) for number in clips.values()) / 12
+    cells = [[unit for unit, number in clips.items() if row < number - 2 * (unit == 12)] for row in range(159)]
+    cells[-2:] = [[12, '14 or 15']] * 2
+    samm['action_units'] = ['+'.join(map(str, cell)) for cell in cells]
+    assert round(by_hand, 3) == 0.149
+    assert score_action_units(samm)['samm']['f1'] == pytest.approx(by_hand)
+
+
 def test_f1_by_hand_at_the_threshold():
     frame = predictions(
         ('samm', '4+12', 0.5, 0.4), ('samm', '4', 0.2, 0.9), ('samm', '', 0.7, 0.1), ('samm', '12+20', 0.1, 0.8)
@@ -67,6 +83,11 @@ def test_an_unknown_truth_counts_as_none():
     assert (table['full']['n'], table['full']['n_unknown']) == (2, 1)
     # one hit, one false alarm: 2 * 1 / (1 + 2)
     assert table['full']['f1_per_unit'] == {'4': pytest.approx(2 / 3), '12': 0}
+
+
+def test_a_unit_that_an_open_cell_names_for_certain_counts():
+    table = score_action_units(predictions(('samm', '12+?', 0.1, 0.9), ('samm', '4', 0.1, 0.1)))
+    assert (table['full']['n_unknown'], table['full']['f1_per_unit']) == (1, {'4': 0, '12': 1})
 
 
 def test_a_data_set_without_action_units_is_left_out():

@@ -6,6 +6,7 @@ from mer_bench.protocols.action_units import (
     encode_action_units,
     format_action_units,
     parse_action_units,
+    truth_text,
 )
 
 
@@ -29,6 +30,15 @@ from mer_bench.protocols.action_units import (
         ('AU 12 (R)', (12,)),
         ('4\uff0b7', (4, 7)),  # a full-width plus
         ('12RA', (12,)),
+        ('A12', (12,)),  # SAMM's legend: A before a number is asymmetric, behind it an intensity
+        ('A1B+A2C', (1, 2)),
+        ('7C+A12B', (7, 12)),
+        ('10A/B', (10,)),
+        ('A/L12', (12,)),
+        ('14B/L', (14,)),
+        ('4+AD38', (4,)),  # DFME: an action descriptor and a movement code
+        ('1+2+M58', (1, 2)),
+        ('M58', ()),
         ('0+4', (4,)),
         ('AU0', ()),
         ('0', ()),
@@ -40,11 +50,35 @@ def test_side_half_and_intensity_are_left_off(text, units):
 
 
 @pytest.mark.parametrize(
-    'text', ['?', '', ' ', '4+?', '4?', 'AU12A or AU14', '14or23', '5 or 6', '14,12', '1\uff0c2', '/', '4+', 'smile']
+    'text',
+    [
+        '?',
+        '',
+        ' ',
+        '4+?',
+        '14/15',
+        '4+D38',
+        '4?',
+        'AU12A or AU14',
+        '14or23',
+        '5 or 6',
+        '14,12',
+        '1\uff0c2',
+        '/',
+        '4+',
+        'smile',
+    ],
 )
 def test_a_cell_that_is_not_certain_is_unknown(text):
     # joining the digits would make AU56 of '5 or 6' and AU1412 of '14,12'
     assert parse_action_units(text) is None
+
+
+def test_the_truth_keeps_what_an_open_cell_names_for_certain():
+    # what the code of CD6ME makes of such a cell: it reads the digits between two + as one number
+    cells = ['12+14 or 15', 'AU12A or AU14', '?', '', 'A/L12+7C', '0', '1+2+M58']
+    assert [truth_text(cell) for cell in cells] == ['12+?', '?', '?', '?', '7+12', '', '1+2']
+    assert [truth_text(truth_text(cell)) for cell in cells[:3]] == ['12+?', '?', '?']
 
 
 def test_unknown_is_minus_one_and_units_outside_the_list_count_as_none():

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from mer_bench.datasets.table import annotation_table
 from mer_bench.protocols.folds import make_folds
 from mer_bench.protocols.label_schemes import apply_scheme, load_scheme, scheme_names
 from mer_bench.protocols.official_counts import (
@@ -15,7 +16,7 @@ from mer_bench.protocols.official_counts import (
 )
 from mer_bench.protocols.report import format_official
 from mer_bench.protocols.scheme_rules import read_cells
-from tests.protocols.protocol_tables import sheet_table
+from tests.protocols.protocol_tables import clip_row, sheet_table
 
 MEGC2019 = load_scheme('megc2019_3class')
 SUBJECTS = {'smic': 16, 'casme2': 24, 'samm': 28}
@@ -41,6 +42,26 @@ def test_the_sheets_give_the_442_clips_and_68_folds_of_megc2019():
     assert len(make_folds(kept, 'loso')) == 68
     assert compare_counts(kept, MEGC2019).empty
     assert official_note(kept, MEGC2019) is None
+
+
+def casme2_of_2019():
+    """The sheet of 2019: EP02_07 more, and three clips of sub24 that are sadness in 2014 are surprise."""
+    old = sheet_table('casme2', 24)
+    sad = old.index[old['emotion'] == 'sadness'][:3]
+    names = [('EP07_01', 'surprise'), ('EP07_04f', 'surprise'), ('EP10_03', 'surprise'), ('EP02_07', 'disgust')]
+    rows = [clip_row('casme2', 'sub24', clip, emotion=emotion) for clip, emotion in names]
+    return pd.concat([old.drop(index=sad), annotation_table(rows)], ignore_index=True)
+
+
+def test_the_sheet_of_2019_gives_the_same_442_clips():
+    table = casme2_of_2019()
+    assert (len(table), (table['emotion'] == 'surprise').sum(), (table['emotion'] == 'disgust').sum()) == (256, 28, 64)
+    whole = pd.concat([sheet_table('smic', 16), table, sheet_table('samm', 28)], ignore_index=True)
+    kept, dropped = apply_scheme(whole, MEGC2019)
+    assert kept['dataset'].value_counts().to_dict() == {'smic': 164, 'casme2': 145, 'samm': 133}
+    assert compare_counts(kept, MEGC2019).empty
+    reasons = dropped.set_index('sample_id')['reason']
+    assert reasons['casme2/sub24/EP10_03'].startswith('not in the official list: sadness in the sheet of 2014')
 
 
 @pytest.mark.parametrize(('dataset', 'clips'), [('casme2', 246), ('samm', 136)])
