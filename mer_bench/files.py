@@ -5,48 +5,94 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, advice_on, cause_of
 
 
 class FolderInUse(InputError):
     """Another process holds the folder."""
 
 
+class CannotHold(InputError):
+    """The folder cannot be held: nothing can be written to it, or its file system has no locks."""
+
+
 @contextmanager
 def write_atomically(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes the name `path` when the block ends without an error."""
+    """Yield a temporary path beside `path`; it takes the name `path` when the block ends without an error.
+
+    By then its content is on the disk, so that no failure of the machine leaves a file that is empty or half written.
+
+    Raises:
+        InputError: Nothing can be written there; the block is not entered.
+        OSError: It could not be written, say for want of space; it names `path`, and what was there before stays.
+    """
     path = Path(path)
     number = f'{os.getpid()}{secrets.randbelow(10**9):09d}'  # other machines have processes of the same id
-    temporary = path.with_name(f'.{path.name}.{number}.tmp')
     try:
+        temporary = path.with_name(f'.{path.name}.{number}.tmp')
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
-    except OSError as error:
-        raise InputError(f'{path}: expected a place for this file, found {error.strerror!r}; give another') from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise InputError(f'{path}: expected a place for this file, found {cause_of(error)!r}; give another') from error
     try:
         yield temporary
+        sync(temporary)
         os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def sync(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the file system can do so."""
+    with suppress(OSError):
+        sync(folder)
+
+
 @contextmanager
 def locked(folder: Path, busy: str) -> Iterator[None]:
-    """Hold `folder` for this process alone; raise a FolderInUse that says `busy` while another one holds it."""
+    """Hold `folder` for this process alone.
+
+    Raises:
+        FolderInUse: Another one holds it; the message is `busy`.
+        CannotHold: Nothing can be written to it, or its file system has no locks.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'{folder}: cannot be created ({error.strerror}); choose another folder') from error
+    except (OSError, ValueError) as error:
+        raise InputError(f'{folder}: cannot be created ({cause_of(error)}); choose another folder') from error
+    lock = FileLock(folder / '.lock')
     try:
-        with FileLock(folder / '.lock', timeout=0):
-            yield
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise FolderInUse(busy) from error
+    except (OSError, NotImplementedError) as error:  # NotImplementedError: a system without locks
+        raise CannotHold(
+            f'{folder}: expected a folder that can be locked and written to, found {cause_of(error)!r}; '
+            f'{advice_on(error)}'
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_json(path: str | Path, content: dict) -> None:

@@ -57,7 +57,10 @@ class Experiment:
         scheme, data, path = self.method.scheme, self.data, self.method.cfg.label_scheme
         parts = {
             f'the label scheme {path}': (scheme.digest, lambda: load_scheme(path).digest),
-            f'the prepared data in {", ".join(data.roots)}': (data.digests, lambda: read_digests(data.roots)),
+            f'the prepared data in {", ".join(data.roots)}': (
+                data.digests,
+                lambda: read_digests(data.roots, data.checked),
+            ),
         }
         for part, (opened, read) in parts.items():
             try:
