@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -17,6 +18,8 @@ ADVICE = {
         PATH,
     ),
 }
+# what NumPy and torch say
+UNWRITTEN = r'\d+ requested and \d+ written|inline_container.*unexpected pos|iostream error'
 OTHERWISE = 'check the disk, or the connection to it, and run the same command again'
 
 
@@ -40,9 +43,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
     except BrokenPipeError:
         forget_output()  # whoever read it has gone
         sys.exit(1)
-    except (OSError, zipfile.BadZipFile, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not is_unwritten(error):
-            raise
+    except (OSError, zipfile.BadZipFile) as error:
         refuse(file_fault(error))
     except KeyboardInterrupt:
         print('stopped; run the same command again to continue', file=sys.stderr)
@@ -72,8 +73,6 @@ def file_fault(error: Exception) -> str:
 
 def cause_of(error: Exception) -> str:
     """Say in a few words, on one line, what went wrong at a file."""
-    if is_unwritten(error):
-        return f'it could not be written whole ({" ".join(str(error).split())})'
     return ' '.join(str(getattr(error, 'strerror', None) or error or type(error).__name__).split())
 
 
@@ -83,10 +82,8 @@ def advice_on(error: Exception) -> str:
 
 
 def is_unwritten(error: Exception) -> bool:
-    """Say whether NumPy ('12 requested and 5 written') or torch (its writer of archives) could not write a whole file.
+    """Say whether NumPy, or torch's writer of archives, could not write a file to its end, which no errno says.
 
-    Neither says why; mostly the disk is full.
+    Mostly the disk is full.
     """
-    text = str(error)
-    numpy = isinstance(error, OSError) and error.errno is None and 'requested and' in text and 'written' in text
-    return numpy or (isinstance(error, RuntimeError) and 'inline_container.cc' in text and 'unexpected pos' in text)
+    return getattr(error, 'errno', None) is None and re.search(UNWRITTEN, str(error)) is not None

@@ -7,10 +7,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 from filelock import FileLock, Timeout
 
-from mer_bench.errors import InputError, advice_on, cause_of
+from mer_bench.errors import InputError, advice_on, cause_of, is_unwritten
 
 
 class FolderInUse(InputError):
@@ -40,16 +42,29 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise InputError(f'{path}: expected a place for this file, found {cause_of(error)!r}; give another') from error
     try:
-        yield temporary
-        sync(temporary)
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        if error.filename in (None, str(temporary)):
-            error.filename, error.filename2 = str(path), None
-        raise
+        with named(path, temporary):
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def named(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let an error of the block at a file without a name, or at `temporary`, be one at `path`.
+
+    What writes to an open file does not know its name. An error of torch at a file that it cannot write whole becomes
+    an OSError.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        nameless = getattr(error, 'filename', None) in (None, str(temporary)) and getattr(error, 'errno', None)
+        if not nameless and not is_unwritten(error):
+            raise
+        raise OSError(getattr(error, 'errno', None), cause_of(error), str(path)) from error
 
 
 def sync(path: Path) -> None:
@@ -90,7 +105,8 @@ def locked(folder: Path, busy: str) -> Iterator[None]:
             f'{advice_on(error)}'
         ) from error
     try:
-        yield
+        with named(folder):
+            yield
     finally:
         lock.release()
 
@@ -99,6 +115,15 @@ def write_json(path: str | Path, content: dict) -> None:
     """Write `content` as indented JSON, atomically."""
     with write_atomically(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + '\n', encoding='utf-8')
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write an .npy file, atomically.
+
+    np.save and tofile lose the last bytes on a full disk without an error: NumPy closes its copy of the file unasked.
+    """
+    with write_atomically(path) as temporary, open(temporary, 'wb') as file:
+        np.lib.format.write_array(SimpleNamespace(write=file.write), array, allow_pickle=False)
 
 
 def digest_of(content: object) -> str:

@@ -2,8 +2,11 @@
 
 import json
 import random
+import resource
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +93,17 @@ def rewrite_flow(root: Path, rows: slice, value: float) -> None:
     np.save(store / 'flow.npy', clips)
     info = json.loads((store / 'store.json').read_text())
     write_json(store / 'store.json', seal(info | {'data_digest': digest_file(store / 'flow.npy')}))
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def pytest_collection_modifyitems(items) -> None:

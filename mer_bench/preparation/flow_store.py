@@ -33,11 +33,14 @@ CHECKED: dict[Stamp, str] = {}  # digests of files that were read from end to en
 
 
 class DamagedStore(InputError):
-    """A part of a store is not what was written. Its arguments are the path and what is wrong with it."""
+    """A part of a store, `path`, is not what was written; `fault` says what is wrong with it."""
 
-    def __str__(self) -> str:
-        path, fault = self.args
-        return f'{path} is damaged ({fault}); run tools/prepare.py again with the options of before'
+    def __init__(self, path: Path, fault: str) -> None:
+        super().__init__(f'{path} is damaged ({fault}); run tools/prepare.py again with the options of before')
+        self.path, self.fault = path, fault
+
+    def __reduce__(self) -> tuple:
+        return DamagedStore, (self.path, self.fault)
 
 
 class FlowStore:

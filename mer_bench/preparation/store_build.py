@@ -25,7 +25,7 @@ import pandas as pd
 from mer_bench import __version__, files
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import SPACE, InputError, cause_of
-from mer_bench.files import digest_file, digest_of, sync_folder, write_atomically, write_json
+from mer_bench.files import digest_file, digest_of, named, sync_folder, write_atomically, write_json
 from mer_bench.preparation.flow_store import PARTS, DamagedStore, check_array, read_header, seal
 from mer_bench.preparation.store_state import NAMED_PARAMETERS, read_json
 
@@ -80,7 +80,7 @@ def start_build(out: Path, parameters: dict, shape: tuple[int, ...]) -> Path:
     build = out / f'.store-{digest_of(parameters)[:12]}'
     if not can_be_continued(build, parameters, shape):
         needed, free = math.prod(shape) * 2, shutil.disk_usage(out).free
-        need = f'{out}: the store needs {needed / 1e6:.1f} MB, free are {free / 1e6:.1f} MB'
+        need = f'{out}: the store needs {needed / 1e6:.2f} MB, free are {free / 1e6:.2f} MB'
         if free < needed:
             raise InputError(f'{need}; {SPACE}')
         shutil.rmtree(build, ignore_errors=True)
@@ -126,17 +126,13 @@ def reserve(path: Path, shape: tuple[int, ...]) -> None:
 def write_clip(build: Path, row: int, clip: np.ndarray) -> None:
     """Write one clip (C, T, H, W) into its row of flow.npy, and wait until it is on the disk."""
     path = build / 'flow.npy'
-    try:
-        with open(path, 'r+b') as file:
-            shape, dtype = read_header(file)
-            values = np.broadcast_to(np.asarray(clip, dtype), shape[1:])
-            file.seek(row * values.size * dtype.itemsize, os.SEEK_CUR)
-            file.write(values.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
+    with named(path), open(path, 'r+b') as file:
+        shape, dtype = read_header(file)
+        values = np.broadcast_to(np.asarray(clip, dtype), shape[1:])
+        file.seek(row * values.size * dtype.itemsize, os.SEEK_CUR)
+        file.write(values.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_done(build: Path) -> dict[int, DoneClip]:
@@ -151,7 +147,8 @@ def read_done(build: Path) -> dict[int, DoneClip]:
 
 def append_done(build: Path, clip: DoneClip) -> None:
     """Note a clip as finished."""
-    with open(build / 'done.txt', 'a', encoding='utf-8') as file:
+    path = build / 'done.txt'
+    with named(path), open(path, 'a', encoding='utf-8') as file:
         file.write(clip.line())
 
 

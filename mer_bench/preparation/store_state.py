@@ -64,8 +64,7 @@ def damage(out: Path, parameters: dict) -> str | None:
     try:
         FlowStore(store).check_clips()
     except DamagedStore as error:
-        path, fault = error.args
-        return f'{path.name}: {fault}'
+        return f'{error.path.name}: {error.fault}'
     return None
 
 

@@ -86,14 +86,15 @@ DAMAGE = {
 }
 
 
+ON_PURPOSE = {*DAMAGE} - {'zeros', 'one bit', 'exchanged'}  # which make another store where the digests fit
+
+
 @pytest.mark.parametrize('sealed', [False, True], ids=['by accident', 'with fitting digests'])
 @pytest.mark.parametrize('name', DAMAGE)
 def test_a_damaged_store_is_refused_with_the_command_to_run(root, name, sealed):
     part, damage = DAMAGE[name]
     damage(root / 'store' / part)
-    if sealed:
-        if name in ('zeros', 'one bit', 'exchanged'):
-            pytest.skip('a store in its own right')
+    if sealed and name in ON_PURPOSE:
         reseal(root / 'store')
     with pytest.raises(InputError) as error:
         opened(root)

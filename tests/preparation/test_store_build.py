@@ -1,7 +1,5 @@
-import resource
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -21,6 +19,7 @@ from mer_bench.preparation.store_build import (
     write_clip,
 )
 from mer_bench.preparation.store_state import damage, is_complete, other_parameters, what_changed
+from tests.conftest import largest_file
 
 SHAPE = (2, 3, 1, 28, 28)
 PARAMETERS = {'dataset': 'smic', 'synthetic': False, 'flow': 'dis', 'flow_parameters': {'preset': 2}, 'clip_len': 1}
@@ -183,21 +182,10 @@ def test_an_incomplete_store_is_refused(tmp_path, table, part):
         FlowStore(tmp_path / 'store')
 
 
-@contextmanager
-def largest_file(size):
-    """Let no file of this process grow beyond so many bytes, as a full disk would."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_room_for_all_clips_is_taken_before_the_first(tmp_path):
     with (
         largest_file(5000),
-        pytest.raises(InputError, match=r'the store needs 0.0 MB, .* \(File too large\); make room'),
+        pytest.raises(InputError, match=r'the store needs 0.01 MB, .* \(File too large\); make room'),
     ):
         start_build(tmp_path, PARAMETERS, SHAPE)
     assert not [*tmp_path.iterdir()]
