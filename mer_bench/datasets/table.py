@@ -68,5 +68,7 @@ def read_annotations(path: str | Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=DTYPES, keep_default_na=False, na_values=empty_is_unknown)
     except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(f'{path}: not an annotation table ({cause_of(error)}); run tools/prepare.py to make it') from error
+        raise InputError(
+            f'{path}: not an annotation table ({cause_of(error)}); run tools/prepare.py to make it'
+        ) from error
     return check_annotations(table, path)
