@@ -48,7 +48,9 @@ class DoneClip:
     @classmethod
     def parse(cls, line: str) -> 'DoneClip | None':
         """Return what a line says; None where it is damaged."""
-        if not (match := re.fullmatch(r'([0-9]{1,9}),(-?[0-9]{1,18})?,([0-9]{1,12}\.[0-9]{3}),([^\ufffd]*)', line)):
+        if not (
+            match := re.fullmatch(r'([0-9]{1,9}),(-?[0-9]{1,18})?,([0-9]{1,12}(?:\.[0-9]{1,9})?),([^\ufffd]*)', line)
+        ):
             return None
         row, apex, seconds, remark = match.groups()
         return cls(int(row), int(apex) if apex else None, float(seconds), remark)
