@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from mer_bench.errors import InputError
@@ -19,3 +21,13 @@ def test_a_file_appears_whole(tmp_path):
         temporary.write_text('half')
         assert not (tmp_path / 'new/a.txt').exists()
     assert [path.name for path in (tmp_path / 'new').iterdir()] == ['a.txt']
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    seen = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, 'fsync', lambda file: seen.append(os.readlink(f'/proc/self/fd/{file}')) or fsync(file))
+    monkeypatch.setattr(os, 'replace', lambda old, new: seen.append(str(new)) or replace(old, new))
+    with write_atomically(tmp_path / 'a.txt') as temporary:
+        temporary.write_text('whole')
+    assert seen == [str(temporary), str(tmp_path / 'a.txt'), str(tmp_path)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, cause_of
 from mer_bench.files import write_atomically
 
 COLUMNS = [
@@ -72,6 +72,8 @@ def read_annotations(path: str | Path) -> pd.DataFrame:
     empty_is_unknown = {column: [''] for column in [*FRAME_NUMBERS, 'fps']}
     try:
         table = pd.read_csv(path, dtype=DTYPES, keep_default_na=False, na_values=empty_is_unknown)
-    except (ValueError, TypeError) as error:
-        raise InputError(f'{path}: not an annotation table ({error}); run tools/prepare.py to make it') from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(
+            f'{path}: not an annotation table ({cause_of(error)}); run tools/prepare.py to make it'
+        ) from error
     return check_annotations(table, path)

@@ -135,7 +135,7 @@ def test_damage_is_told(smic_raw, tmp_path, capsys, part):
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
     (tmp_path / 'out' / 'store' / part).write_text('{')
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
-    assert re.search(rf'store is damaged \({part} .*\): all clips are computed anew', capsys.readouterr().out)
+    assert re.search(rf'store is damaged \({part}.*\): all clips are computed anew', capsys.readouterr().out)
     assert len(FlowStore(tmp_path / 'out' / 'store').clips) == 4
 
 
