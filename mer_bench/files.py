@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from mer_bench.errors import InputError, advice_on, cause_of, is_unwritten
+
+KINDS = {stat.S_ISDIR: 'a folder', stat.S_ISFIFO: 'a pipe', stat.S_ISSOCK: 'a socket'}
 
 
 class FolderInUse(InputError):
@@ -111,6 +114,20 @@ def locked(folder: Path, busy: str) -> Iterator[None]:
         lock.release()
 
 
+def refuse_special(path: str | Path, remedy: str = 'give a file') -> None:
+    """Raise an InputError for a folder, pipe, socket or device where a file is expected; one may wait for ever for it.
+
+    What is not there at all is left to whoever opens it.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in KINDS.items() if is_kind(mode)), 'a device')
+        raise InputError(f'{path}: expected a file, found {kind}; {remedy}')
+
+
 def write_json(path: str | Path, content: dict) -> None:
     """Write `content` as indented JSON, atomically."""
     with write_atomically(path) as temporary:
@@ -132,7 +149,8 @@ def digest_of(content: object) -> str:
 
 
 def digest_file(path: str | Path) -> str:
-    """Return the SHA-256 of the bytes of a file (hashlib.file_digest would need Python 3.11)."""
+    """Return the SHA-256 of the bytes of a regular file (hashlib.file_digest would need Python 3.11)."""
+    refuse_special(path)
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         while chunk := file.read(1 << 20):

@@ -3,7 +3,8 @@ import os
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.files import write_atomically
+from mer_bench.files import digest_file, write_atomically
+from mer_bench.results.sanity import read_text
 
 
 @pytest.mark.parametrize('place', ['file/table.csv', 'file/inside/table.csv'])
@@ -31,3 +32,14 @@ def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
     with write_atomically(tmp_path / 'a.txt') as temporary:
         temporary.write_text('whole')
     assert seen == [str(temporary), str(tmp_path / 'a.txt'), str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ('make', 'kind'),
+    [(os.mkfifo, 'a pipe'), (os.mkdir, 'a folder'), (lambda path: os.symlink('/dev/zero', path), 'a device')],
+)
+def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path, make, kind):
+    make(tmp_path / 'a.csv')
+    for read in (digest_file, read_text):
+        with pytest.raises(InputError, match=f'a.csv: expected a file, found {kind}; '):
+            read(tmp_path / 'a.csv')

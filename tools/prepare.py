@@ -56,6 +56,13 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--raw', type=Path, metavar='DIR', help='the folder that the owner ships, looked through')
     parser.add_argument('--sheet', type=Path, nargs='+', default=[], metavar='FILE', help='annotation sheets by name')
     parser.add_argument('--frames', type=Path, metavar='DIR', help='the folder of the frames by name')
+    parser.add_argument(
+        '--frame-number',
+        default='',
+        metavar='PLACE',
+        help='which number in the names of the frames counts: first, last, or its place from 1; the one that varies '
+        'if not given',
+    )
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
@@ -168,7 +175,7 @@ def places_of(args: argparse.Namespace) -> Places:
         raise InputError(
             'expected --raw DIR, the folder of the data set, or its files by name with --sheet and --frames'
         )
-    return Places(args.raw, tuple(args.sheet), args.frames)
+    return Places(args.raw, tuple(args.sheet), args.frames, frame_number=args.frame_number)
 
 
 def dataset_of(args: argparse.Namespace, name: str) -> DataSet:

@@ -17,13 +17,13 @@ import re
 from pathlib import Path
 
 from mer_bench.datasets.corrections import read_corrections
+from mer_bench.datasets.frame_names import frames_in
 from mer_bench.datasets.places import (
     Places,
     find_frames,
     find_sheet,
     find_sheets,
     folders_by_key,
-    has_frame,
     match_subject,
     subject_folders,
     visible_folders,
@@ -92,9 +92,9 @@ def frame_folders(folder: Path) -> list[Path]:
     return cut or [path for video in videos for path in visible_folders(video) if path.name.lower() == 'color']
 
 
-def is_tree(folder: Path) -> bool:
+def is_tree(folder: Path) -> int:
     """Tell the folder of videos or cut clips."""
-    return any(has_frame(path, FRAME) for path in frame_folders(folder))
+    return frames_in(frame_folders(folder), FRAME)
 
 
 def video_name(folder: Path) -> str:

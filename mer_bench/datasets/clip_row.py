@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 from textwrap import shorten
 
+from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
 from mer_bench.datasets.notes import note
-from mer_bench.datasets.places import list_frames
 
+NO_NAME = 'of this clip'
 FRAME_NUMBER = r'\d{1,15}'  # what 64 bits hold
 NEAR = 2  # frames: public loaders step back one where a named frame is missing; farther would be another moment
 ENOUGH = 4  # a folder with less than a quarter of the frames that the sheet names is a remnant, not the clip
@@ -63,13 +64,22 @@ class ClipRow:
             self.note('no offset', f'offset is {known}: the clip ends at its apex {self.apex}')
             self.offset = self.apex
 
-    def folder_frames(self, root: Path, name: re.Pattern) -> dict[int, Path]:
-        """Return all frames of the clip's folder; without a folder the clip is left out."""
-        folder = root / self.cells['frames_dir']
-        if not self.cells['frames_dir'] or not os.path.isdir(folder):  # Path.is_dir raises where a name is too long
-            self.leave_out(f'no folder {self.cells["frames_dir"] or "of this clip"}')
+    def folder_frames(self, root: Path, name: FrameName | re.Pattern | None) -> dict[int, Path]:
+        """Return all frames of the clip's folder; without a folder, or without a frame in it, the clip is left out."""
+        place = self.cells['frames_dir']
+        folder = root / place
+        if not place or not os.path.isdir(folder):  # Path.is_dir raises where a name is too long
+            is_file = place and os.path.isfile(folder)
+            self.leave_out(
+                f'{place} is a file, not a folder of pictures' if is_file else f'no folder {place or NO_NAME}'
+            )
             return {}
-        return list_frames(folder, name)
+        frames, remark = frames_of(folder, name)
+        if not frames:
+            self.leave_out(f'{place}: expected {ACCEPTED}, found {files_found(folder)}')
+        if remark:
+            self.note('frame names', remark)
+        return frames
 
     def holds(self, frames: dict[int, Path]) -> bool:
         """Tell a folder that holds nothing but the clip, give or take :data:`NEAR` frames."""
@@ -97,7 +107,7 @@ class ClipRow:
         """Return the frames from onset to offset; where a named one is missing, a near one takes its place."""
         span = [number for number in frames if self.onset <= number <= self.offset]
         if len(span) < 2:
-            there = f'{min(frames)} to {max(frames)}' if frames else 'none'
+            there = f'{min(frames)} to {max(frames)}'
             self.leave_out(f'frames {self.onset} to {self.offset} are not in {self.cells["frames_dir"]} ({there})')
             return {}
         self.note_gaps(len(span))

@@ -3,8 +3,8 @@
 Columns: subject, clip, onset, offset and emotion; apex, fps, objective_class, action_units and synthetic (true or
 false) may be left out, and the usual other names are known (Filename, OnsetFrame, Estimated Emotion, label, ...). The
 data set is named by the column `dataset`, or else as the table's file. `frames_dir` is relative to --frames or --raw,
-or else to the table's folder; without this column it is <subject>/<clip>. A frame's number is the last number in its
-name. An annotations.csv as tools/prepare.py writes it is such a table.
+or else to the table's folder; without this column it is <subject>/<clip>. A frame's number is the one in its name
+that varies. An annotations.csv as tools/prepare.py writes it is such a table.
 """
 
 import math
@@ -38,7 +38,6 @@ COLUMNS = {
 NEEDED = ['subject', 'clip', 'onset', 'offset', 'emotion']
 OPTIONAL = [name for name in COLUMNS if name not in NEEDED]
 LEFT_OUT = '-'  # in --columns
-FRAME = re.compile(r'(?:.*\D)?(\d+)\D*\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 NAME = re.compile(r'[^/\\]+')
 
 
@@ -142,7 +141,7 @@ DATASET = DataSet(
     owner='whoever recorded it',
     fps=math.nan,
     layout=f'a table with the columns {", ".join(NEEDED)}, and folders of frames',
-    frame_name=FRAME,
+    frame_name=None,
     rows=rows,
     config='CONFIG',
 )

@@ -14,7 +14,8 @@ not in the names, so the frame rate is unknown where the sheet does not tell it.
 import re
 from pathlib import Path
 
-from mer_bench.datasets.places import Places, find_parts, fitting_sheets, folders_by_key, has_frame, visible_folders
+from mer_bench.datasets.frame_names import frames_in
+from mer_bench.datasets.places import Places, find_parts, fitting_sheets, folders_by_key, visible_folders
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, all_clip_rows, number_in
 from mer_bench.errors import InputError
@@ -56,9 +57,9 @@ def find_part_sheets(places: Places) -> list[Sheet]:
         raise InputError(f'{error}; a sheet of another form can be brought to that of the reader csv') from error
 
 
-def is_part(folder: Path) -> bool:
+def is_part(folder: Path) -> int:
     """Tell the folder of the clips' folders."""
-    return any(has_frame(path, FRAME) for path in visible_folders(folder) if CLIP.fullmatch(path.name))
+    return frames_in((path for path in visible_folders(folder) if CLIP.fullmatch(path.name)), FRAME)
 
 
 def clip_paths(folder: Path) -> dict[str, str]:

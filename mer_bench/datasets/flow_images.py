@@ -11,14 +11,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from mer_bench.datasets.label_table import EMOTIONS, read_labels, spell
+from mer_bench.datasets.pictures import digest_picture, read_picture
 from mer_bench.datasets.table import MARKER, annotation_table
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file
 
 FPS = {'smic': 100.0, 'casme2': 200.0, 'samm': 200.0}
 PICTURE_NAME = re.compile(r'([^_]+)_(.+?)\s*\.png', re.IGNORECASE)
@@ -98,7 +97,21 @@ def rows_of_flat(folder: Path, table: pd.DataFrame | None, labels: str | Path | 
         first = rows.setdefault((row['subject'], row['clip']), row)
         if first is not row:
             raise InputError(f'{folder}: {first["path"].name} and {path.name} are the same clip; keep one')
-    return add_labels(list(rows.values()), table, labels)
+    return add_labels(without_further_pictures(list(rows.values()), table), table, labels)
+
+
+def without_further_pictures(rows: list[dict], table: pd.DataFrame) -> list[dict]:
+    """Return the rows without `<clip>_1 .png`, `<clip>_2 .png`, ...: some publish more pictures of a clip beside it.
+
+    In public copies `<clip> .png` is the motion from onset to apex, and `<clip>_1 .png` that from apex to offset.
+    """
+    clips = set(zip(table['subject'], table['clip'], strict=True))
+
+    def is_further(row: dict) -> bool:
+        clip, _, digit = row['clip'].rpartition('_')
+        return digit.isdigit() and (row['subject'], row['clip']) not in clips and (row['subject'], clip) in clips
+
+    return [row for row in rows if not is_further(row)]
 
 
 def add_labels(rows: list[dict], table: pd.DataFrame | None, labels: str | Path | None) -> list[dict]:
@@ -176,21 +189,14 @@ def check_copies(copies: list[Copy]) -> dict:
             f'{copies[0].subject} or remove the copies'
         )
     own = tests[0]
-    own_digest = digest_file(own.path)
+    own_digest = digest_picture(own.path)
     for copy in copies:
         if copy.emotion != own.emotion:
             raise InputError(
                 f'{copy.path}: this copy is {copy.emotion}, {own.path} is {own.emotion}; correct the class'
             )
-        if digest_file(copy.path) != own_digest and not np.array_equal(read_picture(copy.path), read_picture(own.path)):
+        if digest_picture(copy.path) != own_digest and not np.array_equal(
+            read_picture(copy.path, colour=True), read_picture(own.path, colour=True)
+        ):
             raise InputError(f'{copy.path}: this copy shows another picture than {own.path}; restore the original')
     return {'path': own.path, 'emotion': own.emotion, 'dataset': own.dataset, 'subject': own.subject, 'clip': own.clip}
-
-
-def read_picture(path: Path) -> np.ndarray:
-    """Return a colour picture, (H, W, 3) uint8 in the order red, green, blue."""
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise InputError(f'{path}: expected a picture, it cannot be read; restore the file')
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from mer_bench.datasets.frame_names import frames_in
 from mer_bench.datasets.notes import note
 from mer_bench.datasets.places import (
     SUBJECT,
@@ -18,7 +19,6 @@ from mer_bench.datasets.places import (
     find_frames,
     find_sheet,
     folders_by_key,
-    has_frame,
     visible_folders,
 )
 from mer_bench.datasets.reader import DataSet, Rows
@@ -62,11 +62,11 @@ def person(row: tuple, sheet: Sheet) -> str:
     return f'S{number:02d}'
 
 
-def is_tree(folder: Path) -> bool:
+def is_tree(folder: Path) -> int:
     """Tell the folder of the emotions, or of the persons, of the micro-expressions."""
     if 'macro' in folder.name.lower():
-        return False
-    return any(has_frame(clip, FRAME) for clip in clip_paths(folder))
+        return 0
+    return frames_in(clip_paths(folder), FRAME)
 
 
 def clip_paths(folder: Path) -> Iterator[Path]:

@@ -4,9 +4,9 @@ import os
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
+from mer_bench.datasets.frame_names import OWN, RENAMED, frames_in
 from mer_bench.datasets.notes import note
 from mer_bench.datasets.sheet import SUFFIXES, Columns, Sheet, read_parts, read_sheet
 from mer_bench.datasets.table import MARKER
@@ -28,12 +28,21 @@ class Places:
         sheets: the sheets by name.
         frames: the folder of the frames by name.
         with_frames: whether frames are looked for.
+        frame_number: which number in a frame's name counts, see
+            :class:`mer_bench.datasets.frame_names.FrameName`.
     """
 
     raw: Path | None = None
     sheets: tuple[Path, ...] = ()
     frames: Path | None = None
     with_frames: bool = True
+    frame_number: str = ''
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch('(first|last|[1-9][0-9]?)?', self.frame_number):
+            raise InputError(
+                f'frame-number: expected first, last or a place such as 2, found {self.frame_number!r}; correct it'
+            )
 
 
 def find_sheets(places: Places, name: str) -> list[Path]:
@@ -109,7 +118,7 @@ def fitting_sheets(
     raise InputError(f'{where}expected an annotation sheet such as {example}, found {found}; name it with --sheet')
 
 
-def find_frames(places: Places, is_tree: Callable[[Path], bool], expected: str) -> Path | None:
+def find_frames(places: Places, is_tree: Callable[[Path], int], expected: str) -> Path | None:
     """Return the one folder in or below the given place for which `is_tree` holds, or None.
 
     Args:
@@ -122,7 +131,7 @@ def find_frames(places: Places, is_tree: Callable[[Path], bool], expected: str) 
         return None
     if not start.is_dir():
         raise InputError(f'{start}: no such folder; expected {expected} in or below it')
-    trees = list(find_trees(start, is_tree))
+    trees = find_trees(start, is_tree)
     if len(trees) > 1:
         raise InputError(
             f'{start}: expected one folder of frames, found {" and ".join(map(str, trees))}; name one with --frames'
@@ -130,17 +139,28 @@ def find_frames(places: Places, is_tree: Callable[[Path], bool], expected: str) 
     return trees[0] if trees else None
 
 
-def find_trees(folder: Path, is_tree: Callable[[Path], bool], depth: int = DEPTH) -> Iterator[Path]:
-    """Yield the outermost folders in or below `folder` for which `is_tree` holds."""
-    if is_tree(folder):
+def find_trees(folder: Path, is_tree: Callable[[Path], int]) -> list[Path]:
+    """Return the outermost folders in or below `folder` for which `is_tree` holds.
+
+    Args:
+        folder: looked through.
+        is_tree: gives OWN where frames have the owner's names, which count first; RENAMED or true where they are not
+            known by their names.
+    """
+    return next((trees for sure in (OWN, RENAMED) if (trees := list(outermost(folder, is_tree, sure)))), [])
+
+
+def outermost(folder: Path, is_tree: Callable[[Path], int], sure: int, depth: int = DEPTH) -> Iterator[Path]:
+    """Yield the outermost folders in or below `folder` for which `is_tree` is as sure as that."""
+    if is_tree(folder) >= sure:
         yield folder
     elif depth:
         for path in visible_folders(folder):
-            yield from find_trees(path, is_tree, depth - 1)
+            yield from outermost(path, is_tree, sure, depth - 1)
 
 
 def find_parts(
-    places: Places, is_tree: Callable[[Path], bool], clips: Callable[[Path], dict]
+    places: Places, is_tree: Callable[[Path], int], clips: Callable[[Path], dict]
 ) -> tuple[Path | None, dict]:
     """Return the folder above all trees of a data set that comes in parts, and {clip: path relative to it}.
 
@@ -150,7 +170,7 @@ def find_parts(
         clips: returns {clip: path relative to the part}; a clip that lies in two parts is refused.
     """
     start = places.frames or places.raw
-    trees = list(find_trees(start, is_tree)) if start and places.with_frames else []
+    trees = find_trees(start, is_tree) if start and places.with_frames else []
     root = Path(os.path.commonpath(trees)) if trees else None
     found = {}
     for tree in trees:
@@ -210,10 +230,10 @@ def subject_folders(folder: Path, subject: re.Pattern) -> dict[int, Path]:
     return found
 
 
-def holds_clips(folder: Path, subject: re.Pattern, frame: re.Pattern) -> bool:
-    """Say whether `folder` holds <subject>/<clip>/<frame>; one clip with a frame is enough."""
+def holds_clips(folder: Path, subject: re.Pattern, frame: re.Pattern) -> int:
+    """Say whether `folder` holds <subject>/<clip>/<frame>, as sure as `frames_in`; one clip with a frame is enough."""
     subjects = (path for path in visible_folders(folder) if match_subject(path, subject))
-    return any(has_frame(clip, frame) for path in subjects for clip in visible_folders(path))
+    return frames_in((clip for path in subjects for clip in visible_folders(path)), frame)
 
 
 def clip_folders(
@@ -252,34 +272,6 @@ def folders_by_key(root: Path | None, folders: Iterable[tuple[Hashable, Path]]) 
             )
         found[key] = path.relative_to(root).as_posix()
     return found
-
-
-def matching_files(folder: Path, name: re.Pattern) -> Iterator[tuple[int, Path]]:
-    """Yield (frame number, picture) of a folder, without hidden files such as the `._1.jpg` of a Mac."""
-    for path in folder.iterdir():
-        if path.name[0] != '.' and (match := name.fullmatch(path.name)):
-            yield int(match[1]), path
-
-
-def has_frame(folder: Path, name: re.Pattern) -> bool:
-    """Say whether there is a picture whose whole name matches."""
-    return any(True for _ in matching_files(folder, name))
-
-
-@lru_cache(maxsize=64)  # clips of one video come one after another
-def list_frames(folder: Path, name: re.Pattern) -> dict[int, Path]:
-    """Return {frame number: picture} in order; other files are ignored, zero-padding does not matter.
-
-    Args:
-        folder: of one clip, or of the video that it is a part of.
-        name: matches a frame's whole file name; group 1 is its number.
-    """
-    frames: dict[int, Path] = {}
-    for number, path in sorted(matching_files(folder, name)):
-        if number in frames:
-            raise InputError(f'{folder}: frame {number} is there twice ({frames[number].name}, {path.name}); keep one')
-        frames[number] = path
-    return frames
 
 
 def is_synthetic(*paths: Path | None) -> bool:

@@ -14,8 +14,9 @@ import pandas as pd
 
 from mer_bench.datasets.clip_row import FRAME_NUMBER, ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
+from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of, list_frames
 from mer_bench.datasets.notes import NOTE, note, row_text
-from mer_bench.datasets.places import Places, is_synthetic, list_frames, what_is_there
+from mer_bench.datasets.places import Places, is_synthetic, what_is_there
 from mer_bench.datasets.sheet import Sheet, each, read_file
 from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class, no_unit
 from mer_bench.datasets.table import COLUMNS, FRAME_NUMBERS, annotation_table
@@ -54,7 +55,7 @@ class DataSet:
         owner: whom to ask for it.
         fps: frames per second.
         layout: sheet and folders in a few words, for messages.
-        frame_name: matches a frame's whole file name; group 1 is its number.
+        frame_name: matches a frame's whole file name as its owner ships it; group 1 is its number; None for any name.
         rows: returns the rows, or raises an :class:`InputError`.
         config: of the usual protocol.
         clip_name: matches the names of clips as the sheet has them; another data set's sheet is refused by it. None
@@ -67,7 +68,7 @@ class DataSet:
     owner: str
     fps: float
     layout: str
-    frame_name: re.Pattern
+    frame_name: re.Pattern | FrameName | None
     rows: Callable[[Places], Rows]
     config: str
     clip_name: re.Pattern | None = None
@@ -102,16 +103,19 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
         with_frames: look for the frames of every clip; otherwise the numbers of the sheet stand as they are.
     """
     refuse_missing_folders(dataset, places)
-    list_frames.cache_clear()  # a folder or a sheet may have changed since an earlier reading
+    frames_of.cache_clear()  # a folder or a sheet may have changed since an earlier reading
     read_file.cache_clear()
     rows = dataset.rows(replace(places, with_frames=with_frames))
     read_file.cache_clear()  # a long sheet fills memory
     refuse_other_dataset(dataset, rows)
+    dataset = replace(dataset, frame_name=FrameName(dataset.frame_name, places.frame_number))
     if with_frames and rows.frames is None:
+        start = places.frames or places.raw
+        found = f' but {files_found(start)}, first {what_is_there(start)}' if start else ''
         raise InputError(
-            f'{places.frames or places.raw or place(rows)}: found no frames of {dataset.title}, expected '
-            f'{dataset.layout}, found {what_is_there(places.frames or places.raw)}; name the folder with --raw or '
-            '--frames, rename what is there, or read the sheet alone with --annotations-only'
+            f'{start or place(rows)}: found no frames of {dataset.title}{found}; expected {dataset.layout}, and '
+            f'{ACCEPTED}; name the folder with --raw or --frames, rename what is there, or read the sheet alone with '
+            '--annotations-only'
         )
     notes = [remark for sheet in rows.sheets for remark in sheet.notes]
     cells, frames = settle_clips(dataset, rows, notes, with_frames)

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, list_frames
 from mer_bench.datasets.label_table import EMOTIONS, spell
 from mer_bench.datasets.places import (
     Places,
     find_frames,
     find_trees,
-    list_frames,
     match_subject,
     subject_folders,
     visible_folders,
@@ -40,9 +40,9 @@ def rows(places: Places, part: str) -> Rows:
     """Return a row for every micro-expression of one part: HS, VIS or NIR."""
     if places.sheets:
         raise InputError(f'{places.sheets[0]}: SMIC has no annotation sheet, folders tell the label; leave --sheet out')
-    tree = find_tree(places, part)
+    tree, name = find_tree(places, part), FrameName(FRAME, places.frame_number)
     found = [
-        clip_cells(clip, subject, emotion, tree)
+        clip_cells(clip, subject, emotion, tree, name)
         for subject in subject_folders(tree, SUBJECT).values()
         for emotion, clip in micro_clips(subject)
     ]
@@ -95,11 +95,11 @@ def micro_clips(subject: Path) -> list[tuple[str, Path]]:
     return clips
 
 
-def clip_cells(clip: Path, subject: Path, emotion: str, tree: Path) -> dict[str, str]:
+def clip_cells(clip: Path, subject: Path, emotion: str, tree: Path, name: FrameName) -> dict[str, str]:
     """Return the cells of one clip folder; s1_ne_01 gets the name s01_ne_01 of the official lists."""
-    frames = list_frames(clip, FRAME)
+    frames = list_frames(clip, name)
     if not frames:
-        raise InputError(f'{clip}: expected pictures reg_image<number>.bmp or image<number>.bmp, found none')
+        raise InputError(f'{clip}: expected {ACCEPTED}, found {files_found(clip)}')
     if len(frames) == 1:
         raise InputError(f'{clip}: a clip of one frame has no motion; expected at least two, complete or remove it')
     names = spell('smic', subject.name, clip.name, clip)

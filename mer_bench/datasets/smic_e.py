@@ -48,7 +48,7 @@ def rows(places: Places, part: str) -> Rows:
     ]
     frames = find_frames(
         places,
-        lambda folder: holds_clips(folder, SUBJECT, FRAME) and part_of(folder) in (part, ''),
+        lambda folder: part_of(folder) in (part, '') and holds_clips(folder, SUBJECT, FRAME),
         LAYOUT.format(part),
     )
     folders = clip_folders(frames, SUBJECT, plain)

@@ -29,14 +29,15 @@ def add_faces(
         faces,
         workers,
     )
-    late, several, aligned = {}, {}, []
+    late, several, aligned = [], [], []
     for name, source, (face, frame) in zip(table['sample_id'], sources, found, strict=True):
         aligned.append(replace(source, face=face, face_settings=faces))
         if face and frame != source.onset:
-            late[name] = 'face not on the onset', f'{faces.detector} finds it on frame {frame}, not on {source.onset}'
+            where = f'{faces.detector} finds it on frame {frame}, not on {source.onset}'
+            late.append((name, 'face not on the onset', where))
         if face and face.n_faces > 1:
-            several[name] = 'several faces', f'{face.n_faces} on frame {frame}: the largest is taken'
-    return with_notes(with_notes(reading, late), several), aligned
+            several.append((name, 'several faces', f'{face.n_faces} on frame {frame}: the largest is taken'))
+    return with_notes(reading, late + several), aligned
 
 
 def write_preview(path: Path, table: pd.DataFrame, sources: list[ClipSource], faces: FaceSettings) -> None:

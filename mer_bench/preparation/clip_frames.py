@@ -9,10 +9,11 @@ import numpy as np
 from mer_bench.errors import InputError
 from mer_bench.preparation.face_settings import FaceSettings
 from mer_bench.preparation.faces import Face, align
-from mer_bench.preparation.frames import check_size, read_frame
+from mer_bench.preparation.frames import check_alike, level_range, read_levels, scale_of
 from mer_bench.preparation.stabilise import head_shift, rigid_motion
 
-STABILISED, NOT_STABILISED = 'head motion', 'not stabilised'  # kinds of remarks
+STABILISED, NOT_STABILISED, DEEP = 'head motion', 'not stabilised', '16-bit pictures'  # kinds of remarks
+REMARK_MARK = ' | '  # between several remarks on a clip
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class ClipSource:
 class ClipFrames(Mapping):
     """The frames of a clip, {frame number: (H, W) uint8}: grey, and aligned where the face is known.
 
+    Pictures of 16 bits are brought to 8 by one scale for all of them, see :data:`mer_bench.preparation.frames.LEVELS`.
+
     Only the onset and the frame last asked for are in memory. The head's own motion is taken out of all frames, or of
     none where it cannot be told for one of them: a clip that is steadied in part would jump.
 
@@ -65,16 +68,25 @@ class ClipFrames(Mapping):
         numbers: the frames that will be asked for.
 
     Attributes:
-        remark: what came of taking out the head's motion, 'kind: detail'; '' where it was not asked for.
+        remarks: what happened to the pictures, each 'kind: detail': what 16 bits became, and what came of taking out
+            the head's motion where that was asked for.
     """
 
     def __init__(self, source: ClipSource, numbers: Sequence[int]) -> None:
         self.source = source
         self.numbers = sorted({source.onset, *numbers})
-        self.picture = read_frame(source.paths[source.onset])
-        self.last = self.onset = source.onset, self.crop(self.picture)
+        self.first = read_levels(source.paths[source.onset])
+        self.remarks: list[str] = []
+        self.scale = self.measure_levels() if self.first.dtype == np.uint16 else None
+        self.last = self.onset = source.onset, self.crop(self.read(source.onset))
         self.motions: dict[int, np.ndarray] = {}
-        self.remark = self.measure_head() if source.face and source.face_settings.stabilise else ''
+        if source.face and source.face_settings.stabilise:
+            self.remarks.append(self.measure_head())
+
+    @property
+    def remark(self) -> str:
+        """All remarks as one, '' where there is none."""
+        return REMARK_MARK.join(self.remarks)
 
     def __getitem__(self, number: int) -> np.ndarray:
         if number == self.source.onset:
@@ -90,11 +102,25 @@ class ClipFrames(Mapping):
         return len(self.numbers)
 
     def read(self, number: int) -> np.ndarray:
-        """Read a frame of the size that the onset has."""
+        """Read a frame, (H, W) uint8."""
+        frame = self.read_levels(number)
+        return frame if self.scale is None else self.scale[frame]
+
+    def read_levels(self, number: int) -> np.ndarray:
+        """Read a frame of the size and depth that the onset has."""
+        if number == self.source.onset:
+            return self.first
         path = self.source.paths[number]
-        frame = read_frame(path)
-        check_size(path, frame, self.source.paths[self.source.onset], self.picture)
+        frame = read_levels(path)
+        check_alike(path, frame, self.source.paths[self.source.onset], self.first)
         return frame
+
+    def measure_levels(self) -> np.ndarray:
+        """Return the scale of all frames from onset to offset, whichever are taken."""
+        low, high = level_range(self.read_levels(number) for number in self.source.numbers)
+        scale = scale_of((low, high))
+        self.remarks.append(f'{DEEP}: levels {low} to {high} become {scale[low]} to {scale[high]} in all frames')
+        return scale
 
     def crop(self, frame: np.ndarray, motion: np.ndarray | None = None) -> np.ndarray:
         """Return a frame aligned, and without the head's motion; as it is where no face is known."""

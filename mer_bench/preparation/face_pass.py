@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from mer_bench.files import digest_file, digest_of, write_atomically
+from mer_bench.datasets.pictures import digest_picture, is_deep
+from mer_bench.files import digest_of, write_atomically
 from mer_bench.preparation.face_settings import FaceSettings
 from mer_bench.preparation.faces import Face, find_face, finding_parameters
-from mer_bench.preparation.frames import nearest, read_frame
+from mer_bench.preparation.frames import DAMAGED_REMEDY, LEVELS, nearest, read_frame
 from mer_bench.preparation.workers import in_parallel, progress_bar
 
 FACE_COLUMNS = list(Face.__dataclass_fields__)
@@ -60,7 +61,8 @@ def find_faces(
     for sample_id, paths, onset, apex in zip(sample_ids, clips, onsets, apexes, strict=True):
         numbers = frames_to_try(list(paths), onset, apex)
         tried = {number: paths[number] for number in numbers}
-        digest = digest_of([parameters, [[number, digest_file(path)] for number, path in tried.items()]])
+        files = [[number, digest_picture(path, DAMAGED_REMEDY)] for number, path in tried.items()]
+        digest = digest_of([parameters, files, *([LEVELS] if is_deep(paths[onset]) else [])])
         tasks[sample_id] = sample_id, digest, tried, settings
     known = read_rows(out / 'faces.csv') | read_rows(out / '.faces.csv')
     rows = {key: known[key] for key, task in tasks.items() if known.get(key, {}).get('digest') == task[1]}

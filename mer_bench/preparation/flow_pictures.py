@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mer_bench.datasets.flow_images import read_flow_images, read_picture
+from mer_bench.datasets.flow_images import pictures, read_flow_images
+from mer_bench.datasets.pictures import digest_picture, read_picture
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file
 from mer_bench.preparation.store_build import locked
 from mer_bench.preparation.store_fill import fill_store
 from mer_bench.preparation.summary import print_summary
@@ -25,6 +25,8 @@ def prepare_flow_images(folder: str | Path, out: str | Path, labels: str | Path 
     folder = Path(folder)
     table = read_flow_images(folder, labels)
     paths = [folder / name for name in table['frames_dir']]
+    if further := {*pictures(folder)} - {*paths}:
+        print(f'{len(further)} further pictures of the clips, such as {min(further).name}, are left aside')
     parameters = {
         'dataset': 'megc2019_flow',
         'flow': 'published_pictures',
@@ -36,7 +38,7 @@ def prepare_flow_images(folder: str | Path, out: str | Path, labels: str | Path 
         'apex': 'as published',
         'faces': 'as published',
         'sampling': SAMPLING,
-        'files': [digest_file(path) for path in paths],
+        'files': [digest_picture(path) for path in paths],
     }
     apexes = [None if apex is pd.NA else int(apex) for apex in table['apex']]
     arguments = list(zip(paths, apexes, strict=True))
@@ -47,7 +49,7 @@ def prepare_flow_images(folder: str | Path, out: str | Path, labels: str | Path 
 
 def common_size(paths: Sequence[Path]) -> list[int]:
     """Return height and width of all pictures."""
-    sizes = {path: list(read_picture(path).shape[:2]) for path in paths}
+    sizes = {path: list(read_picture(path, colour=True).shape[:2]) for path in paths}
     first = sizes[paths[0]]
     for path, size in sizes.items():
         if size != first:
@@ -64,7 +66,7 @@ def flow_picture(path: Path, apex: int | None) -> tuple[np.ndarray, int | None, 
     A mirrored clip needs the opposite u: 255 - x. That holds for a scale that is even about 127.5, and as well where
     each picture runs from its least to its largest value: then -u does so with its ends exchanged.
     """
-    levels = read_picture(path).transpose(2, 0, 1)[:, None].astype(np.float32)
+    levels = read_picture(path, colour=True).transpose(2, 0, 1)[:, None].astype(np.float32)
     clip = levels / 255
     clip[:2] = (2 * levels[:2] - 255) / 255
     return clip.astype(np.float16), apex, ''

@@ -1,11 +1,11 @@
 """Reading the frames of a clip, choosing its apex and the frames a model sees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from mer_bench.datasets.pictures import read_picture
 from mer_bench.errors import InputError
 from mer_bench.preparation.optical_flow import compute_flow
 
@@ -19,49 +19,72 @@ DAMAGED_REMEDY = 'restore it, or leave such clips out with --skip-damaged'
 # (top, bottom, left, right).
 SPOTTING_REGIONS = {'eyes and brows': (0.12, 0.45, 0.1, 0.9), 'mouth': (0.6, 0.92, 0.2, 0.8)}
 
-# A decoder fills what is missing of a cut off JPEG with grey. Its last two bytes cannot occur in the coded picture,
-# where FF is followed by 00; some programs write a little behind them.
-START_OF_JPEG, END_OF_JPEG, JPEG_TAIL = b'\xff\xd8', b'\xff\xd9', 1024
+# What becomes of 16-bit pictures. Cameras fill 10 or 12 of the 16 bits, and OpenCV would keep the upper 8 alone. The
+# steps of two bits are those of cameras, so that the clips of one camera get one scale, and that of its 8-bit pictures.
+DEPTHS, FEWEST_LEVELS = (8, 10, 12, 14, 16), 32
+LEVELS = (
+    'one scale for all frames of a clip of 16-bit pictures: its brightest level from onset to offset is taken to fill '
+    f'{", ".join(map(str, DEPTHS))} bits, of which the upper 8 are kept; where that leaves fewer than {FEWEST_LEVELS} '
+    'levels, the darkest level is taken off first, and the upper 8 bits of the rest are kept (version 1)'
+)
 
 
 def read_frames(paths: dict[int, Path]) -> dict[int, np.ndarray]:
-    """Read pictures of a clip, colour or grey, {frame number: (H, W) uint8 grey}; they must have one size."""
-    frames = {number: read_frame(path) for number, path in paths.items()}
+    """Read pictures of a clip, {frame number: (H, W) grey, uint8 or uint16}; they must be of one size and depth."""
+    frames = {number: read_levels(path) for number, path in paths.items()}
     first = next(iter(paths))
     for number, path in paths.items():
-        check_size(path, frames[number], paths[first], frames[first])
+        check_alike(path, frames[number], paths[first], frames[first])
     return frames
 
 
 def read_frame(path: Path) -> np.ndarray:
-    """Read a picture, colour or grey, (H, W) uint8 grey."""
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the errors below say it in one sentence
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f'{path}: expected a picture, it cannot be read ({error.strerror}); {DAMAGED_REMEDY}'
-        ) from error
-    if content.startswith(START_OF_JPEG) and END_OF_JPEG not in content[-JPEG_TAIL:]:
-        raise InputError(f'{path}: the picture is cut off; {DAMAGED_REMEDY}')
-    frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
-    if frame is None:
-        raise InputError(f'{path}: expected a picture, it cannot be read; {DAMAGED_REMEDY}')
-    return frame
+    """Read a picture that is looked at alone, (H, W) uint8 grey."""
+    picture = read_levels(path)
+    return picture if picture.dtype == np.uint8 else scale_of(level_range([picture]))[picture]
 
 
-def check_size(path: Path, frame: np.ndarray, first_path: Path, first: np.ndarray) -> None:
-    """Refuse a picture that has not the size of the clip's first."""
-    if frame.shape != first.shape:
-        raise InputError(
-            f'{path}: expected {size_text(first)} pixels as in {first_path.name}, found {size_text(frame)}; all '
-            'pictures of a clip need one size'
-        )
+def read_levels(path: Path) -> np.ndarray:
+    """Read a picture, colour or grey, (H, W) grey, uint8 or uint16."""
+    return read_picture(path, remedy=DAMAGED_REMEDY)
+
+
+def level_range(pictures: Iterable[np.ndarray]) -> tuple[int, int]:
+    """Return the lowest and the highest level of pictures."""
+    lows, highs = zip(*((int(picture.min()), int(picture.max())) for picture in pictures), strict=True)
+    return min(lows), max(highs)
+
+
+def scale_of(levels: tuple[int, int]) -> np.ndarray:
+    """Return what each level of 16 bits becomes, (65536,) uint8, where these are the lowest and the highest."""
+    low, high = levels
+    bits = next(bits for bits in DEPTHS if high < 1 << bits)
+    if high > 255 and (high - low) >> (bits - 8) < FEWEST_LEVELS:
+        bits = max(8, (high - low).bit_length())
+    else:
+        low = 0
+    above = np.clip(np.arange(1 << 16) - low, 0, None)
+    return np.minimum(above >> (bits - 8), 255).astype(np.uint8)
+
+
+def check_alike(path: Path, frame: np.ndarray, first_path: Path, first: np.ndarray) -> None:
+    """Refuse a picture that has not the size or the depth of the clip's first."""
+    for kind, text in (('size', size_text), ('depth', depth_text)):
+        if text(frame) != text(first):
+            raise InputError(
+                f'{path}: expected {text(first)} as in {first_path.name}, found {text(frame)}; all pictures of a clip '
+                f'need one {kind}'
+            )
 
 
 def size_text(picture: np.ndarray) -> str:
     """Return width x height as text."""
-    return f'{picture.shape[1]}x{picture.shape[0]}'
+    return f'{picture.shape[1]}x{picture.shape[0]} pixels'
+
+
+def depth_text(picture: np.ndarray) -> str:
+    """Return how many bits a level has as text."""
+    return f'{8 * picture.itemsize} bits'
 
 
 def nearest(numbers: Sequence[int], position: float) -> int:

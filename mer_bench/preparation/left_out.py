@@ -1,5 +1,6 @@
 """Further notes on the clips of a reading, and clips that are left out after it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +12,9 @@ from mer_bench.errors import InputError
 from mer_bench.preparation.check import damaged_clips
 
 
-def with_notes(reading: Reading, notes: dict[str, tuple[str, str]]) -> Reading:
-    """Return the reading with further notes, {sample_id: (kind, detail)}."""
-    rows = [note(kind, detail, *name.split('/', 2)[1:]) for name, (kind, detail) in notes.items()]
+def with_notes(reading: Reading, notes: Iterable[tuple[str, str, str]]) -> Reading:
+    """Return the reading with further notes, each (sample_id, kind, detail)."""
+    rows = [note(kind, detail, *name.split('/', 2)[1:]) for name, kind, detail in notes]
     return replace(reading, notes=pd.concat([reading.notes, pd.DataFrame(rows, columns=NOTE)], ignore_index=True))
 
 

@@ -11,7 +11,7 @@ from mer_bench.errors import InputError
 from mer_bench.preparation.annotations_file import write_table_alone
 from mer_bench.preparation.clip_faces import add_faces, leave_out_faceless, write_preview
 from mer_bench.preparation.clip_flow import clip_flow, units
-from mer_bench.preparation.clip_frames import STABILISED, ClipSource
+from mer_bench.preparation.clip_frames import REMARK_MARK, STABILISED, ClipSource
 from mer_bench.preparation.face_settings import FaceSettings
 from mer_bench.preparation.left_out import leave_out_damaged, with_notes
 from mer_bench.preparation.optical_flow import tvl1
@@ -72,7 +72,8 @@ def prepare_dataset(
             print(SPOTTING_HINT)
         arguments = [(source, settings) for source in sources]
         remarks = fill_store(out, table, parameters, clip_flow, arguments, units=units(settings), workers=workers)
-        notes = with_notes(reading, {name: remark.split(': ', 1) for name, remark in remarks.items()}).notes
+        parts = [(name, *part.split(': ', 1)) for name, text in remarks.items() for part in text.split(REMARK_MARK)]
+        notes = with_notes(reading, parts).notes
         write_report(notes, out)
         if faces.detector == 'none':
             (out / 'faces.csv').unlink(missing_ok=True)  # of an earlier run

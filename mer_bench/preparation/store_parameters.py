@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from mer_bench.files import digest_file
+from mer_bench.datasets.pictures import digest_picture, is_deep
 from mer_bench.preparation.clip_frames import ClipSource
 from mer_bench.preparation.face_settings import FaceSettings
 from mer_bench.preparation.faces import face_parameters
-from mer_bench.preparation.frames import SAMPLING, SPOTTING_REGIONS
+from mer_bench.preparation.frames import DAMAGED_REMEDY, LEVELS, SAMPLING, SPOTTING_REGIONS
 from mer_bench.preparation.optical_flow import flow_parameters
 from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store_fill import track
@@ -29,11 +29,13 @@ def store_parameters(
         'faces': face_parameters(faces),
         'sampling': SAMPLING,
         'files': [
-            [[number, digest_file(path)] for number, path in source.paths.items()]
+            [[number, digest_picture(path, DAMAGED_REMEDY)] for number, path in source.paths.items()]
             for source in track(sources, 'reading frames')
         ],
         'transforms': [source.face and source.face.row() for source in sources],
     }
+    if any(is_deep(source.paths[source.onset]) for source in sources):
+        parameters['levels'] = LEVELS
     if 'spotted' in apex:
         parameters['spotting_regions'] = {name: list(edges) for name, edges in SPOTTING_REGIONS.items()}
     return parameters

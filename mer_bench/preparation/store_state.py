@@ -19,6 +19,7 @@ NAMED_PARAMETERS = (
     'spotting_regions',
     'faces',
     'sampling',
+    'levels',
     'opencv',
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.files import refuse_special
 
 COLUMNS = ('table', 'method', 'uf1', 'reason')
 ANY = '*'
@@ -44,6 +45,7 @@ def read_bounds(path: Path | None) -> dict[tuple[str, str], Bound]:
 
 def read_text(path: Path) -> str:
     """Read a table as UTF-8 text."""
+    refuse_special(path)
     try:
         return path.read_bytes().decode('utf-8-sig')
     except UnicodeDecodeError:

@@ -145,7 +145,7 @@ def test_frames_in_other_folders_are_told_beside_what_is_expected(casme2):
     (casme2 / 'old').rename(casme2 / 'Cropped/my copy')
     for number in ('01', '12'):
         (casme2 / f'Cropped/my copy/sub{number}').rename(casme2 / f'Cropped/my copy/person {number}')
-    fault = r'expected .*sub01/EP02_01f/img46.jpg .*, found Cropped/my copy/person 01/EP90_01f/reg_img46.jpg; .*rename'
+    fault = r'first Cropped/my copy/person 01/EP90_01f/reg_img46.jpg; expected .*sub01/EP02_01f/img46.jpg .*rename'
     with pytest.raises(InputError, match=fault):
         read('casme2', casme2)
 

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import cv2
@@ -5,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mer_bench.datasets.flow_images import read_flow_images, read_picture
+from mer_bench.datasets.flow_images import read_flow_images
 from mer_bench.datasets.label_table import read_labels, spell
+from mer_bench.datasets.pictures import read_picture
 from mer_bench.errors import InputError
 
 SAMPLES = {
@@ -193,4 +195,22 @@ def test_a_folder_of_neither_layout_is_refused(tmp_path):
 
 def test_a_picture_is_read_as_red_green_blue(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.full((2, 2, 3), [10, 20, 30], np.uint8))  # OpenCV writes blue first
-    assert read_picture(tmp_path / 'a.png')[0, 0].tolist() == [30, 20, 10]
+    assert read_picture(tmp_path / 'a.png', colour=True)[0, 0].tolist() == [30, 20, 10]
+
+
+def test_further_pictures_of_a_clip_are_left_aside(flat_flow_images):
+    """Public copies have the motion from apex to offset, and others, beside it."""
+    labels = flat_flow_images.parent / 'labels.csv'
+    alone = read_flow_images(flat_flow_images, labels)
+    for path in list(flat_flow_images.iterdir()):
+        for number in (1, 2, 3):
+            shutil.copy(path, path.with_name(path.name.replace(' .png', f'_{number} .png')))
+    assert read_flow_images(flat_flow_images, labels).equals(alone)
+
+
+def test_a_pipe_in_place_of_a_flow_picture_is_refused(folded_flow_images):
+    picture = folded_flow_images / '006/u_test/0/006_006_1_2 .png'
+    picture.unlink()
+    os.mkfifo(picture)
+    with pytest.raises(InputError, match=r'006_006_1_2 .png: expected a file, found a pipe; restore it'):
+        read_flow_images(folded_flow_images)

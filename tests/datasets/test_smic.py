@@ -139,7 +139,7 @@ def add_an_unknown_emotion(hs):
 @pytest.mark.parametrize(
     ('break_tree', 'fault'),
     [
-        (empty_a_clip, 's11_po_02: expected pictures .* found none'),
+        (empty_a_clip, 's11_po_02: expected pictures .* found no file'),
         (leave_one_frame, 's1_sur_01: a clip of one frame has no motion'),
         (repeat_a_frame, r's1_sur_01: frame 8 is there twice \(image008.bmp, reg_image8.bmp\)'),
         (remove_the_clips_of_a_subject, 's11: expected micro/<emotion>/<clip>/, found no clip'),

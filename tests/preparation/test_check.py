@@ -1,3 +1,7 @@
+import os
+
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -7,6 +11,7 @@ from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
 from mer_bench.preparation.check import check_dataset
 from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.flow_store import FlowStore
 from mer_bench.preparation.prepare import prepare_dataset
 from mer_bench.preparation.settings import FlowSettings
 
@@ -64,3 +69,25 @@ def test_a_damaged_picture_otherwise_names_the_option(smic_raw, tmp_path):
     (smic_raw / CLIP / 'reg_image100.bmp').write_text('no picture')
     with pytest.raises(InputError, match=r'restore it, or leave such clips out with --skip-damaged'):
         prepare_smic(smic_raw, tmp_path / 'out')
+
+
+def test_a_pipe_in_place_of_a_frame_is_refused_or_its_clip_left_out_and_never_waited_for(smic_raw, tmp_path):
+    frame = smic_raw / CLIP / 'reg_image99.bmp'
+    frame.unlink()
+    os.mkfifo(frame)
+    with pytest.raises(InputError, match=r'reg_image99.bmp: expected a file, found a pipe; .* --skip-damaged'):
+        prepare_smic(smic_raw, tmp_path / 'out')
+    prepare_smic(smic_raw, tmp_path / 'out', skip_damaged=True)
+    assert len(read_annotations(tmp_path / 'out/annotations.csv')) == 3
+
+
+def test_what_became_of_sixteen_bits_is_in_the_report_and_the_store_is_not_that_of_eight(smic_raw, tmp_path):
+    prepare_smic(smic_raw, tmp_path / 'out')
+    for path in smic_raw.rglob('*.bmp'):
+        cv2.imwrite(str(path.with_suffix('.png')), cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.uint16) * 4)
+        path.unlink()
+    prepare_smic(smic_raw, tmp_path / 'out')
+    report = pd.read_csv(tmp_path / 'out/report.csv')
+    assert report['kind'].tolist() == ['16-bit pictures'] * 4
+    assert report['detail'].str.fullmatch(r'levels \d+ to \d+ become \d+ to \d+ in all frames').all()
+    assert 'one scale for all frames of a clip' in FlowStore(tmp_path / 'out/store').info['levels']
