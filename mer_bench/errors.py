@@ -2,10 +2,25 @@
 
 import errno
 import os
+import re
 import sys
+import zipfile
 from collections.abc import Callable
 
-PATH_ERRORS = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)
+SPACE = 'make room and run the same command again'
+PATH = 'check the path'
+RIGHTS = 'change its rights or choose another place'
+ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), SPACE),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), RIGHTS),
+    **dict.fromkeys(
+        (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTEMPTY),
+        PATH,
+    ),
+}
+# what NumPy and torch say
+UNWRITTEN = r'\d+ requested and \d+ written|inline_container.*unexpected pos|iostream error'
+OTHERWISE = 'check the disk, or the connection to it, and run the same command again'
 
 
 class InputError(ValueError):
@@ -15,8 +30,8 @@ class InputError(ValueError):
 def run_tool(main: Callable[[], int | None]) -> None:
     """Run a tool.
 
-    The exit code is 0 or what `main` returns, 2 for an :class:`InputError` or a bad path, 1 for a closed pipe, and 130
-    for Ctrl-C.
+    The exit code is 0 or what `main` returns, 2 for an :class:`InputError` or a file that the system does not let us
+    read or write, 1 for a closed pipe, and 130 for Ctrl-C.
     """
     try:
         status = main()
@@ -24,19 +39,51 @@ def run_tool(main: Callable[[], int | None]) -> None:
         if status:
             sys.exit(status)
     except InputError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)
+        refuse(str(error))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has gone
+        forget_output()  # whoever read it has gone
         sys.exit(1)
-    except OSError as error:
-        if not isinstance(error, PATH_ERRORS) and error.errno != errno.ENOSPC:
-            raise
-        print(
-            f'error: {error.filename or "writing"}: {error.strerror}; check path, rights and free space',
-            file=sys.stderr,
-        )
-        sys.exit(2)
+    except (OSError, zipfile.BadZipFile) as error:
+        refuse(file_fault(error))
     except KeyboardInterrupt:
         print('stopped; run the same command again to continue', file=sys.stderr)
         sys.exit(130)
+
+
+def refuse(message: str) -> None:
+    """Print an error on one line and exit with code 2."""
+    print(f'error: {" ".join(message.splitlines())}', file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # of a full disk, which Python would say once more
+        forget_output()
+    sys.exit(2)
+
+
+def forget_output() -> None:
+    """Let what is still to be printed go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def file_fault(error: Exception) -> str:
+    """Say in one sentence what an error at a file is, and what to do."""
+    names = [getattr(error, name, None) for name in ('filename', 'filename2')]
+    return f'{" -> ".join(str(name) for name in names if name) or "a file"}: {cause_of(error)}; {advice_on(error)}'
+
+
+def cause_of(error: Exception) -> str:
+    """Say in a few words, on one line, what went wrong at a file."""
+    return ' '.join(str(getattr(error, 'strerror', None) or error or type(error).__name__).split())
+
+
+def advice_on(error: Exception) -> str:
+    """Say what a user can do about an error at a file."""
+    return SPACE if is_unwritten(error) else ADVICE.get(getattr(error, 'errno', None), OTHERWISE)
+
+
+def is_unwritten(error: Exception) -> bool:
+    """Say whether NumPy, or torch's writer of archives, could not write a file to its end, which no errno says.
+
+    Mostly the disk is full.
+    """
+    return getattr(error, 'errno', None) is None and re.search(UNWRITTEN, str(error)) is not None

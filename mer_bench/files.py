@@ -6,12 +6,14 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 from filelock import FileLock, Timeout
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, advice_on, cause_of, is_unwritten
 
 KINDS = {stat.S_ISDIR: 'a folder', stat.S_ISFIFO: 'a pipe', stat.S_ISSOCK: 'a socket'}
 
@@ -20,36 +22,96 @@ class FolderInUse(InputError):
     """Another process holds the folder."""
 
 
+class CannotHold(InputError):
+    """The folder cannot be held: nothing can be written to it, or its file system has no locks."""
+
+
 @contextmanager
 def write_atomically(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes the name `path` when the block ends without an error."""
+    """Yield a temporary path beside `path`; it takes the name `path` when the block ends without an error.
+
+    By then its content is on the disk, so that no failure of the machine leaves a file that is empty or half written.
+
+    Raises:
+        InputError: Nothing can be written there; the block is not entered.
+        OSError: It could not be written, say for want of space; it names `path`, and what was there before stays.
+    """
     path = Path(path)
     number = f'{os.getpid()}{secrets.randbelow(10**9):09d}'  # other machines have processes of the same id
-    temporary = path.with_name(f'.{path.name}.{number}.tmp')
     try:
+        temporary = path.with_name(f'.{path.name}.{number}.tmp')
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
-    except OSError as error:
-        raise InputError(f'{path}: expected a place for this file, found {error.strerror!r}; give another') from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise InputError(f'{path}: expected a place for this file, found {cause_of(error)!r}; give another') from error
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with named(path, temporary):
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
+def named(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let an error of the block at a file without a name, or at `temporary`, be one at `path`.
+
+    What writes to an open file does not know its name. An error of torch at a file that it cannot write whole becomes
+    an OSError.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        nameless = getattr(error, 'filename', None) in (None, str(temporary)) and getattr(error, 'errno', None)
+        if not nameless and not is_unwritten(error):
+            raise
+        raise OSError(getattr(error, 'errno', None), cause_of(error), str(path)) from error
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the file system can do so."""
+    with suppress(OSError):
+        sync(folder)
+
+
+@contextmanager
 def locked(folder: Path, busy: str) -> Iterator[None]:
-    """Hold `folder` for this process alone; raise a FolderInUse that says `busy` while another one holds it."""
+    """Hold `folder` for this process alone.
+
+    Raises:
+        FolderInUse: Another one holds it; the message is `busy`.
+        CannotHold: Nothing can be written to it, or its file system has no locks.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'{folder}: cannot be created ({error.strerror}); choose another folder') from error
+    except (OSError, ValueError) as error:
+        raise InputError(f'{folder}: cannot be created ({cause_of(error)}); choose another folder') from error
+    lock = FileLock(folder / '.lock')
     try:
-        with FileLock(folder / '.lock', timeout=0):
-            yield
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise FolderInUse(busy) from error
+    except (OSError, NotImplementedError) as error:  # NotImplementedError: a system without locks
+        raise CannotHold(
+            f'{folder}: expected a folder that can be locked and written to, found {cause_of(error)!r}; '
+            f'{advice_on(error)}'
+        ) from error
+    try:
+        with named(folder):
+            yield
+    finally:
+        lock.release()
 
 
 def refuse_special(path: str | Path, remedy: str = 'give a file') -> None:
@@ -70,6 +132,15 @@ def write_json(path: str | Path, content: dict) -> None:
     """Write `content` as indented JSON, atomically."""
     with write_atomically(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + '\n', encoding='utf-8')
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write an .npy file, atomically.
+
+    np.save and tofile lose the last bytes on a full disk without an error: NumPy closes its copy of the file unasked.
+    """
+    with write_atomically(path) as temporary, open(temporary, 'wb') as file:
+        np.lib.format.write_array(SimpleNamespace(write=file.write), array, allow_pickle=False)
 
 
 def digest_of(content: object) -> str:

@@ -1,14 +1,20 @@
 """One tiny prepared data set, with motion that tells its class, feeds every test of loading and training."""
 
+import json
 import random
+import resource
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mer_bench.datasets.table import annotation_table
+from mer_bench.files import digest_file, write_json
+from mer_bench.preparation.flow_store import seal
 from mer_bench.preparation.store_build import DoneClip, append_done, finish_build, start_build, write_clip
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +83,27 @@ def write_prepared_data(
         append_done(build, DoneClip(row, None, 0.0))
     finish_build(build, root, table, parameters, 'pixels')
     return root
+
+
+def rewrite_flow(root: Path, rows: slice, value: float) -> None:
+    """Give some clips of prepared data other flow, as another preparation would have written it."""
+    store = root / 'store'
+    clips = np.load(store / 'flow.npy')
+    clips[rows] = value
+    np.save(store / 'flow.npy', clips)
+    info = json.loads((store / 'store.json').read_text())
+    write_json(store / 'store.json', seal(info | {'data_digest': digest_file(store / 'flow.npy')}))
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def pytest_collection_modifyitems(items) -> None:

@@ -24,6 +24,16 @@ def test_a_file_appears_whole(tmp_path):
     assert [path.name for path in (tmp_path / 'new').iterdir()] == ['a.txt']
 
 
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    seen = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, 'fsync', lambda file: seen.append(os.readlink(f'/proc/self/fd/{file}')) or fsync(file))
+    monkeypatch.setattr(os, 'replace', lambda old, new: seen.append(str(new)) or replace(old, new))
+    with write_atomically(tmp_path / 'a.txt') as temporary:
+        temporary.write_text('whole')
+    assert seen == [str(temporary), str(tmp_path / 'a.txt'), str(tmp_path)]
+
+
 @pytest.mark.parametrize(
     ('make', 'kind'),
     [(os.mkfifo, 'a pipe'), (os.mkdir, 'a folder'), (lambda path: os.symlink('/dev/zero', path), 'a device')],

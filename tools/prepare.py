@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from mer_bench.datasets.catalogue import DATASETS
+from mer_bench.datasets.csv_table import DATASET as TABLE
+from mer_bench.datasets.csv_table import table_of_your_own
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import DataSet
 from mer_bench.errors import InputError, run_tool
@@ -34,6 +36,8 @@ def add_dataset(commands: argparse._SubParsersAction, dataset: DataSet) -> None:
     parser.description = f'{dataset.title}: {dataset.layout}. It is available on request from {dataset.owner}.'
     parser.set_defaults(dataset=dataset)
     add_places(parser)
+    if dataset.name == TABLE.name:
+        add_table(parser)
     parser.add_argument('--out', default=f'data/{dataset.name}', metavar='DIR', help='where to write')
     parser.add_argument(
         '--annotations-only', action='store_true', help='write the table and the report, touch no frame'
@@ -59,6 +63,17 @@ def add_places(parser: argparse.ArgumentParser) -> None:
         help='which number in the names of the frames counts: first, last, or its place from 1; the one that varies '
         'if not given',
     )
+
+
+def add_table(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--columns',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='of a table without a header, in order; - leaves one out',
+    )
+    parser.add_argument('--classes', nargs='+', default=[], metavar='NAME', help='emotions that 0, 1, ... stand for')
 
 
 def add_flow(group: argparse._ArgumentGroup) -> None:
@@ -105,6 +120,7 @@ def add_check(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, 'check', run_check, 'say which clips lack frames or have damaged ones')
     parser.add_argument('dataset', choices=DATASETS, metavar='DATASET', help=', '.join(DATASETS))
     add_places(parser)
+    add_table(parser)
 
 
 def add_flow_images(commands: argparse._SubParsersAction) -> None:
@@ -162,8 +178,17 @@ def places_of(args: argparse.Namespace) -> Places:
     return Places(args.raw, tuple(args.sheet), args.frames, frame_number=args.frame_number)
 
 
+def dataset_of(args: argparse.Namespace, name: str) -> DataSet:
+    """Return the data set of this name; the options of a table of one's own belong to `csv` alone."""
+    if name == TABLE.name:
+        return table_of_your_own(args.columns, args.classes)
+    if getattr(args, 'columns', None) or getattr(args, 'classes', None):
+        raise InputError(f'--columns and --classes are for a table of your own (csv), not for {name}; leave them out')
+    return DATASETS[name]
+
+
 def run_dataset(args: argparse.Namespace) -> None:
-    places = places_of(args)
+    places, dataset = places_of(args), dataset_of(args, args.dataset.name)
     if args.workers is not None and args.workers < 1:
         raise InputError(f'workers must be at least 1, got {args.workers}; leave --workers out for all cores')
     flow = FlowSettings(
@@ -182,15 +207,15 @@ def run_dataset(args: argparse.Namespace) -> None:
     from mer_bench.preparation.prepare import prepare_dataset, write_table
 
     if args.annotations_only:
-        write_table(args.dataset, places, args.out)
+        write_table(dataset, places, args.out)
     else:
-        prepare_dataset(args.dataset, places, args.out, flow, faces, args.workers, args.preview, args.skip_damaged)
+        prepare_dataset(dataset, places, args.out, flow, faces, args.workers, args.preview, args.skip_damaged)
 
 
 def run_check(args: argparse.Namespace) -> int:
     from mer_bench.preparation.check import check_dataset
 
-    return 0 if check_dataset(DATASETS[args.dataset], places_of(args)) else 1
+    return 0 if check_dataset(dataset_of(args, args.dataset), places_of(args)) else 1
 
 
 def run_flow_images(args: argparse.Namespace) -> None:

@@ -148,13 +148,15 @@ def build_store(folder: Path, table: pd.DataFrame, sources: list[ClipSource], fl
 
 def writing(folder: Path, table: pd.DataFrame, clips: list[tuple[np.ndarray, int]]) -> Callable[[], None]:
     """Return a function that writes computed clips as the workers do, and finishes their store in `folder`."""
+    _, clip_len, *size = shape = clips[0][0].shape
+    parameters = dict(dataset='smic', synthetic=True, clip_len=clip_len, size=size)
 
     def write() -> None:
-        build = start_build(folder, {}, (len(clips), *clips[0][0].shape))
+        build = start_build(folder, parameters, (len(clips), *shape))
         for row, (clip, apex) in enumerate(clips):
             write_clip(build, row, clip)
             append_done(build, DoneClip(row, apex, 0.0))
-        finish_build(build, folder, table, {}, '')
+        finish_build(build, folder, table, parameters, '')
 
     return write
 

@@ -24,6 +24,8 @@ from mer_bench.datasets.places import (
     find_sheet,
     find_sheets,
     folders_by_key,
+    match_subject,
+    subject_folders,
     visible_folders,
 )
 from mer_bench.datasets.reader import DataSet, Rows, with_number_in_name
@@ -58,6 +60,8 @@ def rows(places: Places) -> Rows:
     cells['clip'] = cells['subject'] + '_' + cells['clip'].str.lower() + '_' + cells['onset']
     frames = find_frames(places, is_tree, DATASET.layout)
     paths = frame_folders(frames) if frames else []
+    if frames:
+        subject_folders(frames, SUBJECT)  # refuses two of one subject
     folders = folders_by_key(frames, ((plain(video_name(path)), path) for path in paths))
     fixes = read_corrections(DATASET.name)
     renamed = fixes[fixes['column'] == 'clip'].set_index('old')['new'].to_dict()  # the folder may have either name
@@ -83,7 +87,7 @@ def find_label_sheet(places: Places) -> Sheet:
 def frame_folders(folder: Path) -> list[Path]:
     """Return the folders of cut clips, or else those of the colour frames of whole videos, in `folder`."""
     cut = [path for path in visible_folders(folder) if CUT_CLIP.fullmatch(path.name)]
-    subjects = [path for path in visible_folders(folder) if SUBJECT.fullmatch(path.name)]
+    subjects = [path for path in visible_folders(folder) if match_subject(path, SUBJECT)]
     videos = [video for subject in subjects for video in visible_folders(subject)]
     return cut or [path for video in videos for path in visible_folders(video) if path.name.lower() == 'color']
 
@@ -95,7 +99,7 @@ def is_tree(folder: Path) -> int:
 
 def video_name(folder: Path) -> str:
     """Return 'spNO.1_b_166' of a cut clip, 'spNO.1_b' of spNO.1/b/color."""
-    return folder.name if CUT_CLIP.fullmatch(folder.name) else f'{folder.parts[-3]}_{folder.parts[-2]}'
+    return folder.name if CUT_CLIP.fullmatch(folder.name) else f'spNO.{number_in(folder.parts[-3])}_{folder.parts[-2]}'
 
 
 DATASET = DataSet(

@@ -23,7 +23,7 @@ import pandas as pd
 from mer_bench.datasets.notes import note, row_text
 from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheets, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import Sheet, read_tables
+from mer_bench.datasets.sheet import Sheet, read_tables, without_suffix
 from mer_bench.errors import InputError
 
 SHEETS = r'cas.?\(?me\)?.?2.*(code|rule)|code_final|naming.?rule'
@@ -100,6 +100,7 @@ def find_labels(tables: list[Sheet]) -> Sheet:
 def micro_rows(sheet: Sheet) -> pd.DataFrame:
     """Return the micro-expressions with our names; rows of no known type leave a note, macro-expressions do not."""
     labels = sheet.cells.iloc[:, : len(LABELS)].set_axis(LABELS, axis=1)
+    labels = labels.assign(clip=without_suffix(labels['clip']))
     types = labels['type'].map(lambda text: match[1].lower() if (match := TYPE.fullmatch(text)) else '')
     for row in labels[types == ''].to_dict('records'):
         if any(row.values()):

@@ -7,9 +7,9 @@ from textwrap import shorten
 
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
 from mer_bench.datasets.notes import note
-from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class
 
 NO_NAME = 'of this clip'
+FRAME_NUMBER = r'\d{1,15}'  # what 64 bits hold
 NEAR = 2  # frames: public loaders step back one where a named frame is missing; farther would be another moment
 ENOUGH = 4  # a folder with less than a quarter of the frames that the sheet names is a remnant, not the clip
 
@@ -41,7 +41,7 @@ class ClipRow:
     def read_number(self, name: str) -> int | None:
         """Return a frame number; None where the cell is empty or, with a note, holds something else."""
         text = self.cells[name]
-        if re.fullmatch(r'\d{1,15}', text):  # what 64 bits hold
+        if re.fullmatch(FRAME_NUMBER, text):
             return int(text)
         if text:
             self.note('unknown', f'{name} is {shorten(text, 40)!r}, not a frame number: taken as unknown')
@@ -140,25 +140,6 @@ class ClipRow:
             else:
                 self.note(f'no {name} frame', f'{missing}: {near} instead')
                 setattr(self, name, near)
-
-    def row(self, dataset: str, fps: float, synthetic: bool) -> dict:
-        """Return the row of the annotation table."""
-        subject = f'{dataset}/{self.cells["subject"]}'
-        return {
-            'sample_id': f'{subject}/{self.cells["clip"]}',
-            'dataset': dataset,
-            'subject': subject,
-            'clip': self.cells['clip'],
-            'onset': self.onset,
-            'apex': self.apex,
-            'offset': self.offset,
-            'fps': float(self.cells['fps'] or fps),
-            'frames_dir': self.cells['frames_dir'],
-            'emotion': canonical_emotion(self.cells['emotion']),
-            'objective_class': canonical_objective_class(self.cells['objective_class']),
-            'action_units': self.cells['action_units'],
-            'synthetic': synthetic or self.cells['synthetic'].lower() == 'true',
-        }
 
 
 def nearest(numbers: list[int], number: int) -> int:

@@ -37,7 +37,7 @@ OPTIONAL = ['offset', 'emotion', *EMOTIONS]
 MARKS = {'1': True, 'true': True, '0': False, 'false': False, '': False}
 STATIC = re.compile(r'\s*\(\s*k\s*\)', re.IGNORECASE)
 UNIT = re.compile(r'(?:AU)?\s*[LRTB]?\s*\d+\s*[LRTB]?[A-E]?', re.IGNORECASE)
-SUBJECT = re.compile(r'(?:s|sub)?_?0*(\d{1,9})(.*)', re.IGNORECASE)
+SUBJECT = re.compile(r'(?:s|sub)?[ _-]*0*(\d{1,9})(.*)', re.IGNORECASE)
 FRAME = re.compile(r'frame_?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 
 

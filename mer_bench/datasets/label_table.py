@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mer_bench.datasets.sheet import decode
 from mer_bench.errors import InputError
 
 EMOTIONS = ('negative', 'positive', 'surprise')  # the official label order: 0, 1, 2
@@ -41,7 +42,7 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     table = pd.DataFrame([spell(*clip, path) for clip in raw.reindex(columns=['dataset', 'subject', 'clip']).values])
     table['emotion'] = [read_emotion(label, path) for label in raw['label']]
     for name in ('onset', 'apex', 'offset'):
-        table[name] = pd.to_numeric(raw[name], errors='coerce').round().astype('Int64') if name in raw else pd.NA
+        table[name] = frame_numbers(raw[name]) if name in raw else pd.NA
     twice = table[table.duplicated(['subject', 'clip'])]
     if len(twice):
         raise InputError(f'{path}: {twice.iloc[0]["subject"]} {twice.iloc[0]["clip"]} occurs twice; keep one row')
@@ -50,15 +51,21 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
 def read_cells(path: Path) -> list[list[str]]:
     """Return the cells of a CSV separated by comma, semicolon or tab; every row has the same length."""
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f'{path}: expected a CSV file in UTF-8, it is another kind of file; save it as CSV') from error
+    lines = decode(path.read_bytes(), path)[0].splitlines()
     delimiter = next((mark for mark in ',;\t' if lines and mark in lines[0]), ',')
-    cells = [row for row in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in row)]
+    try:
+        cells = [row for row in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise InputError(f'{path}: expected a CSV file ({error}); save it as CSV') from error
     if not cells or {len(row) for row in cells} != {len(cells[0])}:
         raise InputError(f'{path}: expected a CSV whose rows have the same number of cells; correct the file')
     return cells
+
+
+def frame_numbers(texts: pd.Series) -> pd.Series:
+    """Return frame numbers, Int64, also of '46.0'; unknown where a cell holds something else."""
+    numbers = pd.to_numeric(texts, errors='coerce').astype(float)
+    return numbers.where((numbers >= 0) & (numbers < 1e15)).round().astype('Int64')
 
 
 def named_columns(header: list[str]) -> dict[str, int] | None:
@@ -105,7 +112,7 @@ def spell(dataset: str | float, subject: str, clip: str, source: Path) -> dict:
     (`sub11_EP15_04f`, `006_006_1_2`) loses the repetition.
     """
     name = DATASETS.get(plain_name(dataset)) if isinstance(dataset, str) else guess_dataset(subject)
-    digits = re.search(r'\d+', subject)
+    digits = re.search(r'(?<!\d)\d{1,9}(?!\d)', subject)
     if name is None or digits is None:
         raise InputError(
             f'{source}: expected subjects like s01 (smic), sub01 (casme2) or 006 (samm), found {subject!r}'

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from mer_bench.datasets.frame_names import frames_in
 from mer_bench.datasets.notes import note
-from mer_bench.datasets.places import Places, find_frames, find_sheet, folders_by_key, visible_folders
+from mer_bench.datasets.places import (
+    SUBJECT,
+    Places,
+    find_frames,
+    find_sheet,
+    folders_by_key,
+    visible_folders,
+)
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, clip_rows, number_in
 
@@ -26,7 +33,6 @@ COLUMNS = {
     'action_units': ('Action Units', 'AU', 'AUs'),
     'emotion': ('Estimated Emotion', 'Emotion'),
 }
-SUBJECT = re.compile(r's\d+', re.IGNORECASE)
 CLIP = re.compile(r's(\d+)-\d+-\d+', re.IGNORECASE)
 FRAME = re.compile(r'(?:.*\D)?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 

@@ -12,6 +12,9 @@ from mer_bench.datasets.sheet import SUFFIXES, Columns, Sheet, read_parts, read_
 from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
 
+# A subject's folder as people rename it: 01, s01, sub_01, sub 01
+SUBJECT = re.compile(r'(?:s|subj?|subject)?[ ._-]*0*(\d{1,4})', re.IGNORECASE)
+PICTURE = re.compile(r'.*\.(?:jpe?g|png|bmp|tiff?|webp|gif|avi|mp4)', re.IGNORECASE)
 DEPTH = 4  # levels below --raw that are looked through for frames
 SHEET_DEPTH = 3  # and for sheets
 
@@ -203,9 +206,33 @@ def is_folder(entry: os.DirEntry) -> bool:
         return False
 
 
+def match_subject(folder: Path, subject: re.Pattern) -> re.Match | None:
+    """Return the match, with the number as group 1, of a subject's folder as its owner or as people name it."""
+    return subject.fullmatch(folder.name) or SUBJECT.fullmatch(folder.name)
+
+
+def subject_folders(folder: Path, subject: re.Pattern) -> dict[int, Path]:
+    """Return {number: folder} of the subjects' folders in `folder`; two of one subject are refused.
+
+    Args:
+        folder: may hold others, which are ignored.
+        subject: matches the owner's names; group 1 is the number, padded or not.
+    """
+    found = {}
+    for path in visible_folders(folder):
+        if match := match_subject(path, subject):
+            first = found.setdefault(int(match[1]), path)
+            if first is not path:
+                raise InputError(
+                    f'{folder}: expected one folder for subject {int(match[1])}, found {first.name} and {path.name}; '
+                    'remove, rename or join them, or name another folder with --frames'
+                )
+    return found
+
+
 def holds_clips(folder: Path, subject: re.Pattern, frame: re.Pattern) -> int:
     """Say whether `folder` holds <subject>/<clip>/<frame>, as sure as `frames_in`; one clip with a frame is enough."""
-    subjects = (path for path in visible_folders(folder) if subject.fullmatch(path.name))
+    subjects = (path for path in visible_folders(folder) if match_subject(path, subject))
     return frames_in((clip for path in subjects for clip in visible_folders(path)), frame)
 
 
@@ -216,18 +243,23 @@ def clip_folders(
 
     Args:
         root: the folder of the subjects' folders; None gives no entries.
-        subject: matches the name of a subject's folder; group 1 is the number, padded or not.
+        subject: see :func:`subject_folders`.
         spell: makes clips' names comparable.
     """
-    return folders_by_key(
-        root,
-        (
-            ((int(match[1]), spell(clip.name)), clip)
-            for path in (visible_folders(root) if root else [])
-            if (match := subject.fullmatch(path.name))
-            for clip in visible_folders(path)
-        ),
-    )
+    subjects = subject_folders(root, subject).items() if root else ()
+    clips = (((number, spell(clip.name)), clip) for number, path in subjects for clip in visible_folders(path))
+    return folders_by_key(root, clips)
+
+
+def what_is_there(folder: Path | None) -> str:
+    """Return the way to the first picture or video in a folder, or else the first names in it, for messages."""
+    if folder is None or not folder.is_dir():
+        return 'nothing'
+    for inner in walk(folder):
+        if picture := next((path for path in sorted(inner.iterdir()) if PICTURE.fullmatch(path.name)), None):
+            return str(picture.relative_to(folder))
+    names = sorted(path.name for path in folder.iterdir())
+    return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '') or 'an empty folder'
 
 
 def folders_by_key(root: Path | None, folders: Iterable[tuple[Hashable, Path]]) -> dict[Hashable, str]:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.clip_row import ClipRow
+from mer_bench.datasets.clip_row import FRAME_NUMBER, ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
-from mer_bench.datasets.notes import NOTE, row_text
-from mer_bench.datasets.places import Places, is_synthetic
-from mer_bench.datasets.sheet import Sheet
-from mer_bench.datasets.spellings import no_unit
-from mer_bench.datasets.table import COLUMNS, annotation_table
+from mer_bench.datasets.notes import NOTE, note, row_text
+from mer_bench.datasets.places import Places, is_synthetic, what_is_there
+from mer_bench.datasets.sheet import Sheet, each, read_file
+from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class, no_unit
+from mer_bench.datasets.table import COLUMNS, FRAME_NUMBERS, annotation_table
 from mer_bench.errors import InputError
 
 TEXT = ['subject', 'clip', 'onset', 'apex', 'offset', 'fps', 'emotion', 'objective_class', 'action_units', 'frames_dir']
@@ -60,7 +60,7 @@ class DataSet:
         config: of the usual protocol.
         clip_name: matches the names of clips as the sheet has them; another data set's sheet is refused by it. None
             where the names are not known, or free.
-        ends_at_apex: tells a clip that ends at its apex, as its offset is not known or wrong.
+        ends_at_apex: tells a clip that ends at its apex, asked only where the offset is not known or wrong.
     """
 
     name: str
@@ -103,49 +103,109 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
         with_frames: look for the frames of every clip; otherwise the numbers of the sheet stand as they are.
     """
     refuse_missing_folders(dataset, places)
-    frames_of.cache_clear()  # a folder may have changed since an earlier reading
+    frames_of.cache_clear()  # a folder or a sheet may have changed since an earlier reading
+    read_file.cache_clear()
     rows = dataset.rows(replace(places, with_frames=with_frames))
+    read_file.cache_clear()  # a long sheet fills memory
     refuse_other_dataset(dataset, rows)
     dataset = replace(dataset, frame_name=FrameName(dataset.frame_name, places.frame_number))
     if with_frames and rows.frames is None:
         start = places.frames or places.raw
-        found = f' but {files_found(start)}' if start else ''
+        found = f' but {files_found(start)}, first {what_is_there(start)}' if start else ''
         raise InputError(
             f'{start or place(rows)}: found no frames of {dataset.title}{found}; expected {dataset.layout}, and '
-            f'{ACCEPTED}; name the folder with --raw or --frames, or read the sheet alone with --annotations-only'
+            f'{ACCEPTED}; name the folder with --raw or --frames, rename what is there, or read the sheet alone with '
+            '--annotations-only'
         )
-    notes = [note for sheet in rows.sheets for note in sheet.notes]
+    notes = [remark for sheet in rows.sheets for remark in sheet.notes]
+    cells, frames = settle_clips(dataset, rows, notes, with_frames)
     synthetic = is_synthetic(rows.frames, places.raw, places.frames, *(sheet.path for sheet in rows.sheets))
-    table, lost, frames = [], [], {}
-    clips = read_clips(dataset, rows, notes)
-    spans = find_spans(dataset, rows.frames, clips) if with_frames else {}
-    for clip in clips:
-        span = spans.get(clip.name, {})
-        row = clip.row(rows.dataset or dataset.name, dataset.fps, synthetic)
-        (table if clip.usable else lost).append(row)
-        if clip.usable:
-            frames[row['sample_id']] = span
+    table = annotation_rows(cells, rows.dataset or dataset.name, dataset.fps, synthetic)
+    usable = cells['usable'].to_numpy(dtype=bool)
     notes = pd.DataFrame(notes, columns=NOTE)
-    if not table:
+    if not usable.any():
         reasons = notes.loc[notes['kind'].isin(['left out', 'wrong numbers']), 'detail']
         first = f' (the first: {reasons.iloc[0]})' if len(reasons) else ''
-        raise InputError(f'{place(rows)}: none of {len(lost)} clips can be used{first}; check --raw and --frames')
-    return Reading(annotation_table(table), pd.DataFrame(lost, columns=COLUMNS), notes, rows, frames)
+        raise InputError(f'{place(rows)}: none of {len(table)} clips can be used{first}; check --raw and --frames')
+    frames = {table.at[row, 'sample_id']: paths for row, paths in frames.items()}
+    lost = table[~usable].reset_index(drop=True)
+    return Reading(annotation_table(table[usable]), lost, notes, rows, frames)
 
 
-def read_clips(dataset: DataSet, rows: Rows, notes: list[dict]) -> list[ClipRow]:
-    """Return the corrected rows with their frame numbers checked, one row per usable clip."""
-    cells = rows.cells.reindex(columns=[*TEXT, 'sheet'], fill_value='')
+def settle_clips(
+    dataset: DataSet, rows: Rows, notes: list[dict], with_frames: bool
+) -> tuple[pd.DataFrame, dict[int, dict[int, Path]]]:
+    """Correct the rows, check their frame numbers, and find the frames; what happens to a clip is appended to `notes`.
+
+    Returns:
+        cells: one row per clip, repeated rows left off; onset, apex and offset are numbers, `usable` says whether the
+            clip is.
+        frames: {row: {frame number: picture}} of the usable clips; without frames, the numbers of the sheet stand.
+    """
+    cells = rows.cells.reindex(columns=[*TEXT, 'sheet'], fill_value='').reset_index(drop=True)
     cells, corrected = apply_corrections(cells, read_corrections(dataset.name))
     notes.extend(corrected)
-    clips = [ClipRow(texts, notes) for texts in cells.to_dict('records')]
+    numbers = {name: frame_numbers(cells[name]) for name in FRAME_NUMBERS}
+    looked_at = cells if with_frames else cells[odd_rows(cells, **numbers)]  # few of a long sheet
+    clips = [ClipRow(texts, notes) for texts in looked_at.to_dict('records')]
     for clip in clips:
         if dataset.ends_at_apex(clip):
             clip.end_at_apex()
         clip.check_span()
-        if codes := [part.strip() for part in clip.cells['action_units'].split('+') if no_unit(part)]:
-            clip.note('no action unit', f'{" and ".join(codes)}: action descriptors or movement codes, left off')
-    return without_repeats(clips, rows)
+    codes = each(cells['action_units'], codes_in)
+    for row in cells.assign(codes=codes)[codes != ''].itertuples():
+        detail = f'{row.codes}: action descriptors or movement codes, left off'
+        notes.append(note('no action unit', detail, row.subject, row.clip))
+    row_of = {id(clip): row for row, clip in zip(looked_at.index, clips, strict=True)}
+    kept = {row_of[id(clip)]: clip for clip in without_repeats(clips, rows)}
+    spans = find_spans(dataset, rows.frames, list(kept.values())) if with_frames else {}
+    cells = cells.assign(**numbers, usable=True).drop(index=looked_at.index.difference(list(kept)))
+    for name in (*FRAME_NUMBERS, 'usable'):
+        settled = [getattr(clip, name) for clip in kept.values()]
+        cells.loc[list(kept), name] = pd.array(settled, dtype=cells[name].dtype)
+    return cells, {row: spans.get(clip.name, {}) for row, clip in kept.items() if clip.usable}
+
+
+def codes_in(units: str) -> str:
+    """Return the action descriptors and movement codes among the action units of a cell."""
+    return ' and '.join(part.strip() for part in units.split('+') if no_unit(part))
+
+
+def frame_numbers(texts: pd.Series) -> pd.Series:
+    """Return frame numbers, Int64; unknown where a cell holds something else."""
+    rows, different = pd.factorize(texts)
+    numbers = [int(text) if re.fullmatch(FRAME_NUMBER, text) else pd.NA for text in different]
+    return pd.Series(pd.array(numbers, dtype='Int64').take(rows), texts.index)
+
+
+def odd_rows(cells: pd.DataFrame, onset: pd.Series, apex: pd.Series, offset: pd.Series) -> pd.Series:
+    """Say which rows may need a note: those without a plain span, and those that share their clip with another."""
+    span = (onset < offset).fillna(False)
+    known = (cells['apex'] == '') | ((onset < apex) & (apex <= offset)).fillna(False)
+    names = cells['subject'].str.lower() + '/' + cells['clip'].str.lower()
+    return ~(span & known).astype(bool) | names.duplicated(keep=False)
+
+
+def annotation_rows(cells: pd.DataFrame, dataset: str, fps: float, synthetic: bool) -> pd.DataFrame:
+    """Return the cells under the names, and in the spelling, of the annotation table."""
+    subject = f'{dataset}/' + cells['subject']
+    own_fps = pd.to_numeric(cells['fps'], errors='coerce')
+    return pd.DataFrame(
+        {
+            'sample_id': subject + '/' + cells['clip'],
+            'dataset': dataset,
+            'subject': subject,
+            'clip': cells['clip'],
+            **{name: cells[name] for name in FRAME_NUMBERS},
+            'fps': own_fps.where(own_fps < float('inf'), fps),
+            'frames_dir': cells['frames_dir'],
+            'emotion': each(cells['emotion'], canonical_emotion),
+            'objective_class': each(cells['objective_class'], canonical_objective_class),
+            'action_units': cells['action_units'],
+            'synthetic': synthetic | (cells['synthetic'].str.lower() == 'true'),
+        },
+        columns=COLUMNS,
+    )
 
 
 def find_spans(dataset: DataSet, root: Path, clips: list[ClipRow]) -> dict[tuple[str, str], dict[int, Path]]:

@@ -1,15 +1,21 @@
 """An annotation sheet (xlsx, xls or csv) as a table of text cells, its header found by name and not by row number."""
 
+import csv
+import importlib.util
 import io
+import json
 import re
+import subprocess
+import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
+from mer_bench.datasets import workbook
 from mer_bench.datasets.notes import note, row_text
 from mer_bench.errors import InputError
 
@@ -17,6 +23,13 @@ SUFFIXES = ('.xlsx', '.xls', '.csv')
 HEADER_ROWS = 40  # a header is looked for in the first rows; SAMM has it in row 14
 LONGEST = 9  # digits in the number of a subject
 FRAME_NUMBERS = ('onset', 'apex', 'offset')
+LARGEST = 1 << 30  # bytes of a file
+MOST_CELLS = 50_000_000  # of a CSV, short rows filled up
+LONGEST_NUMBER = 100  # digits; int() refuses thousands
+VIDEO = r'\.(?:avi|mp4|mov|mkv|wmv|mpe?g)$'
+MARKS = {b'\xef\xbb\xbf': 'utf-8-sig', b'\xff\xfe\0\0': 'utf-32', b'\xff\xfe': 'utf-16', b'\xfe\xff': 'utf-16'}
+ODD = ('  ', '\n ', ' \n', '.0', *'\t\r\v\f\x1c\x1d\x1e\x1f')  # in a text that cell_text may change
+SAVE_AGAIN = "save it as 'CSV UTF-8' or as xlsx"
 
 Columns = Mapping[str, Sequence[str]]
 
@@ -160,50 +173,143 @@ def number_in(text: str) -> int:
 
 def read_tables(path: Path) -> list[Sheet]:
     """Return all sheets of a file as text, hidden ones too; a CSV is one sheet."""
-    if not path.is_file():
+    try:
+        found = path.is_file() and path.stat()
+    except OSError as error:
+        raise InputError(f'{path}: cannot be opened ({error.strerror}); check the path and your rights') from error
+    if not found:
         raise InputError(f'{path}: no such annotation sheet; give the file with --sheet')
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f'{path}: expected a sheet {", ".join(SUFFIXES)}; save it as one of them')
-    try:
-        tables = [Sheet(path, '', read_csv(path))] if path.suffix.lower() == '.csv' else read_workbook(path)
-    except (CalamineError, ValueError, OSError) as error:
+    if found.st_size > LARGEST:
         raise InputError(
-            f'{path}: cannot be read as a sheet ({" ".join(str(error).split())}); save it again as xlsx or csv'
-        ) from error
-    return [replace(table, cells=table.cells.map(cell_text)) for table in tables]
+            f'{path}: expected an annotation sheet, found {found.st_size / 1e9:.1f} GB; is it another file?'
+        )
+    tables, remark = read_file(path, found.st_mtime_ns, found.st_size)
+    notes = [note('encoding', f'{path}: {remark}')] if remark else []
+    return [Sheet(path, name, cells, hidden, list(notes)) for name, hidden, cells in tables]
 
 
-def read_workbook(path: Path) -> list[Sheet]:
-    """Return the sheets of an xlsx or xls; formulas have the values that were stored with them."""
-    with CalamineWorkbook.from_path(path) as book:
-        return [
-            Sheet(
-                path,
-                sheet.name,
-                pd.DataFrame(book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False), dtype=object),
-                sheet.visible != SheetVisibleEnum.Visible,
-            )
-            for sheet in book.sheets_metadata
-            if sheet.typ == SheetTypeEnum.WorkSheet
-        ]
+@lru_cache(maxsize=4)  # some readers ask several times for one file
+def read_file(path: Path, changed: int, size: int) -> tuple[list[tuple[str, bool, pd.DataFrame]], str]:
+    """Return name, whether it is hidden, and the cells of each sheet of a file, and what is to be said of its encoding.
 
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Return the cells of a CSV with commas, semicolons or tabs; short rows are filled up."""
-    content = path.read_bytes()
+    Args:
+        path: of the file.
+        changed: when it was written, ns; the same file is read once.
+        size: in bytes.
+    """
     try:
-        text = content.decode('utf-16' if content[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8-sig')
-    except UnicodeDecodeError:
-        text = content.decode('latin-1')
+        if path.suffix.lower() == '.csv':
+            text, remark = decode(path.read_bytes(), path)
+            tables = [('', False, read_csv(text))]
+        else:
+            tables, remark = read_workbook(path), ''
+        return [(name, hidden, clean(cells)) for name, hidden, cells in tables], remark
+    except (ValueError, OSError, MemoryError, csv.Error) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = ' '.join(str(error).split()) or 'too large'
+        raise InputError(f'{path}: cannot be read as a sheet ({reason}); save it again as xlsx or csv') from error
+
+
+def read_workbook(path: Path) -> list[tuple[str, bool, pd.DataFrame]]:
+    """Return name, whether it is hidden, and the cells of the sheets of an xlsx or xls.
+
+    They are read by :mod:`mer_bench.datasets.workbook` in a process of its own, which a hostile file may end.
+    """
+    library = Path(importlib.util.find_spec('python_calamine').origin).parents[1]
+    command = [sys.executable, '-I', '-S', workbook.__file__, str(library), str(path.absolute())]
+    try:
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=5 * workbook.SECONDS)
+    except subprocess.TimeoutExpired:
+        run = None
+    if run and run.returncode == 0:
+        return [
+            (name, hidden, pd.DataFrame(rows, dtype=object).fillna('')) for name, hidden, rows in json.loads(run.stdout)
+        ]
+    if run and run.returncode == 3:
+        raise ValueError(run.stdout.decode(errors='replace'))
+    raise InputError(
+        f'{path}: expected an annotation sheet, found a file that cannot be read with {workbook.MEMORY >> 30} GB of '
+        f'memory in {workbook.SECONDS} s: it is damaged, or a cell lies far below or beside the table; delete what '
+        'lies there, and save it again as xlsx or csv'
+    )
+
+
+def decode(content: bytes, path: Path) -> tuple[str, str]:
+    """Return the text of a CSV, and a remark where its encoding had to be found out.
+
+    UTF-8, and UTF-16 with a mark, are certain. Text of Chinese programs is mostly GB18030 (GBK), and only bytes that
+    are valid in it are taken for it.
+    """
+    encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), 'utf-8')
+    remark = ''
+    if encoding == 'utf-8' and 4 * content.count(0) >= len(content) > 0:
+        encoding = 'utf-16-le' if content[1::2].count(0) > content[::2].count(0) else 'utf-16-be'
+        remark = f'read as {encoding.upper()}, which it does not say by a mark'
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        if encoding != 'utf-8':
+            raise InputError(f'{path}: its text is not {encoding} as it begins; {SAVE_AGAIN}') from error
+        place = f'the byte 0x{content[error.start]:02X} in line {content.count(10, 0, error.start) + 1}'
+        try:
+            text, remark = content.decode('gb18030'), f'{place} is not UTF-8: read as GB18030 (Chinese)'
+        except UnicodeDecodeError:
+            raise InputError(
+                f'{path}: expected text in UTF-8, UTF-16 or GB18030, found {place}, which is none of them; {SAVE_AGAIN}'
+            ) from error
+    if '\0' in text:
+        raise InputError(f'{path}: expected text, found the sign NUL in line {line_of(text, chr(0))}; {SAVE_AGAIN}')
+    return text, remark and f'{remark}; if its text looks wrong, {SAVE_AGAIN}'
+
+
+def line_of(text: str, sign: str) -> int:
+    """Return the number of the line that holds the first `sign`."""
+    return text.count('\n', 0, text.index(sign)) + 1
+
+
+def read_csv(text: str) -> pd.DataFrame:
+    """Return the cells of a CSV with commas, semicolons or tabs; short rows are filled up."""
     mark = max(',;\t', key=text.count)  # over the whole text: notes above the header have any marks
-    width = max((line.count(mark) for line in text.splitlines()), default=0) + 1
+    text = text.replace('\r\n', '\n').replace('\r', '\n')
+    if '"' in text:  # a cell may hold marks and line ends
+        lines = [row for row in csv.reader(io.StringIO(text), delimiter=mark) if row]
+        width = max(map(len, lines), default=1)
+    else:
+        lines = text.split('\n')
+        width = max(line.count(mark) for line in lines) + 1
+    if len(lines) * width > MOST_CELLS:
+        raise ValueError(f'{len(lines)} lines, one of them with {width} cells')
+    if '"' in text:
+        return pd.DataFrame(lines, dtype=object).fillna('')
+    del lines  # the text is long enough
     return pd.read_csv(io.StringIO(text), sep=mark, header=None, names=range(width), dtype=str, na_filter=False)
+
+
+def clean(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells as :func:`cell_text` has them; a number of too many digits is refused."""
+    for name in cells:
+        texts = cells[name].tolist()
+        if max(map(len, texts), default=0) >= LONGEST_NUMBER:
+            for text in texts:
+                if found := re.search(rf'\d{{{LONGEST_NUMBER},}}', text):
+                    number = f'{found[0][:8]}... of {len(found[0])} digits'
+                    raise ValueError(f'column {name + 1} holds the number {number}')
+        joined = '\n'.join(['', *texts, ''])
+        if not joined.isascii() or joined.count('\n') > len(texts) + 1 or any(odd in joined for odd in ODD):
+            cells[name] = each(pd.Series(texts, dtype=object), cell_text)
+    return cells
+
+
+def each(texts: pd.Series, change: Callable[[str], str]) -> pd.Series:
+    """Return the texts, each changed; equal ones are changed once."""
+    return texts.map({text: change(text) for text in texts.unique()})
 
 
 def cell_text(value: object) -> str:
     """Return a cell as text: 46, 46.0 and '46.0' are '46', full-width signs are plain, invisible ones are left off."""
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return ''
     text = ''.join(sign for sign in unicodedata.normalize('NFKC', str(value)) if unicodedata.category(sign) != 'Cf')
     return re.sub(r'^(\d+)\.0+$', r'\1', ' '.join(text.split()))
 
@@ -241,20 +347,28 @@ def named_rows(table: Sheet, columns: Columns, optional: Sequence[str]) -> Sheet
     cells = table.cells.iloc[headers[-1] + 1 :]
     rows = pd.DataFrame({name: cells.iloc[:, place] for name, place in found[headers[-1]].items()})
     rows = rows[(rows != '').any(axis=1)].reindex(columns=list(columns), fill_value='').reset_index(drop=True)
-    notes = []
+    if 'clip' in rows:
+        rows['clip'] = without_suffix(rows['clip'])
+    notes = list(table.notes)
     if len(headers) > 1:
         lines = ' and '.join(str(row + 1) for row in headers)
         notes.append(note('sheet', f'{table}: rows {lines} name the columns, what follows the last of them is read'))
     return replace(table, cells=rows, notes=notes)
 
 
+def without_suffix(clips: pd.Series) -> pd.Series:
+    """Return the names of clips without that of a video file: EP03_02.avi is EP03_02."""
+    return clips.str.replace(VIDEO, '', case=False, regex=True)
+
+
 def lacking(tables: Sequence[Sheet], columns: Columns, optional: Sequence[str]) -> str:
     """Return which columns no header row has, for the message."""
     wanted = [name for name in columns if name not in optional]
     best = max((places.keys() for table in tables for places in header_rows(table, columns)), key=len, default=())
-    names = ', '.join(columns[name][0] for name in wanted)
+    shown = {name: name if name in columns[name] else columns[name][0] for name in wanted}
+    names = ', '.join(shown.values())
     text = f'expected a header row with {names}, found none in {", ".join(table.name or "it" for table in tables)}'
-    return f'{text} (the nearest lacks {", ".join(columns[name][0] for name in wanted if name not in best)})'
+    return f'{text} (the nearest lacks {", ".join(shown[name] for name in wanted if name not in best)})'
 
 
 def refuse_formulas(sheet: Sheet, columns: Columns, optional: Sequence[str]) -> None:

@@ -18,7 +18,15 @@ import pandas as pd
 
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, list_frames
 from mer_bench.datasets.label_table import EMOTIONS, spell
-from mer_bench.datasets.places import Places, find_frames, find_trees, visible_folders
+from mer_bench.datasets.places import (
+    Places,
+    find_frames,
+    find_trees,
+    match_subject,
+    subject_folders,
+    visible_folders,
+    what_is_there,
+)
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.errors import InputError
 
@@ -35,7 +43,7 @@ def rows(places: Places, part: str) -> Rows:
     tree, name = find_tree(places, part), FrameName(FRAME, places.frame_number)
     found = [
         clip_cells(clip, subject, emotion, tree, name)
-        for subject in subject_folders(tree)
+        for subject in subject_folders(tree, SUBJECT).values()
         for emotion, clip in micro_clips(subject)
     ]
     return Rows(pd.DataFrame(found), tree)
@@ -49,9 +57,10 @@ def find_tree(places: Places, part: str) -> Path:
     tree = find_frames(places, lambda folder: is_tree(folder) and part_of(folder) in (part, ''), layout)
     if tree is None:
         others = sorted({f'SMIC-{part_of(folder)}' for folder in find_trees(start, is_tree)}) if start else []
+        found = ' and '.join(others) or what_is_there(start)
         raise InputError(
-            f'{start}: expected {layout} in or below it, found {" and ".join(others) or "no such tree"}; check --raw'
-            + (', or prepare the part that is there' if others else '')
+            f'{start}: expected {layout} in or below it, found {found}; check --raw'
+            + (', or prepare the part that is there' if others else ', or rename what is there')
         )
     return tree
 
@@ -65,12 +74,7 @@ def part_of(folder: Path) -> str:
 
 def is_tree(folder: Path) -> bool:
     """Say whether `folder` holds s1/micro or the like."""
-    return any(child(subject, 'micro') for subject in subject_folders(folder))
-
-
-def subject_folders(tree: Path) -> list[Path]:
-    """Return the folders s1, s2, ... of `tree`."""
-    return [path for path in visible_folders(tree) if SUBJECT.fullmatch(path.name)]
+    return any(child(path, 'micro') for path in visible_folders(folder) if match_subject(path, SUBJECT))
 
 
 def child(folder: Path, name: str) -> Path | None:

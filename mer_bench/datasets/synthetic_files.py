@@ -15,7 +15,7 @@ from mer_bench.datasets.synthetic_clip import Clip, render, true_flow
 from mer_bench.datasets.synthetic_layouts import Layout, clip_words
 from mer_bench.datasets.synthetic_sheets import SheetRow, write_sheet
 from mer_bench.datasets.synthetic_units import objective_class
-from mer_bench.files import write_atomically
+from mer_bench.files import write_array, write_atomically
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ def write_clip(root: Path, drawing: Drawing) -> None:
     path = root / drawing.entry.flow
     if not path.exists():
         write_frames(root, drawing)
-        with write_atomically(path) as temporary, open(temporary, 'wb') as file:
-            np.save(file, true_flow(drawing.clip))
+        write_array(path, true_flow(drawing.clip))
 
 
 def write_frames(root: Path, drawing: Drawing, template: str | None = None) -> None:

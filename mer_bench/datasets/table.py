@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, cause_of
 from mer_bench.files import write_atomically
 
 COLUMNS = [
@@ -27,12 +27,17 @@ FRAME_NUMBERS = ['onset', 'apex', 'offset']
 DTYPES = dict.fromkeys(COLUMNS, str) | dict.fromkeys(FRAME_NUMBERS, 'Int64') | {'fps': float, 'synthetic': bool}
 
 
-def annotation_table(rows: list[dict]) -> pd.DataFrame:
+def annotation_table(rows: list[dict] | pd.DataFrame) -> pd.DataFrame:
     """Return `rows` as a checked table sorted by sample_id; keys left out of a row become empty cells."""
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     text = [column for column in COLUMNS if DTYPES[column] is str]
     table[text] = table[text].astype(object).fillna('')
-    return check_annotations(table.astype(DTYPES)).sort_values('sample_id', ignore_index=True)
+    return in_order(check_annotations(table.astype(DTYPES))).reset_index(drop=True)
+
+
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `table` sorted by sample_id."""
+    return table if table['sample_id'].is_monotonic_increasing else table.sort_values('sample_id')
 
 
 def check_annotations(table: pd.DataFrame, source: str | Path = 'the annotation table') -> pd.DataFrame:
@@ -53,7 +58,7 @@ def check_annotations(table: pd.DataFrame, source: str | Path = 'the annotation 
 
 def write_annotations(table: pd.DataFrame, path: str | Path) -> None:
     """Write `table` as CSV sorted by sample_id, atomically; the same table gives the same bytes."""
-    table = check_annotations(table).astype(DTYPES).sort_values('sample_id')
+    table = in_order(check_annotations(table).astype(DTYPES))
     table['synthetic'] = table['synthetic'].map({True: 'true', False: 'false'})
     with write_atomically(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator='\n')
@@ -67,6 +72,8 @@ def read_annotations(path: str | Path) -> pd.DataFrame:
     empty_is_unknown = {column: [''] for column in [*FRAME_NUMBERS, 'fps']}
     try:
         table = pd.read_csv(path, dtype=DTYPES, keep_default_na=False, na_values=empty_is_unknown)
-    except (ValueError, TypeError) as error:
-        raise InputError(f'{path}: not an annotation table ({error}); run tools/prepare.py to make it') from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(
+            f'{path}: not an annotation table ({cause_of(error)}); run tools/prepare.py to make it'
+        ) from error
     return check_annotations(table, path)

@@ -8,11 +8,19 @@ import pandas as pd
 
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
-from mer_bench.preparation.flow_store import FlowStore
+from mer_bench.preparation.flow_store import PARTS, FlowStore, Stamp, stamp_of
 from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.label_schemes import LabelScheme
 
-open_store = lru_cache(maxsize=32)(FlowStore)
+
+def open_store(path: str) -> FlowStore:
+    """Return the store in a folder, which is opened again only where one of its files changed."""
+    return _opened(path, tuple(stamp_of(Path(path, part)) for part in PARTS))
+
+
+@lru_cache(maxsize=32)
+def _opened(path: str, stamps: tuple[Stamp | None, ...]) -> FlowStore:
+    return FlowStore(path)
 
 
 def read_clips(
@@ -36,8 +44,11 @@ def clip_places(clips: pd.DataFrame) -> tuple[tuple[str, int], ...]:
 
 
 def _rows(clips: pd.DataFrame) -> list[int]:
-    """Return the place of each clip in its store."""
-    for store, sample_id in zip(clips['store'], clips['sample_id'], strict=True):
-        if sample_id not in open_store(store).index:
-            raise InputError(f'{store} holds no flow of {sample_id}; run tools/prepare.py again')
-    return [open_store(store).index[name] for store, name in zip(clips['store'], clips['sample_id'], strict=True)]
+    """Return the place of each clip in its store, whose flow must be what was written."""
+    stores = {path: open_store(path) for path in clips['store'].unique()}
+    for store in stores.values():
+        store.check_clips()
+    for path, sample_id in zip(clips['store'], clips['sample_id'], strict=True):
+        if sample_id not in stores[path].index:
+            raise InputError(f'{path} holds no flow of {sample_id}; run tools/prepare.py again')
+    return [stores[path].index[name] for path, name in zip(clips['store'], clips['sample_id'], strict=True)]

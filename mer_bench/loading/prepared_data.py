@@ -1,5 +1,6 @@
 """One or several prepared data sets as training sees them: clips with their classes, stores, moments of each clip."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,7 @@ from mer_bench.loading.clip_table import clip_places, open_store, read_clips
 from mer_bench.loading.clip_view import ClipView, make_view
 from mer_bench.loading.resident import read_clip
 from mer_bench.loading.store_info import common_info
-from mer_bench.preparation.flow_store import read_info
+from mer_bench.preparation.flow_store import CHECKED, SCHEMA_VERSION, Stamp
 from mer_bench.protocols.label_schemes import LabelScheme
 
 
@@ -31,6 +32,7 @@ class PreparedData:
         shape: (C, T, H, W) of a clip as the network sees it.
         info: What the stores say of themselves, see :func:`common_info`.
         digests: What the numbers of a run depend on, see :func:`read_digests`.
+        checked: Of each flow.npy that was read from end to end, size and times with the digest.
         mean: Mean of each channel of each clip, (N, C), in the order of the annotations.
         square: Mean square, likewise.
     """
@@ -42,6 +44,7 @@ class PreparedData:
     shape: tuple[int, ...]
     info: dict
     digests: dict
+    checked: dict[Stamp, str]
     mean: np.ndarray
     square: np.ndarray
 
@@ -79,7 +82,7 @@ def open_prepared_data(
         options: The key `input` of the config, see :func:`make_view`.
         named: Whether the user named the roots, and may have named wrong ones.
     """
-    check_roots([Path(root) for root in roots], sources, named)
+    checked = check_roots([Path(root) for root in roots], sources, named)
     stores = {str(root): open_store(str(Path(root, 'store'))) for root in roots}
     if len(stores) < len(roots):
         raise InputError(f'the data roots {", ".join(map(str, roots))} name one folder twice; give each data set once')
@@ -88,30 +91,62 @@ def open_prepared_data(
     view = make_view(options, info, next(iter(stores.values())).clips.shape[1:])
     digests = read_digests(roots)
     shape, mean, square = clip_moments(clip_places(annotations), view, digests['store_digest'])
-    return PreparedData(tuple(stores), annotations, dropped, view, shape, info, digests, mean, square)
+    return PreparedData(tuple(stores), annotations, dropped, view, shape, info, digests, checked, mean, square)
 
 
-def read_digests(roots: Sequence[str | Path]) -> dict:
-    """Read from disk which annotations and flow `roots` hold; of several the digest of their sorted digests."""
+def read_digests(roots: Sequence[str | Path], checked: dict[Stamp, str] | None = None) -> dict:
+    """Read from disk which annotations and flow `roots` hold; of several the digest of their sorted digests.
+
+    Args:
+        roots: One folder a data set.
+        checked: What this process need not read again, see :class:`PreparedData`.
+    """
+    CHECKED.update(checked or {})
     tables = [digest_file(Path(root, 'annotations.csv')) for root in roots]
-    stores = [read_info(Path(root, 'store', 'store.json'))['data_digest'] for root in roots]
-    return dict(annotations_digest=_joint(tables), store_digest=_joint(stores))
+    stores = [open_store(str(Path(root, 'store'))) for root in roots]
+    for store in stores:
+        store.check_clips()
+    return dict(annotations_digest=_joint(tables), store_digest=_joint([store.info['data_digest'] for store in stores]))
 
 
-def check_roots(roots: Sequence[Path], sources: Sequence[dict], named: bool) -> None:
-    """Refuse folders without prepared data, all in one message, or with a table that is not the one of their store."""
+def check_roots(roots: Sequence[Path], sources: Sequence[dict], named: bool) -> dict[Stamp, str]:
+    """Refuse folders without prepared data, all in one message, and data that are not what was prepared.
+
+    Returns:
+        `checked` of :class:`PreparedData`.
+    """
     pairs = list(zip(roots, sources, strict=True))
     missing = [fault for root, source in pairs if (fault := find_missing(root, **source))]
     if missing:
         absent = not all((root / 'annotations.csv').is_file() for root in roots)
         first = 'check the path first; ' if named and absent else ''
         raise InputError(f'{first}{"; ".join(missing)}{"; `make demo` needs no data" if absent else ""}')
+    checked = {}
     for root, source in pairs:
-        if digest_file(root / 'annotations.csv') != open_store(str(root / 'store')).info['annotations_digest']:
+        again = f'`{source["prepare"]} --out {root}`'
+        try:
+            store = open_store(str(root / 'store'))
+            checked |= store.check_clips()
+        except InputError as error:
+            raise InputError(f'{error}: {again}') from error
+        if digest_file(root / 'annotations.csv') != store.info['annotations_digest']:
             raise InputError(
-                f'{root}/annotations.csv is not the table that {root}/store was made from; '
-                f'run `{source["prepare"]} --out {root}` again'
+                f'{root}/annotations.csv is not the table that {root}/store was made from; put back what was there, or '
+                f'delete it and run {again} again'
             )
+        if store.info['schema_version'] < SCHEMA_VERSION:
+            note_on_version(root, again)
+    return checked
+
+
+@lru_cache
+def note_on_version(root: Path, again: str) -> None:
+    """Say once that nothing would tell damage to store.json; damage to the other files is found."""
+    print(
+        f'note: {root}/store/store.json is of an earlier version and has no digest of itself; {again} adds it and '
+        'computes nothing anew',
+        file=sys.stderr,
+    )
 
 
 def find_missing(root: Path, dataset: str, owner: str, prepare: str) -> str | None:

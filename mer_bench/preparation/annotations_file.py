@@ -8,6 +8,7 @@ import pandas as pd
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_json
+from mer_bench.preparation.flow_store import seal
 from mer_bench.preparation.store_state import read_json
 
 TABLE_ALONE = '.annotations.json'  # digest of a table that was written without a store
@@ -36,14 +37,18 @@ def write_table_alone(out: Path, table: pd.DataFrame) -> None:
 
 
 def renew(out: Path, table: pd.DataFrame) -> bool:
-    """Write the table beside the finished store if it is missing or another; return whether it was."""
+    """Write the table beside the finished store if it is missing or another; return whether it was.
+
+    The store.json of an earlier version gets its digest of itself.
+    """
     path, store_json = out / 'annotations.csv', out / 'store' / 'store.json'
     info, digest = read_json(store_json), digest_of_table(table)
-    if path.is_file() and digest_file(path) == digest == info['annotations_digest']:
-        return False
-    write_annotations(table, path)
-    write_json(store_json, info | {'annotations_digest': digest})
-    return True
+    anew = not path.is_file() or not digest_file(path) == digest == info['annotations_digest']
+    if anew:
+        write_annotations(table, path)
+    if (sealed := seal(info | {'annotations_digest': digest})) != info:
+        write_json(store_json, sealed)
+    return anew
 
 
 def digest_of_table(table: pd.DataFrame) -> str:

@@ -1,16 +1,46 @@
-"""Reading a finished flow store: `flow.npy` (N, C, T, H, W) float16, `index.csv` and `store.json` in one folder."""
+"""Reading a finished flow store: `flow.npy` (N, C, T, H, W) float16, `index.csv` and `store.json` in one folder.
 
+Nothing of a damaged store is read. store.json holds the SHA-256 of the other two files and of itself. It, index.csv,
+and header and size of flow.npy are compared whenever a store is opened; the content of flow.npy is compared by
+:meth:`FlowStore.check_clips`, once in a process and its workers as long as the file has the same size and times.
+"""
+
+import hashlib
 import json
-from collections.abc import Callable
+import math
+from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.files import digest_file, digest_of
 
 PARTS = ('flow.npy', 'index.csv', 'store.json')
+SCHEMA_VERSION = 4
+BEFORE_SEALS = 3  # the version whose store.json has no digest of itself
+CHANNELS = ['u', 'v', 'strain']  # of a store that does not name them
+NEEDED = dict.fromkeys(('schema_version', 'n_clips', 'clip_len'), (int,))
+NEEDED |= dict.fromkeys(('dataset', 'parameters_digest', 'data_digest', 'index_digest', 'annotations_digest'), (str,))
+NEEDED |= dict(synthetic=(bool,), size=(list,), seconds=(int, float))
+MORE = dict.fromkeys(('flow', 'reference', 'sampling', 'opencv', 'units'), (str,))
+MORE |= dict.fromkeys(('flow_parameters', 'spotting_regions', 'versions'), (dict,))
+MORE |= dict(channels=(list,), apex=(str, dict), faces=(str, dict, type(None)))
+
+Stamp = tuple[str, int, int, int]
+CHECKED: dict[Stamp, str] = {}  # digests of files that were read from end to end
+
+
+class DamagedStore(InputError):
+    """A part of a store, `path`, is not what was written; `fault` says what is wrong with it."""
+
+    def __init__(self, path: Path, fault: str) -> None:
+        super().__init__(f'{path} is damaged ({fault}); run tools/prepare.py again with the options of before')
+        self.path, self.fault = path, fault
+
+    def __reduce__(self) -> tuple:
+        return DamagedStore, (self.path, self.fault)
 
 
 class FlowStore:
@@ -23,6 +53,10 @@ class FlowStore:
         clips: (N, C, T, H, W) float16, memory-mapped; the channels are named in `info`.
         index: {sample_id: row of `clips`}.
         info: what store.json holds.
+
+    Raises:
+        DamagedStore: The parts do not fit store.json, or it does not fit itself.
+        InputError: A part is missing.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -32,37 +66,125 @@ class FlowStore:
             raise InputError(
                 f'{self.path}: expected a prepared flow store, missing {", ".join(missing)}; run tools/prepare.py'
             )
-        self.info = self.read('store.json', read_info)
-        self.clips = self.read('flow.npy', lambda path: np.load(path, mmap_mode='r'))
-        self.index = self.read('index.csv', read_index)
-        if not len(self.clips) == len(self.index) == self.info['n_clips']:
-            raise InputError(
-                f'{self.path}: flow.npy has {len(self.clips)} clips, index.csv {len(self.index)}, store.json '
-                f'{self.info["n_clips"]}; remove the folder and run tools/prepare.py'
-            )
+        self.info = read_info(self.path / 'store.json')
+        self.index = read_index(self.path / 'index.csv', self.info)
+        self.clips = map_clips(self.path / 'flow.npy', self.info)
 
-    def read(self, part: str, function: Callable[[Path], Any]) -> Any:
-        """Return what a function makes of one of `PARTS`."""
-        try:
-            return function(self.path / part)
-        except ValueError as error:
-            raise InputError(f'{self.path / part} is damaged ({error}); run tools/prepare.py again') from error
+    def check_clips(self) -> dict[Stamp, str]:
+        """Compare the content of flow.npy with its digest, and return what is then known of it.
+
+        Raises:
+            DamagedStore: It is not what was written.
+        """
+        path, digest = self.path / 'flow.npy', self.info['data_digest']
+        stamp = stamp_of(path)
+        if CHECKED.get(stamp) != digest:
+            if digest_file(path) != digest:
+                raise DamagedStore(path, 'its content is not what was written')
+            CHECKED[stamp] = digest
+        return {stamp: digest}
 
     def __reduce__(self) -> tuple:
         """A copy in another process maps the same file."""
         return FlowStore, (self.path,)
 
 
+def stamp_of(path: Path) -> Stamp | None:
+    """Return path, size and times of a file, which differ once it was written to; None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def seal(info: dict) -> dict:
+    """Return what store.json is to hold with the digest of all of it."""
+    info = {key: value for key, value in info.items() if key != 'digest'} | {'schema_version': SCHEMA_VERSION}
+    return info | {'digest': digest_of(info)}
+
+
 def read_info(path: Path) -> dict:
-    """Return what store.json holds."""
-    info = json.loads(path.read_text(encoding='utf-8'))
-    if not isinstance(info, dict) or 'n_clips' not in info:
-        raise ValueError('it does not describe a store')
-    return info
+    """Return what store.json holds, but its digest of itself; a :class:`DamagedStore` where it does not fit."""
+    try:
+        info = json.loads(path.read_text(encoding='utf-8'), parse_constant=_refuse_constant)
+        json.dumps(info, ensure_ascii=False).encode()  # half a surrogate is no text
+        version = info['schema_version']
+        sealed = version == BEFORE_SEALS or info == seal(info)
+    except (ValueError, RecursionError, TypeError, KeyError):
+        raise DamagedStore(path, 'it does not describe a store') from None
+    if not sealed and version == SCHEMA_VERSION:
+        raise DamagedStore(path, 'it is not what was written')
+    if version not in (BEFORE_SEALS, SCHEMA_VERSION):
+        raise DamagedStore(path, f'its schema_version is not {SCHEMA_VERSION}')
+    info.pop('digest', None)
+    if key := _wrong_key(info):
+        raise DamagedStore(path, f'{key} is missing or has a value that it cannot have')
+    return {**info, 'channels': info.get('channels', CHANNELS)}
 
 
-def read_index(path: Path) -> dict[str, int]:
-    """Return {sample_id: row}; other columns are for people."""
-    columns = {'row': int, 'sample_id': str}
-    index = pd.read_csv(path, dtype=columns, usecols=list(columns), keep_default_na=False)
-    return dict(zip(index['sample_id'], index['row'].tolist(), strict=True))
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f'{name} is no number')
+
+
+def _wrong_key(info: dict) -> str | None:
+    """Return a key of store.json that is missing or whose value cannot be, if there is one."""
+    for key, types in (NEEDED | MORE).items():
+        if (key in NEEDED or key in info) and type(info.get(key)) not in types:
+            return key
+    for key in ('n_clips', 'clip_len', 'size'):
+        numbers = info[key] if key == 'size' else [info[key]]
+        if len(numbers) != (2 if key == 'size' else 1) or not all(type(n) is int and 0 < n < 2**31 for n in numbers):
+            return key
+    names = info.get('channels', CHANNELS)
+    if not names or not all(type(name) is str for name in names) or len({*names}) < len(names):
+        return 'channels'
+    return None if 0 <= info['seconds'] < float('inf') else 'seconds'
+
+
+def read_index(path: Path, info: dict) -> dict[str, int]:
+    """Return {sample_id: row}, each row once; other columns are for people."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != info['index_digest']:
+        raise DamagedStore(path, 'it is not what was written')
+    columns = {'row': 'int64', 'sample_id': str}
+    try:
+        index = pd.read_csv(BytesIO(content), dtype=columns, usecols=list(columns), keep_default_na=False)
+    except (ValueError, OverflowError) as error:
+        raise DamagedStore(path, 'it is no table with the columns row and sample_id') from error
+    rows = index['row'].tolist()
+    if sorted(rows) != list(range(info['n_clips'])) or not index['sample_id'].is_unique:
+        raise DamagedStore(path, f'expected each of {info["n_clips"]} clips with a row of its own')
+    return dict(zip(index['sample_id'], rows, strict=True))
+
+
+def map_clips(path: Path, info: dict) -> np.memmap:
+    """Map flow.npy, whose header and size must be those that store.json says."""
+    shape = (info['n_clips'], len(info['channels']), info['clip_len'], *info['size'])
+    return np.memmap(path, np.float16, 'r', check_array(path, shape), shape)
+
+
+def check_array(path: Path, shape: tuple[int, ...]) -> int:
+    """Return where the numbers of an .npy file begin; a :class:`DamagedStore` where it has no float16 of this shape."""
+    with open(path, 'rb') as file:
+        try:
+            found = read_header(file)
+        except Exception as error:  # it is text that NumPy evaluates
+            raise DamagedStore(path, 'its header cannot be read') from error
+        start = file.tell()
+    if found != (shape, np.float16):
+        raise DamagedStore(path, 'its header gives another shape or type than was prepared')
+    size, expected = path.stat().st_size, start + math.prod(shape) * np.dtype(np.float16).itemsize
+    if size != expected:
+        raise DamagedStore(path, f'expected {expected} bytes, found {size}')
+    return start
+
+
+def read_header(file) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and type of the array in an open .npy file, which then stands at its first number."""
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError('another version of the format')
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    if fortran_order:
+        raise ValueError('another order of the axes')
+    return shape, dtype

@@ -1,10 +1,15 @@
 """A flow store under construction: `OUT/.store-<digest>/` is filled clip by clip and named `OUT/store` when whole.
 
 The folder is named after its parameters, so a stopped run is continued only with the same clips and settings.
-`done.txt` has one line per finished clip, written after the clip itself; whatever was being written when the run died
-is done again. Unfinished builds of other settings stay until a new store is whole.
+`done.txt` has one line per finished clip, written after the clip itself is on the disk; whatever was being written when
+the run died is done again. The room for all clips is taken before the first one, and no file is written through a map:
+a full disk ends a run with a sentence, and the same command continues it. Unfinished builds of other settings stay
+until a new store is whole.
 """
 
+import errno
+import math
+import os
 import platform
 import re
 import shutil
@@ -19,12 +24,12 @@ import pandas as pd
 
 from mer_bench import __version__, files
 from mer_bench.datasets.table import write_annotations
-from mer_bench.errors import InputError
-from mer_bench.files import digest_file, digest_of, write_atomically, write_json
-from mer_bench.preparation.flow_store import PARTS
-from mer_bench.preparation.store_state import DIGESTS, NAMED_PARAMETERS, read_json
+from mer_bench.errors import SPACE, InputError, cause_of
+from mer_bench.files import digest_file, digest_of, named, sync_folder, write_atomically, write_json
+from mer_bench.preparation.flow_store import PARTS, DamagedStore, check_array, read_header, seal
+from mer_bench.preparation.store_state import NAMED_PARAMETERS, read_json
 
-SCHEMA_VERSION = 3
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FEATURES = 'features'  # folder in the store where training keeps what descriptors make of these clips
 
 
@@ -41,8 +46,13 @@ class DoneClip:
         return f'{self.row},{"" if self.apex is None else self.apex},{self.seconds:.3f},{self.remark}\n'
 
     @classmethod
-    def parse(cls, line: str) -> 'DoneClip':
-        row, apex, seconds, remark = line.rstrip('\n').split(',', 3)
+    def parse(cls, line: str) -> 'DoneClip | None':
+        """Return what a line says; None where it is damaged."""
+        if not (
+            match := re.fullmatch(r'([0-9]{1,9}),(-?[0-9]{1,18})?,([0-9]{1,12}(?:\.[0-9]{1,9})?),([^\ufffd]*)', line)
+        ):
+            return None
+        row, apex, seconds, remark = match.groups()
         return cls(int(row), int(apex) if apex else None, float(seconds), remark)
 
 
@@ -64,39 +74,83 @@ def clear_half_written(out: Path) -> None:
 
 
 def start_build(out: Path, parameters: dict, shape: tuple[int, ...]) -> Path:
-    """Return the build folder of `parameters`, new or to be continued."""
+    """Return the build folder of `parameters`, new or to be continued.
+
+    Raises:
+        InputError: There is no room for flow.npy, an array of `shape`; nothing of the build is left.
+    """
     build = out / f'.store-{digest_of(parameters)[:12]}'
-    if read_json(build / 'parameters.json') is None:  # written last: the array then has its full length
-        needed, free = int(np.prod(shape)) * 2, shutil.disk_usage(out).free
+    if not can_be_continued(build, parameters, shape):
+        needed, free = math.prod(shape) * 2, shutil.disk_usage(out).free
+        need = f'{out}: the store needs {needed / 1e6:.2f} MB, free are {free / 1e6:.2f} MB'
         if free < needed:
-            raise InputError(f'{out}: the store needs {needed / 1e6:.0f} MB, free are {free / 1e6:.0f} MB; make room')
+            raise InputError(f'{need}; {SPACE}')
         shutil.rmtree(build, ignore_errors=True)
         build.mkdir()
-        np.lib.format.open_memmap(build / 'flow.npy', mode='w+', dtype=np.float16, shape=shape).flush()
-        write_json(build / 'parameters.json', parameters)
+        try:
+            reserve(build / 'flow.npy', shape)
+        except OSError as error:
+            shutil.rmtree(build, ignore_errors=True)
+            if error.errno not in NO_ROOM:
+                raise
+            raise InputError(f'{need} ({cause_of(error)}); {SPACE}') from error
+        write_json(build / 'parameters.json', parameters)  # last: the array then has its full length
     return build
 
 
+def can_be_continued(build: Path, parameters: dict, shape: tuple[int, ...]) -> bool:
+    """Say whether a build folder has the parameters and the array that a run began with."""
+    begun_with = read_json(build / 'parameters.json')
+    if begun_with is None or digest_of(begun_with) != digest_of(parameters):
+        return False
+    try:
+        check_array(build / 'flow.npy', shape)
+    except (DamagedStore, FileNotFoundError):
+        return False
+    return True
+
+
+def reserve(path: Path, shape: tuple[int, ...]) -> None:
+    """Write an array of zeros that has its room on the disk, where the file system can promise that."""
+    with open(path, 'wb') as file:
+        header = dict(descr='<f2', fortran_order=False, shape=shape)
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(length := file.tell() + math.prod(shape) * 2)
+        file.flush()
+        try:
+            if hasattr(os, 'posix_fallocate'):  # macOS has none
+                os.posix_fallocate(file.fileno(), 0, length)
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise
+
+
 def write_clip(build: Path, row: int, clip: np.ndarray) -> None:
-    """Write one clip into its row of flow.npy."""
-    array = np.lib.format.open_memmap(build / 'flow.npy', mode='r+')
-    array[row] = clip
-    array.flush()
+    """Write one clip (C, T, H, W) into its row of flow.npy, and wait until it is on the disk."""
+    path = build / 'flow.npy'
+    with named(path), open(path, 'r+b') as file:
+        shape, dtype = read_header(file)
+        values = np.broadcast_to(np.asarray(clip, dtype), shape[1:])
+        file.seek(row * values.size * dtype.itemsize, os.SEEK_CUR)
+        file.write(values.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_done(build: Path) -> dict[int, DoneClip]:
-    """Return the finished clips by row; a half-written last line is dropped, also from the file."""
+    """Return the finished clips by row; lines that are not whole are dropped, also from the file."""
     path = build / 'done.txt'
-    text = path.read_text(encoding='utf-8') if path.exists() else ''
-    whole = text[: text.rfind('\n') + 1]
+    text = path.read_text(encoding='utf-8', errors='replace') if path.exists() else ''
+    clips = [clip for line in text.split('\n')[:-1] if (clip := DoneClip.parse(line))]
     with write_atomically(path) as temporary:
-        temporary.write_text(whole, encoding='utf-8')
-    return {clip.row: clip for clip in map(DoneClip.parse, whole.splitlines())}
+        temporary.write_text(''.join(clip.line() for clip in clips), encoding='utf-8')
+    return {clip.row: clip for clip in clips}
 
 
 def append_done(build: Path, clip: DoneClip) -> None:
     """Note a clip as finished."""
-    with open(build / 'done.txt', 'a', encoding='utf-8') as file:
+    path = build / 'done.txt'
+    with named(path), open(path, 'a', encoding='utf-8') as file:
         file.write(clip.line())
 
 
@@ -114,17 +168,17 @@ def finish_build(build: Path, out: Path, table: pd.DataFrame, parameters: dict, 
     write_annotations(table, out / 'annotations.csv')
     write_index(build / 'index.csv', table['sample_id'], [done[row] for row in range(len(table))])
     info = {
-        'schema_version': SCHEMA_VERSION,
         'n_clips': len(table),
         **{name: parameters[name] for name in NAMED_PARAMETERS if name in parameters},
         'units': units,
         'parameters_digest': digest_of(parameters),
-        **{name: digest_file(build / part) for part, name in DIGESTS.items()},
+        'data_digest': digest_file(build / 'flow.npy'),
+        'index_digest': digest_file(build / 'index.csv'),
         'annotations_digest': digest_file(out / 'annotations.csv'),
         'seconds': round(sum(clip.seconds for clip in done.values()), 3),
         'versions': versions(),
     }
-    write_json(build / 'store.json', info)
+    write_json(build / 'store.json', seal(info))
     put_in_place(build, out)
 
 
@@ -150,6 +204,7 @@ def put_in_place(build: Path, out: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
         store.rename(old)
     build.rename(store)
+    sync_folder(out)
     for folder in out.glob('.store-*'):
         shutil.rmtree(folder)
     tidy_store(out)

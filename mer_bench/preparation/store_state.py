@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from mer_bench.files import digest_file, digest_of
+from mer_bench.files import digest_of
+from mer_bench.preparation.flow_store import PARTS, DamagedStore, FlowStore
 
 NAMED_PARAMETERS = (
     'dataset',
@@ -21,14 +22,13 @@ NAMED_PARAMETERS = (
     'levels',
     'opencv',
 )
-DIGESTS = {'flow.npy': 'data_digest', 'index.csv': 'index_digest'}  # in store.json
 
 
 def read_json(path: Path) -> dict | None:
     """Return the content of a JSON file; None where there is none or it is damaged."""
     try:
         content = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
-    except ValueError:  # no JSON, or no text
+    except (ValueError, RecursionError):  # no JSON, or no text
         return None
     return content if isinstance(content, dict) else None
 
@@ -56,16 +56,16 @@ def damage(out: Path, parameters: dict) -> str | None:
     store = out / 'store'
     if not store.exists():
         return None
-    info = read_json(store / 'store.json')
-    if info is None:
+    if read_json(store / 'store.json') is None:
         return 'store.json is missing or cannot be read'
     if not made_with(out, parameters):
         return None
-    for part, name in DIGESTS.items():
-        if not (store / part).is_file():
-            return f'{part} is missing'
-        if digest_file(store / part) != info.get(name):
-            return f'{part} is not what was written'
+    if missing := [part for part in PARTS if not (store / part).is_file()]:
+        return f'{missing[0]} is missing'
+    try:
+        FlowStore(store).check_clips()
+    except DamagedStore as error:
+        return f'{error.path.name}: {error.fault}'
     return None
 
 

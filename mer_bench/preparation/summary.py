@@ -2,15 +2,18 @@
 
 import shlex
 from pathlib import Path
+from textwrap import shorten
 
 import pandas as pd
 from tabulate import tabulate
 
 from mer_bench.datasets.reader import DataSet, Reading
 from mer_bench.files import write_atomically
+from mer_bench.protocols.label_schemes import unknown_emotions
 from mer_bench.protocols.official_counts import official_summary
 
 REPORT = 'report.csv'
+MOST_EMOTIONS = 30  # columns on the screen
 SHOWN = 12  # notes on the screen; all of them are in the report
 
 
@@ -48,10 +51,29 @@ def print_summary(
     """Tell what was prepared, how it compares with the official counts, where it lies and what to run next."""
     subjects = table['subject'].nunique()
     print(f'{len(table)} clips of {subjects} subjects{" (synthetic)" if table["synthetic"].any() else ""}')
-    emotions = pd.crosstab(table['dataset'], table['emotion'])
+    counts = table['emotion'].value_counts()
+    shown = table['emotion'].where(table['emotion'].isin(counts.index[:MOST_EMOTIONS]), '(more)')
+    emotions = pd.crosstab(table['dataset'], shown)
     print(tabulate(emotions, headers=['', *emotions.columns], disable_numparse=True))
+    if note := unknown_note(table):
+        print(note)
     if not table['synthetic'].any() and (text := official_summary(table, lost)):
         print(text)
     print(f'in {out}: annotations.csv{" and store/" if store else ", without a store"}')
     if store:
         print(f'next: python tools/train.py {config} --data-root {shlex.quote(str(out))}')
+
+
+def unknown_note(table: pd.DataFrame) -> str:
+    """Say in one sentence which emotions no label scheme knows, '' where all are known."""
+    unknown = unknown_emotions(table)
+    if unknown.empty:
+        return ''
+    names = ', '.join(
+        f'{shorten(repr(name), 40)} ({number} clip{"s" * (number > 1)})' for name, number in unknown.head(SHOWN).items()
+    )
+    more = f' and {len(unknown) - SHOWN} more' if len(unknown) > SHOWN else ''
+    return (
+        f'note: no label scheme knows the emotion {names}{more}; correct the sheet, give numbers their names with '
+        '--classes (csv), or train with a label scheme of your own (docs/protocols.md)'
+    )

@@ -111,6 +111,14 @@ def apply_scheme(annotations: pd.DataFrame, scheme: LabelScheme) -> tuple[pd.Dat
     return kept, dropped
 
 
+def unknown_emotions(annotations: pd.DataFrame) -> pd.Series:
+    """Return how many clips have each emotion that no built-in scheme names; of `a+b`, both must be known."""
+    rules = built_in_rules()
+    known = {*rules.loc[rules['column'] == 'emotion', 'value'], *rules['label']} - {ANY}
+    counts = annotations['emotion'].value_counts()
+    return counts[[not known.issuperset(emotion.split('+')) for emotion in counts.index]]
+
+
 def count_reasons(reasons: list[str]) -> str:
     """Return the most frequent reasons with their numbers of clips."""
     counts = pd.Series(reasons, dtype=object).value_counts().head(5)

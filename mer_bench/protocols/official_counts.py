@@ -12,6 +12,7 @@ COUNTS = Path(__file__).with_name('official_counts.csv')
 WHOLE = 'full'  # the row of all data sets of a scheme together
 # Not counts of classes, but all rows of the sheets as a protocol of action units took them.
 TITLES = {'composite_4class': 'rows of CD6ME'}
+NAMED = 12  # lost clips on the screen
 COLUMNS = ['scheme', 'dataset', 'label', 'clips', 'subjects', 'source']
 DIFFERENCES = ['dataset', 'label', 'quantity', 'official', 'found', 'source']
 
@@ -112,7 +113,8 @@ def official_summary(annotations: pd.DataFrame, lost: pd.DataFrame | None = None
 
     Args:
         annotations: the annotation table.
-        lost: rows of clips that could not be prepared; those that a scheme would use are named below its difference.
+        lost: rows of clips that could not be prepared; those that a scheme would use are counted below its difference,
+            and the first of them named. All are in report.csv.
     """
     counts = read_cells(COUNTS, COLUMNS)
     lines = []
@@ -128,8 +130,17 @@ def official_summary(annotations: pd.DataFrame, lost: pd.DataFrame | None = None
         if len(differences):
             lines.append(f'    counted in {"; ".join(differences["source"].unique())}')
         if len(differences) and lost is not None and len(lost):
-            lines += [f'    lost: {clip.sample_id} ({clip.label})' for clip in clips_in_use(lost, scheme).itertuples()]
+            lines += lost_line(clips_in_use(lost, scheme))
     return '\n'.join(['clips in use, with the official count in brackets where it differs:', *lines]) if lines else ''
+
+
+def lost_line(clips: pd.DataFrame) -> list[str]:
+    """Return a line that counts the clips that a scheme lost and names the first; no line where there are none."""
+    if clips.empty:
+        return []
+    names = ', '.join(f'{clip.sample_id} ({clip.label})' for clip in clips.head(NAMED).itertuples())
+    rest = f', and {len(clips) - NAMED} more in report.csv' if len(clips) > NAMED else ''
+    return [f'    lost: {len(clips)} {"clips" if len(clips) > 1 else "clip"}: {names}{rest}']
 
 
 def clips_in_use(annotations: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:

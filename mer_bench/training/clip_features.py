@@ -23,7 +23,7 @@ from rich.progress import track
 from sklearn.base import BaseEstimator
 
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file, digest_of, write_atomically, write_json
+from mer_bench.files import digest_file, digest_of, write_array, write_json
 from mer_bench.loading.clip_table import open_store
 from mer_bench.loading.clip_view import ClipView
 from mer_bench.loading.prepared_data import PreparedData, viewed_clips
@@ -139,11 +139,8 @@ def keep(path: Path, features: np.ndarray, content: dict, limit: int) -> None:
     if features.nbytes > limit:  # not much less work than to describe the clips
         return
     try:
-        with write_atomically(path) as temporary:
-            with open(temporary, 'wb') as file:
-                np.save(file, features)
-            digest = digest_file(temporary)
-        write_json(path.with_suffix('.json'), dict(digest=digest, shape=features.shape, **content))
+        write_array(path, features)
+        write_json(path.with_suffix('.json'), dict(digest=digest_file(path), shape=features.shape, **content))
     except (OSError, InputError):  # also a folder that was taken away meanwhile
         return
 

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import ThreadpoolController
 
 from mer_bench.errors import InputError
-from mer_bench.files import write_atomically, write_json
+from mer_bench.files import write_array, write_json
 from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
 from mer_bench.preparation.store_state import read_json
 from mer_bench.protocols.folds import Fold
@@ -95,8 +95,7 @@ def describe_clips(
     features, origin = clip_features(experiment.data, steps, jobs, quiet)
     if not np.isfinite(features).all():
         raise InputError(f'{experiment.method.name}: the features of some clips are not numbers; correct the method')
-    with write_atomically(work_dir / FEATURES) as temporary, open(temporary, 'wb') as file:
-        np.save(file, features)
+    write_array(work_dir / FEATURES, features)
     way = way_of(model, *features.shape) if shared else PLAIN
     write_json(work_dir / WAY, dict(features=origin, fit=way, config=experiment.method.cfg.pretty_text))
     return jobs if way == PLAIN or (way != BLOCK and len(features) > FEW_CLIPS) else 1

@@ -1,6 +1,7 @@
 """One method on its prepared data: what tools/train.py and tools/test.py open."""
 
 import argparse
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Experiment:
     def activate(self) -> None:
         """Set up this process, main or worker: memory, device, threads, and what the config registers."""
         keep_freed_memory()
+        logging.raiseExceptions = False  # a log on a full disk: what is written beside it says so, in one sentence
         set_device(self.device)
         if self.device != 'cpu':
             limit_gpu_memory(self.gpu_share)
@@ -57,7 +59,10 @@ class Experiment:
         scheme, data, path = self.method.scheme, self.data, self.method.cfg.label_scheme
         parts = {
             f'the label scheme {path}': (scheme.digest, lambda: load_scheme(path).digest),
-            f'the prepared data in {", ".join(data.roots)}': (data.digests, lambda: read_digests(data.roots)),
+            f'the prepared data in {", ".join(data.roots)}': (
+                data.digests,
+                lambda: read_digests(data.roots, data.checked),
+            ),
         }
         for part, (opened, read) in parts.items():
             try:

@@ -1,5 +1,6 @@
 """All folds of a protocol: skip what is finished, run the rest, pool the predictions, write the record."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.files import locked, write_atomically
-from mer_bench.results.record import write_record
+from mer_bench.results.record import read_record, write_record
+from mer_bench.results.run import is_complete
 from mer_bench.training.estimator_fold import describe_clips, forget_features
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder, read_result
@@ -38,7 +40,7 @@ def run_folds(
 
     A finished fold is a folder `folds/<name>`, which appears by a rename and is never touched again; a fold in work is
     the folder `folds/.<name>`. `stack` says how many folds are trained together, see :func:`choose_for_run`; `options`
-    are those of :func:`run_missing`.
+    are those of :func:`run_missing`. Of a finished run in a folder that cannot be written to the record is read.
 
     Raises:
         FolderInUse: Another run is at work in `work_dir`.
@@ -46,6 +48,8 @@ def run_folds(
     """
     if save_checkpoints and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
+    if (record := read_only_record(experiment, seed, work_dir)) is not None:
+        return record
     with locked(work_dir, f'another training is at work in {work_dir}; wait for it or give another --work-dir'):
         experiment = settle_precision(experiment, work_dir, apart=jobs > 1 or options.get('isolated', False))
         record = start_record(experiment, seed)  # which tells what is wrong with a model
@@ -61,6 +65,17 @@ def run_folds(
         finally:
             forget_features(work_dir)
         return update_record(work_dir, record, experiment)
+
+
+def read_only_record(experiment: Experiment, seed: int, work_dir: Path) -> dict | None:
+    """Return the record of a finished run in a folder that cannot be written to; None where there is another case."""
+    finished = all(finished_folder(work_dir, fold).exists() for fold in experiment.folds)
+    if not finished or not (work_dir / 'record.json').is_file() or os.access(work_dir, os.W_OK):
+        return None
+    record = start_record(settle_precision(experiment, work_dir, apart=False), seed)
+    refuse_other_settings(work_dir, record, ADVICE, continued=True)
+    record = read_record(work_dir / 'record.json')
+    return record if is_complete(record) else None
 
 
 def begin_run(experiment: Experiment, work_dir: Path, record: dict) -> dict:

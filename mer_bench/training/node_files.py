@@ -115,7 +115,7 @@ def put_down(shipped: Mapping[str, Content], identity: object, fetch: Callable[[
                 for name, content in shipped.items():
                     path = whole / name
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    fetch(content).tofile(path)
+                    path.write_bytes(fetch(content))  # tofile can lose the last bytes on a full disk
                 whole.rename(folder)
     return folder
 

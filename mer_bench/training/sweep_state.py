@@ -111,4 +111,5 @@ def write_failure(run: PlannedRun, reason: str) -> None:
 
 def remove_failure(run: PlannedRun) -> None:
     """Forget an earlier failure."""
-    (run.folder / FAILURE).unlink(missing_ok=True)
+    if has_failed(run):  # a finished run may lie on a disk that can only be read
+        (run.folder / FAILURE).unlink(missing_ok=True)

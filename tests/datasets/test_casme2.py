@@ -131,9 +131,44 @@ def test_frames_of_a_mac_and_frames_that_are_not_asked_for_do_not_matter(casme2)
     assert table['frames_dir'].tolist() == ['sub01/EP90_01f', 'sub12/EP91_02']
 
 
-def test_two_folders_of_one_clip_are_refused(casme2):
-    touch_frames(casme2 / 'Cropped/sub1/EP90_01F', range(46, 87), 'reg_img{}.jpg')
-    with pytest.raises(InputError, match=r'sub01/EP90_01f and .*sub1/EP90_01F: expected one folder for a clip'):
+@pytest.mark.parametrize('folder', ['1', '01', 's01', 'sub_01', 'sub 01', 'Sub-1', 'subject01'])
+def test_folders_of_subjects_may_be_renamed(casme2, folder):
+    (casme2 / 'Cropped/sub01').rename(casme2 / 'Cropped' / folder)
+    table = read('casme2', casme2).table
+    assert table['sample_id'].tolist() == ['casme2/sub01/EP90_01f', 'casme2/sub12/EP91_02']
+    assert table['frames_dir'].tolist() == [f'{folder}/EP90_01f', 'sub12/EP91_02']
+
+
+def test_frames_in_other_folders_are_told_beside_what_is_expected(casme2):
+    (casme2 / 'Cropped').rename(casme2 / 'old')
+    (casme2 / 'Cropped').mkdir()
+    (casme2 / 'old').rename(casme2 / 'Cropped/my copy')
+    for number in ('01', '12'):
+        (casme2 / f'Cropped/my copy/sub{number}').rename(casme2 / f'Cropped/my copy/person {number}')
+    fault = r'first Cropped/my copy/person 01/EP90_01f/reg_img46.jpg; expected .*sub01/EP02_01f/img46.jpg .*rename'
+    with pytest.raises(InputError, match=fault):
+        read('casme2', casme2)
+
+
+def test_a_clip_that_the_sheet_calls_by_its_video_is_the_clip(casme2):
+    write_coding(casme2 / CODING, [(1, 'EP90_01f.avi', *CLIPS[0][2:]), (12, 'EP91_02.MP4', *CLIPS[1][2:])])
+    table = read('casme2', casme2).table
+    assert table['clip'].tolist() == ['EP90_01f', 'EP91_02']
+    assert table['frames_dir'].tolist() == ['sub01/EP90_01f', 'sub12/EP91_02']
+
+
+def test_links_that_lead_nowhere_are_passed_by(casme2):
+    (casme2 / 'loop').symlink_to(casme2 / 'loop')
+    (casme2 / 'Cropped/sub02').symlink_to(casme2 / 'Cropped/sub02')
+    (casme2 / 'Cropped/sub03').symlink_to(casme2 / 'nowhere')
+    (casme2 / 'casme2_loop.csv').symlink_to(casme2 / 'casme2_loop.csv')
+    assert len(read('casme2', casme2).table) == 2
+
+
+@pytest.mark.parametrize('clip', ['EP90_01F', 'EP99_09'])
+def test_two_folders_of_one_subject_are_refused(casme2, clip):
+    touch_frames(casme2 / f'Cropped/sub1/{clip}', range(46, 87), 'reg_img{}.jpg')
+    with pytest.raises(InputError, match=r'Cropped: expected one folder for subject 1, found sub01 and sub1'):
         read('casme2', casme2)
 
 

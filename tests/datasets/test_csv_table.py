@@ -1,6 +1,10 @@
 import pandas as pd
 import pytest
 
+from mer_bench.datasets.clip_row import ClipRow
+from mer_bench.datasets.csv_table import table_of_your_own
+from mer_bench.datasets.places import Places
+from mer_bench.datasets.reader import read_dataset
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
 from tests.datasets.raw_data import details, read, touch_frames, write_sheet
@@ -92,6 +96,91 @@ def test_a_repeated_row_without_frame_numbers_does_not_count(tmp_path):
 
 
 def test_a_table_without_a_column_is_refused(tmp_path):
-    sheet = write_sheet(tmp_path / 'clips.csv', HEADER[:-1], [row[:-1] for row in ROWS])
-    with pytest.raises(InputError, match=r'expected a header row with dataset, .*frames_dir, found none'):
+    sheet = write_sheet(tmp_path / 'clips.csv', HEADER[:5], [row[:5] for row in ROWS])
+    with pytest.raises(InputError, match=r'expected a header row with subject, .*emotion, found none .*lacks emotion'):
         read('csv', sheets=[sheet], with_frames=False)
+
+
+@pytest.mark.parametrize(
+    'header',
+    [
+        ['Subject', 'Filename', 'OnsetFrame', 'ApexFrame', 'OffsetFrame', 'AU', 'Estimated Emotion'],
+        ['sub', 'File name', 'Onset', 'Apex', 'Offset', 'Action Units', 'label'],
+    ],
+)
+def test_the_usual_names_of_columns_are_known(tmp_path, header):
+    rows = [('s1', 'EP03_02.avi', 3, 7, 20, '4+7', 'Happy'), ('s2', 'b', '46.0', '', 60, '12', 'fear')]
+    touch_frames(tmp_path / 's1/EP03_02', range(30), '{}.jpg')
+    touch_frames(tmp_path / 's2/b', range(40, 70), '{}.jpg')
+    table = read('csv', sheets=[write_sheet(tmp_path / 'own.csv', header, rows)]).table
+    assert table['sample_id'].tolist() == ['own/s1/EP03_02', 'own/s2/b']
+    assert table[['onset', 'offset']].to_numpy().tolist() == [[3, 20], [46, 60]]
+    assert table['apex'].astype(object).tolist() == [7, pd.NA]
+    assert table[['action_units', 'emotion']].to_numpy().tolist() == [['4+7', 'happiness'], ['12', 'fear']]
+
+
+def test_frame_numbers_are_preferred_to_the_milliseconds_of_casme(tmp_path):
+    sheet = write_sheet(tmp_path / 'a.csv', ['Subject', 'Filename', 'OnsetF', 'OffsetF', 'Onset', 'Emotion'], [LIST[0]])
+    assert read('csv', sheets=[sheet], with_frames=False).table.loc[0, ['onset', 'offset']].tolist() == [3, 20]
+
+
+LIST = [('s1', 'a', 3, 20, 55, 0), ('s2', 'b', 1, 9, 66, 2)]
+NAMES = ('subject', 'Filename', 'onset', 'OffsetFrame', '-', 'label')
+CLASSES = ('negative', 'positive', 'surprise')
+
+
+def read_list(sheet, columns=NAMES, classes=CLASSES):
+    return read_dataset(table_of_your_own(columns, classes), Places(sheets=(sheet,)), with_frames=False).table
+
+
+def test_a_list_without_a_header_is_read_by_the_names_and_classes_that_are_given(tmp_path):
+    table = read_list(write_sheet(tmp_path / 'own.csv', LIST[0], LIST[1:]))
+    assert table['sample_id'].tolist() == ['own/s1/a', 'own/s2/b']
+    assert table['onset'].tolist() == [3, 1]
+    assert table['emotion'].tolist() == ['negative', 'surprise']
+
+
+@pytest.mark.parametrize(
+    ('columns', 'classes', 'fault'),
+    [
+        (NAMES[:-1], CLASSES, 'emotion is missing'),
+        (('subject', *NAMES), CLASSES, '--columns subject: expected each of'),
+        ((*NAMES, '-'), CLASSES, 'has 6 columns, --columns names 7'),
+        (('person', *NAMES[1:]), CLASSES, '--columns person: expected each of dataset, subject'),
+        (NAMES, CLASSES[:2], "emotion '2', expected a number from 0 to 1"),
+    ],
+)
+def test_wrong_names_of_columns_or_classes_are_told_in_one_sentence(tmp_path, columns, classes, fault):
+    sheet = write_sheet(tmp_path / 'own.csv', LIST[0], LIST[1:])
+    with pytest.raises(InputError, match=fault):
+        read_list(sheet, columns, classes)
+
+
+def test_columns_for_a_table_that_names_its_own_are_refused(tmp_path):
+    sheet = write_sheet(tmp_path / 'own.csv', ['Subject', 'Filename', 'Onset', 'Offset', 'x', 'Emotion'], LIST)
+    with pytest.raises(InputError, match='its first row names the columns'):
+        read_list(sheet)
+
+
+@pytest.mark.parametrize('number', [2**63, 10**30, '1e400', 'nan', -5, 46.5])
+def test_a_number_that_is_no_frame_number_is_unknown(tmp_path, number):
+    rows = [ROWS[0], ('mine', 'p3', 'c', 1, number, 'anger', 'p3/c')]
+    reading = read('csv', sheets=[write_sheet(tmp_path / 'clips.csv', HEADER, rows)], with_frames=False)
+    assert reading.table['clip'].tolist() == ['a']
+    assert details(reading)['p3', 'c', 'unknown'] == f"offset is '{number}', not a frame number: taken as unknown"
+
+
+@pytest.mark.parametrize('fps', ['1e400', 'nan', -1])
+def test_a_frame_rate_that_is_no_number_is_told(tmp_path, fps):
+    sheet = write_sheet(tmp_path / 'clips.csv', [*HEADER, 'fps'], [(*ROWS[0], fps)])
+    with pytest.raises(InputError, match=f"fps '{fps}', expected a positive number"):
+        read('csv', sheets=[sheet], with_frames=False)
+
+
+def test_plain_rows_are_checked_without_a_loop(tmp_path, monkeypatch):
+    rows = [('mine', f's{row}', 'c', 1, 9, 'anger', 'f') for row in range(1000)]
+    sheet = write_sheet(tmp_path / 'clips.csv', HEADER, [*rows, ('mine', 'odd', 'c', 9, 1, 'anger', 'f')])
+    looked_at = []
+    monkeypatch.setattr(ClipRow, 'check_span', lambda clip: looked_at.append(clip.cells['subject']))
+    read('csv', sheets=[sheet], with_frames=False)
+    assert looked_at == ['odd']

@@ -3,6 +3,7 @@ import shutil
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from mer_bench.datasets.flow_images import read_flow_images
@@ -79,6 +80,11 @@ def test_frame_numbers_come_from_the_label_table(flat_flow_images, tmp_path):
     assert table['apex'].isna().all()
 
 
+def test_a_number_in_a_label_table_that_is_no_frame_number_is_unknown(tmp_path):
+    (tmp_path / 'labels.csv').write_text(f'6,006_1_2,46.0,1e400,{2**63},2\n')
+    assert read_labels(tmp_path / 'labels.csv')[['onset', 'apex', 'offset']].iloc[0].tolist() == [46, pd.NA, pd.NA]
+
+
 @pytest.mark.parametrize(
     ('text', 'fault'),
     [
@@ -89,10 +95,12 @@ def test_frame_numbers_come_from_the_label_table(flat_flow_images, tmp_path):
         ('6,006_1_2,0\n006,006_1_2,0\n', ': 006 006_1_2 occurs twice'),
         ('subject,clip,label\n', 'found none'),
         ('6,006_1_2,0\n', 'has a picture but no row'),
+        ('é,006_1_2,0\n', 'found the byte 0xE9 in line 1'),
+        ('6' * 5000 + ',006_1_2,0\n', 'expected subjects like s01'),
     ],
 )
 def test_a_label_table_that_does_not_fit_is_refused(flat_flow_images, tmp_path, text, fault):
-    (tmp_path / 'labels.csv').write_text(text)
+    (tmp_path / 'labels.csv').write_text(text, encoding='latin-1')
     with pytest.raises(InputError, match=fault):
         read_flow_images(flat_flow_images, tmp_path / 'labels.csv')
 
@@ -108,7 +116,7 @@ def test_the_flat_layout_needs_labels(flat_flow_images, tmp_path):
         read_flow_images(flat_flow_images)
     with pytest.raises(InputError, match='no such label table'):
         read_flow_images(flat_flow_images, tmp_path / 'nowhere.csv')
-    with pytest.raises(InputError, match='save it as CSV'):
+    with pytest.raises(InputError, match='expected text in UTF-8'):
         read_flow_images(flat_flow_images, flat_flow_images / 's03_s03_po_11 .png')
 
 

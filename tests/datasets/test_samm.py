@@ -117,6 +117,20 @@ def test_frames_are_found_however_nested_and_padded(tmp_path, folder, clip, name
     assert reading.rows.frames == tmp_path / folder
 
 
+@pytest.mark.parametrize('folder', ['6', 's06', 'sub_006', 'sub 6'])
+def test_folders_of_subjects_may_be_renamed(samm, folder):
+    (samm / 'SAMM/006').rename(samm / 'SAMM' / folder)
+    assert read('samm', samm).table['frames_dir'].tolist() == [f'{folder}/006_9_2', '011/011_9_1']
+
+
+@pytest.mark.parametrize(('apex', 'right'), [(1930, 4930), (4931, 4931)])
+def test_the_slip_in_the_apex_of_032_3_1_is_corrected(tmp_path, apex, right):
+    clips = [('032', '032_3_1', 4900, apex, 4990, '4', 'Anger', 3)]
+    reading = read('samm', sheets=[write_samm(tmp_path / SHEET, clips)], with_frames=False)
+    assert reading.table['apex'].tolist() == [right]
+    assert ('032', '032_3_1', 'corrected') in details(reading) or apex == right
+
+
 def test_an_offset_behind_the_last_frame_becomes_the_last_frame(samm):
     write_samm(samm / SHEET, [(*CLIPS[0][:4], 5999, *CLIPS[0][5:]), CLIPS[1]])
     reading = read('samm', samm)

@@ -1,4 +1,6 @@
 import datetime
+import re
+import zipfile
 
 import openpyxl
 import pandas as pd
@@ -9,6 +11,7 @@ from mer_bench.datasets.sheet import cell_text, clip_rows, read_sheet
 from mer_bench.errors import InputError
 from tests.datasets.raw_data import write_sheet
 
+SHEET1 = 'xl/worksheets/sheet1.xml'
 COLUMNS = {'subject': ('Subject',), 'onset': ('OnsetFrame', 'Onset'), 'note': ('Note',)}
 
 
@@ -19,10 +22,96 @@ def test_a_csv_may_have_commas_semicolons_or_tabs(tmp_path, mark):
     assert read_sheet(tmp_path / 'a.csv', COLUMNS).cells.to_numpy().tolist() == [['1', '46', 'a'], ['02', '7', '']]
 
 
-@pytest.mark.parametrize('encoding', ['utf-8-sig', 'latin-1', 'utf-16'])
-def test_a_csv_may_have_the_encodings_that_excel_writes(tmp_path, encoding):
-    (tmp_path / 'a.csv').write_text('Subject,Onset,Note\n1,2,é\n', encoding=encoding)
-    assert read_sheet(tmp_path / 'a.csv', COLUMNS).cells['note'].tolist() == ['é']
+@pytest.mark.parametrize(
+    ('encoding', 'said'),
+    [('utf-8-sig', ''), ('utf-16', ''), ('gb18030', 'GB18030'), ('utf-16-le', 'UTF-16-LE'), ('utf-16-be', 'UTF-16-BE')],
+)
+def test_a_csv_may_have_the_encodings_that_excel_writes(tmp_path, encoding, said):
+    (tmp_path / 'a.csv').write_text('Subject,Onset,Note\n1,2,惊讶\n', encoding=encoding)
+    sheet = read_sheet(tmp_path / 'a.csv', COLUMNS)
+    assert sheet.cells['note'].tolist() == ['惊讶']
+    assert [note['kind'] for note in sheet.notes] == ['encoding'] * bool(said)
+    assert all(f'read as {said}' in note['detail'] for note in sheet.notes)
+
+
+@pytest.mark.parametrize(
+    ('content', 'fault'),
+    [
+        ('1,2,é\n'.encode('latin-1'), 'found the byte 0xE9 in line 2, which is none of them'),
+        (b'1,2,a\0\n', 'found the sign NUL in line 2'),
+        (b'1,2,' + b'9' * 5000, 'column 3 holds the number 99999999... of 5000 digits'),
+        (b'1' + b',' * 10**6 + b'\n' * 10**5, 'lines, one of them with 1000001 cells'),
+    ],
+)
+def test_a_csv_that_cannot_be_read_is_refused_in_one_line(tmp_path, content, fault):
+    (tmp_path / 'a.csv').write_bytes(b'Subject,Onset,Note\n' + content)
+    with pytest.raises(InputError, match=fault) as error:
+        read_sheet(tmp_path / 'a.csv', COLUMNS)
+    assert '\n' not in str(error.value)
+
+
+def test_a_cell_may_hold_marks_and_line_ends(tmp_path):
+    (tmp_path / 'a.csv').write_text('Subject,Onset,Note\n"1\n",2,"a,b\nc"\n')
+    assert read_sheet(tmp_path / 'a.csv', COLUMNS).cells.to_numpy().tolist() == [['1', '2', 'a,b c']]
+
+
+def with_part(path, part, change):
+    """Change one part of an xlsx."""
+    with zipfile.ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    parts[part] = change(parts[part])
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    return path
+
+
+def far_cell(path):
+    """One cell in the last row and column, which the stated dimension denies."""
+    book = openpyxl.Workbook()
+    book.active['A1'] = book.active['XFD1048576'] = 'x'
+    book.save(path)
+    return with_part(path, SHEET1, lambda xml: re.sub(rb'<dimension[^>]*>', b'<dimension ref="A1:B2"/>', xml))
+
+
+def zip_bomb(path):
+    """300 million letters, below a megabyte as a file."""
+    row = b'<row><c t="inlineStr"><is><t>' + b'x' * 10**6 + b'</t></is></c></row>'
+    return with_part(
+        write_book(path, a=[['x']]), SHEET1, lambda xml: xml.replace(b'<sheetData>', b'<sheetData>' + row * 300)
+    )
+
+
+def outer_entity(path):
+    """A cell that asks for a file of this machine."""
+    head = b'<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]><worksheet'
+    return with_part(
+        write_book(path, a=[['x']]), SHEET1, lambda xml: xml.replace(b'<worksheet', head).replace(b'>x<', b'>&e;<')
+    )
+
+
+@pytest.mark.parametrize(
+    ('write', 'fault'),
+    [
+        (far_cell, 'a cell lies far below or beside the table'),
+        (zip_bomb, r'its cells hold \d{9} signs'),
+        (outer_entity, 'cannot be read as a sheet'),
+        (lambda path: path.write_bytes(b'PK\3\4'), 'cannot be read as a sheet'),
+    ],
+)
+def test_a_hostile_workbook_is_refused_and_kills_nothing(tmp_path, write, fault):
+    write(tmp_path / 'a.xlsx')
+    with pytest.raises(InputError, match=fault) as error:
+        read_sheet(tmp_path / 'a.xlsx', COLUMNS)
+    assert '\n' not in str(error.value)
+
+
+def test_a_wide_xls_is_refused(tmp_path):
+    book = xlwt.Workbook()
+    book.add_sheet('a').write(65535, 255, 1)
+    book.save(str(tmp_path / 'a.xls'))
+    with pytest.raises(InputError, match="sheet 'a' reaches to row 65536 and column 256: 16777216 cells"):
+        read_sheet(tmp_path / 'a.xls', COLUMNS)
 
 
 def test_numbers_of_a_workbook_are_texts_without_a_decimal_point(tmp_path):

@@ -144,13 +144,26 @@ def add_an_unknown_emotion(hs):
         (repeat_a_frame, r's1_sur_01: frame 8 is there twice \(image008.bmp, reg_image8.bmp\)'),
         (remove_the_clips_of_a_subject, 's11: expected micro/<emotion>/<clip>/, found no clip'),
         (add_an_unknown_emotion, 'happy: expected one of the folders'),
-        (shutil.rmtree, 'found no such tree'),
+        (shutil.rmtree, r'expected HS/s1/micro/.*, found SMIC_all_cropped; check --raw, or rename'),
     ],
 )
 def test_a_broken_tree_is_told_in_one_sentence(smic_hs, break_tree, fault):
     break_tree(smic_hs)
     with pytest.raises(InputError, match=fault):
         read('smic', smic_hs.parents[1])
+
+
+@pytest.mark.parametrize('folder', ['1', '01', 's01', 'sub_01', 'sub 01'])
+def test_folders_of_subjects_may_be_renamed(smic_hs, folder):
+    expected = read('smic', smic_hs).table['sample_id'].tolist()
+    (smic_hs / 's1').rename(smic_hs / folder)
+    assert read('smic', smic_hs.parents[1]).table['sample_id'].tolist() == expected
+
+
+def test_two_folders_of_one_subject_are_refused(smic_hs):
+    shutil.copytree(smic_hs / 's11', smic_hs / 's01')
+    with pytest.raises(InputError, match='HS: expected one folder for subject 1, found s01 and s1'):
+        read('smic', smic_hs)
 
 
 def test_a_missing_folder_says_whom_to_ask(tmp_path):

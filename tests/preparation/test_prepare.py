@@ -19,10 +19,11 @@ from mer_bench.preparation.face_settings import FaceSettings
 from mer_bench.preparation.faces import Face
 from mer_bench.preparation.flow_store import FlowStore
 from mer_bench.preparation.frames import SPOTTING_REGIONS
-from mer_bench.preparation.prepare import prepare_dataset
+from mer_bench.preparation.prepare import prepare_dataset, write_table
 from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store_build import read_done, start_build
 from mer_bench.preparation.workers import compute_clips, in_parallel
+from tests.datasets.raw_data import write_sheet
 
 SETTINGS = FlowSettings('dis', clip_len=4, size=28)
 
@@ -45,6 +46,15 @@ def test_smic_becomes_annotations_and_a_store_of_the_same_clips(smic_raw, tmp_pa
     assert store.info['apex'] == {'middle': 4}
     assert 'spotting_regions' not in store.info
     assert '--data-root' in capsys.readouterr().out
+
+
+def test_an_emotion_that_no_label_scheme_knows_is_told(tmp_path, capsys):
+    header = ['subject', 'clip', 'onset', 'offset', 'emotion']
+    rows = [(f's{row}', 'a', 1, 9, emotion) for row, emotion in enumerate(['Happy', '7', 'joy', '7'])]
+    sheet = write_sheet(tmp_path / 'own.csv', header, rows)
+    write_table(DATASETS['csv'], Places(sheets=(sheet,)), tmp_path / 'out')
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith('note: ')]
+    assert line.startswith("note: no label scheme knows the emotion '7' (2 clips), 'joy' (1 clip); correct the sheet")
 
 
 def test_two_workers_give_the_same_store_as_one(smic_raw, tmp_path):
@@ -125,7 +135,7 @@ def test_damage_is_told(smic_raw, tmp_path, capsys, part):
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
     (tmp_path / 'out' / 'store' / part).write_text('{')
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
-    assert re.search(rf'store is damaged \({part} .*\): all clips are computed anew', capsys.readouterr().out)
+    assert re.search(rf'store is damaged \({part}.*\): all clips are computed anew', capsys.readouterr().out)
     assert len(FlowStore(tmp_path / 'out' / 'store').clips) == 4
 
 

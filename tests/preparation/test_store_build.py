@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 
@@ -20,6 +19,7 @@ from mer_bench.preparation.store_build import (
     write_clip,
 )
 from mer_bench.preparation.store_state import damage, is_complete, other_parameters, what_changed
+from tests.conftest import largest_file
 
 SHAPE = (2, 3, 1, 28, 28)
 PARAMETERS = {'dataset': 'smic', 'synthetic': False, 'flow': 'dis', 'flow_parameters': {'preset': 2}, 'clip_len': 1}
@@ -63,8 +63,8 @@ def test_a_finished_build_becomes_the_store(tmp_path, table):
 @pytest.mark.parametrize(
     ('part', 'content', 'fault'),
     [
-        ('flow.npy', b'other', 'flow.npy is not what was written'),
-        ('index.csv', b'', 'index.csv is not what was written'),
+        ('flow.npy', b'other', 'flow.npy: its header cannot be read'),
+        ('index.csv', b'', 'index.csv: it is not what was written'),
         ('store.json', b'{"parameters_', 'store.json is missing or cannot be read'),
         ('store.json', b'\xff', 'store.json is missing or cannot be read'),
         ('store.json', b'[]', 'store.json is missing or cannot be read'),
@@ -182,14 +182,52 @@ def test_an_incomplete_store_is_refused(tmp_path, table, part):
         FlowStore(tmp_path / 'store')
 
 
-def test_an_index_that_does_not_match_is_refused(tmp_path, table):
+def test_room_for_all_clips_is_taken_before_the_first(tmp_path):
+    with (
+        largest_file(5000),
+        pytest.raises(InputError, match=r'the store needs 0.01 MB, .* \(File too large\); make room'),
+    ):
+        start_build(tmp_path, PARAMETERS, SHAPE)
+    assert not [*tmp_path.iterdir()]
+    build = start_build(tmp_path, PARAMETERS, SHAPE)
+    assert (build / 'flow.npy').stat().st_blocks * 512 >= np.prod(SHAPE) * 2
+
+
+def test_the_array_is_the_one_that_numpy_writes(tmp_path):
+    build = start_build(tmp_path, PARAMETERS, SHAPE)
+    clips = np.random.default_rng(0).normal(size=SHAPE).astype(np.float16)
+    for row in (1, 0):
+        write_clip(build, row, clips[row])
+    np.save(tmp_path / 'expected.npy', clips)
+    assert (build / 'flow.npy').read_bytes() == (tmp_path / 'expected.npy').read_bytes()
+
+
+def test_a_disk_that_fills_at_a_clip_costs_that_clip_alone(tmp_path):
+    build = start_build(tmp_path, PARAMETERS, SHAPE)
+    write_clip(build, 0, np.ones(SHAPE[1:]))
+    append_done(build, DoneClip(0, 50, 1.5))
+    with largest_file(5000), pytest.raises(OSError, match=r'File too large: .*flow.npy'):
+        write_clip(build, 1, np.ones(SHAPE[1:]))
+    assert [*read_done(start_build(tmp_path, PARAMETERS, SHAPE))] == [0]
+    write_clip(build, 1, np.ones(SHAPE[1:]))
+    assert (np.load(build / 'flow.npy') == 1).all()
+
+
+@pytest.mark.parametrize('content', [None, b'', b'\x93NUMPY\x01\x00'])
+def test_a_build_whose_array_is_not_whole_is_begun_anew(tmp_path, content):
     build = start_build(tmp_path, PARAMETERS, SHAPE)
     fill(build)
-    finish_build(build, tmp_path, table, PARAMETERS, 'pixels')
-    path = tmp_path / 'store' / 'store.json'
-    path.write_text(json.dumps(json.loads(path.read_text()) | {'n_clips': 3}))
-    with pytest.raises(InputError, match=r'flow.npy has 2 clips, index.csv 2, store.json 3'):
-        FlowStore(tmp_path / 'store')
+    (build / 'flow.npy').unlink() if content is None else (build / 'flow.npy').write_bytes(content)
+    assert read_done(start_build(tmp_path, PARAMETERS, SHAPE)) == {}
+
+
+@pytest.mark.parametrize(
+    'line', [b'1,5', b'one,5,1.000,\n', b'1,5,nan,\n', b'\xff,5,1.000,\n', b'9' * 5000 + b',5,1.0,\n']
+)
+def test_a_damaged_line_of_a_finished_clip_does_not_count(tmp_path, line):
+    build = start_build(tmp_path, PARAMETERS, SHAPE)
+    (build / 'done.txt').write_bytes(b'0,50,1.500,\n' + line)
+    assert read_done(build) == {0: DoneClip(0, 50, 1.5)}
 
 
 def test_reading_a_store_needs_no_opencv():

@@ -121,8 +121,18 @@ def test_a_lost_clip_is_named_below_the_schemes_that_would_use_it():
     table = sheet_table('casme2', 26)
     others = table.index[table['emotion'] == 'others'][0]
     text = official_summary(table.drop(others), table.loc[[others]])
-    assert text.count(f'lost: {table.loc[others, "sample_id"]} (others)') == 1
+    assert text.count(f'lost: 1 clip: {table.loc[others, "sample_id"]} (others)') == 1
     assert 'casme2_5class: casme2 others clips 98 (99), clips 245 (246)' in text
+
+
+def test_of_many_lost_clips_a_count_and_twelve_names_are_shown():
+    table = sheet_table('casme2', 26)
+    few = table['subject'].isin(table['subject'].unique()[:3])
+    (line,) = [line for line in official_summary(table[few], table[~few]).splitlines() if 'lost' in line][1:]
+    in_use = apply_scheme(table[~few], load_scheme('casme2_5class'))[0]
+    assert f'lost: {len(in_use)} clips: {in_use["sample_id"].iloc[0]} ' in line
+    assert line.count('casme2/sub') == 12
+    assert line.endswith(f', and {len(in_use) - 12} more in report.csv')
 
 
 def test_only_data_sets_that_are_there_are_compared_and_the_others_are_named():

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.results.record import read_record
 from mer_bench.training import fold, fold_workers, loso, run_record
 from mer_bench.training.checkpoints import predict_with_checkpoints
 from tests.conftest import write_prepared_data
@@ -169,3 +170,12 @@ def test_a_run_does_not_go_on_with_other_threads(finished_run, prepared_data, ti
 def test_a_machine_without_git_can_train(experiment, monkeypatch):
     monkeypatch.setenv('PATH', '')
     assert run_record.commit() is None
+
+
+def test_a_finished_run_in_a_folder_that_cannot_be_written_to_is_read(finished_run, experiment, monkeypatch):
+    monkeypatch.setattr(loso.os, 'access', lambda path, mode: False)  # root may write everywhere but on such a disk
+    monkeypatch.setattr(loso, 'locked', lambda *args: pytest.fail('it was to be written to'))
+    record = loso.run_folds(experiment, 0, finished_run)
+    assert record == read_record(finished_run / 'record.json')
+    with pytest.raises(InputError, match=r'holds folds of another seed \(0, now 1\)'):
+        loso.run_folds(experiment, 1, finished_run)
