@@ -86,6 +86,7 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
         build_steps(method.cfg.model.steps, seed=0)  # so that what is wrong with them is told before the first fold
     check_action_units(method.cfg, data)
     folds = make_folds(data.annotations, method.cfg.folds)
+    check_batches(method.cfg, data, folds)
     precision = 'fp32' if method.is_estimator else choose_precision(method.cfg, device)
     experiment = Experiment(method, data, folds, select_folds(folds, args.fold), device, args.threads, precision)
     experiment.activate()
@@ -123,6 +124,19 @@ def check_action_units(cfg: Config, data: PreparedData) -> None:
     if unseen:
         raise InputError(
             f'action_units: expected each on a clip, found none with {", ".join(unseen)} in {where}; leave them out'
+        )
+
+
+def check_batches(cfg: Config, data: PreparedData, folds: list[Fold]) -> None:
+    """Refuse a `drop_last` that leaves a fold without a batch: it would be scored untrained. The smallest decides."""
+    if is_estimator(cfg) or not cfg.train_dataloader.get('drop_last'):
+        return
+    clips, batch = data.annotations.groupby('subject').size(), cfg.train_dataloader.batch_size
+    n_train, name = min((int(clips[[*fold.train_subjects]].sum()), fold.name) for fold in folds)
+    if n_train < batch:
+        raise InputError(
+            f'train_dataloader.drop_last with batch_size {batch} leaves no batch to train on in fold {name}, which has '
+            f'{n_train} clips to train; set batch_size to at most {n_train}, or drop_last=False'
         )
 
 
