@@ -41,6 +41,8 @@ def check_complete(cfg: Config, path: str) -> None:
 
 def check_values(cfg: Config) -> None:
     """Refuse values of the top-level keys that would fail late, or silently do something else."""
+    if not isinstance(cfg.method, str) or cfg.method.startswith('.') or not cfg.method.isprintable():
+        raise InputError(f'method must be a name that can be that of a folder, got {cfg.method!r}; correct it')
     epochs = cfg.train_cfg.max_epochs
     if type(epochs) is not int or epochs < 1:
         raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
@@ -66,10 +68,16 @@ def check_values(cfg: Config) -> None:
         check_estimator(cfg)
         return
     missing = [part for part in PARTS if not isinstance(cfg.model.get(part), dict)]
+    missing += [
+        f'{part}.type' for part in PARTS if part not in missing and not isinstance(cfg.model[part].get('type'), str)
+    ]
     if missing:
         raise InputError(f'model: expected {", ".join(PARTS)}, found no {", ".join(missing)}; add what is missing')
     check_weights(cfg)
     check_loaders(cfg)
+    hook = cfg.default_hooks.get('checkpoint')
+    if hook is not None and not (isinstance(hook, dict) and type(hook.get('interval')) is int):
+        raise InputError(f'default_hooks.checkpoint: expected None, or dict(interval=N, ...), got {hook!r}; correct it')
 
 
 def weights_places(cfg: Config) -> list[tuple[Config, str]]:
@@ -110,6 +118,9 @@ def check_loaders(cfg: Config) -> None:
             number = loader.get(key)
             if type(number) is not int or number < least:
                 raise InputError(f'{name}.{key} must be a whole number of at least {least}, got {number!r}; correct it')
+        steps = loader.dataset.get('pipeline') if isinstance(loader.get('dataset'), dict) else None
+        if not (isinstance(steps, list) and steps and all(isinstance(step, dict) for step in steps)):
+            raise InputError(f'{name}.dataset: expected dict(type=..., pipeline=[dict(...), ...]); correct it')
         if loader.get('drop_last', False) not in (True, False):
             raise InputError(f'{name}.drop_last must be True or False, got {loader.drop_last!r}; correct it')
     if cfg.test_dataloader.get('drop_last'):

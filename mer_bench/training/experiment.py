@@ -49,8 +49,11 @@ class Experiment:
         if self.device != 'cpu':
             limit_gpu_memory(self.gpu_share)
         torch.set_num_threads(self.threads)
-        import_modules_from_strings(**self.method.cfg.custom_imports)
-        init_default_scope(self.method.cfg.default_scope)
+        try:
+            import_modules_from_strings(**self.method.cfg.custom_imports)
+            init_default_scope(self.method.cfg.default_scope)
+        except Exception as error:  # an import of a user's module raises anything
+            raise InputError(f'custom_imports or default_scope: {error}; correct config or override') from error
 
     def check_unchanged(self) -> None:
         """Refuse to go on where the label scheme or the data are no longer those that were opened: folds read both."""

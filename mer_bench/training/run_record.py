@@ -108,7 +108,7 @@ def build_model(cfg) -> BaseModel:
     """Build the model, so that what is wrong with it is told before the first fold."""
     try:
         model = MODELS.build(copy.deepcopy(cfg.model))  # a recogniser takes keys out of a backbone of timm
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError) as error:
+    except Exception as error:  # parts of any kind raise anything
         raise InputError(
             f'the model of this config cannot be built: {in_one_line(error)}; correct config or override'
         ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.files import FolderInUse, locked, write_json
 from mer_bench.results.paths import shorten_folders
-from mer_bench.training.fold import finished_folder, folder_in_work
+from mer_bench.training.fold import PREDICTIONS, finished_folder, folder_in_work, read_result
 from mer_bench.training.same_settings import read_run, weights_of
 from mer_bench.training.sweep_plan import PlannedRun
 
@@ -45,9 +45,18 @@ def is_complete(run: PlannedRun) -> bool:
     return not run.fault and (
         bool(record and record['complete'])
         and not holds_other_settings(run)
-        and (run.folder / 'predictions.csv').is_file()
         and all(finished_folder(run.folder, fold).exists() for fold, _ in run.folds)
+        and is_whole(run)
     )
+
+
+def is_whole(run: PlannedRun) -> bool:
+    """Say whether all folds of a finished run are undamaged, and predictions.csv has a row for each of their clips."""
+    try:
+        rows = sum(read_result(run.folder, fold)['n_test'] for fold, _ in run.folds)
+        return (run.folder / PREDICTIONS).read_bytes().count(b'\n') == 1 + rows
+    except (OSError, InputError):
+        return False
 
 
 def holds_other_settings(run: PlannedRun) -> bool:
