@@ -26,12 +26,12 @@ PREDICTIONS = 'predictions.csv'
 RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
 REMEDY = 'put back what was there, or remove this folder and run the same command again to train the fold again'
 NONE = type(None)
+SECONDS = ('train_seconds', 'test_seconds')
 KEYS = dict(  # of fold.json
     fold=str,
     n_train=int,
     n_test=int,
-    train_seconds=(int, float, NONE),
-    test_seconds=(int, float, NONE),
+    **dict.fromkeys(SECONDS, (int, float, NONE)),
     device=str,
     versions=dict,
     commit=(str, NONE),
@@ -135,8 +135,8 @@ def fault_of(result: object, fold: Fold) -> str | None:
     if not isinstance(result, dict):
         return 'fold.json is damaged'
     wrong = [key for key, kind in KEYS.items() if not isinstance(result.get(key), kind)]
-    wrong += [key for key in ('train_seconds', 'test_seconds') if not math.isfinite(result.get(key) or 0)]
-    wrong += [key for key in ('stack', 'versions') if not all_text(result.get(key), numbers=key == 'stack')]
+    wrong = wrong or [key for key in SECONDS if not 0 <= (result[key] or 0) < math.inf]
+    wrong = wrong or [key for key in ('stack', 'versions') if not all_text(result.get(key), numbers=key == 'stack')]
     if wrong:
         return f'fold.json is damaged at {wrong[0]}'
     return f'fold.json is of the fold {result["fold"]}' if result['fold'] != fold.name else None

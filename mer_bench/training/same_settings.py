@@ -30,8 +30,9 @@ def read_run(work_dir: Path) -> dict:
     Raises:
         InputError: It is missing or damaged: nobody knows what settings the folds beside it have.
     """
+    path = work_dir / 'record.json'
     try:
-        record = read_record(work_dir / 'record.json')
+        record = read_record(path)
         settings_of(record, continued=True)
         check = PrecisionCheck.of_record(record)
         whole = check is None or {check.asked, check.used} <= {*DTYPES}
@@ -43,8 +44,8 @@ def read_run(work_dir: Path) -> dict:
             return record
         reason = 'a part of it has another value'
     raise InputError(
-        f'{work_dir}/record.json is damaged ({reason}), and nobody else knows the settings of the folds in {work_dir}; '
-        'put back a copy of it, or give another --work-dir'
+        f'{path} is damaged ({reason.removeprefix(f"{path}: ")}), so that the settings of the folds beside it are not '
+        'known; put back a copy of it, or give another --work-dir'
     )
 
 
