@@ -26,6 +26,7 @@ PREDICTIONS = 'predictions.csv'
 RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
 REMEDY = 'put back what was there, or remove this folder and run the same command again to train the fold again'
 NONE = type(None)
+LATER = ('stack', 'fit', 'predictions_digest')  # not in every fold, or in none of an earlier version
 SECONDS = ('train_seconds', 'test_seconds')
 KEYS = dict(  # of fold.json
     fold=str,
@@ -135,6 +136,7 @@ def fault_of(result: object, fold: Fold) -> str | None:
     if not isinstance(result, dict):
         return 'fold.json is damaged'
     wrong = [key for key, kind in KEYS.items() if not isinstance(result.get(key), kind)]
+    wrong += [key for key in KEYS if key not in result and key not in LATER]
     wrong = wrong or [key for key in SECONDS if not 0 <= (result[key] or 0) < math.inf]
     wrong = wrong or [key for key in ('stack', 'versions') if not all_text(result.get(key), numbers=key == 'stack')]
     if wrong:
