@@ -41,7 +41,7 @@ def test_a_stock_3d_backbone_starts_from_the_weights_of_pictures(prepared_data, 
     noted = start_record(experiment, 0)['pretrained']
     assert noted['name'] == 'r50.pth'
     assert noted['inflated'] == 53
-    assert noted['fitted'] == noted['of'] - 2 == len(weights)  # but for the two tensors of the head
+    assert noted['fitted'] == noted['of'] == len(weights)
     runner = build_fresh_runner(fold_config(experiment, experiment.folds[0], 0, tmp_path), tmp_path, torch.float32)
     kernel = runner.model.backbone.conv1.conv.weight
     assert torch.allclose(kernel.sum(2), weights['conv1.conv.weight'], atol=1e-6)  # a still clip gives its answer
