@@ -23,8 +23,18 @@ UNWRITTEN = r'\d+ requested and \d+ written|inline_container.*unexpected pos|ios
 OTHERWISE = 'check the disk, or the connection to it, and run the same command again'
 
 
+LINE_BREAKS = re.compile(r'\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*')
+
+
 class InputError(ValueError):
-    """A fault of the input. The message says what was expected, what came and what to do next."""
+    """A fault of the input. The message says what was expected, what came and what to do next.
+
+    It is one line, also where it quotes a library or a name: other characters that cannot be printed are escaped.
+    """
+
+    def __init__(self, message: object = '') -> None:
+        line = LINE_BREAKS.sub(' ', str(message))
+        super().__init__(''.join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
 
 
 def run_tool(main: Callable[[], int | None]) -> None:

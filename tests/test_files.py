@@ -1,4 +1,5 @@
 import os
+import pickle
 
 import pytest
 
@@ -15,6 +16,12 @@ def test_a_place_where_nothing_can_be_written_is_told_before_the_work(tmp_path, 
         write_atomically(tmp_path / place),
     ):
         pytest.fail('the block was entered')
+
+
+def test_a_sentence_is_one_line_that_can_be_printed():
+    error = InputError('of \n  a library:\r\x1b[31m \ud800 \u202e é')
+    assert str(error) == 'of a library: \\x1b[31m \\ud800 \\u202e é'
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # as from a worker
 
 
 def test_a_file_appears_whole(tmp_path):

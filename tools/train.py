@@ -40,7 +40,8 @@ def main(argv: list[str] | None = None) -> None:
     from mer_bench.training.summary import format_summary
 
     experiment = open_experiment(args)
-    for note in notes_on_data(experiment.data, experiment.method.scheme):
+    units = experiment.method.cfg.action_units
+    for note in notes_on_data(experiment.data, experiment.method.scheme, experiment.folds, units):
         print(note)
     work_dir = args.work_dir or default_work_dir(experiment.method, args.seed)
     jobs = args.jobs or default_jobs(experiment.device)

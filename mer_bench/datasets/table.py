@@ -1,5 +1,6 @@
 """The annotation table: one row per clip, written as annotations.csv."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +23,8 @@ COLUMNS = [
     'action_units',
     'synthetic',
 ]
+RESERVED = dict(full='the scores of all data sets together', sanity='a column of the leaderboards')
+NAME = re.compile(r'(?![\s.])[^/\\+\x00-\x1f\x7f]*[^/\\+\x00-\x1f\x7f\s]')  # of a data set: of folders and files too
 MARKER = 'synthetic.json'  # lies in the folder of generated data
 FRAME_NUMBERS = ['onset', 'apex', 'offset']
 DTYPES = dict.fromkeys(COLUMNS, str) | dict.fromkeys(FRAME_NUMBERS, 'Int64') | {'fps': float, 'synthetic': bool}
@@ -47,6 +50,14 @@ def check_annotations(table: pd.DataFrame, source: str | Path = 'the annotation 
         raise InputError(f'{source}: expected the columns {COLUMNS}, missing {missing}; prepare the data again')
     if table.empty:
         raise InputError(f'{source}: expected one row per clip, found none; check the raw folder')
+    for name in table['dataset'].unique():
+        if name in RESERVED:
+            raise InputError(f'{source}: the data set is called {name!r}, which names {RESERVED[name]}; rename it')
+        if not NAME.fullmatch(name):
+            raise InputError(
+                f'{source}: expected the name of a data set as the name of a folder, without + and without a dot or '
+                f'space at its beginning, found {name!r}; rename it'
+            )
     twice = table.loc[table['sample_id'].duplicated(), 'sample_id']
     if len(twice):
         raise InputError(f'{source}: sample_id {twice.iloc[0]!r} occurs twice; every clip needs its own name')

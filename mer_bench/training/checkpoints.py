@@ -9,15 +9,15 @@ from rich.progress import track
 from mer_bench.errors import InputError
 from mer_bench.models.backbones.pretrained import read_weights
 from mer_bench.protocols.folds import Fold
-from mer_bench.results.record import read_record
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import CHECKPOINT, finished_folder
 from mer_bench.training.fold_config import fold_config
 from mer_bench.training.fold_runner import build_runner
-from mer_bench.training.loso import pool_predictions, refuse_other_settings
+from mer_bench.training.loso import pool_predictions
 from mer_bench.training.precision_check import with_decision
 from mer_bench.training.prediction_table import write_predictions
 from mer_bench.training.run_record import start_record
+from mer_bench.training.same_settings import read_run, refuse_other_settings
 
 
 def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> None:
@@ -31,7 +31,7 @@ def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> No
     if not (run / 'record.json').is_file():
         raise InputError(f'no record.json in {run}; give the folder of a run, such as work_dirs/CONFIG/METHOD/seed0')
     experiment = with_decision(experiment, run)
-    seed = read_record(run / 'record.json')['seed']
+    seed = read_run(run)['seed']
     refuse_other_settings(run, start_record(experiment, seed), 'give the config, overrides and data of its training')
     weights = {fold: finished_folder(run, fold) / CHECKPOINT for fold in experiment.chosen}
     missing = [fold.name for fold, path in weights.items() if not path.is_file()]

@@ -62,13 +62,18 @@ def _by_place(path: str) -> list[str]:
     return names.get(path, [])
 
 
+def registered(type_name: object) -> object | None:
+    """Return what is registered by a name; None where nothing is, and for what is no name."""
+    try:
+        found = [registry.get(type_name) for registry in REGISTRIES] if isinstance(type_name, str) else []
+    except Exception:  # MMEngine imports a name with a dot, and raises whatever comes of that
+        return None
+    return next(filter(None, found), None)
+
+
 def arguments_of(type_name: object) -> list[str]:
     """Names of the arguments of a registered class, its bases' included while it passes **kwargs on."""
-    found = (
-        next((registry.get(type_name) for registry in REGISTRIES if registry.get(type_name)), None)
-        if isinstance(type_name, str)
-        else None
-    )
+    found = registered(type_name)
     names = []
     for cls in inspect.getmro(found) if inspect.isclass(found) else ():
         parameters = inspect.signature(cls.__init__).parameters.values()

@@ -41,6 +41,8 @@ def check_complete(cfg: Config, path: str) -> None:
 
 def check_values(cfg: Config) -> None:
     """Refuse values of the top-level keys that would fail late, or silently do something else."""
+    if not isinstance(cfg.method, str) or cfg.method.startswith('.') or not cfg.method.isprintable():
+        raise InputError(f'method must be a name that can be that of a folder, got {cfg.method!r}; correct it')
     epochs = cfg.train_cfg.max_epochs
     if type(epochs) is not int or epochs < 1:
         raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
@@ -66,8 +68,63 @@ def check_values(cfg: Config) -> None:
         check_estimator(cfg)
         return
     missing = [part for part in PARTS if not isinstance(cfg.model.get(part), dict)]
+    missing += [
+        f'{part}.type' for part in PARTS if part not in missing and not isinstance(cfg.model[part].get('type'), str)
+    ]
     if missing:
         raise InputError(f'model: expected {", ".join(PARTS)}, found no {", ".join(missing)}; add what is missing')
+    check_weights(cfg)
+    check_loaders(cfg)
+    hook = cfg.default_hooks.get('checkpoint')
+    if hook is not None and not (isinstance(hook, dict) and type(hook.get('interval')) is int):
+        raise InputError(f'default_hooks.checkpoint: expected None, or dict(interval=N, ...), got {hook!r}; correct it')
+
+
+def weights_places(cfg: Config) -> list[tuple[Config, str]]:
+    """Return where a config names files of weights: load_from, `pretrained` of any part of the model, an init_cfg."""
+    found, parts = [(cfg, 'load_from')] if cfg.get('load_from') else [], [cfg.model]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            key = 'checkpoint' if part.get('type') == 'Pretrained' else 'pretrained'
+            found += [(part, key)] if part.get(key) else []
+        parts += part.values() if isinstance(part, dict) else part if isinstance(part, (list, tuple)) else ()
+    return found
+
+
+def check_weights(cfg: Config) -> None:
+    """Refuse weights that are no single file, or that a network of another library would download."""
+    places = weights_places(cfg)
+    for part, key in places:
+        library = str(part.get('type')).partition('.')
+        if not isinstance(part[key], str) or (library[0] in ('timm', 'torchvision') and library[1]):
+            advice = f'load_from=FILE and {key}=False' if library[1] else 'the path of a checkpoint'
+            raise InputError(
+                f'{key}: expected the path of a checkpoint on this machine, got {part[key]!r} of {part.get("type")}; '
+                f'nothing is downloaded here, so give {advice}'
+            )
+    if len(places) > 1:
+        files = ' and '.join(f'{key} {part[key]}' for part, key in places)
+        raise InputError(f'expected one file of weights to start from, got {files}; leave all but one out')
+
+
+def check_loaders(cfg: Config) -> None:
+    """Refuse batches of no clip, and loaders that would leave out clips of a test."""
+    for name in ('train_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if not isinstance(loader, dict):
+            raise InputError(f'{name}: expected dict(batch_size=..., dataset=...), got {loader!r}; correct it')
+        for key, least in (('batch_size', 1), ('num_workers', 0)):
+            number = loader.get(key)
+            if type(number) is not int or number < least:
+                raise InputError(f'{name}.{key} must be a whole number of at least {least}, got {number!r}; correct it')
+        steps = loader.dataset.get('pipeline') if isinstance(loader.get('dataset'), dict) else None
+        if not (isinstance(steps, list) and steps and all(isinstance(step, dict) for step in steps)):
+            raise InputError(f'{name}.dataset: expected dict(type=..., pipeline=[dict(...), ...]); correct it')
+        if loader.get('drop_last', False) not in (True, False):
+            raise InputError(f'{name}.drop_last must be True or False, got {loader.drop_last!r}; correct it')
+    if cfg.test_dataloader.get('drop_last'):
+        raise InputError('test_dataloader.drop_last would leave clips without a prediction; leave it out')
 
 
 def is_estimator(cfg: Config) -> bool:

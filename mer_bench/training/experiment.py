@@ -51,8 +51,11 @@ class Experiment:
         if self.device != 'cpu':
             limit_gpu_memory(self.gpu_share)
         torch.set_num_threads(self.threads)
-        import_modules_from_strings(**self.method.cfg.custom_imports)
-        init_default_scope(self.method.cfg.default_scope)
+        try:
+            import_modules_from_strings(**self.method.cfg.custom_imports)
+            init_default_scope(self.method.cfg.default_scope)
+        except Exception as error:  # an import of a user's module raises anything
+            raise InputError(f'custom_imports or default_scope: {error}; correct config or override') from error
 
     def check_unchanged(self) -> None:
         """Refuse to go on where the label scheme or the data are no longer those that were opened: folds read both."""
@@ -91,6 +94,7 @@ def open_experiment(args: argparse.Namespace) -> Experiment:
         build_steps(method.cfg.model.steps, seed=0)  # so that what is wrong with them is told before the first fold
     check_action_units(method.cfg, data)
     folds = make_folds(data.annotations, method.cfg.folds)
+    check_batches(method.cfg, data, folds)
     precision = 'fp32' if method.is_estimator else choose_precision(method.cfg, device)
     experiment = Experiment(method, data, folds, select_folds(folds, args.fold), device, args.threads, precision)
     experiment.activate()
@@ -128,6 +132,19 @@ def check_action_units(cfg: Config, data: PreparedData) -> None:
     if unseen:
         raise InputError(
             f'action_units: expected each on a clip, found none with {", ".join(unseen)} in {where}; leave them out'
+        )
+
+
+def check_batches(cfg: Config, data: PreparedData, folds: list[Fold]) -> None:
+    """Refuse a `drop_last` that leaves a fold without a batch: it would be scored untrained. The smallest decides."""
+    if is_estimator(cfg) or not cfg.train_dataloader.get('drop_last'):
+        return
+    clips, batch = data.annotations.groupby('subject').size(), cfg.train_dataloader.batch_size
+    n_train, name = min((int(clips[[*fold.train_subjects]].sum()), fold.name) for fold in folds)
+    if n_train < batch:
+        raise InputError(
+            f'train_dataloader.drop_last with batch_size {batch} leaves no batch to train on in fold {name}, which has '
+            f'{n_train} clips to train; set batch_size to at most {n_train}, or drop_last=False'
         )
 
 

@@ -13,6 +13,7 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
 
 FUSED = ('Adam', 'AdamW', 'SGD')
+POINTER = 'last_checkpoint'  # MMEngine's name for the file with the path of the newest checkpoint
 CHECKPOINTS = 20  # of a training at most: 800 epochs of a small network take less time than 80 of them
 
 
@@ -91,9 +92,11 @@ def balance(cfg: Config, training: pd.DataFrame) -> None:
 
 
 def _has_checkpoint(work_dir: Path) -> bool:
-    """Say whether MMEngine's pointer to the newest checkpoint leads to a file."""
-    pointer = work_dir / 'last_checkpoint'
-    return pointer.exists() and Path(pointer.read_text()).is_file()
+    """Say whether MMEngine's pointer to the newest checkpoint leads to a file; see :func:`mend_folder`."""
+    try:
+        return Path((work_dir / POINTER).read_text()).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def balanced_weights(labels: np.ndarray, num_classes: int) -> list[float]:

@@ -18,7 +18,9 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.utils import set_random_seed
 
+from mer_bench.errors import InputError
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
+from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
 from mer_bench.models.clip_dropout import set_draws
 from mer_bench.training import prediction_table  # noqa: F401  (registers the metric)
 from mer_bench.training.acceleration import accelerate
@@ -43,8 +45,20 @@ class FoldRunner(Runner):
         """Write config.py, whatever the time of day, laid out for a reader."""
         Config(self.cfg.to_dict()).dump(Path(self.work_dir, 'config.py'))
 
+    def _init_model_weights(self) -> None:
+        """Draw the weights, then read the checkpoints of the config's `pretrained` with the loader of all networks."""
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        parts = take_pretrained(model)
+        super()._init_model_weights()
+        for part, path in parts:
+            load_pretrained(part, path, self.logger)
+
     def load_or_resume(self) -> None:
         """Load what the config says; the weights are then drawn or loaded, and the network can be laid out."""
+        if self._load_from and not (self._resume or self._has_loaded):
+            model = self.model.module if is_model_wrapper(self.model) else self.model
+            load_pretrained(model, self._load_from, self.logger)
+            self._has_loaded = True
         super().load_or_resume()
         if not self.accelerated:
             self.accelerated = True
@@ -53,6 +67,16 @@ class FoldRunner(Runner):
             accelerate(model, precision, self.cfg.get('channels_last', False), fp32_layers)
             if line := self.cfg.get('precision_check'):
                 self.logger.info(line)
+
+    def resume(self, filename: str, **kwargs) -> None:
+        """Continue from a checkpoint of this training."""
+        try:
+            super().resume(filename, **kwargs)
+        except Exception as error:  # a file of another network, or of another version, raises anything
+            raise InputError(
+                f'{filename}: the training cannot be continued from here ({type(error).__name__}: {error}); remove '
+                f'{self.work_dir} to train this fold from its beginning'
+            ) from error
 
     def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper:
         """Build the wrapper of the config, MMEngine's plain one as the one that does not wait."""
@@ -123,7 +147,12 @@ def build_runner(cfg: Config) -> FoldRunner:
     for manager in (MMLogger, MessageHub, DefaultScope, ActionVisualizer):
         manager._instance_dict.clear()
     gc.collect()
-    return FoldRunner.from_cfg(Config(cfg.to_dict(), format_python_code=False))
+    try:
+        return FoldRunner.from_cfg(Config(cfg.to_dict(), format_python_code=False))
+    except Exception as error:  # parts of any kind raise anything
+        raise InputError(
+            f'the training of this config cannot be set up: {type(error).__name__}: {error}; correct config or override'
+        ) from error
 
 
 def train(cfg: Config, report: Callable[[int], None]) -> FoldRunner:
@@ -132,6 +161,8 @@ def train(cfg: Config, report: Callable[[int], None]) -> FoldRunner:
     runner.register_hook(EpochSeedHook(cfg.randomness.seed))
     runner.register_hook(ReportHook(report))
     runner.train()
+    if not runner.iter:
+        raise InputError(f'{cfg.experiment_name}: the loader gave no batch to train on; correct train_dataloader')
     return runner
 
 

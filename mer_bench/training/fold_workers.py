@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mer_bench.errors import InputError
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
-from mer_bench.training.fold import CHECKPOINT, finished_folder, read_epoch
+from mer_bench.training.fold import CHECKPOINT, finished_folder, mend_folder, read_epoch
 from mer_bench.training.separate_workers import in_workers
 from mer_bench.training.stack_choice import StackChoice, plan_groups
 from mer_bench.training.stack_group import run_group
@@ -73,6 +73,7 @@ def run_missing(
             )
     groups = plan_groups(experiment, missing, choice)
     jobs = max(1, min(jobs, len(groups)))
+    mended = [mend_folder(work_dir, fold) for fold in missing]
     if count := gpus(experiment):
         experiment = replace(experiment, gpu_share=1 / math.ceil(jobs / count))
     tasks = [partial(run_at_place, experiment, group, seed, work_dir, save_checkpoints, choice) for group in groups]
@@ -80,6 +81,8 @@ def run_missing(
         with (show or show_bar)(folds, work_dir, experiment.method.cfg.train_cfg.max_epochs) as console:
             if note and missing:
                 console.print(note, soft_wrap=True, markup=False, highlight=False)
+            for line in filter(None, mended):
+                console.print(line, soft_wrap=True, markup=False, highlight=False)
             if len(missing) < len(folds):
                 console.print(f'{len(folds) - len(missing)} of {len(folds)} folds are finished already')
             apart = isolated or jobs > 1

@@ -15,7 +15,7 @@ from mer_bench.results.record import read_record, write_record
 from mer_bench.results.run import is_complete
 from mer_bench.training.estimator_fold import describe_clips, forget_features
 from mer_bench.training.experiment import Experiment
-from mer_bench.training.fold import finished_folder, read_result
+from mer_bench.training.fold import REMEDY, finished_folder, read_result
 from mer_bench.training.fold_workers import run_missing
 from mer_bench.training.precision_check import settle_precision
 from mer_bench.training.prediction_table import write_predictions
@@ -24,6 +24,7 @@ from mer_bench.training.same_settings import refuse_other_settings
 from mer_bench.training.scheme_file import write_scheme
 from mer_bench.training.stack_choice import Stack, choose_for_run
 
+IDENTITY = ['sample_id', 'dataset', 'subject', 'fold', 'y_true', 'y_pred']
 ADVICE = 'give another --work-dir or remove this folder'
 
 
@@ -133,15 +134,30 @@ def _joined(values: Iterable[str | None]) -> str | None:
 
 def pool_predictions(tables: list[Path]) -> pd.DataFrame:
     """Join the predictions of all folds; every clip stands in exactly one of them."""
-    text = dict.fromkeys(('sample_id', 'dataset', 'subject', 'fold', 'y_true', 'y_pred', 'action_units'), str)
-    pooled = pd.concat(
-        [pd.read_csv(path, dtype=text, keep_default_na=False, float_precision='round_trip') for path in tables],
-        ignore_index=True,
-    )
+    pooled = pd.concat([read_table(path) for path in tables], ignore_index=True)
     twice = pooled.loc[pooled['sample_id'].duplicated(), 'sample_id']
     if len(twice):
         raise InputError(f'{twice.iloc[0]}: expected one fold that held it out, found several; {ADVICE}')
     return pooled
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read the predictions.csv of a fold; what of it is not as it was written is named."""
+    text = dict.fromkeys((*IDENTITY, 'action_units'), str)
+    try:
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, float_precision='round_trip')
+    except Exception as error:  # a damaged file can raise anything
+        raise InputError(f'{path}: expected the predictions of a fold, but {error}; {REMEDY}') from error
+    if missing := [name for name in IDENTITY if name not in table]:
+        raise InputError(f'{path}: expected the column {missing[0]}, found none; {REMEDY}')
+    empty = table[IDENTITY].isna() | (table[IDENTITY] == '')
+    if empty.any(axis=None):
+        row = int(empty.any(axis=1).argmax())
+        raise InputError(
+            f'{path}: row {row + 1} below the header has an empty cell in the column {empty.iloc[row].idxmax()}, so '
+            f'that nobody knows which clip it is of, or its answer; {REMEDY}'
+        )
+    return table
 
 
 def refuse_other_clips(work_dir: Path, pooled: pd.DataFrame, annotations: pd.DataFrame) -> None:

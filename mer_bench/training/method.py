@@ -130,14 +130,22 @@ def parse_options(pairs: list[str]) -> dict:
     options = {}
     for pair in pairs:
         key, equals, value = pair.partition('=')
-        if not equals:
+        if not equals or not all(key.split('.')):
             raise InputError(f'--cfg-options {pair}: KEY=VALUE was expected, such as train_cfg.max_epochs=5')
-        options[key] = DictAction._parse_iterable(value)
+        try:
+            options[key] = DictAction._parse_iterable(value)
+        except Exception as error:  # MMEngine asserts, and calls itself without end
+            raise InputError(
+                f'--cfg-options {pair}: expected a word, a number, true, false, None, [A,B] or (A,B), found brackets '
+                'or commas that cannot be read; correct the value'
+            ) from error
     return options
 
 
 def _merge(cfg: Config, change: dict, where: str) -> None:
     before = cfg.to_dict()
+    if '_delete_' in change:
+        raise InputError(f'{where}: _delete_ would leave nothing of the config; write it below a key, as in model')
     whole = {key: change[key] for key in WHOLE if key in change}
     change = {key: value for key, value in change.items() if key not in WHOLE}
     if whole.get('data_variant') and before.get('data_variant'):
@@ -148,8 +156,10 @@ def _merge(cfg: Config, change: dict, where: str) -> None:
     check_keys(before, change, where)
     try:
         cfg.merge_from_dict(change)
-    except TypeError as error:
-        raise InputError(f'{where} sets a key below a plain value: {error}; correct it') from error
+    except (TypeError, AttributeError, KeyError, IndexError) as error:
+        raise InputError(
+            f'{where} sets a key below a plain value, or a plain value in place of a part: {error}; correct it'
+        ) from error
     for key, value in whole.items():  # Config.update would merge them
         cfg[key] = value
     if 'folds' in whole:
@@ -175,6 +185,8 @@ def _nested(options: dict) -> dict:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
                 raise InputError(f'--cfg-options sets {dotted} and also {part} itself; leave one out')
+        if last in place:
+            raise InputError(f'--cfg-options sets {dotted} and also a part of it; leave one out')
         place[last] = value
     return nested
 

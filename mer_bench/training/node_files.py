@@ -10,12 +10,12 @@ from typing import TypeVar
 
 import numpy as np
 from filelock import FileLock
-from mmengine.config import Config
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_of
 from mer_bench.preparation.flow_store import PARTS
 from mer_bench.protocols.excluded_clips import EXCLUDED_CLIPS
+from mer_bench.training.config_values import weights_places
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.run_record import describe_pretrained
 
@@ -56,11 +56,11 @@ class Places:
 def places_of(experiment: Experiment) -> Places:
     """Return the places of an experiment as absolute paths: a node has another working directory."""
     scheme, cfg = experiment.method.scheme, experiment.method.cfg
-    holder, key = _weights_key(cfg)
+    weights = next((holder[key] for holder, key in weights_places(cfg)), None) if describe_pretrained(cfg) else None
     return Places(
         roots=tuple(str(Path(root).absolute()) for root in experiment.data.roots),
         scheme=None if scheme.built_in else str(scheme.path.absolute()),
-        weights=str(Path(holder[key]).absolute()) if describe_pretrained(cfg) else None,
+        weights=weights and str(Path(weights).absolute()),
     )
 
 
@@ -74,7 +74,7 @@ def moved(experiment: Experiment, places: Places) -> Experiment:
     if places.scheme:
         cfg.label_scheme = places.scheme
     if places.weights:
-        holder, key = _weights_key(cfg)
+        ((holder, key),) = weights_places(cfg)
         holder[key] = places.weights
     return replace(
         experiment,
@@ -118,8 +118,3 @@ def put_down(shipped: Mapping[str, Content], identity: object, fetch: Callable[[
                     path.write_bytes(fetch(content))  # tofile can lose the last bytes on a full disk
                 whole.rename(folder)
     return folder
-
-
-def _weights_key(cfg: Config) -> tuple[Config, str]:
-    """Where in a config the file stands that :func:`describe_pretrained` describes, if there is one."""
-    return (cfg, 'load_from') if cfg.get('load_from') else (cfg.model.get('backbone'), 'pretrained')

@@ -14,12 +14,12 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 
-from mer_bench.results.record import read_record
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder
 from mer_bench.training.gradient_check import compare_gradients
 from mer_bench.training.precision import PrecisionCheck
 from mer_bench.training.run_record import in_one_line
+from mer_bench.training.same_settings import read_run
 from mer_bench.training.separate_workers import in_workers
 
 CLIPS = 4  # of the batch, at most
@@ -59,7 +59,7 @@ def with_decision(experiment: Experiment, work_dir: Path, found: PrecisionCheck 
     """
     noted = None
     if (work_dir / 'record.json').exists() and any((work_dir / 'folds').glob('*')):
-        noted = PrecisionCheck.of_record(read_record(work_dir / 'record.json'))
+        noted = PrecisionCheck.of_record(read_run(work_dir))
     if noted and noted.asked == experiment.precision and (found is None or noted.covers(found)):
         found = noted
     return replace(experiment, precision=found.used, check=found) if found else experiment

@@ -1,7 +1,6 @@
 """What record.json says of a run beside its scores."""
 
 import copy
-import logging
 import platform
 import shutil
 import subprocess
@@ -24,10 +23,11 @@ import mer_bench
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
 from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
-from mer_bench.models.backbones.pretrained import load_pretrained, read_weights
+from mer_bench.models.backbones.pretrained import is_file, load_pretrained, take_pretrained
 from mer_bench.models.complexity import complexity
 from mer_bench.protocols.folds import fold_title
 from mer_bench.results.record import SCHEMA_VERSION
+from mer_bench.training.config_values import weights_places
 from mer_bench.training.data_notes import note_on_taps, notes_on_data
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.method import Method
@@ -50,7 +50,11 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips = data.annotations
     info = data.info
-    parameters, flops, note = (None,) * 3 if method.is_estimator else measure(build_model(method.cfg), data.shape)
+    parameters = flops = note = pretrained = None
+    if not method.is_estimator:
+        model = build_model(method.cfg)
+        pretrained = fit_pretrained(model, method.cfg)
+        parameters, flops, note = measure(model, data.shape)
     return dict(
         schema_version=SCHEMA_VERSION,
         method=method.name,
@@ -64,14 +68,14 @@ def start_record(experiment: Experiment, seed: int) -> dict:
             action_units=method.cfg.action_units and list(method.cfg.action_units),
         ),
         overrides=method.overrides,
-        pretrained=describe_pretrained(method.cfg),
+        pretrained=pretrained,
         protocol=describe_protocol(method),
         label_scheme=dict(name=method.scheme.name, digest=method.scheme.digest),
         dataset=method.cfg.dataset,
         classes=list(method.cfg.classes),
         seed=seed,
         data=dict(**data.digests, store=info),
-        notes=notes_on_data(data, method.scheme),
+        notes=notes_on_data(data, method.scheme, folds, method.cfg.action_units),
         note_on_model=note,
         n_clips=len(clips),
         n_subjects=int(clips['subject'].nunique()),
@@ -101,18 +105,29 @@ def describe_protocol(method: Method) -> str:
 
 
 def build_model(cfg) -> BaseModel:
-    """Build the model and read its pretrained weights once, so that what is wrong is told before the first fold."""
+    """Build the model, so that what is wrong with it is told before the first fold."""
     try:
         model = MODELS.build(copy.deepcopy(cfg.model))  # a recogniser takes keys out of a backbone of timm
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError) as error:
+    except Exception as error:  # parts of any kind raise anything
         raise InputError(
             f'the model of this config cannot be built: {in_one_line(error)}; correct config or override'
         ) from error
-    if isinstance(model.backbone, MultiScaleResNet3d) and cfg.model.backbone.get('pretrained'):
-        load_pretrained(model.backbone, cfg.model.backbone.pretrained, logging.getLogger(__name__))
-    if cfg.get('load_from'):
-        read_weights(cfg.load_from)
     return model
+
+
+def fit_pretrained(model: BaseModel, cfg) -> dict | None:
+    """Describe the weights that a training starts from, and count how many of the tensors of its part they fill.
+
+    The file is read into the model, so that what is wrong with it is told before the first fold.
+    """
+    ours = [(part, part.checkpoint) for part in model.modules() if isinstance(getattr(part, 'checkpoint', None), str)]
+    parts = [(model, cfg.load_from)] if cfg.get('load_from') else ours + take_pretrained(model)
+    if not parts:
+        return None
+    ((part, path),) = parts  # see check_weights
+    report = load_pretrained(part, path)
+    fitted = len(report['matched']) + len(report['inflated'])
+    return describe_pretrained(cfg) | dict(fitted=fitted, inflated=len(report['inflated']), of=len(part.state_dict()))
 
 
 def measure(model: BaseModel, shape: tuple[int, ...]) -> tuple[int, int, str | None]:
@@ -140,8 +155,8 @@ def in_one_line(error: Exception) -> str:
 
 def describe_pretrained(cfg) -> dict | None:
     """Name and digest of the weights that a training starts from: another file of the same name is another method."""
-    path = cfg.get('load_from') or cfg.model.get('backbone', {}).get('pretrained')
-    if not path or not Path(path).is_file():
+    path = next((part[key] for part, key in weights_places(cfg)), None)
+    if not path or not is_file(path):
         return None
     return dict(name=Path(path).name, digest=digest_file(path))
 

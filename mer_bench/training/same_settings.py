@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mer_bench.errors import InputError
 from mer_bench.results.record import read_record
+from mer_bench.training.precision import DTYPES, PrecisionCheck
 
 
 def refuse_other_settings(work_dir: Path, record: dict, advice: str, continued: bool = False) -> None:
@@ -17,10 +18,35 @@ def refuse_other_settings(work_dir: Path, record: dict, advice: str, continued: 
     """
     if not (work_dir / 'record.json').exists():
         raise InputError(f'{work_dir} holds folds without a record.json; {advice}')
-    earlier, now = settings_of(read_record(work_dir / 'record.json'), continued), settings_of(record, continued)
+    earlier, now = settings_of(read_run(work_dir), continued), settings_of(record, continued)
     for part, value in now.items():
         if value != earlier[part]:
             raise InputError(f'{work_dir} holds folds of another {part} ({difference(earlier[part], value)}); {advice}')
+
+
+def read_run(work_dir: Path) -> dict:
+    """Return the record of a run folder, with all that a run asks it for.
+
+    Raises:
+        InputError: It is missing or damaged: nobody knows what settings the folds beside it have.
+    """
+    path = work_dir / 'record.json'
+    try:
+        record = read_record(path)
+        settings_of(record, continued=True)
+        check = PrecisionCheck.of_record(record)
+        whole = check is None or {check.asked, check.used} <= {*DTYPES}
+        whole &= not record['complete'] or isinstance(record['scores']['full']['uf1'], float)
+    except (InputError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = str(error).partition('; ')[0] if isinstance(error, InputError) else 'a part of it has another form'
+    else:
+        if whole:
+            return record
+        reason = 'a part of it has another value'
+    raise InputError(
+        f'{path} is damaged ({reason.removeprefix(f"{path}: ")}), so that the settings of the folds beside it are not '
+        'known; put back a copy of it, or give another --work-dir'
+    )
 
 
 def settings_of(record: dict, continued: bool) -> dict:
@@ -33,12 +59,18 @@ def settings_of(record: dict, continued: bool) -> dict:
         'set of channels': data['store'].get('channels'),
         'data set': record['dataset'],
         'config': dict(text=config['text'], digest=config['digest']),
-        'file of pretrained weights': record.get('pretrained'),
+        'file of pretrained weights': weights_of(record),
         'annotation table': dict(digest=data['annotations_digest']),
         'flow store': dict(digest=data['store_digest']),
         'seed': record['seed'],
         **(dict(device=record['device'], precision=precision_of(record)) if continued else {}),
     }
+
+
+def weights_of(record: dict) -> dict | None:
+    """Return name and digest of the file of weights that a run started from, without how many of them fitted."""
+    noted = record.get('pretrained')
+    return {key: noted.get(key) for key in ('name', 'digest')} if isinstance(noted, dict) else None
 
 
 def precision_of(record: dict) -> str | None:

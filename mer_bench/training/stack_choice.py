@@ -13,10 +13,10 @@ from mmaction.registry import MODELS
 from mer_bench.benchmarks.timing import interleave
 from mer_bench.errors import InputError
 from mer_bench.protocols.folds import Fold
-from mer_bench.results.record import read_record
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import finished_folder
 from mer_bench.training.fold_config import drop_a_lone_clip
+from mer_bench.training.same_settings import read_run
 from mer_bench.training.stack_batches import steps_per_epoch
 from mer_bench.training.stack_compiled import why_not_compiled
 from mer_bench.training.stack_folds import StackedFolds, open_folds
@@ -24,6 +24,7 @@ from mer_bench.training.stack_rule import why_not_stackable
 from mer_bench.training.stack_train import build_network, training_epochs
 
 Stack = str | int  # 'auto', 'off' or the number of folds of a stack
+WAYS = ('off', 'sequential', 'stacked', 'compiled')
 ON_CPU = 8  # folds of a stack: more do not share more of the cost of a launch, and leave the cache
 AT_A_TIME = 4  # folds that one task trains one after another: they share what is opened
 
@@ -52,6 +53,18 @@ class StackChoice:
         """What a run says of it."""
         return asdict(self)
 
+    @classmethod
+    def of_record(cls, record: dict) -> 'StackChoice | None':
+        """Return the choice that a record notes; None where it notes none that could be made: then one is made anew."""
+        noted = record.get('stack')
+        if not isinstance(noted, dict) or noted.get('way') not in WAYS:
+            return None
+        folds, asked, seconds, why = (noted.get(key) for key in ('folds', 'asked', 'seconds', 'why'))
+        kinds = isinstance(asked, (str, int)), isinstance(seconds, dict), isinstance(why, str)
+        return (
+            cls(noted['way'], folds, asked, seconds, why) if type(folds) is int and folds > 0 and all(kinds) else None
+        )
+
 
 def choose_for_run(experiment: Experiment, seed: int, work_dir: Path, stack: Stack) -> StackChoice:
     """Choose once a run: what an earlier part of it chose stays, if it was asked the same or no fold is missing.
@@ -60,10 +73,10 @@ def choose_for_run(experiment: Experiment, seed: int, work_dir: Path, stack: Sta
         InputError: As :func:`choose`.
     """
     if (work_dir / 'record.json').exists() and any((work_dir / 'folds').glob('*')):
-        noted = read_record(work_dir / 'record.json').get('stack')
+        noted = StackChoice.of_record(read_run(work_dir))
         done = all(finished_folder(work_dir, fold).exists() for fold in experiment.folds)
-        if noted and (done or noted['asked'] == stack):
-            return StackChoice(**{key: value for key, value in noted.items() if key != 'trained'})
+        if noted and (done or noted.asked == stack):
+            return noted
     return choose(experiment, seed, stack)
 
 

@@ -100,7 +100,14 @@ def measure_run(run: Path) -> Measured | None:
             clips = record['n_clips'] * (record['folds']['total'] - 1)
         known = record.get('device', ''), record.get('versions', {}).get('processor', '')
         return Measured(seconds, clips * epochs_of(record), *known) if clips else None
-    except (OSError, ValueError, KeyError, TypeError):  # whoever put it there: it is only an estimate
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):  # whoever put it there: it is only an estimate
         return None
 
 

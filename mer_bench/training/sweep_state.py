@@ -9,8 +9,8 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.files import FolderInUse, locked, write_json
 from mer_bench.results.paths import shorten_folders
-from mer_bench.results.record import read_record
-from mer_bench.training.fold import finished_folder, folder_in_work
+from mer_bench.training.fold import PREDICTIONS, finished_folder, folder_in_work, read_result
+from mer_bench.training.same_settings import read_run, weights_of
 from mer_bench.training.sweep_plan import PlannedRun
 
 FAILURE = 'failure.json'
@@ -34,7 +34,7 @@ def count_folds(run: PlannedRun) -> Counter:
 def stored_record(run: PlannedRun) -> dict | None:
     """Return the record in the folder of a run; None where there is none, or none that can be read."""
     try:
-        return read_record(run.folder / 'record.json')
+        return read_run(run.folder)
     except InputError:
         return None
 
@@ -45,9 +45,18 @@ def is_complete(run: PlannedRun) -> bool:
     return not run.fault and (
         bool(record and record['complete'])
         and not holds_other_settings(run)
-        and (run.folder / 'predictions.csv').is_file()
         and all(finished_folder(run.folder, fold).exists() for fold, _ in run.folds)
+        and is_whole(run)
     )
+
+
+def is_whole(run: PlannedRun) -> bool:
+    """Say whether all folds of a finished run are undamaged, and predictions.csv has a row for each of their clips."""
+    try:
+        rows = sum(read_result(run.folder, fold)['n_test'] for fold, _ in run.folds)
+        return (run.folder / PREDICTIONS).read_bytes().count(b'\n') == 1 + rows
+    except (OSError, InputError):
+        return False
 
 
 def holds_other_settings(run: PlannedRun) -> bool:
@@ -60,7 +69,7 @@ def holds_other_settings(run: PlannedRun) -> bool:
     stored = dict(
         config=record['config']['digest'],
         label_scheme=record['label_scheme']['digest'],
-        pretrained=record.get('pretrained'),
+        pretrained=weights_of(record),
         annotations_digest=record['data']['annotations_digest'],
         store_digest=record['data']['store_digest'],
     )
@@ -83,8 +92,8 @@ def failure_stamp(run: PlannedRun) -> int | None:
 def read_reason(run: PlannedRun) -> str:
     """The reason in failure.json."""
     try:
-        return str(json.loads((run.folder / FAILURE).read_text(encoding='utf-8'))['reason'])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(InputError(json.loads((run.folder / FAILURE).read_text(encoding='utf-8'))['reason']))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return f'unknown, because {run.folder / FAILURE} cannot be read'
 
 

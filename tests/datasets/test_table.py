@@ -36,6 +36,27 @@ def test_the_file_has_the_agreed_columns_and_is_sorted(tmp_path):
     assert lines[2].startswith('samm/006/b')
 
 
+@pytest.mark.parametrize(
+    ('name', 'sentence'),
+    [
+        ('full', "the data set is called 'full', which names the scores of all data sets together; rename it"),
+        ('sanity', 'a column of the leaderboards'),
+        ('..', 'expected the name of a data set as the name of a folder'),
+        ('a+b', "found 'a+b'; rename it"),
+        ('', 'expected the name of a data set'),
+    ],
+)
+def test_a_data_set_with_a_name_that_means_something_else_is_refused(name, sentence, tmp_path):
+    other = {'dataset': name, 'subject': f'{name}/006', 'sample_id': f'{name}/006/a'}
+    with pytest.raises(InputError) as error:
+        annotation_table([row('a', **other)])
+    assert sentence in str(error.value)
+    write_annotations(annotation_table([row('a')]), tmp_path / 'a.csv')
+    (tmp_path / 'a.csv').write_text((tmp_path / 'a.csv').read_text().replace('samm', name))
+    with pytest.raises(InputError, match='rename it'):  # a table of an earlier version, before any training
+        read_annotations(tmp_path / 'a.csv')
+
+
 def test_a_repeated_clip_is_named():
     with pytest.raises(InputError, match="'samm/006/a' occurs twice"):
         annotation_table([row('a'), row('a')])

@@ -5,7 +5,10 @@ import pytest
 import torch
 import torchvision
 from mmaction.models.backbones import ResNet3d
+from mmaction.models.backbones.resnet3d_slowfast import ResNet3dPathway
+from mmaction.registry import MODELS
 from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
 from safetensors.torch import save_file
 from test_multiscale_resnet3d import HARA, I3D, initialised
 from torchvision.models.resnet import Bottleneck
@@ -272,3 +275,77 @@ def test_the_checkpoint_of_another_trunk_is_refused(tmp_path):
     refused(
         saved(tmp_path, ResNet3d(**I3D, **SMALL).state_dict()), 'fits only 27 of the 53 convolutions'
     )  # not 1 + 9 + 16
+
+
+STOCK = {
+    'slow_pathway': dict(
+        type=ResNet3dPathway, lateral=True, conv1_kernel=(5, 7, 7), fusion_kernel=5, depth=50, base_channels=8
+    ),
+    'swin': dict(
+        type='SwinTransformer3D',
+        arch=dict(embed_dims=8, depths=[1, 1], num_heads=[1, 2]),
+        window_size=(4, 7, 7),
+        out_indices=(1,),
+    ),
+}
+
+
+def checkpoint_2d(kind, backbone):
+    """The 2D twin's state dict: torchvision's ResNet-50, or Swin with kernels and tables of one step of time."""
+    if kind != 'swin':
+        return picture_weights()
+    weights = {name: weight.clone() for name, weight in backbone.state_dict().items() if 'norm1.' not in name[:6]}
+    weights['patch_embed.proj.weight'] = torch.randn(8, 3, 4, 4)
+    for name in [name for name in weights if name.endswith('bias_table')]:
+        weights[name] = torch.randn(13 * 13, weights[name].shape[1])
+    return {'model': weights}
+
+
+@pytest.mark.parametrize('kind', STOCK)
+def test_a_stock_3d_backbone_is_inflated_as_mmaction_does_it(tmp_path, kind):
+    init_default_scope('mmaction')
+    plain = MODELS.build(dict(STOCK[kind], pretrained=None, pretrained2d=False))
+    path = saved(tmp_path, checkpoint_2d(kind, plain))
+    expected = MODELS.build(dict(STOCK[kind], pretrained=path, pretrained2d=True))
+    expected.init_weights()
+    report = load_pretrained(plain, path)
+    assert report['inflated']
+    for name in (*report['matched'], *report['inflated']):
+        assert torch.equal(plain.state_dict()[name], expected.state_dict()[name]), name
+    left = {name for name, weight in plain.state_dict().items() if weight.dim() > 1} - {*report['inflated']}
+    assert all('lateral' in name or name in report['matched'] for name in left)
+
+
+def test_what_tsm_wraps_around_a_layer_hides_no_weight(tmp_path):
+    init_default_scope('mmaction')
+    weights = torchvision.models.resnet18().state_dict()
+    backbone = MODELS.build(dict(type='ResNetTSM', depth=18, pretrained=None, pretrained2d=False))
+    load_pretrained(backbone, saved(tmp_path, weights))
+    assert torch.equal(backbone.layer1[0].conv1.conv.net.weight, weights['layer1.0.conv1.weight'])
+
+
+def test_a_recogniser_of_which_the_head_alone_fits_is_refused(tmp_path):
+    init_default_scope('mmaction')
+    head = dict(type='FlatHead', in_channels=400, num_classes=3)
+    model = MODELS.build(dict(type='Recognizer3D', backbone=dict(type='STSTNet'), cls_head=head))
+    weights = {f'cls_head.{name}': weight for name, weight in model.cls_head.state_dict().items()}
+    with pytest.raises(InputError, match='fits only 0 of the 3 convolutions and matrices of the backbone'):
+        load_pretrained(model, saved(tmp_path, weights))
+    report = load_pretrained(model, saved(tmp_path, model.backbone.state_dict()))
+    assert {name.split('.')[0] for name in report['matched']} == {'backbone'}
+
+
+def test_weights_that_a_disk_lost_are_refused(tmp_path):
+    path = Path(saved(tmp_path, picture_weights()))
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40_000] = bytes(40_000)
+    path.write_bytes(content)
+    refused(path, 'damaged')
+
+
+def test_tensors_without_numbers_are_no_weights(tmp_path):
+    hollow = {name: weight.to('meta') for name, weight in picture_weights().items()}
+    refused(saved(tmp_path, hollow), 'holds no weights')
+    refused('\0.pth', 'no checkpoint')
+    refused('a' * 5000, 'no checkpoint')

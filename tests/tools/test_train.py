@@ -55,8 +55,9 @@ def harmful_checkpoint(tmp_path):
     return path
 
 
-def test_a_checkpoint_with_code_is_refused_and_not_run(prepared_data, tiny_override, harmful_checkpoint, tmp_path):
-    options = ['--cfg-options', f'model.backbone.pretrained={harmful_checkpoint}', '--work-dir', tmp_path / 'run']
+@pytest.mark.parametrize('key', ['model.backbone.pretrained', 'load_from'])
+def test_a_checkpoint_with_code_is_refused_and_not_run(prepared_data, tiny_override, harmful_checkpoint, tmp_path, key):
+    options = ['--cfg-options', f'{key}={harmful_checkpoint}', '--work-dir', tmp_path / 'run']
     done = tool('train', CONFIG, '--override', tiny_override, '--data-root', prepared_data, *options)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith('error: ')
@@ -93,6 +94,22 @@ def test_test_py_refuses_a_checkpoint_with_code(prepared_data, tiny_override, ha
         (
             [CONFIG, '--cfg-options', 'train_cfg.max_epochs=0', '--data-root', 'DATA'],
             'max_epochs must be a whole number',
+        ),
+        ([CONFIG, '--cfg-options', '=(,', '--data-root', 'DATA'], '--cfg-options =(,: KEY=VALUE was expected'),
+        ([CONFIG, '--cfg-options', 'a(,,)-,', '--data-root', 'DATA'], '--cfg-options a(,,)-,: KEY=VALUE was expected'),
+        ([CONFIG, '--cfg-options', 'amp=a(,,)-,', '--data-root', 'DATA'], 'brackets or commas that cannot be read'),
+        ([CONFIG, '--cfg-options', 'amp=(,', '--data-root', 'DATA'], 'brackets or commas that cannot be read'),
+        ([CONFIG, '--cfg-options', 'a..b=1', '--data-root', 'DATA'], 'KEY=VALUE was expected'),
+        (
+            [
+                CONFIG,
+                '--data-root',
+                'DATA',
+                '--cfg-options',
+                'train_dataloader.batch_size=64',
+                'train_dataloader.drop_last=True',
+            ],
+            'batch_size 64 leaves no batch to train on in fold smic/s01, which has 12 clips to train',
         ),
         ([CONFIG, '--override', 'README.md', '--data-root', 'DATA'], 'README.md is not a config that can be read'),
     ],

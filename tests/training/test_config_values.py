@@ -43,6 +43,23 @@ def test_an_own_scheme_is_known_by_its_rules_not_its_place(tmp_path):
         ),
         ({'folds': 'loco'}, 'folds: expected '),
         ({'classes': ['a', 'b']}, 'unknown config key classes'),
+        *[
+            (
+                {f'{name}_dataloader.batch_size': size},
+                f'{name}_dataloader.batch_size must be a whole number of at least 1',
+            )
+            for name in ('train', 'test')
+            for size in (0, -4, 2.0, 'many', None, True)
+        ],
+        ({'train_dataloader.num_workers': -1}, 'train_dataloader.num_workers must be a whole number of at least 0'),
+        ({'train_dataloader.drop_last': 3}, 'train_dataloader.drop_last must be True or False'),
+        ({'test_dataloader.drop_last': True}, 'would leave clips without a prediction'),
+        ({'train_dataloader.dataset.pipeline': []}, 'train_dataloader.dataset: expected dict(type=..., pipeline='),
+        ({'model.backbone.pretrained': True}, 'expected the path of a checkpoint on this machine, got True'),
+        ({'load_from': 'a.pth', 'model.backbone.pretrained': 'b.pth'}, 'load_from a.pth and pretrained b.pth; leave'),
+        ({'model.backbone.type': None}, 'found no backbone.type'),
+        ({'method': '..'}, 'method must be a name that can be that of a folder'),
+        ({'_delete_': True}, '_delete_ would leave nothing of the config'),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused(options, sentence):

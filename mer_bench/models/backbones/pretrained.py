@@ -1,11 +1,13 @@
-"""Weights of a 2D or 3D ResNet checkpoint -> an mmaction ResNet3d, from a file on this machine.
+"""Weights of a checkpoint on this machine -> a network: the same one, or a 3D one from its 2D twin.
 
 A 2D kernel is repeated along time and divided by its length: a still clip gives the picture's response (I3D,
 Carreira and Zisserman, CVPR 2017, https://arxiv.org/abs/1705.07750).
 """
 
 import re
-from collections.abc import Mapping
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from logging import Logger
 from pathlib import Path
 
@@ -14,58 +16,103 @@ from torch import Tensor, nn
 
 from mer_bench.errors import InputError
 
-ADVICE = 'give a .pth or .safetensors file of ResNet weights, as torch.save(model.state_dict(), path) writes it'
+ADVICE = (
+    'give a .pth or .safetensors file of the weights of the same network, as torch.save(model.state_dict(), path) '
+    'writes it'
+)
 WRAPPERS = ('state_dict', 'state_dict_ema', 'model_state_dict', 'model', 'net')
 # torchvision, timm and Hara et al. write layer1.0.bn1, mmaction writes layer1.0.conv1.bn.
 RENAMES = (
     (re.compile(r'^((module|backbone|model|_orig_mod|encoder_q)\.)+'), ''),
+    (re.compile(r'\.(net|block)\b'), ''),  # what mmaction's TSM wraps around a layer
     (re.compile(r'\bbn(\d)\.'), r'conv\1.bn.'),
     (re.compile(r'\bconv(\d)\.(weight|bias)$'), r'conv\1.conv.\2'),
     (re.compile(r'\bdownsample\.0\.'), 'downsample.conv.'),
     (re.compile(r'\bdownsample\.1\.'), 'downsample.bn.'),
+    (re.compile(r'^norm\.'), 'norm3.'),  # the last norm of Swin, in 2D and in 3D
 )
+# what a checkpoint of another clip size or of pictures cannot have: tables of places, lateral convolutions, our blocks
+NOT_OF_THE_TRUNK = re.compile(r'rel_pos|pos_embed|relative_position|lateral|multiscale\.')
+SHARE = 0.9  # of the trunk: half of the kernels of I3D have the shapes of those of Hara et al.
 
 
-def load_pretrained(backbone: nn.Module, path: str | Path, logger: Logger | None = None) -> dict[str, list[str]]:
-    """Copy every weight that fits into the backbone, and say which did.
+def load_pretrained(network: nn.Module, path: str | Path, logger: Logger | None = None) -> dict[str, list[str]]:
+    """Copy every weight that fits into a network, and say which did.
 
     Three input channels (red, green, blue) go unchanged onto three flow channels (u, v, strain); another number of
-    channels than the checkpoint has is refused.
+    channels than the checkpoint has is refused, as is a file that fits less than nine tenths of the convolutions and
+    matrices of the backbone.
 
     Args:
-        backbone: A ResNet3d of mmaction or a subclass.
-        path: A torchvision or timm ResNet, a Kinetics 3D ResNet of Hara et al. (https://arxiv.org/abs/1711.09577), or
-            an mmaction 3D ResNet or recogniser. Nothing is downloaded.
+        network: A backbone, or a recogniser, whose head may keep its own weights.
+        path: A checkpoint of the same network, of mmaction, torchvision, timm or Hara et al.
+            (https://arxiv.org/abs/1711.09577), or of the 2D network that a 3D one is inflated from. Nothing is
+            downloaded.
         logger: Gets one line per kind of result.
 
     Returns:
         Names of weights: matched, inflated, missing, unexpected, other_shape.
+
+    Raises:
+        InputError: The file cannot be read, holds code, or does not fit.
     """
-    weights = {mmaction_name(name): weight for name, weight in read_weights(path).items()}
-    _check_channels(path, weights, backbone)
-    fitting, report = fit(weights, backbone.state_dict())
-    trunk = [n for n, w in backbone.state_dict().items() if w.dim() == 5 and not n.startswith('multiscale.')]
+    weights, own = read_weights(path), network.state_dict()
+    weights = {plain: weights[name] for name, plain in plain_names(weights).items()}
+    names = {plain: name for name, plain in plain_names(own).items()}
+    target = {plain: own[name] for plain, name in names.items()}
+    whole = hasattr(network, 'backbone')
+    trunk = [
+        plain
+        for plain, name in names.items()
+        if own[name].dim() > 1 and (name.startswith('backbone.') or not whole) and not NOT_OF_THE_TRUNK.search(name)
+    ]
+    _check_channels(path, weights, target, trunk)
+    fitting, report = fit(weights, target)
     fitted = sum(name in fitting for name in trunk)
-    if fitted < 0.9 * len(trunk):  # half of the kernels of I3D have the shapes of those of Hara et al.
+    if not fitting or fitted < SHARE * len(trunk):
+        first = trunk[0] if trunk else next(iter(names), 'none')
         raise InputError(
-            f'{path} fits only {fitted} of the {len(trunk)} convolutions of the backbone, which has e.g. '
-            f'conv1.conv.weight {tuple(backbone.conv1.conv.weight.shape)}; {ADVICE} for the same trunk'
+            f'{path} fits only {fitted} of the {len(trunk)} convolutions and matrices of the backbone, which has e.g. '
+            f'{names.get(first)} {tuple(target[first].shape) if first in target else ()}; {ADVICE}'
         )
-    backbone.load_state_dict(fitting, strict=False)
+    network.load_state_dict({names[plain]: weight for plain, weight in fitting.items()}, strict=False)
+    report = {kind: [names.get(plain, plain) for plain in found] for kind, found in report.items()}
     if logger is not None:
         log_report(report, path, logger)
     return report
 
 
-def _check_channels(path: str | Path, weights: dict[str, Tensor], backbone: nn.Module) -> None:
+def _check_channels(path: str | Path, weights: dict[str, Tensor], target: dict[str, Tensor], trunk: list[str]) -> None:
     """Refuse a first convolution of other input channels: no kernel of a picture means, say, an angle."""
-    first, own = weights.get('conv1.conv.weight'), backbone.conv1.conv.weight
-    if first is not None and first.dim() >= 4 and first.shape[1] != own.shape[1]:
+    first = next((name for name in trunk if target[name].dim() >= 4), None)
+    if first not in weights or weights[first].dim() < 4:
+        return
+    found, own = weights[first].shape, target[first].shape
+    if found[1] != own[1] and found[0] == own[0]:
         raise InputError(
-            f'{path}: expected weights for the {own.shape[1]} channels of the data, found {first.shape[1]} input '
+            f'{path}: expected weights for the {own[1]} channels of the data, found {found[1]} input '
             'channels; prepare as many channels (three kernels of a picture go to --channels u v strain) or train '
             'without pretrained weights'
         )
+
+
+def take_pretrained(model: nn.Module) -> list[tuple[nn.Module, str]]:
+    """Return the parts of mmaction in a model that are to start from a checkpoint, each with its path.
+
+    They forget it: mmaction's own loaders begin from random weights where nothing fits.
+    """
+    found = []
+    for part in model.modules():
+        init_cfg = getattr(part, 'init_cfg', None)
+        if isinstance(path := getattr(part, 'pretrained', None), str):
+            part.pretrained = None
+        elif isinstance(init_cfg, Mapping) and init_cfg.get('type') == 'Pretrained':
+            part.init_cfg, path = None, init_cfg.get('checkpoint')
+        else:
+            continue
+        part.pretrained2d = False
+        found.append((part, path))
+    return found
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -75,7 +122,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             f'expected the path of a checkpoint, got the address {path}; nothing is downloaded here, '
             f'so fetch the file and give its path'
         )
-    if not Path(path).is_file():
+    if not is_file(path):
         raise InputError(f'no checkpoint {path}; {ADVICE}')
     try:
         content = _read(Path(path))
@@ -88,7 +135,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     entries = content.items() if isinstance(content, Mapping) else ()
-    weights = {name: w for name, w in entries if isinstance(name, str) and isinstance(w, Tensor)}
+    weights = {name: w for name, w in entries if isinstance(name, str) and isinstance(w, Tensor) and is_plain(w)}
     if not weights:
         raise InputError(f'{path} holds no weights but a {type(content).__name__}; {ADVICE}')
     return weights
@@ -99,7 +146,44 @@ def _read(path: Path) -> object:
         from safetensors.torch import load_file
 
         return load_file(path)
+    if zipfile.is_zipfile(path) and not is_whole(path):
+        raise ValueError('its checksums differ')
     return torch.load(path, map_location='cpu', weights_only=True)
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is such a file; none has a name that the system does not take."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_whole(path: str | Path) -> bool:
+    """Whether a file of torch.save holds what was written: it has a CRC-32 of every part, which torch does not check.
+
+    That takes 0.03 s for 100 MB. The parts are not packed, so that no small file can hold a large one.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            parts = file.infolist()
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+                return False
+            return sum(part.file_size for part in parts) <= Path(path).stat().st_size and file.testzip() is None
+    except Exception:  # a damaged file can raise anything
+        return False
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor holds a number at every place, in memory."""
+    return tensor.layout is torch.strided and tensor.device.type == 'cpu' and not tensor.is_quantized
+
+
+def plain_names(names: Iterable[str]) -> dict[str, str]:
+    """Return for each name what it is in mmaction's ResNets, and as it is where two would be the same."""
+    names = {name: mmaction_name(name) for name in names}
+    count = Counter(names.values())
+    return {name: plain if count[plain] == 1 else name for name, plain in names.items()}
 
 
 def mmaction_name(name: str) -> str:
@@ -114,20 +198,45 @@ def fit(weights: dict[str, Tensor], target: dict[str, Tensor]) -> tuple[dict[str
     fitting = {}
     report = {'matched': [], 'inflated': [], 'other_shape': [], 'missing': []}
     report['unexpected'] = sorted(weights.keys() - target)
+    lateral = any('lateral' in name for name in target)
     for name, to in target.items():
         if name not in weights:
             report['missing'].append(name)
             continue
         weight = weights[name]
-        if weight.dim() == 4 and weight.shape == to.shape[:2] + to.shape[3:]:
-            fitting[name] = (weight.unsqueeze(2) / to.shape[2]).expand_as(to)
-            report['inflated'].append(name)
+        if weight.is_floating_point() != to.is_floating_point() or weight.is_complex():
+            report['other_shape'].append(name)
         elif weight.shape == to.shape:
             fitting[name] = weight
             report['matched'].append(name)
+        elif (inflated := inflate(name, weight, to.shape, lateral)) is not None:
+            fitting[name] = inflated
+            report['inflated'].append(name)
         else:
             report['other_shape'].append(name)
     return fitting, report
+
+
+def inflate(name: str, weight: Tensor, shape: torch.Size, lateral: bool) -> Tensor | None:
+    """Return a weight of a 2D network for the 3D network of the same kind, as mmaction does; None: there is no way.
+
+    Args:
+        name: Of the weight.
+        weight: Of the 2D network.
+        shape: In the 3D network.
+        lateral: Whether its convolutions may have more input channels, from the other pathway of SlowFast: kernels of
+            zeros.
+    """
+    if name.endswith('relative_position_bias_table') and weight.dim() == len(shape) == 2:  # of Swin: one for each step
+        steps, rest = divmod(shape[0], max(len(weight), 1))
+        return None if rest or weight.shape[1] != shape[1] else weight.repeat(steps, 1)
+    if weight.dim() != 4 or len(shape) != 5 or weight.shape[2:] != shape[3:] or len(weight) != shape[0]:
+        return None
+    more = shape[1] - weight.shape[1]
+    if more < 0 or (more and not lateral):
+        return None
+    padded = torch.cat([weight, weight.new_zeros(shape[0], more, *shape[3:])], dim=1) if more else weight
+    return (padded.unsqueeze(2) / shape[2]).expand(shape)
 
 
 def log_report(report: dict[str, list[str]], path: str | Path, logger: Logger) -> None:

@@ -4,8 +4,6 @@ Quang, Chun and Tokuyama, FG 2019; what the paper leaves open is from the author
 Capsules, routing and margin loss are those of Sabour et al., https://arxiv.org/abs/1710.09829.
 """
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -16,7 +14,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 from mer_bench.errors import InputError
-from mer_bench.models.backbones.pretrained import read_weights
+from mer_bench.models.backbones.pretrained import load_pretrained
 
 TRUNK = ('conv1', 'bn1', 'relu', 'layer1', 'layer2', 'layer3')  # of ResNet-18; the authors leave the max pooling out
 CAPSULE_LEN = 8
@@ -41,7 +39,8 @@ class CapsuleNet(nn.Module):
         self.conv = nn.Conv2d(256, 256, kernel_size=9)
         self.primary = nn.Conv2d(256, 32 * CAPSULE_LEN, kernel_size=9, stride=2)
         if pretrained is not None:
-            load_trunk(self.trunk, pretrained)
+            self.trunk.checkpoint = pretrained
+            load_pretrained(self.trunk, pretrained)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the primary capsules of a frame.
@@ -55,18 +54,6 @@ class CapsuleNet(nn.Module):
         frame = x.squeeze(2).expand(-1, 3, -1, -1) / 255
         maps = self.primary(F.relu(self.conv(self.trunk(frame))))
         return squash(rearrange(maps, 'n (k d) h w -> n (h w k) d', d=CAPSULE_LEN))
-
-
-def load_trunk(trunk: nn.Module, path: str | Path) -> None:
-    """Copy the weights of a ResNet-18 checkpoint into the trunk, all of them or none."""
-    weights, own = read_weights(path), trunk.state_dict()
-    fitting = {name: weights[name] for name, w in own.items() if name in weights and weights[name].shape == w.shape}
-    if missing := [name for name in own if name not in fitting and not name.endswith('num_batches_tracked')]:
-        raise InputError(
-            f'{path}: expected the weights of a ResNet-18 with the names of torchvision, found none that fits '
-            f'{missing[0]} {tuple(own[missing[0]].shape)}; give such a checkpoint or pretrained=None'
-        )
-    trunk.load_state_dict(fitting, strict=False)
 
 
 def squash(capsules: torch.Tensor) -> torch.Tensor:
