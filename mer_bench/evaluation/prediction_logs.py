@@ -60,8 +60,8 @@ LIST = re.compile(
     rf'(?<![\w\'"])(?:{PREDICTED}|{TRUE})\s{{0,20}}[:=]\s{{0,20}}(?:{TYPES}\(\s{{0,20}})?(?=\[)', re.IGNORECASE
 )
 SUBJECT = re.compile(
-    r'(?<!this )(?<!each )(?<!per )\bsubject(?:[ _]?(?:name|id))?(?:[ \t]{0,20}[:=][ \t]{0,20}|[ \t]{1,20}(?=\S{1,99}[ \t]*$))'
-    r'[\'"]?([\w./-]{1,99})',
+    r'(?<!this )(?<!each )(?<!per )\bsubject(?:[ _]?(?:name|id))?'
+    r'(?:[ \t]{0,20}[:=][ \t]{0,20}|[ \t]{1,20}(?=\S{1,99}[ \t]{0,20}$))[\'"]?([\w./-]{1,99})',
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -121,7 +121,7 @@ def read_megc_log(path: str | Path, data: bytes) -> RawTable:
 def _is_no_header(words: pd.DataFrame, is_header: np.ndarray, is_clip: np.ndarray) -> np.ndarray:
     """Return which lines of two words have no clips below them, or are clips without a prediction: `EP02_01f 1`."""
     databases = words['clip'].str.lower()
-    times = Counter(databases[is_header])
+    times = Counter(databases[is_header].tolist())
     known = databases.isin([*KNOWN_DATABASES, *(name for name, number in times.items() if number > 1)]).to_numpy(
         copy=True
     )
@@ -197,7 +197,7 @@ def _refuse_sum(pairs: dict) -> None:
     keys = ('y_true', 'y_pred')
     if len(parts) > 1 and all(last[key] == [label for part in parts for label in part[key]] for key in keys):
         raise InputError(
-            f'{last["where"]}: expected the lists of one subject, but they repeat those of all subjects above; remove them'
+            f'{last["where"]}: expected the lists of one subject, but they repeat all lists above; remove them'
         )
 
 

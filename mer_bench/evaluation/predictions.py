@@ -7,7 +7,7 @@ its lines (:mod:`mer_bench.evaluation.prediction_logs`). Nothing in a file is ex
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +57,8 @@ def classes_of(frame: pd.DataFrame, source: str | Path = 'the predictions') -> l
     named = [column.removeprefix('score_') for column in frame.columns if column.startswith('score_')]
     if named:
         return named
-    true, extra = {*frame['y_true']}, {*frame['y_pred']} - {*frame['y_true']}
-    if extra:
+    true, predicted = ({*frame[key].unique().tolist()} for key in ('y_true', 'y_pred'))
+    if extra := predicted - true:
         names = _listed(extra)
         raise InputError(
             f'{source}: expected in y_pred the labels of y_true ({_listed(true)}), but {names} is there only; name '
@@ -223,8 +223,7 @@ def _line_finder(path: str | Path, data: bytes, mark: str, line: int) -> Callabl
 def _identity(frame: pd.DataFrame, where: Callable[[int], str]) -> dict[str, pd.Series]:
     """Return sample_id, dataset, subject and clip of each row, from its sample_id, or from its subject and clip."""
     given = {name: frame[name].astype(str) if name in frame else pd.Series('', frame.index) for name in NAMES[:4]}
-    parts = [name.split('/', 2) for name in given['sample_id']]
-    whole = np.fromiter((len(part) == 3 and all(part) for part in parts), dtype=bool, count=len(parts))
+    heads, clips, whole = _split(given['sample_id'])
     named = whole.any() or 'subject' not in frame
     if named and not whole.all():
         row = int((~whole).argmax())
@@ -232,37 +231,49 @@ def _identity(frame: pd.DataFrame, where: Callable[[int], str]) -> dict[str, pd.
         raise InputError(
             f'{where(row)}: expected the sample_id <dataset>/<subject>/<clip>, but got {found}; write it in full'
         )
-    if named:
-        datasets, subjects, clips = zip(*parts, strict=True)
-    else:
-        datasets = [subject.rpartition('/')[0] or UNNAMED for subject in given['subject']]
-        subjects = [''] * len(frame)
-        clips = frame['sample_id'] if 'sample_id' in frame else frame.groupby('subject', observed=True).cumcount() + 1
-    dataset = _filled(given['dataset'], datasets)
-    subject = _filled(given['subject'], subjects)
-    clip = pd.Series(clips, dtype=str) if named else _filled(given['clip'], map(str, clips))
-    wrong = (subject == '') | (dataset == 'full')
-    if wrong.any():
-        row = int(wrong.argmax())
-        fault = (
-            'a subject, but got none; name it'
-            if subject[row] == ''
-            else ("a data set, but 'full' names the whole table; rename it")
+    if not named:
+        heads = given['subject']
+        clips = given['sample_id'] if 'sample_id' in frame else given['clip']
+        numbers = frame.groupby('subject', observed=True).cumcount() + 1
+        clips = clips.where(clips != '', numbers.astype(str))
+    subject = heads if (given['subject'] == '').all() else given['subject'].where(given['subject'] != '', heads)
+    pairs = pd.DataFrame({'dataset': given['dataset'], 'subject': subject, 'head': heads}).astype('category')
+    kind = pairs.groupby(list(pairs), sort=False, observed=True).ngroup().to_numpy()
+    places = [_place(*pair) for pair in pairs.drop_duplicates().itertuples(index=False)]
+    for number, (dataset, name) in enumerate(places):
+        fault = (name.endswith('/') and 'a subject, but got none; name it') or (
+            dataset == 'full' and "a data set, but 'full' names the whole table; rename it"
         )
-        raise InputError(f'{where(row)}: expected {fault}')
-    pairs = zip(dataset, subject, strict=True)
-    subject = pd.Series([s if s.startswith(f'{d}/') else f'{d}/{s}' for d, s in pairs], dtype=str)
-    sample_id = given['sample_id'] if named else subject + '/' + clip
-    for names in (sample_id, subject):
-        if not ''.join(names).isprintable():
-            row = next(number for number, name in enumerate(names) if not name.isprintable())
-            raise InputError(f'{where(row)}: expected printable names, but got {shown(names[row])}; rename it')
-    return {'sample_id': sample_id, 'dataset': dataset, 'subject': subject, 'clip': clip}
+        if fault or not name.isprintable():
+            fault = fault or f'a printable name, but got {shown(name)}; rename it'
+            raise InputError(f'{where(int((kind == number).argmax()))}: expected {fault}')
+    dataset, subject = (
+        pd.Series(np.array(names, dtype=object)[kind], dtype=str) for names in zip(*places, strict=True)
+    )
+    sample_id = given['sample_id'] if named else subject + '/' + clips
+    if not ''.join(sample_id.tolist()).isprintable():
+        row = next(number for number, name in enumerate(sample_id.tolist()) if not name.isprintable())
+        raise InputError(f'{where(row)}: expected a printable name, but got {shown(sample_id[row])}; rename it')
+    return {'sample_id': sample_id, 'dataset': dataset, 'subject': subject, 'clip': clips}
 
 
-def _filled(cells: pd.Series, others: Iterable[str]) -> pd.Series:
-    """Return the cells, with others in place of empty ones."""
-    return cells if (cells != '').all() else cells.where(cells != '', pd.Series(list(others), dtype=str))
+def _split(sample_ids: pd.Series) -> tuple[pd.Series, pd.Series, np.ndarray]:
+    """Return <dataset>/<subject> and <clip> of each sample_id, and whether all three are there."""
+    names = sample_ids.tolist()
+    ends = [max(name.find('/', name.find('/') + 1), 0) for name in names]
+    heads, clips = (
+        pd.Series([name[part] for name, part in zip(names, parts, strict=True)], dtype=str)
+        for parts in ((slice(end) for end in ends), (slice(end + 1, None) for end in ends))
+    )
+    kinds = heads.astype('category')
+    is_place = np.array([all(head.partition('/')[::2]) for head in kinds.cat.categories], dtype=bool)
+    return heads, clips, is_place[kinds.cat.codes] & (clips != '').to_numpy()
+
+
+def _place(dataset: str, subject: str, head: str) -> tuple[str, str]:
+    """Return data set and `<dataset>/<subject>` of a row; `head` is what its sample_id says, or its subject."""
+    dataset = dataset or (head.rpartition('/')[0] or UNNAMED)
+    return dataset, subject if subject.startswith(f'{dataset}/') else f'{dataset}/{subject}'
 
 
 def _scores(frame: pd.DataFrame, name: str, where: Callable[[int], str]) -> pd.Series:
@@ -290,7 +301,7 @@ def _refuse_twice(frame: pd.DataFrame, where: Callable[[int], str]) -> None:
         if key in frame and not frame.duplicated(['sample_id', key]).any():
             raise InputError(
                 f'{where(row)}: expected every clip once, but {name} comes with several values of {key} '
-                f'({_listed({*frame[key]})}); give a file for each {key}'
+                f'({_listed({*frame[key].unique()})}); give a file for each {key}'
             )
     first = where(int((frame['sample_id'] == name).argmax())).rpartition(', ')[2]
     raise InputError(

@@ -73,14 +73,14 @@ def _refuse_own_run(record: Path) -> None:
 
 
 def _with_names(frame: pd.DataFrame, classes: list[str], log: str | Path) -> pd.DataFrame:
-    labels = {*frame['y_true'], *frame['y_pred']}
+    labels = {*frame['y_true'].unique().tolist(), *frame['y_pred'].unique().tolist()}
     numbered = all(str(label).isdigit() for label in labels) and not labels <= {*classes}
     names = {label: classes[int(label)] for label in labels if int(label) < len(classes)} if numbered else {}
     unknown = labels - {*(names or classes)}
     if unknown:
         raise InputError(
-            f'{log}: expected labels of the classes {", ".join(classes)}, found {min(unknown, key=str)}; name every class '
-            'in the order of the labels'
+            f'{log}: expected labels of the classes {", ".join(classes)}, found {min(unknown, key=str)}; name every '
+            'class in the order of the labels'
         )
     if numbered:
         frame = frame.assign(**{key: frame[key].map(names) for key in ('y_true', 'y_pred')})

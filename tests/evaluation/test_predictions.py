@@ -67,7 +67,7 @@ def test_subjects_of_two_data_sets_with_one_number_stay_two_subjects(read):
 
 
 def test_classes_of_a_log_are_the_sorted_labels_of_truth_and_answer(read):
-    assert classes_of(read('smic s1\na 2 10\nb 0 0\n')) == [0, 2, 10]
+    assert classes_of(read('smic s1\na 2 10\nb 0 0\nc 10 2\n')) == [0, 2, 10]
 
 
 FAULTS = {
