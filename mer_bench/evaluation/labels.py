@@ -13,6 +13,7 @@ import pandas as pd
 from mer_bench.errors import InputError
 
 NUMBER = re.compile(r'[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?', re.ASCII | re.IGNORECASE)
+WHOLE = re.compile('[0-9]{1,10}')  # what plain_label leaves of a whole number
 NO_LABEL = ('', 'nan', 'none', '<na>')
 NO_CLASS = re.compile(r'[\[({]|([a-z_]+\.)?(tensor|array|ndarray|u?int\d*|float\d*|bool_?|str_)\(', re.IGNORECASE)
 LARGEST = 10**9

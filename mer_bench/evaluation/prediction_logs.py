@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.labels import plain_label, shown
+from mer_bench.evaluation.labels import WHOLE, plain_label, shown
 
 KNOWN_DATABASES = ('smic', 'casme', 'casme2', 'casme3', 'samm', 'mmew', '4dme', 'dfme')
 SYNONYMS = {
@@ -50,7 +50,7 @@ ADVICE = "give {'sub01': {'pred': [0, 1], 'truth': [0, 0]}} or a csv with sample
 TYPES = r'(?:np\.|numpy\.|torch\.)?(?:array|tensor|Tensor|u?int\d{0,2}|str_)'
 REST = r'\s{0,20}(?:,\s{0,20}\w{1,20}=[\w.:\'"<>]{1,40}\s{0,20}){0,3},?\s{0,20}\)'
 OF_NUMPY = re.compile(rf'\b{TYPES}\(\s{{0,20}}(\[[^\[\]()]*\]|[\w.+-]{{1,40}}|\'[^\'\\\n]{{0,99}}\'){REST}')
-NUMBER = r'[+-]?\d[\d.]{0,30}(?:e[+-]?\d{1,3})?(?=\s*(?:[,:\]})]|\Z))'
+NUMBER = r'[+-]?(?:\d[\d.]{0,99}|\.\d{1,99})(?:e[+-]?\d{1,3})?(?=\s*(?:[,:\]})]|\Z))'
 STRING = re.compile(r"""'[^'\\\n]*'|"[^"\\\n]*\"""")
 PLAIN = re.compile(rf"""\s+|[\[\](){{}},:]|'[^'\\\n]*'|"[^"\\\n]*"|\b(?:None|True|False)\b|{NUMBER}""", re.ASCII)
 
@@ -77,7 +77,7 @@ class RawTable(NamedTuple):
 def name_columns(names: list[str]) -> list[str]:
     """Return the names of columns as we have them, where one is a usual word for it and none has the name itself."""
     names = [name.strip() for name in names]
-    plain = [re.sub('[^a-z]', '', name.lower()) for name in names]
+    plain = [re.sub('[ _.-]', '', name.lower()) for name in names]
     for ours, others in SYNONYMS.items():
         same = [number for number, name in enumerate(plain) if name in others or name == ours.replace('_', '')]
         if ours not in names and len(same) == 1:
@@ -104,7 +104,7 @@ def read_megc_log(path: str | Path, data: bytes) -> RawTable:
     of_header = np.maximum.accumulate(np.where(is_header, np.arange(len(words)), -1))
     wrong = ~is_header & (~is_clip | (of_header < 0)) | (is_header & _is_no_header(words, is_header, is_clip))
     labels = {text: plain_label(text) for key in ('y_true', 'y_pred') for text in words[key][is_clip].unique()}
-    no_number = [text for text, label in labels.items() if not (label.isascii() and label.isdigit())]
+    no_number = [text for text, label in labels.items() if not WHOLE.fullmatch(label)]
     unlabelled = is_clip & (words['y_true'].isin(no_number) | words['y_pred'].isin(no_number)).to_numpy()
     if (wrong | unlabelled).any():
         row = int((wrong | unlabelled).argmax())

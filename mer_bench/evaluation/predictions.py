@@ -14,8 +14,15 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.labels import compare_labels, shown
-from mer_bench.evaluation.prediction_logs import RawTable, name_columns, read_dict, read_megc_log, read_subject_log
+from mer_bench.evaluation.labels import WHOLE, compare_labels, shown
+from mer_bench.evaluation.prediction_logs import (
+    ADVICE,
+    RawTable,
+    name_columns,
+    read_dict,
+    read_megc_log,
+    read_subject_log,
+)
 
 LONGEST_LINE = 1_000_000  # bytes
 MOST_COLUMNS = 1000
@@ -38,7 +45,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         raise InputError(f'{path}: expected a prediction for each clip, but there is none; give another file')
     classes = [name.removeprefix('score_') for name in frame if name.startswith('score_')]
     columns = _identity(frame, where) | compare_labels(frame, classes, where)
-    if not raw.is_csv and all(labels.str.isdigit().all() for labels in (columns['y_true'], columns['y_pred'])):
+    if not raw.is_csv and all(columns[key].str.fullmatch(WHOLE.pattern).all() for key in ('y_true', 'y_pred')):
         columns |= {key: columns[key].astype(int) for key in ('y_true', 'y_pred')}
     others = {name: _scores(frame, name, where) for name in frame if name not in NAMES}
     frame = pd.DataFrame(columns | others)
@@ -74,7 +81,7 @@ def _listed(labels: set) -> str:
 
 def _in_order(labels: set) -> list:
     """Sort labels: whole numbers by size, then names."""
-    return sorted(labels, key=lambda label: (not str(label).isdigit(), str(label).zfill(10)))
+    return sorted(labels, key=lambda label: (not WHOLE.fullmatch(str(label)), str(label).zfill(10)))
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -113,6 +120,8 @@ def _read_raw(path: str | Path, data: bytes) -> RawTable:
         return table
     if not tables and b'[' in data and (table := read_subject_log(path, data)):
         return table
+    if not tables and first.startswith('{'):
+        raise InputError(f'{path}: expected lists of labels in JSON or a Python dict, found something else; {ADVICE}')
     _refuse_long_lines(path, data)
     if not tables and ',' not in first:
         return read_megc_log(path, data)
@@ -145,8 +154,8 @@ def _read_csv(path: str | Path, data: bytes, mark: str, names: list[str], line: 
     if wrong or len(names) > MOST_COLUMNS:
         fault = ', '.join(map(_bare, wrong[:12])) + ' is missing or twice there' if wrong else f'there are {len(names)}'
         raise InputError(
-            f'{path}, line {line}: expected the columns sample_id, y_true, y_pred, each name once and at most '
-            f'{MOST_COLUMNS}, but {fault}; correct the header'
+            f'{path}, line {line}: expected the columns sample_id (or subject), y_true, y_pred, each name once and '
+            f'at most {MOST_COLUMNS}, but {fault}; correct the header'
         )
     where = _line_finder(path, data, mark, line)
     frame = _parse(data, mark, names)
@@ -174,8 +183,8 @@ def _bare(name: str) -> str:
 
 def _parse(data: bytes, mark: str, names: list[str], as_text: bool = False) -> pd.DataFrame | None:
     """Return the rows, by default with scores as numbers; None where they are no such table."""
-    kinds = {number: 'category' if name in [*NAMES[1:], *RUNS, 'fold'] else str for number, name in enumerate(names)}
-    kinds |= {number: float for number, name in enumerate(names) if 'score_' in name and not as_text}
+    # not as categories, which pandas would turn into numbers: 006 is no 6
+    kinds = {number: float if 'score_' in name and not as_text else str for number, name in enumerate(names)}
     options = dict(keep_default_na=False, skip_blank_lines=False, float_precision='round_trip', low_memory=False)
     try:
         frame = pd.read_csv(io.BytesIO(data), sep=mark, header=0, names=[*range(len(names))], dtype=kinds, **options)

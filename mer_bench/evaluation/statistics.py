@@ -129,6 +129,8 @@ def encode(frame: pd.DataFrame, classes: list) -> tuple[np.ndarray, np.ndarray]:
             f'expected at most {MAX_CLASSES} classes, found {len(classes)} ({", ".join(map(str, classes[:3]))}, ...); '
             'give the predicted class of each clip, not a score or a name'
         )
+    if twice := [name for number, name in enumerate(classes) if name in classes[:number]]:
+        raise InputError(f'expected each class once, found {twice[0]!r} twice; leave one out')
     columns = [frame[column].astype('category') for column in ('y_true', 'y_pred')]
     positions = [pd.Index(classes, dtype=object).get_indexer(column.cat.categories) for column in columns]
     codes = [np.append(where, -1)[column.cat.codes] for where, column in zip(positions, columns, strict=True)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.labels import WHOLE
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.files import digest_file, write_atomically
@@ -74,7 +75,7 @@ def _refuse_own_run(record: Path) -> None:
 
 def _with_names(frame: pd.DataFrame, classes: list[str], log: str | Path) -> pd.DataFrame:
     labels = {*frame['y_true'].unique().tolist(), *frame['y_pred'].unique().tolist()}
-    numbered = all(str(label).isdigit() for label in labels) and not labels <= {*classes}
+    numbered = all(WHOLE.fullmatch(str(label)) for label in labels) and not labels <= {*classes}
     names = {label: classes[int(label)] for label in labels if int(label) < len(classes)} if numbered else {}
     unknown = labels - {*(names or classes)}
     if unknown:
