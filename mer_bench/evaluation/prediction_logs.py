@@ -295,13 +295,16 @@ def _table(path: str | Path, leaves: dict[str, dict], lines: dict[str, str] | No
                 f'{place}: expected lists of one length for {subject or "all clips"}, but got {found}; correct it'
             )
         table = pd.DataFrame({key: [*map(_text, cells)] for key, cells in columns.items()}, dtype=str)
-        tables.append(table if 'subject' in table else table.assign(subject=subject or '1'))
+        if subject or not {'subject', 'sample_id'} & {*table}:
+            table = table.assign(subject=subject or '1')
+        tables.append(table)
     frame = pd.concat(tables, ignore_index=True)
     numbers = np.concatenate([np.arange(1, len(table) + 1) for table in tables])
 
     def where(row: int) -> str:
-        subject = frame['subject'][row]
-        return f'{lines[subject] if lines else path}, subject {shown(subject)[1:-1]}, clip {numbers[row]}'
+        subject = frame['subject'][row] if 'subject' in frame else ''
+        place = lines[subject] if lines else path
+        return f'{place}, {f"subject {shown(subject)[1:-1]}, " if subject else ""}clip {numbers[row]}'
 
     return RawTable(frame, where)
 
