@@ -26,6 +26,7 @@ from mer_bench.evaluation.prediction_logs import (
 
 LONGEST_LINE = 1_000_000  # bytes
 MOST_COLUMNS = 1000
+LONGEST_NAME = 200  # of a column
 NAMES = ['sample_id', 'dataset', 'subject', 'clip', 'y_true', 'y_pred']
 RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that say why a clip comes several times
 UNNAMED = 'unnamed'  # the data set where a file names none
@@ -156,6 +157,11 @@ def _read_csv(path: str | Path, data: bytes, mark: str, names: list[str], line: 
         raise InputError(
             f'{path}, line {line}: expected the columns sample_id (or subject), y_true, y_pred, each name once and '
             f'at most {MOST_COLUMNS}, but {fault}; correct the header'
+        )
+    if odd := [name for name in names if len(name) > LONGEST_NAME or not name.isprintable()]:
+        raise InputError(
+            f'{path}, line {line}: expected printable names of columns, of at most {LONGEST_NAME} characters, but got '
+            f'{shown(odd[0])}; rename it'
         )
     where = _line_finder(path, data, mark, line)
     frame = _parse(data, mark, names)
@@ -305,14 +311,14 @@ def _refuse_twice(frame: pd.DataFrame, where: Callable[[int], str]) -> None:
     if not twice.any():
         return
     row = int(twice.argmax())
-    name = frame['sample_id'][row]
+    name, twice = frame['sample_id'][row], _bare(frame['sample_id'][row])
     for key in RUNS:
         if key in frame and not frame.duplicated(['sample_id', key]).any():
             raise InputError(
-                f'{where(row)}: expected every clip once, but {name} comes with several values of {key} '
+                f'{where(row)}: expected every clip once, but {twice} comes with several values of {key} '
                 f'({_listed({*frame[key].unique()})}); give a file for each {key}'
             )
     first = where(int((frame['sample_id'] == name).argmax())).rpartition(', ')[2]
     raise InputError(
-        f'{where(row)}: expected every clip once, but {name} stands in {first} already; remove one of the two'
+        f'{where(row)}: expected every clip once, but {twice} stands in {first} already; remove one of the two'
     )

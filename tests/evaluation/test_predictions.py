@@ -217,6 +217,8 @@ HOSTILE = {
     'a subject called by a control character': b'sample_id,y_true,y_pred\nsmic/\x1b[2J/a,x,x\n',
     'an infinite score': b'sample_id,y_true,y_pred,score_x\nsmic/s1/a,x,x,1e999\n',
     'a cell too few before a score': b'sample_id,y_true,y_pred,score_x\nsmic/s1/a,x,0.5\n',
+    'a long name of a column': b'sample_id,y_true,y_pred,score_' + b'9' * 5000 + b'\nsmic/s1/a,x,x,0.5\n',
+    'a long clip twice': b'sample_id,y_true,y_pred\n' + 2 * (b'smic/s1/' + b'9' * 5000 + b',x,x\n'),
     'a subject without a name': b'subject,y_true,y_pred\n,x,x\n',
 }
 
