@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from pydantic_core import from_json
 
 from mer_bench.errors import InputError
+
+LARGEST_JSON = 64 << 20  # bytes; a record has some thousands
 
 
 class FolderInUse(InputError):
@@ -53,6 +56,31 @@ def write_json(path: str | Path, content: dict) -> None:
     """Write `content` as indented JSON, atomically."""
     with write_atomically(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + '\n', encoding='utf-8')
+
+
+def read_json(path: str | Path, advice: str) -> object:
+    """Return what a JSON file holds.
+
+    Args:
+        path: of the file, in UTF-8.
+        advice: what to do, the end of the message.
+
+    Raises:
+        InputError: It cannot be read, is too large or nested some 200 times, or holds NaN, Infinity or half a letter (a
+            lone surrogate).
+    """
+    try:
+        if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+            raise ValueError('it is no file')  # a pipe, at which the reading would wait
+        with open(path, 'rb') as file:
+            content = file.read(LARGEST_JSON + 1)
+        if len(content) > LARGEST_JSON:
+            raise ValueError(f'it is larger than {LARGEST_JSON >> 20} MiB')
+        return from_json(content.removeprefix(b'\xef\xbb\xbf'), allow_inf_nan=False)
+    except OSError as error:
+        raise InputError(f'{path}: expected a JSON file, but got {error.strerror!r}; {advice}') from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'{path}: expected JSON in UTF-8, found a fault ({error}); {advice}') from None
 
 
 def digest_of(content: object) -> str:

@@ -11,8 +11,7 @@ from itertools import combinations
 from mer_bench.evaluation.paired_tests import holm, mcnemar
 from mer_bench.evaluation.statistics import contrast_bootstrap, paired_bootstrap
 from mer_bench.results.families import Family, Parts
-from mer_bench.results.rounding import round_number, rounded
-from mer_bench.results.rows import settings_of
+from mer_bench.results.rows import round_number, rounded, settings_of
 from mer_bench.results.run import Run
 
 

@@ -10,8 +10,10 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import mean_of_datasets
 from mer_bench.evaluation.statistics import SCORES, mean_bootstrap
 from mer_bench.files import digest_of
-from mer_bench.results.rounding import rounded
 from mer_bench.results.run import Run
+
+DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
+ZERO = 1e-14  # what sums leave of a zero
 
 
 def summarise(runs: list[Run], settings: str) -> dict:
@@ -147,3 +149,13 @@ def rescored_row(run: Run) -> dict:
         **{key: value for name in slices_of(run) for key, value in _mean_scores([run], name, f'{name}_').items()},
     }
     return rounded(row)
+
+
+def rounded(row: dict) -> dict:
+    """Round the floats of a row to 10 significant digits; what is smaller than 1e-14 is zero."""
+    return {key: round_number(value) if isinstance(value, float) else value for key, value in row.items()}
+
+
+def round_number(number: float) -> float:
+    """Round to 10 significant digits, without a negative zero."""
+    return 0.0 if abs(number) < ZERO else float(f'{number:.{DIGITS}g}')

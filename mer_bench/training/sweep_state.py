@@ -1,19 +1,17 @@
 """What a run folder of a sweep holds: finished and continued folds, the record of a complete run, or a failure."""
 
-import json
 from collections import Counter
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 from mer_bench.errors import InputError
+from mer_bench.escaping import shorten_folders
 from mer_bench.files import FolderInUse, locked, write_json
-from mer_bench.results.paths import shorten_folders
-from mer_bench.results.record import read_record
+from mer_bench.results.record import FAILURE, read_failure, read_record
 from mer_bench.training.fold import finished_folder, folder_in_work
 from mer_bench.training.sweep_plan import PlannedRun
 
-FAILURE = 'failure.json'
 SCHEMA_VERSION = 1
 STATES = ('new', 'continued', 'finished', 'failed')
 
@@ -83,8 +81,8 @@ def failure_stamp(run: PlannedRun) -> int | None:
 def read_reason(run: PlannedRun) -> str:
     """The reason in failure.json."""
     try:
-        return str(json.loads((run.folder / FAILURE).read_text(encoding='utf-8'))['reason'])
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_failure(run.folder / FAILURE).content['reason']
+    except InputError:
         return f'unknown, because {run.folder / FAILURE} cannot be read'
 
 

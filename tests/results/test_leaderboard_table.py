@@ -14,7 +14,7 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.results import page
 from mer_bench.results.columns import Column
-from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.pages import write_leaderboard
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mer_bench.results.paths import shorten_folders, without_paths
+from mer_bench.escaping import shorten_folders, without_paths
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,18 @@ def test_a_missing_inner_key_is_named_in_full(path):
     change(path, data={'annotations_digest': 'a', 'store': {}})
     with pytest.raises(InputError, match=r"'data\.store_digest'"):
         read_record(path)
-    change(path, data={'annotations_digest': 'a', 'store_digest': 'b', 'store': {}}, overrides=[{'name': 'x'}])
+    change(
+        path,
+        data={'annotations_digest': 'a', 'store_digest': 'b', 'store': {}},
+        overrides=[{'name': 'x', 'digest': 'c'}],
+    )
     with pytest.raises(InputError, match=r"'overrides\.0\.text'"):
         read_record(path)
 
 
 def test_a_value_of_another_type_is_named(path):
     change(path, seed='zero')
-    with pytest.raises(InputError, match="'seed', but got str"):
+    with pytest.raises(InputError, match="expected a valid integer for the key 'seed', but got str 'zero'"):
         read_record(path)
 
 
