@@ -13,7 +13,13 @@ PATH_ERRORS = (PermissionError, FileExistsError, NotADirectoryError, IsADirector
 
 
 class InputError(ValueError):
-    """A fault of the input. The message says what was expected, what came and what to do next."""
+    """A fault of the input. The message says what was expected, what came and what to do next.
+
+    As text it is one line without hidden characters, whatever the input was: see :func:`visible`.
+    """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 def visible(text: str) -> str:
@@ -45,7 +51,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
         if status:
             sys.exit(status)
     except InputError as error:
-        print(f'error: {visible(str(error))}', file=sys.stderr)
+        print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has gone

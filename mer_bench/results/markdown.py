@@ -1,9 +1,13 @@
 """Blocks as markdown, with the footnotes of GitHub."""
 
+import re
+
 from tabulate import tabulate
 
 from mer_bench.escaping import for_markdown, markdown_link
 from mer_bench.results.blocks import Block, Cell, Heading, Link, Markdown, Noted, Notes, Paragraph, Table
+
+ADDRESS_ALONE = re.compile(r'\S*(\s+["\'(].*)?')
 
 
 def to_markdown(blocks: list[Block]) -> str:
@@ -11,7 +15,7 @@ def to_markdown(blocks: list[Block]) -> str:
     footnotes: dict[str, int] = {}
     parts = [_block(block, footnotes) for block in blocks if not isinstance(block, Table) or 'md' in block.formats]
     if footnotes:
-        parts.append('\n'.join(f'[^{number}]: {for_markdown(text, block=True)}' for text, number in footnotes.items()))
+        parts.append('\n'.join(f'[^{number}]: {_footnote(text)}' for text, number in footnotes.items()))
     return '\n\n'.join(parts) + '\n'
 
 
@@ -32,6 +36,12 @@ def _block(block: Block, footnotes: dict[str, int]) -> str:
         disable_numparse=True,
         colalign=block.align,
     )
+
+
+def _footnote(text: str) -> str:
+    """Return the words of a footnote; a lone word would be an address for programs that know no footnotes."""
+    shown = for_markdown(text, block=True)
+    return f'a note: {shown}' if ADDRESS_ALONE.fullmatch(shown) else shown
 
 
 def _cell(cell: Cell, footnotes: dict[str, int]) -> str:

@@ -5,6 +5,7 @@ A door that raises anything but an InputError, hangs, or ends the process is nam
 """
 
 import argparse
+import math
 import multiprocessing
 import os
 import resource
@@ -74,7 +75,7 @@ def run(doors: list[Door], inputs: int, first: int = 0) -> dict[str, Outcome]:
     whole = sum(door.share for door in doors)
     outcomes = {}
     for door in doors:
-        number = max(1, -(-int(inputs * door.share) // max(1, int(whole)))) if inputs else 0
+        number = math.ceil(inputs * door.share / whole)
         outcomes[door.name] = at_door(door, range(first, first + number))
         if sys.stderr.isatty():
             print(f'{door.name}: {outcomes[door.name].inputs}', file=sys.stderr)

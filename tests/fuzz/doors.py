@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 import pandas as pd
+import torch
 
 from mer_bench import escaping
 from mer_bench.datasets.catalogue import DATASETS
@@ -22,13 +23,16 @@ from mer_bench.datasets.flow_images import read_flow_images, read_picture
 from mer_bench.datasets.label_table import read_labels
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
-from mer_bench.datasets.synthetic import write_synthetic_tree
+from mer_bench.datasets.synthetic import _drawings
+from mer_bench.datasets.synthetic_files import write_sheets, write_strays
+from mer_bench.datasets.synthetic_layouts import find_layout
 from mer_bench.datasets.table import read_annotations, write_annotations
 from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
 from mer_bench.files import digest_of
+from mer_bench.models.backbones.pretrained import read_weights
 from mer_bench.preparation.flow_store import FlowStore
 from mer_bench.preparation.frames import read_frame
 from mer_bench.protocols.folds import Fold, make_folds
@@ -44,12 +48,17 @@ from mer_bench.results.record import read_failure, read_record
 from mer_bench.results.run import read_runs
 from mer_bench.results.sanity import read_bounds
 from mer_bench.results.sections import methods_of
+from mer_bench.training.fold import read_result
+from mer_bench.training.loso import pool_predictions
+from mer_bench.training.method import load_method, parse_options
+from mer_bench.training.sweep_estimate import measure_run
 from tests.conftest import write_prepared_data
 from tests.fuzz.pages import assert_harmless
 from tests.results.conftest import predictions, write_run
 
 RESULTS = Path(__file__).parents[2] / 'results'
 PICTURES = ('.jpg', '.png', '.bmp')
+cv2.setNumThreads(0)  # threads do not live in the processes that are forked
 
 
 @dataclass(frozen=True)
@@ -87,16 +96,15 @@ def read_text(folder: Path) -> str:
 
 def write_tree(folder: Path, like: str, frames: bool) -> None:
     """Write a small tree as its owner ships it; the pictures are empty files, or left out."""
-    with TemporaryDirectory() as place:
-        tree = Path(place, 'tree')
-        write_synthetic_tree(tree, like, subjects=1, clips_per_subject=2)
-        shutil.rmtree(tree / 'true_flow')
-        for path in [path for path in tree.rglob('*') if path.is_file()]:
-            target = folder / path.relative_to(tree)
-            if path.suffix.lower() in PICTURES and not frames:
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(b'' if path.suffix.lower() in PICTURES else path.read_bytes())
+    layout, variant = find_layout(like, None)
+    drawings = list(_drawings(layout, variant, 1, 2, 0))
+    for drawing in drawings if frames else ():
+        for number in range(drawing.clip.onset, drawing.clip.offset + 1):
+            path = folder / drawing.entry.frame(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    write_strays(folder, drawings[0].entry)
+    write_sheets(folder, [drawing.entry for drawing in drawings])
 
 
 def write_as_csv(folder: Path, like: str) -> None:
@@ -317,7 +325,7 @@ def read_store(folder: Path) -> None:
         np.asarray(store.clips[row]).sum(dtype=float)
 
 
-# Training: imported late, since the stack takes seconds
+# Training
 
 
 def write_fold(folder: Path) -> None:
@@ -329,9 +337,6 @@ def write_fold(folder: Path) -> None:
 
 
 def read_fold(folder: Path) -> None:
-    from mer_bench.training.fold import read_result
-    from mer_bench.training.loso import pool_predictions
-
     read_result(folder, Fold('smic/s01', (), ('smic/s01',)))
     pool_predictions([folder / 'folds/smic_s01/predictions.csv'])
 
@@ -341,33 +346,23 @@ def write_measured(folder: Path) -> None:
 
 
 def read_measured(folder: Path) -> None:
-    from mer_bench.training.sweep_estimate import measure_run
-
     measure_run(folder / 'seed0')
 
 
 def read_options(folder: Path) -> None:
-    from mer_bench.training.method import parse_options
-
     parse_options(read_text(folder).split('\n'))
 
 
 def merge_options(folder: Path) -> None:
-    from mer_bench.training.method import load_method, parse_options
-
     options = parse_options(read_text(folder).split('\n'))
     load_method(str(RESULTS.parent / 'configs/mer_smic.py'), [], options)
 
 
 def write_weights(folder: Path) -> None:
-    import torch
-
     torch.save({'state_dict': {'conv1.weight': torch.zeros(2, 3)}}, folder / 'weights.pth')
 
 
 def read_checkpoint(folder: Path) -> None:
-    from mer_bench.models.backbones.pretrained import read_weights
-
     read_weights(folder / 'weights.pth')
 
 
