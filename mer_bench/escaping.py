@@ -27,7 +27,7 @@ FORMULA = ('=', '+', '-', '@')  # how a cell that is computed begins
 
 LATEX = {**LATEX_ESCAPE_RULES, '±': '$\\pm$', '^': '\\textasciicircum{}', '~': '\\textasciitilde{}'}
 
-LONGEST_NAME = 200  # bytes of a folder's name; file systems take 255, and temporary names are longer
+LONGEST_NAME = 250  # bytes of a folder's name; file systems take 255, and a folder in work has a dot in front
 # A path of two names or more from the root on; not the inside of an address or of a relative path.
 ABSOLUTE = re.compile(r'(?<![\w./:\\~-])(?:file://)?(?:/[\w.@+=~-]+){2,}/?|(?<!\w)[A-Za-z]:\\[^\s\'":;,]+')
 
@@ -113,6 +113,12 @@ def inside(root: Path, *parts: str) -> Path:
             'the name'
         )
     return path
+
+
+def is_below(path: str) -> bool:
+    """Say whether a path in a table stays below the folder that it is relative to; links on the disk are the user's."""
+    parts = re.split(r'[/\\]', path)
+    return '..' not in parts and '\0' not in path and parts[0] not in ('', '~') and not re.match('[A-Za-z]:', path)
 
 
 def shorten_folders(text: str, folders: Iterable[str | Path]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from mer_bench.datasets.notes import note
 from mer_bench.datasets.places import list_frames
 from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class
+from mer_bench.escaping import is_below
 
 NEAR = 2  # frames: public loaders step back one where a named frame is missing; farther would be another moment
 
@@ -63,6 +64,9 @@ class ClipRow:
     def find_frames(self, root: Path, name: re.Pattern) -> dict[int, Path]:
         """Return the frames from onset to offset; where a named one is missing, a near one takes its place."""
         folder = root / self.cells['frames_dir']
+        if self.cells['frames_dir'] and not is_below(self.cells['frames_dir']):
+            self.leave_out(f'the folder {self.cells["frames_dir"]} is not below {root}')
+            return {}
         if not self.cells['frames_dir'] or not folder.is_dir():
             self.leave_out(f'no folder {self.cells["frames_dir"] or "of this clip"}')
             return {}

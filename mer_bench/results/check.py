@@ -7,11 +7,10 @@ from typing import TypeVar
 from mer_bench.errors import InputError
 from mer_bench.escaping import without_paths
 from mer_bench.files import digest_of
-from mer_bench.results.collect import place_of
 from mer_bench.results.grid_faults import grid_faults
 from mer_bench.results.page import Page
 from mer_bench.results.pages import Pages, beside, make_pages_of, render_pages
-from mer_bench.results.record import FAILURE, RECORD, Failure
+from mer_bench.results.record import FAILURE, RECORD, Failure, place_of
 from mer_bench.results.run import Run, find_runs, read_runs
 from mer_bench.results.sanity import ANY, Bound, read_bounds
 

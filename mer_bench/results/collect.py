@@ -6,7 +6,7 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.escaping import folder_name, inside, without_paths
 from mer_bench.files import write_atomically, write_json
-from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, read_failure, read_record
+from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
 from mer_bench.results.run import Run, find_runs, read_runs, tell_unfinished
 
 FINISHED = (RECORD, 'predictions.csv')
@@ -69,15 +69,6 @@ def _folder(run: Run) -> Path:
         dataset, method = run.record['dataset'], run.record['method']
         return Path(RESCORED, folder_name(dataset, 'a data set'), folder_name(method, 'a method'))
     return place_of(run.record['config']['name'], run.record['method'], run.record['seed'])
-
-
-def place_of(config: str, method: str, seed: int) -> Path:
-    """Return the folder of a method with one seed: <config>/<method>/seed<N>.
-
-    Raises:
-        InputError: a name would lead elsewhere.
-    """
-    return Path(folder_name(config, 'a config'), folder_name(method, 'a method'), f'seed{seed}')
 
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:

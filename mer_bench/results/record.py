@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError, from_json
 
 from mer_bench.errors import InputError, visible
+from mer_bench.escaping import folder_name
 from mer_bench.files import read_json, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'
@@ -292,6 +293,15 @@ def _dotted(place: tuple[str | int, ...], content: object, missing: bool) -> str
             content = content[part]
             keys.append(str(part))
     return '.'.join([*keys, str(place[-1])] if missing else keys) or 'record'
+
+
+def place_of(config: str, method: str, seed: int) -> Path:
+    """Return the folder of a method with one seed: <config>/<method>/seed<N>.
+
+    Raises:
+        InputError: a name would lead elsewhere.
+    """
+    return Path(folder_name(config, 'a config'), folder_name(method, 'a method'), f'seed{seed}')
 
 
 def find_records(paths: list[str | Path]) -> list[Path]:

@@ -236,6 +236,22 @@ def make_pages(folder: Path) -> None:
         shutil.rmtree(into, ignore_errors=True)
 
 
+def fill_record(folder: Path) -> None:
+    """Make pages of a run whose every text is that of a stranger."""
+    text = read_text(folder)
+    source = {'name': text, 'text': text, 'digest': text}
+    named = dict.fromkeys(('method', 'protocol', 'dataset', 'device', 'commit', 'date', 'epoch_rule'), text)
+    store = {'flow': text, 'apex': {text: text}, 'faces': text, 'size': [text], 'clip_len': text, 'synthetic': True}
+    data = {'annotations_digest': text, 'store_digest': text, 'store': store}
+    config = {**source, 'input': {'channels': [text]}}
+    full = dict(config=config, data=data, notes=[text], versions={text: text}, synthetic=True, overrides=[source])
+    write_run(folder / 'runs/a', **named, **full)
+    failure = FAILURE | dict.fromkeys(('method', 'dataset', 'protocol', 'reason', 'date'), text)
+    (folder / 'runs/b').mkdir()
+    (folder / 'runs/b/failure.json').write_text(json.dumps(failure))
+    make_pages(folder)
+
+
 def read_config_text(folder: Path) -> None:
     """Compare two methods whose config and override are the text of a stranger."""
     text = read_text(folder)
@@ -410,6 +426,7 @@ DOORS: list[Door] = [
     ),
     Door('failure.json', write_failure, lambda folder: read_failure(folder / 'failure.json')),
     Door('runs to collect', write_results, make_pages, share=0.2),
+    Door('a record full of one text', text_file('plain text'), fill_record, 'text.txt', share=0.2),
     Door('config and override in a record', text_file('model = dict(x=2)\nlr = 1'), read_config_text, share=0.2),
     Door('published.csv', write_published, read_and_show_published),
     Door(
