@@ -5,6 +5,7 @@ python tools/protocol.py objective_5class data/casme2 data/samm --folds leave_on
 """
 
 import argparse
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,9 @@ from mer_bench.protocols.folds import make_folds
 from mer_bench.protocols.label_schemes import load_scheme, scheme_names
 from mer_bench.protocols.official_counts import compare_counts
 from mer_bench.protocols.report import format_lost, format_protocol, tested_in
+from mer_bench.protocols.scheme_rules import read_cells
+
+REPORT_COLUMNS = ['subject', 'clip', 'kind', 'detail']
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -59,7 +63,7 @@ def read_rule_text(text: str) -> str | dict:
     kind, _, number = text.partition(':')
     if kind != 'group_kfold':
         return text
-    if not number.isdigit():
+    if not re.fullmatch('[0-9]{1,9}', number):
         raise InputError(f'--folds {text}: expected the number of folds after group_kfold, as in group_kfold:10')
     return {'type': kind, 'n_splits': int(number)}
 
@@ -73,7 +77,7 @@ def read_tables(places: list[Path]) -> list[tuple[Path, pd.DataFrame]]:
 def read_reports(places: list[Path]) -> dict[str, pd.DataFrame]:
     """Return the report.csv of each folder that has one."""
     paths = {str(place): place / 'report.csv' for place in places}
-    return {name: pd.read_csv(path, dtype=str, na_filter=False) for name, path in paths.items() if path.is_file()}
+    return {name: read_cells(path, REPORT_COLUMNS) for name, path in paths.items() if path.is_file()}
 
 
 if __name__ == '__main__':

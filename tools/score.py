@@ -1,6 +1,13 @@
 """Score predictions: accuracy, UF1, UAR, macro precision, weighted F1, in full and per data set, with 95 % intervals.
 
-Where the predictions hold action units, their F1 comes as well.
+Where the predictions hold action units, their F1 comes as well. Files are read in the forms in which people leave them:
+
+- a csv (comma, semicolon or tab) with sample_id (<dataset>/<subject>/<clip>) or subject, and y_true and y_pred
+- a MEGC log: "<database> <subject>", then "<clip> <true> <pred>" for each clip
+- a log of lists for each subject: "Subject: sub01", "Predicted : [0, 1]", "Ground Truth : [0, 0]"
+- {'sub01': {'pred': [0, 1], 'truth': [0, 0]}}, as JSON or as Python prints it, also within {'casme2': ...}
+
+Whole numbers compare as numbers (0.0 is 0), names letter by letter.
 
 python tools/score.py work_dirs/mer_smic/full/seed0/predictions.csv
 python tools/score.py published_log.txt --json
@@ -13,6 +20,7 @@ import json
 
 from mer_bench.errors import InputError, run_tool
 from mer_bench.evaluation.action_units import score_action_units
+from mer_bench.evaluation.labels import plain_label
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
@@ -23,9 +31,7 @@ OF_A_RECORD = ('method', 'dataset', 'protocol', 'url', 'epoch_rule')
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        'log', help='predictions.csv, or a MEGC log: "<database> <subject>", then "<clip> <true> <pred>"'
-    )
+    parser.add_argument('log', help='predictions.csv, or a file in one of these forms')
     parser.add_argument('--json', action='store_true', help='print the scores as JSON and nothing else')
     parser.add_argument('--classes', nargs='+', help='all classes, where the predictions do not show each of them')
     record = parser.add_argument_group('a record of published predictions, for the leaderboard (all but --epoch-rule)')
@@ -41,9 +47,10 @@ def main(argv: list[str] | None = None) -> None:
         return
     refuse_without_record(args)
     frame = read_predictions(args.log)
-    classes = classes_of(frame)
     if args.classes:
-        classes = given_classes(args.classes, type(classes[0]))
+        classes = given_classes(args.classes, type(frame['y_true'].iloc[0]))
+    else:
+        classes = classes_of(frame, args.log)
     table = score_table(frame, classes)
     units = score_action_units(frame) if 'action_units' in frame else None
     if args.json:
@@ -76,8 +83,11 @@ def refuse_without_record(args: argparse.Namespace) -> None:
 
 def given_classes(names: list[str], kind: type) -> list:
     """Return the classes of the command line as the type that the labels have: int in a log, str in a csv."""
+    names = [plain_label(name) for name in names]
+    if kind is str:
+        return list(dict.fromkeys(names))
     try:
-        return list(dict.fromkeys(kind(name) for name in names))
+        return list(dict.fromkeys(map(int, names)))
     except ValueError:
         raise InputError(
             f'expected whole numbers after --classes, as in the log, but got {" ".join(names)}; '

@@ -67,6 +67,7 @@ def read_annotations(path: str | Path) -> pd.DataFrame:
     empty_is_unknown = {column: [''] for column in [*FRAME_NUMBERS, 'fps']}
     try:
         table = pd.read_csv(path, dtype=DTYPES, keep_default_na=False, na_values=empty_is_unknown)
-    except (ValueError, TypeError) as error:
-        raise InputError(f'{path}: not an annotation table ({error}); run tools/prepare.py to make it') from error
+    except (ValueError, TypeError, OverflowError) as error:
+        fault = ' '.join(str(error).split())
+        raise InputError(f'{path}: not an annotation table ({fault}); run tools/prepare.py to make it') from error
     return check_annotations(table, path)

@@ -1,1 +1,1 @@
-"""From predictions to scores: pure functions of a prediction table (pandas, scikit-learn; never torch)."""
+"""From predictions to scores: pure functions of a prediction table (pandas, numpy; never torch)."""

@@ -1,189 +1,324 @@
-"""Tables of predictions: our predictions.csv and the MEGC prediction log, read into one frame.
+"""Tables of predictions: our predictions.csv, and the csv tables and logs that others leave, read into one frame.
 
-The log is the format in which results of the Micro-Expression Grand Challenge were published (MEGC 2019,
-See et al., https://doi.org/10.1109/FG.2019.8756611): a header line `<database> <subject>`, then one line
-`<clip> <ground truth> <prediction>` for each of the subject's clips, labels as whole numbers.
+Which form a file has is seen from its text: a csv by its header, JSON or a Python dict by its first character, a log by
+its lines (:mod:`mer_bench.evaluation.prediction_logs`). Nothing in a file is executed.
 """
 
 import csv
-import math
+import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.labels import WHOLE, compare_labels, shown
+from mer_bench.evaluation.prediction_logs import (
+    ADVICE,
+    RawTable,
+    name_columns,
+    read_dict,
+    read_megc_log,
+    read_subject_log,
+)
 
-CSV_COLUMNS = ('sample_id', 'y_true', 'y_pred')
-NO_LABEL = ('', 'nan', 'none', '<na>')
-KNOWN_DATABASES = ('smic', 'casme', 'casme2', 'casme3', 'samm', 'mmew', '4dme', 'dfme')
+LONGEST_LINE = 1_000_000  # bytes
+MOST_COLUMNS = 1000
+LONGEST_NAME = 200  # of a column
+NAMES = ['sample_id', 'dataset', 'subject', 'clip', 'y_true', 'y_pred']
+RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that say why a clip comes several times
+UNNAMED = 'unnamed'  # the data set where a file names none
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Read a predictions.csv or a MEGC log.
+    """Read the predictions of a method: a csv, a log, JSON or a Python dict.
 
     Returns:
         One row per clip: sample_id (`<dataset>/<subject>/<clip>`), dataset, subject (`<dataset>/<subject>`),
-        clip, y_true, y_pred, then whatever else a csv holds. Labels are strings from a csv, ints from a log.
+        clip, y_true, y_pred, then whatever else a csv holds. Labels are strings from a csv; from the other forms they
+        are ints where all are whole numbers.
     """
-    lines = _read_lines(Path(path))
-    first = next((line for line in lines if line.strip()), None)
-    if first is None:
-        raise InputError(f'{path}: expected a prediction for each clip, but the file is empty; give another file')
-    rows = _csv_rows(path, lines) if ',' in first else _log_rows(path, lines)
-    return pd.DataFrame(_each_clip_once(path, rows))
+    raw = _read_raw(path, _read_bytes(Path(path)))
+    frame, where = raw.frame.reset_index(drop=True), raw.where
+    if frame.empty:
+        raise InputError(f'{path}: expected a prediction for each clip, but there is none; give another file')
+    classes = [name.removeprefix('score_') for name in frame if name.startswith('score_')]
+    columns = _identity(frame, where) | compare_labels(frame, classes, where)
+    if not raw.is_csv and all(columns[key].str.fullmatch(WHOLE.pattern).all() for key in ('y_true', 'y_pred')):
+        columns |= {key: columns[key].astype(int) for key in ('y_true', 'y_pred')}
+    others = {name: _scores(frame, name, where) for name in frame if name not in NAMES}
+    frame = pd.DataFrame(columns | others)
+    _refuse_twice(frame, where)
+    return frame
 
 
-def classes_of(frame: pd.DataFrame) -> list:
-    """Return the class names in the order of the main `score_<class>` columns, else the sorted labels.
+def classes_of(frame: pd.DataFrame, source: str | Path = 'the predictions') -> list:
+    """Return the class names in the order of the main `score_<class>` columns, else the sorted labels of y_true.
 
     Take them from the full table and use the same list for each of its slices.
+
+    Raises:
+        InputError: y_pred has a label that y_true never has, and no column of scores names it.
     """
     named = [column.removeprefix('score_') for column in frame.columns if column.startswith('score_')]
-    return named or sorted({*frame['y_true'], *frame['y_pred']})
-
-
-def _read_lines(path: Path) -> list[str]:
-    try:
-        text = path.read_bytes().decode('utf-8-sig')
-    except OSError as error:
+    if named:
+        return named
+    true, predicted = ({*frame[key].unique().tolist()} for key in ('y_true', 'y_pred'))
+    if extra := predicted - true:
+        names = _listed(extra)
         raise InputError(
-            f'{path}: expected a file of predictions, but got {error.strerror!r}; check the path'
-        ) from None
-    except UnicodeDecodeError:
-        text = '\0'
-    if '\0' in text:
+            f'{source}: expected in y_pred the labels of y_true ({_listed(true)}), but {names} is there only; name '
+            'every class after --classes if it is one, or correct the labels'
+        )
+    return _in_order(true)
+
+
+def _listed(labels: set) -> str:
+    names = [str(label) for label in _in_order(labels)]
+    return ', '.join(names[:12]) + (f' and {len(names) - 12} more' if len(names) > 12 else '')
+
+
+def _in_order(labels: set) -> list:
+    """Sort labels: whole numbers by size, then names."""
+    return sorted(labels, key=lambda label: (not WHOLE.fullmatch(str(label)), str(label).zfill(10)))
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Return the content as UTF-8 without a mark; UTF-16 with its mark, as PowerShell writes it, is accepted."""
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise InputError(f'{path}: expected a file of predictions, found a pipe or a device; save it as a file')
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        fault = getattr(error, 'strerror', None) or str(error)
+        raise InputError(f'{path}: expected a file of predictions, but got {fault!r}; check the path') from None
+    try:
+        if data.startswith((b'\xff\xfe', b'\xfe\xff')):
+            data = data.decode('utf-16').encode()
+        if not data.isascii():
+            data.decode()
+    except UnicodeError:
+        data = b'\0'
+    if b'\0' in data:
         raise InputError(f'{path}: expected UTF-8 text, but it is not; give a predictions.csv or a log')
-    return text.splitlines()
+    data = data.removeprefix(b'\xef\xbb\xbf')
+    if not data.strip():
+        raise InputError(f'{path}: expected a prediction for each clip, but the file is empty; give another file')
+    return data
 
 
-def _each_clip_once(path: str | Path, rows: Iterator[tuple[int, dict]]) -> list[dict]:
-    """Collect the rows; `rows` yields (line number, row)."""
-    line_of: dict[str, int] = {}
-    collected = []
-    for number, row in rows:
-        if row['sample_id'] in line_of:
-            raise InputError(
-                f'{path}, line {number}: expected every clip once, but {row["sample_id"]} stands in line '
-                f'{line_of[row["sample_id"]]} already; remove one of the two lines'
-            )
-        if row['dataset'] == 'full':
-            raise InputError(f"{path}, line {number}: expected a data set, but 'full' names the whole table; rename it")
-        line_of[row['sample_id']] = number
-        collected.append(row)
-    if not collected:
-        raise InputError(f'{path}: expected a prediction for each clip, but there is none; give another file')
-    return collected
+def _read_raw(path: str | Path, data: bytes) -> RawTable:
+    """Read a file by the form that its text has."""
+    start = len(data) - len(data.lstrip())
+    first = data[start : start + LONGEST_LINE].splitlines()[0].decode(errors='replace')
+    found = {mark: name_columns(_cells(first, mark)) for mark in ',;\t'}
+    tables = [mark for mark, names in found.items() if {'y_true', 'y_pred'} <= {*names}]
+    if not tables and data[start : start + 1] in b'{[' and (table := read_dict(path, data)):
+        return table
+    if not tables and b'[' in data and (table := read_subject_log(path, data)):
+        return table
+    if not tables and first.startswith('{'):
+        raise InputError(f'{path}: expected lists of labels in JSON or a Python dict, found something else; {ADVICE}')
+    _refuse_long_lines(path, data)
+    if not tables and ',' not in first:
+        return read_megc_log(path, data)
+    mark = tables[0] if tables else ','
+    return _read_csv(path, data[start:], mark, found[mark], 1 + len(data[:start].splitlines()))
 
 
-def _csv_rows(path: str | Path, lines: list[str]) -> Iterator[tuple[int, dict]]:
-    reader = csv.DictReader(lines)
-    columns = reader.fieldnames = [name.strip() for name in reader.fieldnames]
-    wrong = [name for name in CSV_COLUMNS if name not in columns] or [n for n, k in Counter(columns).items() if k > 1]
-    if wrong:
-        raise InputError(
-            f'{path}, line {reader.line_num}: expected the columns {", ".join(CSV_COLUMNS)}, each name once, '
-            f'but {", ".join(wrong)} is missing or twice there; correct the header'
-        )
-    classes = [name.removeprefix('score_') for name in columns if name.startswith('score_')]
-    for row in reader:
-        where = f'{path}, line {reader.line_num}'
-        if None in row or None in row.values():
-            raise InputError(
-                f'{where}: expected {len(columns)} cells as in the header, but got another number; mend it'
-            )
-        row = {name: cell.strip() for name, cell in row.items()}
-        yield (
-            reader.line_num,
-            {**_identity(where, row), **_labels(where, row, classes), **_others(where, row)},
-        )
-
-
-def _identity(where: str, row: dict) -> dict:
-    """Return sample_id, dataset, subject and clip; the columns dataset and subject may be absent."""
-    parts = row['sample_id'].split('/', 2)
-    dataset = row.get('dataset') or parts[0]
-    subject = row.get('subject') or '/'.join(parts[:2])
-    if len(parts) != 3 or not all(parts):
-        raise InputError(
-            f'{where}: expected the sample_id <dataset>/<subject>/<clip>, but got {row["sample_id"]!r}; '
-            'write it in full'
-        )
-    if not subject.startswith(f'{dataset}/'):
-        subject = f'{dataset}/{subject}'
-    return {'sample_id': row['sample_id'], 'dataset': dataset, 'subject': subject, 'clip': parts[2]}
-
-
-def _labels(where: str, row: dict, classes: list[str]) -> dict:
-    for column in ('y_true', 'y_pred'):
-        if row[column].lower() in NO_LABEL:
-            raise InputError(f'{where}: expected a label in {column}, but got {row[column]!r}; predict every clip')
-        if classes and row[column] not in classes:
-            raise InputError(
-                f'{where}: expected in {column} a class that has a score column ({", ".join(classes)}), '
-                f'but got {row[column]!r}; correct the label or add its column'
-            )
-    return {'y_true': row['y_true'], 'y_pred': row['y_pred']}
-
-
-def _others(where: str, row: dict) -> dict:
-    """Return the remaining cells, the scores (`score_<class>`, `<output>_score_<class>`) as finite floats."""
-    others = {}
-    for name, cell in row.items():
-        if name in ('sample_id', 'dataset', 'subject', 'clip', 'y_true', 'y_pred'):
-            continue
-        others[name] = _finite(where, name, cell) if 'score_' in name else cell
-    return others
-
-
-def _finite(where: str, name: str, cell: str) -> float:
+def _cells(line: str, mark: str) -> list[str]:
     try:
-        number = float(cell)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+        return next(csv.reader([line], delimiter=mark), [])
+    except csv.Error:  # a cell of more than 131,072 characters
+        return []
+
+
+def _refuse_long_lines(path: str | Path, data: bytes) -> None:
+    ends = np.flatnonzero(np.frombuffer(data + b'\n', dtype=np.uint8) == ord('\n'))
+    lengths = np.diff(ends, prepend=-1)
+    if lengths.max() > LONGEST_LINE:
         raise InputError(
-            f'{where}: expected a finite number in {name}, but got {cell!r}, as a diverged model gives it; '
-            'predict again'
+            f'{path}, line {lengths.argmax() + 1}: expected at most {LONGEST_LINE} bytes in a line, but got '
+            f'{lengths.max()}; give a csv with one row for each clip, or a log'
         )
-    return number
 
 
-def _log_rows(path: str | Path, lines: list[str]) -> Iterator[tuple[int, dict]]:
-    numbered = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
-    header_at = [len(words) == 2 for _, words in numbered]
-    databases = Counter(words[0].lower() for _, words in numbered if len(words) == 2)
-    labels = {words[1] for _, words in numbered if len(words) == 3}
-    dataset = subject = None
-    for i, (number, words) in enumerate(numbered):
-        where = f'{path}, line {number}'
-        if len(words) == 3 and dataset:
-            yield number, _log_clip(where, dataset, subject, words)
-        elif len(words) == 2:
-            # A clip line without its prediction has two words as well: `EP02_01f 1`.
-            known = i == 0 or databases[words[0].lower()] > 1 or words[0].lower() in KNOWN_DATABASES
-            if (words[1] in labels and not known) or all(header_at[i : i + 2]):
+def _read_csv(path: str | Path, data: bytes, mark: str, names: list[str], line: int) -> RawTable:
+    """Read a csv that begins with its header, which is line `line` of the file."""
+    lacks = [name for name in ('y_true', 'y_pred') if name not in names]
+    lacks = ['sample_id'] * ('sample_id' not in names and 'subject' not in names) + lacks
+    wrong = lacks or [name for name, number in Counter(names).items() if name and number > 1]
+    if wrong or len(names) > MOST_COLUMNS:
+        fault = ', '.join(map(_bare, wrong[:12])) + ' is missing or twice there' if wrong else f'there are {len(names)}'
+        raise InputError(
+            f'{path}, line {line}: expected the columns sample_id (or subject), y_true, y_pred, each name once and '
+            f'at most {MOST_COLUMNS}, but {fault}; correct the header'
+        )
+    if odd := [name for name in names if len(name) > LONGEST_NAME or not name.isprintable()]:
+        raise InputError(
+            f'{path}, line {line}: expected printable names of columns, of at most {LONGEST_NAME} characters, but got '
+            f'{shown(odd[0])}; rename it'
+        )
+    where = _line_finder(path, data, mark, line)
+    frame = _parse(data, mark, names)
+    if frame is None or _may_be_short(frame, len(names)):
+        _refuse_lengths(path, data, mark, len(names), line)
+    if frame is None:
+        frame = _parse(data, mark, names, as_text=True)
+    if frame is None:
+        raise InputError(f'{path}: expected a csv, but its quotation marks do not close; correct it')
+    frame = frame[[number for number, name in enumerate(names) if name]]
+    frame.columns = [name for name in names if name]
+    if not data.isascii() or b' ' in data or (mark != '\t' and b'\t' in data):
+        text = [name for name in frame if frame[name].dtype != float]
+        frame = frame.assign(**{name: frame[name].astype(str).str.strip() for name in text})
+    blank = (frame['y_true'] == '') & (frame['y_pred'] == '')
+    for name in set(NAMES) & set(frame):
+        blank &= frame[name] == ''
+    rows = np.flatnonzero(~blank)
+    return RawTable(frame.iloc[rows], lambda row: where(rows[row]), is_csv=True)
+
+
+def _bare(name: str) -> str:
+    return shown(name)[1:-1]
+
+
+def _parse(data: bytes, mark: str, names: list[str], as_text: bool = False) -> pd.DataFrame | None:
+    """Return the rows, by default with scores as numbers; None where they are no such table."""
+    # not as categories, which pandas would turn into numbers: 006 is no 6
+    kinds = {number: float if 'score_' in name and not as_text else str for number, name in enumerate(names)}
+    options = dict(keep_default_na=False, skip_blank_lines=False, float_precision='round_trip', low_memory=False)
+    try:
+        frame = pd.read_csv(io.BytesIO(data), sep=mark, header=0, names=[*range(len(names))], dtype=kinds, **options)
+    except (ValueError, OverflowError):  # a row of several cells too many, a score that is no number
+        return None
+    return frame if isinstance(frame.index, pd.RangeIndex) else None
+
+
+def _may_be_short(frame: pd.DataFrame, n_columns: int) -> bool:
+    """Tell whether a row may have too few cells: those that it lacks are read as empty ones."""
+    last = frame[n_columns - 1]
+    return bool((last.isna() if last.dtype == float else last == '').any())
+
+
+def _refuse_lengths(path: str | Path, data: bytes, mark: str, n_columns: int, line: int) -> None:
+    """Name the first row with another number of cells than the header, if there is one."""
+    rows = csv.reader(io.StringIO(data.decode(), newline=''), delimiter=mark)
+    try:
+        for row in rows:
+            if len(row) != n_columns and any(row):
                 raise InputError(
-                    f'{where}: expected <clip> <ground truth> <prediction>, or <database> <subject> and its '
-                    f"clips, but got '{' '.join(words)}'; add the missing prediction or clips"
+                    f'{path}, line {line - 1 + rows.line_num}: expected {n_columns} cells as in the header, but got '
+                    f'{len(row)}; mend it'
                 )
-            dataset, subject = words[0].lower(), words[1]
-        else:
-            expected = '<clip> <ground truth> <prediction>' if dataset else 'a header <database> <subject>'
-            raise InputError(
-                f"{where}: expected {expected}, but got '{' '.join(words)[:60]}'; "
-                'give a MEGC log or a csv with sample_id, y_true, y_pred'
-            )
-
-
-def _log_clip(where: str, dataset: str, subject: str, words: list[str]) -> dict:
-    clip, *labels = words
-    if not all(label.isascii() and label.isdigit() for label in labels):
+    except csv.Error as error:
         raise InputError(
-            f"{where}: expected whole numbers as ground truth and prediction, but got '{' '.join(labels)}'; "
-            'predict every clip'
+            f'{path}, line {line - 1 + rows.line_num}: expected a csv, but got: {error}; mend it'
+        ) from None
+
+
+def _line_finder(path: str | Path, data: bytes, mark: str, line: int) -> Callable[[int], str]:
+    """Return the function that gives file and line of a row."""
+
+    def where(row: int) -> str:
+        if b'"' not in data:
+            return f'{path}, line {line + 1 + row}'
+        rows = csv.reader(io.StringIO(data.decode(), newline=''), delimiter=mark)
+        for _, _ in zip(range(row + 2), rows, strict=False):
+            pass
+        return f'{path}, line {line - 1 + rows.line_num}'
+
+    return where
+
+
+def _identity(frame: pd.DataFrame, where: Callable[[int], str]) -> dict[str, pd.Series]:
+    """Return sample_id, dataset, subject and clip of each row, from its sample_id, or from its subject and clip."""
+    given = {name: frame[name].astype(str) if name in frame else pd.Series('', frame.index) for name in NAMES[:4]}
+    heads, clips, whole = _split(given['sample_id'])
+    named = whole.any() or 'subject' not in frame
+    if named and not whole.all():
+        row = int((~whole).argmax())
+        found = shown(given['sample_id'].iloc[row])
+        raise InputError(
+            f'{where(row)}: expected the sample_id <dataset>/<subject>/<clip>, but got {found}; write it in full'
         )
-    subject = f'{dataset}/{subject}'
-    names = {'sample_id': f'{subject}/{clip}', 'dataset': dataset, 'subject': subject, 'clip': clip}
-    return {**names, 'y_true': int(labels[0]), 'y_pred': int(labels[1])}
+    if not named:
+        heads = given['subject']
+        clips = given['sample_id'] if 'sample_id' in frame else given['clip']
+        numbers = frame.groupby('subject', observed=True).cumcount() + 1
+        clips = clips.where(clips != '', numbers.astype(str))
+    subject = heads if (given['subject'] == '').all() else given['subject'].where(given['subject'] != '', heads)
+    pairs = pd.DataFrame({'dataset': given['dataset'], 'subject': subject, 'head': heads}).astype('category')
+    kind = pairs.groupby(list(pairs), sort=False, observed=True).ngroup().to_numpy()
+    places = [_place(*pair) for pair in pairs.drop_duplicates().itertuples(index=False)]
+    for number, (dataset, name) in enumerate(places):
+        fault = (name.endswith('/') and 'a subject, but got none; name it') or (
+            dataset == 'full' and "a data set, but 'full' names the whole table; rename it"
+        )
+        if fault or not name.isprintable():
+            fault = fault or f'a printable name, but got {shown(name)}; rename it'
+            raise InputError(f'{where(int((kind == number).argmax()))}: expected {fault}')
+    dataset, subject = (
+        pd.Series(np.array(names, dtype=object)[kind], dtype=str) for names in zip(*places, strict=True)
+    )
+    sample_id = given['sample_id'] if named else subject + '/' + clips
+    if not ''.join(sample_id.tolist()).isprintable():
+        row = next(number for number, name in enumerate(sample_id.tolist()) if not name.isprintable())
+        raise InputError(f'{where(row)}: expected a printable name, but got {shown(sample_id[row])}; rename it')
+    return {'sample_id': sample_id, 'dataset': dataset, 'subject': subject, 'clip': clips}
+
+
+def _split(sample_ids: pd.Series) -> tuple[pd.Series, pd.Series, np.ndarray]:
+    """Return <dataset>/<subject> and <clip> of each sample_id, and whether all three are there."""
+    names = sample_ids.tolist()
+    ends = [max(name.find('/', name.find('/') + 1), 0) for name in names]
+    heads, clips = (
+        pd.Series([name[part] for name, part in zip(names, parts, strict=True)], dtype=str)
+        for parts in ((slice(end) for end in ends), (slice(end + 1, None) for end in ends))
+    )
+    kinds = heads.astype('category')
+    is_place = np.array([all(head.partition('/')[::2]) for head in kinds.cat.categories], dtype=bool)
+    return heads, clips, is_place[kinds.cat.codes] & (clips != '').to_numpy()
+
+
+def _place(dataset: str, subject: str, head: str) -> tuple[str, str]:
+    """Return data set and `<dataset>/<subject>` of a row; `head` is what its sample_id says, or its subject."""
+    dataset = dataset or (head.rpartition('/')[0] or UNNAMED)
+    return dataset, subject if subject.startswith(f'{dataset}/') else f'{dataset}/{subject}'
+
+
+def _scores(frame: pd.DataFrame, name: str, where: Callable[[int], str]) -> pd.Series:
+    """Return a column; scores (`score_<class>`, `<output>_score_<class>`) as finite floats."""
+    if 'score_' not in name:
+        return frame[name].astype(str)
+    numbers = pd.to_numeric(frame[name], errors='coerce').astype(float)
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        row = int((~finite).argmax())
+        raise InputError(
+            f'{where(row)}: expected a finite number in {_bare(name)}, but got {shown(str(frame[name].iloc[row]))}, as '
+            'a diverged model gives it; predict again'
+        )
+    return numbers
+
+
+def _refuse_twice(frame: pd.DataFrame, where: Callable[[int], str]) -> None:
+    twice = frame['sample_id'].duplicated()
+    if not twice.any():
+        return
+    row = int(twice.argmax())
+    name, twice = frame['sample_id'][row], _bare(frame['sample_id'][row])
+    for key in RUNS:
+        if key in frame and not frame.duplicated(['sample_id', key]).any():
+            raise InputError(
+                f'{where(row)}: expected every clip once, but {twice} comes with several values of {key} '
+                f'({_listed({*frame[key].unique()})}); give a file for each {key}'
+            )
+    first = where(int((frame['sample_id'] == name).argmax())).rpartition(', ')[2]
+    raise InputError(
+        f'{where(row)}: expected every clip once, but {twice} stands in {first} already; remove one of the two'
+    )

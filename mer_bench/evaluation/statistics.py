@@ -2,8 +2,9 @@
 
 Clips of one person are alike, so whole subjects are drawn with replacement (a cluster bootstrap; Field and
 Welsh, Bootstrapping clustered data, J. R. Stat. Soc. B 69(3), 2007,
-https://doi.org/10.1111/j.1467-9868.2007.00593.x). A resample is a sum of the subjects' confusion matrices,
-which makes 1000 of them a matter of milliseconds.
+https://doi.org/10.1111/j.1467-9868.2007.00593.x). Every score is a function of three counts a class: its
+clips that are rightly predicted, all its clips, and the clips predicted as it. The counts of a resample are the sum of
+those of its subjects, so 1000 resamples are a matter of milliseconds.
 """
 
 import numpy as np
@@ -12,13 +13,21 @@ import pandas as pd
 from mer_bench.errors import InputError
 
 SCORES = ('accuracy', 'uf1', 'uar', 'macro_precision', 'weighted_f1')
+MAX_CLASSES = 100  # more of them are scores or names of clips in a column of labels
+DRAWN_AT_ONCE = 1_000_000  # numbers in memory, for any number of subjects
+MANY_SUBJECTS = 20_000
 
 
 def subject_bootstrap(
     frame: pd.DataFrame, classes: list, n_resamples: int = 1000, seed: int = 0
 ) -> dict[str, list[float] | None]:
     """Return the 95 % percentile interval `[low, high]` of each score; None if there is only one subject."""
-    return mean_bootstrap([frame], classes, n_resamples, seed)
+    counts = subject_counts(frame, classes)
+    if len(counts) <= MANY_SUBJECTS:
+        return mean_bootstrap([frame], classes, n_resamples, seed)
+    # Subjects of the same counts are drawn as one with their joint probability: the same distribution, fewer numbers.
+    kinds, times = np.unique(counts, axis=0, return_counts=True)
+    return _percentiles(_resample(kinds, times / len(counts), len(counts), n_resamples, seed))
 
 
 def mean_bootstrap(
@@ -32,7 +41,11 @@ def mean_bootstrap(
         return dict.fromkeys(SCORES)
     resampled = [resample_scores(frame, classes, n_resamples, seed) for frame in frames]
     means = {name: np.mean([scores[name] for scores in resampled], axis=0) for name in SCORES}
-    return {name: np.quantile(values, [0.025, 0.975]).tolist() for name, values in means.items()}
+    return _percentiles(means)
+
+
+def _percentiles(scores: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    return {name: np.quantile(values, [0.025, 0.975]).tolist() for name, values in scores.items()}
 
 
 def paired_bootstrap(
@@ -79,7 +92,7 @@ def check_same_clips(frames: list[pd.DataFrame]) -> None:
 
 
 def _observed(frame: pd.DataFrame, classes: list) -> dict[str, np.ndarray]:
-    return confusion_scores(subject_confusions(frame, classes).sum(axis=0))
+    return scores_of_counts(subject_counts(frame, classes).sum(axis=0))
 
 
 def _mean_over_seeds(scores: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -95,34 +108,74 @@ def resample_scores(frame: pd.DataFrame, classes: list, n_resamples: int, seed: 
 
     The draws depend on the seed and the number of subjects only (subjects in sorted order).
     """
-    matrices = subject_confusions(frame, classes)
-    n_subjects = len(matrices)
+    counts = subject_counts(frame, classes)
+    return _resample(counts, np.full(len(counts), 1 / len(counts)), len(counts), n_resamples, seed)
+
+
+def _resample(counts: np.ndarray, p: np.ndarray, n_subjects: int, n_resamples: int, seed: int) -> dict[str, np.ndarray]:
+    """Score sums of `n_subjects` rows of `counts` (S, 3, C), which are drawn with the probabilities `p` (S,)."""
     rng = np.random.default_rng(seed)
-    times_drawn = rng.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=n_resamples)
-    return confusion_scores(np.tensordot(times_drawn, matrices, axes=1))
+    rows, sums = counts.reshape(len(counts), -1).astype(float), []  # whole numbers, which floats add exactly
+    for start in range(0, n_resamples, step := max(1, DRAWN_AT_ONCE // len(counts))):
+        times_drawn = rng.multinomial(n_subjects, p, size=min(step, n_resamples - start))
+        sums.append(times_drawn.astype(float) @ rows)
+    return scores_of_counts(np.concatenate(sums).reshape(n_resamples, *counts.shape[1:]))
 
 
-def subject_confusions(frame: pd.DataFrame, classes: list) -> np.ndarray:
-    """Return one confusion matrix per subject, (S, C, C): subjects sorted, rows true, columns predicted."""
+def encode(frame: pd.DataFrame, classes: list) -> tuple[np.ndarray, np.ndarray]:
+    """Return y_true and y_pred as positions in `classes`, (N,) each; a label outside them is refused."""
+    if len(classes) > MAX_CLASSES:
+        raise InputError(
+            f'expected at most {MAX_CLASSES} classes, found {len(classes)} ({", ".join(map(str, classes[:3]))}, ...); '
+            'give the predicted class of each clip, not a score or a name'
+        )
+    if twice := [name for number, name in enumerate(classes) if name in classes[:number]]:
+        raise InputError(f'expected each class once, found {twice[0]!r} twice; leave one out')
+    columns = [frame[column].astype('category') for column in ('y_true', 'y_pred')]
+    positions = [pd.Index(classes, dtype=object).get_indexer(column.cat.categories) for column in columns]
+    codes = [np.append(where, -1)[column.cat.codes] for where, column in zip(positions, columns, strict=True)]
+    unknown = {*frame['y_true'][codes[0] < 0].unique(), *frame['y_pred'][codes[1] < 0].unique()}
+    if unknown:
+        names = sorted(map(str, unknown))
+        more = f' and {len(names) - 12} more' if len(names) > 12 else ''
+        raise InputError(
+            f'expected only the classes {", ".join(map(str, classes))}, but the predictions also hold '
+            f'{", ".join(names[:12])}{more}; name every class'
+        )
+    return codes[0], codes[1]
+
+
+def subject_counts(frame: pd.DataFrame, classes: list) -> np.ndarray:
+    """Return hits, true and predicted clips of each class for each subject, (S, 3, C), subjects in sorted order."""
     subjects, names = pd.factorize(frame['subject'], sort=True)
-    y_true, y_pred = (pd.Index(classes).get_indexer(frame[column]) for column in ('y_true', 'y_pred'))
-    matrices = np.zeros((len(names), len(classes), len(classes)), dtype=int)
-    np.add.at(matrices, (subjects, y_true, y_pred), 1)
-    return matrices
+    y_true, y_pred = encode(frame, classes)
+    n, right = len(classes), y_true == y_pred
+    cells = (subjects[right] * n + y_true[right], subjects * n + y_true, subjects * n + y_pred)
+    counts = [np.bincount(cell, minlength=len(names) * n).reshape(len(names), n) for cell in cells]
+    return np.stack(counts, axis=1)
 
 
-def confusion_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """Score confusion matrices (..., C, C) as scikit-learn does with average='macro' or 'weighted', zero_division=0."""
-    hits = np.diagonal(matrices, axis1=-2, axis2=-1)
-    n_true, n_pred = matrices.sum(axis=-1), matrices.sum(axis=-2)
-    f1 = _ratio(2 * hits, n_true + n_pred)
+def scores_of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Score counts (..., 3, C) as scikit-learn does with average='macro' or 'weighted', zero_division=0."""
+    hits, n_true, n_pred = (counts[..., kind, :] for kind in range(3))
+    f1, n = class_f1(counts), n_true.sum(axis=-1)
     return {
-        'accuracy': hits.sum(axis=-1) / n_true.sum(axis=-1),
+        'accuracy': hits.sum(axis=-1) / n,
         'uf1': f1.mean(axis=-1),
-        'uar': _ratio(hits, n_true).mean(axis=-1),
+        'uar': class_recall(counts).mean(axis=-1),
         'macro_precision': _ratio(hits, n_pred).mean(axis=-1),
-        'weighted_f1': (f1 * n_true).sum(axis=-1) / n_true.sum(axis=-1),
+        'weighted_f1': (f1 * n_true).sum(axis=-1) / n,
     }
+
+
+def class_f1(counts: np.ndarray) -> np.ndarray:
+    """Return the F1 of each class, (..., C), of counts (..., 3, C): 0 for one that is neither true nor predicted."""
+    return _ratio(2 * counts[..., 0, :], counts[..., 1, :] + counts[..., 2, :])
+
+
+def class_recall(counts: np.ndarray) -> np.ndarray:
+    """Return the recall of each class, (..., C), of counts (..., 3, C): 0 for one that has no clip."""
+    return _ratio(counts[..., 0, :], counts[..., 1, :])
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

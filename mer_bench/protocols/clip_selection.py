@@ -43,11 +43,7 @@ def select_clips(
 
 def check_clips_differ(tables: Sequence[tuple[str | Path, pd.DataFrame]]) -> None:
     """Refuse a clip that stands in two tables: it would be trained on and tested."""
-    place_of: dict[str, str | Path] = {}
-    for place, table in tables:
-        for sample_id in table['sample_id']:
-            if sample_id in place_of:
-                raise InputError(
-                    f'{sample_id} is in {place_of[sample_id]} and in {place}; give folders that share no clip'
-                )
-        place_of.update(dict.fromkeys(table['sample_id'], place))
+    names = pd.concat([table['sample_id'] for _, table in tables])
+    for name in names[names.duplicated()].head(1):
+        first, second = [place for place, table in tables if (table['sample_id'] == name).any()][:2]
+        raise InputError(f'{name} is in {first} and in {second}; give folders that share no clip')

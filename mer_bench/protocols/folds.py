@@ -1,10 +1,9 @@
-"""Folds of an evaluation protocol, made with scikit-learn's splitters on the annotation table."""
+"""Folds of an evaluation protocol: pure functions of the annotation table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from mer_bench.errors import InputError
 from mer_bench.escaping import folder_name
@@ -17,8 +16,14 @@ class Fold:
     """One train-test split by subjects, named after the held-out subject or data set, or by its number."""
 
     name: str
-    train_subjects: tuple[str, ...]
+    subjects: tuple[str, ...]  # of the whole run: one tuple for all folds, so that 10,000 folds share it
     test_subjects: tuple[str, ...]
+
+    @property
+    def train_subjects(self) -> tuple[str, ...]:
+        """All subjects that are not tested."""
+        tested = {*self.test_subjects}
+        return tuple(subject for subject in self.subjects if subject not in tested)
 
     @property
     def folder(self) -> str:
@@ -114,8 +119,12 @@ def group_kfold(annotations: pd.DataFrame, n_splits: int) -> list[Fold]:
             f'folds: expected at most as many folds as subjects ({subjects.nunique()}), found n_splits {n_splits}; '
             'take fewer folds or the data of more subjects'
         )
-    splits = GroupKFold(n_splits).split(subjects, groups=subjects)
-    return [_fold(f'fold{number:02d}', subjects, *parts) for number, parts in enumerate(splits, start=1)]
+    from sklearn.model_selection import GroupKFold  # takes a second to import
+
+    folds = pd.Series(0, index=subjects.index)
+    for number, (_, test) in enumerate(GroupKFold(n_splits).split(subjects, groups=subjects), start=1):
+        folds.iloc[test] = number
+    return _folds_of(subjects, folds.map('fold{:02d}'.format))
 
 
 def select_folds(folds: list[Fold], names: list[str] | None) -> list[Fold]:
@@ -129,14 +138,17 @@ def _leave_one_out(annotations: pd.DataFrame, column: str, need: str) -> list[Fo
     groups, subjects = annotations[column], annotations['subject']
     if groups.nunique() < 2:
         raise InputError(f'{need}, the annotation table has {groups.nunique()}; prepare more data')
-    splits = LeaveOneGroupOut().split(subjects, groups=groups)
-    folds = [_fold(groups.iloc[test[0]], subjects, train, test) for train, test in splits]
-    return sorted(folds, key=lambda fold: fold.name)
+    return _folds_of(subjects, groups)
 
 
-def _fold(name: str, subjects: pd.Series, train, test) -> Fold:
-    train_subjects, test_subjects = (tuple(sorted(subjects.iloc[rows].unique())) for rows in (train, test))
-    return Fold(name, train_subjects, test_subjects)
+def _folds_of(subjects: pd.Series, names: pd.Series) -> list[Fold]:
+    """Return a fold for each name, in their order; `subjects` and `names` have one entry a clip."""
+    tested: dict[str, list[str]] = {}
+    pairs = pd.DataFrame({'name': names, 'subject': subjects}).drop_duplicates().sort_values(['name', 'subject'])
+    for name, subject in zip(pairs['name'], pairs['subject'], strict=True):
+        tested.setdefault(name, []).append(subject)
+    everyone = tuple(sorted(subjects.unique()))
+    return [Fold(name, everyone, tuple(part)) for name, part in tested.items()]
 
 
 def _find_fold(folds: list[Fold], name: str) -> Fold:

@@ -88,19 +88,22 @@ def apply_scheme(annotations: pd.DataFrame, scheme: LabelScheme) -> tuple[pd.Dat
     label_of = {rule[:3]: rule.label for rule in scheme.rules}
     excluded = {name.lower(): reason for name, reason in scheme.excluded}
     labels, reasons = [], []
-    for clip in annotations.to_dict('records'):
+    cells = annotations[[name for name in ('dataset', 'emotion', 'objective_class') if name in annotations]]
+    for clip in cells.drop_duplicates().to_dict('records'):  # few, however many clips there are
         column = column_of.get(clip['dataset'])
         where = (clip['dataset'], column)
         label = label_of.get((*where, clip.get(column)), label_of.get((*where, ANY)))
-        if clip['sample_id'].lower() in excluded:
-            reason = excluded[clip['sample_id'].lower()]
-        elif column is None:
+        if column is None:
             reason = f'data set {clip["dataset"]!r} is not in {scheme.name}'
         else:
             reason = None if label else f'{column} {clip[column]!r} is not in {scheme.name}'
         labels.append(label)
         reasons.append(reason)
-    is_kept = np.array([reason is None for reason in reasons], dtype=bool)
+    kind = cells.groupby(list(cells), sort=False, dropna=False).ngroup().to_numpy()
+    labels, reasons = (np.array(values, dtype=object)[kind] for values in (labels, reasons))
+    for number, name in enumerate(annotations['sample_id'].str.lower() if excluded else ()):
+        reasons[number] = excluded.get(name, reasons[number])
+    is_kept = pd.isna(reasons)
     if not is_kept.any():
         raise InputError(
             f'label scheme {scheme.name}: expected clips that it uses, found none: {count_reasons(reasons)}; take '

@@ -54,9 +54,8 @@ def format_official(kept: pd.DataFrame, scheme: LabelScheme) -> str:
 
 def fold_sizes(kept: pd.DataFrame, folds: list[Fold]) -> pd.DataFrame:
     """Return fold, train and test: the clips in each part."""
-    clips = kept['subject'].value_counts()
-    sizes = [(fold.name, clips[[*fold.train_subjects]].sum(), clips[[*fold.test_subjects]].sum()) for fold in folds]
-    return pd.DataFrame(sizes, columns=['fold', 'train', 'test'])
+    test = tested_in(kept, folds)['fold'].value_counts().reindex([fold.name for fold in folds])
+    return pd.DataFrame({'fold': test.index, 'train': len(kept) - test.to_numpy(), 'test': test.to_numpy()})
 
 
 def format_folds(kept: pd.DataFrame, folds: list[Fold], rule: str | Mapping) -> str:
@@ -104,7 +103,8 @@ def format_lost(reports: Mapping[str, pd.DataFrame]) -> str:
 def format_action_units(kept: pd.DataFrame) -> str:
     """Say how many clips have action units, and which cells do not tell them for certain; '' where no cell does."""
     texts = kept['action_units']
-    unknown = texts[[parse_action_units(text) is None for text in texts]]
+    open_cells = [text for text in texts.unique() if parse_action_units(text) is None]
+    unknown = texts[texts.isin(open_cells)]
     if len(unknown) == len(texts):
         return ''
     cells = ', '.join(f'{text!r} {number}' for text, number in unknown.value_counts().items())

@@ -27,8 +27,9 @@ def read_cells(path: Path, columns: list[str]) -> pd.DataFrame:
         raise InputError(f'{path}: no such file; expected a csv with the columns {", ".join(columns)}')
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig')
-    except ValueError as error:  # empty, ragged or not UTF-8
-        raise InputError(f'{path}: expected a csv in UTF-8, found none ({error}); save it as csv') from error
+    except (ValueError, OverflowError) as error:  # empty, ragged or not UTF-8
+        fault = ' '.join(str(error).split())
+        raise InputError(f'{path}: expected a csv in UTF-8, found none ({fault}); save it as csv') from error
     table = table.rename(columns=str.strip)
     missing = [name for name in columns if name not in table]
     if missing:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.labels import WHOLE
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.files import digest_file, write_atomically
@@ -73,14 +74,15 @@ def _refuse_own_run(record: Path) -> None:
 
 
 def _with_names(frame: pd.DataFrame, classes: list[str], log: str | Path) -> pd.DataFrame:
-    labels = sorted({*frame['y_true'], *frame['y_pred']})
-    numbered = all(isinstance(label, int) for label in labels)
-    unknown = [label for label in labels if (label >= len(classes) if numbered else label not in classes)]
+    labels = {*frame['y_true'].unique().tolist(), *frame['y_pred'].unique().tolist()}
+    numbered = all(WHOLE.fullmatch(str(label)) for label in labels) and not labels <= {*classes}
+    names = {label: classes[int(label)] for label in labels if int(label) < len(classes)} if numbered else {}
+    unknown = labels - {*(names or classes)}
     if unknown:
         raise InputError(
-            f'{log}: expected labels of the classes {", ".join(classes)}, found {unknown[0]}; name every class in the '
-            'order of the labels'
+            f'{log}: expected labels of the classes {", ".join(classes)}, found {min(unknown, key=str)}; name every '
+            'class in the order of the labels'
         )
     if numbered:
-        frame = frame.assign(**{key: [classes[label] for label in frame[key]] for key in ('y_true', 'y_pred')})
+        frame = frame.assign(**{key: frame[key].map(names) for key in ('y_true', 'y_pred')})
     return frame

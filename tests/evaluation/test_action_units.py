@@ -1,7 +1,9 @@
 """F1 of action units, against the numbers that the authors of CD6ME print for a constant answer, and by hand."""
 
+import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import score_action_units
@@ -82,4 +84,21 @@ def test_a_data_set_without_action_units_is_left_out():
 def test_missing_columns_are_told(column):
     frame = predictions(('samm', '4', 0.9, 0.1)).drop(columns=['action_units_score_12', column])
     with pytest.raises(InputError, match='expected the columns action_units and action_units_score_<number>'):
+        score_action_units(frame)
+
+
+def test_f1_of_a_unit_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    shown, said = rng.random(300) < 0.3, rng.random(300)
+    frame = pd.DataFrame(
+        {'dataset': 'samm', 'action_units': np.where(shown, '4+7', '12'), 'action_units_score_4': said}
+    )
+    expected = f1_score(shown, said >= 0.5)
+    assert score_action_units(frame)['full']['f1_per_unit']['4'] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('unit', ['', 'x', '-4', '²', '9' * 5000])
+def test_a_unit_that_is_no_number_is_refused(unit):
+    frame = predictions(('samm', '4', 0.9, 0.1)).rename(columns={'action_units_score_4': f'action_units_score_{unit}'})
+    with pytest.raises(InputError, match='expected columns action_units_score_<number>'):
         score_action_units(frame)

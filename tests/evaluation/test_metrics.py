@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import mean_of_datasets, score_table, scores
@@ -90,3 +91,22 @@ def test_a_single_data_set_has_its_slice_too():
 def test_a_label_outside_the_classes_is_refused():
     with pytest.raises(InputError, match='also hold surprise'):
         scores(table_of(np.diag([1, 1, 1])), NAMES[:2])
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_scores_equal_those_of_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    matrix = rng.integers(0, 3, (5, 5)) * (rng.random((5, 5)) < 0.6)  # so few clips that some classes have none
+    matrix[0, 0] = 1
+    names = [0, 1, 2, 3, 4]
+    frame = table_of(matrix.tolist(), names)
+    pair, options = (frame['y_true'], frame['y_pred']), {'labels': names, 'zero_division': 0}
+    result = scores(frame, names)
+    assert result['confusion_matrix'] == confusion_matrix(*pair, labels=names).tolist()
+    assert result['accuracy'] == pytest.approx(accuracy_score(*pair))
+    assert [*result['f1_per_class'].values()] == pytest.approx(f1_score(*pair, average=None, **options))
+    assert [*result['recall_per_class'].values()] == pytest.approx(recall_score(*pair, average=None, **options))
+    assert result['uf1'] == pytest.approx(f1_score(*pair, average='macro', **options))
+    assert result['uar'] == pytest.approx(recall_score(*pair, average='macro', **options))
+    assert result['macro_precision'] == pytest.approx(precision_score(*pair, average='macro', **options))
+    assert result['weighted_f1'] == pytest.approx(f1_score(*pair, average='weighted', **options))

@@ -1,5 +1,7 @@
 """Reading predictions.csv and the MEGC log."""
 
+import os
+
 import pandas as pd
 import pytest
 
@@ -67,7 +69,7 @@ def test_subjects_of_two_data_sets_with_one_number_stay_two_subjects(read):
 
 
 def test_classes_of_a_log_are_the_sorted_labels_of_truth_and_answer(read):
-    assert classes_of(read('smic s1\na 2 10\nb 0 0\n')) == [0, 2, 10]
+    assert classes_of(read('smic s1\na 2 10\nb 0 0\nc 10 2\n')) == [0, 2, 10]
 
 
 FAULTS = {
@@ -114,3 +116,122 @@ def test_no_such_file_and_a_folder_are_named(tmp_path):
         read_predictions(tmp_path / 'gone.csv')
     with pytest.raises(InputError, match='Is a directory'):
         read_predictions(tmp_path)
+
+
+SAME = {
+    'semicolons': CSV.replace(',', ';'),
+    'tabs': CSV.replace(',', '\t'),
+    'a mark of UTF-8 and lines of Windows': '\ufeff' + CSV.replace('\n', '\r\n'),
+    'blanks around cells': CSV.replace(',', ' , '),
+    'quotation marks': CSV.replace('smic/s01/a', '"smic/s01/a"').replace('0.75', '"0.75"'),
+    'empty rows, as Excel leaves them': CSV.replace('\nsmic/s02/a', '\n' + ',' * 9 + '\n\nsmic/s02/a'),
+}
+
+
+@pytest.mark.parametrize('content', SAME.values(), ids=SAME)
+def test_a_csv_reads_the_same_however_it_was_saved(read, content):
+    pd.testing.assert_frame_equal(read(content), read(CSV))
+
+
+def test_a_file_of_powershell_reads_the_same(read):
+    pd.testing.assert_frame_equal(read(LOG.encode('utf-16')), read(LOG))
+
+
+def test_usual_names_of_columns_are_known_and_clips_without_a_name_are_numbered(read):
+    frame = read('Subject;Database;Ground Truth;Prediction\nsub01;casme2;a;b\nsub01;casme2;b;b\ns1;smic;a;a\n')
+    assert frame['sample_id'].tolist() == ['casme2/sub01/1', 'casme2/sub01/2', 'smic/s1/1']
+    assert frame['y_true'].tolist() == ['a', 'b', 'a']
+    assert frame['y_pred'].tolist() == ['b', 'b', 'a']
+
+
+def test_a_column_with_our_name_goes_before_a_usual_word_for_it(read):
+    frame = read('sample_id,y_true,label,y_pred\nsmic/s1/a,x,z,x\n')
+    assert frame['y_true'].tolist() == ['x']
+    assert frame['label'].tolist() == ['z']
+
+
+def of_labels(true, pred):
+    return f'sample_id,y_true,y_pred\nsmic/s1/a,{true},{pred}\nsmic/s2/a,1,1\n'
+
+
+@pytest.mark.parametrize('label', ['0.0', '-0', ' 0 ', '0e0', '00', '+0', '0.'])
+def test_whole_numbers_compare_as_numbers(read, label):
+    frame = read(of_labels('0', label))
+    assert frame['y_pred'].tolist() == frame['y_true'].tolist() == ['0', '1']
+
+
+def test_one_and_1e0_are_one_class(read):
+    assert read(of_labels('1e0', '1.0'))['y_true'].tolist() == ['1', '1']
+
+
+NO_LABELS = ['0.7', 'inf', '-inf', '1e-3', '[0]', '"[0.1, 0.9]"', '0.1 0.9', 'tensor(0)', 'np.int64(0)']
+NO_LABELS += ['"array([0, 1])"', '(0)', '9' * 5000, '\x1b[31mx', '\u202ex', 'x' * 101]
+
+
+@pytest.mark.parametrize('label', NO_LABELS)
+@pytest.mark.parametrize('column', ['y_true', 'y_pred'])
+def test_what_is_no_label_is_refused(read, label, column):
+    content = of_labels(label, 0) if column == 'y_true' else of_labels(0, label)
+    with pytest.raises(InputError, match=f'line 2: expected the .* in {column}, but got ') as error:
+        read(content)
+    assert len(str(error.value)) < 400
+    assert str(error.value).isprintable()
+
+
+def test_two_spellings_of_a_name_are_refused_with_both(read):
+    with pytest.raises(InputError, match=r"line 2: .*'Negative' in y_pred and 'negative' in y_true"):
+        read(of_labels('negative', 'Negative'))
+
+
+def test_names_that_have_a_column_of_scores_stay_as_they_are(read):
+    frame = read('sample_id,y_true,y_pred,score_01,score_1\nsmic/s1/a,01,1,0.5,0.5\n')
+    assert (frame['y_true'][0], frame['y_pred'][0]) == ('01', '1')
+
+
+def test_a_label_that_is_only_predicted_is_refused_without_a_list_of_classes(read):
+    with pytest.raises(InputError, match=r'log: expected in y_pred the labels of y_true \(0, 1\), but 2 is there only'):
+        classes_of(read(of_labels('0', '2')), 'log')
+
+
+def test_numbers_of_classes_are_in_their_order(read):
+    assert classes_of(read('smic s1\n' + ''.join(f'c{i} {i} {i}\n' for i in range(12)))) == [*range(12)]
+    rows = ''.join(f'smic/s1/{i},{i},{i}\n' for i in range(12))
+    assert classes_of(read('sample_id,y_true,y_pred\n' + rows)) == [str(i) for i in range(12)]
+
+
+def test_a_file_of_several_seeds_says_so(read):
+    with pytest.raises(InputError, match=r'line 3: .*smic/s1/a comes with several values of seed \(0, 1\)'):
+        read('sample_id,seed,y_true,y_pred\nsmic/s1/a,0,x,x\nsmic/s1/a,1,x,x\n')
+
+
+HOSTILE = {
+    'a lone surrogate': b'sample_id,y_true,y_pred\nsmic/s1/\xed\xa0\x80,x,x\n',
+    'zero bytes': b'sample_id,y_true,y_pred\nsmic/s1/\0,x,x\n',
+    'a gzip file': b'\x1f\x8b\x08' + bytes(99),
+    'a hundred thousand columns': b'sample_id,y_true,y_pred' + b',c' * 100_000 + b'\n' + b'a,' * 100_002,
+    'a long line of cells': b'sample_id,y_true,y_pred\n' + b'a,' * 1_000_000,
+    'a long line of words': b'smic s1\n' + b'a ' * 1_000_000,
+    'a long line': b'a' * 2_000_000,
+    'a long label': b'sample_id,y_true,y_pred\nsmic/s1/a,x,' + b'9' * 900_000 + b'\n',
+    'a quotation mark that does not close': b'sample_id,y_true,y_pred\n"smic/s1/a,x,x\n' + b'b,x,x\n' * 50_000,
+    'a subject called by a control character': b'sample_id,y_true,y_pred\nsmic/\x1b[2J/a,x,x\n',
+    'an infinite score': b'sample_id,y_true,y_pred,score_x\nsmic/s1/a,x,x,1e999\n',
+    'a cell too few before a score': b'sample_id,y_true,y_pred,score_x\nsmic/s1/a,x,0.5\n',
+    'a long name of a column': b'sample_id,y_true,y_pred,score_' + b'9' * 5000 + b'\nsmic/s1/a,x,x,0.5\n',
+    'a long clip twice': b'sample_id,y_true,y_pred\n' + 2 * (b'smic/s1/' + b'9' * 5000 + b',x,x\n'),
+    'a subject without a name': b'subject,y_true,y_pred\n,x,x\n',
+}
+
+
+@pytest.mark.parametrize('content', HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_is_one_sentence(read, content):
+    with pytest.raises(InputError) as error:
+        read(content)
+    assert len(str(error.value)) < 500
+    assert str(error.value).isprintable()
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'log')
+    with pytest.raises(InputError, match='found a pipe or a device'):
+        read_predictions(tmp_path / 'log')

@@ -5,15 +5,17 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
+from mer_bench.errors import InputError
 from mer_bench.evaluation.statistics import (
     SCORES,
-    confusion_scores,
     mean_bootstrap,
     resample_scores,
+    scores_of_counts,
     subject_bootstrap,
-    subject_confusions,
+    subject_counts,
 )
 
 CLASSES = [0, 1, 2]
@@ -42,10 +44,10 @@ def sklearn_scores(frame):
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_formulas_on_confusion_matrices_equal_sklearn(seed):
+def test_formulas_on_counts_equal_sklearn(seed):
     frame = random_table(n_subjects=4, seed=seed, clips=2, skill=0.3)  # so few clips that classes are absent
-    pooled = subject_confusions(frame, CLASSES).sum(axis=0)
-    assert confusion_scores(pooled) == pytest.approx(sklearn_scores(frame), abs=1e-12)
+    pooled = subject_counts(frame, CLASSES).sum(axis=0)
+    assert scores_of_counts(pooled) == pytest.approx(sklearn_scores(frame), abs=1e-12)
 
 
 def test_a_resample_equals_sklearn_on_the_repeated_rows():
@@ -108,3 +110,36 @@ def test_the_mean_over_seeds_is_taken_within_each_resample():
     frame = pd.DataFrame({'subject': list('abcdef'), 'y_true': [0, 1] * 3, 'y_pred': [0, 1, 0, 0, 1, 0]})
     opposite = frame.assign(y_pred=1 - frame['y_pred'])
     assert mean_bootstrap([frame, opposite], [0, 1])['accuracy'] == pytest.approx([0.5, 0.5])
+
+
+def test_a_score_of_many_subjects_has_the_interval_of_the_binomial():
+    # one clip a subject, 7 of 10 right: the accuracy of a resample is Binomial(n, 0.7) / n
+    n = 30_000
+    y_pred = (np.arange(n) % 10 >= 7).astype(int)
+    frame = pd.DataFrame({'subject': np.arange(n), 'y_true': 0, 'y_pred': y_pred})
+    expected = binom.ppf([0.025, 0.975], n, 0.7) / n
+    assert subject_bootstrap(frame, [0, 1])['accuracy'] == pytest.approx(expected, abs=3e-4)
+
+
+def test_draws_in_parts_are_those_at_once(monkeypatch):
+    frame = random_table(n_subjects=20)
+    at_once = subject_bootstrap(frame, CLASSES)
+    monkeypatch.setattr('mer_bench.evaluation.statistics.DRAWN_AT_ONCE', 130)  # 6 resamples at a time
+    assert subject_bootstrap(frame, CLASSES) == at_once
+
+
+@pytest.mark.parametrize('column', ['y_true', 'y_pred'])
+@pytest.mark.parametrize('label', [3, None, 'x'])
+def test_a_label_outside_the_classes_is_never_counted_as_another(column, label):
+    frame = random_table(n_subjects=2).astype({column: object})
+    frame.loc[0, column] = label
+    with pytest.raises(InputError, match='expected only the classes 0, 1, 2'):
+        mean_bootstrap([frame], CLASSES)
+
+
+def test_thousands_of_classes_are_refused_before_memory_is_taken():
+    # 200 confusion matrices of 30,000 x 30,000 would take 1.4 TB
+    labels = np.arange(30_000)
+    frame = pd.DataFrame({'subject': labels % 200, 'y_true': labels, 'y_pred': labels})
+    with pytest.raises(InputError, match='at most 100 classes, found 30000'):
+        subject_bootstrap(frame, [*labels.tolist()])

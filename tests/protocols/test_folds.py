@@ -1,5 +1,6 @@
 import pandas as pd
 import pytest
+from sklearn.model_selection import LeaveOneGroupOut
 
 from mer_bench.errors import InputError
 from mer_bench.protocols.folds import fold_title, leave_one_subject_out, make_folds, select_folds
@@ -134,3 +135,22 @@ def test_folds_are_chosen_by_full_or_unambiguous_short_name():
 def test_a_subject_without_clips_or_with_two_meanings_is_named(name, fault):
     with pytest.raises(InputError, match=f'--fold {name}: this subject {fault}; name one of casme2/s01'):
         select_folds(make_folds(TABLE, 'loso'), [name])
+
+
+@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize(('rule', 'column'), [('loso', 'subject'), ('leave_one_dataset_out', 'dataset')])
+def test_folds_are_those_of_scikit_learn(rule, column, seed):
+    table = random_table(seed)
+    subjects = table['subject'].to_numpy()
+    splits = LeaveOneGroupOut().split(table, groups=table[column])
+    expected = [tuple(tuple(sorted({*subjects[rows]})) for rows in split) for split in splits]
+    assert [(fold.train_subjects, fold.test_subjects) for fold in make_folds(table, rule)] == expected
+
+
+def test_the_folds_of_20000_subjects_share_one_list_of_them():
+    # 20,000 lists of 19,999 subjects each would take 3 GB
+    names = [f'smic/{i}' for i in range(20_000)]
+    table = pd.DataFrame({'sample_id': [f'{name}/c' for name in names], 'dataset': 'smic', 'subject': names})
+    folds = make_folds(table, 'loso')
+    assert len(folds) == 20_000
+    assert folds[0].subjects is folds[-1].subjects

@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -122,3 +123,19 @@ def test_a_clip_that_was_not_prepared_is_named_with_its_reason(tmp_path):
     told = protocol('megc2019_3class', tmp_path / 'samm', table).stdout
     assert 'not prepared: 1 clips' in told
     assert '007 007_1_3: wrong numbers: ' in told
+
+
+@pytest.mark.parametrize('content', [b'', b'\xff\xfe', b'subject,clip\n', b'a,b\n1,2,3\n4,5,6,7\n', b'\x00' * 9])
+def test_a_damaged_report_is_one_sentence(data, tmp_path, content):
+    folder = shutil.copytree(data / 'smic', tmp_path / 'smic')
+    (folder / 'report.csv').write_bytes(content)
+    result = protocol('smic_3class', folder)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f'error: {folder}/report.csv: expected')
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize('number', ['9' * 5000, '²', '-3', ''])
+def test_a_wrong_number_of_folds_is_one_sentence(data, number):
+    result = protocol('smic_3class', data / 'smic', '--folds', f'group_kfold:{number}')
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)

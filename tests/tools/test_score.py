@@ -117,3 +117,49 @@ def test_options_of_a_record_without_record_are_refused(log):
     result = score(log, '--method', 'X', '--epoch-rule', 'last')
     assert (result.returncode, result.stdout) == (2, '')
     assert result.stderr.startswith('error: --method and --epoch-rule go with --record DIR only')
+
+
+def test_a_label_that_is_only_predicted_needs_the_list_of_classes(log):
+    log.write_text(LOG.replace('EP01 0 1', 'EP01 0 5'))
+    result = score(log)
+    assert (result.returncode, result.stdout) == (2, '')
+    assert result.stderr.startswith(f'error: {log}: expected in y_pred the labels of y_true (0, 1, 2), but 5 is there')
+    table = json.loads(score(log, '--json', '--classes', '0', '1', '2', '5').stdout)
+    assert table['full']['confusion_matrix'][0] == [2, 0, 0, 1]
+
+
+def test_float_and_whole_labels_are_scored_as_one_class(tmp_path):
+    path = tmp_path / 'predictions.csv'
+    path.write_text('sample_id;y_true;y_pred\nsmic/s1/a;0;0.0\nsmic/s1/b;1;1.0\n')
+    assert json.loads(score(path, '--json').stdout)['full']['accuracy'] == 1.0
+    assert json.loads(score(path, '--json', '--classes', '0', '1', '2.0').stdout)['full']['uf1'] == pytest.approx(2 / 3)
+
+
+def test_numbers_of_a_published_csv_become_the_classes_of_its_record(tmp_path):
+    path = tmp_path / 'log.csv'
+    path.write_text('subject\ttruth\tpred\nsub1\t0\t1.0\nsub2\t1\t1\n')
+    options = ['--method', 'X', '--dataset', 'casme2', '--protocol', 'LOSO, a_2class', '--url', 'https://example.org']
+    result = score(path, '--record', tmp_path / 'out', *options, '--classes', 'negative', 'positive')
+    assert result.returncode == 0
+    rows = (tmp_path / 'out' / 'predictions.csv').read_text().splitlines()
+    assert rows[1:] == [
+        'unnamed/sub1/1,unnamed,unnamed/sub1,negative,positive',
+        'unnamed/sub2/1,unnamed,unnamed/sub2,positive,positive',
+    ]
+
+
+def test_three_thousand_labels_are_one_sentence(tmp_path):
+    path = tmp_path / 'log.txt'
+    path.write_text('smic s1\n' + ''.join(f'c{i} {i} {i}\n' for i in range(3000)))
+    result = score(path)
+    assert (result.returncode, result.stdout, result.stderr.count('\n')) == (2, '', 1)
+    assert 'expected at most 100 classes, found 3000 (0, 1, 2, ...)' in result.stderr
+
+
+def test_a_published_dict_is_read_and_never_executed(tmp_path):
+    path = tmp_path / 'log.txt'
+    path.write_text("{'sub12': {'pred': [0, 0, 1], 'truth': [0, 1, 1]}}")
+    assert json.loads(score(path, '--json').stdout)['full']['accuracy'] == pytest.approx(2 / 3)
+    path.write_text(f"{{'sub12': {{'pred': [open({str(tmp_path / 'opened')!r}, 'w')], 'truth': [0]}}}}")
+    assert score(path).returncode == 2
+    assert not (tmp_path / 'opened').exists()
