@@ -77,8 +77,9 @@ def run(doors: list[Door], inputs: int, first: int = 0) -> dict[str, Outcome]:
     for door in doors:
         number = math.ceil(inputs * door.share / whole)
         outcomes[door.name] = at_door(door, range(first, first + number))
-        if sys.stderr.isatty():
-            print(f'{door.name}: {outcomes[door.name].inputs}', file=sys.stderr)
+        found = outcomes[door.name]
+        others = sum(map(len, found.others.values()))
+        print(f'{door.name}: {found.inputs} inputs, {others} other exceptions, {found.seconds:.0f} s', file=sys.stderr)
     return outcomes
 
 
