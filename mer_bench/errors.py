@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import sys
+import unicodedata
 import zipfile
 from collections.abc import Callable
 
@@ -22,19 +23,35 @@ ADVICE = {
 UNWRITTEN = r'\d+ requested and \d+ written|inline_container.*unexpected pos|iostream error'
 OTHERWISE = 'check the disk, or the connection to it, and run the same command again'
 
-
-LINE_BREAKS = re.compile(r'\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*')
+HIDDEN = ('Cc', 'Cf', 'Cs')
+JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji
 
 
 class InputError(ValueError):
     """A fault of the input. The message says what was expected, what came and what to do next.
 
-    It is one line, also where it quotes a library or a name: other characters that cannot be printed are escaped.
+    It is one line without hidden characters, whatever it quotes: see :func:`visible`.
     """
 
     def __init__(self, message: object = '') -> None:
-        line = LINE_BREAKS.sub(' ', str(message))
-        super().__init__(''.join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
+        super().__init__(visible(str(message)))
+
+
+def visible(text: str) -> str:
+    """Return a text on one line, in which characters that no one sees stand as `\\x1b` or `\\u202e`.
+
+    These are control characters, lone surrogates, and marks that turn the order of letters or have no width; a terminal
+    would obey the first, and a reader would be misled by the others. Line breaks and tabs become a blank.
+    """
+    if text.isprintable():
+        return text
+    return ''.join(map(_visible, re.sub(r'\s*[\n\r\t\u2028\u2029]\s*', ' ', text)))
+
+
+def _visible(letter: str) -> str:
+    if letter.isprintable() or letter in JOINERS or unicodedata.category(letter) not in HIDDEN:
+        return letter
+    return letter.encode('unicode_escape').decode()
 
 
 def run_tool(main: Callable[[], int | None]) -> None:

@@ -12,10 +12,13 @@ from types import SimpleNamespace
 
 import numpy as np
 from filelock import FileLock, Timeout
+from pydantic_core import from_json
 
 from mer_bench.errors import InputError, advice_on, cause_of, is_unwritten
 
 KINDS = {stat.S_ISDIR: 'a folder', stat.S_ISFIFO: 'a pipe', stat.S_ISSOCK: 'a socket'}
+
+LARGEST_JSON = 64 << 20  # bytes; a record has some thousands
 
 
 class FolderInUse(InputError):
@@ -141,6 +144,30 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
     """
     with write_atomically(path) as temporary, open(temporary, 'wb') as file:
         np.lib.format.write_array(SimpleNamespace(write=file.write), array, allow_pickle=False)
+
+
+def read_json(path: str | Path, advice: str) -> object:
+    """Return what a JSON file holds.
+
+    Args:
+        path: of the file, in UTF-8.
+        advice: what to do, the end of the message.
+
+    Raises:
+        InputError: It cannot be read, is too large or nested some 200 times, or holds NaN, Infinity or half a letter (a
+            lone surrogate).
+    """
+    refuse_special(path, advice)
+    try:
+        with open(path, 'rb') as file:
+            content = file.read(LARGEST_JSON + 1)
+        if len(content) > LARGEST_JSON:
+            raise ValueError(f'it is larger than {LARGEST_JSON >> 20} MiB')
+        return from_json(content.removeprefix(b'\xef\xbb\xbf'), allow_inf_nan=False)
+    except OSError as error:
+        raise InputError(f'{path}: expected a JSON file, but got {error.strerror!r}; {advice}') from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'{path}: expected JSON in UTF-8, found a fault ({error}); {advice}') from None
 
 
 def digest_of(content: object) -> str:

@@ -13,8 +13,7 @@ from pathlib import Path
 from mer_bench.errors import InputError, run_tool
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
-from mer_bench.results.leaderboard import write_leaderboard
-from mer_bench.results.pages import write_pages
+from mer_bench.results.pages import write_leaderboard, write_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, LEADERBOARDS = ROOT / 'results', ROOT / 'leaderboards'

@@ -68,6 +68,9 @@ class ClipRow:
         """Return all frames of the clip's folder; without a folder, or without a frame in it, the clip is left out."""
         place = self.cells['frames_dir']
         folder = root / place
+        if not Path(os.path.abspath(folder)).is_relative_to(os.path.abspath(root)):
+            self.leave_out(f'the folder {place} is not below {root}: name a folder above it with --frames')
+            return {}
         if not place or not os.path.isdir(folder):  # Path.is_dir raises where a name is too long
             is_file = place and os.path.isfile(folder)
             self.leave_out(

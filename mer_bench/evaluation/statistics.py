@@ -108,7 +108,11 @@ def resample_scores(frame: pd.DataFrame, classes: list, n_resamples: int, seed: 
 
     The draws depend on the seed and the number of subjects only (subjects in sorted order).
     """
-    counts = subject_counts(frame, classes)
+    return resample_counts(subject_counts(frame, classes), n_resamples, seed)
+
+
+def resample_counts(counts: np.ndarray, n_resamples: int = 1000, seed: int = 0) -> dict[str, np.ndarray]:
+    """Do so with the counts of :func:`subject_counts`."""
     return _resample(counts, np.full(len(counts), 1 / len(counts)), len(counts), n_resamples, seed)
 
 

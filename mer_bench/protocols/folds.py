@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.escaping import folder_name
 
 RULES = "'loso', 'leave_one_dataset_out' or {'type': 'group_kfold', 'n_splits': K}"
 
@@ -27,7 +28,7 @@ class Fold:
     @property
     def folder(self) -> str:
         """The name as a folder: `smic/s01` becomes `smic_s01`."""
-        return self.name.replace('/', '_')
+        return folder_name(self.name, 'a fold')
 
 
 def make_folds(annotations: pd.DataFrame, rule: str | Mapping) -> list[Fold]:

@@ -5,14 +5,14 @@ method.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 
+import numpy as np
+
 from mer_bench.evaluation.paired_tests import holm, mcnemar
-from mer_bench.evaluation.statistics import contrast_bootstrap, paired_bootstrap
 from mer_bench.results.families import Family, Parts
-from mer_bench.results.rounding import round_number, rounded
-from mer_bench.results.rows import settings_of
+from mer_bench.results.rows import round_number, rounded, settings_of
 from mer_bench.results.run import Run
 
 
@@ -37,10 +37,7 @@ def mean_uf1(runs: list[Run]) -> float:
 
 
 def _compare(name: str, ablation: list[Run], full: list[Run]) -> dict:
-    classes = full[0].record['classes']
-    frames, others = _frames(ablation), _frames(full)
-    result = paired_bootstrap(frames, others, classes)['uf1']
-    low, high = result['interval'] or (None, None)
+    change, low, high = _contrast([ablation, full], [1, -1])
     seed = _common_seed(ablation, full)
     row = {
         'ablation': name,
@@ -48,12 +45,12 @@ def _compare(name: str, ablation: list[Run], full: list[Run]) -> dict:
         'full': full[0].record['method'],
         'settings': settings_of(ablation[0]),
         'uf1': mean_uf1(ablation),
-        'change': result['change'],
+        'change': float(change),
         'change_low': low,
         'change_high': high,
         'seeds': len(ablation),
     }
-    test = mcnemar(others[_place_of(full, seed)], frames[_place_of(ablation, seed)])
+    test = mcnemar(full[_place_of(full, seed)].predictions, ablation[_place_of(ablation, seed)].predictions)
     return row | {
         'only_full': test['only_first'],
         'only_ablation': test['only_second'],
@@ -72,8 +69,22 @@ def _common_seed(first: list[Run], second: list[Run]) -> int | None:
     return min(common, default=None)
 
 
-def _frames(runs: list[Run]) -> list:
-    return [run.predictions for run in runs]
+def _contrast(methods: list[list[Run]], weights: list[float]) -> tuple[float, float | None, float | None]:
+    """Return the weighted sum of the UF1 of methods (each its seeds) on the same clips, with a paired 95 % interval.
+
+    See `statistics.contrast_bootstrap`; here every run is resampled once, for all that is made of it.
+    """
+    pairs = list(zip(methods, weights, strict=True))
+    change = sum(weight * mean_of(runs, lambda run: run.scores['full']['uf1']) for runs, weight in pairs)
+    if len(methods[0][0].counts) < 2:
+        return change, None, None
+    drawn = sum(weight * mean_of(runs, lambda run: run.resampled['uf1']) for runs, weight in pairs)
+    return change, *np.quantile(drawn, [0.025, 0.975]).tolist()
+
+
+def mean_of(runs: list[Run], value: Callable[[Run], np.ndarray]) -> np.ndarray:
+    """Return the mean of a value over the seeds of a method."""
+    return np.mean([value(run) for run in runs], axis=0)
 
 
 def find_grids(family: Family) -> list[tuple[str, ...]]:
@@ -97,14 +108,12 @@ def main_effects(family: Family, parts: tuple[str, ...]) -> list[dict]:
         Per effect: effect (one or two parts), change, change_low, change_high.
     """
     subsets = list(subsets_of(parts))
-    methods = [_frames(family.by_set[subset]) for subset in subsets]
-    classes = next(iter(family.runs.values()))[0].record['classes']
+    methods = [family.by_set[subset] for subset in subsets]
     rows = []
     for effect in [*combinations(parts, 1), *combinations(parts, 2)]:
         weights = [effect_weight(effect, subset, len(parts)) for subset in subsets]
-        result = contrast_bootstrap(methods, weights, classes)['uf1']
-        low, high = result['interval'] or (None, None)
-        row = {'effect': effect, 'change': result['change'], 'change_low': low, 'change_high': high}
+        change, low, high = _contrast(methods, weights)
+        row = {'effect': effect, 'change': float(change), 'change_low': low, 'change_high': high}
         rows.append(rounded(row))
     return rows
 

@@ -38,6 +38,13 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Markdown:
+    """Our own words with links and code, shown as they are: nothing of a record stands in them."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Notes:
     """Sentences of a list."""
 
@@ -67,4 +74,4 @@ class Table:
         return tuple('right' if header in self.right else 'left' for header in self.headers)
 
 
-Block = Heading | Paragraph | Notes | Table
+Block = Heading | Paragraph | Markdown | Notes | Table

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_bench.errors import InputError
+from mer_bench.escaping import folder_name, inside, without_paths
 from mer_bench.files import write_atomically, write_json
-from mer_bench.results.failures import Failure, find_runs, read_failure
-from mer_bench.results.paths import without_paths
-from mer_bench.results.record import FAILURE, read_record
-from mer_bench.results.run import Run, read_runs, tell_unfinished
+from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
+from mer_bench.results.run import Run, find_runs, read_runs, tell_unfinished
 
-FINISHED = ('record.json', 'predictions.csv')
+FINISHED = (RECORD, 'predictions.csv')
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,12 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
 
 
 def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, Path]:
-    """Return the new folder of every run, by its old one; two runs never share one."""
-    places = {run.path.parent: into / _folder(run) for run in runs}
+    """Return the new folder of every run, by its old one; all lie below `into`, and two runs never share one."""
+    found = {run.path: _folder(run) for run in runs}
     for failure in failures:
         content = failure.content
-        places[failure.path.parent] = into / place_of(content['config'], content['method'], content['seed'])
+        found[failure.path] = place_of(content['config'], content['method'], content['seed'])
+    places = {path.parent: inside(into, folder) for path, folder in found.items()}
     taken: dict[Path, Path] = {}
     for source, target in places.items():
         if target in taken:
@@ -66,13 +66,9 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
 def _folder(run: Run) -> Path:
     """Return the folder of a run below that of its results."""
     if run.rescored:
-        return Path('rescored', run.record['dataset'], run.record['method'].replace('/', '_'))
+        dataset, method = run.record['dataset'], run.record['method']
+        return Path(RESCORED, folder_name(dataset, 'a data set'), folder_name(method, 'a method'))
     return place_of(run.record['config']['name'], run.record['method'], run.record['seed'])
-
-
-def place_of(config: str, method: str, seed: int) -> Path:
-    """Return the folder of a method with one seed: <config>/<method>/seed<N>."""
-    return Path(config, method.replace('/', '_'), f'seed{seed}')
 
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:

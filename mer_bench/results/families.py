@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mer_bench.results.run import Run
 
 Parts = frozenset[str]
+NO_CONFIG = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)  # of ast, for the text of a stranger
 
 
 @dataclass(frozen=True)
@@ -113,26 +114,25 @@ def _other_keys(runs: list[Run], full: list[Run]) -> list[str]:
 def _values(text: str) -> dict[str, str]:
     """Return the top-level assignments of a config, each value as text; nothing of what is no config."""
     try:
-        statements = ast.parse(text).body
-    except SyntaxError:
+        return {
+            target.id: ast.dump(statement.value)
+            for statement in ast.parse(text).body
+            if isinstance(statement, ast.Assign)
+            for target in statement.targets
+            if isinstance(target, ast.Name)
+        }
+    except NO_CONFIG:
         return {}
-    return {
-        target.id: ast.dump(statement.value)
-        for statement in statements
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    }
 
 
 def _keys_set(text: str) -> set[str]:
     """Return the top-level keys that an override sets: of a file, or of JSON with dotted keys."""
     try:
         statement = ast.parse(text.replace('null', 'None'), mode='eval').body
-    except SyntaxError:
+        if isinstance(statement, ast.Dict):
+            return {str(ast.literal_eval(key)).split('.')[0] for key in statement.keys if key is not None}
+    except NO_CONFIG:
         return set(_values(text))
-    if isinstance(statement, ast.Dict):
-        return {str(ast.literal_eval(key)).split('.')[0] for key in statement.keys if key is not None}
     return set()
 
 

@@ -1,9 +1,9 @@
 """Cells of a table that are missing: seeds, data sets, and combinations of ablations."""
 
 from mer_bench.results.ablations import subsets_of
-from mer_bench.results.failures import Failure
 from mer_bench.results.families import Parts, group_families, names_of
 from mer_bench.results.names import page_of, page_of_failure
+from mer_bench.results.record import Failure
 from mer_bench.results.run import Run
 from mer_bench.results.sections import data_key, group_by, methods_of
 

@@ -1,8 +1,13 @@
 """Blocks as markdown, with the footnotes of GitHub."""
 
+import re
+
 from tabulate import tabulate
 
-from mer_bench.results.blocks import Block, Cell, Heading, Link, Noted, Notes, Paragraph, Table
+from mer_bench.escaping import for_markdown, markdown_link
+from mer_bench.results.blocks import Block, Cell, Heading, Link, Markdown, Noted, Notes, Paragraph, Table
+
+ADDRESS_ALONE = re.compile(r'\S*(\s+["\'(].*)?')
 
 
 def to_markdown(blocks: list[Block]) -> str:
@@ -10,19 +15,33 @@ def to_markdown(blocks: list[Block]) -> str:
     footnotes: dict[str, int] = {}
     parts = [_block(block, footnotes) for block in blocks if not isinstance(block, Table) or 'md' in block.formats]
     if footnotes:
-        parts.append('\n'.join(f'[^{number}]: {text}' for text, number in footnotes.items()))
+        parts.append('\n'.join(f'[^{number}]: {_footnote(text)}' for text, number in footnotes.items()))
     return '\n\n'.join(parts) + '\n'
 
 
 def _block(block: Block, footnotes: dict[str, int]) -> str:
     if isinstance(block, Heading):
-        return f'{"#" * block.level} {block.text}'
-    if isinstance(block, Paragraph):
+        return f'{"#" * block.level} {for_markdown(block.text, block=True)}'
+    if isinstance(block, Markdown):
         return block.text
+    if isinstance(block, Paragraph):
+        return for_markdown(block.text, block=True)
     if isinstance(block, Notes):
-        return '\n'.join(f'- {item}' for item in block.items)
+        return '\n'.join(f'- {for_markdown(item, block=True)}' for item in block.items)
     cells = [[_cell(cell, footnotes) for cell in row] for row in block.rows]
-    return tabulate(cells, headers=block.headers, tablefmt='pipe', disable_numparse=True, colalign=block.align)
+    return tabulate(
+        cells,
+        headers=[for_markdown(header) for header in block.headers],
+        tablefmt='pipe',
+        disable_numparse=True,
+        colalign=block.align,
+    )
+
+
+def _footnote(text: str) -> str:
+    """Return the words of a footnote; a lone word would be an address for programs that know no footnotes."""
+    shown = for_markdown(text, block=True)
+    return f'a note: {shown}' if ADDRESS_ALONE.fullmatch(shown) else shown
 
 
 def _cell(cell: Cell, footnotes: dict[str, int]) -> str:
@@ -30,9 +49,5 @@ def _cell(cell: Cell, footnotes: dict[str, int]) -> str:
         marks = ''.join(f'[^{footnotes.setdefault(note, len(footnotes) + 1)}]' for note in cell.notes)
         return _cell(cell.cell, footnotes) + marks
     if isinstance(cell, Link):
-        return f'[{_escape(cell.text)}]({cell.url.replace(" ", "%20").replace(")", "%29").replace("(", "%28")})'
-    return _escape(cell)
-
-
-def _escape(text: str) -> str:
-    return text.replace('|', '\\|').replace('\n', ' ')
+        return markdown_link(cell.text, cell.url)
+    return for_markdown(cell)

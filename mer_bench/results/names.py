@@ -2,7 +2,7 @@
 
 import re
 
-from mer_bench.results.failures import Failure
+from mer_bench.results.record import Failure
 from mer_bench.results.run import Run
 
 SYNTHETIC = 'synthetic'

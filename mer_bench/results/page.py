@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from mer_bench.results.ablation_blocks import ablation_blocks
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
 from mer_bench.results.columns import REPRODUCED, RESCORED, csv_row, make_tables, score_cell
-from mer_bench.results.failures import Failure
+from mer_bench.results.record import Failure
 from mer_bench.results.rows import slices_of
 from mer_bench.results.run import Run
 from mer_bench.results.section_notes import section_notes

@@ -1,19 +1,24 @@
-"""All pages of a folder of leaderboards: one per protocol, the published numbers, and the index."""
+"""Leaderboards made from records only: one page of given results, or a folder with a page for every protocol."""
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from mer_bench.errors import InputError
-from mer_bench.results.blocks import Block, Heading, Link, Paragraph, Table
-from mer_bench.results.failures import Failure, find_runs
+from mer_bench.escaping import for_csv
+from mer_bench.files import write_atomically
+from mer_bench.results.blocks import Block, Heading, Link, Markdown, Paragraph, Table
 from mer_bench.results.latex import to_latex
-from mer_bench.results.leaderboard import make_page, page_files, write_text
 from mer_bench.results.markdown import to_markdown
-from mer_bench.results.names import page_of, page_of_failure
-from mer_bench.results.page import Page, failure_blocks
+from mer_bench.results.names import SYNTHETIC, page_of, page_of_failure
+from mer_bench.results.page import Page, failure_blocks, page_blocks
 from mer_bench.results.published import blocks_for, published_page, read_published
-from mer_bench.results.run import Run, read_runs
-from mer_bench.results.sanity import read_bounds
+from mer_bench.results.record import Failure
+from mer_bench.results.run import Run, find_runs, read_runs
+from mer_bench.results.sanity import Bound, read_bounds
+from mer_bench.results.sections import make_sections, rescored_rows
 
 INDEX = 'README.md'
 PUBLISHED = 'published'
@@ -26,6 +31,69 @@ class Pages:
     pages: dict[str, Page]
     homeless: list[Failure]
     published: list[Block]
+
+
+def write_leaderboard(results: list[str | Path], out: str | Path) -> str:
+    """Make one page of all records in `results`: markdown at `out`, beside it the rows as csv and LaTeX tables.
+
+    Records of different data sets, protocols or data digests go to sections of their own.
+
+    Returns:
+        The markdown.
+    """
+    out = Path(out)
+    records, failures = find_runs(results)
+    runs = read_runs(records)
+    _check_name(out, runs, failures)
+    texts = page_files(out.stem, make_page(runs, failures, out.stem, {}))
+    for name, text in texts.items():
+        write_text(out.with_name(name), text)
+    return texts[out.name]
+
+
+def make_page(runs: list[Run], failures: list[Failure], name: str, bounds: dict[tuple[str, str], Bound]) -> Page:
+    """Make the page `name` of runs that are all synthetic or all real."""
+    reproduced = [run for run in runs if not run.rescored]
+    return Page(
+        sections=make_sections(reproduced, name, bounds),
+        rescored=rescored_rows([run for run in runs if run.rescored]),
+        failures=failures,
+        synthetic=any(run.synthetic for run in runs) or any(failure.content['synthetic'] for failure in failures),
+    )
+
+
+def page_files(name: str, page: Page) -> dict[str, str]:
+    """Return the files of a page, by name: markdown, csv, LaTeX."""
+    blocks = page_blocks(page)
+    rows = io.StringIO()
+    cells = [{for_csv(name): for_csv(value) for name, value in row.items()} for row in page.rows]
+    pd.DataFrame(cells, dtype=object).to_csv(rows, index=False, lineterminator='\n')
+    return {f'{name}.md': to_markdown(blocks), f'{name}.csv': rows.getvalue(), f'{name}.tex': to_latex(blocks)}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text whole or not at all, with the same bytes on every system."""
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def _check_name(out: Path, runs: list[Run], failures: list[Failure]) -> None:
+    """Keep synthetic and real data apart, and the word synthetic in the name of the file."""
+    if out.suffix != '.md':
+        raise InputError(f'--out {out}: expected a markdown file; name it for example my_tables/smic.md')
+    kinds = [(run, run.synthetic) for run in runs] + [(failure, failure.content['synthetic']) for failure in failures]
+    synthetic = [run for run, kind in kinds if kind is True]
+    real = [run for run, kind in kinds if kind is False]
+    if synthetic and real:
+        raise InputError(
+            f'expected either synthetic or real data, but {synthetic[0].path} is synthetic and {real[0].path} is real; '
+            'make one leaderboard of each'
+        )
+    if synthetic and SYNTHETIC not in out.stem:
+        raise InputError(
+            f'--out {out}: expected a file name with the word synthetic, because these runs are on synthetic data; '
+            f'name it for example {out.with_stem(f"synthetic_{out.stem}")}'
+        )
 
 
 def make_pages(results: list[str | Path]) -> Pages:
@@ -92,7 +160,7 @@ def index_blocks(pages: Pages) -> list[Block]:
     synthetic = {name: page for name, page in pages.pages.items() if page.synthetic}
     blocks: list[Block] = [
         Heading(1, 'Leaderboards'),
-        Paragraph(
+        Markdown(
             'Written by `tools/leaderboard.py` from the records in `results/`; nobody types a number here. Each table '
             'has its rows as `.csv`, to 10 significant digits, and its tables as `.tex` beside it. '
             '[docs/leaderboards.md](../docs/leaderboards.md) says how to read and how to extend them.'
@@ -109,7 +177,7 @@ def index_blocks(pages: Pages) -> list[Block]:
         )
     if pages.published:
         blocks.append(
-            Paragraph(
+            Markdown(
                 f'[{PUBLISHED}.md]({PUBLISHED}.md): the numbers that papers report, with their protocols as stated '
                 'and our cautions. They are not ours and are not ranked with ours.'
             )

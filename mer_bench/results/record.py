@@ -1,80 +1,307 @@
-"""The record of a run: one record.json per method and seed, beside the pooled predictions.csv.
+"""What the folder of a run holds beside its predictions.csv: record.json, or failure.json where it did not finish.
+
+Both may come from a stranger. The models below are the one schema: whatever reads or writes such a file goes through
+them, and gets plain dicts. Keys that they do not name may be there, and nothing reads them.
 
 A record of source `rescored` is made from predictions that somebody published (results/rescored.py). How they came
 about is not ours to say, so it has keys of its own.
 """
 
 import json
+import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from mer_bench.errors import InputError
-from mer_bench.files import write_json
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError, from_json
 
+from mer_bench.errors import InputError, visible
+from mer_bench.escaping import folder_name
+from mer_bench.files import read_json, write_json
+
+RECORD, FAILURE = 'record.json', 'failure.json'
 SCHEMA_VERSION = 2
-FAILURE = 'failure.json'  # see results/failures.py
-SOURCE_FILE = {'name': str, 'text': str, 'digest': str}
-# Key -> type, or tuple of types, or the keys of a nested table, or a list with the keys of each item.
-SCHEMA = {
-    'schema_version': int,
-    'method': str,
-    'config': SOURCE_FILE,
-    'overrides': [SOURCE_FILE],
-    'protocol': str,
-    'label_scheme': {'name': str, 'digest': str},
-    'dataset': str,
-    'classes': list,
-    'seed': int,
-    'data': {'annotations_digest': str, 'store_digest': str, 'store': dict},
-    'n_clips': int,
-    'n_subjects': int,
-    'clips_per_class': dict,
-    'subjects_per_class': dict,
-    'folds': {'total': int, 'done': int, 'missing': list},
-    'complete': bool,
-    'scores': (dict, type(None)),
-    'parameters': (int, type(None)),
-    'flops': (int, float, type(None)),
-    'seconds': dict,
-    'device': str,
-    'versions': dict,
-    'commit': (str, type(None)),
-    'date': str,
-    'source': str,
-    'synthetic': bool,
-    'epoch_rule': str,
-}
-
 RESCORED = 'rescored'
-RESCORED_SCHEMA = {
-    **{key: SCHEMA[key] for key in ('schema_version', 'method', 'protocol', 'dataset', 'classes', 'n_clips')},
-    **{key: SCHEMA[key] for key in ('n_subjects', 'complete', 'scores', 'date', 'source', 'synthetic', 'epoch_rule')},
-    'url': str,
-    'log': {'name': str, 'digest': str},
-}
+CONTROL = re.compile(r'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]')
+AGAIN = 'write the record again'
+SWEEP_AGAIN = 'run the sweep again'
+OTHER_VERSION = 'read it with the version of mer_bench that wrote it'
+
+
+def _one_line(text: str) -> str:
+    if visible(text) != text:
+        raise PydanticCustomError('line', 'Input should be text on one line without hidden characters')
+    return text
+
+
+def _lines(text: str) -> str:
+    if CONTROL.search(text):
+        raise PydanticCustomError('text', 'Input should be text without control characters')
+    return text
+
+
+# A text for a cell or a heading; a name, which is none without a letter; a text of several lines.
+Line = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_one_line)]
+Name = Annotated[Line, StringConstraints(min_length=1)]
+Text = Annotated[str, StringConstraints(max_length=1_000_000), AfterValidator(_lines)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Number = Annotated[float, Field(ge=-1e30, le=1e30)]
+Score = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+
+
+class Part(BaseModel):
+    """A part of a record: no text is taken for a number, and other keys may be there."""
+
+    model_config = ConfigDict(strict=True, extra='allow', allow_inf_nan=False)
+
+
+class Source(Part):
+    """Something with a name of which a digest tells the content."""
+
+    name: Name
+    digest: Name
+
+
+class SourceText(Source):
+    """A config or an override: the file itself."""
+
+    text: Text
+
+
+class View(Part):
+    """What a method takes of a stored clip."""
+
+    channels: list[Name] | None = None
+    frames: Count | Literal['apex'] | None = None
+    size: Count | None = None
+    normalise: bool = True
+
+
+class Config(SourceText):
+    """The merged config, and what of it a table or a continued run asks for."""
+
+    folds: dict | None = None
+    input: View | None = None
+    data_variant: dict | None = None
+    action_units: list[Count] | None = None
+
+
+class Faces(Part):
+    """How faces were found."""
+
+    detector: Line
+    stabilise: bool = False
+
+
+class Store(Part):
+    """What the flow store says of itself: of several data sets, apex and faces are one entry each."""
+
+    flow: Line = 'unknown'
+    clip_len: Count | Line = 'unknown'
+    size: list[Count | Line] = ['unknown']
+    apex: Line | dict[Line, Count | Line | dict[Line, Count | Line] | None] | None = None
+    faces: Line | Faces | dict[Line, Faces | Line | None] | None = None
+    channels: list[Name] | None = None
+    synthetic: bool = False
+
+
+class Data(Part):
+    """The data of a run, by their digests."""
+
+    annotations_digest: Name
+    store_digest: Name
+    store: Store
+
+
+class Folds(Part):
+    """How many folds a run has, and which it lacks."""
+
+    total: Count
+    done: Count
+    missing: list[Line]
+
+
+class Scores(Part):
+    """The scores of one table."""
+
+    n: Count
+    n_subjects: Count
+    accuracy: Score
+    uf1: Score
+    uar: Score
+    macro_precision: Score
+    weighted_f1: Score
+    f1_per_class: dict[Line, Score]
+    recall_per_class: dict[Line, Score]
+    confusion_matrix: list[list[Count]]
+    intervals: dict[Line, list[Number] | None] | None = None
+
+
+class Seconds(Part):
+    """What a run took; None where a continued fold does not know."""
+
+    prepare: Number | None = None
+    train: Number | None = None
+    test: Number | None = None
+
+
+class Precision(Part):
+    """What was decided about mixed precision."""
+
+    asked: Line
+    used: Line
+    fp32_layers: list[Line]
+    agreement: Number | None = None
+    seconds: Number | None = None
+    why: Line = ''
+    decision: Line = ''
+
+
+class StackNote(Part):
+    """How folds were trained together."""
+
+    way: Line
+    folds: Count
+    asked: Count | Line
+    seconds: dict[Line, Number]
+    why: Line
+    trained: Line = ''
+
+
+class AnyRecord(Part):
+    """What every record has."""
+
+    schema_version: Literal[2]
+    method: Name
+    protocol: Name
+    dataset: Name
+    classes: Annotated[list[Name], Field(min_length=1)]
+    n_clips: Count
+    n_subjects: Count
+    complete: bool
+    scores: dict[Name, Scores] | None
+    date: Line
+    source: Line
+    synthetic: bool
+    epoch_rule: Line
+
+
+class Record(AnyRecord):
+    """A run of ours."""
+
+    config: Config
+    overrides: list[SourceText]
+    pretrained: Source | None = None
+    label_scheme: Source
+    seed: Seed
+    data: Data
+    notes: list[Text] = []
+    note_on_model: Text | None = None
+    clips_per_class: dict[Name, Count]
+    subjects_per_class: dict[Name, Count]
+    folds: Folds
+    parameters: Count | None
+    flops: Number | None
+    seconds: Seconds
+    device: Line
+    versions: dict[Line, Line | None]
+    commit: Line | None
+    precision: Precision | None = None
+    stack: StackNote | None = None
+
+
+class RescoredRecord(AnyRecord):
+    """Predictions that somebody published."""
+
+    url: Line
+    log: Source
+
+
+class FailureNote(Part):
+    """Why a run of a sweep did not finish; what it does not say was not known yet."""
+
+    schema_version: Literal[1]
+    method: Name
+    config: Name
+    dataset: Name
+    protocol: Name | None
+    seed: Seed
+    synthetic: bool | None
+    reason: Text
+    date: Line
 
 
 def write_record(path: str | Path, record: dict) -> None:
     """Check a record and write it atomically."""
-    _check(path, record, _schema_of(record), '')
+    try:
+        written = from_json(json.dumps(record), allow_inf_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f'{path}: expected a record that JSON can hold, but {error}; {AGAIN}') from None
+    _check_record(path, written)
     write_json(path, record)
 
 
 def read_record(path: str | Path) -> dict:
-    """Read a record.json and check that every key is there."""
-    try:
-        record = json.loads(Path(path).read_text(encoding='utf-8'))
-    except OSError as error:
-        raise InputError(f'{path}: expected a record.json, but got {error.strerror!r}; check the path') from None
-    except ValueError as error:
-        raise InputError(f'{path}: expected JSON, but {error}; give the record.json of a run') from None
-    version = record.get('schema_version', SCHEMA_VERSION) if isinstance(record, dict) else SCHEMA_VERSION
-    if version != SCHEMA_VERSION:  # first, since another version has other keys
-        raise InputError(
-            f'{path}: expected schema_version {SCHEMA_VERSION}, but got {version}; '
-            'read it with the version of mer_bench that wrote it'
-        )
-    _check(path, record, _schema_of(record), '')
+    """Read a record.json and hold it against the schema."""
+    record = read_json(path, 'give the record.json of a run')
+    _check_record(path, record)
     return record
+
+
+def _check_record(path: str | Path, record: object) -> None:
+    if not isinstance(record, dict):
+        raise InputError(f'{path}: expected a record, but got {type(record).__name__}; {AGAIN}')
+    version = record.get('schema_version', SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:  # first, since another version has other keys
+        raise InputError(f'{path}: expected schema_version {SCHEMA_VERSION}, but got {version!r:.40}; {OTHER_VERSION}')
+    _check(path, record, RescoredRecord if record.get('source') == RESCORED else Record, AGAIN)
+
+
+def _check(path: str | Path, content: object, model: type[Part], advice: str) -> None:
+    """Hold `content` against a model; the first fault is told with its dotted key."""
+    try:
+        model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        key = _dotted(first['loc'], content, first['type'] == 'missing')
+        shown = f'{first["input"]!r:.40}'
+        if first['type'] == 'missing':
+            fault = f'expected the key {key!r:.100}, but it is missing'
+        else:
+            expected = _in_words(first['msg'])
+            fault = f'expected {expected} for the key {key!r:.100}, but got {type(first["input"]).__name__} {shown}'
+        raise InputError(f'{path}: {fault}; {advice}') from None
+
+
+def _in_words(message: str) -> str:
+    """'Input should be a valid integer' -> 'a valid integer'."""
+    message = message.replace('Input should be less', 'Input should be a number less').replace(
+        'greater', 'a number greater'
+    )
+    message = re.sub('a valid dictionary( or instance of .*)?', 'an object', message)
+    return re.sub('^(Input should be|String should have) ', '', message.replace('String should have', 'text of'))
+
+
+def _dotted(place: tuple[str | int, ...], content: object, missing: bool) -> str:
+    """('data', 'store', 'apex', <a type of several>, 'smic') -> 'data.store.apex.smic'."""
+    keys = []
+    for part in place:
+        if (isinstance(content, dict) and part in content) or (isinstance(content, list) and isinstance(part, int)):
+            content = content[part]
+            keys.append(str(part))
+    return '.'.join([*keys, str(place[-1])] if missing else keys) or 'record'
+
+
+def place_of(config: str, method: str, seed: int) -> Path:
+    """Return the folder of a method with one seed: <config>/<method>/seed<N>.
+
+    Raises:
+        InputError: a name would lead elsewhere.
+    """
+    return Path(folder_name(config, 'a config'), folder_name(method, 'a method'), f'seed{seed}')
 
 
 def find_records(paths: list[str | Path]) -> list[Path]:
@@ -82,38 +309,28 @@ def find_records(paths: list[str | Path]) -> list[Path]:
 
     A record that is reached twice is returned once.
     """
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
     for path in map(Path, paths):
-        records = sorted(path.rglob('record.json')) if path.is_dir() else [path]
+        records = sorted(path.rglob(RECORD)) if path.is_dir() else [path]
         if not path.exists() or not (records or any(path.rglob(FAILURE))):
             raise InputError(
                 f'{path}: expected a record.json or a folder that holds one, but there is none; '
                 'run tools/train.py first or check the path'
             )
-        found |= {record.resolve(): record for record in records}
+        found |= {os.path.realpath(record): record for record in records}  # a loop of links raises nothing
     return list(found.values())
 
 
-def _schema_of(record: object) -> dict:
-    rescored = isinstance(record, dict) and record.get('source') == RESCORED
-    return RESCORED_SCHEMA if rescored else SCHEMA
+@dataclass(frozen=True)
+class Failure:
+    """One method with one seed that did not finish."""
+
+    path: Path
+    content: dict
 
 
-def _check(path: str | Path, content: object, kind: object, key: str) -> None:
-    """Compare `content` with the part `kind` of the schema; `key` is its dotted name."""
-    if isinstance(kind, dict):
-        _check(path, content, dict, key)
-        for name, inner in kind.items():
-            inner_key = f'{key}.{name}' if key else name
-            if name not in content:
-                raise InputError(f"{path}: expected the key '{inner_key}', but it is missing; write the record again")
-            _check(path, content[name], inner, inner_key)
-    elif isinstance(kind, list):
-        _check(path, content, list, key)
-        for i, item in enumerate(content):
-            _check(path, item, kind[0], f'{key}.{i}')
-    elif not isinstance(content, kind):
-        raise InputError(
-            f"{path}: expected another type for the key '{key or 'record'}', but got {type(content).__name__}; "
-            'write the record again'
-        )
+def read_failure(path: Path) -> Failure:
+    """Read a failure.json and hold it against the schema."""
+    content = read_json(path, SWEEP_AGAIN)
+    _check(path, content, FailureNote, SWEEP_AGAIN)
+    return Failure(path, content)

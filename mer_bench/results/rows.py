@@ -8,10 +8,12 @@ import numpy as np
 from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import mean_of_datasets
-from mer_bench.evaluation.statistics import SCORES, mean_bootstrap
+from mer_bench.evaluation.statistics import SCORES
 from mer_bench.files import digest_of
-from mer_bench.results.rounding import rounded
 from mer_bench.results.run import Run
+
+DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
+ZERO = 1e-14  # what sums leave of a zero
 
 
 def summarise(runs: list[Run], settings: str) -> dict:
@@ -25,8 +27,7 @@ def summarise(runs: list[Run], settings: str) -> dict:
     _check_seeds_differ(runs)
     record = runs[0].record
     datasets = slices_of(runs[0])
-    intervals = mean_bootstrap([run.predictions for run in runs], record['classes'])
-    low, high = intervals['uf1'] or (None, None)
+    low, high = interval_of_mean(runs)
     row = {
         'dataset': record['dataset'],
         'protocol': record['protocol'],
@@ -55,6 +56,17 @@ def summarise(runs: list[Run], settings: str) -> dict:
     return rounded(row)
 
 
+def interval_of_mean(runs: list[Run]) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of the mean UF1 of runs on the same clips; None for one subject.
+
+    Every run gets the same resampled subjects, so the interval is that of the mean, not of single seeds.
+    """
+    if len(runs[0].counts) < 2:
+        return None, None
+    low, high = np.quantile(np.mean([run.resampled['uf1'] for run in runs], axis=0), [0.025, 0.975]).tolist()
+    return low, high
+
+
 def _describe_input(view: dict | None) -> str:
     """Return what a method takes of the store: 'u v strain, apex frame, 28 x 28'; '' where a record does not say it."""
     if view is None:
@@ -80,7 +92,7 @@ def _mean_scores(runs: list[Run], part: str, prefix: str) -> dict:
 
 def _action_unit_scores(runs: list[Run], datasets: list[str]) -> dict:
     """Average the mean F1 of the action units over the seeds; nothing where a run predicts none, or no clip has any."""
-    if not all('action_units' in run.predictions for run in runs):
+    if not all('action_units' in run.table for run in runs):
         return {}
     tables = [score_action_units(run.predictions) for run in runs]
     if tables[0]['full'] is None:
@@ -128,7 +140,7 @@ def settings_of(run: Run) -> str:
 def rescored_row(run: Run) -> dict:
     """Make a row of published predictions; what is not known of them is left out."""
     record = run.record
-    low, high = (run.scores['full']['intervals'] or {}).get('uf1') or (None, None)
+    low, high = interval_of_mean([run])
     row = {
         'dataset': record['dataset'],
         'protocol': record['protocol'],
@@ -147,3 +159,13 @@ def rescored_row(run: Run) -> dict:
         **{key: value for name in slices_of(run) for key, value in _mean_scores([run], name, f'{name}_').items()},
     }
     return rounded(row)
+
+
+def rounded(row: dict) -> dict:
+    """Round the floats of a row to 10 significant digits; what is smaller than 1e-14 is zero."""
+    return {key: round_number(value) if isinstance(value, float) else value for key, value in row.items()}
+
+
+def round_number(number: float) -> float:
+    """Round to 10 significant digits, without a negative zero."""
+    return 0.0 if abs(number) < ZERO else float(f'{number:.{DIGITS}g}')

@@ -10,6 +10,8 @@ from mer_bench.results.rows import rescored_row, settings_of, summarise
 from mer_bench.results.run import Run
 from mer_bench.results.sanity import Bound, find_bound, judge
 
+SAME = ('sample_id', 'y_true', 'subject')  # of the predictions of runs on the same data
+
 
 @dataclass(frozen=True)
 class Section:
@@ -106,7 +108,7 @@ def _add_changes(rows: list[dict], compared: list[dict]) -> None:
 
 def check_same_data(runs: list[Run]) -> None:
     """Refuse runs whose predictions hold other clips or labels than those of the first."""
-    truths = [dict(zip(run.predictions['sample_id'], run.predictions['y_true'], strict=True)) for run in runs]
+    truths = [{row[0]: row[1:] for row in zip(*(run.table[name] for name in SAME), strict=True)} for run in runs]
     for run, truth in zip(runs, truths, strict=True):
         if truth != truths[0]:
             raise InputError(

@@ -17,6 +17,7 @@ from mer_bench.models.classical.pipeline import build_steps
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme
+from mer_bench.results.record import place_of
 from mer_bench.training.config_keys import arguments_of
 from mer_bench.training.config_values import is_estimator
 from mer_bench.training.data_places import check_variant, data_places, name_dataset
@@ -150,4 +151,4 @@ def check_batches(cfg: Config, data: PreparedData, folds: list[Fold]) -> None:
 
 def default_work_dir(method: Method, seed: int) -> Path:
     """work_dirs/<config>/<method>/seed<N>."""
-    return Path('work_dirs', method.config_name, method.name.replace('/', '_'), f'seed{seed}')
+    return Path('work_dirs', place_of(method.config_name, method.name, seed))

@@ -15,7 +15,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, visible
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold import CHECKPOINT, finished_folder, mend_folder, read_epoch
@@ -90,7 +90,7 @@ def run_missing(
             with closing(running) as groups_done:
                 for results in groups_done:
                     for result in results:
-                        console.print(format_result(result))
+                        console.print(visible(format_result(result)), markup=False, highlight=False)
     except TerminatedWorkerError as error:
         raise InputError(
             'the system ended a training process, mostly for want of memory; finished folds stay: run the same command '

@@ -1,11 +1,11 @@
 """How long the folds of a sweep take, from folds and records of the same methods."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mer_bench.files import read_json
 from mer_bench.training.fold import finished_folder
 from mer_bench.training.sweep_plan import PlannedRun
 
@@ -89,8 +89,8 @@ class TimeEstimate:
 def measure_run(run: Path) -> Measured | None:
     """Return what the finished folds of a run took, or those of its record where the folds are not there."""
     try:
-        record = json.loads((run / 'record.json').read_text(encoding='utf-8'))
-        folds = [json.loads(path.read_text(encoding='utf-8')) for path in run.glob('folds/[!.]*/fold.json')]
+        record = read_json(run / 'record.json', 'run it again')
+        folds = [read_json(path, 'run it again') for path in run.glob('folds/[!.]*/fold.json')]
         timed = [fold for fold in folds if fold['train_seconds'] is not None]
         if timed:
             seconds = sum(fold['train_seconds'] + fold['test_seconds'] for fold in timed)
@@ -100,14 +100,7 @@ def measure_run(run: Path) -> Measured | None:
             clips = record['n_clips'] * (record['folds']['total'] - 1)
         known = record.get('device', ''), record.get('versions', {}).get('processor', '')
         return Measured(seconds, clips * epochs_of(record), *known) if clips else None
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ):  # whoever put it there: it is only an estimate
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # it is only an estimate
         return None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.files import digest_of
 from mer_bench.protocols.folds import Fold
+from mer_bench.results.record import place_of
 from mer_bench.training import run_record
 from mer_bench.training.experiment import Experiment, open_experiment
 from mer_bench.training.method import load_method, read_config, read_override, replaces_model
@@ -99,13 +100,13 @@ def open_run(config: str, overrides: Overrides, base: Path, args: argparse.Names
         experiment = reopen(planned, args)
     except Exception as error:  # a config is a program, and can be wrong in any way
         method, dataset = name_method(config, overrides)
-        folder = base / planned.config_name / method.replace('/', '_')
+        folder = base / place_of(planned.config_name, method, 0).parent
         return replace(planned, method=method, dataset=dataset, folder=folder, fault=in_one_line(error))
     subjects, method = experiment.data.annotations['subject'], experiment.method
     return replace(
         planned,
         method=method.name,
-        folder=base / method.config_name / method.name.replace('/', '_'),  # as default_work_dir
+        folder=base / place_of(method.config_name, method.name, 0).parent,
         dataset=method.cfg.dataset,
         protocol=describe_protocol(method),
         synthetic=bool(experiment.data.info['synthetic']),

@@ -1,19 +1,18 @@
 """What a run folder of a sweep holds: finished and continued folds, the record of a complete run, or a failure."""
 
-import json
 from collections import Counter
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 from mer_bench.errors import InputError
+from mer_bench.escaping import shorten_folders
 from mer_bench.files import FolderInUse, locked, write_json
-from mer_bench.results.paths import shorten_folders
+from mer_bench.results.record import FAILURE, read_failure
 from mer_bench.training.fold import PREDICTIONS, finished_folder, folder_in_work, read_result
 from mer_bench.training.same_settings import read_run, weights_of
 from mer_bench.training.sweep_plan import PlannedRun
 
-FAILURE = 'failure.json'
 SCHEMA_VERSION = 1
 STATES = ('new', 'continued', 'finished', 'failed')
 
@@ -92,8 +91,8 @@ def failure_stamp(run: PlannedRun) -> int | None:
 def read_reason(run: PlannedRun) -> str:
     """The reason in failure.json."""
     try:
-        return str(InputError(json.loads((run.folder / FAILURE).read_text(encoding='utf-8'))['reason']))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return read_failure(run.folder / FAILURE).content['reason']
+    except InputError:
         return f'unknown, because {run.folder / FAILURE} cannot be read'
 
 

@@ -54,6 +54,15 @@ def test_a_clip_without_frames_is_left_out_with_a_note(clips):
     assert details(read('csv', clips)) == {('p3', 'c', 'left out'): 'no folder p3/c'}
 
 
+def test_a_folder_of_frames_lies_below_that_of_all(clips):
+    row = ('mine', 'p3', 'c', 1, 9, 'anger')
+    write_sheet(clips / 'sheets/clips.csv', HEADER, [ROWS[0], (*row, str(clips / 'p2/b'))])
+    assert 'mine/p3/c' in read('csv', sheets=[clips / 'sheets/clips.csv'], frames=clips).frames
+    write_sheet(clips / 'sheets/clips.csv', HEADER, [('mine', 'p1', 'a', 3, 20, 'Happy', 'a'), (*row, '../p2/b')])
+    left_out = details(read('csv', sheets=[clips / 'sheets/clips.csv'], frames=clips / 'p1'))
+    assert 'is not below' in left_out['p3', 'c', 'left out']
+
+
 @pytest.mark.parametrize(
     ('row', 'fault'),
     [

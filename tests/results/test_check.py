@@ -1,6 +1,8 @@
 """The check of committed results names every fault; collecting runs keeps licensed rows out."""
 
 import json
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -118,8 +120,8 @@ def change(path, key, value):
         ('scores.full.f1_per_class.surprise', 0.5, 'expected the scores'),
         ('scores.smic.recall_per_class.negative', 0.5, 'expected the scores'),
         ('scores.smic.n_subjects', 5, 'expected the scores'),
-        ('scores.full.uf1', 'high', 'expected the scores'),
-        ('scores.full', 3, 'expected the scores'),
+        ('scores.full.uf1', 'high', "expected a valid number for the key 'scores.full.uf1', but got str 'high'"),
+        ('scores.full', 3, "expected an object for the key 'scores.full', but got int 3"),
         ('n_subjects', 5, 'expected 5 subjects, as it says, but its predictions are of 4'),
         ('clips_per_class.negative', 5, 'expected clips_per_class to be'),
         ('subjects_per_class.negative', 3, 'expected subjects_per_class to be'),
@@ -257,3 +259,41 @@ def test_two_runs_for_one_place_are_refused(new_run, tmp_path):
     new_run('runs/b', synthetic=True)
     with pytest.raises(InputError, match='would both become'):
         collect([tmp_path / 'runs'], tmp_path / 'results')
+
+
+OUTSIDE = [
+    dict(config={'name': '../../../../X', 'text': '', 'digest': 'c'}),
+    dict(config={'name': '/abs/X', 'text': '', 'digest': 'c'}),
+    dict(method='..'),
+    dict(method='.'),
+]
+
+
+@pytest.mark.parametrize('changes', OUTSIDE)
+def test_a_name_leads_nowhere_outside_the_collected_results(new_run, tmp_path, changes):
+    (tmp_path / 'a/b/c').mkdir(parents=True)
+    new_run('runs/x', synthetic=True, **changes)
+    before = sorted(tmp_path.rglob('*'))
+    with suppress(InputError):
+        collect([tmp_path / 'runs'], tmp_path / 'a/b/c/into')
+    new = set(tmp_path.rglob('*')) - {*before}
+    assert all(path.is_relative_to(tmp_path / 'a/b/c/into') for path in new)
+    assert not Path('/abs').exists()
+
+
+def test_a_failure_deletes_nothing_outside_the_collected_results(tmp_path):
+    fail(tmp_path / 'runs/x', config='..', method='..', synthetic=True)
+    (tmp_path / 'record.json').touch()
+    with pytest.raises(InputError, match=r"expected a config that can name a folder, found '\.\.'"):
+        collect([tmp_path / 'runs'], tmp_path / 'a/into')
+    assert (tmp_path / 'record.json').exists()
+
+
+def test_a_link_in_the_collected_results_is_not_followed_outside(new_run, tmp_path):
+    run = new_run('runs/x', synthetic=True)
+    (tmp_path / 'into').mkdir()
+    (tmp_path / 'elsewhere').mkdir()
+    (tmp_path / 'into/mer_smic').symlink_to(tmp_path / 'elsewhere')
+    with pytest.raises(InputError, match='mer_smic/full/seed0: expected a place below'):
+        collect([run], tmp_path / 'into')
+    assert not list((tmp_path / 'elsewhere').iterdir())

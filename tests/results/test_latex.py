@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from mer_bench.escaping import for_latex
 from mer_bench.results.blocks import Heading, Link, Noted, Table
-from mer_bench.results.latex import escape, to_latex
-from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.latex import to_latex
+from mer_bench.results.pages import write_leaderboard
 
 
 def check_syntax(text):
@@ -77,4 +78,4 @@ def test_a_long_table_repeats_its_head():
 
 
 def test_every_special_letter_is_escaped():
-    assert escape(r'\_&') == r'\textbackslash{}\_\&'
+    assert for_latex(r'\_&') == r'\textbackslash{}\_\&'

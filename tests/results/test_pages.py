@@ -64,7 +64,7 @@ def test_published_rows_stand_in_a_table_of_their_own(new_run, tmp_path):
     assert 'Famous net' not in ours
     assert '| Famous net[^1] | 2019' in published
     assert '[example.org](https://example.org/paper)' in published
-    assert '[^1]: quoted' in published
+    assert '[^1]: a note: quoted' in published
     assert 'Famous' not in files['smic_3class_loso.csv']
     assert 'Famous net' in files['published.md']
 

@@ -61,7 +61,7 @@ def test_the_cautions_of_a_number_are_its_footnotes(tmp_path):
     rows = [{'notes': 'quoted'}, {'metric': 'UAR', 'value': '0.76', 'notes': 'quoted; macro precision'}]
     text = to_markdown(published_page(read_published(write(tmp_path / 'p.csv', rows=rows))))
     assert re.search(r'\| A net\[\^1\] .*\| +0\.61 \| 0\.76\[\^2\] \|', text)
-    assert text.endswith('[^1]: quoted\n[^2]: macro precision\n')
+    assert text.endswith('[^1]: a note: quoted\n[^2]: macro precision\n')
 
 
 def test_the_uar_that_is_macro_precision_says_so():

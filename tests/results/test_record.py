@@ -1,11 +1,13 @@
 """The record of a run, written, read and found."""
 
 import json
+import os
 
 import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.results.record import find_records, read_record, write_record
+from tests.conftest import ROOT
 
 
 def change(path, **changes):
@@ -36,14 +38,18 @@ def test_a_missing_inner_key_is_named_in_full(path):
     change(path, data={'annotations_digest': 'a', 'store': {}})
     with pytest.raises(InputError, match=r"'data\.store_digest'"):
         read_record(path)
-    change(path, data={'annotations_digest': 'a', 'store_digest': 'b', 'store': {}}, overrides=[{'name': 'x'}])
+    change(
+        path,
+        data={'annotations_digest': 'a', 'store_digest': 'b', 'store': {}},
+        overrides=[{'name': 'x', 'digest': 'c'}],
+    )
     with pytest.raises(InputError, match=r"'overrides\.0\.text'"):
         read_record(path)
 
 
 def test_a_value_of_another_type_is_named(path):
     change(path, seed='zero')
-    with pytest.raises(InputError, match="'seed', but got str"):
+    with pytest.raises(InputError, match="expected a valid integer for the key 'seed', but got str 'zero'"):
         read_record(path)
 
 
@@ -85,3 +91,46 @@ def test_a_place_without_a_record_is_named(tmp_path, name):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputError, match=f'{name}: expected a record.json or a folder'):
         find_records([tmp_path / name])
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'told'),
+    [
+        ('classes', [1, 2, 3], "expected a valid string for the key 'classes.0', but got int 1"),
+        ('config', {'name': 'x', 'text': '', 'digest': 'c', 'input': 'abc'}, "an object for the key 'config.input'"),
+        ('notes', 5, "expected a valid list for the key 'notes', but got int 5"),
+        ('method', 'a\0', "text on one line without hidden characters for the key 'method'"),
+        ('device', 'a\x1b[2J', "text on one line without hidden characters for the key 'device'"),
+        ('seed', True, "a valid integer for the key 'seed', but got bool True"),
+        ('seed', -1, "a number greater than or equal to 0 for the key 'seed'"),
+        ('parameters', 10**400, "a number less than or equal to 1000000000000000 for the key 'parameters'"),
+        ('scores', {'full': {}}, "the key 'scores.full.n', but it is missing"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key(path, key, value, told):
+    change(path, **{key: value})
+    with pytest.raises(InputError) as error:
+        read_record(path)
+    assert told in str(error.value)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'content', ['[' * 100_000, '{"a":' * 10_000, '{"method": NaN}', '{"n": -Infinity}', '{"m": "\\ud800"}', '1' * 5000]
+)
+def test_json_that_would_break_a_reader_is_refused(path, content):
+    path.write_text(content)
+    with pytest.raises(InputError, match=r'record\.json: expected JSON in UTF-8'):
+        read_record(path)
+
+
+def test_a_pipe_is_no_record(path):
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InputError, match='it is no file'):
+        read_record(path)
+
+
+def test_every_committed_record_has_the_schema():
+    records = find_records([ROOT / 'results'])
+    assert [read_record(path)['schema_version'] for path in records] == [2] * len(records)
