@@ -127,7 +127,7 @@ def test_json_that_would_break_a_reader_is_refused(path, content):
 def test_a_pipe_is_no_record(path):
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(InputError, match='it is no file'):
+    with pytest.raises(InputError, match='expected a file, found a pipe'):
         read_record(path)
 
 
