@@ -18,6 +18,7 @@ import pandas as pd
 from mer_bench.datasets.places import Places, clip_folders, find_parts, fitting_sheets, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows, with_number_in_name
 from mer_bench.datasets.sheet import all_clip_rows, number_in
+from mer_bench.datasets.table import FRAME_NUMBERS
 from mer_bench.errors import InputError
 
 COLUMNS = {
@@ -29,6 +30,7 @@ COLUMNS = {
     'action_units': ('AU', 'AUs', 'Action Units'),
     'emotion': ('Emotion', 'Estimated Emotion'),
 }
+NONE = '\\'
 SUBJECT = re.compile(r'sub0*(\d+)', re.IGNORECASE)
 FRAME = re.compile(r'(?:reg_)?(?:.*-|img_?)(\d+)\.(?:jpe?g|bmp|png)', re.IGNORECASE)
 
@@ -38,6 +40,7 @@ def rows(places: Places) -> Rows:
     sheets = fitting_sheets(places, r'casme|section', COLUMNS, 'Section A.xls or CASME-coded-20190721.xls', parts=True)
     cells = all_clip_rows(sheets)
     cells['subject'] = [f'sub{number_in(subject):02d}' for subject in cells['subject']]
+    cells[['apex', 'offset']] = cells[['apex', 'offset']].replace(NONE, '')
     frames, folders = find_parts(
         places, lambda folder: holds_clips(folder, SUBJECT, FRAME), lambda tree: clip_folders(tree, SUBJECT)
     )
@@ -45,16 +48,18 @@ def rows(places: Places) -> Rows:
         folders.get((number_in(subject), clip.lower()), f'{subject}/{clip}')
         for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
     ]
-    refuse_other_onsets(cells)
-    named = with_number_in_name(with_number_in_name(cells, 'onset'), 'offset')
-    return Rows(named, frames, tuple(sheets))
+    refuse_other_numbers(cells)
+    for column in ('onset', 'offset', 'apex'):  # most begin at frames of their own
+        cells = with_number_in_name(cells, column)
+    return Rows(cells, frames, tuple(sheets))
 
 
-def refuse_other_onsets(cells: pd.DataFrame) -> None:
-    """Versions of a sheet that disagree about an onset would give two clips of one expression."""
+def refuse_other_numbers(cells: pd.DataFrame) -> None:
+    """Versions of a sheet that disagree about a frame number would give two clips of one expression."""
     name = [cells['subject'], cells['clip'].str.lower()]
-    own = cells.groupby([*name, cells['sheet']])['onset'].transform('nunique')
-    differ = cells[own < cells.groupby(name)['onset'].transform('nunique')]
+    numbers = cells[FRAME_NUMBERS].agg(' '.join, axis=1)
+    own = numbers.groupby([*name, cells['sheet']]).transform('nunique')
+    differ = cells[own < numbers.groupby(name).transform('nunique')]
     if len(differ):
         subject, clip = differ.iloc[0][['subject', 'clip']]
         rows = cells[(cells['subject'] == subject) & (cells['clip'].str.lower() == clip.lower())]
@@ -74,5 +79,5 @@ DATASET = DataSet(
     rows=rows,
     config='configs/mer_casme.py',
     clip_name=re.compile(r'EP\d.*'),
-    ends_at_apex=lambda clip: clip.cells['offset'] in ('', '\\'),
+    ends_at_apex=lambda clip: not clip.cells['offset'],
 )

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
@@ -145,6 +146,6 @@ class ClipRow:
                 setattr(self, name, near)
 
 
-def nearest(numbers: list[int], number: int) -> int:
-    """Return the nearest of `numbers`, the smaller one of two equally near."""
-    return min(numbers, key=lambda other: (abs(other - number), other))
+def nearest(numbers: Sequence[int], position: float) -> int:
+    """Return the frame number nearest to `position`, the smaller one of two equally near."""
+    return min(numbers, key=lambda number: (abs(number - position), number))

@@ -17,8 +17,7 @@ from pathlib import Path
 from mer_bench.datasets.frame_names import frames_in
 from mer_bench.datasets.places import Places, find_parts, fitting_sheets, folders_by_key, visible_folders
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import Sheet, all_clip_rows, number_in
-from mer_bench.errors import InputError
+from mer_bench.datasets.sheet import all_clip_rows, number_in
 
 COLUMNS = {
     'subject': ('Subject', 'Subject ID'),
@@ -37,7 +36,9 @@ FRAME = re.compile(r'(\d+)\.(?:png|jpe?g)', re.IGNORECASE)
 
 def rows(places: Places) -> Rows:
     """Return the rows of all sheets."""
-    sheets = find_part_sheets(places)
+    sheets = fitting_sheets(
+        places, r'dfme|ccac|full_with_au', COLUMNS, 'training_full_with_AU.xlsx', OPTIONAL, parts=True
+    )
     cells = all_clip_rows(sheets)
     cells['subject'] = [f'sub{number_in(subject):04d}' for subject in cells['subject']]
     cells['clip'] = cells['clip'].str.lower()
@@ -45,16 +46,6 @@ def rows(places: Places) -> Rows:
     frames, folders = find_parts(places, is_part, clip_paths)
     cells['frames_dir'] = [folders.get(clip, clip) for clip in cells['clip']]
     return Rows(cells, frames, tuple(sheets))
-
-
-def find_part_sheets(places: Places) -> list[Sheet]:
-    """Return the sheets, or say what to do with one of another form."""
-    try:
-        return fitting_sheets(
-            places, r'dfme|ccac|full_with_au', COLUMNS, 'training_full_with_AU.xlsx', OPTIONAL, parts=True
-        )
-    except InputError as error:
-        raise InputError(f'{error}; a sheet of another form can be brought to that of the reader csv') from error
 
 
 def is_part(folder: Path) -> int:

@@ -19,7 +19,7 @@ import pandas as pd
 from mer_bench.datasets.notes import note
 from mer_bench.datasets.places import Places, find_frames, find_sheet, folders_by_key, holds_clips, visible_folders
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import Sheet, kept_rows
+from mer_bench.datasets.sheet import OTHER_FORM, Sheet, kept_rows
 from mer_bench.errors import InputError
 
 EMOTIONS = ('positive', 'negative', 'surprise', 'repression', 'others')
@@ -43,13 +43,13 @@ FRAME = re.compile(r'frame_?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 
 def rows(places: Places) -> Rows:
     """Return the rows of the sheet."""
-    sheet = find_micro_sheet(places)
+    sheet = find_sheet(places, '4dme|micro', COLUMNS, '4DME_Labelling_Micro_release v1.xlsx', OPTIONAL)
     cells = kept_rows(sheet, sheet.cells['clip'] != '')  # a row of sums may end it
     cells['emotion'] = [emotion_of(row, sheet) for row in cells.to_dict('records')]
     if (cells['emotion'] == '').all():
         raise InputError(
             f'{sheet}: expected the emotion as 0 or 1 in the columns {", ".join(EMOTIONS)}, or in Emotion, found '
-            'neither; give 4DME_Labelling_Micro_release v1.xlsx, or bring the rows to the form of the reader csv'
+            f'neither; {OTHER_FORM}'
         )
     cells['action_units'] = cells['action_units'].map(moving_units)
     if (cells['offset'] == '').all():
@@ -58,15 +58,6 @@ def rows(places: Places) -> Rows:
     frames = find_frames(places, lambda folder: holds_clips(folder, re.compile('.+'), FRAME), DATASET.layout)
     cells['frames_dir'] = folders_of_clips(cells, frames)
     return Rows(one_name_per_person(cells), frames, (sheet,))
-
-
-def find_micro_sheet(places: Places) -> Sheet:
-    """Return the sheet, or say what to do with one of another form."""
-    example = '4DME_Labelling_Micro_release v1.xlsx'
-    try:
-        return find_sheet(places, '4dme|micro', COLUMNS, example, OPTIONAL)
-    except InputError as error:
-        raise InputError(f'{error}; a sheet of another form can be brought to that of the reader csv') from error
 
 
 def emotion_of(row: dict[str, str], sheet: Sheet) -> str:

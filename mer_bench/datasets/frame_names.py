@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, visible
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 VIDEOS = ('.avi', '.mp4', '.mov', '.mkv', '.wmv', '.m4v', '.mpg', '.mpeg', '.webm', '.flv')
@@ -80,7 +80,7 @@ def frames_of(folder: Path, name: FrameName | re.Pattern | None) -> Frames:
         numbers = [picture.numbers[column] for picture in chosen]
         if doubtful:
             remarks.append(
-                f'several numbers vary in names such as {shown(chosen[0].path.name)}: number {column + 1} is taken, '
+                f'several numbers vary in names such as {visible(chosen[0].path.name)}: number {column + 1} is taken, '
                 f'{numbers[0]} there; --frame-number takes another'
             )
     return Frames(by_number(folder, numbers, [picture.path for picture in chosen]), '; '.join(remarks))
@@ -115,7 +115,7 @@ def alike(folder: Path, pictures: list[Picture]) -> tuple[list[Picture], list[st
     frames, others = (
         [picture for picture in pictures if (len(picture.numbers) == most) is same] for same in (True, False)
     )
-    names = f'{shown(frames[0].path.name)} ({len(frames)}) and {shown(others[0].path.name)} ({len(others)})'
+    names = f'{visible(frames[0].path.name)} ({len(frames)}) and {visible(others[0].path.name)} ({len(others)})'
     if FEW * len(others) > len(frames):
         raise InputError(f'{folder}: expected one form of names for the frames, found {names}; remove what is no frame')
     return frames, [f'the pictures have names of several forms, {names}: only the former are frames']
@@ -138,7 +138,7 @@ def number_at(picture: Picture, which: str) -> int:
     """Return the number at the place that the user gave."""
     place = {'first': 1, 'last': len(picture.numbers)}.get(which) or int(which)
     if not 1 <= place <= len(picture.numbers):
-        name = picture.path.parent / shown(picture.path.name)
+        name = picture.path.parent / visible(picture.path.name)
         raise InputError(
             f'{name}: expected {place} numbers in the name, found {len(picture.numbers)}; choose another --frame-number'
         )
@@ -151,7 +151,7 @@ def by_number(folder: Path, numbers: Sequence[int], paths: Sequence[Path]) -> di
     for number, path in sorted(zip(numbers, paths, strict=True)):
         if number in frames:
             raise InputError(
-                f'{folder}: frame {number} is there twice ({shown(frames[number].name)}, {shown(path.name)}); keep '
+                f'{folder}: frame {number} is there twice ({visible(frames[number].name)}, {visible(path.name)}); keep '
                 'one, or say with --frame-number which number in the names is the frame number'
             )
         frames[number] = path
@@ -169,19 +169,17 @@ def frames_in(folders: Iterable[Path], name: re.Pattern) -> int:
     return surest
 
 
-def files_found(folder: Path) -> str:
-    """Return what kinds of files there are in and below a folder, for a message."""
-    files = (name for _, _, names in os.walk(folder) for name in sorted(names) if name[0] != '.')
+def files_found(folder: Path | None) -> str:
+    """Return what kinds of files there are in and below a folder, each with the way to the first, for a message."""
+    places = os.walk(folder) if folder else ()
+    files = (os.path.join(place, name) for place, _, names in places for name in sorted(names) if name[0] != '.')
     first, counts = {}, Counter()
-    for name in islice(files, LOOKED_AT):
-        suffix = shown(os.path.splitext(name)[1].lower()) or 'without an ending'
-        first.setdefault(suffix, name)
+    for path in islice(files, LOOKED_AT):
+        suffix = os.path.splitext(path)[1].lower() or 'without an ending'
+        first.setdefault(suffix, os.path.relpath(path, folder))
         counts[suffix] += 1
-    kinds = [f'{number} {suffix} (such as {shown(first[suffix])})' for suffix, number in counts.most_common(3)]
+    kinds = [
+        f'{number} {visible(suffix)} (such as {visible(first[suffix])})' for suffix, number in counts.most_common(3)
+    ]
     video = ', and videos are not read: write their frames as pictures' if counts.keys() & {*VIDEOS} else ''
     return (', '.join(kinds) or 'no file') + video
-
-
-def shown(name: str) -> str:
-    """Return a file name that fits on a line and into a report, whatever bytes it has."""
-    return ''.join(sign if sign.isprintable() else '?' for sign in name)

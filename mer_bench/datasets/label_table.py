@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.sheet import decode
+from mer_bench.datasets.sheet import decode, plain
 from mer_bench.errors import InputError
 
 EMOTIONS = ('negative', 'positive', 'surprise')  # the official label order: 0, 1, 2
@@ -70,9 +70,9 @@ def frame_numbers(texts: pd.Series) -> pd.Series:
 
 def named_columns(header: list[str]) -> dict[str, int] | None:
     """Return {our name: place} if the row is a header, else None."""
-    plain = [re.sub(r'[^a-z]', '', cell.lower()) for cell in header]
+    cells = [plain(cell) for cell in header]
     places = {
-        ours: next((plain.index(name) for name in names if name in plain), None) for ours, names in HEADERS.items()
+        ours: next((cells.index(name) for name in names if name in cells), None) for ours, names in HEADERS.items()
     }
     found = {ours: place for ours, place in places.items() if place is not None}
     return found if {'subject', 'clip', 'label'} <= found.keys() else None
@@ -81,7 +81,7 @@ def named_columns(header: list[str]) -> dict[str, int] | None:
 def unnamed_columns(cells: list[list[str]], path: Path) -> dict[str, int]:
     """Return {our name: place} of a table without header: the data set is known by its values, the rest by order."""
     columns = list(zip(*cells, strict=True))
-    named = [place for place, column in enumerate(columns) if all(plain_name(cell) in DATASETS for cell in column)]
+    named = [place for place, column in enumerate(columns) if all(plain(cell) in DATASETS for cell in column)]
     rest = [place for place in range(len(columns)) if place not in named]
     if len(rest) not in WITHOUT_HEADER or len(named) > 1:
         raise InputError(
@@ -89,11 +89,6 @@ def unnamed_columns(cells: list[list[str]], path: Path) -> dict[str, int]:
             f'label, found {cells[0]}; add a header'
         )
     return dict(zip(['dataset'] * len(named) + list(WITHOUT_HEADER[len(rest)]), named + rest, strict=True))
-
-
-def plain_name(text: str) -> str:
-    """Return `text` in lower case without blanks and marks."""
-    return re.sub(r'[^a-z0-9]', '', text.lower())
 
 
 def read_emotion(label: str, path: Path) -> str:
@@ -111,7 +106,7 @@ def spell(dataset: str | float, subject: str, clip: str, source: Path) -> dict:
     SMIC s1 and s01 become s01, SAMM 6 and 006 become 006, also in the clip's name; a clip that repeats its subject
     (`sub11_EP15_04f`, `006_006_1_2`) loses the repetition.
     """
-    name = DATASETS.get(plain_name(dataset)) if isinstance(dataset, str) else guess_dataset(subject)
+    name = DATASETS.get(plain(dataset)) if isinstance(dataset, str) else guess_dataset(subject)
     digits = re.search(r'(?<!\d)\d{1,9}(?!\d)', subject)
     if name is None or digits is None:
         raise InputError(

@@ -14,7 +14,6 @@ from mer_bench.errors import InputError
 
 # A subject's folder as people rename it: 01, s01, sub_01, sub 01
 SUBJECT = re.compile(r'(?:s|subj?|subject)?[ ._-]*0*(\d{1,4})', re.IGNORECASE)
-PICTURE = re.compile(r'.*\.(?:jpe?g|png|bmp|tiff?|webp|gif|avi|mp4)', re.IGNORECASE)
 DEPTH = 4  # levels below --raw that are looked through for frames
 SHEET_DEPTH = 3  # and for sheets
 
@@ -249,17 +248,6 @@ def clip_folders(
     subjects = subject_folders(root, subject).items() if root else ()
     clips = (((number, spell(clip.name)), clip) for number, path in subjects for clip in visible_folders(path))
     return folders_by_key(root, clips)
-
-
-def what_is_there(folder: Path | None) -> str:
-    """Return the way to the first picture or video in a folder, or else the first names in it, for messages."""
-    if folder is None or not folder.is_dir():
-        return 'nothing'
-    for inner in walk(folder):
-        if picture := next((path for path in sorted(inner.iterdir()) if PICTURE.fullmatch(path.name)), None):
-            return str(picture.relative_to(folder))
-    names = sorted(path.name for path in folder.iterdir())
-    return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '') or 'an empty folder'
 
 
 def folders_by_key(root: Path | None, folders: Iterable[tuple[Hashable, Path]]) -> dict[Hashable, str]:

@@ -16,7 +16,7 @@ from mer_bench.datasets.clip_row import FRAME_NUMBER, ClipRow
 from mer_bench.datasets.corrections import apply_corrections, read_corrections
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
 from mer_bench.datasets.notes import NOTE, note, row_text
-from mer_bench.datasets.places import Places, is_synthetic, what_is_there
+from mer_bench.datasets.places import Places, is_synthetic
 from mer_bench.datasets.sheet import Sheet, each, read_file
 from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class, no_unit
 from mer_bench.datasets.table import COLUMNS, FRAME_NUMBERS, annotation_table
@@ -111,11 +111,10 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     dataset = replace(dataset, frame_name=FrameName(dataset.frame_name, places.frame_number))
     if with_frames and rows.frames is None:
         start = places.frames or places.raw
-        found = f' but {files_found(start)}, first {what_is_there(start)}' if start else ''
         raise InputError(
-            f'{start or place(rows)}: found no frames of {dataset.title}{found}; expected {dataset.layout}, and '
-            f'{ACCEPTED}; name the folder with --raw or --frames, rename what is there, or read the sheet alone with '
-            '--annotations-only'
+            f'{start or place(rows)}: expected {dataset.layout}, where frames are {ACCEPTED}, found '
+            f'{files_found(start)}; name the folder with --raw or --frames, rename what is there, or read the sheet '
+            'alone with --annotations-only'
         )
     notes = [remark for sheet in rows.sheets for remark in sheet.notes]
     cells, frames = settle_clips(dataset, rows, notes, with_frames)
@@ -154,8 +153,8 @@ def settle_clips(
         clip.check_span()
     codes = each(cells['action_units'], codes_in)
     for row in cells.assign(codes=codes)[codes != ''].itertuples():
-        detail = f'{row.codes}: action descriptors or movement codes, left off'
-        notes.append(note('no action unit', detail, row.subject, row.clip))
+        detail = f'{row.codes}: no action unit but an action descriptor or movement code'
+        notes.append(note('code left off', detail, row.subject, row.clip))
     row_of = {id(clip): row for row, clip in zip(looked_at.index, clips, strict=True)}
     kept = {row_of[id(clip)]: clip for clip in without_repeats(clips, rows)}
     spans = find_spans(dataset, rows.frames, list(kept.values())) if with_frames else {}
@@ -250,12 +249,11 @@ def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
     from mer_bench.datasets.catalogue import DATASETS  # which imports the readers, and they this module
 
     for source, cells in given_rows(rows) if dataset.clip_name else ():
-        names = cells['clip'].str.replace(r'\.[a-z]\w{2,3}$', '', regex=True, case=False)  # EP03_02.avi
-        strange = names[~fits(names, dataset)]
+        strange = cells.loc[~fits(cells['clip'], dataset), 'clip']
         foreign = {name: fits(strange, other) for name, other in DATASETS.items() if other.clip_name}
         foreign = pd.DataFrame(foreign, index=strange.index)
         known = foreign[foreign.any(axis=1)]
-        if known.empty and 2 * len(strange) <= len(names):
+        if known.empty and 2 * len(strange) <= len(cells):
             continue
         first = strange.index[0] if known.empty else known.index[0]
         alike = [DATASETS[name] for name in foreign.columns[foreign.loc[first]]]
@@ -296,7 +294,8 @@ def without_repeats(clips: list[ClipRow], rows: Rows) -> list[ClipRow]:
             sheets = dict.fromkeys(twin.cells['sheet'] for twin in clips if twin.name == clip.name)
             raise InputError(
                 f'{" and ".join(filter(None, sheets)) or place(rows)}: {clip.cells["subject"]} {clip.cells["clip"]} '
-                'occurs twice, and the rows differ; keep one of them, or name the sheets to read with --sheet'
+                'occurs twice, and the rows differ; keep one of them, give each expression of a video a name of its own, or '
+                'name the sheets to read with --sheet'
             )
     return kept
 

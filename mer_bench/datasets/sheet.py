@@ -17,12 +17,12 @@ import pandas as pd
 
 from mer_bench.datasets import workbook
 from mer_bench.datasets.notes import note, row_text
+from mer_bench.datasets.table import FRAME_NUMBERS
 from mer_bench.errors import InputError
 
 SUFFIXES = ('.xlsx', '.xls', '.csv')
 HEADER_ROWS = 40  # a header is looked for in the first rows; SAMM has it in row 14
 LONGEST = 9  # digits in the number of a subject
-FRAME_NUMBERS = ('onset', 'apex', 'offset')
 LARGEST = 1 << 30  # bytes of a file
 MOST_CELLS = 50_000_000  # of a CSV, short rows filled up
 LONGEST_NUMBER = 100  # digits; int() refuses thousands
@@ -30,6 +30,10 @@ VIDEO = r'\.(?:avi|mp4|mov|mkv|wmv|mpe?g)$'
 MARKS = {b'\xef\xbb\xbf': 'utf-8-sig', b'\xff\xfe\0\0': 'utf-32', b'\xff\xfe': 'utf-16', b'\xfe\xff': 'utf-16'}
 ODD = ('  ', '\n ', ' \n', '.0', *'\t\r\v\f\x1c\x1d\x1e\x1f')  # in a text that cell_text may change
 SAVE_AGAIN = "save it as 'CSV UTF-8' or as xlsx"
+OTHER_FORM = (
+    'give the sheet as its owner ships it, or read one of another form with `tools/prepare.py csv`, whose --columns '
+    'names the columns'
+)
 
 Columns = Mapping[str, Sequence[str]]
 
@@ -99,7 +103,7 @@ def shown_sheets(path: Path, columns: Columns, optional: Sequence[str]) -> list[
     tables = read_tables(path)
     fitting = [sheet for table in tables if (sheet := named_rows(table, columns, optional))]
     if not fitting:
-        raise InputError(f'{path}: {lacking(tables, columns, optional)}; give the sheet as its owner ships it')
+        raise InputError(f'{path}: {lacking(tables, columns, optional)}; {OTHER_FORM}')
     filled = [sheet for sheet in fitting if len(sheet.cells)]
     shown = [sheet for sheet in filled if not sheet.hidden] or filled
     if not shown:
@@ -261,7 +265,10 @@ def decode(content: bytes, path: Path) -> tuple[str, str]:
                 f'{path}: expected text in UTF-8, UTF-16 or GB18030, found {place}, which is none of them; {SAVE_AGAIN}'
             ) from error
     if '\0' in text:
-        raise InputError(f'{path}: expected text, found the sign NUL in line {line_of(text, chr(0))}; {SAVE_AGAIN}')
+        line = line_of(text, '\0')
+        raise InputError(
+            f'{path}: expected text, found the sign NUL in line {line} (UTF-16 without a mark?); {SAVE_AGAIN}'
+        )
     return text, remark and f'{remark}; if its text looks wrong, {SAVE_AGAIN}'
 
 

@@ -25,7 +25,6 @@ from mer_bench.datasets.places import (
     match_subject,
     subject_folders,
     visible_folders,
-    what_is_there,
 )
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.errors import InputError
@@ -57,7 +56,7 @@ def find_tree(places: Places, part: str) -> Path:
     tree = find_frames(places, lambda folder: is_tree(folder) and part_of(folder) in (part, ''), layout)
     if tree is None:
         others = sorted({f'SMIC-{part_of(folder)}' for folder in find_trees(start, is_tree)}) if start else []
-        found = ' and '.join(others) or what_is_there(start)
+        found = ' and '.join(others) or files_found(start)
         raise InputError(
             f'{start}: expected {layout} in or below it, found {found}; check --raw'
             + (', or prepare the part that is there' if others else ', or rename what is there')

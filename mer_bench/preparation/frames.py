@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mer_bench.datasets.clip_row import nearest
 from mer_bench.datasets.pictures import read_picture
 from mer_bench.errors import InputError
 from mer_bench.preparation.optical_flow import compute_flow
@@ -85,11 +86,6 @@ def size_text(picture: np.ndarray) -> str:
 def depth_text(picture: np.ndarray) -> str:
     """Return how many bits a level has as text."""
     return f'{8 * picture.itemsize} bits'
-
-
-def nearest(numbers: Sequence[int], position: float) -> int:
-    """Return the frame number nearest to `position`, the smaller one of two equally near."""
-    return min(numbers, key=lambda number: (abs(number - position), number))
 
 
 def middle_apex(numbers: Sequence[int], onset: int, offset: int) -> int:

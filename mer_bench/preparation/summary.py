@@ -8,6 +8,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from mer_bench.datasets.reader import DataSet, Reading
+from mer_bench.errors import visible
 from mer_bench.files import write_atomically
 from mer_bench.protocols.label_schemes import unknown_emotions
 from mer_bench.protocols.official_counts import official_summary
@@ -40,7 +41,7 @@ def print_notes(notes: pd.DataFrame, out: Path | None, shown: int = SHOWN) -> No
     kinds = notes['kind'].value_counts(sort=False)
     print(', '.join(f'{kind}: {number}' for kind, number in kinds.items()))
     for note in notes.head(shown).itertuples():
-        print('  ' + ': '.join(filter(None, [f'{note.subject} {note.clip}'.strip(), note.kind, note.detail])))
+        print(visible('  ' + ': '.join(filter(None, [f'{note.subject} {note.clip}'.strip(), note.kind, note.detail]))))
     if len(notes) > shown:
         print(f'  and {len(notes) - shown} more{f" in {out / REPORT}" if out else ""}')
 

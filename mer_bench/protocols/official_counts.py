@@ -12,7 +12,7 @@ COUNTS = Path(__file__).with_name('official_counts.csv')
 WHOLE = 'full'  # the row of all data sets of a scheme together
 # Not counts of classes, but all rows of the sheets as a protocol of action units took them.
 TITLES = {'composite_4class': 'rows of CD6ME'}
-NAMED = 12  # lost clips on the screen
+NAMED = 12  # clips on the screen; the others are in report.csv
 COLUMNS = ['scheme', 'dataset', 'label', 'clips', 'subjects', 'source']
 DIFFERENCES = ['dataset', 'label', 'quantity', 'official', 'found', 'source']
 
@@ -51,7 +51,7 @@ def compare_counts(kept: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
 def official_counts(scheme: LabelScheme, kept: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of official_counts.csv of this scheme and of the data sets in `kept`, all cells text."""
     counts = counts_of(scheme)
-    wanted = {*kept['dataset']} if absent_datasets(kept, scheme) else {*kept['dataset'], WHOLE}
+    wanted = {*kept['dataset'].unique(), *(() if absent_datasets(kept, scheme) else [WHOLE])}
     return counts[counts['dataset'].isin(wanted)]
 
 
@@ -64,7 +64,7 @@ def counts_of(scheme: LabelScheme) -> pd.DataFrame:
 def absent_datasets(kept: pd.DataFrame, scheme: LabelScheme) -> list[str]:
     """Return the data sets without a clip in use, where the scheme has counts of all its data sets together."""
     datasets = set(counts_of(scheme)['dataset'])
-    return sorted(datasets - {WHOLE, *kept['dataset']}) if WHOLE in datasets else []
+    return sorted(datasets - {WHOLE, *kept['dataset'].unique()}) if WHOLE in datasets else []
 
 
 def counts_title(scheme: LabelScheme) -> str:

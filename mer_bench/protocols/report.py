@@ -10,6 +10,7 @@ from mer_bench.protocols.excluded_clips import absent_clips
 from mer_bench.protocols.folds import Fold, fold_title
 from mer_bench.protocols.label_schemes import LabelScheme
 from mer_bench.protocols.official_counts import (
+    NAMED,
     WHOLE,
     absence_note,
     count_classes,
@@ -88,7 +89,7 @@ def format_excluded(kept: pd.DataFrame, dropped: pd.DataFrame, scheme: LabelSche
 
 
 def format_lost(reports: Mapping[str, pd.DataFrame]) -> str:
-    """Return the clips that the tables lack though their sheets have them; '' if there are none.
+    """Count the clips that the tables lack though their sheets have them, and name the first; '' if there are none.
 
     Args:
         reports: {place of a table: its report.csv}, with subject, clip, kind and detail.
@@ -96,8 +97,12 @@ def format_lost(reports: Mapping[str, pd.DataFrame]) -> str:
     lines = []
     for place, notes in reports.items():
         lost = notes[notes['kind'].isin(LOST)]
-        lines += [f'  {place}: {row.subject} {row.clip}: {row.kind}: {row.detail}' for row in lost.itertuples()]
-    return '\n'.join([f'not prepared: {len(lines)} clips', *lines]) if lines else ''
+        if len(lost):
+            lines.append(f'not prepared in {place}: {len(lost)} clips')
+        lines += [f'  {row.subject} {row.clip}: {row.kind}: {row.detail}' for row in lost.head(NAMED).itertuples()]
+        if len(lost) > NAMED:
+            lines.append(f'  and {len(lost) - NAMED} more in {place}/report.csv')
+    return '\n'.join(lines)
 
 
 def format_action_units(kept: pd.DataFrame) -> str:
@@ -107,7 +112,9 @@ def format_action_units(kept: pd.DataFrame) -> str:
     unknown = texts[texts.isin(open_cells)]
     if len(unknown) == len(texts):
         return ''
-    cells = ', '.join(f'{text!r} {number}' for text, number in unknown.value_counts().items())
+    counts = unknown.value_counts()
+    cells = ', '.join(f'{text!r} {number}' for text, number in counts.head(NAMED).items())
+    cells += f', and {len(counts) - NAMED} others' if len(counts) > NAMED else ''
     return f'action units: {len(texts) - len(unknown)} clips' + (f'; unknown {len(unknown)} ({cells})' if cells else '')
 
 

@@ -6,7 +6,7 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_json
 from mer_bench.preparation.annotations_file import refuse_changes_by_hand, renew, write_table_alone
 from mer_bench.preparation.flow_store import seal
-from mer_bench.preparation.store_state import read_json
+from mer_bench.preparation.store_state import own_json
 
 
 def table_of(emotion):
@@ -36,7 +36,7 @@ def test_a_table_of_a_changed_sheet_takes_the_place_of_ours(out):
     refuse_changes_by_hand(out, table_of('fear'))
     assert renew(out, table_of('fear'))
     assert read_annotations(out / 'annotations.csv')['emotion'].tolist() == ['fear']
-    info = read_json(out / 'store' / 'store.json')
+    info = own_json(out / 'store' / 'store.json')
     assert info == seal({'annotations_digest': digest_file(out / 'annotations.csv'), 'n_clips': 1})
 
 
