@@ -294,8 +294,8 @@ def without_repeats(clips: list[ClipRow], rows: Rows) -> list[ClipRow]:
             sheets = dict.fromkeys(twin.cells['sheet'] for twin in clips if twin.name == clip.name)
             raise InputError(
                 f'{" and ".join(filter(None, sheets)) or place(rows)}: {clip.cells["subject"]} {clip.cells["clip"]} '
-                'occurs twice, and the rows differ; keep one of them, give each expression of a video a name of its own, or '
-                'name the sheets to read with --sheet'
+                'occurs twice, and the rows differ; keep one of them, give each expression of a video a name of its '
+                'own, or name the sheets to read with --sheet'
             )
     return kept
 

@@ -46,6 +46,12 @@ def test_expressions_of_one_video_are_clips_with_the_onset_in_their_names(tmp_pa
     assert reading.notes.empty
 
 
+def test_expressions_that_begin_and_end_together_have_the_apex_in_their_names(tmp_path):
+    clips = [(1, 'EP01_12', 10, apex, None, '\\', 4, 'tense') for apex in (14, 17)]
+    table = read('casme', sheets=[write_section(tmp_path / 'casme.xlsx', *clips)], with_frames=False).table
+    assert table[['clip', 'offset']].to_numpy().tolist() == [['EP01_12_14', 14], ['EP01_12_17', 17]]
+
+
 def test_a_sheet_of_the_real_shape_keeps_its_197_rows(tmp_path):
     """162 names of one row, 10 of two and 5 of three: 197 rows, 177 names, 35 rows that share a name."""
     times = repeat({1: 162, 2: 10, 3: 5})
@@ -60,9 +66,10 @@ def test_a_sheet_of_the_real_shape_keeps_its_197_rows(tmp_path):
     assert table['clip'].str.fullmatch(r'EP\d+_1_\d+').sum() == 35
 
 
-def test_versions_that_disagree_about_an_onset_are_refused(tmp_path):
+@pytest.mark.parametrize('column', [2, 3, 5])
+def test_versions_that_disagree_about_a_frame_number_are_refused(tmp_path, column):
     first = write_section(tmp_path / 'a.xlsx', SECTION_A)
-    second = write_section(tmp_path / 'b.xlsx', (*SECTION_A[:2], 70, *SECTION_A[3:]))
+    second = write_section(tmp_path / 'b.xlsx', (*SECTION_A[:column], SECTION_A[column] + 1, *SECTION_A[column + 1 :]))
     with pytest.raises(InputError, match=r'a.xlsx .* and .*b.xlsx .*: sub01 EP90_12 occurs twice, and the rows differ'):
         read('casme', sheets=[first, second], with_frames=False)
 
@@ -100,6 +107,7 @@ def test_a_clip_without_an_offset_ends_at_its_apex(tmp_path):
     reading = read('casme', sheets=[write_section(tmp_path / 'casme.xlsx', *clips)], with_frames=False)
     assert reading.table[['clip', 'offset']].to_numpy().tolist() == [['EP90_0', 81], ['EP90_1', 81]]
     notes = details(reading)
+    assert [key for key in notes if key[1] == 'EP90_0'] == [('sub01', 'EP90_0', 'no offset')]
     assert notes['sub01', 'EP90_0', 'no offset'] == 'offset is not known: the clip ends at its apex 81'
     assert notes['sub01', 'EP90_2', 'wrong numbers'] == 'offset 73 is not after onset 73: left out'
     assert notes['sub01', 'EP90_3', 'wrong numbers'] == 'onset or offset is not known: left out'
@@ -141,7 +149,7 @@ def test_rows_that_a_merged_sheet_repeats_are_read_once(casme):
 def test_rows_of_a_clip_that_differ_are_refused_with_all_their_sheets(casme):
     write_section(casme / 'casme.xlsx', (1, 'ep90_12', 73, 80, *SECTION_A[4:]))
     with pytest.raises(
-        InputError, match=r'casme.xlsx \[Sheet1\] and .*Section A.xlsx .*EP90_12 occurs twice, and the rows'
+        InputError, match=r'casme.xlsx \[Sheet1\] and .*Section A.xlsx .*ep90_12 occurs twice, and the rows'
     ):
         read('casme', casme)
     assert len(read('casme', casme, sheets=[casme / 'casme.xlsx']).table) == 1

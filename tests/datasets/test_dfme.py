@@ -73,8 +73,8 @@ def test_codes_beside_action_units_are_noted_and_the_cell_stays(tmp_path):
     reading = read('dfme', sheets=[write_labels(tmp_path / 'a.xlsx', clips)], with_frames=False)
     assert reading.table['action_units'].tolist() == ['4+AD38', '1+2+M58', '4+7']
     assert details(reading) == {
-        ('sub0003', 'sub0003_01', 'no action unit'): 'AD38: action descriptors or movement codes, left off',
-        ('sub0003', 'sub0003_02', 'no action unit'): 'M58: action descriptors or movement codes, left off',
+        ('sub0003', 'sub0003_01', 'code left off'): 'AD38: no action unit but an action descriptor or movement code',
+        ('sub0003', 'sub0003_02', 'code left off'): 'M58: no action unit but an action descriptor or movement code',
     }
 
 
@@ -91,5 +91,5 @@ def test_a_clip_without_a_folder_is_left_out_with_a_note(dfme):
 
 def test_a_sheet_of_another_form_points_to_the_generic_reader(tmp_path):
     sheet = write_labels(tmp_path / 'a.xlsx', TRAIN, [*HEADER[:2], *'abcde'])
-    with pytest.raises(InputError, match=r'with Subject, Filename, OnsetFrame, .*Emotion.*the reader csv'):
+    with pytest.raises(InputError, match=r'with Subject, Filename, OnsetFrame, .*Emotion.*tools/prepare.py csv`'):
         read('dfme', sheets=[sheet], with_frames=False)

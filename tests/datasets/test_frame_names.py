@@ -124,7 +124,9 @@ def test_a_tree_with_the_owners_names_comes_before_one_of_flow_pictures(tmp_path
 def test_videos_in_place_of_frames_are_told_beside_what_is_accepted(tmp_path):
     write_sheet(tmp_path / 'CASME2-coding.csv', CODING, [(1, 'EP90_01f', 46, 59, 86, '12', 'happiness')])
     touch_frames(tmp_path / 'CASME2/sub01', range(2), 'EP90_0{}f.avi')
-    expected = r'but 2 .avi \(such as EP90_00f.avi\), 1 .csv .* videos are not read: write .* expected .* \.tif'
+    expected = (
+        r'expected .* \.tif.* found 2 .avi \(such as CASME2/sub01/EP90_00f.avi\), 1 .csv .* videos are not read: write'
+    )
     with pytest.raises(InputError, match=expected):
         read('casme2', tmp_path)
 

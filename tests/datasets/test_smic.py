@@ -144,7 +144,7 @@ def add_an_unknown_emotion(hs):
         (repeat_a_frame, r's1_sur_01: frame 8 is there twice \(image008.bmp, reg_image8.bmp\)'),
         (remove_the_clips_of_a_subject, 's11: expected micro/<emotion>/<clip>/, found no clip'),
         (add_an_unknown_emotion, 'happy: expected one of the folders'),
-        (shutil.rmtree, r'expected HS/s1/micro/.*, found SMIC_all_cropped; check --raw, or rename'),
+        (shutil.rmtree, r'expected HS/s1/micro/.*, found no file; check --raw, or rename'),
     ],
 )
 def test_a_broken_tree_is_told_in_one_sentence(smic_hs, break_tree, fault):

@@ -10,8 +10,8 @@ from mer_bench.preparation.store_state import own_json
 
 
 def table_of(emotion):
-    row = {'sample_id': 'smic/s01/c1', 'subject': 'smic/s01', 'clip': 'c1', 'synthetic': False, 'emotion': emotion}
-    return annotation_table([row])
+    row = dict(sample_id='smic/s01/c1', dataset='smic', subject='smic/s01', clip='c1', emotion=emotion)
+    return annotation_table([row | {'synthetic': False}])
 
 
 @pytest.fixture

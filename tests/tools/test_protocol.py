@@ -121,8 +121,17 @@ def test_a_clip_that_was_not_prepared_is_named_with_its_reason(tmp_path):
     table = tmp_path / 'smic.csv'
     write_annotations(sheet_table('smic', 16), table)  # LOSO needs a second subject
     told = protocol('megc2019_3class', tmp_path / 'samm', table).stdout
-    assert 'not prepared: 1 clips' in told
-    assert '007 007_1_3: wrong numbers: ' in told
+    assert f'not prepared in {tmp_path / "samm"}: 1 clips\n  007 007_1_3: wrong numbers: ' in told
+
+
+def test_of_many_clips_that_were_not_prepared_a_count_and_twelve_are_shown(data, tmp_path):
+    folder = shutil.copytree(data / 'smic', tmp_path / 'smic')
+    notes = ''.join(f's01,c{clip},left out,no folder\n' for clip in range(300))
+    (folder / 'report.csv').write_text(f'subject,clip,kind,detail\n{notes}')
+    *_, text = protocol('smic_3class', folder).stdout.partition('not prepared')
+    lines = text.splitlines()
+    assert lines[0] == f' in {folder}: 300 clips'
+    assert lines[12:] == ['  s01 c11: left out: no folder', f'  and 288 more in {folder}/report.csv']
 
 
 @pytest.mark.parametrize('content', [b'', b'\xff\xfe', b'subject,clip\n', b'a,b\n1,2,3\n4,5,6,7\n', b'\x00' * 9])
