@@ -1,16 +1,16 @@
-"""The label table that comes with published flow pictures of the MEGC2019 clips: CSV, with or without a header.
+"""The label table that comes with published flow pictures of the MEGC2019 clips, with or without a header.
 
 Two forms are in wide use: the official list `data set, subject, clip, label` without a header (SAMM subjects written
 6), and tables with a header such as `dataset, sub, filename_o, label, apex, ...` (SAMM subjects written 006).
 """
 
-import csv
 import re
 from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.sheet import decode, plain
+from mer_bench.datasets.reader import frame_numbers
+from mer_bench.datasets.sheet import plain, read_tables
 from mer_bench.errors import InputError
 
 EMOTIONS = ('negative', 'positive', 'surprise')  # the official label order: 0, 1, 2
@@ -38,7 +38,7 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     rows = cells[1:] if named_columns(cells[0]) else cells
     if not rows:
         raise InputError(f'{path}: expected one row per clip after the header, found none; complete the table')
-    raw = pd.DataFrame([{name: row[place].strip() for name, place in columns.items()} for row in rows])
+    raw = pd.DataFrame([{name: row[place] for name, place in columns.items()} for row in rows])
     table = pd.DataFrame([spell(*clip, path) for clip in raw.reindex(columns=['dataset', 'subject', 'clip']).values])
     table['emotion'] = [read_emotion(label, path) for label in raw['label']]
     for name in ('onset', 'apex', 'offset'):
@@ -50,22 +50,14 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
 
 def read_cells(path: Path) -> list[list[str]]:
-    """Return the cells of a CSV separated by comma, semicolon or tab; every row has the same length."""
-    lines = decode(path.read_bytes(), path)[0].splitlines()
-    delimiter = next((mark for mark in ',;\t' if lines and mark in lines[0]), ',')
-    try:
-        cells = [row for row in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise InputError(f'{path}: expected a CSV file ({error}); save it as CSV') from error
-    if not cells or {len(row) for row in cells} != {len(cells[0])}:
-        raise InputError(f'{path}: expected a CSV whose rows have the same number of cells; correct the file')
+    """Return the cells of a table, without its empty rows; say so where its encoding had to be found out."""
+    sheet = read_tables(path)[0]
+    for remark in sheet.notes:
+        print(f'{remark["kind"]}: {remark["detail"]}')
+    cells = [row for row in sheet.cells.to_numpy().tolist() if any(row)]
+    if not cells:
+        raise InputError(f'{path}: expected one row per clip, found none; complete the table')
     return cells
-
-
-def frame_numbers(texts: pd.Series) -> pd.Series:
-    """Return frame numbers, Int64, also of '46.0'; unknown where a cell holds something else."""
-    numbers = pd.to_numeric(texts, errors='coerce').astype(float)
-    return numbers.where((numbers >= 0) & (numbers < 1e15)).round().astype('Int64')
 
 
 def named_columns(header: list[str]) -> dict[str, int] | None:
