@@ -58,7 +58,7 @@ def rows(places: Places, columns: Sequence[str] = (), classes: Sequence[str] = (
     if (cells['dataset'] == '').all():
         cells = cells.assign(dataset=path.stem)
     names = sorted(cells['dataset'].unique())
-    if len(names) != 1 or not NAME.fullmatch(names[0]):
+    if len(names) != 1:
         raise InputError(f'{path}: expected one name in the column dataset, found {names}; give a table per data set')
     cells = cells.assign(
         subject=cells['subject'].str.removeprefix(f'{names[0]}/'),

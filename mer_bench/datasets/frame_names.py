@@ -53,11 +53,6 @@ class Picture(NamedTuple):
     numbers: tuple[int, ...]
 
 
-def list_frames(folder: Path, name: FrameName | re.Pattern | None) -> dict[int, Path]:
-    """Return {frame number: picture} in order, see :func:`frames_of`."""
-    return frames_of(folder, name).paths
-
-
 @lru_cache(maxsize=64)  # clips of one video come one after another
 def frames_of(folder: Path, name: FrameName | re.Pattern | None) -> Frames:
     """Return the frames of a folder; other files are left aside, zero-padding does not matter.

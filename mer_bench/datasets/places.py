@@ -180,7 +180,7 @@ def find_parts(
     return root, found
 
 
-def walk(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
+def walk(folder: Path, depth: int) -> Iterator[Path]:
     """Yield a folder and those below it, down to `depth` levels, without what a system leaves behind."""
     if not folder.is_dir():
         raise InputError(f'{folder}: no such folder; give the folder of the data set')

@@ -18,7 +18,8 @@ import pandas as pd
 from mer_bench.datasets import workbook
 from mer_bench.datasets.notes import note, row_text
 from mer_bench.datasets.table import FRAME_NUMBERS
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, cause_of
+from mer_bench.files import refuse_special
 
 SUFFIXES = ('.xlsx', '.xls', '.csv')
 HEADER_ROWS = 40  # a header is looked for in the first rows; SAMM has it in row 14
@@ -177,12 +178,11 @@ def number_in(text: str) -> int:
 
 def read_tables(path: Path) -> list[Sheet]:
     """Return all sheets of a file as text, hidden ones too; a CSV is one sheet."""
+    refuse_special(path, 'give the file with --sheet')
     try:
-        found = path.is_file() and path.stat()
-    except OSError as error:
-        raise InputError(f'{path}: cannot be opened ({error.strerror}); check the path and your rights') from error
-    if not found:
-        raise InputError(f'{path}: no such annotation sheet; give the file with --sheet')
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        raise InputError(f'{path}: no such annotation sheet ({cause_of(error)}); give the file with --sheet') from error
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f'{path}: expected a sheet {", ".join(SUFFIXES)}; save it as one of them')
     if found.st_size > LARGEST:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, list_frames
+from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
 from mer_bench.datasets.label_table import EMOTIONS, spell
 from mer_bench.datasets.places import (
     Places,
@@ -96,7 +96,7 @@ def micro_clips(subject: Path) -> list[tuple[str, Path]]:
 
 def clip_cells(clip: Path, subject: Path, emotion: str, tree: Path, name: FrameName) -> dict[str, str]:
     """Return the cells of one clip folder; s1_ne_01 gets the name s01_ne_01 of the official lists."""
-    frames = list_frames(clip, name)
+    frames = frames_of(clip, name).paths
     if not frames:
         raise InputError(f'{clip}: expected {ACCEPTED}, found {files_found(clip)}')
     if len(frames) == 1:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError, cause_of
-from mer_bench.files import write_atomically
+from mer_bench.files import refuse_special, write_atomically
 
 COLUMNS = [
     'sample_id',
@@ -78,7 +78,8 @@ def write_annotations(table: pd.DataFrame, path: str | Path) -> None:
 def read_annotations(path: str | Path) -> pd.DataFrame:
     """Read annotations.csv: text stays text ('006'), frame numbers are nullable integers."""
     path = Path(path)
-    if not path.is_file():
+    refuse_special(path, 'give the table or its folder')
+    if not path.exists():
         raise InputError(f'{path}: no such annotation table; run tools/prepare.py to make it')
     empty_is_unknown = {column: [''] for column in [*FRAME_NUMBERS, 'fps']}
     try:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mer_bench.datasets.spellings import OBJECTIVE_CLASSES
 from mer_bench.errors import InputError
+from mer_bench.files import refuse_special
 
 ANY = '*'  # the value of a rule for every value that no other rule of its data set names
 NOT_A_LABEL = ('nan', 'none', '<na>', 'full')  # predictions and scores read these as no label and as the whole table
@@ -23,7 +24,8 @@ class Rule(NamedTuple):
 
 def read_cells(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read a csv as text without outer blanks; `columns` must be there, others may."""
-    if not path.is_file():
+    refuse_special(path)
+    if not path.exists():
         raise InputError(f'{path}: no such file; expected a csv with the columns {", ".join(columns)}')
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig')

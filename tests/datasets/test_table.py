@@ -1,6 +1,9 @@
+import os
+
 import pandas as pd
 import pytest
 
+from mer_bench.datasets.sheet import read_tables
 from mer_bench.datasets.table import COLUMNS, annotation_table, read_annotations, write_annotations
 from mer_bench.errors import InputError
 
@@ -76,3 +79,10 @@ def test_a_file_that_is_no_annotation_table_is_refused(tmp_path, text, fault):
 def test_a_sample_id_must_be_subject_and_clip():
     with pytest.raises(InputError, match='is not <subject>/<clip>'):
         annotation_table([row('a') | {'clip': 'b'}])
+
+
+@pytest.mark.parametrize('read', [read_annotations, read_tables])
+def test_a_pipe_in_place_of_a_table_is_refused_and_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / 'annotations.csv')
+    with pytest.raises(InputError, match=r'annotations.csv: expected a file, found a pipe'):
+        read(tmp_path / 'annotations.csv')
