@@ -154,7 +154,7 @@ def settle_clips(
         clip.check_span()
     codes = each(cells['action_units'], codes_in)
     for row in cells.assign(codes=codes)[codes != ''].itertuples():
-        detail = f'{row.codes}: action descriptors or movement codes, left off'
+        detail = f'{row.codes}: left off'
         notes.append(note('no action unit', detail, row.subject, row.clip))
     row_of = {id(clip): row for row, clip in zip(looked_at.index, clips, strict=True)}
     kept = {row_of[id(clip)]: clip for clip in without_repeats(clips, rows)}
@@ -167,7 +167,7 @@ def settle_clips(
 
 
 def codes_in(units: str) -> str:
-    """Return the action descriptors and movement codes among the action units of a cell."""
+    """Return what stands among the action units of a cell and is none."""
     return ' and '.join(part.strip() for part in units.split('+') if no_unit(part))
 
 
