@@ -30,5 +30,5 @@ def canonical_objective_class(text: str) -> str:
 
 
 def no_unit(text: str) -> bool:
-    """Say whether a text is an action descriptor (AD38) or movement code (M58) of FACS, or SAMM's remark on the eyes."""
+    """Say whether a text is no unit: an action descriptor (AD38), a movement code (M58) or SAMM's "soft focus"."""
     return bool(NO_UNIT.fullmatch(text.strip()))

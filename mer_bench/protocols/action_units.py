@@ -2,8 +2,9 @@
 
 Only the number counts. Side (L, R; A is asymmetric, in the legend of SAMM's sheet), half of the face (T, B) and
 intensity (A to E behind the number) are left off, and so are action descriptors and movement codes (AD38, M58) and a
-unit marked (k), which 4DME has for units that do not move. A unit that SAMM sets in `ref(...)` counts, as in CD6ME. Unit 0, the neutral face, is none. A cell that does not tell
-for certain which units were seen ('?', 'AU12A or AU14', an empty cell) is unknown as a whole, never "none".
+unit marked (k), which 4DME has for units that do not move. A unit that SAMM sets in ref(...) counts, as in CD6ME. Unit
+0, the neutral face, is none. A cell that does not say for certain which units were seen ('?', 'AU12A or AU14', an empty
+cell) is unknown as a whole, never "none".
 """
 
 import re
