@@ -153,8 +153,8 @@ def settle_clips(
         clip.check_span()
     codes = each(cells['action_units'], codes_in)
     for row in cells.assign(codes=codes)[codes != ''].itertuples():
-        detail = f'{row.codes}: no action unit but an action descriptor or movement code'
-        notes.append(note('code left off', detail, row.subject, row.clip))
+        detail = f'{row.codes}: left off'
+        notes.append(note('no action unit', detail, row.subject, row.clip))
     row_of = {id(clip): row for row, clip in zip(looked_at.index, clips, strict=True)}
     kept = {row_of[id(clip)]: clip for clip in without_repeats(clips, rows)}
     spans = find_spans(dataset, rows.frames, list(kept.values())) if with_frames else {}
@@ -166,7 +166,7 @@ def settle_clips(
 
 
 def codes_in(units: str) -> str:
-    """Return the action descriptors and movement codes among the action units of a cell."""
+    """Return what stands among the action units of a cell and is none."""
     return ' and '.join(part.strip() for part in units.split('+') if no_unit(part))
 
 

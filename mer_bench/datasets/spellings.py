@@ -13,7 +13,7 @@ EMOTIONS = {
     'comtempt': 'contempt',  # so written in the sheet of CASME
 }
 OBJECTIVE_CLASSES = ('I', 'II', 'III', 'IV', 'V', 'VI', 'VII')
-NO_UNIT = re.compile(r'[LRTBA]? ?(?:AD|M) ?\d{1,2} ?[LR]?[A-E]?', re.IGNORECASE)
+NO_UNIT = re.compile(r'[LRTBA]? ?(?:AD|M) ?\d{1,2} ?[LR]?[A-E]?|soft focus', re.IGNORECASE)
 
 
 def canonical_emotion(text: str) -> str:
@@ -30,5 +30,5 @@ def canonical_objective_class(text: str) -> str:
 
 
 def no_unit(text: str) -> bool:
-    """Tell an action descriptor (AD38) or movement code (M58) of FACS, which is no action unit."""
+    """Say whether a text is no unit: an action descriptor (AD38), a movement code (M58) or SAMM's "soft focus"."""
     return bool(NO_UNIT.fullmatch(text.strip()))

@@ -2,8 +2,9 @@
 
 Only the number counts. Side (L, R; A is asymmetric, in the legend of SAMM's sheet), half of the face (T, B) and
 intensity (A to E behind the number) are left off, and so are action descriptors and movement codes (AD38, M58) and a
-unit marked (k), which 4DME has for units that do not move. Unit 0, the neutral face, is none. A cell that does not tell
-for certain which units were seen ('?', 'AU12A or AU14', an empty cell) is unknown as a whole, never "none".
+unit marked (k), which 4DME has for units that do not move. A unit that SAMM sets in ref(...) counts, as in CD6ME. Unit
+0, the neutral face, is none. A cell that does not say for certain which units were seen ('?', 'AU12A or AU14', an empty
+cell) is unknown as a whole, never "none".
 """
 
 import re
@@ -19,6 +20,7 @@ from mer_bench.datasets.spellings import no_unit
 # al., TAC 2023, arXiv 2211.11425; `dataset_aus` in github.com/tvaranka/meb).
 CD6ME_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)
 
+REFERENCE = re.compile(r'ref ?\((.*)\)', re.IGNORECASE)
 SIDE, BEHIND = '[LRTBA](?:/?[LRTBA])*', '[LRA-E](?:/?[LRA-E])*'  # letters before and behind a number
 UNIT = re.compile(rf'(?:AU)? ?(?:{SIDE})? ?(\d{{1,2}}) ?(?:{BEHIND})? ?(?:\([LRTB]\))? ?(\(k\))?', re.IGNORECASE)
 
@@ -32,7 +34,8 @@ def read_cell(text: str) -> tuple[tuple[int, ...], bool]:
     text = ' '.join(unicodedata.normalize('NFKC', text).split())  # full-width digits and signs are plain
     if text.lower() == 'none':
         return (), False
-    units = [UNIT.fullmatch(part.strip()) for part in text.split('+') if not no_unit(part)]
+    parts = [REFERENCE.sub(r'\1', part.strip()) for part in text.split('+') if not no_unit(part)]
+    units = [UNIT.fullmatch(part) for part in parts]
     return tuple(sorted({int(unit[1]) for unit in units if unit and not unit[2]} - {0})), not all(units)
 
 

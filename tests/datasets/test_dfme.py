@@ -73,8 +73,8 @@ def test_codes_beside_action_units_are_noted_and_the_cell_stays(tmp_path):
     reading = read('dfme', sheets=[write_labels(tmp_path / 'a.xlsx', clips)], with_frames=False)
     assert reading.table['action_units'].tolist() == ['4+AD38', '1+2+M58', '4+7']
     assert details(reading) == {
-        ('sub0003', 'sub0003_01', 'code left off'): 'AD38: no action unit but an action descriptor or movement code',
-        ('sub0003', 'sub0003_02', 'code left off'): 'M58: no action unit but an action descriptor or movement code',
+        ('sub0003', 'sub0003_01', 'no action unit'): 'AD38: left off',
+        ('sub0003', 'sub0003_02', 'no action unit'): 'M58: left off',
     }
 
 

@@ -71,8 +71,8 @@ def test_a_sheet_of_the_real_shape_gives_its_counts(tmp_path):
 
 
 def test_of_cells_of_the_shape_of_the_sheet_only_those_with_or_are_unknown(tmp_path):
-    shapes = ['A12', 'A1B+A2C', '7C+A12B', '10A/B', 'A/L12', '12', 'L14', 'R12 + R15', '4+7', 4]
-    cells = [shapes[row % 10] for row in range(154)] + ['AU12A or AU14'] * 3 + ['12+14 or 15', '7 or 4']
+    shapes = ['A12', 'A1B+A2C', '7C+A12B', '10A/B', 'A/L12', 'ref(7B)+43', 'R14+17+soft focus', 'R12 + R15', '4+7', 4]
+    cells = [shapes[row % 10] for row in range(154)] + ['(R6 or R12)+R15'] * 2 + ['L12 or L14'] * 2 + ['R14A or 17A']
     clips = [(6, f'006_1_{row}', 1, 5, 9, cell, 'Anger', 3) for row, cell in enumerate(cells)]
     table = read('samm', sheets=[write_samm(tmp_path / SHEET, clips)], with_frames=False).table
     texts = table['action_units']

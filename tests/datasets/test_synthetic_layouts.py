@@ -56,7 +56,7 @@ def test_every_clip_is_read(drawn_and_read):
     assert len(drawn) == len(reading.table) == 2 * CLIPS
     assert read['subject'].nunique() == 2
     assert read['synthetic'].all()
-    assert set(reading.notes['kind']) <= {'unknown', 'row passed over', 'code left off'}
+    assert set(reading.notes['kind']) <= {'unknown', 'row passed over', 'no action unit'}
 
 
 def test_frame_numbers_are_those_that_were_drawn(drawn_and_read):

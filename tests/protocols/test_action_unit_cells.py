@@ -36,6 +36,11 @@ from mer_bench.protocols.action_units import (
         ('10A/B', (10,)),
         ('A/L12', (12,)),
         ('14B/L', (14,)),
+        ('ref(7B)+43C', (7, 43)),  # SAMM
+        ('7B+ ref(43)', (7, 43)),
+        ('ref(L10)+A12B', (10, 12)),
+        ('L12 + 61', (12, 61)),
+        ('R14+17+soft focus', (14, 17)),
         ('4+AD38', (4,)),  # DFME: an action descriptor and a movement code
         ('1+2+M58', (1, 2)),
         ('M58', ()),
@@ -67,6 +72,9 @@ def test_side_half_and_intensity_are_left_off(text, units):
         '/',
         '4+',
         'smile',
+        '(R6 or R12)+R15',
+        'R14A or 17A or 24A',
+        'ref(5 or 6)',
     ],
 )
 def test_a_cell_that_is_not_certain_is_unknown(text):
