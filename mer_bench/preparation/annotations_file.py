@@ -9,7 +9,7 @@ from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_json
 from mer_bench.preparation.flow_store import seal
-from mer_bench.preparation.store_state import own_json
+from mer_bench.preparation.store_state import read_json
 
 TABLE_ALONE = '.annotations.json'  # digest of a table that was written without a store
 
@@ -19,7 +19,7 @@ def refuse_changes_by_hand(out: Path, table: pd.DataFrame) -> None:
     path = out / 'annotations.csv'
     if not path.is_file():
         return
-    infos = [own_json(out / name) or {} for name in ('store/store.json', TABLE_ALONE)]
+    infos = [read_json(out / name) or {} for name in ('store/store.json', TABLE_ALONE)]
     written = [info.get('annotations_digest') for info in infos]
     if digest_file(path) not in (*written, digest_of_table(table)):
         raise InputError(
@@ -42,7 +42,7 @@ def renew(out: Path, table: pd.DataFrame) -> bool:
     The store.json of an earlier version gets its digest of itself.
     """
     path, store_json = out / 'annotations.csv', out / 'store' / 'store.json'
-    info, digest = own_json(store_json), digest_of_table(table)
+    info, digest = read_json(store_json), digest_of_table(table)
     anew = not path.is_file() or not digest_file(path) == digest == info['annotations_digest']
     if anew:
         write_annotations(table, path)

@@ -12,7 +12,7 @@ from rich.progress import track as rich_track
 from mer_bench.errors import InputError
 from mer_bench.preparation.annotations_file import refuse_changes_by_hand, renew
 from mer_bench.preparation.store_build import finish_build, read_remarks, start_build, tidy_store
-from mer_bench.preparation.store_state import damage, is_complete, other_parameters, own_json, what_changed
+from mer_bench.preparation.store_state import damage, is_complete, other_parameters, read_json, what_changed
 from mer_bench.preparation.workers import ClipFunction, compute_clips
 
 
@@ -65,7 +65,7 @@ def fill_store(
 
 def refuse_other_dataset(out: Path, dataset: str) -> None:
     """A mistyped --out must not cost the store of another data set."""
-    info = own_json(out / 'store' / 'store.json')
+    info = read_json(out / 'store' / 'store.json')
     if info and info.get('dataset') != dataset:
         raise InputError(
             f'{out}: expected an empty folder or one of {dataset}, it holds {info.get("dataset")}; give another --out '

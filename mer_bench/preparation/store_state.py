@@ -24,7 +24,7 @@ NAMED_PARAMETERS = (
 )
 
 
-def own_json(path: Path) -> dict | None:
+def read_json(path: Path) -> dict | None:
     """Return the content of a JSON file of ours, however long it is; None where there is none or it is damaged.
 
     What others hand in is read by :func:`mer_bench.files.read_json`, which says what is wrong with it.
@@ -38,8 +38,8 @@ def own_json(path: Path) -> dict | None:
 
 def other_parameters(out: Path, parameters: dict) -> list[dict]:
     """Return what the finished store and unfinished builds in `out` were made with, where it is not `parameters`."""
-    made = [own_json(out / 'store' / 'store.json')]
-    made += [own_json(path) for path in sorted(out.glob('.store-*/parameters.json'))]
+    made = [read_json(out / 'store' / 'store.json')]
+    made += [read_json(path) for path in sorted(out.glob('.store-*/parameters.json'))]
     return [old for old in made if old and old.get('parameters_digest', digest_of(old)) != digest_of(parameters)]
 
 
@@ -50,7 +50,7 @@ def is_complete(out: Path, parameters: dict) -> bool:
 
 def made_with(out: Path, parameters: dict) -> bool:
     """Say whether the finished store in `out` says that it was made with these parameters."""
-    info = own_json(out / 'store' / 'store.json')
+    info = read_json(out / 'store' / 'store.json')
     return info is not None and info.get('parameters_digest') == digest_of(parameters)
 
 
@@ -59,7 +59,7 @@ def damage(out: Path, parameters: dict) -> str | None:
     store = out / 'store'
     if not store.exists():
         return None
-    if own_json(store / 'store.json') is None:
+    if read_json(store / 'store.json') is None:
         return 'store.json is missing or cannot be read'
     if not made_with(out, parameters):
         return None

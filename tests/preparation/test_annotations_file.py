@@ -6,12 +6,19 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_json
 from mer_bench.preparation.annotations_file import refuse_changes_by_hand, renew, write_table_alone
 from mer_bench.preparation.flow_store import seal
-from mer_bench.preparation.store_state import own_json
+from mer_bench.preparation.store_state import read_json
 
 
 def table_of(emotion):
-    row = dict(sample_id='smic/s01/c1', dataset='smic', subject='smic/s01', clip='c1', emotion=emotion)
-    return annotation_table([row | {'synthetic': False}])
+    row = {
+        'sample_id': 'smic/s01/c1',
+        'dataset': 'smic',
+        'subject': 'smic/s01',
+        'clip': 'c1',
+        'synthetic': False,
+        'emotion': emotion,
+    }
+    return annotation_table([row])
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def test_a_table_of_a_changed_sheet_takes_the_place_of_ours(out):
     refuse_changes_by_hand(out, table_of('fear'))
     assert renew(out, table_of('fear'))
     assert read_annotations(out / 'annotations.csv')['emotion'].tolist() == ['fear']
-    info = own_json(out / 'store' / 'store.json')
+    info = read_json(out / 'store' / 'store.json')
     assert info == seal({'annotations_digest': digest_file(out / 'annotations.csv'), 'n_clips': 1})
 
 
