@@ -10,7 +10,14 @@ from mer_bench.preparation.store_state import read_json
 
 
 def table_of(emotion):
-    row = {'sample_id': 'smic/s01/c1', 'subject': 'smic/s01', 'clip': 'c1', 'synthetic': False, 'emotion': emotion}
+    row = {
+        'sample_id': 'smic/s01/c1',
+        'dataset': 'smic',
+        'subject': 'smic/s01',
+        'clip': 'c1',
+        'synthetic': False,
+        'emotion': emotion,
+    }
     return annotation_table([row])
 
 
