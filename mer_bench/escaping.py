@@ -19,7 +19,7 @@ MARKS = re.compile(r'[\\`*~|]|\[(?![+-]?\d)|\](?=[\[(:])|(?<![^\W_])_|_(?![^\W_]
 TAG = re.compile(r'<(?=[A-Za-z/!?])')
 ENTITY = re.compile(r'&(?=#?\w+;)')
 BLOCK = re.compile(r'^([#>=+-]|\d+(?=[.)]))')
-ADDRESS = re.compile(r'https?://[^\s/]+|[a-z0-9_]+\.md$', re.IGNORECASE)
+ADDRESS = re.compile(r'https?://[^\s/]+|\w[\w./-]*\.(?:md|json)$', re.IGNORECASE)
 UNSAFE_IN_ADDRESS = re.compile(r'[^\w:/?#@!$&*+,;=%.~-]')
 
 NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')
@@ -48,7 +48,7 @@ def _escape_block(found: re.Match) -> str:
 
 
 def markdown_link(text: str, url: str) -> str:
-    """Return a link to http, https or a page beside this one; of any other address the text alone."""
+    """Return a link to http, https, or a page or JSON file below this one; of any other address the text alone."""
     shown = for_markdown(text)
     if not ADDRESS.match(url):
         return shown

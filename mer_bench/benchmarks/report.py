@@ -8,7 +8,8 @@ from mer_bench.benchmarks.formats import format_rate, format_seconds, format_val
 from mer_bench.benchmarks.goals_table import goals_table
 from mer_bench.benchmarks.kept import read_kept
 from mer_bench.errors import InputError
-from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
+from mer_bench.escaping import for_markdown, markdown_link
+from mer_bench.results.blocks import Block, Heading, Markdown, Notes, Paragraph, Table
 from mer_bench.results.markdown import to_markdown
 
 START = '<!-- written by tools/benchmark.py report -->'
@@ -65,7 +66,7 @@ def hardware(machine: dict) -> str:
 
 def result_blocks(link: str, result: dict) -> list[Block]:
     """One benchmark on one machine: how it ran, time and share of each alternative, and the ratios."""
-    blocks: list[Block] = [Heading(3, Path(link).stem), Paragraph(circumstances(link, result))]
+    blocks: list[Block] = [Heading(3, Path(link).stem), Markdown(circumstances(link, result))]
     if result['seconds']:
         rows = tuple(alternative_row(name, result) for name in result['seconds'])
         headers = ('alternative', 'median', 'clips/s', 'rate', 'share', 'of the peak')
@@ -84,8 +85,8 @@ def circumstances(link: str, result: dict) -> str:
     machine, peak = result['machine'], result['peak']
     most = [f'{name} {format_rate(rate, name)}' if rate else f'no {name}' for name, rate in peak['matrix'].items()]
     where = 'of the GPU' if machine['gpu'] else f'with {plural(peak["threads"], "thread")}'
-    return (
-        f'[`{result["command"]}`]({link}), {machine["date"]}, commit {machine["commit"] or "not known"}. '
+    return markdown_link(result['command'], link) + for_markdown(
+        f', {machine["date"]}, commit {machine["commit"] or "not known"}. '
         f'Peak {where} in the same run: matrix product {", ".join(most)}; '
         f'copy {format_rate(peak["copy"], "copy")}, read and written.'
     )

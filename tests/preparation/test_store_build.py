@@ -31,7 +31,8 @@ PARAMETERS |= {'channels': ['u', 'v', 'strain'], 'faces': {'detector': 'none'}}
 def table():
     names = ('s1_ne_01', 's1_po_01')
     rows = [
-        {'sample_id': f'smic/s01/{name}', 'subject': 'smic/s01', 'clip': name, 'synthetic': False} for name in names
+        {'sample_id': f'smic/s01/{name}', 'dataset': 'smic', 'subject': 'smic/s01', 'clip': name, 'synthetic': False}
+        for name in names
     ]
     return annotation_table(rows)
 
