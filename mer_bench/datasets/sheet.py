@@ -18,7 +18,7 @@ import pandas as pd
 from mer_bench.datasets import workbook
 from mer_bench.datasets.notes import note, row_text
 from mer_bench.datasets.table import FRAME_NUMBERS
-from mer_bench.errors import InputError, cause_of
+from mer_bench.errors import HIDDEN, InputError, cause_of
 from mer_bench.files import refuse_special
 
 SUFFIXES = ('.xlsx', '.xls', '.csv')
@@ -29,7 +29,7 @@ MOST_CELLS = 50_000_000  # of a CSV, short rows filled up
 LONGEST_NUMBER = 100  # digits; int() refuses thousands
 VIDEO = r'\.(?:avi|mp4|mov|mkv|wmv|mpe?g)$'
 MARKS = {b'\xef\xbb\xbf': 'utf-8-sig', b'\xff\xfe\0\0': 'utf-32', b'\xff\xfe': 'utf-16', b'\xfe\xff': 'utf-16'}
-ODD = ('  ', '\n ', ' \n', '.0', *'\t\r\v\f\x1c\x1d\x1e\x1f')  # in a text that cell_text may change
+ODD = ('  ', '\n ', ' \n', '.0', *map(chr, (*range(10), *range(11, 32), 127)))  # in a text that cell_text may change
 SAVE_AGAIN = "save it as 'CSV UTF-8' or as xlsx"
 OTHER_FORM = (
     'give the sheet as its owner ships it, or read one of another form with `tools/prepare.py csv`, whose --columns '
@@ -317,7 +317,8 @@ def each(texts: pd.Series, change: Callable[[str], str]) -> pd.Series:
 
 def cell_text(value: object) -> str:
     """Return a cell as text: 46, 46.0 and '46.0' are '46', full-width signs are plain, invisible ones are left off."""
-    text = ''.join(sign for sign in unicodedata.normalize('NFKC', str(value)) if unicodedata.category(sign) != 'Cf')
+    signs = unicodedata.normalize('NFKC', str(value))
+    text = ''.join(sign for sign in signs if sign.isspace() or unicodedata.category(sign) not in HIDDEN)
     return re.sub(r'^(\d+)\.0+$', r'\1', ' '.join(text.split()))
 
 

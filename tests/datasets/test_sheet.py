@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xlwt
 
-from mer_bench.datasets.sheet import cell_text, clip_rows, read_sheet
+from mer_bench.datasets.sheet import cell_text, clip_rows, read_sheet, read_tables
 from mer_bench.errors import InputError
 from tests.datasets.raw_data import write_sheet
 
@@ -203,6 +203,7 @@ def test_an_xls_is_read_without_its_hidden_sheet(tmp_path):
     [
         ('\uff11\uff12', '12'),
         ('\ufeffsub01\u200b', 'sub01'),
+        ('\x1bsub\x7f 01', 'sub 01'),
         ('4\xa0+ 7', '4 + 7'),
         ('\\', '\\'),
         ('/', '/'),
@@ -222,3 +223,8 @@ def test_a_row_of_sums_is_passed_over_and_half_a_name_is_refused(tmp_path):
     for half in ((None, 'b', 1, 9), ('s2', None, 1, 9)):
         with pytest.raises(InputError, match=r'the row with frames 1 to 9 .* does not say whose clip it is'):
             clip_rows(read_sheet(write_sheet(tmp_path / 'a.xlsx', header, [*rows, half]), columns))
+
+
+def test_a_csv_has_no_sign_that_a_terminal_obeys(tmp_path):
+    (tmp_path / 'a.csv').write_text('\x1b]0;a\x07,b\x08\n1,2\n')
+    assert read_tables(tmp_path / 'a.csv')[0].cells.to_numpy().tolist() == [[']0;a', 'b'], ['1', '2']]
