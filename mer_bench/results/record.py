@@ -48,6 +48,7 @@ Name = Annotated[Line, StringConstraints(min_length=1)]
 Text = Annotated[str, StringConstraints(max_length=1_000_000), AfterValidator(_lines)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Number = Annotated[float, Field(ge=-1e30, le=1e30)]
+Duration = Annotated[float, Field(ge=0, le=1e30)]  # seconds
 Score = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
@@ -143,9 +144,9 @@ class Scores(Part):
 class Seconds(Part):
     """What a run took; None where a continued fold does not know."""
 
-    prepare: Number | None = None
-    train: Number | None = None
-    test: Number | None = None
+    prepare: Duration | None = None
+    train: Duration | None = None
+    test: Duration | None = None
 
 
 class Precision(Part):
@@ -257,11 +258,15 @@ def _check_record(path: str | Path, record: object) -> None:
     version = record.get('schema_version', SCHEMA_VERSION)
     if version != SCHEMA_VERSION:  # first, since another version has other keys
         raise InputError(f'{path}: expected schema_version {SCHEMA_VERSION}, but got {version!r:.40}; {OTHER_VERSION}')
-    _check(path, record, RescoredRecord if record.get('source') == RESCORED else Record, AGAIN)
+    check_schema(path, record, RescoredRecord if record.get('source') == RESCORED else Record, AGAIN)
 
 
-def _check(path: str | Path, content: object, model: type[Part], advice: str) -> None:
-    """Hold `content` against a model; the first fault is told with its dotted key."""
+def check_schema(path: str | Path, content: object, model: type[Part], advice: str) -> None:
+    """Hold the content of a file against a model.
+
+    Raises:
+        InputError: It does not fit; the message names the first key that does not, as a dotted one.
+    """
     try:
         model.model_validate(content)
     except ValidationError as error:
@@ -332,5 +337,5 @@ class Failure:
 def read_failure(path: Path) -> Failure:
     """Read a failure.json and hold it against the schema."""
     content = read_json(path, SWEEP_AGAIN)
-    _check(path, content, FailureNote, SWEEP_AGAIN)
+    check_schema(path, content, FailureNote, SWEEP_AGAIN)
     return Failure(path, content)

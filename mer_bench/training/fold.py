@@ -1,7 +1,5 @@
 """One fold from its config to its folder of results; runs in the main process or in a worker."""
 
-import json
-import math
 import re
 import shutil
 import time
@@ -10,10 +8,11 @@ from pathlib import Path
 
 import torch
 
-from mer_bench.errors import InputError
-from mer_bench.files import digest_file, write_atomically, write_json
+from mer_bench.errors import InputError, cause_of
+from mer_bench.files import digest_file, read_json, write_atomically, write_json
 from mer_bench.models.backbones.pretrained import is_whole
 from mer_bench.protocols.folds import Fold
+from mer_bench.results.record import Count, Duration, Line, Name, Part, check_schema
 from mer_bench.training.estimator_fold import run_estimator
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold_config import POINTER, fold_config
@@ -24,23 +23,31 @@ EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar
 CHECKPOINT = 'checkpoint.pth'
 PREDICTIONS = 'predictions.csv'
 RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
-REMEDY = 'put back what was there, or remove this folder and run the same command again to train the fold again'
-NONE = type(None)
-LATER = ('stack', 'fit', 'predictions_digest')  # not in every fold, or in none of an earlier version
-SECONDS = ('train_seconds', 'test_seconds')
-KEYS = dict(  # of fold.json
-    fold=str,
-    n_train=int,
-    n_test=int,
-    **dict.fromkeys(SECONDS, (int, float, NONE)),
-    device=str,
-    versions=dict,
-    commit=(str, NONE),
-    date=str,
-    stack=(dict, NONE),
-    fit=(str, NONE),
-    predictions_digest=(str, NONE),
-)
+REMEDY = 'put back what was there, or remove the folder of this fold and run the same command again to train it again'
+
+
+class Together(Part):
+    """How a fold was trained with others."""
+
+    way: Line
+    folds: Count
+
+
+class FoldResult(Part):
+    """What fold.json says of a finished fold. Folds of earlier versions have neither `stack` nor a digest."""
+
+    fold: Name
+    n_train: Count
+    n_test: Count
+    train_seconds: Duration | None
+    test_seconds: Duration | None
+    device: Line
+    versions: dict[Line, Line | None]
+    commit: Line | None
+    date: Line
+    stack: Together | None = None
+    fit: Line | None = None
+    predictions_digest: Line | None = None
 
 
 def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save_checkpoints: bool) -> dict:
@@ -116,32 +123,20 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
         InputError: It, or predictions.csv beside it, is not what was written. A fold of an earlier version has
             no digest of its predictions; they are then known by their clips and labels alone.
     """
-    folder = finished_folder(work_dir, fold)
+    path, table = (finished_folder(work_dir, fold) / name for name in ('fold.json', PREDICTIONS))
+    result = read_json(path, REMEDY)
+    check_schema(path, result, FoldResult, REMEDY)
+    if result['fold'] != fold.name:
+        raise InputError(f'{path}: expected the fold {fold.name}, but it is of the fold {result["fold"]}; {REMEDY}')
     try:
-        result = json.loads((folder / 'fold.json').read_text(encoding='utf-8'))
-        fault = fault_of(result, fold)
-        if not fault and result.get('predictions_digest', digest := digest_file(folder / PREDICTIONS)) != digest:
-            fault = f'{PREDICTIONS} is not what was written'
+        digest = digest_file(table)
     except OSError as error:
-        fault = f'{Path(error.filename or folder).name} cannot be read: {error.strerror}'
-    except (ValueError, RecursionError):  # no JSON, or no text
-        fault = 'fold.json is damaged'
-    if fault:
-        raise InputError(f'{folder}: this fold is finished, but {fault}; {REMEDY}')
+        raise InputError(
+            f'{table}: expected the predictions of a fold, but got {cause_of(error)!r}; {REMEDY}'
+        ) from None
+    if result.get('predictions_digest') not in (None, digest):
+        raise InputError(f'{table}: expected the predictions that were written, but they are others; {REMEDY}')
     return result
-
-
-def fault_of(result: object, fold: Fold) -> str | None:
-    """Say what of a fold.json is not as it was written; None: nothing."""
-    if not isinstance(result, dict):
-        return 'fold.json is damaged'
-    wrong = [key for key, kind in KEYS.items() if not isinstance(result.get(key), kind)]
-    wrong += [key for key in KEYS if key not in result and key not in LATER]
-    wrong = wrong or [key for key in SECONDS if not 0 <= (result[key] or 0) < math.inf]
-    wrong = wrong or [key for key in ('stack', 'versions') if not all_text(result.get(key), numbers=key == 'stack')]
-    if wrong:
-        return f'fold.json is damaged at {wrong[0]}'
-    return f'fold.json is of the fold {result["fold"]}' if result['fold'] != fold.name else None
 
 
 def mend_folder(work_dir: Path, fold: Fold) -> str | None:
@@ -206,12 +201,6 @@ def read_epoch(work_dir: Path, fold: Fold, max_epochs: int) -> int:
         return max(0, min(max_epochs, int((folder_in_work(work_dir, fold) / EPOCH).read_text() or 0)))
     except (OSError, ValueError):  # there is none, or it is being written
         return 0
-
-
-def all_text(values: dict | None, numbers: bool) -> bool:
-    """Whether all values of a part of fold.json are text, or, with `numbers`, whole numbers."""
-    kinds = (str, int) if numbers else (str, NONE)
-    return all(isinstance(value, kinds) for value in (values or {}).values())
 
 
 def _keep_results(folder: Path) -> None:
