@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError, from_json
 
 from mer_bench.errors import InputError, visible
 from mer_bench.escaping import folder_name
+from mer_bench.evaluation.statistics import MAX_CLASSES
 from mer_bench.files import read_json, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'
@@ -27,6 +28,15 @@ RESCORED = 'rescored'
 CONTROL = re.compile(r'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]')
 AGAIN = 'write the record again'
 SWEEP_AGAIN = 'run the sweep again'
+# what pydantic says, and how we say it
+WORDS = (
+    ('^Input should be (?=less|greater)', 'a number '),
+    ('^Input should be ', ''),
+    ('^String should have ', 'text of '),
+    (r'^\w+ should have (.*) after validation, not \d+$', r'\1'),
+    ('a valid dictionary( or instance of .*)?', 'an object'),
+    ('a valid string', 'text'),
+)
 OTHER_VERSION = 'read it with the version of mer_bench that wrote it'
 
 
@@ -179,7 +189,7 @@ class AnyRecord(Part):
     method: Name
     protocol: Name
     dataset: Name
-    classes: Annotated[list[Name], Field(min_length=1)]
+    classes: Annotated[list[Name], Field(min_length=1, max_length=MAX_CLASSES)]
     n_clips: Count
     n_subjects: Count
     complete: bool
@@ -283,11 +293,9 @@ def check_schema(path: str | Path, content: object, model: type[Part], advice: s
 
 def _in_words(message: str) -> str:
     """'Input should be a valid integer' -> 'a valid integer'."""
-    message = message.replace('Input should be less', 'Input should be a number less').replace(
-        'greater', 'a number greater'
-    )
-    message = re.sub('a valid dictionary( or instance of .*)?', 'an object', message)
-    return re.sub('^(Input should be|String should have) ', '', message.replace('String should have', 'text of'))
+    for pattern, words in WORDS:
+        message = re.sub(pattern, words, message)
+    return message
 
 
 def _dotted(place: tuple[str | int, ...], content: object, missing: bool) -> str:

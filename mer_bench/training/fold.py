@@ -206,7 +206,7 @@ def read_epoch(work_dir: Path, fold: Fold, max_epochs: int) -> int:
 def _keep_results(folder: Path) -> None:
     """Remove the checkpoints for continuing and MMEngine's empty log folder."""
     for path in folder.iterdir():
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         elif path.name not in RESULTS:
             path.unlink()

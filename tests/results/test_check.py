@@ -284,7 +284,9 @@ def test_a_name_leads_nowhere_outside_the_collected_results(new_run, tmp_path, c
 def test_a_failure_deletes_nothing_outside_the_collected_results(tmp_path):
     fail(tmp_path / 'runs/x', config='..', method='..', synthetic=True)
     (tmp_path / 'record.json').touch()
-    with pytest.raises(InputError, match=r"expected a config that can name a folder, found '\.\.'"):
+    with pytest.raises(
+        InputError, match=r"runs/x/failure.json: expected a config that can name a folder, found '\.\.'"
+    ):
         collect([tmp_path / 'runs'], tmp_path / 'a/into')
     assert (tmp_path / 'record.json').exists()
 
