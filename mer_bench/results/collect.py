@@ -7,7 +7,7 @@ from mer_bench.errors import InputError
 from mer_bench.escaping import folder_name, inside, without_paths
 from mer_bench.files import write_atomically, write_json
 from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
-from mer_bench.results.run import Run, find_runs, read_runs, tell_unfinished
+from mer_bench.results.run import Run, describe_unfinished, find_runs, listed, read_runs
 
 FINISHED = (RECORD, 'predictions.csv')
 
@@ -28,11 +28,11 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
     Args:
         with_predictions: take runs on real data too, whose predictions.csv holds names and labels of licensed clips."""
     records, failures = find_runs(results)
-    unfinished = {path: told for path in records if (told := tell_unfinished(path, read_record(path)))}
+    unfinished = {path: told for path in records if (told := describe_unfinished(path, read_record(path)))}
     runs = read_runs([path for path in records if path not in unfinished])
     if not runs and not failures:
         raise InputError(
-            f'expected a finished run, but there are only {", ".join(unfinished.values())}; run the same '
+            f'expected a finished run, but there are only {listed([*unfinished.values()])}; run the same '
             'tools/train.py or tools/sweep.py command again'
         )
     real = [run for run in runs if not run.synthetic]

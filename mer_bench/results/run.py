@@ -14,6 +14,7 @@ from mer_bench.evaluation.predictions import read_columns
 from mer_bench.evaluation.statistics import SCORES, check_classes, count_by_subject, resample_counts
 from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, find_records, read_failure, read_record
 
+NAMED = 12  # in a sentence
 COMPARED = ('n', 'n_subjects', *SCORES, 'f1_per_class', 'recall_per_class', 'confusion_matrix')
 
 
@@ -88,22 +89,27 @@ def read_runs(paths: list[Path]) -> list[Run]:
 
 
 def _refuse_incomplete(records: dict[Path, dict]) -> None:
-    unfinished = [told for path, record in records.items() if (told := tell_unfinished(path, record))]
+    unfinished = [text for path, record in records.items() if (text := describe_unfinished(path, record))]
     if unfinished:
         raise InputError(
-            f'expected complete runs, but these are not: {", ".join(unfinished)}; '
+            f'expected complete runs, but these are not: {listed(unfinished)}; '
             'run the same tools/train.py command again, it continues where it stopped'
         )
 
 
-def tell_unfinished(path: Path, record: dict) -> str | None:
+def describe_unfinished(path: Path, record: dict) -> str | None:
     """Return path, method and missing folds of an unfinished run; None of a complete one."""
     if is_complete(record):
         return None
-    told = 'rescored'
+    text = 'rescored'
     if 'folds' in record:
-        told = f'seed {record["seed"]}: {missing_folds(record)} of {record["folds"]["total"]} missing'
-    return f'{path} ({record["method"]}, {told})'
+        text = f'seed {record["seed"]}: {missing_folds(record)} of {record["folds"]["total"]} missing'
+    return f'{path} ({record["method"]}, {text})'
+
+
+def listed(names: list[str]) -> str:
+    """Join names for a sentence, a dozen of them."""
+    return ', '.join(names[:NAMED]) + (f' and {len(names) - NAMED} more' if len(names) > NAMED else '')
 
 
 def is_complete(record: dict) -> bool:
