@@ -55,7 +55,7 @@ def _lines(text: str) -> str:
 # A text for a cell or a heading; a name, which is none without a letter; a text of several lines.
 Line = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_one_line)]
 Name = Annotated[Line, StringConstraints(min_length=1)]
-Text = Annotated[str, StringConstraints(max_length=1_000_000), AfterValidator(_lines)]
+Text = Annotated[str, StringConstraints(max_length=200_000), AfterValidator(_lines)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Number = Annotated[float, Field(ge=-1e30, le=1e30)]
 Duration = Annotated[float, Field(ge=0, le=1e30)]  # seconds

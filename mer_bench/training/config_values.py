@@ -100,9 +100,10 @@ def check_weights(cfg: Config) -> None:
     for part, key in places:
         library = str(part.get('type')).partition('.')
         if not isinstance(part[key], str) or (library[0] in ('timm', 'torchvision') and library[1]):
+            of = f' of {part.type}' if part.get('type') else ''
             advice = f'load_from=FILE and {key}=False' if library[1] else 'the path of a checkpoint'
             raise InputError(
-                f'{key}: expected the path of a checkpoint on this machine, got {part[key]!r} of {part.get("type")}; '
+                f'{key}: expected the path of a checkpoint on this machine, got {part[key]!r}{of}; '
                 f'nothing is downloaded here, so give {advice}'
             )
     if len(places) > 1:
