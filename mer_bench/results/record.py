@@ -162,8 +162,8 @@ class Seconds(Part):
 class Precision(Part):
     """What was decided about mixed precision."""
 
-    asked: Line
-    used: Line
+    asked: Literal['fp32', 'bf16', 'fp16']
+    used: Literal['fp32', 'bf16', 'fp16']
     fp32_layers: list[Line]
     agreement: Number | None = None
     seconds: Number | None = None
