@@ -39,7 +39,7 @@ def for_markdown(text: str, block: bool = False) -> str:
         block: it begins a paragraph, a heading or an item, where `#` or `1.` would mean more.
     """
     text = MARKS.sub(lambda mark: f'\\{mark[0]}', visible(text))
-    text = TAG.sub('&lt;', ENTITY.sub('&amp;', text))
+    text = TAG.sub('&lt;', ENTITY.sub('&amp;', text)).replace('$', '&#36;')  # GitHub reads $...$ as a formula
     return BLOCK.sub(_escape_block, text.strip()) if block else text
 
 

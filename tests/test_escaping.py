@@ -35,12 +35,17 @@ def test_usual_texts_stay_as_they_are(text):
         '1. item',
         'a\\|b',
         '&lt;b&gt;',
+        '$x$',
     ],
 )
 def test_markdown_shows_what_a_stranger_wrote(text):
     paragraph = MarkdownIt('commonmark').enable(['table', 'strikethrough']).parse(for_markdown(text, block=True))[1]
     assert {token.type for token in paragraph.children} <= {'text', 'text_special'}
     assert ''.join(token.content for token in paragraph.children) == text
+
+
+def test_a_formula_of_github_is_text():
+    assert for_markdown('$\\href{javascript:x}{y}$') == '&#36;\\\\href{javascript:x}{y}&#36;'
 
 
 def test_a_line_break_begins_no_heading():

@@ -29,7 +29,7 @@ from mer_bench.training.acceleration import accelerate
 from mer_bench.training.config_keys import arguments_of
 from mer_bench.training.gradient_check import compare_gradients
 from mer_bench.training.precision import DTYPES, mixed_precision
-from mer_bench.training.precision_check import CLIPS
+from mer_bench.training.precision_check import CLIPS, random_batch
 
 HELP = 'forward and backward of the full model, against fp32, its plain trunk, and the trunk of I3D'
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,10 +172,8 @@ def checked(model: torch.nn.Module, shape: tuple[int, ...], precision: str, chan
     if DTYPES[precision] is None:
         return {'seconds': 0.0, 'agreement': 1.0, 'fp32_layers': [], 'right': True}
     start = time.perf_counter()
-    device = next(model.parameters()).device
-    samples = [ActionDataSample().set_gt_label(i % CLASSES) for i in range(CLIPS)]
-    clips = torch.randn(CLIPS, 1, *shape, device=device)
-    found = compare_gradients(copy.deepcopy(model), clips, samples, precision, channels_last)
+    batch = random_batch(model, shape, CLIPS, CLASSES)
+    found = compare_gradients(copy.deepcopy(model), *batch, precision, channels_last)
     return {
         'seconds': time.perf_counter() - start,
         'agreement': min(found.layers, found.between[1]),

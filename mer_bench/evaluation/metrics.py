@@ -27,13 +27,17 @@ def scores(frame: pd.DataFrame, classes: list) -> dict:
         n, n_subjects, accuracy, uf1, uar, macro_precision, weighted_f1, f1_per_class, recall_per_class and
         confusion_matrix (one row per true, one column per predicted class); plain Python values, ready for JSON.
     """
-    y_true, y_pred = encode(frame, classes)
-    n, subjects = len(classes), frame['subject'].nunique()
+    return scores_of_labels(*encode(frame, classes), frame['subject'].nunique(), classes)
+
+
+def scores_of_labels(y_true: np.ndarray, y_pred: np.ndarray, n_subjects: int, classes: list) -> dict:
+    """Do so with labels that are positions in `classes`, (N,) each."""
+    n = len(classes)
     confusion = np.bincount(y_true * n + y_pred, minlength=n * n).reshape(n, n)
     counts = np.stack([np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)])
     return {
-        'n': len(frame),
-        'n_subjects': int(subjects),
+        'n': len(y_true),
+        'n_subjects': int(n_subjects),
         **{name: float(value) for name, value in scores_of_counts(counts).items()},
         'f1_per_class': dict(zip(map(str, classes), class_f1(counts).tolist(), strict=True)),
         'recall_per_class': dict(zip(map(str, classes), class_recall(counts).tolist(), strict=True)),

@@ -1,12 +1,10 @@
 """Tables of predictions: our predictions.csv, and the csv tables and logs that others leave, read into one frame.
 
 Which form a file has is seen from its text: a csv by its header, JSON or a Python dict by its first character, a log by
-its lines (:mod:`mer_bench.evaluation.prediction_logs`). Nothing in a file is executed.
+its lines. Nothing in a file is executed.
 """
 
 import csv
-import io
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,19 +13,11 @@ import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.labels import WHOLE, compare_labels, shown
-from mer_bench.evaluation.prediction_logs import (
-    ADVICE,
-    RawTable,
-    name_columns,
-    read_dict,
-    read_megc_log,
-    read_subject_log,
-)
+from mer_bench.evaluation.prediction_csv import NAMES, RawTable, bare, name_columns, read_csv, read_own_csv
+from mer_bench.evaluation.prediction_lists import ADVICE, read_dict, read_subject_log
+from mer_bench.evaluation.prediction_logs import read_megc_log
 
 LONGEST_LINE = 1_000_000  # bytes
-MOST_COLUMNS = 1000
-LONGEST_NAME = 200  # of a column
-NAMES = ['sample_id', 'dataset', 'subject', 'clip', 'y_true', 'y_pred']
 RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that say why a clip comes several times
 UNNAMED = 'unnamed'  # the data set where a file names none
 
@@ -40,7 +30,18 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         clip, y_true, y_pred, then whatever else a csv holds. Labels are strings from a csv; from the other forms they
         are ints where all are whole numbers.
     """
-    raw = _read_raw(path, _read_bytes(Path(path)))
+    data = _read_bytes(Path(path))
+    return _read(path, data) if (own := read_own_csv(data)) is None else pd.DataFrame(own)
+
+
+def read_columns(path: str | Path) -> dict[str, list]:
+    """Do so, and return a list for each column: of thousands of runs the frames alone would take long."""
+    data = _read_bytes(Path(path))
+    return _read(path, data).to_dict('list') if (own := read_own_csv(data)) is None else own
+
+
+def _read(path: str | Path, data: bytes) -> pd.DataFrame:
+    raw = _read_raw(path, data)
     frame, where = raw.frame.reset_index(drop=True), raw.where
     if frame.empty:
         raise InputError(f'{path}: expected a prediction for each clip, but there is none; give another file')
@@ -127,7 +128,7 @@ def _read_raw(path: str | Path, data: bytes) -> RawTable:
     if not tables and ',' not in first:
         return read_megc_log(path, data)
     mark = tables[0] if tables else ','
-    return _read_csv(path, data[start:], mark, found[mark], 1 + len(data[:start].splitlines()))
+    return read_csv(path, data[start:], mark, found[mark], 1 + len(data[:start].splitlines()))
 
 
 def _cells(line: str, mark: str) -> list[str]:
@@ -145,94 +146,6 @@ def _refuse_long_lines(path: str | Path, data: bytes) -> None:
             f'{path}, line {lengths.argmax() + 1}: expected at most {LONGEST_LINE} bytes in a line, but got '
             f'{lengths.max()}; give a csv with one row for each clip, or a log'
         )
-
-
-def _read_csv(path: str | Path, data: bytes, mark: str, names: list[str], line: int) -> RawTable:
-    """Read a csv that begins with its header, which is line `line` of the file."""
-    lacks = [name for name in ('y_true', 'y_pred') if name not in names]
-    lacks = ['sample_id'] * ('sample_id' not in names and 'subject' not in names) + lacks
-    wrong = lacks or [name for name, number in Counter(names).items() if name and number > 1]
-    if wrong or len(names) > MOST_COLUMNS:
-        fault = ', '.join(map(_bare, wrong[:12])) + ' is missing or twice there' if wrong else f'there are {len(names)}'
-        raise InputError(
-            f'{path}, line {line}: expected the columns sample_id (or subject), y_true, y_pred, each name once and '
-            f'at most {MOST_COLUMNS}, but {fault}; correct the header'
-        )
-    if odd := [name for name in names if len(name) > LONGEST_NAME or not name.isprintable()]:
-        raise InputError(
-            f'{path}, line {line}: expected printable names of columns, of at most {LONGEST_NAME} characters, but got '
-            f'{shown(odd[0])}; rename it'
-        )
-    where = _line_finder(path, data, mark, line)
-    frame = _parse(data, mark, names)
-    if frame is None or _may_be_short(frame, len(names)):
-        _refuse_lengths(path, data, mark, len(names), line)
-    if frame is None:
-        frame = _parse(data, mark, names, as_text=True)
-    if frame is None:
-        raise InputError(f'{path}: expected a csv, but its quotation marks do not close; correct it')
-    frame = frame[[number for number, name in enumerate(names) if name]]
-    frame.columns = [name for name in names if name]
-    if not data.isascii() or b' ' in data or (mark != '\t' and b'\t' in data):
-        text = [name for name in frame if frame[name].dtype != float]
-        frame = frame.assign(**{name: frame[name].astype(str).str.strip() for name in text})
-    blank = (frame['y_true'] == '') & (frame['y_pred'] == '')
-    for name in set(NAMES) & set(frame):
-        blank &= frame[name] == ''
-    rows = np.flatnonzero(~blank)
-    return RawTable(frame.iloc[rows], lambda row: where(rows[row]), is_csv=True)
-
-
-def _bare(name: str) -> str:
-    return shown(name)[1:-1]
-
-
-def _parse(data: bytes, mark: str, names: list[str], as_text: bool = False) -> pd.DataFrame | None:
-    """Return the rows, by default with scores as numbers; None where they are no such table."""
-    # not as categories, which pandas would turn into numbers: 006 is no 6
-    kinds = {number: float if 'score_' in name and not as_text else str for number, name in enumerate(names)}
-    options = dict(keep_default_na=False, skip_blank_lines=False, float_precision='round_trip', low_memory=False)
-    try:
-        frame = pd.read_csv(io.BytesIO(data), sep=mark, header=0, names=[*range(len(names))], dtype=kinds, **options)
-    except (ValueError, OverflowError):  # a row of several cells too many, a score that is no number
-        return None
-    return frame if isinstance(frame.index, pd.RangeIndex) else None
-
-
-def _may_be_short(frame: pd.DataFrame, n_columns: int) -> bool:
-    """Tell whether a row may have too few cells: those that it lacks are read as empty ones."""
-    last = frame[n_columns - 1]
-    return bool((last.isna() if last.dtype == float else last == '').any())
-
-
-def _refuse_lengths(path: str | Path, data: bytes, mark: str, n_columns: int, line: int) -> None:
-    """Name the first row with another number of cells than the header, if there is one."""
-    rows = csv.reader(io.StringIO(data.decode(), newline=''), delimiter=mark)
-    try:
-        for row in rows:
-            if len(row) != n_columns and any(row):
-                raise InputError(
-                    f'{path}, line {line - 1 + rows.line_num}: expected {n_columns} cells as in the header, but got '
-                    f'{len(row)}; mend it'
-                )
-    except csv.Error as error:
-        raise InputError(
-            f'{path}, line {line - 1 + rows.line_num}: expected a csv, but got: {error}; mend it'
-        ) from None
-
-
-def _line_finder(path: str | Path, data: bytes, mark: str, line: int) -> Callable[[int], str]:
-    """Return the function that gives file and line of a row."""
-
-    def where(row: int) -> str:
-        if b'"' not in data:
-            return f'{path}, line {line + 1 + row}'
-        rows = csv.reader(io.StringIO(data.decode(), newline=''), delimiter=mark)
-        for _, _ in zip(range(row + 2), rows, strict=False):
-            pass
-        return f'{path}, line {line - 1 + rows.line_num}'
-
-    return where
 
 
 def _identity(frame: pd.DataFrame, where: Callable[[int], str]) -> dict[str, pd.Series]:
@@ -300,7 +213,7 @@ def _scores(frame: pd.DataFrame, name: str, where: Callable[[int], str]) -> pd.S
     if not finite.all():
         row = int((~finite).argmax())
         raise InputError(
-            f'{where(row)}: expected a finite number in {_bare(name)}, but got {shown(str(frame[name].iloc[row]))}, as '
+            f'{where(row)}: expected a finite number in {bare(name)}, but got {shown(str(frame[name].iloc[row]))}, as '
             'a diverged model gives it; predict again'
         )
     return numbers
@@ -311,7 +224,7 @@ def _refuse_twice(frame: pd.DataFrame, where: Callable[[int], str]) -> None:
     if not twice.any():
         return
     row = int(twice.argmax())
-    name, twice = frame['sample_id'][row], _bare(frame['sample_id'][row])
+    name, twice = frame['sample_id'][row], bare(frame['sample_id'][row])
     for key in RUNS:
         if key in frame and not frame.duplicated(['sample_id', key]).any():
             raise InputError(

@@ -126,8 +126,8 @@ def _resample(counts: np.ndarray, p: np.ndarray, n_subjects: int, n_resamples: i
     return scores_of_counts(np.concatenate(sums).reshape(n_resamples, *counts.shape[1:]))
 
 
-def encode(frame: pd.DataFrame, classes: list) -> tuple[np.ndarray, np.ndarray]:
-    """Return y_true and y_pred as positions in `classes`, (N,) each; a label outside them is refused."""
+def check_classes(classes: list) -> None:
+    """Refuse more classes than a table of results can have, and one that is named twice."""
     if len(classes) > MAX_CLASSES:
         raise InputError(
             f'expected at most {MAX_CLASSES} classes, found {len(classes)} ({", ".join(map(str, classes[:3]))}, ...); '
@@ -135,6 +135,11 @@ def encode(frame: pd.DataFrame, classes: list) -> tuple[np.ndarray, np.ndarray]:
         )
     if twice := [name for number, name in enumerate(classes) if name in classes[:number]]:
         raise InputError(f'expected each class once, found {twice[0]!r} twice; leave one out')
+
+
+def encode(frame: pd.DataFrame, classes: list) -> tuple[np.ndarray, np.ndarray]:
+    """Return y_true and y_pred as positions in `classes`, (N,) each; a label outside them is refused."""
+    check_classes(classes)
     columns = [frame[column].astype('category') for column in ('y_true', 'y_pred')]
     positions = [pd.Index(classes, dtype=object).get_indexer(column.cat.categories) for column in columns]
     codes = [np.append(where, -1)[column.cat.codes] for where, column in zip(positions, columns, strict=True)]
@@ -152,10 +157,16 @@ def encode(frame: pd.DataFrame, classes: list) -> tuple[np.ndarray, np.ndarray]:
 def subject_counts(frame: pd.DataFrame, classes: list) -> np.ndarray:
     """Return hits, true and predicted clips of each class for each subject, (S, 3, C), subjects in sorted order."""
     subjects, names = pd.factorize(frame['subject'], sort=True)
-    y_true, y_pred = encode(frame, classes)
-    n, right = len(classes), y_true == y_pred
+    return count_by_subject(subjects, *encode(frame, classes), len(names), len(classes))
+
+
+def count_by_subject(
+    subjects: np.ndarray, y_true: np.ndarray, y_pred: np.ndarray, n_subjects: int, n_classes: int
+) -> np.ndarray:
+    """Do so with the numbers of subjects and classes, (N,) each."""
+    n, right = n_classes, y_true == y_pred
     cells = (subjects[right] * n + y_true[right], subjects * n + y_true, subjects * n + y_pred)
-    counts = [np.bincount(cell, minlength=len(names) * n).reshape(len(names), n) for cell in cells]
+    counts = [np.bincount(cell, minlength=n_subjects * n).reshape(n_subjects, n) for cell in cells]
     return np.stack(counts, axis=1)
 
 

@@ -81,7 +81,10 @@ def _run_faults(run: Run) -> list[str]:
 
 
 def _place_faults(path: Path, config: str, method: str, seed: int) -> list[str]:
-    place = place_of(config, method, seed)
+    try:
+        place = place_of(config, method, seed)
+    except InputError as error:
+        return [f'{path}: {error}']
     if path.resolve().parent.parts[-3:] == place.parts:
         return []
     return [f'{path}: expected the folder {place}, as it says itself; collect the run again']

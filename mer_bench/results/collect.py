@@ -7,7 +7,7 @@ from mer_bench.errors import InputError
 from mer_bench.escaping import folder_name, inside, without_paths
 from mer_bench.files import write_atomically, write_json
 from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
-from mer_bench.results.run import Run, find_runs, read_runs, tell_unfinished
+from mer_bench.results.run import Run, describe_unfinished, find_runs, listed, read_runs
 
 FINISHED = (RECORD, 'predictions.csv')
 
@@ -28,11 +28,11 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
     Args:
         with_predictions: take runs on real data too, whose predictions.csv holds names and labels of licensed clips."""
     records, failures = find_runs(results)
-    unfinished = {path: told for path in records if (told := tell_unfinished(path, read_record(path)))}
+    unfinished = {path: told for path in records if (told := describe_unfinished(path, read_record(path)))}
     runs = read_runs([path for path in records if path not in unfinished])
     if not runs and not failures:
         raise InputError(
-            f'expected a finished run, but there are only {", ".join(unfinished.values())}; run the same '
+            f'expected a finished run, but there are only {listed([*unfinished.values()])}; run the same '
             'tools/train.py or tools/sweep.py command again'
         )
     real = [run for run in runs if not run.synthetic]
@@ -50,11 +50,12 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
 
 def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, Path]:
     """Return the new folder of every run, by its old one; all lie below `into`, and two runs never share one."""
-    found = {run.path: _folder(run) for run in runs}
-    for failure in failures:
-        content = failure.content
-        found[failure.path] = place_of(content['config'], content['method'], content['seed'])
-    places = {path.parent: inside(into, folder) for path, folder in found.items()}
+    places: dict[Path, Path] = {}
+    for found in (*runs, *failures):
+        try:
+            places[found.path.parent] = inside(into, _folder(found))
+        except InputError as error:
+            raise InputError(f'{found.path}: {error}') from None
     taken: dict[Path, Path] = {}
     for source, target in places.items():
         if target in taken:
@@ -63,12 +64,14 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
     return places
 
 
-def _folder(run: Run) -> Path:
+def _folder(found: Run | Failure) -> Path:
     """Return the folder of a run below that of its results."""
-    if run.rescored:
-        dataset, method = run.record['dataset'], run.record['method']
-        return Path(RESCORED, folder_name(dataset, 'a data set'), folder_name(method, 'a method'))
-    return place_of(run.record['config']['name'], run.record['method'], run.record['seed'])
+    if isinstance(found, Failure):
+        return place_of(found.content['config'], found.content['method'], found.content['seed'])
+    record = found.record
+    if found.rescored:
+        return Path(RESCORED, folder_name(record['dataset'], 'a data set'), folder_name(record['method'], 'a method'))
+    return place_of(record['config']['name'], record['method'], record['seed'])
 
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError, from_json
 
 from mer_bench.errors import InputError, visible
 from mer_bench.escaping import folder_name
+from mer_bench.evaluation.statistics import MAX_CLASSES
 from mer_bench.files import read_json, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'
@@ -27,6 +28,15 @@ RESCORED = 'rescored'
 CONTROL = re.compile(r'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]')
 AGAIN = 'write the record again'
 SWEEP_AGAIN = 'run the sweep again'
+# what pydantic says, and how we say it
+WORDS = (
+    ('^Input should be (?=less|greater)', 'a number '),
+    ('^Input should be ', ''),
+    ('^String should have ', 'text of '),
+    (r'^\w+ should have (.*) after validation, not \d+$', r'\1'),
+    ('a valid dictionary( or instance of .*)?', 'an object'),
+    ('a valid string', 'text'),
+)
 OTHER_VERSION = 'read it with the version of mer_bench that wrote it'
 
 
@@ -45,9 +55,10 @@ def _lines(text: str) -> str:
 # A text for a cell or a heading; a name, which is none without a letter; a text of several lines.
 Line = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_one_line)]
 Name = Annotated[Line, StringConstraints(min_length=1)]
-Text = Annotated[str, StringConstraints(max_length=1_000_000), AfterValidator(_lines)]
+Text = Annotated[str, StringConstraints(max_length=200_000), AfterValidator(_lines)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Number = Annotated[float, Field(ge=-1e30, le=1e30)]
+Duration = Annotated[float, Field(ge=0, le=1e30)]  # seconds
 Score = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
@@ -143,16 +154,16 @@ class Scores(Part):
 class Seconds(Part):
     """What a run took; None where a continued fold does not know."""
 
-    prepare: Number | None = None
-    train: Number | None = None
-    test: Number | None = None
+    prepare: Duration | None = None
+    train: Duration | None = None
+    test: Duration | None = None
 
 
 class Precision(Part):
     """What was decided about mixed precision."""
 
-    asked: Line
-    used: Line
+    asked: Literal['fp32', 'bf16', 'fp16']
+    used: Literal['fp32', 'bf16', 'fp16']
     fp32_layers: list[Line]
     agreement: Number | None = None
     seconds: Number | None = None
@@ -178,7 +189,7 @@ class AnyRecord(Part):
     method: Name
     protocol: Name
     dataset: Name
-    classes: Annotated[list[Name], Field(min_length=1)]
+    classes: Annotated[list[Name], Field(min_length=1, max_length=MAX_CLASSES)]
     n_clips: Count
     n_subjects: Count
     complete: bool
@@ -257,11 +268,15 @@ def _check_record(path: str | Path, record: object) -> None:
     version = record.get('schema_version', SCHEMA_VERSION)
     if version != SCHEMA_VERSION:  # first, since another version has other keys
         raise InputError(f'{path}: expected schema_version {SCHEMA_VERSION}, but got {version!r:.40}; {OTHER_VERSION}')
-    _check(path, record, RescoredRecord if record.get('source') == RESCORED else Record, AGAIN)
+    check_schema(path, record, RescoredRecord if record.get('source') == RESCORED else Record, AGAIN)
 
 
-def _check(path: str | Path, content: object, model: type[Part], advice: str) -> None:
-    """Hold `content` against a model; the first fault is told with its dotted key."""
+def check_schema(path: str | Path, content: object, model: type[Part], advice: str) -> None:
+    """Hold the content of a file against a model.
+
+    Raises:
+        InputError: It does not fit; the message names the first key that does not, as a dotted one.
+    """
     try:
         model.model_validate(content)
     except ValidationError as error:
@@ -278,11 +293,9 @@ def _check(path: str | Path, content: object, model: type[Part], advice: str) ->
 
 def _in_words(message: str) -> str:
     """'Input should be a valid integer' -> 'a valid integer'."""
-    message = message.replace('Input should be less', 'Input should be a number less').replace(
-        'greater', 'a number greater'
-    )
-    message = re.sub('a valid dictionary( or instance of .*)?', 'an object', message)
-    return re.sub('^(Input should be|String should have) ', '', message.replace('String should have', 'text of'))
+    for pattern, words in WORDS:
+        message = re.sub(pattern, words, message)
+    return message
 
 
 def _dotted(place: tuple[str | int, ...], content: object, missing: bool) -> str:
@@ -332,5 +345,5 @@ class Failure:
 def read_failure(path: Path) -> Failure:
     """Read a failure.json and hold it against the schema."""
     content = read_json(path, SWEEP_AGAIN)
-    _check(path, content, FailureNote, SWEEP_AGAIN)
+    check_schema(path, content, FailureNote, SWEEP_AGAIN)
     return Failure(path, content)

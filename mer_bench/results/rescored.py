@@ -58,9 +58,9 @@ def write_rescored(
         'synthetic': False,
         'epoch_rule': epoch_rule,
     }
+    write_record(folder / 'record.json', record)  # first, since it refuses what no record can hold
     with write_atomically(folder / 'predictions.csv') as temporary:
         frame[list(COLUMNS)].to_csv(temporary, index=False)
-    write_record(folder / 'record.json', record)
     return record
 
 

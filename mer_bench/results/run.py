@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.predictions import read_predictions
-from mer_bench.evaluation.statistics import SCORES, class_f1, class_recall, resample_counts, scores_of_counts
+from mer_bench.evaluation.metrics import scores_of_labels
+from mer_bench.evaluation.predictions import read_columns
+from mer_bench.evaluation.statistics import SCORES, check_classes, count_by_subject, resample_counts
 from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, find_records, read_failure, read_record
 
-OWN = ('sample_id', 'dataset', 'subject', 'fold', 'seed', 'y_true', 'y_pred')  # how a run begins predictions.csv
-NO_LABEL = ('nan', 'none')
+NAMED = 12  # in a sentence
 COMPARED = ('n', 'n_subjects', *SCORES, 'f1_per_class', 'recall_per_class', 'confusion_matrix')
 
 
@@ -89,22 +89,27 @@ def read_runs(paths: list[Path]) -> list[Run]:
 
 
 def _refuse_incomplete(records: dict[Path, dict]) -> None:
-    unfinished = [told for path, record in records.items() if (told := tell_unfinished(path, record))]
+    unfinished = [text for path, record in records.items() if (text := describe_unfinished(path, record))]
     if unfinished:
         raise InputError(
-            f'expected complete runs, but these are not: {", ".join(unfinished)}; '
+            f'expected complete runs, but these are not: {listed(unfinished)}; '
             'run the same tools/train.py command again, it continues where it stopped'
         )
 
 
-def tell_unfinished(path: Path, record: dict) -> str | None:
+def describe_unfinished(path: Path, record: dict) -> str | None:
     """Return path, method and missing folds of an unfinished run; None of a complete one."""
     if is_complete(record):
         return None
-    told = 'rescored'
+    text = 'rescored'
     if 'folds' in record:
-        told = f'seed {record["seed"]}: {missing_folds(record)} of {record["folds"]["total"]} missing'
-    return f'{path} ({record["method"]}, {told})'
+        text = f'seed {record["seed"]}: {missing_folds(record)} of {record["folds"]["total"]} missing'
+    return f'{path} ({record["method"]}, {text})'
+
+
+def listed(names: list[str]) -> str:
+    """Join names for a sentence, a dozen of them."""
+    return ', '.join(names[:NAMED]) + (f' and {len(names) - NAMED} more' if len(names) > NAMED else '')
 
 
 def is_complete(record: dict) -> bool:
@@ -120,7 +125,7 @@ def missing_folds(record: dict) -> int:
 
 def _read_run(path: Path, record: dict) -> Run:
     file = path.with_name('predictions.csv')
-    table = _own_table(file) or read_predictions(file).to_dict('list')
+    table = read_columns(file)
     n, classes = len(table['y_true']), [name.removeprefix('score_') for name in table if name.startswith('score_')]
     classes = classes or record['classes']
     if classes != record['classes'] or n != record['n_clips']:
@@ -128,7 +133,10 @@ def _read_run(path: Path, record: dict) -> Run:
             f'{path}: expected {record["n_clips"]} predictions of the classes {", ".join(record["classes"])}, but '
             f'predictions.csv holds {n} of {", ".join(map(str, classes))}; run the same command again'
         )
-    counts, scores = _score(table, classes)
+    try:
+        counts, scores = _score(table, classes)
+    except InputError as error:
+        raise InputError(f'{file}: {error}') from None
     if not same_scores(scores, record['scores']):
         raise InputError(
             f'{path}: expected the scores that predictions.csv beside it gives (UF1 {scores["full"]["uf1"]:.4f}), but '
@@ -140,43 +148,11 @@ def _read_run(path: Path, record: dict) -> Run:
     return Run(path, record, table, counts, scores)
 
 
-def _own_table(path: Path) -> dict[str, list] | None:
-    """Read a predictions.csv just as a run writes it, in a tenth of the time; None of any other, left to the door."""
-    if not path.is_file():
-        return None
-    try:
-        lines = path.read_text(encoding='ascii').split('\n')
-    except (OSError, ValueError):
-        return None
-    header, *rows = [line.split(',') for line in lines[:-1]] or [[]]
-    plain = all(line.isprintable() and not {' ', '"'} & {*line} for line in lines) and not lines[-1]
-    if not plain or tuple(header[:7]) != OWN or len({*header}) < len(header) or {*map(len, rows)} != {len(header)}:
-        return None
-    table = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
-    labels = {name.removeprefix('score_') for name in header if name.startswith('score_')}
-    identities = [tuple(sample_id.split('/', 2)) for sample_id in table['sample_id']]
-    found = [(a, f'{a}/{b}') for a, b, *_ in identities if a != 'full'] if {*map(len, identities)} == {3} else []
-    if (
-        not {*table['y_true'], *table['y_pred']} <= labels
-        or any(label.lower() in NO_LABEL or not label.isidentifier() for label in labels)
-        or found != list(zip(table['dataset'], table['subject'], strict=True))
-        or len({*table['sample_id']}) < len(rows)
-        or not all(map(all, identities))
-    ):
-        return None
-    try:
-        numbers = {name: np.array(cells, dtype=float) for name, cells in table.items() if 'score_' in name}
-    except ValueError:
-        return None
-    if not all(np.isfinite(cells).all() for cells in numbers.values()):
-        return None
-    return table | {name: cells.tolist() for name, cells in numbers.items()}
-
-
 def _score(table: dict[str, list], classes: list) -> tuple[np.ndarray, dict]:
     """Return the counts of the full table, and the scores of it and of each data set."""
+    check_classes(classes)
     if unknown := {*table['y_true'], *table['y_pred']} - {*classes}:
-        raise InputError(f'expected labels of {", ".join(map(str, classes))}, found {min(map(str, unknown))}')
+        raise InputError(f'expected labels of {", ".join(classes)}, found {min(map(str, unknown))}; correct the labels')
     place = {name: number for number, name in enumerate(classes)}
     y_true, y_pred = (np.array([place[label] for label in table[name]]) for name in ('y_true', 'y_pred'))
     subjects, datasets = (np.array(table[name], dtype=object) for name in ('subject', 'dataset'))
@@ -191,21 +167,10 @@ def _score(table: dict[str, list], classes: list) -> tuple[np.ndarray, dict]:
 
 
 def _score_part(subjects: np.ndarray, y_true: np.ndarray, y_pred: np.ndarray, classes: list) -> tuple:
-    """Return the counts of one table, and its scores as `metrics.scores` gives them."""
-    number = {name: i for i, name in enumerate(sorted({*subjects}))}
-    rows, n = np.array([number[name] for name in subjects]), len(classes)
-    cells = np.zeros((len(number), n, n), dtype=int)
-    np.add.at(cells, (rows, y_true, y_pred), 1)
-    counts = np.stack([np.diagonal(cells, axis1=1, axis2=2), cells.sum(axis=2), cells.sum(axis=1)], axis=1)
-    whole = counts.sum(axis=0)
-    return counts, {
-        'n': len(rows),
-        'n_subjects': len(number),
-        **{name: float(value) for name, value in scores_of_counts(whole).items()},
-        'f1_per_class': dict(zip(classes, class_f1(whole).tolist(), strict=True)),
-        'recall_per_class': dict(zip(classes, class_recall(whole).tolist(), strict=True)),
-        'confusion_matrix': cells.sum(axis=0).tolist(),
-    }
+    """Return the counts of one table, and its scores."""
+    names, numbers = np.unique(subjects, return_inverse=True)
+    counts = count_by_subject(numbers, y_true, y_pred, len(names), len(classes))
+    return counts, scores_of_labels(y_true, y_pred, len(names), classes)
 
 
 def _stored_uf1(record: dict) -> str:

@@ -43,6 +43,8 @@ def check_values(cfg: Config) -> None:
     """Refuse values of the top-level keys that would fail late, or silently do something else."""
     if not isinstance(cfg.method, str) or cfg.method.startswith('.') or not cfg.method.isprintable():
         raise InputError(f'method must be a name that can be that of a folder, got {cfg.method!r}; correct it')
+    if not isinstance(cfg.dataset, str) or not cfg.dataset.strip() or not cfg.dataset.isprintable():
+        raise InputError(f'dataset must be the name of the data in tables, got {cfg.dataset!r}; correct it')
     epochs = cfg.train_cfg.max_epochs
     if type(epochs) is not int or epochs < 1:
         raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
@@ -98,9 +100,10 @@ def check_weights(cfg: Config) -> None:
     for part, key in places:
         library = str(part.get('type')).partition('.')
         if not isinstance(part[key], str) or (library[0] in ('timm', 'torchvision') and library[1]):
+            of = f' of {part.type}' if part.get('type') else ''
             advice = f'load_from=FILE and {key}=False' if library[1] else 'the path of a checkpoint'
             raise InputError(
-                f'{key}: expected the path of a checkpoint on this machine, got {part[key]!r} of {part.get("type")}; '
+                f'{key}: expected the path of a checkpoint on this machine, got {part[key]!r}{of}; '
                 f'nothing is downloaded here, so give {advice}'
             )
     if len(places) > 1:

@@ -1,7 +1,6 @@
 """One fold from its config to its folder of results; runs in the main process or in a worker."""
 
-import json
-import math
+import os
 import re
 import shutil
 import time
@@ -10,10 +9,11 @@ from pathlib import Path
 
 import torch
 
-from mer_bench.errors import InputError
-from mer_bench.files import digest_file, write_atomically, write_json
+from mer_bench.errors import InputError, cause_of
+from mer_bench.files import digest_file, read_json, write_atomically, write_json
 from mer_bench.models.backbones.pretrained import is_whole
 from mer_bench.protocols.folds import Fold
+from mer_bench.results.record import Count, Duration, Line, Name, Part, check_schema
 from mer_bench.training.estimator_fold import run_estimator
 from mer_bench.training.experiment import Experiment
 from mer_bench.training.fold_config import POINTER, fold_config
@@ -22,25 +22,34 @@ from mer_bench.training.run_record import circumstances
 
 EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
 CHECKPOINT = 'checkpoint.pth'
+IN_WORK = re.compile(r'epoch_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
 PREDICTIONS = 'predictions.csv'
 RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
-REMEDY = 'put back what was there, or remove this folder and run the same command again to train the fold again'
-NONE = type(None)
-LATER = ('stack', 'fit', 'predictions_digest')  # not in every fold, or in none of an earlier version
-SECONDS = ('train_seconds', 'test_seconds')
-KEYS = dict(  # of fold.json
-    fold=str,
-    n_train=int,
-    n_test=int,
-    **dict.fromkeys(SECONDS, (int, float, NONE)),
-    device=str,
-    versions=dict,
-    commit=(str, NONE),
-    date=str,
-    stack=(dict, NONE),
-    fit=(str, NONE),
-    predictions_digest=(str, NONE),
-)
+REMEDY = 'put back what was there, or remove the folder of this fold and run the same command again to train it again'
+
+
+class Together(Part):
+    """How a fold was trained with others."""
+
+    way: Line
+    folds: Count
+
+
+class FoldResult(Part):
+    """What fold.json says of a finished fold. Folds of earlier versions have neither `stack` nor a digest."""
+
+    fold: Name
+    n_train: Count
+    n_test: Count
+    train_seconds: Duration | None
+    test_seconds: Duration | None
+    device: Line
+    versions: dict[Line, Line | None]
+    commit: Line | None
+    date: Line
+    stack: Together | None = None
+    fit: Line | None = None
+    predictions_digest: Line | None = None
 
 
 def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save_checkpoints: bool) -> dict:
@@ -116,32 +125,20 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
         InputError: It, or predictions.csv beside it, is not what was written. A fold of an earlier version has
             no digest of its predictions; they are then known by their clips and labels alone.
     """
-    folder = finished_folder(work_dir, fold)
+    path, table = (finished_folder(work_dir, fold) / name for name in ('fold.json', PREDICTIONS))
+    result = read_json(path, REMEDY)
+    check_schema(path, result, FoldResult, REMEDY)
+    if result['fold'] != fold.name:
+        raise InputError(f'{path}: expected the fold {fold.name}, but it is of the fold {result["fold"]}; {REMEDY}')
     try:
-        result = json.loads((folder / 'fold.json').read_text(encoding='utf-8'))
-        fault = fault_of(result, fold)
-        if not fault and result.get('predictions_digest', digest := digest_file(folder / PREDICTIONS)) != digest:
-            fault = f'{PREDICTIONS} is not what was written'
+        digest = digest_file(table)
     except OSError as error:
-        fault = f'{Path(error.filename or folder).name} cannot be read: {error.strerror}'
-    except (ValueError, RecursionError):  # no JSON, or no text
-        fault = 'fold.json is damaged'
-    if fault:
-        raise InputError(f'{folder}: this fold is finished, but {fault}; {REMEDY}')
+        raise InputError(
+            f'{table}: expected the predictions of a fold, but got {cause_of(error)!r}; {REMEDY}'
+        ) from None
+    if result.get('predictions_digest') not in (None, digest):
+        raise InputError(f'{table}: expected the predictions that were written, but they are others; {REMEDY}')
     return result
-
-
-def fault_of(result: object, fold: Fold) -> str | None:
-    """Say what of a fold.json is not as it was written; None: nothing."""
-    if not isinstance(result, dict):
-        return 'fold.json is damaged'
-    wrong = [key for key, kind in KEYS.items() if not isinstance(result.get(key), kind)]
-    wrong += [key for key in KEYS if key not in result and key not in LATER]
-    wrong = wrong or [key for key in SECONDS if not 0 <= (result[key] or 0) < math.inf]
-    wrong = wrong or [key for key in ('stack', 'versions') if not all_text(result.get(key), numbers=key == 'stack')]
-    if wrong:
-        return f'fold.json is damaged at {wrong[0]}'
-    return f'fold.json is of the fold {result["fold"]}' if result['fold'] != fold.name else None
 
 
 def mend_folder(work_dir: Path, fold: Fold) -> str | None:
@@ -151,26 +148,30 @@ def mend_folder(work_dir: Path, fold: Fold) -> str | None:
         A line about what was damaged; None: nothing.
     """
     folder = folder_in_work(work_dir, fold)
-    found = sorted((path for path in folder.glob('*.pth') if path.name != CHECKPOINT), key=_number, reverse=True)
+    pointer = folder / POINTER
+    if os.path.lexists(pointer):
+        remove(pointer)
+    found = sorted((path for path in folder.glob('*.pth') if IN_WORK.fullmatch(path.name)), key=_number, reverse=True)
     if not found:
-        (folder / POINTER).unlink(missing_ok=True)
         return None
     whole = next((path for path in found if can_resume(path)), None)
     if whole is None:
         shutil.rmtree(folder)
         return f'{fold.name}: {found[0].name} is damaged; this fold is trained again from its beginning'
     damaged = found[: found.index(whole)]
-    with write_atomically(folder / POINTER) as temporary:
+    with write_atomically(pointer) as temporary:
         temporary.write_text(str(whole))
     for path in damaged:
-        path.unlink()
+        remove(path)
     return f'{fold.name}: {damaged[0].name} is damaged; this fold continues from {whole.name}' if damaged else None
 
 
 def can_resume(path: Path) -> bool:
     """Whether a checkpoint of MMEngine's Runner is whole, holds no code, and has what a training continues from."""
     try:
-        content = is_whole(path) and torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+        content = (
+            path.is_file() and is_whole(path) and torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+        )
         parts = [content[key] for key in ('state_dict', 'optimizer', 'message_hub')]
         numbers = [content['meta'][key] for key in ('epoch', 'iter')]
     except Exception:  # a damaged or hostile file can raise anything
@@ -178,9 +179,17 @@ def can_resume(path: Path) -> bool:
     return all(isinstance(part, dict) for part in parts) and all(type(number) is int for number in numbers)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, a folder, or a link to either."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def _number(path: Path) -> int:
-    """The number in the name of a checkpoint, epoch_10.pth; 0 without one."""
-    return int((re.findall(r'\d{1,9}', path.stem) or [0])[-1])
+    """The number in the name of a checkpoint, epoch_10.pth."""
+    return int(IN_WORK.fullmatch(path.name)[1])
 
 
 def finished_folder(work_dir: Path, fold: Fold) -> Path:
@@ -202,22 +211,15 @@ def read_epoch(work_dir: Path, fold: Fold, max_epochs: int) -> int:
     """Return how many epochs of a fold are done."""
     if finished_folder(work_dir, fold).exists():
         return max_epochs
+    path = folder_in_work(work_dir, fold) / EPOCH
     try:
-        return max(0, min(max_epochs, int((folder_in_work(work_dir, fold) / EPOCH).read_text() or 0)))
+        return max(0, min(max_epochs, int((path.is_file() and path.read_text()) or 0)))
     except (OSError, ValueError):  # there is none, or it is being written
         return 0
-
-
-def all_text(values: dict | None, numbers: bool) -> bool:
-    """Whether all values of a part of fold.json are text, or, with `numbers`, whole numbers."""
-    kinds = (str, int) if numbers else (str, NONE)
-    return all(isinstance(value, kinds) for value in (values or {}).values())
 
 
 def _keep_results(folder: Path) -> None:
     """Remove the checkpoints for continuing and MMEngine's empty log folder."""
     for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name not in RESULTS:
-            path.unlink()
+        if path.is_dir() or path.name not in RESULTS:
+            remove(path)

@@ -1,11 +1,10 @@
 """The config of one fold: everything that is fitted to data is fitted here, on the training subjects alone."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from sklearn.utils.class_weight import compute_class_weight
 
 from mer_bench.protocols.action_units import encode_action_units
@@ -19,7 +18,8 @@ CHECKPOINTS = 20  # of a training at most: 800 epochs of a small network take le
 
 def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -> Config:
     """Fill subjects, normalisation, class weights, seed and places into a copy of the method's config."""
-    cfg, data = copy.deepcopy(experiment.method.cfg), experiment.data
+    # its text is noted with every checkpoint, and is not laid out each time
+    cfg, data = Config(experiment.method.cfg.to_dict(), format_python_code=False), experiment.data
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = fold.folder
     cfg.resume = _has_checkpoint(work_dir)
@@ -36,7 +36,7 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
         loader.dataset.pipeline[0].update(data.view.options)
     if checkpoint := cfg.default_hooks.get('checkpoint'):
         checkpoint.interval = max(checkpoint.interval, cfg.train_cfg.max_epochs // CHECKPOINTS)
-    drop_a_lone_clip(cfg, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
+    drop_a_lone_clip(cfg.train_dataloader, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
     if data.view.normalise:
         mean, std = data.normalisation(fold.train_subjects)
         cfg.model.data_preprocessor.update(mean=mean, std=std)
@@ -75,10 +75,10 @@ def tune_for_cuda(cfg: Config) -> None:
         optimizer.fused = True
 
 
-def drop_a_lone_clip(cfg: Config, n_train: int) -> None:
+def drop_a_lone_clip(loader: ConfigDict, n_train: int) -> None:
     """Let no batch of an epoch hold a single clip, which batch norm of features cannot take; another one each epoch."""
-    if n_train > 1 and n_train % cfg.train_dataloader.batch_size == 1:
-        cfg.train_dataloader.drop_last = True
+    if n_train > 1 and n_train % loader.batch_size == 1:
+        loader.drop_last = True
 
 
 def balance(cfg: Config, training: pd.DataFrame) -> None:

@@ -85,6 +85,15 @@ class FoldRunner(Runner):
             optim_wrapper = dict(optim_wrapper, type='LateLogOptimWrapper')
         return super().build_optim_wrapper(optim_wrapper)
 
+    def build_param_scheduler(self, scheduler: dict | list) -> list | dict:
+        """Build the schedules of the learning rate."""
+        try:
+            return super().build_param_scheduler(scheduler)
+        except Exception as error:  # parts of any kind raise anything
+            raise InputError(
+                f'param_scheduler cannot be built: {type(error).__name__}: {error}; correct config or override'
+            ) from error
+
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register the hooks of the config, and the one whose numbers are read when the log needs them."""
         interval = ((hooks or {}).get('logger') or {}).get('interval', 10)
@@ -136,10 +145,7 @@ def spare_imports() -> None:
 
 
 def build_runner(cfg: Config) -> FoldRunner:
-    """Build a runner that shares no log and no message with the one before.
-
-    It notes the text of its config with every checkpoint, and does not lay it out each time.
-    """
+    """Build a runner that shares no log and no message with the one before."""
     spare_imports()
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:
@@ -148,7 +154,7 @@ def build_runner(cfg: Config) -> FoldRunner:
         manager._instance_dict.clear()
     gc.collect()
     try:
-        return FoldRunner.from_cfg(Config(cfg.to_dict(), format_python_code=False))
+        return FoldRunner.from_cfg(cfg)
     except Exception as error:  # parts of any kind raise anything
         raise InputError(
             f'the training of this config cannot be set up: {type(error).__name__}: {error}; correct config or override'

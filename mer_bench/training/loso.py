@@ -19,7 +19,7 @@ from mer_bench.training.fold import REMEDY, finished_folder, read_result
 from mer_bench.training.fold_workers import run_missing
 from mer_bench.training.precision_check import settle_precision
 from mer_bench.training.prediction_table import write_predictions
-from mer_bench.training.run_record import start_record
+from mer_bench.training.run_record import decided, start_record
 from mer_bench.training.same_settings import refuse_other_settings
 from mer_bench.training.scheme_file import write_scheme
 from mer_bench.training.stack_choice import Stack, choose_for_run
@@ -52,8 +52,10 @@ def run_folds(
     if (record := read_only_record(experiment, seed, work_dir)) is not None:
         return record
     with locked(work_dir, f'another training is at work in {work_dir}; wait for it or give another --work-dir'):
+        record = start_record(experiment, seed)  # which says what is wrong with a model
+        refuse_other_folds(work_dir, record, continued=False)  # before the comparison of gradients, which takes a while
         experiment = settle_precision(experiment, work_dir, apart=jobs > 1 or options.get('isolated', False))
-        record = start_record(experiment, seed)  # which tells what is wrong with a model
+        record |= decided(experiment)
         choice = choose_for_run(experiment, seed, work_dir, stack)
         record = begin_run(experiment, work_dir, record | dict(stack=choice.record))
         missing = [fold for fold in experiment.chosen if not finished_folder(work_dir, fold).exists()]
@@ -85,13 +87,18 @@ def begin_run(experiment: Experiment, work_dir: Path, record: dict) -> dict:
     Raises:
         InputError: It holds folds of other settings or data.
     """
-    if any((work_dir / 'folds').glob('*')):
-        refuse_other_settings(work_dir, record, ADVICE, continued=True)
+    refuse_other_folds(work_dir, record, continued=True)
     update_record(work_dir, record, experiment)
     write_scheme(experiment.method.scheme, experiment.data, work_dir)
     with write_atomically(work_dir / 'dropped.csv') as temporary:
         experiment.data.dropped.to_csv(temporary, index=False)
     return record
+
+
+def refuse_other_folds(work_dir: Path, record: dict, continued: bool) -> None:
+    """Refuse a run folder that holds folds of other settings; see :func:`refuse_other_settings`."""
+    if any((work_dir / 'folds').glob('*')):
+        refuse_other_settings(work_dir, record, ADVICE, continued)
 
 
 def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:

@@ -1,7 +1,7 @@
 """In which precision a network computes: bf16 where the hardware has instructions for it."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -58,6 +58,8 @@ class PrecisionCheck:
         """The line in the log; record.json names all layers."""
         if self.why:
             return f'precision: {self.decision}: {self.why}'
+        if None in (self.agreement, self.seconds):  # of a record that lacks them
+            return f'precision: {self.decision}'
         return (
             f'precision: {self.named(self.fp32_layers[:MOST_NAMED])}; the gradients agree with fp32, '
             f'the least to {self.agreement:.4f} ({self.seconds:.0f} s)'
@@ -74,8 +76,8 @@ class PrecisionCheck:
         noted = record.get('precision')
         if not noted:
             return None
-        fields = {key: value for key, value in noted.items() if key != 'decision'}
-        return cls(**fields | dict(fp32_layers=tuple(noted['fp32_layers'])))
+        known = {part.name: noted[part.name] for part in fields(cls) if part.name in noted}
+        return cls(**known | dict(fp32_layers=tuple(noted['fp32_layers'])))
 
     def covers(self, other: 'PrecisionCheck') -> bool:
         """Say whether all that `other` found to be wrong computes in fp32 here."""

@@ -110,14 +110,29 @@ def as_in_training(device: str) -> Iterator[None]:
 
 
 def build_step(experiment: Experiment) -> tuple[BaseModel, torch.Tensor, list[ActionDataSample]]:
-    """Return a network with random weights, a batch of random clips as it takes them, and their labels."""
+    """Return a network with random weights and a batch as its trainings have, but of random numbers."""
     cfg = experiment.method.cfg
     model = MODELS.build(copy.deepcopy(cfg.model)).to(experiment.device)  # building takes keys out of a config
     size = max(2, min(CLIPS, cfg.train_dataloader.batch_size))  # batch norm needs two
-    clips = torch.randn(size, 1, *experiment.data.shape, device=experiment.device)
+    return model, *random_batch(model, experiment.data.shape, size, len(cfg.classes), len(cfg.action_units or ()))
+
+
+def random_batch(
+    model: BaseModel, shape: tuple[int, ...], size: int, n_classes: int, n_units: int = 0
+) -> tuple[torch.Tensor, list[ActionDataSample]]:
+    """Return clips of random numbers, on the device of a network and as it takes them, and their labels.
+
+    Args:
+        model: A recogniser.
+        shape: (C, T, H, W) of a clip.
+        size: Clips of the batch.
+        n_classes: Classes.
+        n_units: Action units.
+    """
+    clips = torch.randn(size, 1, *shape, device=next(model.parameters()).device)
     if hasattr(model.data_preprocessor, 'arrange'):
         clips = model.data_preprocessor.arrange(clips)
-    samples = [ActionDataSample().set_gt_label(i % len(cfg.classes)) for i in range(size)]
+    samples = [ActionDataSample().set_gt_label(i % n_classes) for i in range(size)]
     for i, sample in enumerate(samples):
-        sample.action_unit_targets = [i % 2] * len(cfg.action_units or ())
-    return model, clips, samples
+        sample.action_unit_targets = [i % 2] * n_units
+    return clips, samples

@@ -17,7 +17,9 @@ import sklearn
 import torch
 import torchvision
 from mmaction.registry import MODELS
+from mmengine.config import ConfigDict
 from mmengine.model import BaseModel
+from mmengine.optim import build_optim_wrapper
 
 import mer_bench
 from mer_bench.errors import InputError
@@ -30,6 +32,7 @@ from mer_bench.results.record import SCHEMA_VERSION
 from mer_bench.training.config_values import weights_places
 from mer_bench.training.data_notes import note_on_taps, notes_on_data
 from mer_bench.training.experiment import Experiment
+from mer_bench.training.fold_config import plain_wrapper
 from mer_bench.training.method import Method
 
 MODULES = dict(
@@ -55,6 +58,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         model = build_model(method.cfg)
         pretrained = fit_pretrained(model, method.cfg)
         parameters, flops, note = measure(model, data.shape)
+        check_optimiser(model, method.cfg.optim_wrapper)
     return dict(
         schema_version=SCHEMA_VERSION,
         method=method.name,
@@ -89,12 +93,16 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         parameters=parameters,
         flops=flops,
         seconds=dict(prepare=info['seconds'], train=None, test=None),
-        precision=experiment.check and experiment.check.record,
-        **circumstances(experiment),
+        **decided(experiment),
         source='reproduced',
         synthetic=bool(info['synthetic']),
         epoch_rule='last',
     )
+
+
+def decided(experiment: Experiment) -> dict:
+    """Return what is known of a run once its precision is decided: the precision, where and when it computes."""
+    return dict(precision=experiment.check and experiment.check.record, **circumstances(experiment))
 
 
 def describe_protocol(method: Method) -> str:
@@ -113,6 +121,18 @@ def build_model(cfg) -> BaseModel:
             f'the model of this config cannot be built: {in_one_line(error)}; correct config or override'
         ) from error
     return model
+
+
+def check_optimiser(model: BaseModel, wrapper: ConfigDict) -> None:
+    """Build the optimiser, so that what is wrong with it is said before the first fold."""
+    kind = wrapper.get('type', 'OptimWrapper')
+    try:
+        # MMEngine's for mixed precision is built where its device is
+        build_optim_wrapper(model, plain_wrapper(wrapper) if kind == 'AmpOptimWrapper' else copy.deepcopy(wrapper))
+    except Exception as error:  # parts of any kind raise anything
+        raise InputError(
+            f'optim_wrapper cannot be built: {type(error).__name__}: {in_one_line(error)}; correct config or override'
+        ) from error
 
 
 def fit_pretrained(model: BaseModel, cfg) -> dict | None:

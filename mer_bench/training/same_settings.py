@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from mer_bench.errors import InputError
-from mer_bench.results.record import read_record
-from mer_bench.training.precision import DTYPES, PrecisionCheck
+from mer_bench.results.record import RESCORED, read_record
 
 
 def refuse_other_settings(work_dir: Path, record: dict, advice: str, continued: bool = False) -> None:
@@ -33,19 +32,15 @@ def read_run(work_dir: Path) -> dict:
     path = work_dir / 'record.json'
     try:
         record = read_record(path)
-        settings_of(record, continued=True)
-        check = PrecisionCheck.of_record(record)
-        whole = check is None or {check.asked, check.used} <= {*DTYPES}
-        whole &= not record['complete'] or isinstance(record['scores']['full']['uf1'], float)
-    except (InputError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = str(error).partition('; ')[0] if isinstance(error, InputError) else 'a part of it has another form'
+    except InputError as error:
+        reason = str(error).removeprefix(f'{path}: ').partition('; ')[0]
     else:
-        if whole:
+        if record['source'] != RESCORED and (not record['complete'] or 'full' in (record['scores'] or ())):
             return record
-        reason = 'a part of it has another value'
+        reason = 'it is of no run, or without its scores'
     raise InputError(
-        f'{path} is damaged ({reason.removeprefix(f"{path}: ")}), so that the settings of the folds beside it are not '
-        'known; put back a copy of it, or give another --work-dir'
+        f'{path} is damaged ({reason}), so that the settings of the folds beside it are not known; put back a copy of '
+        'it, or give another --work-dir'
     )
 
 

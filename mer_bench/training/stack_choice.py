@@ -57,13 +57,9 @@ class StackChoice:
     def of_record(cls, record: dict) -> 'StackChoice | None':
         """Return the choice that a record notes; None where it notes none that could be made: then one is made anew."""
         noted = record.get('stack')
-        if not isinstance(noted, dict) or noted.get('way') not in WAYS:
+        if not noted or noted['way'] not in WAYS or noted['folds'] < 1:
             return None
-        folds, asked, seconds, why = (noted.get(key) for key in ('folds', 'asked', 'seconds', 'why'))
-        kinds = isinstance(asked, (str, int)), isinstance(seconds, dict), isinstance(why, str)
-        return (
-            cls(noted['way'], folds, asked, seconds, why) if type(folds) is int and folds > 0 and all(kinds) else None
-        )
+        return cls(**{name: noted[name] for name in ('way', 'folds', 'asked', 'seconds', 'why')})
 
 
 def choose_for_run(experiment: Experiment, seed: int, work_dir: Path, stack: Stack) -> StackChoice:
@@ -145,8 +141,7 @@ def by_steps(experiment: Experiment, folds: list[Fold]) -> list[list[Fold]]:
     subjects, groups = experiment.data.annotations['subject'], {}
     for fold in folds:
         n_train = int(subjects.isin(fold.train_subjects).sum())
-        cfg = copy.deepcopy(experiment.method.cfg)
-        drop_a_lone_clip(cfg, n_train)
-        loader = cfg.train_dataloader
+        loader = copy.copy(experiment.method.cfg.train_dataloader)
+        drop_a_lone_clip(loader, n_train)
         groups.setdefault((steps_per_epoch(n_train, loader), loader.get('drop_last')), []).append(fold)
     return [*groups.values()]

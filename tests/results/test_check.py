@@ -281,10 +281,21 @@ def test_a_name_leads_nowhere_outside_the_collected_results(new_run, tmp_path, c
     assert not Path('/abs').exists()
 
 
+@pytest.mark.parametrize('changes', OUTSIDE)
+def test_a_name_that_leads_elsewhere_is_a_fault_of_its_file(new_run, tmp_path, changes):
+    record = new_run('results/x', synthetic=True, **changes)
+    (tmp_path / 'boards').mkdir()
+    faults = check_results([tmp_path / 'results'], tmp_path / 'boards')
+    assert len(faults) == 1
+    assert faults[0].startswith(str(record))
+
+
 def test_a_failure_deletes_nothing_outside_the_collected_results(tmp_path):
     fail(tmp_path / 'runs/x', config='..', method='..', synthetic=True)
     (tmp_path / 'record.json').touch()
-    with pytest.raises(InputError, match=r"expected a config that can name a folder, found '\.\.'"):
+    with pytest.raises(
+        InputError, match=r"runs/x/failure.json: expected a config that can name a folder, found '\.\.'"
+    ):
         collect([tmp_path / 'runs'], tmp_path / 'a/into')
     assert (tmp_path / 'record.json').exists()
 

@@ -96,7 +96,9 @@ def test_a_place_without_a_record_is_named(tmp_path, name):
 @pytest.mark.parametrize(
     ('key', 'value', 'told'),
     [
-        ('classes', [1, 2, 3], "expected a valid string for the key 'classes.0', but got int 1"),
+        ('classes', [1, 2, 3], "expected text for the key 'classes.0', but got int 1"),
+        ('classes', [], "expected at least 1 item for the key 'classes'"),
+        ('classes', [str(number) for number in range(3000)], "expected at most 100 items for the key 'classes'"),
         ('config', {'name': 'x', 'text': '', 'digest': 'c', 'input': 'abc'}, "an object for the key 'config.input'"),
         ('notes', 5, "expected a valid list for the key 'notes', but got int 5"),
         ('method', 'a\0', "text on one line without hidden characters for the key 'method'"),

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -32,6 +33,11 @@ def halve(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def as_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
 def set_to(key, value):
     return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
 
@@ -44,32 +50,33 @@ def answer_otherwise(path):
 @pytest.mark.parametrize(
     ('name', 'damage', 'sentence'),
     [
-        ('fold.json', halve, 'fold.json is damaged'),
-        ('fold.json', lambda path: path.write_bytes(b''), 'fold.json is damaged'),
-        ('fold.json', lambda path: path.write_text('[' * 100_000), 'fold.json is damaged'),
-        ('fold.json', lambda path: path.unlink(), 'fold.json cannot be read: No such file'),
-        ('fold.json', set_to('train_seconds', '5'), 'fold.json is damaged at train_seconds'),
-        ('fold.json', set_to('fold', 'smic/s03'), 'fold.json is of the fold smic/s03'),
-        ('predictions.csv', lambda path: path.write_bytes(b''), 'predictions.csv is not what was written'),
-        ('predictions.csv', lambda path: path.unlink(), 'predictions.csv cannot be read: No such file'),
-        ('predictions.csv', answer_otherwise, 'predictions.csv is not what was written'),
+        ('fold.json', halve, 'expected JSON in UTF-8'),
+        ('fold.json', lambda path: path.write_bytes(b''), 'expected JSON in UTF-8'),
+        ('fold.json', lambda path: path.write_text('[' * 100_000), 'expected JSON in UTF-8'),
+        ('fold.json', lambda path: path.unlink(), "expected a JSON file, but got 'No such file"),
+        ('fold.json', as_pipe, 'expected a file, found a pipe'),
+        ('fold.json', set_to('train_seconds', '5'), "expected a valid number for the key 'train_seconds'"),
+        ('fold.json', set_to('test_seconds', -1), "expected a number greater than or equal to 0 for the key 'test_"),
+        ('fold.json', set_to('versions', [1]), "expected an object for the key 'versions'"),
+        ('fold.json', set_to('fold', 'smic/s03'), 'expected the fold smic/s02, but it is of the fold smic/s03'),
+        ('predictions.csv', lambda path: path.write_bytes(b''), 'expected the predictions that were written'),
+        ('predictions.csv', lambda path: path.unlink(), "expected the predictions of a fold, but got 'No such file"),
+        ('predictions.csv', answer_otherwise, 'expected the predictions that were written'),
     ],
 )
 def test_a_damaged_finished_fold_is_named_with_what_to_do(run, experiment, name, damage, sentence):
-    folder = run / 'folds/smic_s02'
-    damage(folder / name)
+    file = run / 'folds/smic_s02' / name
+    damage(file)
     with pytest.raises(InputError) as error:
         fold.read_result(run, experiment.folds[1])
-    assert str(error.value).startswith(f'{folder}: this fold is finished, but {sentence}')
-    assert str(error.value).endswith('remove this folder and run the same command again to train the fold again')
+    assert str(error.value).startswith(f'{file}: {sentence}')
+    assert str(error.value).endswith('remove the folder of this fold and run the same command again to train it again')
 
 
 def test_a_run_with_a_damaged_fold_is_not_scored(run, experiment):
     answer_otherwise(run / 'folds/smic_s02/predictions.csv')
     before = (run / 'record.json').read_bytes()
-    with pytest.raises(
-        InputError, match=r'smic_s02: this fold is finished, but predictions\.csv is not what was written'
-    ):
+    with pytest.raises(InputError, match=r'smic_s02/predictions\.csv: expected the predictions that were written'):
         loso.run_folds(experiment, 0, run)
     assert (run / 'record.json').read_bytes() == before
 

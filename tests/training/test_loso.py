@@ -143,6 +143,26 @@ def test_parts_of_a_model_that_do_not_fit_are_one_sentence(prepared_data, tiny_o
         run_record.start_record(experiment_on(prepared_data, override=overrides), 0)
 
 
+@pytest.mark.parametrize('option', ['optimizer.lr=abc', 'optimizer.lr=nan', 'optimizer.type=Nothing', 'type=Nothing'])
+def test_an_optimiser_that_cannot_be_built_is_one_sentence(prepared_data, tiny_override, option):
+    wrong = experiment_on(prepared_data, override=[str(tiny_override)], cfg_options=[f'optim_wrapper.{option}'])
+    with pytest.raises(InputError, match=r'optim_wrapper cannot be built: .*; correct config or override$'):
+        run_record.start_record(wrong, 0)
+
+
+def test_a_schedule_that_cannot_be_built_is_one_sentence(prepared_data, tiny_override, tmp_path):
+    options = ['param_scheduler.0.type=Nothing']
+    wrong = experiment_on(prepared_data, override=[str(tiny_override)], fold=['s01'], cfg_options=options)
+    with pytest.raises(InputError, match=r'param_scheduler cannot be built: .*Nothing'):
+        loso.run_folds(wrong, 0, tmp_path)
+
+
+def test_other_settings_are_refused_before_gradients_are_compared(finished_run, experiment, monkeypatch):
+    monkeypatch.delattr(loso, 'settle_precision')
+    with pytest.raises(InputError, match='holds folds of another seed'):
+        loso.run_folds(experiment, 1, finished_run)
+
+
 def test_a_training_that_diverges_is_no_finished_fold(prepared_data, tiny_override, tmp_path):
     options = ['optim_wrapper.optimizer.lr=1e20', 'optim_wrapper.clip_grad=None']
     wild = experiment_on(prepared_data, override=[str(tiny_override)], fold=['s01'], cfg_options=options)

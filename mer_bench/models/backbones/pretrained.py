@@ -5,6 +5,7 @@ Carreira and Zisserman, CVPR 2017, https://arxiv.org/abs/1705.07750).
 """
 
 import re
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -148,7 +149,9 @@ def _read(path: Path) -> object:
         return load_file(path)
     if zipfile.is_zipfile(path) and not is_whole(path):
         raise ValueError('its checksums differ')
-    return torch.load(path, map_location='cpu', weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of what a file that is refused says of itself
+        return torch.load(path, map_location='cpu', weights_only=True)
 
 
 def is_file(path: str | Path) -> bool:
