@@ -103,9 +103,12 @@ def can_be_continued(build: Path, parameters: dict, shape: tuple[int, ...]) -> b
     begun_with = read_json(build / 'parameters.json')
     if begun_with is None or digest_of(begun_with) != digest_of(parameters):
         return False
+    flow, done = build / 'flow.npy', build / 'done.txt'
+    if not flow.is_file() or (done.exists() and not done.is_file()):
+        return False
     try:
-        check_array(build / 'flow.npy', shape)
-    except (DamagedStore, FileNotFoundError):
+        check_array(flow, shape)
+    except DamagedStore:
         return False
     return True
 

@@ -1,14 +1,19 @@
-"""Damaged and hostile copies of a valid file, drawn from a seed: tables, JSON, workbooks, arrays, pictures, names."""
+"""Damage to valid files, drawn from a seed: tables, JSON, archives, arrays, pictures, names, and what is no file."""
 
 import io
 import json
+import os
+import pickle
 import random
+import socket
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 DEEP = '[' * 100_000
@@ -187,10 +192,8 @@ def change_json(content: bytes, rng: random.Random) -> bytes:
 
 def change_workbook(content: bytes, rng: random.Random) -> bytes:
     """Change a part of an xlsx, or what the archive says of its parts."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as book:
-            parts = {name: book.read(name) for name in book.namelist()}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error):
+    parts = unpack(content)
+    if not parts:
         return change_bytes(content, rng)
     name = rng.choice(sorted(parts)) if rng.random() < 0.3 else max(parts, key=lambda part: ('sheet1' in part, part))
     text = parts[name].decode('utf-8', 'replace')
@@ -211,10 +214,49 @@ def change_workbook(content: bytes, rng: random.Random) -> bytes:
         parts[name] = change_bytes(parts[name], rng)
     else:
         parts[draw_text(rng)[:200] or 'x'] = b'x'
+    return pack(parts, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
+
+
+class Call:
+    """What runs code where a pickle of it is opened."""
+
+    def __reduce__(self) -> tuple:
+        return os._exit, (77,)
+
+
+def change_checkpoint(content: bytes, rng: random.Random) -> bytes:
+    """Change a part of a file of torch.save whose sums are right again, put code into it, or change mere bytes."""
+    parts = unpack(content)
+    if not parts or rng.random() < 0.3:
+        return change_bytes(content, rng)
+    name = rng.choice(sorted(parts))
+    change = rng.randrange(6)
+    if change == 0:
+        del parts[name]
+    elif change == 1:
+        parts['archive/data.pkl'] = parts[next(part for part in parts if part.endswith('data.pkl'))] = pickle.dumps(
+            Call()
+        )
+    else:
+        parts[name] = change_bytes(parts[name], rng)
+    return pack(parts, zipfile.ZIP_STORED if rng.random() < 0.9 else zipfile.ZIP_DEFLATED)
+
+
+def unpack(content: bytes) -> dict[str, bytes]:
+    """Return the parts of a zip archive by name; none where it is damaged."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error):
+        return {}
+
+
+def pack(parts: dict[str, bytes], way: int) -> bytes:
+    """Return a zip archive."""
     written = io.BytesIO()
-    with zipfile.ZipFile(written, 'w', rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as book:
+    with zipfile.ZipFile(written, 'w', way) as archive:
         for part, inside in parts.items():
-            book.writestr(part.encode('utf-8', 'replace').decode(), inside)
+            archive.writestr(part.encode('utf-8', 'replace').decode().replace('\0', '') or 'x', inside)
     return written.getvalue()
 
 
@@ -234,7 +276,11 @@ def change_array(content: bytes, rng: random.Random) -> bytes:
 
 
 def change_picture(content: bytes, rng: random.Random) -> bytes:
-    """Change what the header of a PNG says, with a right checksum; another picture as bytes."""
+    """Change what the header of a PNG says, with a right checksum, or put another picture there; else mere bytes."""
+    if rng.random() < 0.1:
+        shape = (rng.choice((1, 2, 7, 24)), rng.choice((1, 3, 16)), *rng.choice(((), (3,), (4,))))
+        pixels = np.full(shape, 200, rng.choice((np.uint8, np.uint16)))
+        return cv2.imencode(rng.choice(('.png', '.tif')), pixels)[1].tobytes()
     if content[12:16] != b'IHDR':
         return change_bytes(content, rng)
     sizes = (0, 1, 2, 7, 40_000, 30_000, 2**31 - 1, 2**32 - 1)
@@ -254,11 +300,29 @@ def draw_name(name: str, rng: random.Random) -> str:
     return encoded_name if encoded_name not in ('', '.', '..') else 'x'
 
 
-def array_bytes(array: np.ndarray) -> bytes:
-    """Return an array as a .npy file."""
-    written = io.BytesIO()
-    np.save(written, array)
-    return written.getvalue()
+def put_special(path: Path, rng: random.Random) -> None:
+    """Put something there that is no file: a folder, a pipe, a socket, a device, links to nothing and to itself."""
+    kind = rng.randrange(6)
+    if kind == 0:
+        path.mkdir()
+    elif kind == 1:
+        os.mkfifo(path)
+    elif kind == 2:
+        with closing(socket.socket(socket.AF_UNIX)) as end, pushed(path.parent):
+            end.bind(path.name)  # a socket's path may have 107 bytes
+    else:
+        path.symlink_to(('/dev/zero', path.name, 'nowhere')[kind - 3])
+
+
+@contextmanager
+def pushed(folder: Path) -> Iterator[None]:
+    """Work in a folder (contextlib.chdir would need Python 3.11)."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 KINDS: dict[str, Change] = {
@@ -268,7 +332,10 @@ KINDS: dict[str, Change] = {
     '.xls': change_bytes,
     '.npy': change_array,
     '.png': change_picture,
-    '.jpg': change_bytes,
-    '.bmp': change_bytes,
-    '.pth': change_bytes,
+    '.jpg': change_picture,
+    '.bmp': change_picture,
+    '.tif': change_picture,
+    '.webp': change_picture,
+    '.pth': change_checkpoint,
+    '.safetensors': change_bytes,
 }
