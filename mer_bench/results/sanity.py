@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, file_fault
 from mer_bench.files import refuse_special
 
 COLUMNS = ('table', 'method', 'uf1', 'reason')
@@ -50,6 +50,8 @@ def read_text(path: Path) -> str:
         return path.read_bytes().decode('utf-8-sig')
     except UnicodeDecodeError:
         raise InputError(f'{path}: expected UTF-8 text, but it is not; save it as UTF-8') from None
+    except OSError as error:
+        raise InputError(file_fault(error)) from None
 
 
 def _uf1(path: Path, text: str) -> float | None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import shutil
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import torch
 
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file, write_atomically, write_json
+from mer_bench.files import digest_file, refuse_special, write_atomically, write_json
 from mer_bench.models.backbones.pretrained import is_whole
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.estimator_fold import run_estimator
@@ -22,6 +23,7 @@ from mer_bench.training.run_record import circumstances
 
 EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
 CHECKPOINT = 'checkpoint.pth'
+IN_WORK = re.compile(r'epoch_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
 PREDICTIONS = 'predictions.csv'
 RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
 REMEDY = 'put back what was there, or remove this folder and run the same command again to train the fold again'
@@ -117,6 +119,8 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
             no digest of its predictions; they are then known by their clips and labels alone.
     """
     folder = finished_folder(work_dir, fold)
+    for name in ('fold.json', PREDICTIONS):
+        refuse_special(folder / name, REMEDY)
     try:
         result = json.loads((folder / 'fold.json').read_text(encoding='utf-8'))
         fault = fault_of(result, fold)
@@ -151,26 +155,30 @@ def mend_folder(work_dir: Path, fold: Fold) -> str | None:
         A line about what was damaged; None: nothing.
     """
     folder = folder_in_work(work_dir, fold)
-    found = sorted((path for path in folder.glob('*.pth') if path.name != CHECKPOINT), key=_number, reverse=True)
+    pointer = folder / POINTER
+    if os.path.lexists(pointer):
+        remove(pointer)
+    found = sorted((path for path in folder.glob('*.pth') if IN_WORK.fullmatch(path.name)), key=_number, reverse=True)
     if not found:
-        (folder / POINTER).unlink(missing_ok=True)
         return None
     whole = next((path for path in found if can_resume(path)), None)
     if whole is None:
         shutil.rmtree(folder)
         return f'{fold.name}: {found[0].name} is damaged; this fold is trained again from its beginning'
     damaged = found[: found.index(whole)]
-    with write_atomically(folder / POINTER) as temporary:
+    with write_atomically(pointer) as temporary:
         temporary.write_text(str(whole))
     for path in damaged:
-        path.unlink()
+        remove(path)
     return f'{fold.name}: {damaged[0].name} is damaged; this fold continues from {whole.name}' if damaged else None
 
 
 def can_resume(path: Path) -> bool:
     """Whether a checkpoint of MMEngine's Runner is whole, holds no code, and has what a training continues from."""
     try:
-        content = is_whole(path) and torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+        content = (
+            path.is_file() and is_whole(path) and torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+        )
         parts = [content[key] for key in ('state_dict', 'optimizer', 'message_hub')]
         numbers = [content['meta'][key] for key in ('epoch', 'iter')]
     except Exception:  # a damaged or hostile file can raise anything
@@ -178,9 +186,17 @@ def can_resume(path: Path) -> bool:
     return all(isinstance(part, dict) for part in parts) and all(type(number) is int for number in numbers)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, a folder, or a link to either."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def _number(path: Path) -> int:
-    """The number in the name of a checkpoint, epoch_10.pth; 0 without one."""
-    return int((re.findall(r'\d{1,9}', path.stem) or [0])[-1])
+    """The number in the name of a checkpoint, epoch_10.pth."""
+    return int(IN_WORK.fullmatch(path.name)[1])
 
 
 def finished_folder(work_dir: Path, fold: Fold) -> Path:
@@ -202,8 +218,9 @@ def read_epoch(work_dir: Path, fold: Fold, max_epochs: int) -> int:
     """Return how many epochs of a fold are done."""
     if finished_folder(work_dir, fold).exists():
         return max_epochs
+    path = folder_in_work(work_dir, fold) / EPOCH
     try:
-        return max(0, min(max_epochs, int((folder_in_work(work_dir, fold) / EPOCH).read_text() or 0)))
+        return max(0, min(max_epochs, int((path.is_file() and path.read_text()) or 0)))
     except (OSError, ValueError):  # there is none, or it is being written
         return 0
 
@@ -217,7 +234,5 @@ def all_text(values: dict | None, numbers: bool) -> bool:
 def _keep_results(folder: Path) -> None:
     """Remove the checkpoints for continuing and MMEngine's empty log folder."""
     for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name not in RESULTS:
-            path.unlink()
+        if path.is_dir() or path.name not in RESULTS:
+            remove(path)

@@ -37,6 +37,7 @@ from tests.fuzz.doors import DOORS, Door
 PATIENCE = 30  # seconds for one input
 MEMORY = 4 << 30  # bytes that a door may ask for beyond what the process has
 SPECIAL = 0.03  # of the inputs that change a file put something else than a file there
+LONGEST = 1500  # characters of a message
 INVALID = 'the example is not valid:'
 
 
@@ -129,6 +130,7 @@ def work(todo: list[tuple[Door, int]], sender) -> None:
     """Send the result of each input; an alarm ends the process where one takes too long."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     silence()
+    bound_memory()
     for door, inputs in groupby(todo, key=itemgetter(0)):
         with TemporaryDirectory() as place:
             try:
@@ -147,11 +149,15 @@ def work(todo: list[tuple[Door, int]], sender) -> None:
 
 
 def silence() -> None:
-    """Close the screen for a worker, and bound its memory."""
+    """Close the screen for a worker."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     warnings.simplefilter('ignore')
+
+
+def bound_memory() -> None:
+    """Let this process ask for no more than `MEMORY` beyond what it has."""
     pages = int(Path('/proc/self/statm').read_text().split()[0]) if Path('/proc/self/statm').exists() else 0
     if pages:
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
@@ -178,8 +184,10 @@ def result_of(door: Door, example: Path, seed: int) -> str:
     try:
         door.read(make_input(door, example, seed, undo))
     except InputError as error:
-        lines = str(error).splitlines()
-        return 'refused' if len(lines) == 1 and lines[0].strip() else 'InputError of several lines'
+        text = str(error)
+        if len(text.splitlines()) != 1 or visible(text) != text or not text.strip():
+            return 'InputError of several lines, none, or hidden characters'
+        return 'refused' if len(text) <= LONGEST else f'InputError of more than {LONGEST} characters'
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
@@ -248,6 +256,7 @@ def restore(path: Path, content: bytes) -> None:
 
 def show(door: Door, seed: int, keep: Path | None) -> int:
     """Read one input where its traceback is seen."""
+    bound_memory()
     with TemporaryDirectory() as place:
         folder = make_input(door, make_example(door, Path(place)), seed, [])
         if keep:

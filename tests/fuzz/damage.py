@@ -1,5 +1,6 @@
 """Damage to valid files, drawn from a seed: tables, JSON, archives, arrays, pictures, names, and what is no file."""
 
+import ast
 import io
 import json
 import os
@@ -158,17 +159,35 @@ def change_table(content: bytes, rng: random.Random) -> bytes:
 
 def change_json(content: bytes, rng: random.Random) -> bytes:
     """Change a JSON file by one key or value, somewhere in it."""
+    if rng.random() < 0.02:
+        return rng.choice((DEEP.encode(), b'{"a":' * 10_000, b'1' * 5000))
     try:
-        tree = json.loads(content)
-    except (ValueError, RecursionError):
-        return change_bytes(content, rng)
+        tree = change_tree(json.loads(content), rng)
+        return json.dumps(tree, ensure_ascii=rng.random() < 0.7).encode('utf-8', 'surrogatepass')
+    except (
+        ValueError,
+        RecursionError,
+    ):  # damaged before; or a number of thousands of digits, which json does not write
+        return rng.choice((change_bytes, change_text))(content, rng)
+
+
+def change_literal(content: bytes, rng: random.Random) -> bytes:
+    """Change what Python prints of dicts and lists by one key or value."""
+    try:
+        return repr(change_tree(ast.literal_eval(content.decode()), rng)).encode('utf-8', 'surrogatepass')
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return rng.choice((change_bytes, change_text))(content, rng)
+
+
+def change_tree(tree: object, rng: random.Random) -> object:
+    """Return dicts and lists within each other, one key or value of which is another."""
     if rng.random() < 0.05:
-        return rng.choice((DEEP.encode(), b'{"a":' * 10_000, b'[]', b'null', b'"x"', b'1', b'NaN', b'1' * 5000))
+        return rng.choice(([], {}, None, 'x', 1, float('nan'), nested(list), nested(dict)))
     node = tree
     while True:
         keys = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
         if not keys:
-            return change_text(content, rng)
+            return draw_text(rng)
         key = rng.choice(keys)
         if isinstance(node[key], (dict, list)) and node[key] and rng.random() < 0.7:
             node = node[key]
@@ -184,10 +203,15 @@ def change_json(content: bytes, rng: random.Random) -> bytes:
         node[draw_text(rng)] = node.pop(key) if change == 6 else value
     else:
         node.append(value)
-    try:
-        return json.dumps(tree, ensure_ascii=rng.random() < 0.7).encode('utf-8', 'surrogatepass')
-    except ValueError:  # a number of thousands of digits, which json does not write
-        return change_bytes(content, rng)
+    return tree
+
+
+def nested(kind: type) -> object:
+    """Return 900 lists or dicts within each other."""
+    tree = kind()
+    for _ in range(900):
+        tree = [tree] if kind is list else {'a': tree}
+    return tree
 
 
 def change_workbook(content: bytes, rng: random.Random) -> bytes:
@@ -270,6 +294,8 @@ def change_array(content: bytes, rng: random.Random) -> bytes:
     new = rng.choice(
         ("'|O'", "'<f8'", "'<U9999999'", 'True', '-1', '0', str(2**63), '9' * 5000, '(((((', '', "'<M8'", *TEXTS[:40])
     )
+    if rng.random() < 0.3:
+        return content[:end] + change_bytes(rest, rng)
     header = header.replace(old, new, 1).encode('utf-8', 'replace')[:60_000]
     version = rng.choice((b'\x01\x00', b'\x01\x00', b'\x02\x00', b'\x09\x00'))
     return b'\x93NUMPY' + version + struct.pack('<H', len(header)) + header + rest
@@ -328,6 +354,7 @@ def pushed(folder: Path) -> Iterator[None]:
 KINDS: dict[str, Change] = {
     '.csv': change_table,
     '.json': change_json,
+    '.literal': change_literal,
     '.xlsx': change_workbook,
     '.xls': change_bytes,
     '.npy': change_array,

@@ -41,7 +41,7 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
-from mer_bench.files import digest_file, digest_of
+from mer_bench.files import digest_file, digest_of, write_json
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.backbones.pretrained import load_pretrained
 from mer_bench.preparation.clip_flow import clip_flow
@@ -67,6 +67,7 @@ from mer_bench.results.rescored import write_rescored
 from mer_bench.results.run import read_runs
 from mer_bench.results.sanity import read_bounds
 from mer_bench.results.sections import methods_of
+from mer_bench.training.clip_features import keep, read_features
 from mer_bench.training.fold import can_resume, finish_fold, folder_in_work, mend_folder, read_epoch
 from mer_bench.training.fold_config import POINTER
 from mer_bench.training.loso import update_record
@@ -281,7 +282,7 @@ FORMS = {  # of predictions, as others leave them
     'log of lists for each subject': ('log.txt', LISTS),
     'log of arrays': ('log.txt', LISTS.replace('[', 'array([').replace(']', '], dtype=int64)')),
     'predictions as JSON': ('pairs.json', json.dumps(PAIRS)),
-    'predictions as Python prints them': ('pairs.txt', repr({'smic': PAIRS}).replace(', ', ',\n ')),
+    'predictions as Python prints them': ('pairs.literal', repr({'smic': PAIRS})),
     'predictions as rows of JSON': ('rows.json', json.dumps([{'subject': 'a', 'true': 0, 'pred': 0}] * 3)),
     'predictions with semicolons': ('predictions.csv', SHORT.replace(',', ';')),
     'predictions with tabs': ('predictions.csv', SHORT.replace(',', '\t')),
@@ -483,6 +484,19 @@ def fit_digests(root: Path) -> None:
         path.write_bytes(json.dumps(seal(info)).encode())
 
 
+def write_features(folder: Path) -> None:
+    keep(folder / 'kept.npy', np.zeros((4, 3), np.float32), {}, 1000)
+    assert read_features(folder / 'kept.npy', 4) is not None
+
+
+def read_kept(folder: Path) -> None:
+    """Take features that are kept with a store; whoever changed them also wrote the digest that fits."""
+    path = folder / 'kept.npy'
+    if path.is_file():
+        write_json(folder / 'kept.json', {'digest': digest_file(path)})
+    assert (features := read_features(path, 4)) is None or features.shape[0] == 4
+
+
 BUILD = {'dataset': 'smic', 'flow': 'dis'}
 
 
@@ -632,7 +646,7 @@ def data_set_doors() -> Iterator[Door]:
     """Yield sheets of every data set, and folders and frames as people rename them."""
     for like in SHEETS:
         write, read = partial(write_tree, like=like, frames=False), partial(read_tree, like=like, frames=False)
-        yield Door(f'sheet of {like}, xlsx or xls', write, read, '**/*.xls*', share=0.1)
+        yield Door(f'sheet of {like}, xlsx or xls', write, read, '**/*.xls*', share=0.15)
     for like in AS_CSV:
         write, read = partial(write_as_csv, like=like), partial(read_tree, like=like, frames=False)
         yield Door(f'sheet of {like}, csv', write, read, '**/*.csv', share=0.5)
@@ -683,6 +697,7 @@ DOORS: list[Door] = [
     Door('annotations.csv', write_table, read_table),
     Door('flow store', write_store, read_store, 'smic/store/*', share=2),
     Door('prepared data whose digests fit', write_store, read_fitting_store, 'smic/**/*', writes=True, share=0.5),
+    Door('features kept with a store', write_features, read_kept, 'kept.npy'),
     Door('store in work', write_build, continue_build, writes=True),
     Door('folds of a run', write_folds, score_folds, 'folds/*/*', writes=True, share=0.2),
     Door('folds without digests', partial(write_folds, digests=False), score_folds, writes=True, share=0.2),
