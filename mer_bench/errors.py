@@ -23,8 +23,7 @@ ADVICE = {
 UNWRITTEN = r'\d+ requested and \d+ written|inline_container.*unexpected pos|iostream error'
 OTHERWISE = 'check the disk, or the connection to it, and run the same command again'
 
-SHOWN = 200  # characters of a word that is longer than a usual path
-LONG_WORD = re.compile(r'\S{600,}')
+LONG_WORD = re.compile(r'(\S{200})\S{400,}?([;:,]?)(?=\s|\Z)')
 
 HIDDEN = ('Cc', 'Cf', 'Cs')
 JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji
@@ -38,7 +37,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: object = '') -> None:
-        super().__init__(LONG_WORD.sub(lambda word: f'{word[0][:SHOWN]}...', visible(str(message))))
+        super().__init__(LONG_WORD.sub(r'\1...\2', visible(str(message))))
 
 
 def visible(text: str) -> str:

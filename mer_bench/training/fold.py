@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file, refuse_special, write_atomically, write_json
+from mer_bench.files import digest_file, write_atomically, write_json
 from mer_bench.models.backbones.pretrained import is_whole
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.estimator_fold import run_estimator
@@ -119,8 +119,9 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
             no digest of its predictions; they are then known by their clips and labels alone.
     """
     folder = finished_folder(work_dir, fold)
-    for name in ('fold.json', PREDICTIONS):
-        refuse_special(folder / name, REMEDY)
+    paths = [folder / 'fold.json', folder / PREDICTIONS]
+    if special := [path.name for path in paths if path.exists() and not path.is_file()]:
+        raise InputError(f'{folder}: this fold is finished, but {special[0]} is no file; {REMEDY}')
     try:
         result = json.loads((folder / 'fold.json').read_text(encoding='utf-8'))
         fault = fault_of(result, fold)

@@ -6,7 +6,7 @@ as the tools do. It may raise nothing but an InputError, whatever the files hold
 
 import json
 import shutil
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -28,8 +28,6 @@ from mer_bench.datasets.frame_names import FrameName, frames_of
 from mer_bench.datasets.label_table import read_labels
 from mer_bench.datasets.pictures import digest_picture, is_deep, read_picture
 from mer_bench.datasets.places import Places
-from mer_bench.datasets.procedural_face import Face as DrawnFace
-from mer_bench.datasets.procedural_face import draw_face
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.datasets.smic import FRAME as SMIC_FRAME
 from mer_bench.datasets.synthetic import _drawing
@@ -41,7 +39,7 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
-from mer_bench.files import digest_file, digest_of, write_json
+from mer_bench.files import digest_file, digest_of
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.backbones.pretrained import load_pretrained
 from mer_bench.preparation.clip_flow import clip_flow
@@ -141,10 +139,9 @@ def write_tree(folder: Path, like: str, frames: bool) -> None:
         save_as_csv(folder)
 
 
-@lru_cache
-def a_face() -> DrawnFace:
-    """Return a face to plan clips for; none is painted."""
-    return draw_face(np.random.default_rng(0))
+def a_face() -> SimpleNamespace:
+    """Return a face to plan clips for, which does not move: none is painted."""
+    return SimpleNamespace(fields=defaultdict(lambda: np.zeros((2, 4, 4, 2), np.float32)))
 
 
 def write_as_csv(folder: Path, like: str) -> None:
@@ -493,7 +490,7 @@ def read_kept(folder: Path) -> None:
     """Take features that are kept with a store; whoever changed them also wrote the digest that fits."""
     path = folder / 'kept.npy'
     if path.is_file():
-        write_json(folder / 'kept.json', {'digest': digest_file(path)})
+        (folder / 'kept.json').write_text(json.dumps({'digest': digest_file(path)}))
     assert (features := read_features(path, 4)) is None or features.shape[0] == 4
 
 

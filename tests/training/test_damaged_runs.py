@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -32,6 +33,11 @@ def halve(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
 def set_to(key, value):
     return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
 
@@ -53,6 +59,8 @@ def answer_otherwise(path):
         ('predictions.csv', lambda path: path.write_bytes(b''), 'predictions.csv is not what was written'),
         ('predictions.csv', lambda path: path.unlink(), 'predictions.csv cannot be read: No such file'),
         ('predictions.csv', answer_otherwise, 'predictions.csv is not what was written'),
+        ('fold.json', pipe, 'fold.json is no file'),
+        ('predictions.csv', pipe, 'predictions.csv is no file'),
     ],
 )
 def test_a_damaged_finished_fold_is_named_with_what_to_do(run, experiment, name, damage, sentence):
@@ -103,9 +111,11 @@ def test_a_sweep_does_not_take_a_damaged_run_as_finished(run, prepared_data, tin
     assert is_complete(planned)
     for path in (run / 'predictions.csv', run / 'folds/smic_s01/predictions.csv', run / 'record.json'):
         content = path.read_bytes()
-        halve(path)
-        assert not is_complete(planned)
-        path.write_bytes(content)
+        for damage in (halve, pipe):
+            damage(path)
+            assert not is_complete(planned)
+            path.unlink()
+            path.write_bytes(content)
 
 
 @pytest.mark.parametrize('damage', [halve, set_to('config', 'abc'), set_to('precision', {'used': 'fp7'})])
@@ -142,6 +152,22 @@ def test_an_unfinished_fold_continues_from_its_newest_whole_checkpoint(tmp_path,
     damage(folder / 'epoch_9.pth')
     assert fold.mend_folder(tmp_path, first).endswith('is damaged; this fold is trained again from its beginning')
     assert not folder.exists()
+
+
+def test_what_is_no_file_is_not_continued_from_and_makes_room(tmp_path, experiment):
+    folder = tmp_path / 'folds/.smic_s01'
+    folder.mkdir(parents=True)
+    write_checkpoint(folder / 'epoch_1.pth', 1)
+    (folder / 'last_checkpoint').unlink()
+    (folder / 'last_checkpoint').mkdir()
+    (folder / 'epoch_3.pth').mkdir()
+    for name in ('epoch_2.pth', 'epoch'):
+        os.mkfifo(folder / name)
+    assert fold.read_epoch(tmp_path, experiment.folds[0], 5) == 0
+    line = fold.mend_folder(tmp_path, experiment.folds[0])
+    assert line == 'smic/s01: epoch_3.pth is damaged; this fold continues from epoch_1.pth'
+    assert (folder / 'last_checkpoint').read_text() == str(folder / 'epoch_1.pth')
+    assert {path.name for path in folder.glob('*.pth')} == {'epoch_1.pth'}
 
 
 def test_a_checkpoint_with_code_is_not_continued_from(tmp_path):
