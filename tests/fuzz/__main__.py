@@ -69,7 +69,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, metavar='N', help='this input alone, with its traceback')
     parser.add_argument('--keep', type=Path, metavar='DIR', help='with --seed: where its files are kept')
     args = parser.parse_args(argv)
-    doors = [door for door in DOORS if not args.door or args.door in door.name]
+    doors = [door for door in DOORS if door.name == args.door]
+    doors = doors or [door for door in DOORS if not args.door or args.door in door.name]
     if not doors:
         parser.error(f'no door {args.door}; there are {", ".join(door.name for door in DOORS)}')
     if args.seed is not None:
@@ -82,15 +83,17 @@ def main(argv: list[str] | None = None) -> int:
 def run(doors: list[Door], inputs: int, first: int = 0) -> dict[str, Outcome]:
     """Give every door its share of the inputs, at least one; Ctrl-C ends it with what there is so far."""
     whole = sum(door.share for door in doors)
-    numbers = [max(1, round(inputs * door.share / whole)) for door in doors]
-    todo = [(door, seed) for door, number in zip(doors, numbers, strict=True) for seed in range(first, first + number)]
+    shares = {door: max(1, round(inputs * door.share / whole)) for door in doors}
+    todo = [(door, seed) for door, number in shares.items() for seed in range(first, first + number)]
     outcomes = {door.name: Outcome() for door in doors}
-    with bar() as progress, suppress(KeyboardInterrupt):
+    with TemporaryDirectory() as place, bar() as progress, suppress(KeyboardInterrupt):
         shown = progress.add_task('', total=len(todo))
-        for (door, seed), result, seconds in results_of(todo):
-            outcomes[door.name].add(seed, result, seconds)
-            others = sum(len(seeds) for outcome in outcomes.values() for seeds in outcome.others.values())
+        for (door, seed), result, seconds in results_of(todo, place):
+            (outcome := outcomes[door.name]).add(seed, result, seconds)
+            others = sum(len(seeds) for found in outcomes.values() for seeds in found.others.values())
             progress.update(shown, advance=1, description=f'{door.name}; other exceptions: {others}')
+            if outcome.inputs == shares[door] and not progress.console.is_terminal:  # which shows no bar
+                print(f'{door.name}: {outcome.inputs} inputs; other exceptions so far: {others}', file=sys.stderr)
     return outcomes
 
 
@@ -100,12 +103,17 @@ def bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def results_of(todo: list[tuple[Door, int]]) -> Iterator[tuple[tuple[Door, int], str, float]]:
-    """Yield the result of each input with its seconds; a process does them, and a new one behind each that ends it."""
+def results_of(todo: list[tuple[Door, int]], place: str) -> Iterator[tuple[tuple[Door, int], str, float]]:
+    """Yield the result of each input with its seconds; a process does them, and a new one behind each that ends it.
+
+    Args:
+        todo: doors with seeds.
+        place: a folder that is removed by the caller.
+    """
     context, done = multiprocessing.get_context('fork'), 0
     while done < len(todo):
         results, sender = context.Pipe(duplex=False)
-        process = context.Process(target=work, args=(todo[done:], sender))
+        process = context.Process(target=work, args=(todo[done:], place, sender))
         process.start()
         sender.close()
         start = time.perf_counter()
@@ -126,13 +134,13 @@ def results_of(todo: list[tuple[Door, int]]) -> Iterator[tuple[tuple[Door, int],
             done += 1
 
 
-def work(todo: list[tuple[Door, int]], sender) -> None:
+def work(todo: list[tuple[Door, int]], parent: str, sender) -> None:
     """Send the result of each input; an alarm ends the process where one takes too long."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     silence()
     bound_memory()
     for door, inputs in groupby(todo, key=itemgetter(0)):
-        with TemporaryDirectory() as place:
+        with TemporaryDirectory(dir=parent) as place:
             try:
                 example = make_example(door, Path(place))
             except Exception as error:
