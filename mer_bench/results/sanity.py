@@ -34,9 +34,8 @@ def read_bounds(path: Path | None) -> dict[tuple[str, str], Bound]:
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise InputError(f'{path}: expected a table, but {str(error).strip()}; correct the file') from None
     if tuple(table.columns) != COLUMNS:
-        raise InputError(
-            f'{path}: expected the columns {", ".join(COLUMNS)}, found {", ".join(table.columns)}; correct the header'
-        )
+        found = f'{", ".join(table.columns):.200}'
+        raise InputError(f'{path}: expected the columns {", ".join(COLUMNS)}, found {found}; correct the header')
     twice = table[table.duplicated(['table', 'method'])]
     if len(twice):
         raise InputError(f'{path}: {twice.iloc[0]["method"]} of {twice.iloc[0]["table"]} stands twice; remove one row')

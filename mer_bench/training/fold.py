@@ -1,7 +1,6 @@
 """One fold from its config to its folder of results; runs in the main process or in a worker."""
 
 import json
-import math
 import os
 import re
 import shutil
@@ -29,6 +28,7 @@ RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
 REMEDY = 'put back what was there, or remove this folder and run the same command again to train the fold again'
 NONE = type(None)
 LATER = ('stack', 'fit', 'predictions_digest')  # not in every fold, or in none of an earlier version
+LARGEST = 1e12  # seconds
 SECONDS = ('train_seconds', 'test_seconds')
 KEYS = dict(  # of fold.json
     fold=str,
@@ -142,7 +142,7 @@ def fault_of(result: object, fold: Fold) -> str | None:
         return 'fold.json is damaged'
     wrong = [key for key, kind in KEYS.items() if not isinstance(result.get(key), kind)]
     wrong += [key for key in KEYS if key not in result and key not in LATER]
-    wrong = wrong or [key for key in SECONDS if not 0 <= (result[key] or 0) < math.inf]
+    wrong = wrong or [key for key in SECONDS if not 0 <= (result[key] or 0) < LARGEST]
     wrong = wrong or [key for key in ('stack', 'versions') if not all_text(result.get(key), numbers=key == 'stack')]
     if wrong:
         return f'fold.json is damaged at {wrong[0]}'

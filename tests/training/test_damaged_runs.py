@@ -55,6 +55,7 @@ def answer_otherwise(path):
         ('fold.json', lambda path: path.write_text('[' * 100_000), 'fold.json is damaged'),
         ('fold.json', lambda path: path.unlink(), 'fold.json cannot be read: No such file'),
         ('fold.json', set_to('train_seconds', '5'), 'fold.json is damaged at train_seconds'),
+        ('fold.json', set_to('test_seconds', 10**400), 'fold.json is damaged at test_seconds'),
         ('fold.json', set_to('fold', 'smic/s03'), 'fold.json is of the fold smic/s03'),
         ('predictions.csv', lambda path: path.write_bytes(b''), 'predictions.csv is not what was written'),
         ('predictions.csv', lambda path: path.unlink(), 'predictions.csv cannot be read: No such file'),
