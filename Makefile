@@ -1,5 +1,5 @@
 # make demo: synthetic data, four methods, a leaderboard.  make test: all checks.  make install: only the environment.
-# make fuzz: 100,000 damaged and hostile files at every function that reads one, about half an hour.
+# make fuzz: 100,000 damaged and hostile files at every function that reads one, 15 minutes on one core.
 # make synthetic-leaderboard: every method in a reduced size on synthetic data, as in leaderboards/synthetic_smic.md.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)

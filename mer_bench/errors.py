@@ -23,6 +23,8 @@ ADVICE = {
 UNWRITTEN = r'\d+ requested and \d+ written|inline_container.*unexpected pos|iostream error'
 OTHERWISE = 'check the disk, or the connection to it, and run the same command again'
 
+LONG_WORD = re.compile(r'(\S{200})\S{400,}?([;:,]?)(?=\s|\Z)')
+
 HIDDEN = ('Cc', 'Cf', 'Cs')
 JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji
 
@@ -30,11 +32,12 @@ JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji
 class InputError(ValueError):
     """A fault of the input. The message says what was expected, what came and what to do next.
 
-    It is one line without hidden characters, whatever it quotes: see :func:`visible`.
+    It is one line without hidden characters, whatever it quotes: see :func:`visible`. A word that is longer than any
+    path is cut.
     """
 
     def __init__(self, message: object = '') -> None:
-        super().__init__(visible(str(message)))
+        super().__init__(LONG_WORD.sub(r'\1...\2', visible(str(message))))
 
 
 def visible(text: str) -> str:

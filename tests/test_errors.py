@@ -47,6 +47,14 @@ def test_an_error_without_number_or_name_is_one_sentence_too(capsys):
     assert refusal(capsys, InputError('of\ntwo lines')) == 'error: of two lines\n'
 
 
+def test_a_word_that_is_longer_than_any_path_is_cut():
+    assert str(InputError(f'x.csv: expected a name, found {"9" * 5000}; correct it')) == (
+        f'x.csv: expected a name, found {"9" * 200}...; correct it'
+    )
+    path = '/data' * 100
+    assert str(InputError(f'{path}: no such folder')) == f'{path}: no such folder'
+
+
 def test_a_write_that_stops_names_its_file(tmp_path):
     for error in (OSError(errno.ENOSPC, 'No space left'), OSError('12 requested and 5 written')):
         with pytest.raises(OSError, match=r'a\.npy') as raised, write_atomically(tmp_path / 'a.npy'):

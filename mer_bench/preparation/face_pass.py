@@ -119,13 +119,28 @@ def append_row(path: Path, row: dict[str, str]) -> None:
 
 
 def read_rows(path: Path) -> dict[str, dict]:
-    """Return the rows of a faces.csv by sample_id; a half-written last line is dropped, also from the file."""
+    """Return the rows of a faces.csv by sample_id; damaged ones are left off.
+
+    A half-written last line is dropped, also from the file.
+    """
     if not path.is_file():
         return {}
-    text = path.read_text(encoding='utf-8')
+    text = path.read_text(encoding='utf-8', errors='replace')
     whole = text[: text.rfind('\n') + 1]
     if whole != text:
         with write_atomically(path) as temporary:
             temporary.write_text(whole, encoding='utf-8')
-    rows = csv.DictReader(whole.splitlines())
-    return {row['sample_id']: row for row in rows} if rows.fieldnames == COLUMNS else {}
+    try:
+        rows = csv.DictReader(whole.split('\n'))
+        return {row['sample_id']: row for row in rows if is_whole(row)} if rows.fieldnames == COLUMNS else {}
+    except csv.Error:  # a cell of more than 131,072 characters
+        return {}
+
+
+def is_whole(row: dict[str, str]) -> bool:
+    """Say whether a row of faces.csv has what :func:`found_face` takes from it."""
+    try:
+        face = found_face(row).face
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return False
+    return face is None or face.is_possible

@@ -61,6 +61,11 @@ class Face:
         """The similarity transform, (2, 3) float64."""
         return np.array([[self.a, -self.b, self.dx], [self.b, self.a, self.dy]])
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether the transform is one of a picture: faces are not that small or large."""
+        return 0.01 < np.hypot(self.a, self.b) < 1e3 and max(abs(self.dx), abs(self.dy)) < 1e7
+
     def row(self) -> dict[str, float]:
         """Return the cells of a CSV row."""
         return asdict(self)

@@ -103,9 +103,12 @@ def can_be_continued(build: Path, parameters: dict, shape: tuple[int, ...]) -> b
     begun_with = read_json(build / 'parameters.json')
     if begun_with is None or digest_of(begun_with) != digest_of(parameters):
         return False
+    flow, done = build / 'flow.npy', build / 'done.txt'
+    if not flow.is_file() or (done.exists() and not done.is_file()):
+        return False
     try:
-        check_array(build / 'flow.npy', shape)
-    except (DamagedStore, FileNotFoundError):
+        check_array(flow, shape)
+    except DamagedStore:
         return False
     return True
 
@@ -193,7 +196,11 @@ def write_index(path: Path, sample_ids: Sequence[str], done: Sequence[DoneClip])
 
 def read_remarks(out: Path) -> dict[str, str]:
     """Return {sample_id: remark} of the finished store, clips without a remark left out."""
-    index = pd.read_csv(out / 'store' / 'index.csv', dtype=str, keep_default_na=False)
+    path = out / 'store' / 'index.csv'
+    try:
+        index = pd.read_csv(path, dtype=str, usecols=['sample_id', 'remark'], keep_default_na=False)
+    except (ValueError, OverflowError) as error:
+        raise DamagedStore(path, 'it is no table with the columns sample_id and remark') from error
     return {row.sample_id: row.remark for row in index.itertuples() if row.remark}
 
 

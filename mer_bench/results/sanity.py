@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, file_fault
 from mer_bench.files import refuse_special
 
 COLUMNS = ('table', 'method', 'uf1', 'reason')
@@ -34,9 +34,8 @@ def read_bounds(path: Path | None) -> dict[tuple[str, str], Bound]:
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise InputError(f'{path}: expected a table, but {str(error).strip()}; correct the file') from None
     if tuple(table.columns) != COLUMNS:
-        raise InputError(
-            f'{path}: expected the columns {", ".join(COLUMNS)}, found {", ".join(table.columns)}; correct the header'
-        )
+        found = f'{", ".join(table.columns):.200}'
+        raise InputError(f'{path}: expected the columns {", ".join(COLUMNS)}, found {found}; correct the header')
     twice = table[table.duplicated(['table', 'method'])]
     if len(twice):
         raise InputError(f'{path}: {twice.iloc[0]["method"]} of {twice.iloc[0]["table"]} stands twice; remove one row')
@@ -50,6 +49,8 @@ def read_text(path: Path) -> str:
         return path.read_bytes().decode('utf-8-sig')
     except UnicodeDecodeError:
         raise InputError(f'{path}: expected UTF-8 text, but it is not; save it as UTF-8') from None
+    except OSError as error:
+        raise InputError(file_fault(error)) from None
 
 
 def _uf1(path: Path, text: str) -> float | None:

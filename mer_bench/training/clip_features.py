@@ -64,7 +64,7 @@ def store_features(
     content = made_of(store, steps, view)
     path = Path(store, FEATURES, f'{digest_of(content)[:16]}.npy')
     if unchanged(steps):
-        if (kept := read_features(path)) is not None:
+        if (kept := read_features(path, open_store(store).info['n_clips'])) is not None:
             return kept, KEPT
         if can_hold(path.parent):
             features = describe_all(store, range(open_store(store).info['n_clips']), steps, view, jobs, quiet)
@@ -113,13 +113,15 @@ def library_versions(files: Sequence[Path]) -> dict[str, str]:
     return names
 
 
-def read_features(path: Path) -> np.ndarray | None:
-    """Return kept features, mapped; None where there are none or they are damaged."""
+def read_features(path: Path, n_clips: int) -> np.ndarray | None:
+    """Return kept features of so many clips, mapped; None where there are none or they are damaged."""
     about = read_json(path.with_suffix('.json'))
     try:
-        return np.load(path, mmap_mode='r') if about and digest_file(path) == about.get('digest') else None
-    except OSError:
+        features = np.load(path, mmap_mode='r') if about and digest_file(path) == about.get('digest') else None
+    except Exception:  # a damaged or hostile file can raise anything
         return None
+    whole = isinstance(features, np.ndarray) and features.dtype == np.float32 and features.ndim == 2
+    return features if whole and len(features) == n_clips else None
 
 
 def can_hold(folder: Path) -> bool:

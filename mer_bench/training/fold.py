@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from mer_bench.errors import InputError, cause_of
-from mer_bench.files import digest_file, read_json, write_atomically, write_json
+from mer_bench.files import digest_file, read_json, refuse_special, write_atomically, write_json
 from mer_bench.models.backbones.pretrained import is_whole
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import Count, Duration, Line, Name, Part, check_schema
@@ -130,6 +130,7 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
     check_schema(path, result, FoldResult, REMEDY)
     if result['fold'] != fold.name:
         raise InputError(f'{path}: expected the fold {fold.name}, but it is of the fold {result["fold"]}; {REMEDY}')
+    refuse_special(table, REMEDY)
     try:
         digest = digest_file(table)
     except OSError as error:

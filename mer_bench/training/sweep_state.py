@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mer_bench.errors import InputError
 from mer_bench.escaping import shorten_folders
-from mer_bench.files import FolderInUse, locked, write_json
+from mer_bench.files import FolderInUse, locked, refuse_special, write_json
 from mer_bench.results.record import FAILURE, read_failure
 from mer_bench.training.fold import PREDICTIONS, finished_folder, folder_in_work, read_result
 from mer_bench.training.same_settings import read_run, weights_of
@@ -53,6 +53,7 @@ def is_whole(run: PlannedRun) -> bool:
     """Say whether all folds of a finished run are undamaged, and predictions.csv has a row for each of their clips."""
     try:
         rows = sum(read_result(run.folder, fold)['n_test'] for fold, _ in run.folds)
+        refuse_special(run.folder / PREDICTIONS)
         return (run.folder / PREDICTIONS).read_bytes().count(b'\n') == 1 + rows
     except (OSError, InputError):
         return False

@@ -1,14 +1,20 @@
-"""Damaged and hostile copies of a valid file, drawn from a seed: tables, JSON, workbooks, arrays, pictures, names."""
+"""Damage to valid files, drawn from a seed: tables, JSON, archives, arrays, pictures, names, and what is no file."""
 
+import ast
 import io
 import json
+import os
+import pickle
 import random
+import socket
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 DEEP = '[' * 100_000
@@ -153,17 +159,35 @@ def change_table(content: bytes, rng: random.Random) -> bytes:
 
 def change_json(content: bytes, rng: random.Random) -> bytes:
     """Change a JSON file by one key or value, somewhere in it."""
+    if rng.random() < 0.02:
+        return rng.choice((DEEP.encode(), b'{"a":' * 10_000, b'1' * 5000))
     try:
-        tree = json.loads(content)
-    except (ValueError, RecursionError):
-        return change_bytes(content, rng)
+        tree = change_tree(json.loads(content), rng)
+        return json.dumps(tree, ensure_ascii=rng.random() < 0.7).encode('utf-8', 'surrogatepass')
+    except (
+        ValueError,
+        RecursionError,
+    ):  # damaged before; or a number of thousands of digits, which json does not write
+        return rng.choice((change_bytes, change_text))(content, rng)
+
+
+def change_literal(content: bytes, rng: random.Random) -> bytes:
+    """Change what Python prints of dicts and lists by one key or value."""
+    try:
+        return repr(change_tree(ast.literal_eval(content.decode()), rng)).encode('utf-8', 'surrogatepass')
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return rng.choice((change_bytes, change_text))(content, rng)
+
+
+def change_tree(tree: object, rng: random.Random) -> object:
+    """Return dicts and lists within each other, one key or value of which is another."""
     if rng.random() < 0.05:
-        return rng.choice((DEEP.encode(), b'{"a":' * 10_000, b'[]', b'null', b'"x"', b'1', b'NaN', b'1' * 5000))
+        return rng.choice(([], {}, None, 'x', 1, float('nan'), nested(list), nested(dict)))
     node = tree
     while True:
         keys = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
         if not keys:
-            return change_text(content, rng)
+            return draw_text(rng)
         key = rng.choice(keys)
         if isinstance(node[key], (dict, list)) and node[key] and rng.random() < 0.7:
             node = node[key]
@@ -179,18 +203,21 @@ def change_json(content: bytes, rng: random.Random) -> bytes:
         node[draw_text(rng)] = node.pop(key) if change == 6 else value
     else:
         node.append(value)
-    try:
-        return json.dumps(tree, ensure_ascii=rng.random() < 0.7).encode('utf-8', 'surrogatepass')
-    except ValueError:  # a number of thousands of digits, which json does not write
-        return change_bytes(content, rng)
+    return tree
+
+
+def nested(kind: type) -> object:
+    """Return 900 lists or dicts within each other."""
+    tree = kind()
+    for _ in range(900):
+        tree = [tree] if kind is list else {'a': tree}
+    return tree
 
 
 def change_workbook(content: bytes, rng: random.Random) -> bytes:
     """Change a part of an xlsx, or what the archive says of its parts."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as book:
-            parts = {name: book.read(name) for name in book.namelist()}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error):
+    parts = unpack(content)
+    if not parts:
         return change_bytes(content, rng)
     name = rng.choice(sorted(parts)) if rng.random() < 0.3 else max(parts, key=lambda part: ('sheet1' in part, part))
     text = parts[name].decode('utf-8', 'replace')
@@ -211,10 +238,49 @@ def change_workbook(content: bytes, rng: random.Random) -> bytes:
         parts[name] = change_bytes(parts[name], rng)
     else:
         parts[draw_text(rng)[:200] or 'x'] = b'x'
+    return pack(parts, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
+
+
+class Call:
+    """What runs code where a pickle of it is opened."""
+
+    def __reduce__(self) -> tuple:
+        return os._exit, (77,)
+
+
+def change_checkpoint(content: bytes, rng: random.Random) -> bytes:
+    """Change a part of a file of torch.save whose sums are right again, put code into it, or change mere bytes."""
+    parts = unpack(content)
+    if not parts or rng.random() < 0.3:
+        return change_bytes(content, rng)
+    name = rng.choice(sorted(parts))
+    change = rng.randrange(6)
+    if change == 0:
+        del parts[name]
+    elif change == 1:
+        parts['archive/data.pkl'] = parts[next(part for part in parts if part.endswith('data.pkl'))] = pickle.dumps(
+            Call()
+        )
+    else:
+        parts[name] = change_bytes(parts[name], rng)
+    return pack(parts, zipfile.ZIP_STORED if rng.random() < 0.9 else zipfile.ZIP_DEFLATED)
+
+
+def unpack(content: bytes) -> dict[str, bytes]:
+    """Return the parts of a zip archive by name; none where it is damaged."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error):
+        return {}
+
+
+def pack(parts: dict[str, bytes], way: int) -> bytes:
+    """Return a zip archive."""
     written = io.BytesIO()
-    with zipfile.ZipFile(written, 'w', rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as book:
+    with zipfile.ZipFile(written, 'w', way) as archive:
         for part, inside in parts.items():
-            book.writestr(part.encode('utf-8', 'replace').decode(), inside)
+            archive.writestr(part.encode('utf-8', 'replace').decode().replace('\0', '') or 'x', inside)
     return written.getvalue()
 
 
@@ -228,13 +294,19 @@ def change_array(content: bytes, rng: random.Random) -> bytes:
     new = rng.choice(
         ("'|O'", "'<f8'", "'<U9999999'", 'True', '-1', '0', str(2**63), '9' * 5000, '(((((', '', "'<M8'", *TEXTS[:40])
     )
+    if rng.random() < 0.3:
+        return content[:end] + change_bytes(rest, rng)
     header = header.replace(old, new, 1).encode('utf-8', 'replace')[:60_000]
     version = rng.choice((b'\x01\x00', b'\x01\x00', b'\x02\x00', b'\x09\x00'))
     return b'\x93NUMPY' + version + struct.pack('<H', len(header)) + header + rest
 
 
 def change_picture(content: bytes, rng: random.Random) -> bytes:
-    """Change what the header of a PNG says, with a right checksum; another picture as bytes."""
+    """Change what the header of a PNG says, with a right checksum, or put another picture there; else mere bytes."""
+    if rng.random() < 0.1:
+        shape = (rng.choice((1, 2, 7, 24)), rng.choice((1, 3, 16)), *rng.choice(((), (3,), (4,))))
+        pixels = np.full(shape, 200, rng.choice((np.uint8, np.uint16)))
+        return cv2.imencode(rng.choice(('.png', '.tif')), pixels)[1].tobytes()
     if content[12:16] != b'IHDR':
         return change_bytes(content, rng)
     sizes = (0, 1, 2, 7, 40_000, 30_000, 2**31 - 1, 2**32 - 1)
@@ -254,21 +326,43 @@ def draw_name(name: str, rng: random.Random) -> str:
     return encoded_name if encoded_name not in ('', '.', '..') else 'x'
 
 
-def array_bytes(array: np.ndarray) -> bytes:
-    """Return an array as a .npy file."""
-    written = io.BytesIO()
-    np.save(written, array)
-    return written.getvalue()
+def put_special(path: Path, rng: random.Random) -> None:
+    """Put something there that is no file: a folder, a pipe, a socket, a device, links to nothing and to itself."""
+    kind = rng.randrange(6)
+    if kind == 0:
+        path.mkdir()
+    elif kind == 1:
+        os.mkfifo(path)
+    elif kind == 2:
+        with closing(socket.socket(socket.AF_UNIX)) as end, pushed(path.parent):
+            end.bind(path.name)  # a socket's path may have 107 bytes
+    else:
+        path.symlink_to(('/dev/zero', path.name, 'nowhere')[kind - 3])
+
+
+@contextmanager
+def pushed(folder: Path) -> Iterator[None]:
+    """Work in a folder (contextlib.chdir would need Python 3.11)."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 KINDS: dict[str, Change] = {
     '.csv': change_table,
     '.json': change_json,
+    '.literal': change_literal,
     '.xlsx': change_workbook,
     '.xls': change_bytes,
     '.npy': change_array,
     '.png': change_picture,
-    '.jpg': change_bytes,
-    '.bmp': change_bytes,
-    '.pth': change_bytes,
+    '.jpg': change_picture,
+    '.bmp': change_picture,
+    '.tif': change_picture,
+    '.webp': change_picture,
+    '.pth': change_checkpoint,
+    '.safetensors': change_bytes,
 }

@@ -6,35 +6,51 @@ as the tools do. It may raise nothing but an InputError, whatever the files hold
 
 import json
 import shutil
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import save_file
 
 from mer_bench import escaping
 from mer_bench.datasets.catalogue import DATASETS
-from mer_bench.datasets.flow_images import read_flow_images, read_picture
+from mer_bench.datasets.csv_table import table_of_your_own
+from mer_bench.datasets.flow_images import read_flow_images
+from mer_bench.datasets.frame_names import FrameName, frames_of
 from mer_bench.datasets.label_table import read_labels
+from mer_bench.datasets.pictures import digest_picture, is_deep, read_picture
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
-from mer_bench.datasets.synthetic import _drawings
+from mer_bench.datasets.smic import FRAME as SMIC_FRAME
+from mer_bench.datasets.synthetic import _drawing
 from mer_bench.datasets.synthetic_files import write_sheets, write_strays
-from mer_bench.datasets.synthetic_layouts import find_layout
+from mer_bench.datasets.synthetic_layouts import clip_words, find_layout
+from mer_bench.datasets.synthetic_units import ACTION_UNITS
 from mer_bench.datasets.table import read_annotations, write_annotations
 from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
-from mer_bench.files import digest_of
-from mer_bench.models.backbones.pretrained import read_weights
-from mer_bench.preparation.flow_store import FlowStore
+from mer_bench.files import digest_file, digest_of
+from mer_bench.loading.prepared_data import open_prepared_data
+from mer_bench.models.backbones.pretrained import load_pretrained
+from mer_bench.preparation.clip_flow import clip_flow
+from mer_bench.preparation.clip_frames import ClipSource
+from mer_bench.preparation.face_pass import COLUMNS, found_face, read_rows
+from mer_bench.preparation.faces import Face, align
+from mer_bench.preparation.flow_store import CHECKED, FlowStore, seal
 from mer_bench.preparation.frames import read_frame
+from mer_bench.preparation.settings import FlowSettings
+from mer_bench.preparation.store_build import DoneClip, append_done, read_done, read_remarks, start_build
+from mer_bench.preparation.store_build import write_clip as fill_clip
 from mer_bench.protocols.folds import Fold, make_folds
 from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
 from mer_bench.results.check import check_results
@@ -45,19 +61,25 @@ from mer_bench.results.markdown import to_markdown
 from mer_bench.results.pages import write_leaderboard, write_pages
 from mer_bench.results.published import published_page, read_published
 from mer_bench.results.record import read_failure, read_record
+from mer_bench.results.rescored import write_rescored
 from mer_bench.results.run import read_runs
 from mer_bench.results.sanity import read_bounds
 from mer_bench.results.sections import methods_of
-from mer_bench.training.fold import read_result
-from mer_bench.training.loso import pool_predictions
+from mer_bench.training.clip_features import keep, read_features
+from mer_bench.training.fold import can_resume, finish_fold, folder_in_work, mend_folder, read_epoch
+from mer_bench.training.fold_config import POINTER
+from mer_bench.training.loso import update_record
 from mer_bench.training.method import load_method, parse_options
-from mer_bench.training.sweep_estimate import measure_run
+from mer_bench.training.run_record import circumstances
+from mer_bench.training.same_settings import refuse_other_settings
+from mer_bench.training.sweep_estimate import TimeEstimate
+from mer_bench.training.sweep_plan import PlannedRun
+from mer_bench.training.sweep_state import count_folds, failure_stamp, holds_other_settings, is_complete, read_reason
 from tests.conftest import write_prepared_data
 from tests.fuzz.pages import assert_harmless
-from tests.results.conftest import predictions, write_run
+from tests.results.conftest import predictions, record, write_run
 
 RESULTS = Path(__file__).parents[2] / 'results'
-PICTURES = ('.jpg', '.png', '.bmp')
 cv2.setNumThreads(0)  # threads do not live in the processes that are forked
 
 
@@ -71,7 +93,8 @@ class Door:
         read: reads the folder.
         files: pattern of the files that are damaged.
         names: whether files and folders are renamed as well.
-        share: of inputs, where one takes long.
+        writes: whether it writes into the folder, which is then copied anew for each input.
+        share: of the inputs; one takes 3 to 30 ms mostly.
     """
 
     name: str
@@ -79,6 +102,7 @@ class Door:
     read: Callable[[Path], object]
     files: str = '**/*'
     names: bool = False
+    writes: bool = False
     share: float = 1.0
 
 
@@ -87,41 +111,54 @@ def text_file(text: str, name: str = 'text.txt') -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_text(text)
 
 
-def read_text(folder: Path) -> str:
-    return (folder / 'text.txt').read_bytes().decode('utf-8', 'surrogateescape')
+def read_text(folder: Path, name: str = 'text.txt') -> str:
+    """Return what a user types; something that is no file is no text."""
+    path = folder / name
+    return path.read_bytes().decode('utf-8', 'surrogateescape') if path.is_file() else ''
 
 
 # Sheets and folders of the data sets
 
 
 def write_tree(folder: Path, like: str, frames: bool) -> None:
-    """Write a small tree as its owner ships it; the pictures are empty files, or left out."""
+    """Write a small tree as its owner ships it; the pictures are empty files, or left out.
+
+    Beside frames a sheet is a csv where it can be one: a workbook is read by a process of its own, which takes long.
+    """
     layout, variant = find_layout(like, None)
-    drawings = list(_drawings(layout, variant, 1, 2, 0))
-    for drawing in drawings if frames else ():
-        for number in range(drawing.clip.onset, drawing.clip.offset + 1):
-            path = folder / drawing.entry.frame(number)
+    emotions = [clip_words(layout, 0, place)['emotion'] for place in range(2)]
+    clips = [_drawing(layout, variant, (0, n), 0, a_face(), ACTION_UNITS[emotions[n]], 1).entry for n in range(2)]
+    for clip in clips if frames else ():
+        for number in range(clip.row.onset, clip.row.offset + 1):
+            path = folder / clip.frame(number)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    write_strays(folder, drawings[0].entry)
-    write_sheets(folder, [drawing.entry for drawing in drawings])
+    write_strays(folder, clips[0])
+    write_sheets(folder, clips)
+    if frames and like in AS_CSV:
+        save_as_csv(folder)
+
+
+def a_face() -> SimpleNamespace:
+    """Return a face to plan clips for, which does not move: none is painted."""
+    return SimpleNamespace(fields=defaultdict(lambda: np.zeros((2, 4, 4, 2), np.float32)))
 
 
 def write_as_csv(folder: Path, like: str) -> None:
-    """Write the sheet of a data set as a csv."""
-    with TemporaryDirectory() as place:
-        write_tree(Path(place), like, frames=False)
-        sheets = [path for path in sorted(Path(place).rglob('*.xls*')) if 'Objective' not in path.name]
-        tables = pd.read_excel(sheets[0], sheet_name=None, header=None, dtype=str, na_filter=False)
-        next(iter(tables.values())).to_csv(folder / 'sheet.csv', index=False, header=False)
+    """Write the sheets of a data set as csv."""
+    write_tree(folder, like, frames=False)
+    save_as_csv(folder)
+
+
+def save_as_csv(folder: Path) -> None:
+    for path in sorted(folder.rglob('*.xls*')):
+        tables = pd.read_excel(path, sheet_name=None, header=None, dtype=str, na_filter=False)
+        next(iter(tables.values())).to_csv(path.with_suffix('.csv'), index=False, header=False)
+        path.unlink()
 
 
 def read_tree(folder: Path, like: str, frames: bool) -> None:
     read_dataset(DATASETS[like], Places(raw=folder), with_frames=frames)
-
-
-def read_csv_sheet(folder: Path, like: str) -> None:
-    read_dataset(DATASETS[like], Places(sheets=(folder / 'sheet.csv',)), with_frames=False)
 
 
 CLIPS = """dataset,subject,clip,onset,apex,offset,emotion,action_units,frames_dir
@@ -136,6 +173,21 @@ def write_own_table(folder: Path) -> None:
         (folder / place).mkdir(parents=True)
         for number in (1, 2, 3):
             (folder / place / f'{number}.png').touch()
+
+
+def write_list(folder: Path) -> None:
+    """Write a list of clips without a header, and what the user says of it."""
+    (folder / 'clips.csv').write_text('1,a,10,12,20,0,4+7\n2,b,5,,9,1,12\n')
+    (folder / 'options.txt').write_text(
+        'subject clip onset apex offset emotion action_units\nnegative positive surprise\n'
+    )
+
+
+def read_list(folder: Path) -> None:
+    """Read a list with the options --columns and --classes."""
+    columns, classes, *_ = (*read_text(folder, 'options.txt').split('\n'), '', '')
+    places = Places(sheets=(folder / 'clips.csv',))
+    read_dataset(table_of_your_own(columns.split(' '), classes.split(' ')), places, with_frames=False)
 
 
 def read_own_table(folder: Path) -> None:
@@ -153,28 +205,85 @@ def write_flow_pictures(folder: Path) -> None:
         (folder / f'{subject}_{name} .png').write_bytes(picture('.png', colour=True))
 
 
-# Pictures
+# Names of frames, and pictures
 
 
-def picture(suffix: str, colour: bool = False) -> bytes:
+def write_names(folder: Path) -> None:
+    for number in range(1, 6):
+        (folder / f'{number:05d}_crop224.jpg').touch()
+
+
+def read_names(folder: Path) -> None:
+    """Find the frame numbers in names, with and without what the owner and the user say of them."""
+    frames_of.cache_clear()
+    for name in (FrameName(SMIC_FRAME), FrameName(None, 'first'), FrameName(None)):
+        found = frames_of(folder, name)
+        assert {path.parent for path in found.paths.values()} <= {folder}
+        assert list(found.paths) == sorted(found.paths)
+
+
+def picture(suffix: str, colour: bool = False, kind: type = np.uint8, number: int = 0) -> bytes:
     """Return a small picture."""
-    pixels = np.random.default_rng(0).integers(0, 255, (24, 16, 3) if colour else (24, 16), dtype=np.uint8)
+    shape = (24, 16, 3) if colour else (24, 16)
+    pixels = np.random.default_rng(number).integers(0, 255 if kind is np.uint8 else 4095, shape, kind)
     return cv2.imencode(suffix, pixels)[1].tobytes()
 
 
-def write_picture(folder: Path, suffix: str) -> None:
-    (folder / f'1{suffix}').write_bytes(picture(suffix))
+def write_picture(folder: Path, suffix: str, name: str = '', **options) -> None:
+    (folder / f'1{name or suffix}').write_bytes(picture(suffix, **options))
 
 
-def read_pictures(folder: Path, suffix: str) -> None:
-    read_frame(folder / f'1{suffix}')
-    read_picture(folder / f'1{suffix}')
+def read_pictures(folder: Path, colour: bool) -> None:
+    path = next(folder.glob('1.*'))
+    is_deep(path)
+    digest_picture(path)
+    read_frame(path)
+    if colour:
+        read_picture(path, colour=True)
+
+
+def write_clip(folder: Path, kind: type = np.uint8) -> None:
+    for number in range(1, 5):
+        (folder / f'{number}.png').write_bytes(picture('.png', kind=kind, number=number))
+
+
+def read_clip(folder: Path) -> None:
+    """Compute the flow of a clip, whose apex is looked for."""
+    source = ClipSource({number: folder / f'{number}.png' for number in range(1, 5)}, 1, None, 4)
+    clip_flow(source, FlowSettings(flow='dis', clip_len=2, size=28, missing_apex='spotted'))
+
+
+def write_faces(folder: Path) -> None:
+    cells = {name: str(value) for name, value in Face(0.5, 0.01, 3.0, 4.0, 10, 10, 60, 60).row().items()}
+    rows = [{'sample_id': f'smic/s0{number}/a', 'digest': 'd' * 64, 'frame': str(number), **cells} for number in (1, 2)]
+    rows.append({'sample_id': 'smic/s03/a', 'digest': 'd' * 64})
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / 'faces.csv', index=False)
+
+
+def read_faces(folder: Path) -> None:
+    """Cut a frame as faces.csv says."""
+    for row in read_rows(folder / 'faces.csv').values():
+        if (face := found_face(row).face) is not None:
+            align(np.zeros((24, 16), np.uint8), face, 28)
 
 
 # Predictions
 
 
 LOG = 'smic s01\nclip1 0 0\nclip2 1 0\nsmic s02\nclip3 2 2\nclip4 1 1\n'
+PAIRS = {'sub01': {'pred': [0, 0, 1], 'truth': [0, 1, 1]}, 'sub02': {'pred': [2, 1], 'truth': [2, 1]}}
+LISTS = ''.join(f'Subject: {name}\nPredicted : {d["pred"]}\nGround Truth : {d["truth"]}\n' for name, d in PAIRS.items())
+SHORT = 'sample_id,y_true,y_pred,seed\nsmic/s01/a,0,0,0\nsmic/s01/b,1,0.0,0\nsmic/s02/c,1,1,0\n'
+FORMS = {  # of predictions, as others leave them
+    'MEGC log': ('log.txt', LOG),
+    'log of lists for each subject': ('log.txt', LISTS),
+    'log of arrays': ('log.txt', LISTS.replace('[', 'array([').replace(']', '], dtype=int64)')),
+    'predictions as JSON': ('pairs.json', json.dumps(PAIRS)),
+    'predictions as Python prints them': ('pairs.literal', repr({'smic': PAIRS})),
+    'predictions as rows of JSON': ('rows.json', json.dumps([{'subject': 'a', 'true': 0, 'pred': 0}] * 3)),
+    'predictions with semicolons': ('predictions.csv', SHORT.replace(',', ';')),
+    'predictions with tabs': ('predictions.csv', SHORT.replace(',', '\t')),
+}
 
 
 def write_predictions(folder: Path) -> None:
@@ -190,6 +299,16 @@ def read_and_score(folder: Path, name: str) -> None:
     assert_plain(format_scores(table))
     if 'action_units' in frame:
         format_action_units(score_action_units(frame))
+
+
+def rescore(folder: Path) -> None:
+    """Make a record and a page of a published log, as tools/score.py --record does."""
+    into = folder / 'into'
+    known = dict(method='theirs', dataset='smic', protocol='LOSO, smic_3class', url='https://e.org/log')
+    write_rescored(folder / 'log.txt', into / 'run', **known, classes=['negative', 'positive', 'surprise'])
+    read_record(into / 'run/record.json')
+    write_leaderboard([into / 'run'], into / 'page.md')
+    assert_harmless(into / 'page.md')
 
 
 def assert_plain(text: str) -> None:
@@ -336,33 +455,150 @@ def write_store(folder: Path) -> None:
 
 
 def read_store(folder: Path) -> None:
-    store = FlowStore(folder / 'smic/store')
-    for row in list(store.index.values())[:3]:
-        np.asarray(store.clips[row]).sum(dtype=float)
+    FlowStore(folder / 'smic/store').check_clips()
+
+
+def read_fitting_store(folder: Path) -> None:
+    """Open prepared data for a training; whoever changed them also wrote the digests that fit."""
+    root = folder / 'smic'
+    fit_digests(root)
+    CHECKED.clear()
+    source = {'dataset': 'smic', 'owner': 'its owner', 'prepare': 'tools/prepare.py'}
+    open_prepared_data([root], load_scheme('smic_3class'), [source])
+    read_remarks(root)
+
+
+def fit_digests(root: Path) -> None:
+    """Write the digests of the files as they are, where store.json can hold them."""
+    paths = {'data': 'store/flow.npy', 'index': 'store/index.csv', 'annotations': 'annotations.csv'}
+    path = root / 'store/store.json'
+    try:
+        info = json.loads(path.read_bytes()) if path.is_file() else None
+    except (ValueError, RecursionError):
+        return
+    if isinstance(info, dict):
+        info |= {f'{name}_digest': digest_file(root / at) for name, at in paths.items() if (root / at).is_file()}
+        path.write_bytes(json.dumps(seal(info)).encode())
+
+
+def write_features(folder: Path) -> None:
+    keep(folder / 'kept.npy', np.zeros((4, 3), np.float32), {}, 1000)
+    assert read_features(folder / 'kept.npy', 4) is not None
+
+
+def read_kept(folder: Path) -> None:
+    """Take features that are kept with a store; whoever changed them also wrote the digest that fits."""
+    path = folder / 'kept.npy'
+    if path.is_file():
+        (folder / 'kept.json').write_text(json.dumps({'digest': digest_file(path)}))
+    assert (features := read_features(path, 4)) is None or features.shape[0] == 4
+
+
+BUILD = {'dataset': 'smic', 'flow': 'dis'}
+
+
+def write_build(folder: Path) -> None:
+    build = start_build(folder, BUILD, (2, 3, 2, 4, 4))
+    fill_clip(build, 0, np.zeros((3, 2, 4, 4)))
+    append_done(build, DoneClip(0, 7, 0.5, 'head motion: none'))
+
+
+def continue_build(folder: Path) -> None:
+    """Continue a preparation that was stopped."""
+    build = start_build(folder, BUILD, (2, 3, 2, 4, 4))
+    read_done(build)
+    fill_clip(build, 1, np.zeros((3, 2, 4, 4)))
+    append_done(build, DoneClip(1, None, 0.5))
+    assert 1 in read_done(build)
 
 
 # Training
 
 
-def write_fold(folder: Path) -> None:
-    place = folder / 'folds/smic_s01'
+@lru_cache
+def a_run() -> SimpleNamespace:
+    """The experiment of eight clips and four folds, with its predictions, where nothing is trained."""
+    table = predictions('one wrong')
+    subjects = tuple(table['subject'].unique())
+    return SimpleNamespace(
+        folds=[Fold(subject, subjects, (subject,)) for subject in subjects],
+        table=table,
+        data=SimpleNamespace(annotations=table.rename(columns={'y_true': 'label'})),
+        method=SimpleNamespace(is_estimator=True),
+        device='cpu',
+    )
+
+
+def write_folds(folder: Path, digests: bool = True) -> None:
+    """Write the folds of a finished run; those of earlier versions have no digest."""
+    run, known = a_run(), {'n_train': 6, 'n_test': 2, 'train_seconds': 1.0, 'test_seconds': 0.5, 'fit': 'as one'}
+    for fold in run.folds:
+        place = folder_in_work(folder, fold)
+        place.mkdir(parents=True)
+        run.table[run.table['subject'] == fold.name].to_csv(place / 'predictions.csv', index=False)
+        finish_fold(fold, folder, {'fold': fold.name, **known, **circumstances(run)})
+    for path in () if digests else folder.glob('folds/*/fold.json'):
+        written = json.loads(path.read_text())
+        del written['predictions_digest']
+        path.write_text(json.dumps(written))
+
+
+def score_folds(folder: Path) -> None:
+    """Pool the folds of a run and write its record, as at the end of a training."""
+    update_record(folder, record(a_run().table), a_run())
+
+
+def write_unfinished(folder: Path) -> None:
+    place = folder_in_work(folder, a_run().folds[0])
     place.mkdir(parents=True)
-    known = {'train_seconds': 1.0, 'test_seconds': 0.5, 'n_train': 6, 'device': 'cpu', 'commit': None, 'date': 'x'}
-    (place / 'fold.json').write_text(json.dumps(known | {'versions': {'python': '3.11'}}))
-    predictions('one wrong').to_csv(place / 'predictions.csv', index=False)
+    for epoch in (1, 2):
+        state = {'state_dict': {'weight': torch.zeros(2, 3)}, 'optimizer': {}, 'message_hub': {}}
+        torch.save({'meta': {'epoch': epoch, 'iter': 4 * epoch}, **state}, place / f'epoch_{epoch}.pth')
+    (place / POINTER).write_text(str(place / 'epoch_2.pth'))
+    (place / 'epoch').write_text('2')
 
 
-def read_fold(folder: Path) -> None:
-    read_result(folder, Fold('smic/s01', (), ('smic/s01',)))
-    pool_predictions([folder / 'folds/smic_s01/predictions.csv'])
+def continue_fold(folder: Path) -> None:
+    """Find what an unfinished fold continues from."""
+    fold = a_run().folds[0]
+    assert 0 <= read_epoch(folder, fold, 5) <= 5
+    mend_folder(folder, fold)
+    pointer = folder_in_work(folder, fold) / POINTER
+    assert not pointer.exists() or can_resume(Path(pointer.read_text())), 'continues from what is damaged'
 
 
-def write_measured(folder: Path) -> None:
-    write_run(folder / 'seed0')
+def a_planned_run(folder: Path) -> PlannedRun:
+    place = folder / 'mer_smic/full/seed0'
+    known = record(a_run().table)
+    settings = {'config': known['config']['digest'], 'label_scheme': known['label_scheme']['digest']}
+    settings |= {key: known['data'][key] for key in ('annotations_digest', 'store_digest')} | {'pretrained': None}
+    folds = tuple((fold, 6) for fold in a_run().folds)
+    return PlannedRun('mer_smic.py', (), (), 'full', 0, place, 'smic', folds=folds, max_epochs=2, settings=settings)
 
 
-def read_measured(folder: Path) -> None:
-    measure_run(folder / 'seed0')
+def write_sweep(folder: Path) -> None:
+    """Write a finished run, and the note of an earlier failure."""
+    run = a_planned_run(folder)
+    write_run(run.folder, 'one wrong')
+    write_folds(run.folder)
+    assert is_complete(run)
+    write_failure(run.folder)
+
+
+def read_sweep(folder: Path) -> None:
+    """Ask for the state of a run as a sweep does."""
+    run = a_planned_run(folder)
+    count_folds(run)
+    is_complete(run)
+    holds_other_settings(run)
+    assert_plain(read_reason(run))
+    failure_stamp(run)
+    TimeEstimate(folder, jobs=2, measured=[folder]).seconds(run)
+
+
+def continue_run(folder: Path) -> None:
+    """Compare the record of a run folder with the settings of a training that would continue it."""
+    refuse_other_settings(folder, record(predictions('perfect')), 'give another --work-dir', continued=True)
 
 
 def read_options(folder: Path) -> None:
@@ -374,74 +610,101 @@ def merge_options(folder: Path) -> None:
     load_method(str(RESULTS.parent / 'configs/mer_smic.py'), [], options)
 
 
-def write_weights(folder: Path) -> None:
-    torch.save({'state_dict': {'conv1.weight': torch.zeros(2, 3)}}, folder / 'weights.pth')
+def network() -> torch.nn.Sequential:
+    return torch.nn.Sequential(OrderedDict(conv1=torch.nn.Conv3d(3, 2, 3), fc=torch.nn.Linear(2, 3)))
 
 
-def read_checkpoint(folder: Path) -> None:
-    read_weights(folder / 'weights.pth')
+def write_weights(folder: Path, name: str) -> None:
+    state = network().state_dict()
+    if name.endswith('.pth'):
+        torch.save({'state_dict': state}, folder / name)
+    else:
+        save_file(state, folder / name)
+
+
+def read_checkpoint(folder: Path, name: str) -> None:
+    load_pretrained(network(), folder / name)
 
 
 OPTIONS = 'train_cfg.max_epochs=5\nmodel.neck.attention=None\nfolds.type=loso\ninput.channels=[u,v]'
-SHEETS = ('smic_e_hs', 'smic_e_vis', 'casme2', 'samm', 'casme', 'casme_sq', 'casme3', 'mmew', '4dme', 'dfme')
-AS_CSV = ('casme2', 'samm', 'casme', 'casme3', 'mmew', '4dme', 'dfme')
+SHEETS = (
+    *('smic_e_hs', 'smic_e_vis', 'smic_e_nir', 'casme2', 'samm', 'casme', 'casme_sq', 'casme3', 'mmew', '4dme', 'dfme'),
+)
+AS_CSV = tuple(like for like in SHEETS if like != 'casme_sq')  # whose workbook has three sheets
+PICTURES = {
+    **{suffix: {'suffix': suffix} for suffix in ('.jpg', '.png', '.bmp', '.tif', '.webp')},
+    '.png of 16 bits': {'suffix': '.png', 'kind': np.uint16},
+    '.tif of 16 bits': {'suffix': '.tif', 'kind': np.uint16},
+    '.jpg called .png': {'suffix': '.jpg', 'name': '.png'},
+}
 
 
 def data_set_doors() -> Iterator[Door]:
     """Yield sheets of every data set, and folders and frames as people rename them."""
     for like in SHEETS:
         write, read = partial(write_tree, like=like, frames=False), partial(read_tree, like=like, frames=False)
-        yield Door(f'sheet of {like}, xlsx or xls', write, read, '**/*.xls*', share=0.5)
+        yield Door(f'sheet of {like}, xlsx or xls', write, read, '**/*.xls*', share=0.15)
     for like in AS_CSV:
-        write, read = partial(write_as_csv, like=like), partial(read_csv_sheet, like=like)
-        yield Door(f'sheet of {like}, csv', write, read, '*.csv')
-    for like in ('smic', 'smic_vis', *SHEETS):
+        write, read = partial(write_as_csv, like=like), partial(read_tree, like=like, frames=False)
+        yield Door(f'sheet of {like}, csv', write, read, '**/*.csv', share=0.5)
+    for like in ('smic', 'smic_vis', 'smic_nir', *SHEETS):
         write, read = partial(write_tree, like=like, frames=True), partial(read_tree, like=like, frames=True)
-        yield Door(f'folders of {like}', write, read, '', names=True, share=0.3)
+        yield Door(f'folders of {like}', write, read, '', names=True, share=0.3 if like != 'casme_sq' else 0.05)
 
+
+def picture_doors() -> Iterator[Door]:
+    """Yield pictures of every kind by their content, and clips of them."""
+    for name, options in PICTURES.items():
+        read = partial(read_pictures, colour='16' not in name)
+        yield Door(f'picture {name}', partial(write_picture, **{'colour': True, **options}), read, share=2)
+    yield Door('clip', write_clip, read_clip, share=0.5)
+    yield Door('clip of 16 bits', partial(write_clip, kind=np.uint16), read_clip, share=0.5)
+
+
+def one_file(name: str, read: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Return what reads one file of the folder."""
+    return lambda folder: read(folder / name)
+
+
+BOUNDS = 'table,method,uf1,reason\nx,*,0.5,\nx,b,,too few clips\n'
 
 DOORS: list[Door] = [
     *data_set_doors(),
-    Door('table of clips (csv)', write_own_table, read_own_table, 'clips.csv'),
+    Door('table of clips (csv)', write_own_table, read_own_table, 'clips.csv', share=0.5),
     Door('folders of a table of clips', write_own_table, read_own_table, '', names=True, share=0.5),
-    Door('label list', text_file(LABELS, 'labels.csv'), lambda folder: read_labels(folder / 'labels.csv')),
-    Door(
-        'flow pictures',
-        write_flow_pictures,
-        lambda folder: read_flow_images(folder, folder / 'labels.csv'),
-        names=True,
-        share=0.5,
-    ),
-    *(
-        Door(f'picture{suffix}', partial(write_picture, suffix=suffix), partial(read_pictures, suffix=suffix))
-        for suffix in PICTURES
-    ),
+    Door('list with --columns and --classes', write_list, read_list),
+    Door('label list', text_file(LABELS, 'labels.csv'), one_file('labels.csv', read_labels)),
+    Door('flow pictures', write_flow_pictures, lambda f: read_flow_images(f, f / 'labels.csv'), names=True),
+    Door('names of frames', write_names, read_names, '', names=True, share=2),
+    *picture_doors(),
+    Door('faces.csv', write_faces, read_faces, writes=True),
     Door('predictions.csv', write_predictions, partial(read_and_score, name='predictions.csv')),
-    Door('MEGC log', text_file(LOG, 'log.txt'), partial(read_and_score, name='log.txt')),
-    Door(
-        'record.json',
-        lambda folder: write_run(folder / 'run'),
-        lambda f: read_record(f / 'run/record.json'),
-        '*/*.json',
-    ),
-    Door('failure.json', write_failure, lambda folder: read_failure(folder / 'failure.json')),
+    *(Door(door, text_file(text, name), partial(read_and_score, name=name)) for door, (name, text) in FORMS.items()),
+    Door('log to be scored for the leaderboard', text_file(LOG, 'log.txt'), rescore, writes=True, share=0.2),
+    Door('record.json', lambda f: write_run(f / 'run'), one_file('run/record.json', read_record), '*/*.json', share=3),
+    Door('failure.json', write_failure, one_file('failure.json', read_failure), share=3),
     Door('runs to collect', write_results, make_pages, share=0.2),
-    Door('a record full of one text', text_file('plain text'), fill_record, 'text.txt', share=0.2),
+    Door('a record full of one text', text_file('plain text'), fill_record, 'text.txt', writes=True, share=0.2),
     Door('config and override in a record', text_file('model = dict(x=2)\nlr = 1'), read_config_text, share=0.2),
-    Door('published.csv', write_published, read_and_show_published),
-    Door(
-        'sanity_bounds.csv',
-        text_file('table,method,uf1,reason\nx,*,0.5,\nx,b,,too few clips\n', 'bounds.csv'),
-        lambda folder: read_bounds(folder / 'bounds.csv'),
-    ),
+    Door('published.csv', write_published, read_and_show_published, 'published.csv', share=0.5),
+    Door('sanity_bounds.csv', text_file(BOUNDS, 'bounds.csv'), one_file('bounds.csv', read_bounds)),
     Door('text on a page', text_file('plain text'), escape_text),
-    Door('name of a folder', text_file('method'), name_folder),
-    Door('label scheme', write_scheme, read_scheme),
+    Door('name of a folder', text_file('method'), name_folder, share=2),
+    Door('label scheme', write_scheme, read_scheme, share=0.5),
     Door('annotations.csv', write_table, read_table),
-    Door('flow store', write_store, read_store, 'smic/store/*'),
-    Door('fold of a run', write_fold, read_fold),
-    Door('measured run', write_measured, read_measured),
-    Door('--cfg-options', text_file(OPTIONS), read_options),
+    Door('flow store', write_store, read_store, 'smic/store/*', share=2),
+    Door('prepared data whose digests fit', write_store, read_fitting_store, 'smic/**/*', writes=True, share=0.5),
+    Door('features kept with a store', write_features, read_kept, 'kept.npy'),
+    Door('store in work', write_build, continue_build, writes=True),
+    Door('folds of a run', write_folds, score_folds, 'folds/*/*', writes=True, share=0.2),
+    Door('folds without digests', partial(write_folds, digests=False), score_folds, writes=True, share=0.2),
+    Door('epoch checkpoints', write_unfinished, continue_fold, names=True, writes=True),
+    Door('record.json of a run to be continued', lambda f: write_run(f / 'run'), one_file('run', continue_run)),
+    Door('run folder of a sweep', write_sweep, read_sweep, share=0.3),
+    Door('--cfg-options', text_file(OPTIONS), read_options, share=3),
     Door('--cfg-options merged', text_file(OPTIONS), merge_options, share=0.02),
-    Door('checkpoint', write_weights, read_checkpoint, share=0.5),
+    *(
+        Door(f'weights{end}', partial(write_weights, name=f'w{end}'), partial(read_checkpoint, name=f'w{end}'))
+        for end in ('.pth', '.safetensors')
+    ),
 ]

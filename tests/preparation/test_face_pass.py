@@ -89,3 +89,16 @@ def test_a_stopped_run_is_continued(clips, tmp_path, looked_at):
     assert find(tmp_path / 'out', clips) == faces
     assert 10 not in looked_at
     assert 20 in looked_at
+
+
+@pytest.mark.parametrize('cell', ['x', '', 'nan', '1e308', '9' * 5000, '"', '\udcff'])
+def test_a_damaged_row_is_found_again(clips, tmp_path, looked_at, cell):
+    faces = find(tmp_path / 'out', clips)
+    path = tmp_path / 'out' / 'faces.csv'
+    header, first, *rows = path.read_text().splitlines()
+    sample_id, digest, frame, _, *others = first.split(',')
+    first = ','.join([sample_id, digest, frame, cell, *others])
+    path.write_text('\n'.join([header, first, *rows, '']), errors='surrogateescape')
+    looked_at.clear()
+    assert find(tmp_path / 'out', clips) == faces
+    assert 10 in looked_at

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from mer_bench.preparation.store_build import (
     finish_build,
     locked,
     read_done,
+    read_remarks,
     start_build,
     write_clip,
 )
@@ -234,3 +236,25 @@ def test_a_damaged_line_of_a_finished_clip_does_not_count(tmp_path, line):
 def test_reading_a_store_needs_no_opencv():
     code = 'import sys, mer_bench.preparation.flow_store; assert not {"cv2", "torch"} & set(sys.modules)'
     subprocess.run([sys.executable, '-c', code], check=True)
+
+
+@pytest.mark.parametrize('name', ['flow.npy', 'done.txt', 'parameters.json'])
+def test_a_build_in_which_a_file_is_none_begins_anew(tmp_path, name):
+    build = start_build(tmp_path, PARAMETERS, SHAPE)
+    fill(build)
+    (build / name).unlink()
+    os.mkfifo(build / name)
+    assert start_build(tmp_path, PARAMETERS, SHAPE) == build
+    assert read_done(build) == {}
+    assert (build / 'flow.npy').is_file()
+
+
+def test_an_index_without_remarks_is_named(tmp_path, table):
+    build = start_build(tmp_path, PARAMETERS, SHAPE)
+    fill(build)
+    finish_build(build, tmp_path, table, PARAMETERS, 'pixels')
+    (tmp_path / 'store/index.csv').write_text('row,sample_id\n0,a\n')
+    with pytest.raises(
+        InputError, match=r'index\.csv is damaged .it is no table with the columns sample_id and remark'
+    ):
+        read_remarks(tmp_path)

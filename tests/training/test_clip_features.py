@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from mer_bench.files import digest_file
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.classical.flatten import Flatten
 from mer_bench.models.classical.hoof import HOOF
@@ -136,3 +137,14 @@ def test_preparing_again_leaves_what_is_kept(root):
     described(opened(root))
     tidy_store(root)
     assert described(opened(root))[1] == KEPT
+
+
+@pytest.mark.parametrize('content', [np.zeros(3), np.zeros((2, 6), np.float32), np.array([print]), None])
+def test_kept_features_of_another_form_are_described_anew(root, content):
+    """Also where a digest that fits stands beside them."""
+    described(opened(root))
+    path = kept(root)[0]
+    path.write_bytes(b'PK\x05\x06' + bytes(18)) if content is None else np.save(path, content, allow_pickle=True)
+    about = json.loads(path.with_suffix('.json').read_text())
+    path.with_suffix('.json').write_text(json.dumps(about | {'digest': digest_file(path)}))
+    assert described(opened(root))[1] == COMPUTED

@@ -62,6 +62,7 @@ def answer_otherwise(path):
         ('predictions.csv', lambda path: path.write_bytes(b''), 'expected the predictions that were written'),
         ('predictions.csv', lambda path: path.unlink(), "expected the predictions of a fold, but got 'No such file"),
         ('predictions.csv', answer_otherwise, 'expected the predictions that were written'),
+        ('predictions.csv', as_pipe, 'expected a file, found a pipe'),
     ],
 )
 def test_a_damaged_finished_fold_is_named_with_what_to_do(run, experiment, name, damage, sentence):
@@ -110,9 +111,11 @@ def test_a_sweep_does_not_take_a_damaged_run_as_finished(run, prepared_data, tin
     assert is_complete(planned)
     for path in (run / 'predictions.csv', run / 'folds/smic_s01/predictions.csv', run / 'record.json'):
         content = path.read_bytes()
-        halve(path)
-        assert not is_complete(planned)
-        path.write_bytes(content)
+        for damage in (halve, as_pipe):
+            damage(path)
+            assert not is_complete(planned)
+            path.unlink()
+            path.write_bytes(content)
 
 
 @pytest.mark.parametrize('damage', [halve, set_to('config', 'abc'), set_to('precision', {'used': 'fp7'})])
@@ -149,6 +152,22 @@ def test_an_unfinished_fold_continues_from_its_newest_whole_checkpoint(tmp_path,
     damage(folder / 'epoch_9.pth')
     assert fold.mend_folder(tmp_path, first).endswith('is damaged; this fold is trained again from its beginning')
     assert not folder.exists()
+
+
+def test_what_is_no_file_is_not_continued_from_and_makes_room(tmp_path, experiment):
+    folder = tmp_path / 'folds/.smic_s01'
+    folder.mkdir(parents=True)
+    write_checkpoint(folder / 'epoch_1.pth', 1)
+    (folder / 'last_checkpoint').unlink()
+    (folder / 'last_checkpoint').mkdir()
+    (folder / 'epoch_3.pth').mkdir()
+    for name in ('epoch_2.pth', 'epoch'):
+        os.mkfifo(folder / name)
+    assert fold.read_epoch(tmp_path, experiment.folds[0], 5) == 0
+    line = fold.mend_folder(tmp_path, experiment.folds[0])
+    assert line == 'smic/s01: epoch_3.pth is damaged; this fold continues from epoch_1.pth'
+    assert (folder / 'last_checkpoint').read_text() == str(folder / 'epoch_1.pth')
+    assert {path.name for path in folder.glob('*.pth')} == {'epoch_1.pth'}
 
 
 def test_a_checkpoint_with_code_is_not_continued_from(tmp_path):
