@@ -8,7 +8,6 @@ Beside the data set's own files: `synthetic.json` marks the tree, `true_flow/cli
 and `true_flow/<name>.npy` is its flow from onset to apex, (2, H, W) float16 in pixels right and down.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,8 +29,9 @@ from mer_bench.datasets.synthetic_layouts import Layout, clip_timing, clip_words
 from mer_bench.datasets.synthetic_units import ACTION_UNITS, unit_numbers
 from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
-from mer_bench.files import write_json
+from mer_bench.files import read_json, write_json
 
+REMEDY = 'remove this folder or choose another --out'
 VERSION = 4  # of the files: raised when the same seed gives others
 
 
@@ -128,12 +128,10 @@ def _refuse_other_content(folder: Path, parameters: dict) -> None:
                 f'{folder}: expected an empty folder or a synthetic tree, but it holds other files such as '
                 f'{leftovers[0].name!r}; choose another --out'
             )
-    elif (found := json.loads(marker.read_text())) != parameters:
-        differing = ', '.join(f'{key}={found.get(key)}' for key in parameters if found.get(key) != parameters[key])
-        raise InputError(
-            f'{folder}: expected a synthetic tree of the same parameters, but it has {differing}; '
-            'remove this folder or choose another --out'
-        )
+    elif (found := read_json(marker, REMEDY)) != parameters:
+        known = found if isinstance(found, dict) else {}
+        differing = ', '.join(f'{key}={known.get(key)}' for key in parameters if known.get(key) != parameters[key])
+        raise InputError(f'{folder}: expected a synthetic tree of the same parameters, but got {differing}; {REMEDY}')
 
 
 def _drawings(

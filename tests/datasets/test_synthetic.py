@@ -225,3 +225,10 @@ def test_clips_csv_names_the_masks_and_no_sheet_does(tree):
     assert 0.25 < len(masked) / len(clips) < 0.75
     emotion_of = {units: emotion for emotion in EMOTIONS for units in ACTION_UNITS[emotion]}
     assert all(emotion_of[row.mask] != row.emotion for row in masked.itertuples())
+
+
+@pytest.mark.parametrize('content', ['{"version"', '[1]', '[' * 10_000])
+def test_a_damaged_marker_of_a_tree_is_named(tmp_path, content):
+    (tmp_path / 'synthetic.json').write_text(content)
+    with pytest.raises(InputError, match=r'synthetic.*remove this folder or choose another --out'):
+        write_synthetic_tree(tmp_path, subjects=1)
