@@ -23,7 +23,7 @@ ADVICE = {
 UNWRITTEN = r'\d+ requested and \d+ written|inline_container.*unexpected pos|iostream error'
 OTHERWISE = 'check the disk, or the connection to it, and run the same command again'
 
-LONG_WORD = re.compile(r'(\S{200})\S{400,}?([;:,]?)(?=\s|\Z)')
+LONG_WORD = re.compile(r'(\S{200})\S{340,}?(\S{60})(?=\s|\Z)')  # of a path its end says most
 
 HIDDEN = ('Cc', 'Cf', 'Cs')
 JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji

@@ -19,7 +19,7 @@ MARKS = re.compile(r'[\\`*~|]|\[(?![+-]?\d)|\](?=[\[(:])|(?<![^\W_])_|_(?![^\W_]
 TAG = re.compile(r'<(?=[A-Za-z/!?])')
 ENTITY = re.compile(r'&(?=#?\w+;)')
 BLOCK = re.compile(r'^([#>=+-]|\d+(?=[.)]))')
-ADDRESS = re.compile(r'https?://[^\s/]+|\w[\w./-]*\.(?:md|json)$', re.IGNORECASE)
+ADDRESS = re.compile(r'https?://[^\s/]+|(?!.*\.\.)\w[\w./-]*\.(?:md|json)$', re.IGNORECASE)
 UNSAFE_IN_ADDRESS = re.compile(r'[^\w:/?#@!$&*+,;=%.~-]')
 
 NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')

@@ -52,7 +52,9 @@ def test_a_line_break_begins_no_heading():
     assert for_markdown('x\n# y') == 'x # y'
 
 
-@pytest.mark.parametrize('url', ['javascript:alert(1)', 'data:text/html,x', '//e.org', 'file:///etc/passwd', ''])
+@pytest.mark.parametrize(
+    'url', ['javascript:alert(1)', 'data:text/html,x', '//e.org', 'file:///etc/passwd', 'a/../../x.json', '']
+)
 def test_only_addresses_of_the_web_become_links(url):
     assert markdown_link('log', url) == 'log'
 

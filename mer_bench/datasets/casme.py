@@ -49,8 +49,9 @@ def rows(places: Places) -> Rows:
         for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
     ]
     refuse_other_numbers(cells)
-    for column in ('onset', 'offset', 'apex'):  # most begin at frames of their own
-        cells = with_number_in_name(cells, column)
+    ends = cells['offset'].where(cells['offset'] != '', cells['apex'])
+    cells = with_number_in_name(cells, 'onset').assign(end=ends)  # most begin at frames of their own
+    cells = with_number_in_name(cells, 'end').drop(columns='end')
     return Rows(cells, frames, tuple(sheets))
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from mer_bench.datasets.places import Places, find_sheet, find_sheets
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, each, header_places, one_sheet, plain, read_tables, without_suffix
+from mer_bench.datasets.table import NAME as DATASET_NAME
 from mer_bench.errors import InputError
 
 COLUMNS = {
@@ -58,8 +59,11 @@ def rows(places: Places, columns: Sequence[str] = (), classes: Sequence[str] = (
     if (cells['dataset'] == '').all():
         cells = cells.assign(dataset=path.stem)
     names = sorted(cells['dataset'].unique())
-    if len(names) != 1:
-        raise InputError(f'{path}: expected one name in the column dataset, found {names}; give a table per data set')
+    if len(names) != 1 or not DATASET_NAME.fullmatch(names[0]):
+        raise InputError(
+            f'{path}: expected one name in the column dataset, found {names}; give a table per data set, with a name '
+            'that a folder can have (where there is no such column it is that of the file)'
+        )
     cells = cells.assign(
         subject=cells['subject'].str.removeprefix(f'{names[0]}/'),
         frames_dir=cells['frames_dir'].str.replace('\\', '/'),

@@ -166,8 +166,13 @@ def frames_in(folders: Iterable[Path], name: re.Pattern) -> int:
 
 def files_found(folder: Path | None) -> str:
     """Return what kinds of files there are in and below a folder, each with the way to the first, for a message."""
-    places = os.walk(folder) if folder else ()
-    files = (os.path.join(place, name) for place, _, names in places for name in sorted(names) if name[0] != '.')
+    places = ((place, names) for place, _, names in os.walk(folder)) if folder else ()
+    files = (
+        os.path.join(place, name)
+        for place, names in places
+        for name in sorted(names)
+        if name[0] != '.' and not any(part[0] == '.' for part in Path(place).relative_to(folder).parts)
+    )
     first, counts = {}, Counter()
     for path in islice(files, LOOKED_AT):
         suffix = os.path.splitext(path)[1].lower() or 'without an ending'

@@ -36,6 +36,11 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     cells = read_cells(path)
     columns = named_columns(cells[0]) or unnamed_columns(cells, path)
     rows = cells[1:] if named_columns(cells[0]) else cells
+    width = max(place + 1 for place, cell in enumerate(cells[0]) if cell) if named_columns(cells[0]) else None
+    if longer := next((row for row in rows if width and any(row[width:])), None):
+        raise InputError(
+            f'{path}: expected at most {width} cells in a row, as in the header, found {longer}; correct it'
+        )
     if not rows:
         raise InputError(f'{path}: expected one row per clip after the header, found none; complete the table')
     raw = pd.DataFrame([{name: row[place] for name, place in columns.items()} for row in rows])
@@ -51,7 +56,8 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
 def read_cells(path: Path) -> list[list[str]]:
     """Return the cells of a table, without its empty rows; say so where its encoding had to be found out."""
-    sheet = read_tables(path)[0]
+    tables = read_tables(path)
+    sheet = next((table for table in tables if len(table.cells) and not table.hidden), tables[0])
     for remark in sheet.notes:
         print(f'{remark["kind"]}: {remark["detail"]}')
     cells = [row for row in sheet.cells.to_numpy().tolist() if any(row)]

@@ -22,6 +22,7 @@ from mer_bench.errors import HIDDEN, InputError, cause_of
 from mer_bench.files import refuse_special
 
 SUFFIXES = ('.xlsx', '.xls', '.csv')
+TEXT_SUFFIXES = ('.csv', '.txt', '.tsv')  # a text of the latter two has to be named
 HEADER_ROWS = 40  # a header is looked for in the first rows; SAMM has it in row 14
 LONGEST = 9  # digits in the number of a subject
 LARGEST = 1 << 30  # bytes of a file
@@ -32,8 +33,8 @@ MARKS = {b'\xef\xbb\xbf': 'utf-8-sig', b'\xff\xfe\0\0': 'utf-32', b'\xff\xfe': '
 ODD = ('  ', '\n ', ' \n', '.0', *map(chr, (*range(10), *range(11, 32), 127)))  # in a text that cell_text may change
 SAVE_AGAIN = "save it as 'CSV UTF-8' or as xlsx"
 OTHER_FORM = (
-    'give the sheet as its owner ships it, or read one of another form with `tools/prepare.py csv`, whose --columns '
-    'names the columns'
+    'give the sheet as its owner ships it, or rename its columns; `tools/prepare.py csv` reads any list, whose columns '
+    '--columns names where it has no header'
 )
 
 Columns = Mapping[str, Sequence[str]]
@@ -183,7 +184,7 @@ def read_tables(path: Path) -> list[Sheet]:
         found = path.stat()
     except (OSError, ValueError) as error:
         raise InputError(f'{path}: no such annotation sheet ({cause_of(error)}); give the file with --sheet') from error
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in (*SUFFIXES, *TEXT_SUFFIXES):
         raise InputError(f'{path}: expected a sheet {", ".join(SUFFIXES)}; save it as one of them')
     if found.st_size > LARGEST:
         raise InputError(
@@ -204,7 +205,7 @@ def read_file(path: Path, changed: int, size: int) -> tuple[list[tuple[str, bool
         size: in bytes.
     """
     try:
-        if path.suffix.lower() == '.csv':
+        if path.suffix.lower() in TEXT_SUFFIXES:
             text, remark = decode(path.read_bytes(), path)
             tables = [('', False, read_csv(text))]
         else:

@@ -139,8 +139,10 @@ def read_rows(path: Path) -> dict[str, dict]:
 
 def is_whole(row: dict[str, str]) -> bool:
     """Say whether a row of faces.csv has what :func:`found_face` takes from it."""
+    if not row['frame']:
+        return all(row[name] == '' for name in FACE_COLUMNS)
     try:
         face = found_face(row).face
     except (ValueError, TypeError, KeyError, OverflowError):
         return False
-    return face is None or face.is_possible
+    return face.is_possible

@@ -1,11 +1,9 @@
 """Which device computes."""
 
 import torch
-from mmengine.config import Config
 from mmengine.device import utils
 
 from mer_bench.errors import InputError
-from mer_bench.training.precision import choose_precision
 
 CUDA_BYTES = 600 * 2**20  # of a process, for its context and kernels
 
@@ -33,8 +31,3 @@ def limit_gpu_memory(share: float) -> None:
     memory = torch.cuda.mem_get_info()[1]
     fraction = max(share - CUDA_BYTES / memory, share / 2) if share < 1 else 1.0
     torch.cuda.set_per_process_memory_fraction(fraction)
-
-
-def uses_amp(cfg: Config, device: str) -> bool:
-    """Say whether a training on a device has mixed precision."""
-    return choose_precision(cfg, device) != 'fp32'

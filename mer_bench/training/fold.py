@@ -22,7 +22,7 @@ from mer_bench.training.run_record import circumstances
 
 EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
 CHECKPOINT = 'checkpoint.pth'
-IN_WORK = re.compile(r'epoch_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
+IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
 PREDICTIONS = 'predictions.csv'
 RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
 REMEDY = 'put back what was there, or remove the folder of this fold and run the same command again to train it again'

@@ -1,6 +1,7 @@
 """What record.json says of a run beside its scores."""
 
 import copy
+import logging
 import platform
 import shutil
 import subprocess
@@ -126,6 +127,7 @@ def build_model(cfg) -> BaseModel:
 def check_optimiser(model: BaseModel, wrapper: ConfigDict) -> None:
     """Build the optimiser, so that what is wrong with it is said before the first fold."""
     kind = wrapper.get('type', 'OptimWrapper')
+    logging.disable(logging.INFO)  # a line for each parameter, which the log of a fold has
     try:
         # MMEngine's for mixed precision is built where its device is
         build_optim_wrapper(model, plain_wrapper(wrapper) if kind == 'AmpOptimWrapper' else copy.deepcopy(wrapper))
@@ -133,6 +135,8 @@ def check_optimiser(model: BaseModel, wrapper: ConfigDict) -> None:
         raise InputError(
             f'optim_wrapper cannot be built: {type(error).__name__}: {in_one_line(error)}; correct config or override'
         ) from error
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def fit_pretrained(model: BaseModel, cfg) -> dict | None:

@@ -52,6 +52,13 @@ def test_expressions_that_begin_and_end_together_have_the_apex_in_their_names(tm
     assert table[['clip', 'offset']].to_numpy().tolist() == [['EP01_12_14', 14], ['EP01_12_17', 17]]
 
 
+@pytest.mark.parametrize('apex', [15, None])
+def test_two_rows_of_one_span_are_refused(tmp_path, apex):
+    clips = [(1, 'EP01_12', 10, number, None, 20, 4, 'tense') for number in (14, apex)]
+    with pytest.raises(InputError, match='EP01_12 occurs twice, and the rows differ'):
+        read('casme', sheets=[write_section(tmp_path / 'casme.xlsx', *clips)], with_frames=False)
+
+
 def test_a_sheet_of_the_real_shape_keeps_its_197_rows(tmp_path):
     """162 names of one row, 10 of two and 5 of three: 197 rows, 177 names, 35 rows that share a name."""
     times = repeat({1: 162, 2: 10, 3: 5})

@@ -66,7 +66,7 @@ def test_a_folder_of_frames_lies_below_that_of_all(clips):
 @pytest.mark.parametrize(
     ('row', 'fault'),
     [
-        (('other', *ROWS[1][1:]), r"expected one name in the column dataset, found \['mine', 'other'\]"),
+        (('other', *ROWS[1][1:]), r"clips.csv: expected one name in the column dataset, found \['mine', 'other'\]"),
         (('mine', '', *ROWS[1][2:]), "row 2 below the header has the subject ''"),
         (('mine', 'p2', 'b/1', *ROWS[1][3:]), "the clip 'b/1', expected a name without slashes"),
         ((*ROWS[0][:5], 'fear', 'p1/a'), 'p1 a occurs twice'),

@@ -97,6 +97,7 @@ def test_a_number_in_a_label_table_that_is_no_frame_number_is_unknown(tmp_path):
         ('subject,clip,label\n', 'found none'),
         ('6,006_1_2,0\n', 'has a picture but no row'),
         ('é,006_1_2,0\n', 'found the byte 0xE9 in line 1'),
+        ('subject,clip,label\n6,006_1_3,1,0\n', 'expected at most 3 cells in a row'),
         ('6' * 5000 + ',006_1_2,0\n', 'holds the number 66666666... of 5000 digits'),
     ],
 )

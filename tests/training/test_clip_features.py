@@ -139,7 +139,7 @@ def test_preparing_again_leaves_what_is_kept(root):
     assert described(opened(root))[1] == KEPT
 
 
-@pytest.mark.parametrize('content', [np.zeros(3), np.zeros((2, 6), np.float32), np.array([print]), None])
+@pytest.mark.parametrize('content', [np.zeros(3), np.zeros((2, 6), np.float32), np.array([len]), None])
 def test_kept_features_of_another_form_are_described_anew(root, content):
     """Also where a digest that fits stands beside them."""
     described(opened(root))
