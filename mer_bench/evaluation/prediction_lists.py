@@ -9,7 +9,8 @@ import ast
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -127,13 +128,8 @@ def read_dict(path: str | Path, data: bytes) -> RawTable | None:
 def _load(path: str | Path, text: str) -> object:
     """Return JSON, its numbers as text, or a Python literal; None where the text is neither."""
 
-    def once(pairs: list) -> dict:
-        twice = [key for key, number in Counter(key for key, _ in pairs).items() if number > 1]
-        if twice:
-            raise InputError(f'{path}: expected each name once, but {shown(str(twice[0]))} is there twice; keep one')
-        return dict(pairs)
-
     try:
+        once = partial(_once, path)
         return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=once)
     except InputError:
         raise
@@ -159,13 +155,20 @@ def _load(path: str | Path, text: str) -> object:
         raise InputError(f'{path}: expected JSON or a Python dict, but it is cut off or damaged; {ADVICE}') from None
 
 
+def _once(path: str | Path, pairs: Iterable[tuple]) -> dict:
+    """Return a dict of (name, value), of which no name comes twice."""
+    pairs = list(pairs)
+    twice = [key for key, number in Counter(key for key, _ in pairs).items() if number > 1]
+    if twice:
+        raise InputError(f'{path}: expected each name once, but {shown(str(twice[0]))} is there twice; keep one')
+    return dict(pairs)
+
+
 def _leaves(path: str | Path, content: object, names: tuple[str, ...] = ()) -> Iterator[tuple[str, dict]]:
     """Yield (subject, its columns) of dicts within dicts; the subject is '' where there are none."""
-    parts = (
-        dict(zip(name_columns([*map(str, content)]), content.values(), strict=True))
-        if isinstance(content, dict)
-        else {}
-    )
+    parts = {}
+    if isinstance(content, dict):  # ' a' and 'a' are one name
+        parts = _once(path, zip(name_columns([*map(str, content)]), content.values(), strict=True))
     if all(isinstance(parts.get(key), list) for key in ('y_true', 'y_pred')):
         yield (
             '/'.join(names),

@@ -93,6 +93,10 @@ FAULTS = {
         '{"a": {"pred": [0], "truth": [0]}, "a": {"pred": [1], "truth": [0]}}',
         "'a' is there twice",
     ),
+    'a subject twice but for a blank': (
+        '{"a": {"pred": [0], "truth": [0]}, " a": {"pred": [1], "truth": [0]}}',
+        "'a' is there twice",
+    ),
     'lists of two lengths': ("{'a': {'pred': [0, 1], 'truth': [0]}}", '2 of y_pred and 1 of y_true'),
     'a probability': ("{'a': {'pred': [0.3], 'truth': [0]}}", "subject a, clip 1: .*'0.3'"),
     'probabilities of each class': ('{"a": {"pred": [[0.3, 0.7]], "truth": [0]}}', 'subject a, clip 1: expected'),
