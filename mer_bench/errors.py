@@ -6,7 +6,7 @@ import re
 import sys
 import unicodedata
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 SPACE = 'make room and run the same command again'
 PATH = 'check the path'
@@ -25,6 +25,8 @@ OTHERWISE = 'check the disk, or the connection to it, and run the same command a
 
 LONG_WORD = re.compile(r'(\S{200})\S{340,}?(\S{60})(?=\s|\Z)')  # of a path its end says most
 
+NAMED = 12  # in a sentence
+
 HIDDEN = ('Cc', 'Cf', 'Cs')
 JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji
 
@@ -32,8 +34,8 @@ JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji
 class InputError(ValueError):
     """A fault of the input. The message says what was expected, what came and what to do next.
 
-    It is one line without hidden characters, whatever it quotes: see :func:`visible`. A word that is longer than any
-    path is cut.
+    It is one line without hidden characters, whatever it quotes: see :func:`visible`. Of a word of 600
+    characters and more the middle is left out.
     """
 
     def __init__(self, message: object = '') -> None:
@@ -55,6 +57,11 @@ def _visible(letter: str) -> str:
     if letter.isprintable() or letter in JOINERS or unicodedata.category(letter) not in HIDDEN:
         return letter
     return letter.encode('unicode_escape').decode()
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names for a sentence, a dozen of them."""
+    return ', '.join(names[:NAMED]) + (f' and {len(names) - NAMED} more' if len(names) > NAMED else '')
 
 
 def run_tool(main: Callable[[], int | None]) -> None:
@@ -81,8 +88,8 @@ def run_tool(main: Callable[[], int | None]) -> None:
 
 
 def refuse(message: str) -> None:
-    """Print an error on one line and exit with code 2."""
-    print(f'error: {" ".join(message.splitlines())}', file=sys.stderr)
+    """Print an error on one line, without what a name of a file might hide in it, and exit with code 2."""
+    print(f'error: {visible(message)}', file=sys.stderr)
     try:
         sys.stdout.flush()
     except OSError:  # of a full disk, which Python would say once more

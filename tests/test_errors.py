@@ -47,6 +47,10 @@ def test_an_error_without_number_or_name_is_one_sentence_too(capsys):
     assert refusal(capsys, InputError('of\ntwo lines')) == 'error: of two lines\n'
 
 
+def test_the_name_of_a_file_cannot_steer_the_terminal(capsys):
+    assert '\\x1b[2Ja.csv: No such file' in refusal(capsys, OSError(errno.ENOENT, 'No such file', '\x1b[2Ja.csv'))
+
+
 def test_of_a_long_word_beginning_and_end_are_kept():
     assert str(InputError(f'x.csv: expected a name, found {"9" * 5000}; correct it')) == (
         f'x.csv: expected a name, found {"9" * 200}...{"9" * 59}; correct it'

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, listed
 from mer_bench.evaluation.labels import WHOLE, compare_labels, shown
 from mer_bench.evaluation.prediction_csv import NAMES, RawTable, bare, name_columns, read_csv, read_own_csv
 from mer_bench.evaluation.prediction_lists import ADVICE, read_dict, read_subject_log
@@ -77,8 +77,7 @@ def classes_of(frame: pd.DataFrame, source: str | Path = 'the predictions') -> l
 
 
 def _listed(labels: set) -> str:
-    names = [str(label) for label in _in_order(labels)]
-    return ', '.join(names[:12]) + (f' and {len(names) - 12} more' if len(names) > 12 else '')
+    return listed([str(label) for label in _in_order(labels)])
 
 
 def _in_order(labels: set) -> list:

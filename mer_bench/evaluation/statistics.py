@@ -10,7 +10,7 @@ those of its subjects, so 1000 resamples are a matter of milliseconds.
 import numpy as np
 import pandas as pd
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, listed
 
 SCORES = ('accuracy', 'uf1', 'uar', 'macro_precision', 'weighted_f1')
 MAX_CLASSES = 100  # more of them are scores or names of clips in a column of labels
@@ -145,11 +145,9 @@ def encode(frame: pd.DataFrame, classes: list) -> tuple[np.ndarray, np.ndarray]:
     codes = [np.append(where, -1)[column.cat.codes] for where, column in zip(positions, columns, strict=True)]
     unknown = {*frame['y_true'][codes[0] < 0].unique(), *frame['y_pred'][codes[1] < 0].unique()}
     if unknown:
-        names = sorted(map(str, unknown))
-        more = f' and {len(names) - 12} more' if len(names) > 12 else ''
         raise InputError(
             f'expected only the classes {", ".join(map(str, classes))}, but the predictions also hold '
-            f'{", ".join(names[:12])}{more}; name every class'
+            f'{listed(sorted(map(str, unknown)))}; name every class'
         )
     return codes[0], codes[1]
 

@@ -8,7 +8,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from mer_bench.datasets.reader import DataSet, Reading
-from mer_bench.errors import visible
+from mer_bench.errors import listed, visible
 from mer_bench.files import write_atomically
 from mer_bench.protocols.label_schemes import unknown_emotions
 from mer_bench.protocols.official_counts import official_summary
@@ -70,11 +70,8 @@ def unknown_note(table: pd.DataFrame) -> str:
     unknown = unknown_emotions(table)
     if unknown.empty:
         return ''
-    names = ', '.join(
-        f'{shorten(repr(name), 40)} ({number} clip{"s" * (number > 1)})' for name, number in unknown.head(SHOWN).items()
-    )
-    more = f' and {len(unknown) - SHOWN} more' if len(unknown) > SHOWN else ''
+    names = [f'{shorten(repr(name), 40)} ({number} clip{"s" * (number > 1)})' for name, number in unknown.items()]
     return (
-        f'note: no label scheme knows the emotion {names}{more}; correct the sheet, give numbers their names with '
+        f'note: no label scheme knows the emotion {listed(names)}; correct the sheet, give numbers their names with '
         '--classes (csv), or train with a label scheme of your own (docs/protocols.md)'
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.errors import InputError
+from mer_bench.errors import NAMED, InputError
 from mer_bench.protocols.label_schemes import LabelScheme, apply_scheme, load_scheme
 from mer_bench.protocols.scheme_rules import read_cells
 
@@ -12,7 +12,6 @@ COUNTS = Path(__file__).with_name('official_counts.csv')
 WHOLE = 'full'  # the row of all data sets of a scheme together
 # Not counts of classes, but all rows of the sheets as a protocol of action units took them.
 TITLES = {'composite_4class': 'rows of CD6ME'}
-NAMED = 12  # clips on the screen; the others are in report.csv
 COLUMNS = ['scheme', 'dataset', 'label', 'clips', 'subjects', 'source']
 DIFFERENCES = ['dataset', 'label', 'quantity', 'official', 'found', 'source']
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, listed
 from mer_bench.escaping import folder_name, inside, without_paths
 from mer_bench.files import write_atomically, write_json
 from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
-from mer_bench.results.run import Run, describe_unfinished, find_runs, listed, read_runs
+from mer_bench.results.run import Run, describe_unfinished, find_runs, read_runs
 
 FINISHED = (RECORD, 'predictions.csv')
 

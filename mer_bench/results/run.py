@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, listed
 from mer_bench.evaluation.metrics import scores_of_labels
 from mer_bench.evaluation.predictions import read_columns
 from mer_bench.evaluation.statistics import SCORES, check_classes, count_by_subject, resample_counts
 from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, find_records, read_failure, read_record
 
-NAMED = 12  # in a sentence
 COMPARED = ('n', 'n_subjects', *SCORES, 'f1_per_class', 'recall_per_class', 'confusion_matrix')
 
 
@@ -105,11 +104,6 @@ def describe_unfinished(path: Path, record: dict) -> str | None:
     if 'folds' in record:
         text = f'seed {record["seed"]}: {missing_folds(record)} of {record["folds"]["total"]} missing'
     return f'{path} ({record["method"]}, {text})'
-
-
-def listed(names: list[str]) -> str:
-    """Join names for a sentence, a dozen of them."""
-    return ', '.join(names[:NAMED]) + (f' and {len(names) - NAMED} more' if len(names) > NAMED else '')
 
 
 def is_complete(record: dict) -> bool:
