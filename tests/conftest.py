@@ -4,7 +4,6 @@ import json
 import random
 import resource
 import sys
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,8 @@ import pytest
 
 from mer_bench.datasets.table import annotation_table
 from mer_bench.files import digest_file, write_json
-from mer_bench.preparation.flow_store import seal
-from mer_bench.preparation.store_build import DoneClip, append_done, finish_build, start_build, write_clip
+from mer_bench.preparation.store.build import DoneClip, append_done, finish_build, start_build, write_clip
+from mer_bench.preparation.store.flow_store import seal
 
 ROOT = Path(__file__).parents[1]
 # where each class moves, in eighths of the picture, and which way (u, v)
@@ -138,11 +137,11 @@ def tiny_override(tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def finished_run(prepared_data, tiny_override, tmp_path_factory) -> Path:
     """The folder of an undisturbed run of the small training over all folds, with its checkpoints."""
-    from mer_bench.training.experiment import open_experiment  # the stack takes seconds to import
-    from mer_bench.training.loso import run_folds
+    from mer_bench.experiment.experiment import RunOptions, open_experiment  # the stack takes seconds to import
+    from mer_bench.runs.run import run_folds
 
-    described = dict(config=str(ROOT / 'configs/mer_smic.py'), override=[str(tiny_override)], cfg_options=[], fold=[])
-    experiment = open_experiment(Namespace(**described, data_root=[str(prepared_data)], device='cpu', threads=1))
+    described = dict(config=str(ROOT / 'configs/mer_smic.py'), overrides=[str(tiny_override)], cfg_options=[], folds=[])
+    experiment = open_experiment(RunOptions(**described, data_root=[str(prepared_data)], device='cpu', threads=1))
     work_dir = tmp_path_factory.mktemp('finished')
     run_folds(experiment, 0, work_dir, save_checkpoints=True)
     return work_dir

@@ -12,6 +12,7 @@ from pathlib import Path
 from mer_bench.errors import InputError, run_tool
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the benchmarks are no part of the package
 KEPT, PAGE = ROOT / 'docs/performance', ROOT / 'docs/performance.md'
 WIDTH = 160  # of tables that go into a file
 # module and HELP of each benchmark: the modules import the whole stack, --help answers at once
@@ -82,13 +83,13 @@ def output_parser() -> argparse.ArgumentParser:
 
 
 def load(name: str):
-    return import_module(f'mer_bench.benchmarks.{BENCHMARKS[name][0]}')
+    return import_module(f'benchmarks.{BENCHMARKS[name][0]}')
 
 
 def run(name: str, args: argparse.Namespace, argv: list[str]) -> dict:
     """Return the result of a benchmark, with the peak measured before and after it."""
-    from mer_bench.benchmarks.machine_peak import measure_rates
-    from mer_bench.benchmarks.shares import with_peak
+    from benchmarks.machine_peak import measure_rates
+    from benchmarks.shares import with_peak
     from mer_bench.training.device import set_device
 
     device = args.device = set_device(getattr(args, 'device', 'cpu'))
@@ -105,7 +106,7 @@ def run(name: str, args: argparse.Namespace, argv: list[str]) -> dict:
 def show(result: dict, as_json: bool) -> None:
     from rich.console import Console
 
-    from mer_bench.benchmarks.shares import shares_table
+    from benchmarks.shares import shares_table
 
     if as_json:
         print(json.dumps(result, indent=2))
@@ -117,7 +118,7 @@ def show(result: dict, as_json: bool) -> None:
 
 
 def keep(result: dict, args: argparse.Namespace) -> None:
-    from mer_bench.benchmarks import kept
+    from benchmarks import kept
 
     if args.save:
         print(f'kept {kept.keep(result, args.save, args.label)}', file=sys.stderr)
@@ -132,7 +133,7 @@ def report(prog: str, argv: list[str]) -> int | None:
     parser.add_argument('--check', action='store_true', help='write nothing; exit code 1 if the page is not up to date')
     args = parser.parse_args(argv)
 
-    from mer_bench.benchmarks.report import renew
+    from benchmarks.report import renew
     from mer_bench.files import write_atomically
 
     if not args.page.is_file():

@@ -1,35 +1,7 @@
-"""Score saved checkpoints of a method: every fold's weights on the subject that they have not seen."""
+"""The door to mer_bench/cli/test.py; see --help."""
 
-from pathlib import Path
-
+from mer_bench.cli.test import main
 from mer_bench.errors import run_tool
-from mer_bench.training.arguments import add_arguments, make_parser
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Parse the command line, test the checkpoints, print the scores."""
-    parser = make_parser(__doc__, 'CONFIG', 'RUN')
-    add_arguments(parser)
-    parser.add_argument('checkpoints', type=Path, metavar='RUN', help='folder of a run trained with --save-checkpoints')
-    parser.add_argument('--out', type=Path, metavar='CSV', help='predictions (default: RUN/test_predictions.csv)')
-    args = parser.parse_args(argv)
-
-    from mer_bench.evaluation.action_units import score_action_units  # the stack takes seconds to import
-    from mer_bench.evaluation.metrics import score_table
-    from mer_bench.evaluation.predictions import read_predictions
-    from mer_bench.evaluation.report import format_action_units, format_scores
-    from mer_bench.training.checkpoints import predict_with_checkpoints
-    from mer_bench.training.experiment import open_experiment
-
-    experiment = open_experiment(args)
-    out = args.out or args.checkpoints / 'test_predictions.csv'
-    predict_with_checkpoints(experiment, args.checkpoints, out)
-    frame = read_predictions(out)
-    print(format_scores(score_table(frame, list(experiment.method.cfg.classes))))
-    if 'action_units' in frame:
-        print(f'\n{format_action_units(score_action_units(frame))}')
-    print(out)
-
 
 if __name__ == '__main__':
     run_tool(main)

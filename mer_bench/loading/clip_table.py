@@ -8,7 +8,7 @@ import pandas as pd
 
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
-from mer_bench.preparation.flow_store import PARTS, FlowStore, Stamp, stamp_of
+from mer_bench.preparation.store.flow_store import PARTS, FlowStore, Stamp, stamp_of
 from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.label_schemes import LabelScheme
 

@@ -16,7 +16,7 @@ from mer_bench.loading.clip_table import clip_places, open_store, read_clips
 from mer_bench.loading.clip_view import ClipView, make_view
 from mer_bench.loading.resident import read_clip
 from mer_bench.loading.store_info import common_info
-from mer_bench.preparation.flow_store import CHECKED, SCHEMA_VERSION, Stamp
+from mer_bench.preparation.store.flow_store import CHECKED, SCHEMA_VERSION, Stamp
 from mer_bench.protocols.label_schemes import LabelScheme
 
 

@@ -9,7 +9,7 @@ from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import DataSet, Reading, read_dataset
 from mer_bench.errors import InputError
 from mer_bench.preparation.frames import read_frames
-from mer_bench.preparation.store_fill import track
+from mer_bench.preparation.store.fill import track
 from mer_bench.preparation.summary import print_notes, print_reading
 
 FAULTS = [

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from mer_bench.errors import InputError
-from mer_bench.preparation.face_settings import FaceSettings
-from mer_bench.preparation.faces import Face, align
+from mer_bench.preparation.faces.detection import Face, align
+from mer_bench.preparation.faces.settings import FaceSettings
+from mer_bench.preparation.faces.stabilise import head_shift, rigid_motion
 from mer_bench.preparation.frames import check_alike, level_range, read_levels, scale_of
-from mer_bench.preparation.stabilise import head_shift, rigid_motion
 
 STABILISED, NOT_STABILISED, DEEP = 'head motion', 'not stabilised', '16-bit pictures'  # kinds of remarks
 REMARK_MARK = ' | '  # between several remarks on a clip

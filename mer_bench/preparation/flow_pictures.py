@@ -9,8 +9,8 @@ import pandas as pd
 from mer_bench.datasets.flow_images import pictures, read_flow_images
 from mer_bench.datasets.pictures import digest_picture, read_picture
 from mer_bench.errors import InputError
-from mer_bench.preparation.store_build import locked
-from mer_bench.preparation.store_fill import fill_store
+from mer_bench.preparation.store.build import locked
+from mer_bench.preparation.store.fill import fill_store
 from mer_bench.preparation.summary import print_summary
 
 SAMPLING = 'one picture per clip, onset to apex, as published'

@@ -8,19 +8,19 @@ import pandas as pd
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import DataSet, Reading, read_dataset
 from mer_bench.errors import InputError
-from mer_bench.preparation.annotations_file import write_table_alone
-from mer_bench.preparation.clip_faces import add_faces, leave_out_faceless, write_preview
 from mer_bench.preparation.clip_flow import clip_flow, units
 from mer_bench.preparation.clip_frames import REMARK_MARK, STABILISED, ClipSource
-from mer_bench.preparation.face_settings import FaceSettings
+from mer_bench.preparation.faces.clip_faces import add_faces, leave_out_faceless, write_preview
+from mer_bench.preparation.faces.preview import check_preview
+from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.left_out import leave_out_damaged, with_notes
 from mer_bench.preparation.optical_flow import tvl1
-from mer_bench.preparation.preview import check_preview
 from mer_bench.preparation.raft import raft_device
 from mer_bench.preparation.settings import FlowSettings
-from mer_bench.preparation.store_build import locked
-from mer_bench.preparation.store_fill import fill_store
-from mer_bench.preparation.store_parameters import store_parameters
+from mer_bench.preparation.store.annotations_file import write_table_alone
+from mer_bench.preparation.store.build import locked
+from mer_bench.preparation.store.fill import fill_store
+from mer_bench.preparation.store.parameters import store_parameters
 from mer_bench.preparation.summary import print_notes, print_reading, print_summary, write_report
 
 SPOTTING_HINT = (

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from mer_bench.datasets.synthetic import write_synthetic_tree
+from mer_bench.datasets.synthetic.tree import write_synthetic_tree
 from mer_bench.preparation.workers import progress_bar
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mer_bench.errors import InputError
-from mer_bench.preparation.store_build import DoneClip, append_done, read_done, write_clip
+from mer_bench.preparation.store.build import DoneClip, append_done, read_done, write_clip
 from mer_bench.processes import follow_parent
 
 ClipFunction = Callable[..., tuple[np.ndarray, int | None, str]]
@@ -24,7 +24,7 @@ def compute_clips(build: Path, function: ClipFunction, arguments: Sequence[tuple
     """Fill every row of the build that is not done yet, with a progress bar.
 
     Args:
-        build: folder made by :func:`mer_bench.preparation.store_build.start_build`.
+        build: folder made by :func:`mer_bench.preparation.store.build.start_build`.
         function: returns a clip's array, its apex and a remark 'kind: detail', '' for none.
         arguments: for each row, the arguments of `function`.
         workers: number of processes; OpenCV's own threads scale worse and are switched off.

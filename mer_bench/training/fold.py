@@ -10,15 +10,15 @@ from pathlib import Path
 import torch
 
 from mer_bench.errors import InputError, cause_of
+from mer_bench.experiment.experiment import Experiment
 from mer_bench.files import digest_file, read_json, refuse_special, write_atomically, write_json
 from mer_bench.models.backbones.pretrained import is_whole
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import Count, Duration, Line, Name, Part, check_schema
-from mer_bench.training.estimator_fold import run_estimator
-from mer_bench.training.experiment import Experiment
+from mer_bench.runs.record import circumstances
 from mer_bench.training.fold_config import POINTER, fold_config
-from mer_bench.training.fold_runner import save_weights, train
-from mer_bench.training.run_record import circumstances
+from mer_bench.training.runner import save_weights, train
+from mer_bench.training.sklearn.estimator_fold import run_estimator
 
 EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
 CHECKPOINT = 'checkpoint.pth'

@@ -7,9 +7,9 @@ import pandas as pd
 from mmengine.config import Config, ConfigDict
 from sklearn.utils.class_weight import compute_class_weight
 
+from mer_bench.experiment.experiment import Experiment
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.experiment import Experiment
 
 FUSED = ('Adam', 'AdamW', 'SGD')
 POINTER = 'last_checkpoint'  # MMEngine's name for the file with the path of the newest checkpoint

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from mer_bench.benchmarks import report
-from mer_bench.benchmarks.goals import GOALS, Goal
-from mer_bench.benchmarks.goals_table import UNMEASURED, goals_table
-from mer_bench.benchmarks.kept import keep, read_kept
+from benchmarks import report
+from benchmarks.goals import GOALS, Goal
+from benchmarks.goals_table import UNMEASURED, goals_table
+from benchmarks.kept import keep, read_kept
 from mer_bench.errors import InputError
 from tests.conftest import ROOT
 

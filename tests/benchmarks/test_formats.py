@@ -1,6 +1,6 @@
 import pytest
 
-from mer_bench.benchmarks.formats import format_number, format_rate, format_seconds, format_value, plural
+from benchmarks.formats import format_number, format_rate, format_seconds, format_value, plural
 
 
 @pytest.mark.parametrize(

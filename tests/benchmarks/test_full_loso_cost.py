@@ -2,11 +2,11 @@ import argparse
 
 import pytest
 
-from mer_bench.benchmarks import full_loso_cost
-from mer_bench.benchmarks.full_loso_cost import add_arguments, count_work, measure, training_arguments
-from mer_bench.benchmarks.random_store import write_random_store
+from benchmarks import full_loso_cost
+from benchmarks.full_loso_cost import add_arguments, count_work, measure, training_arguments
+from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
-from mer_bench.training.experiment import open_experiment
+from mer_bench.experiment.experiment import open_experiment
 
 SMALL = ['--clips', '9', '--folds', '3', '--epochs', '1', '--clip-len', '2', '--size', '32']
 

@@ -5,8 +5,8 @@ from statistics import median
 import pytest
 from rich.console import Console
 
-from mer_bench.benchmarks import linear_cost
-from mer_bench.benchmarks.linear_cost import METHODS, Settings, add_arguments, compare, table
+from benchmarks import linear_cost
+from benchmarks.linear_cost import METHODS, Settings, add_arguments, compare, table
 from mer_bench.errors import InputError
 
 SMALL = Settings(folds=4, features=40, rounds=2)

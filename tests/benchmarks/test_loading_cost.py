@@ -4,9 +4,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from mer_bench.benchmarks import loading_cost
-from mer_bench.benchmarks.loading_cost import Settings, alternatives, compare, load_plainly, table
-from mer_bench.benchmarks.random_store import write_random_store
+from benchmarks import loading_cost
+from benchmarks.loading_cost import Settings, alternatives, compare, load_plainly, table
+from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
 from mer_bench.loading.load_flow_clip import LoadFlowClip
 

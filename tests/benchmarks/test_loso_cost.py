@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from mer_bench.benchmarks import loso_cost
-from mer_bench.benchmarks.loso_cost import SIZES, Settings, compare, table
-from mer_bench.benchmarks.public_loop import PublicSTSTNet
+from benchmarks import loso_cost
+from benchmarks.loso_cost import SIZES, Settings, compare, table
+from benchmarks.public_loop import PublicSTSTNet
 from mer_bench.errors import InputError
 from mer_bench.models.baselines.ststnet import STSTNet
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mer_bench.benchmarks import machine
+from benchmarks import machine
 
 CPUINFO = """processor\t: 0
 cpu family\t: 6

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from mer_bench.benchmarks import model_cost
-from mer_bench.benchmarks.model_cost import CONFIG, Settings, compare, count, is_channels_last, training_step
+from benchmarks import model_cost
+from benchmarks.model_cost import CONFIG, Settings, compare, count, is_channels_last, training_step
 
 SMALLEST = dict(size=28, clip_len=5, batch=2, rounds=1, threads=1, device='cpu')
 

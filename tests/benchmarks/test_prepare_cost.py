@@ -4,12 +4,12 @@ import cv2
 import pytest
 from rich.console import Console
 
-from mer_bench.benchmarks import prepare_cost
-from mer_bench.benchmarks.prepare_cost import METHODS, Settings, alternatives, compare, synthetic_clips, table, writing
+from benchmarks import prepare_cost
+from benchmarks.prepare_cost import METHODS, Settings, alternatives, compare, synthetic_clips, table, writing
 from mer_bench.errors import InputError
 from mer_bench.preparation.clip_flow import clip_flow
-from mer_bench.preparation.flow_store import FlowStore
 from mer_bench.preparation.settings import FlowSettings
+from mer_bench.preparation.store.flow_store import FlowStore
 
 RUNS = {  # seconds of two rounds
     'store_1_worker': [6.0, 9.0],

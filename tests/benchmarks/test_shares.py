@@ -2,7 +2,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from mer_bench.benchmarks.shares import shares, shares_table
+from benchmarks.shares import shares, shares_table
 
 PEAK = {'threads': 1, 'device': 'cpu', 'matrix': {'fp32': 100e9, 'bf16': None}, 'copy': 20e9}
 RESULT = {

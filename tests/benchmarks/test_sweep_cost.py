@@ -7,9 +7,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from mer_bench.benchmarks import sweep_cost
-from mer_bench.benchmarks.random_store import write_random_store
-from mer_bench.benchmarks.sweep_cost import add_arguments, kill_a_worker, measure, run_all, table
+from benchmarks import sweep_cost
+from benchmarks.random_store import write_random_store
+from benchmarks.sweep_cost import add_arguments, kill_a_worker, measure, run_all, table
 from mer_bench.errors import InputError
 
 SMALL = ['--clips', '6', '--folds', '2', '--clip-len', '2', '--size', '32', '--rounds', '2']

@@ -30,27 +30,29 @@ from mer_bench.datasets.pictures import digest_picture, is_deep, read_picture
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.datasets.smic import FRAME as SMIC_FRAME
-from mer_bench.datasets.synthetic import _drawing
-from mer_bench.datasets.synthetic_files import write_sheets, write_strays
-from mer_bench.datasets.synthetic_layouts import clip_words, find_layout
-from mer_bench.datasets.synthetic_units import ACTION_UNITS
+from mer_bench.datasets.synthetic.files import write_sheets, write_strays
+from mer_bench.datasets.synthetic.layouts import clip_words, find_layout
+from mer_bench.datasets.synthetic.tree import _drawing
+from mer_bench.datasets.synthetic.units import ACTION_UNITS
 from mer_bench.datasets.table import read_annotations, write_annotations
 from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
+from mer_bench.experiment.method import load_method, parse_options
+from mer_bench.experiment.same_settings import refuse_other_settings
 from mer_bench.files import digest_file, digest_of
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.backbones.pretrained import load_pretrained
 from mer_bench.preparation.clip_flow import clip_flow
 from mer_bench.preparation.clip_frames import ClipSource
-from mer_bench.preparation.face_pass import COLUMNS, found_face, read_rows
-from mer_bench.preparation.faces import Face, align
-from mer_bench.preparation.flow_store import CHECKED, FlowStore, seal
+from mer_bench.preparation.faces.detection import Face, align
+from mer_bench.preparation.faces.face_pass import COLUMNS, found_face, read_rows
 from mer_bench.preparation.frames import read_frame
 from mer_bench.preparation.settings import FlowSettings
-from mer_bench.preparation.store_build import DoneClip, append_done, read_done, read_remarks, start_build
-from mer_bench.preparation.store_build import write_clip as fill_clip
+from mer_bench.preparation.store.build import DoneClip, append_done, read_done, read_remarks, start_build
+from mer_bench.preparation.store.build import write_clip as fill_clip
+from mer_bench.preparation.store.flow_store import CHECKED, FlowStore, seal
 from mer_bench.protocols.folds import Fold, make_folds
 from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
 from mer_bench.results.check import check_results
@@ -65,16 +67,14 @@ from mer_bench.results.rescored import write_rescored
 from mer_bench.results.run import read_runs
 from mer_bench.results.sanity import read_bounds
 from mer_bench.results.sections import methods_of
-from mer_bench.training.clip_features import keep, read_features
+from mer_bench.runs.record import circumstances
+from mer_bench.runs.run import update_record
+from mer_bench.sweeps.estimate import TimeEstimate
+from mer_bench.sweeps.plan import PlannedRun
+from mer_bench.sweeps.status import count_folds, failure_stamp, holds_other_settings, is_complete, read_reason
 from mer_bench.training.fold import can_resume, finish_fold, folder_in_work, mend_folder, read_epoch
 from mer_bench.training.fold_config import POINTER
-from mer_bench.training.loso import update_record
-from mer_bench.training.method import load_method, parse_options
-from mer_bench.training.run_record import circumstances
-from mer_bench.training.same_settings import refuse_other_settings
-from mer_bench.training.sweep_estimate import TimeEstimate
-from mer_bench.training.sweep_plan import PlannedRun
-from mer_bench.training.sweep_state import count_folds, failure_stamp, holds_other_settings, is_complete, read_reason
+from mer_bench.training.sklearn.clip_features import keep, read_features
 from tests.conftest import write_prepared_data
 from tests.fuzz.pages import assert_harmless
 from tests.results.conftest import predictions, record, write_run

@@ -4,7 +4,8 @@ from itertools import product
 
 import pytest
 import torch
-from test_multiscale_resnet3d import OF_I3D, initialised
+
+from tests.models.test_multiscale_resnet3d import OF_I3D, initialised
 
 PUBLISHED = (16, 112, 112)  # frames, height and width of the configs
 

@@ -10,12 +10,12 @@ from mmaction.registry import MODELS
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from safetensors.torch import save_file
-from test_multiscale_resnet3d import HARA, I3D, initialised
 from torchvision.models.resnet import Bottleneck
 
 from mer_bench.errors import InputError
 from mer_bench.models import MultiScaleResNet3d
 from mer_bench.models.backbones.pretrained import load_pretrained, mmaction_name
+from tests.models.test_multiscale_resnet3d import HARA, I3D, initialised
 
 SMALL = {'base_channels': 8}
 

@@ -9,7 +9,8 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
-from test_multiscale_resnet3d import HARA
+
+from tests.models.test_multiscale_resnet3d import HARA
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / 'configs/_base_/models/multiscale_resnet3d50.py'

@@ -10,10 +10,10 @@ from mer_bench.datasets.places import Places
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
 from mer_bench.preparation.check import check_dataset
-from mer_bench.preparation.face_settings import FaceSettings
-from mer_bench.preparation.flow_store import FlowStore
+from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.prepare import prepare_dataset
 from mer_bench.preparation.settings import FlowSettings
+from mer_bench.preparation.store.flow_store import FlowStore
 
 HEADER = ['Subject', 'Filename', 'OnsetFrame', 'ApexFrame', 'OffsetFrame', 'Action Units', 'Estimated Emotion']
 CLIP = 'SMIC_all_cropped/HS/s2/micro/surprise/s2_sur_01'

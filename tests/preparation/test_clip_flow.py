@@ -5,8 +5,8 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.preparation.clip_flow import clip_flow, flow_maps, units
 from mer_bench.preparation.clip_frames import ClipFrames, ClipSource
-from mer_bench.preparation.face_settings import FaceSettings
-from mer_bench.preparation.faces import Face
+from mer_bench.preparation.faces.detection import Face
+from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.settings import CHANNELS, FLOW_CHANNELS, FlowSettings
 from tests.preparation.conftest import shifted_texture, write_clip_of_shifts
 

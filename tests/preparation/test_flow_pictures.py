@@ -7,7 +7,7 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_file
 from mer_bench.preparation import flow_pictures
 from mer_bench.preparation.flow_pictures import flow_picture, prepare_flow_images
-from mer_bench.preparation.flow_store import FlowStore
+from mer_bench.preparation.store.flow_store import FlowStore
 
 
 def write_flow_pictures(folder, size_of_last=28):

@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mer_bench.datasets.synthetic import write_synthetic_tree
+from mer_bench.datasets.synthetic.tree import write_synthetic_tree
 from mer_bench.errors import InputError
 from mer_bench.preparation.optical_flow import compute_flow, optical_strain
 from tests.preparation.conftest import shifted_texture

@@ -13,15 +13,17 @@ from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
-from mer_bench.preparation import clip_faces, prepare, store_parameters
-from mer_bench.preparation.face_pass import FoundFace
-from mer_bench.preparation.face_settings import FaceSettings
-from mer_bench.preparation.faces import Face
-from mer_bench.preparation.flow_store import FlowStore
+from mer_bench.preparation import prepare
+from mer_bench.preparation.faces import clip_faces
+from mer_bench.preparation.faces.detection import Face
+from mer_bench.preparation.faces.face_pass import FoundFace
+from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.frames import SPOTTING_REGIONS
 from mer_bench.preparation.prepare import prepare_dataset, write_table
 from mer_bench.preparation.settings import FlowSettings
-from mer_bench.preparation.store_build import read_done, start_build
+from mer_bench.preparation.store import parameters as store_parameters
+from mer_bench.preparation.store.build import read_done, start_build
+from mer_bench.preparation.store.flow_store import FlowStore
 from mer_bench.preparation.workers import compute_clips, in_parallel
 from tests.datasets.raw_data import write_sheet
 

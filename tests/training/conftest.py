@@ -1,25 +1,3 @@
-"""What is read again and again by the tests of training is read once."""
+"""Configs are read once, see the import."""
 
-import copy
-from functools import lru_cache
-from pathlib import Path
-
-import pytest
-
-from mer_bench.training import method
-from tests.conftest import ROOT
-
-
-@pytest.fixture(scope='session', autouse=True)
-def _project_configs_are_read_once():
-    """Those of the project, which no test changes: MMEngine copies every file and its bases before it reads it."""
-
-    def read(path):
-        known = ROOT in Path(path).resolve().parents
-        return copy.deepcopy(once(path)) if known else whole(path)
-
-    whole = method.read_config
-    once = lru_cache(maxsize=None)(whole)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(method, 'read_config', read)
-        yield
+from tests.configs_read_once import configs_read_once  # noqa: F401

@@ -7,7 +7,7 @@ from mmengine.model import BaseDataPreprocessor
 
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models import clip_dropout
-from mer_bench.training.fold_runner import EpochSeedHook
+from mer_bench.training.runner import EpochSeedHook
 
 
 def begin_epoch(preprocessor, epoch: int) -> object:

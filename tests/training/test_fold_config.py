@@ -1,12 +1,10 @@
-import argparse
-
 import numpy as np
 import pytest
 import torch
 from mmaction.registry import DATASETS, MODELS
 
+from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.experiment import open_experiment
 from mer_bench.training.fold_config import balanced_weights, fold_config, positive_weights
 from tests.conftest import ROOT, rewrite_flow, write_prepared_data
 
@@ -14,8 +12,10 @@ FOLD = Fold('smic/s02', ('smic/s01', 'smic/s03'), ('smic/s02',))
 
 
 def experiment_on(*data_roots, **changes):
-    args = dict(config=str(ROOT / 'configs/mer_smic.py'), override=[], fold=[], cfg_options=[], device='cpu', threads=1)
-    return open_experiment(argparse.Namespace(**(args | dict(data_root=list(map(str, data_roots))) | changes)))
+    args = dict(
+        config=str(ROOT / 'configs/mer_smic.py'), overrides=[], folds=[], cfg_options=[], device='cpu', threads=1
+    )
+    return open_experiment(RunOptions(**(args | dict(data_root=list(map(str, data_roots))) | changes)))
 
 
 def test_the_held_out_subject_is_in_no_training_list(prepared_data, tmp_path):
@@ -60,7 +60,7 @@ def test_unequal_counts_and_labels_arrive_in_model_and_dataset(tiny_override, tm
     root = write_prepared_data(tmp_path / 'casme2', dataset='casme2', emotions=emotions)
     config = str(ROOT / 'configs/mer_casme2_3class.py')
     fold = Fold('casme2/s02', ('casme2/s01', 'casme2/s03'), ('casme2/s02',))
-    cfg = fold_config(experiment_on(root, config=config, override=[str(tiny_override)]), fold, 0, tmp_path)
+    cfg = fold_config(experiment_on(root, config=config, overrides=[str(tiny_override)]), fold, 0, tmp_path)
     head = MODELS.build(cfg.model).cls_head
     clips = DATASETS.build(cfg.train_dataloader.dataset)
     # of each of two training subjects 3 negative, 1 positive, 2 surprise: 12 / (3 * 6), 12 / (3 * 2), 12 / (3 * 4)
@@ -71,7 +71,7 @@ def test_unequal_counts_and_labels_arrive_in_model_and_dataset(tiny_override, tm
 
 def test_the_channels_of_the_store_arrive_in_preprocessor_and_backbone(tiny_override, tmp_path):
     root = write_prepared_data(tmp_path / 'smic', channels=['u', 'v', 'strain', 'angle'])
-    cfg = fold_config(experiment_on(root, override=[str(tiny_override)]), FOLD, 0, tmp_path)
+    cfg = fold_config(experiment_on(root, overrides=[str(tiny_override)]), FOLD, 0, tmp_path)
     model = MODELS.build(cfg.model)
     assert model.data_preprocessor.channels == ('u', 'v', 'strain', 'angle')
     assert model.data_preprocessor.mean.shape == (4, 1, 1, 1)

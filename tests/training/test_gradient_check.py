@@ -13,9 +13,9 @@ from torch import nn
 from torch.nn.grad import conv3d_weight
 
 from mer_bench import loading, models  # noqa: F401  (registers the parts)
+from mer_bench.experiment.precision import mixed_precision
 from mer_bench.training.acceleration import accelerate
 from mer_bench.training.gradient_check import AGREE, agreement, compare_gradients, prepare
-from mer_bench.training.precision import mixed_precision
 from tests.conftest import ROOT
 
 WRONG = 'backbone.layers.3'  # what the tests replace

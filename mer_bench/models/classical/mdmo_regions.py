@@ -13,7 +13,7 @@ from skimage.draw import polygon2mask
 from mer_bench.errors import InputError
 
 # Landmarks (iBUG numbers) of the left half of the picture as shares of the crop. Brow, eye, nose, mouth: dlib's mean
-# face in the place of mer_bench.preparation.faces.TEMPLATE. Jaw: the mean face of yinguobing/head-pose-estimation (MIT)
+# face in the place of preparation.faces.detection.TEMPLATE. Jaw: the mean face of yinguobing/head-pose-estimation (MIT)
 # from the front, made symmetric, its eye corners and nose base moved onto the template.
 LANDMARKS = {
     0: (0.098, 0.341),

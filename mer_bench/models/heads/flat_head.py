@@ -5,11 +5,11 @@ from mmaction.registry import MODELS
 from torch import nn
 
 from mer_bench.models.clip_dropout import ClipDropout
-from mer_bench.models.heads.waitless_head import WaitlessHead
+from mer_bench.models.heads.async_loss_head import AsyncLossHead
 
 
 @MODELS.register_module()
-class FlatHead(WaitlessHead):
+class FlatHead(AsyncLossHead):
     """Dropout and one linear layer on the flattened features, first weights as PyTorch draws them.
 
     Args:

@@ -12,13 +12,13 @@ from mmengine.model.weight_init import normal_init
 from torch import nn
 
 from mer_bench.errors import InputError
-from mer_bench.models.heads.waitless_head import WaitlessHead, stack_labels
+from mer_bench.models.heads.async_loss_head import AsyncLossHead, stack_labels
 
 LOSS = {'type': 'CrossEntropyLoss'}
 
 
 @MODELS.register_module()
-class MultiOutputHead(WaitlessHead):
+class MultiOutputHead(AsyncLossHead):
     """Global average pooling, dropout and a linear classifier on each map; one decision over all of them.
 
     The outputs are named ``scale0``, ``scale1``, ..., shallow to deep, and ``fused`` for the last map.

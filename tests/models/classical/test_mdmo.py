@@ -6,7 +6,7 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.models.classical.mdmo import MDMO
 from mer_bench.models.classical.mdmo_regions import LANDMARKS, REGIONS, region_map
-from mer_bench.preparation.faces import TEMPLATE
+from mer_bench.preparation.faces.detection import TEMPLATE
 
 MIRRORED = dict([*REGIONS, *(pair[::-1] for pair in REGIONS)])
 

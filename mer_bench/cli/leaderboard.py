@@ -1,0 +1,81 @@
+"""Make leaderboards of finished runs: markdown, the rows as csv, the tables for LaTeX.
+
+python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md   # one page of these runs
+python tools/leaderboard.py --collect work_dirs --into results/NAME      # hand in finished runs
+python tools/leaderboard.py                                              # results/ -> leaderboards/, page by page
+python tools/leaderboard.py --check                                      # do results/ and leaderboards/ agree?
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mer_bench.errors import InputError
+from mer_bench.results.check import check_results
+from mer_bench.results.collect import collect
+from mer_bench.results.pages import write_leaderboard, write_pages
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS, LEADERBOARDS = ROOT / 'results', ROOT / 'leaderboards'
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse(argv)
+    if args.collect:
+        collected = collect(args.collect, args.into, args.with_predictions)
+        for folder in collected.folders:
+            print(folder)
+        for told in collected.left_out:
+            print(f'left out, because it is not finished: {told}', file=sys.stderr)
+        return 0
+    if args.out:
+        print(write_leaderboard(args.results, args.out))
+        print(f'written: {args.out}, {args.out.with_suffix(".csv")} and {args.out.with_suffix(".tex")}')
+        return 0
+    results, folder = args.results or [RESULTS], args.out_dir or LEADERBOARDS
+    if not args.check:
+        for path in write_pages(results, folder):
+            print(path)
+        return 0
+    faults = check_results(results, folder)
+    for fault in faults:
+        print(f'error: {fault}', file=sys.stderr)
+    print(
+        f'{len(faults)} fault{"s" * (len(faults) > 1)}'
+        if faults
+        else f'{folder} is what the records give, and they what their predictions give'
+    )
+    return 1 if faults else 0
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line and refuse what does not go together."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        'results', nargs='*', type=Path, help='record.json files, run folders or folders above them (default: results/)'
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument('--out', type=Path, metavar='FILE.md', help='one page, e.g. my_tables/smic.md')
+    where.add_argument('--out-dir', type=Path, metavar='DIR', help='a page per protocol (default: leaderboards/)')
+    parser.add_argument('--check', action='store_true', help='write nothing; name every difference, exit code 1')
+    parser.add_argument('--collect', nargs='+', type=Path, metavar='RUNS', help='copy finished runs to --into')
+    parser.add_argument('--into', type=Path, metavar='DIR', help='with --collect: the folder below results/')
+    parser.add_argument(
+        '--with-predictions',
+        action='store_true',
+        help='with --collect: also runs on real data, whose predictions hold names and labels of licensed clips',
+    )
+    args = parser.parse_args(argv)
+    if bool(args.collect) != bool(args.into):
+        raise InputError('--collect RUNS and --into DIR go together; give both')
+    if args.with_predictions and not args.collect:
+        raise InputError('--with-predictions expects --collect RUNS; add it or leave --with-predictions out')
+    if args.collect and (args.check or args.out or args.out_dir or args.results):
+        raise InputError('--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, other runs out')
+    if args.out and (args.check or not args.results):
+        raise InputError('--out FILE.md expects the runs of the page and no --check; add them or leave one out')
+    if args.results and not (args.out or args.out_dir):
+        raise InputError(
+            'expected --out FILE.md for one page or --out-dir DIR for a page per protocol; add one of them'
+        )
+    return args

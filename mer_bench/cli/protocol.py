@@ -1,0 +1,80 @@
+"""Show a protocol on prepared data before anything is trained: classes, folds, official counts, clips left out.
+
+python tools/protocol.py megc2019_3class data/smic data/casme2 data/samm
+python tools/protocol.py objective_5class data/casme2 data/samm --folds leave_one_dataset_out --out protocol
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.datasets.table import read_annotations
+from mer_bench.errors import InputError
+from mer_bench.files import write_atomically
+from mer_bench.protocols.clip_selection import select_clips
+from mer_bench.protocols.folds import make_folds
+from mer_bench.protocols.label_schemes import load_scheme, scheme_names
+from mer_bench.protocols.official_counts import compare_counts
+from mer_bench.protocols.report import format_lost, format_protocol, tested_in
+from mer_bench.protocols.scheme_rules import read_cells
+
+REPORT_COLUMNS = ['subject', 'clip', 'kind', 'detail']
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('scheme', help=f'a csv of rules, or one of {", ".join(scheme_names())}')
+    parser.add_argument('data', nargs='+', type=Path, help='folders of prepared data, or annotations.csv files')
+    parser.add_argument(
+        '--folds',
+        default='loso',
+        metavar='RULE',
+        help='loso, leave_one_dataset_out or group_kfold:K (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR', help='write folds.csv, dropped.csv and differences.csv there'
+    )
+    args = parser.parse_args(argv)
+    rule, scheme = read_rule_text(args.folds), load_scheme(args.scheme)
+    kept, dropped = select_clips(read_tables(args.data), scheme)
+    folds = make_folds(kept, rule)
+    tables = {'folds': tested_in(kept, folds), 'dropped': dropped, 'differences': compare_counts(kept, scheme)}
+    written = write_tables(tables, args.out) if args.out else []  # first, so that a wrong --out is told at once
+    print(format_protocol(kept, dropped, scheme, folds, rule))
+    if lost := format_lost(read_reports(args.data)):
+        print(f'\n{lost}')
+    for path in written:
+        print(f'written: {path}')
+
+
+def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
+    """Write each table as <name>.csv, and return the paths."""
+    paths = [folder / f'{name}.csv' for name in tables]
+    for path, table in zip(paths, tables.values(), strict=True):
+        with write_atomically(path) as temporary:
+            table.to_csv(temporary, index=False, lineterminator='\n')
+    return paths
+
+
+def read_rule_text(text: str) -> str | dict:
+    """Return the fold rule of the command line as configs have it."""
+    kind, _, number = text.partition(':')
+    if kind != 'group_kfold':
+        return text
+    if not re.fullmatch('[0-9]{1,9}', number):
+        raise InputError(f'--folds {text}: expected the number of folds after group_kfold, as in group_kfold:10')
+    return {'type': kind, 'n_splits': int(number)}
+
+
+def read_tables(places: list[Path]) -> list[tuple[Path, pd.DataFrame]]:
+    """Return the annotation tables of all folders and files, each with its place."""
+    paths = [place if place.suffix.lower() == '.csv' else place / 'annotations.csv' for place in places]
+    return [(place, read_annotations(path)) for place, path in zip(places, paths, strict=True)]
+
+
+def read_reports(places: list[Path]) -> dict[str, pd.DataFrame]:
+    """Return the report.csv of each folder that has one."""
+    paths = {str(place): place / 'report.csv' for place in places}
+    return {name: read_cells(path, REPORT_COLUMNS) for name, path in paths.items() if path.is_file()}

@@ -1,0 +1,95 @@
+"""Score predictions: accuracy, UF1, UAR, macro precision, weighted F1, in full and per data set, with 95 % intervals.
+
+Where the predictions hold action units, their F1 comes as well. Files are read in the forms in which people leave them:
+
+- a csv (comma, semicolon or tab) with sample_id (<dataset>/<subject>/<clip>) or subject, and y_true and y_pred
+- a MEGC log: "<database> <subject>", then "<clip> <true> <pred>" for each clip
+- a log of lists for each subject: "Subject: sub01", "Predicted : [0, 1]", "Ground Truth : [0, 0]"
+- {'sub01': {'pred': [0, 1], 'truth': [0, 0]}}, as JSON or as Python prints it, also within {'casme2': ...}
+
+Whole numbers compare as numbers (0.0 is 0), names letter by letter.
+
+python tools/score.py work_dirs/mer_smic/full/seed0/predictions.csv
+python tools/score.py published_log.txt --json
+python tools/score.py published_log.txt --classes negative positive surprise --record DIR --method NAME --url URL \\
+    --dataset megc2019 --protocol 'LOSO, megc2019_3class'   # a re-scored row for tools/leaderboard.py
+"""
+
+import argparse
+import json
+
+from mer_bench.errors import InputError
+from mer_bench.evaluation.action_units import score_action_units
+from mer_bench.evaluation.labels import plain_label
+from mer_bench.evaluation.metrics import score_table
+from mer_bench.evaluation.predictions import classes_of, read_predictions
+from mer_bench.evaluation.report import format_action_units, format_scores
+from mer_bench.results.rescored import write_rescored
+
+OF_A_RECORD = ('method', 'dataset', 'protocol', 'url', 'epoch_rule')
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('log', help='predictions.csv, or a file in one of these forms')
+    parser.add_argument('--json', action='store_true', help='print the scores as JSON and nothing else')
+    parser.add_argument('--classes', nargs='+', help='all classes, where the predictions do not show each of them')
+    record = parser.add_argument_group('a record of published predictions, for the leaderboard (all but --epoch-rule)')
+    record.add_argument('--record', metavar='DIR', help='write record.json and predictions.csv into this folder')
+    record.add_argument('--method', help='its name in the tables')
+    record.add_argument('--dataset', help='the data, as configs name them')
+    record.add_argument('--protocol', help="folds and label scheme: 'LOSO, megc2019_3class'")
+    record.add_argument('--url', help='where the predictions were published')
+    record.add_argument('--epoch-rule', help='how their authors chose the epoch (default: not stated)')
+    args = parser.parse_args(argv)
+    if args.record:
+        write_record(args)
+        return
+    refuse_without_record(args)
+    frame = read_predictions(args.log)
+    if args.classes:
+        classes = given_classes(args.classes, type(frame['y_true'].iloc[0]))
+    else:
+        classes = classes_of(frame, args.log)
+    table = score_table(frame, classes)
+    units = score_action_units(frame) if 'action_units' in frame else None
+    if args.json:
+        print(json.dumps(table | ({'action_units': units} if units else {}), indent=2))
+    else:
+        print(format_scores(table))
+        if units:
+            print(f'\n{format_action_units(units)}')
+
+
+def write_record(args: argparse.Namespace) -> None:
+    """Write the record of published predictions; `--classes` names the labels of the log in their order."""
+    missing = [f'--{name}' for name in ('method', 'dataset', 'protocol', 'url', 'classes') if not getattr(args, name)]
+    if missing:
+        raise InputError(f'--record expects {" and ".join(missing)} as well; add what is missing')
+    if args.json:
+        raise InputError('--json prints scores and --record writes a record; leave one out')
+    known = {name: getattr(args, name) for name in ('method', 'dataset', 'protocol', 'url', 'classes')}
+    known['epoch_rule'] = args.epoch_rule or 'not stated'
+    print(format_scores(write_rescored(args.log, args.record, **known)['scores']))
+    print(f'{args.record}/record.json, {args.record}/predictions.csv')
+
+
+def refuse_without_record(args: argparse.Namespace) -> None:
+    """Refuse what only a record holds."""
+    surplus = [f'--{name.replace("_", "-")}' for name in OF_A_RECORD if getattr(args, name)]
+    if surplus:
+        raise InputError(f'{" and ".join(surplus)} go with --record DIR only; add it or leave them out')
+
+
+def given_classes(names: list[str], kind: type) -> list:
+    """Return the classes of the command line as the type that the labels have: int in a log, str in a csv."""
+    names = [plain_label(name) for name in names]
+    if kind is str:
+        return list(dict.fromkeys(names))
+    try:
+        return list(dict.fromkeys(map(int, names)))
+    except ValueError:
+        raise InputError(
+            f'expected whole numbers after --classes, as in the log, but got {" ".join(names)}; '
+            'give for example --classes 0 1 2'
+        ) from None

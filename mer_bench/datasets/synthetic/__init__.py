@@ -1,0 +1,1 @@
+"""Synthetic raw trees: drawn faces, laid out as the owner of each data set ships it."""

@@ -1,0 +1,1 @@
+"""Where the face is in a clip, and pictures to check it."""

@@ -1,0 +1,1 @@
+"""The flow store: its files, its parameters, its resumable build."""

@@ -1,0 +1,1 @@
+"""All folds of one experiment: workers, pooled predictions, the record."""

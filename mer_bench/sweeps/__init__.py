@@ -1,0 +1,1 @@
+"""Many runs: plan, status, estimate, and where they are trained."""

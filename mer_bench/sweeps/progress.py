@@ -1,0 +1,150 @@
+"""The live table of a sweep: method x config, folds done, state, time; one line a run where nobody watches."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+from mer_bench.protocols.folds import Fold
+from mer_bench.sweeps.estimate import TimeEstimate
+from mer_bench.sweeps.plan import PlannedRun
+from mer_bench.sweeps.report import format_duration, format_rest, joint_state
+from mer_bench.sweeps.status import stored_record
+from mer_bench.training.fold import finished_folder, read_epoch
+
+ENDED = ('finished', 'failed')
+LINES_AROUND = 8  # head, foot and frame of the table, and what stands above it
+
+
+class SweepProgress:
+    """Shows the runs of a sweep on stderr while the context is open.
+
+    Args:
+        runs: In their order; the seeds of a method on a config share a row.
+        estimate: Of the time that is left.
+        console: By default stderr.
+    """
+
+    def __init__(self, runs: Sequence[PlannedRun], estimate: TimeEstimate, console: Console | None = None) -> None:
+        self.runs = list(runs)
+        self.estimate = estimate
+        self.console = console or Console(stderr=True)
+        self.rows: dict[Path, list[PlannedRun]] = {}
+        for run in self.runs:
+            self.rows.setdefault(run.folder.parent, []).append(run)
+        self.states = dict.fromkeys(self.runs, 'waiting')
+        self.done = {run: self._count_done(run) for run in self.runs}
+        self.seconds = dict.fromkeys(self.runs, 0.0)
+        self.rest = {run: estimate.seconds(run) for run in self.runs}
+        self.running: dict[PlannedRun, float] = {}  # since when
+        self.share: Callable[[], float] | None = None  # of the epochs of the only running run that are done
+        self.share_before = 0.0
+        self.start = time.monotonic()
+
+    def __enter__(self) -> 'SweepProgress':
+        self.live = Live(get_renderable=self.render, console=self.console, refresh_per_second=2, transient=True)
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+
+    def begin(self, run: PlannedRun) -> None:
+        """A run begins."""
+        self.running[run] = time.monotonic()
+        self.states[run] = 'running'
+
+    def advance(self, run: PlannedRun) -> None:
+        """Some folds of a running run are finished."""
+        self.done[run] = self._count_done(run)
+        self.rest[run] = self.estimate.seconds(run)
+
+    def end(self, run: PlannedRun, state: str, reason: str) -> None:
+        """A run has ended, or was passed over."""
+        now = time.monotonic()
+        seconds = now - self.running.pop(run, now)
+        self.seconds[run] += seconds
+        self.states[run] = {'busy': 'elsewhere'}.get(state, state)
+        self.done[run] = self._count_done(run)
+        self._estimate_again(run)
+        if state != 'busy' and not self.console.is_terminal:
+            ended = sum(self.states[run] in ENDED for run in self.runs)
+            name = f'{run.method} on {run.config_name}, seed {run.seed}'
+            outcome = (reason and f': {reason}') or self._score(run)
+            line = f'[{ended}/{len(self.runs)}] {name}: {state}{outcome} ({format_duration(seconds)})'
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def follow(self, folds: list[Fold], work_dir: Path, max_epochs: int) -> Iterator[Console]:
+        """Stand in for the bar of a single run; what it would print is left out."""
+
+        def share() -> float:
+            return sum(read_epoch(work_dir, fold, max_epochs) for fold in folds) / (max_epochs * len(folds))
+
+        self.share, self.share_before = share, share()
+        try:
+            yield Console(quiet=True)
+        finally:
+            self.share = None
+
+    def render(self) -> Group:
+        """Return the rows around the first that is at work, as many as the terminal has lines for, and the total."""
+        running, share = dict(self.running), self.share  # the other thread may change them
+        done = share() if share else None
+        table = Table()
+        for name, justify in dict(method='left', config='left', folds='right', state='left', time='right').items():
+            table.add_column(name, justify=justify, no_wrap=True)
+        for runs in self._visible(running):
+            table.add_row(*self._row(runs, running, done))
+        return Group(table, self._total(running, done))
+
+    def _visible(self, running: dict[PlannedRun, float]) -> list[list[PlannedRun]]:
+        rows = list(self.rows.values())
+        height = max(3, self.console.height - LINES_AROUND)
+        at = next((i for i, runs in enumerate(rows) if not running.keys().isdisjoint(runs)), 0)
+        first = max(0, min(at - height // 2, len(rows) - height))
+        return rows[first : first + height]
+
+    def _row(self, runs: list[PlannedRun], running: dict[PlannedRun, float], done: float | None) -> tuple[str, ...]:
+        """The row of a method; `done` is the share of the epochs of the only run at work."""
+        ours = [run for run in runs if run in running]
+        seconds = sum(self.seconds[run] for run in runs) + sum(time.monotonic() - running[run] for run in ours)
+        state = joint_state([self.states[run] for run in runs])
+        if len(running) == len(ours) == 1:
+            self.done[ours[0]] = self._count_done(ours[0])
+            state = f'seed {ours[0].seed}' + ('' if done is None else f', {done:.0%}')
+        folds = f'{sum(self.done[run] for run in runs)}/{sum(len(run.folds) for run in runs) or "?"}'
+        return runs[0].method, runs[0].config_name, folds, state, format_duration(seconds) if seconds >= 1 else ''
+
+    def _total(self, running: dict[PlannedRun, float], done: float | None) -> str:
+        now = time.monotonic()
+        rest = {run: self.rest[run] for run in self.runs if self.states[run] not in ENDED}
+        if done and done > self.share_before:  # this run tells its own time
+            for run, start in running.items():
+                rest[run] = (now - start) * (1 - done) / (done - self.share_before)
+        failed = [*self.states.values()].count('failed')
+        return (
+            f'{len(self.runs) - len(rest)} of {len(self.runs)} runs, {failed} failed; '
+            f'{format_duration(now - self.start)} so far, {format_rest([*rest.values()])}'
+        )
+
+    def _estimate_again(self, run: PlannedRun) -> None:
+        self.estimate.forget(run)
+        for other in self.runs:
+            if other.method == run.method and self.states[other] not in ENDED:
+                self.rest[other] = self.estimate.seconds(other)
+
+    @staticmethod
+    def _count_done(run: PlannedRun) -> int:
+        return sum(finished_folder(run.folder, fold).exists() for fold, _ in run.folds)
+
+    @staticmethod
+    def _score(run: PlannedRun) -> str:
+        record = stored_record(run)
+        return f', UF1 {record["scores"]["full"]["uf1"]:.3f}' if record and record['scores'] else ''

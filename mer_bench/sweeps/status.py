@@ -1,0 +1,124 @@
+"""What a run folder of a sweep holds: finished and continued folds, the record of a complete run, or a failure."""
+
+from collections import Counter
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+from mer_bench.errors import InputError
+from mer_bench.escaping import shorten_folders
+from mer_bench.experiment.same_settings import read_run, weights_of
+from mer_bench.files import FolderInUse, locked, refuse_special, write_json
+from mer_bench.results.record import FAILURE, read_failure
+from mer_bench.sweeps.plan import PlannedRun
+from mer_bench.training.fold import PREDICTIONS, finished_folder, folder_in_work, read_result
+
+SCHEMA_VERSION = 1
+STATES = ('new', 'continued', 'finished', 'failed')
+
+
+def count_folds(run: PlannedRun) -> Counter:
+    """Count the folds of a run by `STATES`; all that are not finished of a run that failed are failed."""
+    states = Counter()
+    for fold, _ in run.folds:
+        if finished_folder(run.folder, fold).exists():
+            states['finished'] += 1
+        elif run.fault or has_failed(run):
+            states['failed'] += 1
+        else:
+            states['continued' if folder_in_work(run.folder, fold).exists() else 'new'] += 1
+    return states
+
+
+def stored_record(run: PlannedRun) -> dict | None:
+    """Return the record in the folder of a run; None where there is none, or none that can be read."""
+    try:
+        return read_run(run.folder)
+    except InputError:
+        return None
+
+
+def is_complete(run: PlannedRun) -> bool:
+    """Say whether a run with these settings is finished and scored."""
+    record = stored_record(run)
+    return not run.fault and (
+        bool(record and record['complete'])
+        and not holds_other_settings(run)
+        and all(finished_folder(run.folder, fold).exists() for fold, _ in run.folds)
+        and is_whole(run)
+    )
+
+
+def is_whole(run: PlannedRun) -> bool:
+    """Say whether all folds of a finished run are undamaged, and predictions.csv has a row for each of their clips."""
+    try:
+        rows = sum(read_result(run.folder, fold)['n_test'] for fold, _ in run.folds)
+        refuse_special(run.folder / PREDICTIONS)
+        return (run.folder / PREDICTIONS).read_bytes().count(b'\n') == 1 + rows
+    except (OSError, InputError):
+        return False
+
+
+def holds_other_settings(run: PlannedRun) -> bool:
+    """Say whether the folder of a run has folds of another config, label scheme or data, which are never mixed."""
+    if run.settings is None or not any((run.folder / 'folds').glob('*')):
+        return False
+    record = stored_record(run)
+    if record is None:
+        return True
+    stored = dict(
+        config=record['config']['digest'],
+        label_scheme=record['label_scheme']['digest'],
+        pretrained=weights_of(record),
+        annotations_digest=record['data']['annotations_digest'],
+        store_digest=record['data']['store_digest'],
+    )
+    return stored != run.settings or record['seed'] != run.seed
+
+
+def has_failed(run: PlannedRun) -> bool:
+    """Say whether the last attempt at a run failed."""
+    return (run.folder / FAILURE).exists()
+
+
+def failure_stamp(run: PlannedRun) -> int | None:
+    """When failure.json was written, in nanoseconds; None without one."""
+    try:
+        return (run.folder / FAILURE).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def read_reason(run: PlannedRun) -> str:
+    """The reason in failure.json."""
+    try:
+        return read_failure(run.folder / FAILURE).content['reason']
+    except InputError:
+        return f'unknown, because {run.folder / FAILURE} cannot be read'
+
+
+def write_failure(run: PlannedRun, reason: str) -> None:
+    """Write failure.json, unless another process is at work in the folder: then it will know better.
+
+    Of the folders of this machine the reason keeps the last names.
+    """
+    folders = (run.folder.parents[2], *run.data_root, Path.cwd(), Path.home())
+    content = dict(
+        schema_version=SCHEMA_VERSION,
+        method=run.method,
+        config=run.config_name,
+        dataset=run.dataset,
+        protocol=run.protocol,
+        seed=run.seed,
+        synthetic=run.synthetic,
+        reason=shorten_folders(reason, folders),
+        date=date.today().isoformat(),
+    )
+    with suppress(FolderInUse), locked(run.folder, 'in use'):
+        write_json(run.folder / FAILURE, content)
+
+
+def remove_failure(run: PlannedRun) -> None:
+    """Forget an earlier failure."""
+    if has_failed(run):  # a finished run may lie on a disk that can only be read
+        (run.folder / FAILURE).unlink(missing_ok=True)

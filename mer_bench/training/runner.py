@@ -1,0 +1,178 @@
+"""One fold through MMEngine's Runner."""
+
+import gc
+import logging
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmaction.visualization import ActionVisualizer
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from mmengine.runner.utils import set_random_seed
+
+from mer_bench.errors import InputError
+from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
+from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
+from mer_bench.models.clip_dropout import set_draws
+from mer_bench.training import prediction_table  # noqa: F401  (registers the metric)
+from mer_bench.training.acceleration import accelerate
+from mer_bench.training.deferred_logging import LateLogHook
+
+
+class FoldRunner(Runner):
+    """MMEngine's Runner with a quiet console and fixed names: train.log and config.py in the fold's folder.
+
+    The network is laid out for its device, and no step waits for the device to log its numbers.
+    """
+
+    accelerated = False
+
+    def build_logger(self, log_level='INFO', log_file=None, **kwargs) -> MMLogger:
+        """Log to train.log; the console belongs to the progress bar."""
+        logger = super().build_logger(log_level, str(Path(self.work_dir, 'train.log')), **kwargs)
+        logger.handlers[0].setLevel(logging.ERROR)
+        return logger
+
+    def dump_config(self) -> None:
+        """Write config.py, whatever the time of day, laid out for a reader."""
+        Config(self.cfg.to_dict()).dump(Path(self.work_dir, 'config.py'))
+
+    def _init_model_weights(self) -> None:
+        """Draw the weights, then read the checkpoints of the config's `pretrained` with the loader of all networks."""
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        parts = take_pretrained(model)
+        super()._init_model_weights()
+        for part, path in parts:
+            load_pretrained(part, path, self.logger)
+
+    def load_or_resume(self) -> None:
+        """Load what the config says; the weights are then drawn or loaded, and the network can be laid out."""
+        if self._load_from and not (self._resume or self._has_loaded):
+            model = self.model.module if is_model_wrapper(self.model) else self.model
+            load_pretrained(model, self._load_from, self.logger)
+            self._has_loaded = True
+        super().load_or_resume()
+        if not self.accelerated:
+            self.accelerated = True
+            model = self.model.module if is_model_wrapper(self.model) else self.model
+            precision, fp32_layers = self.cfg.get('precision', 'fp32'), self.cfg.get('fp32_layers', ())
+            accelerate(model, precision, self.cfg.get('channels_last', False), fp32_layers)
+            if line := self.cfg.get('precision_check'):
+                self.logger.info(line)
+
+    def resume(self, filename: str, **kwargs) -> None:
+        """Continue from a checkpoint of this training."""
+        try:
+            super().resume(filename, **kwargs)
+        except Exception as error:  # a file of another network, or of another version, raises anything
+            raise InputError(
+                f'{filename}: the training cannot be continued from here ({type(error).__name__}: {error}); remove '
+                f'{self.work_dir} to train this fold from its beginning'
+            ) from error
+
+    def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper:
+        """Build the wrapper of the config, MMEngine's plain one as the one that does not wait."""
+        plain = isinstance(optim_wrapper, dict) and optim_wrapper.get('type', 'OptimWrapper') == 'OptimWrapper'
+        if plain and 'optimizer' in optim_wrapper:  # not several of them
+            optim_wrapper = dict(optim_wrapper, type='LateLogOptimWrapper')
+        return super().build_optim_wrapper(optim_wrapper)
+
+    def build_param_scheduler(self, scheduler: dict | list) -> list | dict:
+        """Build the schedules of the learning rate."""
+        try:
+            return super().build_param_scheduler(scheduler)
+        except Exception as error:  # parts of any kind raise anything
+            raise InputError(
+                f'param_scheduler cannot be built: {type(error).__name__}: {error}; correct config or override'
+            ) from error
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Register the hooks of the config, and the one whose numbers are read when the log needs them."""
+        interval = ((hooks or {}).get('logger') or {}).get('interval', 10)
+        super().register_default_hooks(dict(hooks or {}, runtime_info=LateLogHook(interval)))
+
+
+class EpochSeedHook(Hook):
+    """Seeds every epoch by its number, so that a continued training draws what an unbroken one would.
+
+    A FlowDataPreprocessor draws for each clip, and is told what from; no other draws from what an earlier one was told.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Seed Python, NumPy and torch, and what belongs to a clip."""
+        set_random_seed(int(np.random.SeedSequence([self.seed, runner.epoch]).generate_state(1)[0]))
+        set_draws(None)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if isinstance(model.data_preprocessor, FlowDataPreprocessor):
+            model.data_preprocessor.set_epoch(self.seed, runner.epoch, runner.train_dataloader.dataset)
+
+    def after_train(self, runner: Runner) -> None:
+        """Let nothing else draw what belongs to the last batch."""
+        set_draws(None)
+
+
+class ReportHook(Hook):
+    """Calls `report(epoch)` with the number of finished epochs, also those of an earlier, interrupted run."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self.report = report
+
+    def before_train(self, runner: Runner) -> None:
+        """Report the epochs that were finished before."""
+        self.report(runner.epoch)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Report one more epoch."""
+        self.report(runner.epoch + 1)
+
+
+@cache
+def spare_imports() -> None:
+    """Let the garbage collector pass over what is imported by now: the Runner calls it several times a fold."""
+    gc.collect()
+    gc.freeze()
+
+
+def build_runner(cfg: Config) -> FoldRunner:
+    """Build a runner that shares no log and no message with the one before."""
+    spare_imports()
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            handler.close()
+    for manager in (MMLogger, MessageHub, DefaultScope, ActionVisualizer):
+        manager._instance_dict.clear()
+    gc.collect()
+    try:
+        return FoldRunner.from_cfg(cfg)
+    except Exception as error:  # parts of any kind raise anything
+        raise InputError(
+            f'the training of this config cannot be set up: {type(error).__name__}: {error}; correct config or override'
+        ) from error
+
+
+def train(cfg: Config, report: Callable[[int], None]) -> FoldRunner:
+    """Train one fold, from its newest checkpoint where an interrupted run left one."""
+    runner = build_runner(cfg)
+    runner.register_hook(EpochSeedHook(cfg.randomness.seed))
+    runner.register_hook(ReportHook(report))
+    runner.train()
+    if not runner.iter:
+        raise InputError(f'{cfg.experiment_name}: the loader gave no batch to train on; correct train_dataloader')
+    return runner
+
+
+def save_weights(runner: FoldRunner, path: Path) -> None:
+    """Save the weights alone, on the CPU: a file that loads without trusting it."""
+    weights = {name: tensor.cpu() for name, tensor in runner.model.state_dict().items()}
+    torch.save(dict(state_dict=weights), path)

@@ -1,0 +1,107 @@
+"""One fold of a scikit-learn method: features of all clips once, everything that is fitted on the training subjects."""
+
+import time
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from threadpoolctl import ThreadpoolController
+
+from mer_bench.errors import InputError
+from mer_bench.experiment.experiment import Experiment
+from mer_bench.files import write_array, write_json
+from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
+from mer_bench.preparation.store.state import read_json
+from mer_bench.protocols.folds import Fold
+from mer_bench.runs.record import in_one_line
+from mer_bench.training.prediction_table import write_predictions
+from mer_bench.training.sklearn.clip_features import clip_features
+from mer_bench.training.sklearn.shared_fit import BLOCK, IN_DOUBLE, PLAIN, FoldClips, fit_fold, way_of
+
+FEATURES = '.features.npy'  # of all clips in use, while folds are missing
+WAY = '.features.json'  # where they come from, how the folds are fitted to them, and the text of the config
+
+FEW_CLIPS = 2000  # whose dot products are fitted in less than a second
+
+
+def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, folder: Path) -> dict:
+    """Fit and test one fold; leave predictions.csv, config.py and train.log in `folder`.
+
+    Returns:
+        n_train, n_test, train_seconds, test_seconds, features (where they come from) and fit (the way of fitting).
+    """
+    clips, classes = experiment.data.annotations, experiment.method.cfg.classes
+    _, model = split_steps(build_steps(experiment.method.cfg.model.steps, seed))
+    given = read_json(work_dir / WAY)
+    rows = fold_clips(experiment, fold, model, work_dir)
+    start = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught, linear_algebra().limit(limits=experiment.threads):
+        warnings.simplefilter('always')
+        try:
+            fitted, test, way = fit_fold(model, rows, given['fit'])
+        except ValueError as error:
+            raise InputError(
+                f'{experiment.method.name} cannot be fitted without {fold.name}: {in_one_line(error)}; '
+                'correct config or override, or take more data'
+            ) from error
+    trained = time.perf_counter()
+    scores = class_scores(fitted, test, classes)
+    table = clips.loc[rows.test, ['sample_id', 'dataset', 'subject']].assign(
+        fold=fold.name, seed=seed, y_true=clips.loc[rows.test, 'label'], y_pred=fitted.predict(test)
+    )
+    table[[f'score_{name}' for name in classes]] = scores
+    write_predictions(table, folder / 'predictions.csv')
+    (folder / 'config.py').write_text(given['config'], encoding='utf-8')
+    (folder / 'train.log').write_text(''.join(f'{warning.message}\n' for warning in caught), encoding='utf-8')
+    seconds = dict(train_seconds=trained - start, test_seconds=time.perf_counter() - trained)
+    ways = dict(features=given['features'], fit=way)
+    return dict(n_train=int(rows.train.sum()), n_test=int(rows.test.sum()), **seconds, **ways)
+
+
+def fold_clips(experiment: Experiment, fold: Fold, model: Pipeline, work_dir: Path) -> FoldClips:
+    """Return features and labels of all clips with those to train and those to test."""
+    clips = experiment.data.annotations
+    features = np.load(work_dir / FEATURES, mmap_mode='r')
+    train, test = (clips['subject'].isin(part).to_numpy() for part in (fold.train_subjects, fold.test_subjects))
+    double = way_of(model, *features.shape) in IN_DOUBLE
+    return FoldClips(features, clips['label'].to_numpy(), train, test, double)
+
+
+@cache
+def linear_algebra() -> ThreadpoolController:
+    """Return what sets the threads of BLAS, which NumPy and SciPy give all cores; it takes a while to find."""
+    return ThreadpoolController()
+
+
+def describe_clips(
+    experiment: Experiment, seed: int, work_dir: Path, jobs: int, quiet: bool, shared: bool = True
+) -> int:
+    """Leave in `work_dir` what the leading steps make of every clip, and how the folds are fitted to it.
+
+    Args:
+        experiment: Method and data.
+        seed: Of the run.
+        work_dir: The run folder.
+        jobs: Workers that describe clips.
+        quiet: Whether no bar is shown.
+        shared: Whether folds may share a part of the fit; else each is fitted by scikit-learn by itself.
+
+    Returns:
+        How many folds to fit at a time: one where a fold takes less time than the start of a worker.
+    """
+    steps, model = split_steps(build_steps(experiment.method.cfg.model.steps, seed))
+    features, origin = clip_features(experiment.data, steps, jobs, quiet)
+    if not np.isfinite(features).all():
+        raise InputError(f'{experiment.method.name}: the features of some clips are not numbers; correct the method')
+    write_array(work_dir / FEATURES, features)
+    way = way_of(model, *features.shape) if shared else PLAIN
+    write_json(work_dir / WAY, dict(features=origin, fit=way, config=experiment.method.cfg.pretty_text))
+    return jobs if way == PLAIN or (way != BLOCK and len(features) > FEW_CLIPS) else 1
+
+
+def forget_features(work_dir: Path) -> None:
+    """Remove what :func:`describe_clips` left."""
+    for name in (FEATURES, WAY):
+        (work_dir / name).unlink(missing_ok=True)

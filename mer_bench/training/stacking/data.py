@@ -1,0 +1,141 @@
+"""What a stack of folds is trained on: the clips of all folds in memory, and what each fold makes of them."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from mmaction.registry import DATASETS
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+
+from mer_bench.clip_random import clip_keys
+from mer_bench.experiment.experiment import Experiment
+from mer_bench.protocols.folds import Fold
+from mer_bench.training.fold import folder_in_work
+from mer_bench.training.fold_config import fold_config
+from mer_bench.training.runner import FoldRunner, build_runner
+
+
+@dataclass(frozen=True)
+class ResidentClips:
+    """All clips of a run.
+
+    Attributes:
+        inputs: (N, C, T, H, W), on the device.
+        labels: (N,) int64, on the device.
+        keys: (N,) int32, see :func:`clip_keys`; on the device.
+        samples: What MMAction2 knows of each clip.
+        subjects: Of each clip.
+        metainfo: Of the data set.
+    """
+
+    inputs: torch.Tensor
+    labels: torch.Tensor
+    keys: torch.Tensor
+    samples: list[ActionDataSample]
+    subjects: list[str]
+    metainfo: dict
+
+    def rows_of(self, subjects: Sequence[str]) -> torch.Tensor:
+        """Return the (n,) int64 rows of the clips of these subjects, in the order of the data set."""
+        chosen = {*subjects}
+        return torch.tensor([row for row, subject in enumerate(self.subjects) if subject in chosen])
+
+
+@dataclass(frozen=True)
+class StackedFolds:
+    """F folds with as many steps an epoch.
+
+    Attributes:
+        folds: The folds.
+        cfgs: Their configs.
+        runner: Of the first fold, with fresh weights: every fold starts from them, since all have the same seed.
+        clips: Those of all folds.
+        train_rows: Rows of the training clips of each fold.
+        moments: (F, 2, C), mean and deviation of each channel over them.
+        class_weights: (F, K), of the loss.
+    """
+
+    folds: list[Fold]
+    cfgs: list[Config]
+    runner: FoldRunner
+    clips: ResidentClips
+    train_rows: list[torch.Tensor]
+    moments: torch.Tensor
+    class_weights: torch.Tensor
+
+    def part(self, first: int, end: int) -> 'StackedFolds':
+        """Return the folds from `first` up to `end`."""
+        names = ('folds', 'cfgs', 'train_rows', 'moments', 'class_weights')
+        return replace(self, **{name: getattr(self, name)[first:end] for name in names})
+
+
+def open_folds(
+    experiment: Experiment,
+    folds: list[Fold],
+    seed: int,
+    work_dir: Path,
+    scratch: Path,
+    dtype: torch.dtype = torch.float32,
+) -> StackedFolds:
+    """Build what a stack needs.
+
+    Args:
+        experiment: Method and data.
+        folds: Some folds with as many steps an epoch.
+        seed: Of the run.
+        work_dir: The run folder.
+        scratch: Where the runner of the first fold may write.
+        dtype: Of weights and clips.
+    """
+    cfgs = [fold_config(experiment, fold, seed, folder_in_work(work_dir, fold)) for fold in folds]
+    for cfg in cfgs:  # from the beginning, whatever another way of training left
+        cfg.resume, cfg.load_from = False, experiment.method.cfg.get('load_from')
+    runner = build_fresh_runner(cfgs[0], scratch, dtype)
+    device = next(runner.model.parameters()).device
+    clips = read_clips(cfgs[0], device, dtype)
+    moments = [moments_of(cfg, clips.inputs.shape[1]) for cfg in cfgs]
+    weights = [cfg.model.cls_head.get('loss_cls', {}).get('class_weight') for cfg in cfgs]
+    weights = [[1.0] * len(cfg.classes) if own is None else own for own, cfg in zip(weights, cfgs, strict=True)]
+    options = dict(dtype=dtype, device=device)
+    rows = [clips.rows_of(fold.train_subjects) for fold in folds]
+    return StackedFolds(
+        folds, cfgs, runner, clips, rows, torch.tensor(moments, **options), torch.tensor(weights, **options)
+    )
+
+
+def build_fresh_runner(cfg: Config, scratch: Path, dtype: torch.dtype) -> FoldRunner:
+    """Build the runner of a fold up to its first step."""
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir = str(scratch)
+    runner = build_runner(cfg)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)  # the schedules need its length
+    runner._init_model_weights()
+    runner.load_or_resume()
+    runner.model.to(dtype)
+    return runner
+
+
+def read_clips(cfg: Config, device: torch.device, dtype: torch.dtype) -> ResidentClips:
+    """Read the clips of all subjects through the data set of a fold's config."""
+    dataset = DATASETS.build(dict(cfg.train_dataloader.dataset, subjects=None))
+    loaded = [dataset[row] for row in range(len(dataset))]
+    samples = [clip['data_samples'] for clip in loaded]
+    return ResidentClips(
+        inputs=torch.cat([clip['inputs'] for clip in loaded]).to(device, dtype),
+        labels=torch.cat([sample.gt_label for sample in samples]).to(device),
+        keys=clip_keys(sample.sample_id for sample in samples).to(device),
+        samples=samples,
+        subjects=[sample.subject for sample in samples],
+        metainfo=dataset.metainfo,
+    )
+
+
+def moments_of(cfg: Config, channels: int) -> tuple[list[float], list[float]]:
+    """Return mean and deviation that a fold's preprocessor takes away; 0 and 1 where it takes nothing."""
+    preprocessor = cfg.model.data_preprocessor
+    if preprocessor.get('mean') is None:
+        return [0.0] * channels, [1.0] * channels
+    return list(preprocessor.mean), list(preprocessor.std)

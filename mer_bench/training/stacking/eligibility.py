@@ -1,0 +1,121 @@
+"""Whether a method can be trained from clips in memory, several folds at a time."""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mer_bench.clip_random import clip_keys
+from mer_bench.experiment.experiment import Experiment
+from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
+from mer_bench.loading.flow_store_dataset import SAME_EVERY_TIME
+from mer_bench.models.clip_dropout import BatchDraws, ClipDropout
+from mer_bench.models.complexity import complexity
+from mer_bench.training.stacking.batches import Batch
+from mer_bench.training.stacking.network import SingleNetwork, StackedNetwork
+from mer_bench.training.stacking.norm import STANDARD
+from mer_bench.training.stacking.optimiser import ELEMENTWISE
+
+MOST_PARAMETERS = 10_000_000
+MOST_FLOPS = 2 * 10**8  # of a clip, forward: such a step is launches and memory traffic more than arithmetic
+LOADER_KEYS = {'batch_size', 'num_workers', 'persistent_workers', 'sampler', 'dataset', 'drop_last'}
+
+
+def why_not_stackable(experiment: Experiment) -> str | None:
+    """Say what keeps a method from being stacked; None: nothing does, and two copies in a stack compute what one does.
+
+    Small networks of MMAction2's plain kind can: a Recognizer3D without a neck, a head with the cross-entropy of
+    BaseHead, chance from ClipDropout alone, an optimiser that changes every weight by itself.
+    """
+    if experiment.method.is_estimator:
+        return 'it is no network'
+    cfg = experiment.method.cfg
+    model = MODELS.build(copy.deepcopy(cfg.model))
+    return (
+        of_config(cfg, experiment.precision)
+        or of_model(model)
+        or of_size(model, experiment)
+        or of_trial(model, experiment)
+    )
+
+
+def of_config(cfg: Config, precision: str) -> str | None:
+    """What of the training's config a stack does not know."""
+    wrapper = cfg.optim_wrapper
+    known = {
+        f'the precision {precision}': precision == 'fp32',
+        'its optim_wrapper': wrapper.get('type', 'OptimWrapper') == 'OptimWrapper',
+        'custom_hooks': not cfg.get('custom_hooks'),
+        'its train_cfg': cfg.train_cfg.get('type', 'EpochBasedTrainLoop') == 'EpochBasedTrainLoop',
+        'its loader': {*cfg.train_dataloader} <= LOADER_KEYS and cfg.train_dataloader.sampler.type == 'DefaultSampler',
+        'its pipeline': [step.type for step in cfg.train_dataloader.dataset.pipeline] == SAME_EVERY_TIME,
+        'accumulative_counts': wrapper.get('accumulative_counts', 1) == 1,
+        f'{wrapper.optimizer.type}': wrapper.optimizer.type in ELEMENTWISE,
+        'action_units': not cfg.get('action_units'),
+    }
+    unknown = [name for name, is_known in known.items() if not is_known]
+    return f'it has {unknown[0]}' if unknown else None
+
+
+def of_model(model: nn.Module) -> str | None:
+    """What of the model a stack does not know."""
+    if type(model) is not MODELS.get('Recognizer3D') or model.with_neck:
+        return 'it is no Recognizer3D of backbone and head alone'
+    head, preprocessor = model.cls_head, model.data_preprocessor
+    if type(preprocessor) is not FlowDataPreprocessor or preprocessor.layout != 'clip' or preprocessor.blending:
+        return 'its data preprocessor is no plain FlowDataPreprocessor'
+    if preprocessor.augmentation.mixup_alpha:
+        return 'mixup takes its partners from one fold'
+    if type(head.loss_cls) is not MODELS.get('CrossEntropyLoss') or head.label_smooth_eps or head.multi_class:
+        return 'its loss is no plain cross-entropy'
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and not (
+            type(module) in STANDARD and module.affine and module.track_running_stats and module.momentum
+        ):
+            return f'{type(module).__name__} is no plain batch norm'
+        if isinstance(module, nn.modules.dropout._DropoutNd) and not isinstance(module, ClipDropout) and module.p:
+            return f'{type(module).__name__} draws for a batch, not for a clip'
+    return None
+
+
+def of_size(model: nn.Module, experiment: Experiment) -> str | None:
+    """Whether it is too large for a stack to be of use."""
+    parameters, flops = complexity(model, experiment.data.shape)
+    if parameters > MOST_PARAMETERS or flops > MOST_FLOPS:
+        return (
+            f'it has {parameters / 1e6:.1f} million parameters and {flops / 1e9:.2f} GFLOP a clip, more than '
+            f'{MOST_PARAMETERS / 1e6:.0f} and {MOST_FLOPS / 1e9:.1f}'
+        )
+    return None
+
+
+def of_trial(model: nn.Module, experiment: Experiment) -> str | None:
+    """Whether a stack of two computes what the network alone computes."""
+    channels = experiment.data.shape[0]
+    clips = torch.randn(3, *experiment.data.shape, generator=torch.Generator().manual_seed(0))
+    batch = Batch(torch.tensor([[0, 1, 2], [1, 0, 1]]), torch.tensor([[1, 1, 1], [1, 1, 0]], dtype=torch.bool))
+    moments = torch.tensor([[[0.0] * channels, [1.0] * channels]] * 2)
+    draws = BatchDraws(clip_keys('abc'), 0, 0)
+    try:
+        stacked = StackedNetwork(model, 2)(clips, batch, moments, draws)
+    except RuntimeError as error:  # of vmap, about what it cannot do
+        return f'torch.func cannot stack it ({str(error).splitlines()[0]})'
+    for fold, rows in enumerate((batch.rows[:1], batch.rows[1:, :2])):
+        (alone,) = SingleNetwork(model)(clips, Batch(rows), moments[fold:], draws)
+        if not torch.allclose(alone, stacked[fold, : rows.shape[1]], rtol=1e-3, atol=1e-4):
+            return 'its logits are others in a stack'
+    return of_loss(model.cls_head, alone)
+
+
+def of_loss(head: nn.Module, logits: torch.Tensor) -> str | None:
+    """Whether the head's loss of these (N, classes) logits is that of a stack."""
+    labels = torch.arange(len(logits)) % logits.shape[1]
+    losses = head.loss_by_feat(logits, [ActionDataSample().set_gt_label(label) for label in labels])
+    expected = head.loss_cls.loss_weight * F.cross_entropy(logits, labels, head.loss_cls.class_weight)
+    parts = [value for name, value in losses.items() if 'loss' in name]
+    return None if len(parts) == 1 and torch.allclose(parts[0], expected) else 'its head has a loss of its own'

@@ -1,0 +1,150 @@
+"""A group of folds from their configs to their folders of results, in this process and from clips in memory."""
+
+import copy
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from pprint import pformat
+
+import torch
+from mmaction.registry import METRICS
+from mmengine.config import Config
+
+from mer_bench.errors import InputError
+from mer_bench.experiment.experiment import Experiment
+from mer_bench.protocols.folds import Fold
+from mer_bench.runs.record import circumstances
+from mer_bench.training.fold import CHECKPOINT, finish_fold, folder_in_work, refuse_changes, report_epoch, run_fold
+from mer_bench.training.stacking.data import StackedFolds, open_folds
+from mer_bench.training.stacking.strategy import StackChoice
+from mer_bench.training.stacking.ststnet.compiled import train_compiled
+from mer_bench.training.stacking.ststnet.kernel import unavailable
+from mer_bench.training.stacking.train import Weights, train_folds
+
+SECONDS_BETWEEN_REPORTS = 0.5
+
+
+def run_group(
+    experiment: Experiment, folds: list[Fold], seed: int, work_dir: Path, save_checkpoints: bool, choice: StackChoice
+) -> list[dict]:
+    """Train and test a group of folds of :func:`plan_groups`, and leave of each what :func:`run_fold` leaves.
+
+    Raises:
+        InputError: Label scheme or data changed since the experiment was opened, or a training diverged; the folds that
+            were finished are kept.
+    """
+    if choice.way == 'off':
+        return [run_fold(experiment, fold, seed, work_dir, save_checkpoints) for fold in folds]
+    if choice.way == 'compiled' and unavailable():  # on another machine than the one that chose
+        choice = replace(choice, way='sequential')
+    experiment.activate()
+    experiment.check_unchanged()
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        stack = open_folds(experiment, folds, seed, work_dir, Path(scratch))
+        noted = circumstances(experiment)
+        opening = (time.perf_counter() - start) / len(folds)
+        results, faults = [], []
+        for part, weights, losses, seconds in train_parts(experiment, stack, work_dir, choice):
+            noted |= dict(stack=dict(way=choice.way, folds=len(part.folds)))
+            for i, state in enumerate(weights):
+                folder = folder_in_work(work_dir, part.folds[i])
+                leave_training(part.cfgs[i], state, losses[:, i], folder, save_checkpoints)
+                try:
+                    outcome = test_fold(part.part(i, i + 1), state, folder)
+                except InputError as error:  # it diverged, alone
+                    faults.append(error)
+                    continue
+                result = dict(fold=part.folds[i].name, train_seconds=opening + seconds, **outcome, **noted)
+                finish_fold(part.folds[i], work_dir, result)
+                results.append(result)
+    if faults:
+        raise faults[0]
+    return results
+
+
+def train_parts(
+    experiment: Experiment, stack: StackedFolds, work_dir: Path, choice: StackChoice
+) -> Iterator[tuple[StackedFolds, list[Weights], torch.Tensor, float]]:
+    """Train a stack in parts of as many folds as chosen, in smaller ones where these do not fit on the GPU.
+
+    Yields:
+        A part, the weights of its folds, their (epochs, F) losses, and the seconds of each.
+    """
+    train = train_compiled if choice.way == 'compiled' else train_folds
+    size, first = choice.folds, 0
+    while first < len(stack.folds):
+        part = stack.part(first, first + size)
+        folders = [folder_in_work(work_dir, fold) for fold in part.folds]
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        start = time.perf_counter()
+        try:
+            weights, losses = train(part, reporter(folders))
+        except torch.cuda.OutOfMemoryError as error:
+            if len(part.folds) == 1:
+                raise InputError(
+                    f'{part.folds[0].name} does not fit on the GPU; take fewer --jobs or a smaller batch'
+                ) from error
+            size = len(part.folds) // 2
+            continue
+        finally:  # a change may also be why something else went wrong
+            refuse_changes(experiment, folders)
+        yield part, weights, losses, (time.perf_counter() - start) / len(part.folds)
+        first += len(part.folds)
+
+
+def reporter(folders: list[Path]) -> Callable[[int], None]:
+    """Return what notes the number of finished epochs in each folder, not more often than anybody looks."""
+    noted = -SECONDS_BETWEEN_REPORTS
+
+    def report(epoch: int) -> None:
+        nonlocal noted
+        if (now := time.monotonic()) - noted >= SECONDS_BETWEEN_REPORTS:
+            noted = now
+            for folder in folders:
+                report_epoch(folder, epoch)
+
+    return report
+
+
+def test_fold(stack: StackedFolds, state: Weights, folder: Path) -> dict:
+    """Write the predictions of the weights of a single fold.
+
+    Returns:
+        n_train, n_test and test_seconds.
+    """
+    start = time.perf_counter()
+    (cfg,), (fold,), clips = stack.cfgs, stack.folds, stack.clips
+    model = copy.deepcopy(stack.runner.model)
+    model.load_state_dict(state)
+    model.eval()
+    mean, std = stack.moments[0].view(2, -1, 1, 1, 1)
+    table = METRICS.build(cfg.test_evaluator)
+    table.dataset_meta = clips.metainfo
+    rows = clips.rows_of(fold.test_subjects)
+    for chunk in rows.split(cfg.test_dataloader.batch_size):
+        inputs = ((clips.inputs[chunk.to(mean.device)] - mean) / std)[:, None]  # one crop
+        with torch.no_grad():
+            samples = model(inputs, [copy.deepcopy(clips.samples[row]) for row in chunk.tolist()], mode='predict')
+        table.process({}, [sample.to_dict() for sample in samples])
+    table.compute_metrics(table.results)
+    return dict(n_train=len(stack.train_rows[0]), n_test=len(rows), test_seconds=time.perf_counter() - start)
+
+
+def config_text(cfg: Config) -> str:
+    """Return a config as the text of a file; MMEngine's own, which is prettier, takes longer than many a training."""
+    return ''.join(f'{key} = {pformat(value, width=120, sort_dicts=False)}\n' for key, value in cfg.to_dict().items())
+
+
+def leave_training(cfg: Config, state: Weights, losses: torch.Tensor, folder: Path, save_checkpoints: bool) -> None:
+    """Write config.py, train.log with the mean loss of each epoch, and the weights if asked for."""
+    (folder / 'config.py').write_text(config_text(cfg), encoding='utf-8')
+    lines = [f'{cfg.precision_check}\n'] if cfg.get('precision_check') else []
+    lines += [f'epoch {epoch}: loss {loss:.6f}\n' for epoch, loss in enumerate(losses.tolist(), start=1)]
+    (folder / 'train.log').write_text(''.join(lines), encoding='utf-8')
+    if save_checkpoints:
+        weights = {name: tensor.clone().cpu() for name, tensor in state.items()}  # alone, not the stack that it views
+        torch.save(dict(state_dict=weights), folder / CHECKPOINT)

@@ -1,0 +1,1 @@
+"""The optional compiled kernel of STSTNet."""

@@ -1,0 +1,175 @@
+"""Folds that share a part of their fit, against scikit-learn's own loop."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC, NuSVC
+
+from mer_bench.models.classical.least_squares_svm import LeastSquaresSVM
+from mer_bench.training.sklearn.shared_fit import BLOCK, FOLD_GRAM, GRAM, IN_DOUBLE, PLAIN, FoldClips, fit_fold, way_of
+
+CENTRE = StandardScaler(with_std=False)
+LIBLINEAR = LinearSVC(dual=True, random_state=0, max_iter=10000, class_weight='balanced', tol=1e-6)
+METHODS = [
+    (GRAM, [SVC(kernel='linear', C=10, break_ties=True)]),
+    (GRAM, [CENTRE, SVC(kernel='linear', class_weight='balanced')]),
+    (GRAM, [SVC(class_weight={'negative': 5.0})]),
+    (GRAM, [CENTRE, SVC(kernel='rbf', gamma='auto')]),
+    (GRAM, [CENTRE, SVC(kernel='poly', degree=2, coef0=1, decision_function_shape='ovo')]),
+    (GRAM, [StandardScaler(with_mean=False, with_std=False), SVC(kernel='sigmoid', gamma=0.01)]),
+    (GRAM, [NuSVC(nu=0.3, kernel='linear')]),
+    (GRAM, [CENTRE, LIBLINEAR]),
+    (GRAM, [RidgeClassifier(10.0, class_weight='balanced')]),
+    (GRAM, [CENTRE, LeastSquaresSVM(kernel='rbf', class_weight='balanced')]),
+    (FOLD_GRAM, [StandardScaler(), SVC(kernel='linear', break_ties=True)]),
+    (FOLD_GRAM, [StandardScaler(), SVC(tol=1e-8)]),  # a rounding error may change where within tol libsvm ends
+    (FOLD_GRAM, [StandardScaler(), LIBLINEAR]),
+    (BLOCK, [RidgeClassifier(10.0)]),
+    (BLOCK, [RidgeClassifier(10.0, fit_intercept=False, solver='cholesky')]),
+    (BLOCK, [CENTRE, RidgeClassifier(0.1)]),
+    (BLOCK, [CENTRE, RidgeClassifier(10.0, fit_intercept=False)]),
+    (BLOCK, [CENTRE, LeastSquaresSVM(0.1)]),
+    (BLOCK, [LeastSquaresSVM(kernel='rbf', gamma='auto')]),
+    (BLOCK, [LeastSquaresSVM(kernel='poly', gamma=0.01, coef0=1)]),
+]
+FEW = [method for method in METHODS if method[0] == BLOCK or isinstance(method[1][-1], SVC)]
+
+
+class Clips:
+    """Features with a mean of their own, labels and subjects, one of whom alone has the clips of surprise."""
+
+    def __init__(self, folder, n_features):
+        rng = np.random.default_rng(1)
+        self.subjects = np.repeat(np.arange(7), [9, 1, 6, 4, 12, 5, 8])
+        classes = rng.integers(0, 2, len(self.subjects))
+        classes[self.subjects == 4] = rng.integers(0, 3, 12)
+        self.labels = np.array(['negative', 'positive', 'surprise'], object)[classes]
+        features = rng.normal(3, 1, (len(classes), n_features)) + classes[:, None] * 0.3
+        np.save(folder / 'features.npy', features.astype(np.float32))
+        self.features = np.load(folder / 'features.npy', mmap_mode='r')
+
+    def fold(self, subject, double):
+        test = self.subjects == subject
+        return FoldClips(self.features, self.labels, ~test, test, double)
+
+
+@pytest.fixture(scope='module')
+def many(tmp_path_factory):
+    """More features than clips."""
+    return Clips(tmp_path_factory.mktemp('many'), 60)
+
+
+@pytest.fixture(scope='module')
+def few(tmp_path_factory):
+    """Fewer features than clips."""
+    return Clips(tmp_path_factory.mktemp('few'), 9)
+
+
+def check(clips, way, steps):
+    double = way in IN_DOUBLE
+    values = np.asarray(clips.features, np.float64 if double else np.float32)
+    for train, test in LeaveOneGroupOut().split(values, clips.labels, clips.subjects):
+        theirs = make_pipeline(*map(clone, steps)).fit(values[train], clips.labels[train])
+        fold = clips.fold(clips.subjects[test[0]], double)
+        ours, rows, gone = fit_fold(make_pipeline(*map(clone, steps)), fold, way)
+        assert gone == way
+        decision = theirs.decision_function(values[test])
+        np.testing.assert_allclose(ours.decision_function(rows), decision, atol=1e-10 if way == BLOCK else 1e-6)
+        assert ours.predict(rows).tolist() == theirs.predict(values[test]).tolist()
+        assert ours.classes_.tolist() == theirs.classes_.tolist()
+
+
+@pytest.mark.parametrize(('way', 'steps'), METHODS)
+def test_predictions_and_decisions_are_those_of_scikit_learns_loop(many, way, steps):
+    assert way_of(make_pipeline(*steps), *many.features.shape) == way
+    check(many, way, steps)
+
+
+@pytest.mark.parametrize(('way', 'steps'), FEW)
+def test_the_same_with_fewer_features_than_clips(few, way, steps):
+    assert way_of(make_pipeline(*steps), *few.features.shape) == way
+    check(few, way, steps)
+
+
+@pytest.mark.parametrize(
+    'steps',
+    [
+        [LogisticRegression()],
+        [StandardScaler(), RidgeClassifier()],
+        [RidgeClassifier(solver='sag')],
+        [RidgeClassifier(alpha=0)],
+        [RidgeClassifier(positive=True)],
+        [RidgeClassifier(fit_intercept=False, class_weight='balanced')],
+        [LinearSVC(dual=False)],
+        [SVC(kernel='linear', probability=True)],
+        [StandardScaler(), LeastSquaresSVM()],
+    ],
+)
+def test_what_has_no_exact_shortcut_is_left_to_scikit_learn(steps):
+    assert way_of(make_pipeline(*steps), n_clips=50, n_features=60) == PLAIN
+
+
+def test_liblinear_gains_nothing_where_the_features_are_few():
+    assert way_of(make_pipeline(LIBLINEAR), n_clips=50, n_features=50) == PLAIN
+
+
+@pytest.mark.parametrize(('way', 'steps'), METHODS)
+def test_nothing_but_its_own_features_is_taken_of_a_held_out_clip(many, tmp_path, way, steps):
+    """Other labels of the held-out subject and other features of its other clips change nothing."""
+    double, test = way in IN_DOUBLE, many.subjects == 4
+    other = Clips(tmp_path, 60)
+    other.labels[test] = 'negative'
+    changed = np.array(other.features)
+    changed[np.flatnonzero(test)[1:]] += 1
+    np.save(tmp_path / 'changed.npy', changed)
+    other.features = np.load(tmp_path / 'changed.npy', mmap_mode='r')
+    first = [
+        fitted.decision_function(rows)[0]
+        for fitted, rows, _ in (fit_fold(make_pipeline(*steps), clips.fold(4, double), way) for clips in (many, other))
+    ]
+    np.testing.assert_allclose(first[0], first[1], atol=1e-9)
+
+
+def test_a_penalty_too_small_for_the_formula_is_left_to_scikit_learn(many):
+    model = make_pipeline(RidgeClassifier(1e-9))
+    assert fit_fold(model, many.fold(0, True), BLOCK)[2] == PLAIN
+
+
+def test_clips_of_neither_part_are_left_to_scikit_learn(many):
+    """The formula takes all clips but the held-out ones for the training clips."""
+    test, train = many.subjects == 0, many.subjects > 1
+    clips = FoldClips(many.features, many.labels, train, test, True)
+    fitted, rows, way = fit_fold(make_pipeline(RidgeClassifier()), clips, BLOCK)
+    theirs = RidgeClassifier().fit(clips.values(train), many.labels[train])
+    assert way == PLAIN
+    np.testing.assert_allclose(fitted.decision_function(rows), theirs.decision_function(clips.values(test)))
+
+
+def test_other_clips_of_the_same_file_are_not_mistaken(tmp_path):
+    """A second attempt may write other features where those of the first were."""
+    clips = Clips(tmp_path, 60)
+    fit_fold(make_pipeline(SVC(kernel='linear')), clips.fold(0, True), GRAM)
+    np.save(tmp_path / 'new.npy', -2 * np.array(clips.features))
+    (tmp_path / 'new.npy').replace(tmp_path / 'features.npy')
+    clips.features = np.load(tmp_path / 'features.npy', mmap_mode='r')
+    fitted, rows, _ = fit_fold(make_pipeline(SVC(kernel='linear')), clips.fold(0, True), GRAM)
+    test = clips.subjects == 0
+    theirs = SVC(kernel='linear').fit(clips.features[~test], clips.labels[~test])
+    np.testing.assert_allclose(
+        fitted.decision_function(rows), theirs.decision_function(clips.features[test]), atol=1e-6
+    )
+
+
+def test_liblinear_warns_as_it_does_alone(many):
+    model = make_pipeline(StandardScaler(), LinearSVC(dual=True, max_iter=1, random_state=0))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        fit_fold(model, many.fold(0, False), FOLD_GRAM)
+    assert [warning.category for warning in caught] == [ConvergenceWarning]

@@ -1,0 +1,79 @@
+from dataclasses import replace
+
+import pytest
+
+from mer_bench.errors import InputError
+from mer_bench.training.stacking import eligibility as stack_rule
+from mer_bench.training.stacking.eligibility import why_not_stackable
+from mer_bench.training.stacking.strategy import StackChoice, by_steps, choose, plan_groups
+from tests.training.stacking.stack_experiment import EVERYTHING, stack_experiment
+from tests.training.test_fold_config import experiment_on
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp('stack')
+
+
+@pytest.mark.parametrize('network', ['ststnet', 'off_apexnet', 'dual_inception', 'rcn_a', 'rcn_w', 'one_hidden_layer'])
+def test_small_networks_of_the_field_can_be_stacked(folder, network):
+    assert why_not_stackable(stack_experiment(folder, network)) is None
+
+
+@pytest.mark.parametrize(
+    ('network', 'change', 'why'),
+    [
+        ('ststnet', "optim_wrapper = dict(optimizer=dict(type='LBFGS', lr=0.1))", 'it has LBFGS'),
+        ('ststnet', "custom_hooks = [dict(type='EMAHook')]", 'it has custom_hooks'),
+        ('ststnet', 'optim_wrapper = dict(accumulative_counts=2)', 'it has accumulative_counts'),
+        ('ststnet', 'model = dict(data_preprocessor=dict(mixup_alpha=0.2))', 'mixup takes its partners from one fold'),
+        ('ststnet', 'model = dict(cls_head=dict(label_smooth_eps=0.1))', 'its loss is no plain cross-entropy'),
+        ('ststnet', "model = dict(cls_head=dict(loss_cls=dict(type='BCELossWithLogits')))", 'its loss is no plain'),
+    ],
+)
+def test_what_a_stack_does_not_know_is_named(folder, network, change, why):
+    assert why_not_stackable(stack_experiment(folder, network, change)).startswith(why)
+
+
+def test_a_network_that_is_too_large_is_not_stacked(folder, monkeypatch):
+    experiment = stack_experiment(folder, 'off_apexnet')
+    monkeypatch.setattr(stack_rule, 'MOST_PARAMETERS', 2_000_000)
+    assert why_not_stackable(experiment).startswith('it has 2.7 million parameters and 0.01 GFLOP a clip, more than 2 ')
+
+
+def test_the_full_model_is_trained_by_the_runner_and_cannot_be_stacked(prepared_data, tiny_override):
+    experiment = experiment_on(prepared_data, override=[str(tiny_override)])
+    assert choose(experiment, 0, 'auto').way == 'off'
+    with pytest.raises(
+        InputError, match=r'--stack 2: multiscale.* cannot be stacked: it is no Recognizer3D of backbone'
+    ):
+        choose(experiment, 0, 2)
+
+
+def test_folds_with_other_steps_an_epoch_are_not_in_one_stack(folder):
+    experiment = stack_experiment(folder, 'ststnet', EVERYTHING.replace('batch_size=6', 'batch_size=14'))
+    groups = by_steps(experiment, experiment.folds)  # without a subject of casme2 16 clips, without one of smic 14
+    assert [[fold.name for fold in group] for group in groups] == [
+        ['casme2/s01', 'casme2/s02'],
+        ['smic/s01', 'smic/s02'],
+    ]
+    assert plan_groups(experiment, experiment.folds, choose(experiment, 0, 3)) == groups
+    assert [*map(len, plan_groups(experiment, experiment.folds, StackChoice('stacked', 1)))] == [1, 1, 1, 1]
+    assert [*map(len, plan_groups(experiment, experiment.folds, StackChoice('off')))] == [1, 1, 1, 1]
+
+
+def test_a_fold_that_drops_a_lone_last_clip_is_in_another_stack_than_one_that_does_not(folder):
+    """Of 16 clips a batch of 15 leaves one, which is dropped; 14 are one batch: a step an epoch in both cases."""
+    experiment = stack_experiment(folder, 'ststnet', EVERYTHING.replace('batch_size=6', 'batch_size=15'))
+    groups = by_steps(experiment, experiment.folds)
+    assert [[fold.name for fold in group] for group in groups] == [
+        ['casme2/s01', 'casme2/s02'],
+        ['smic/s01', 'smic/s02'],
+    ]
+
+
+def test_a_gpu_of_another_machine_than_the_driver_needs_no_gpu_here(folder, monkeypatch):
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
+    experiment = replace(stack_experiment(folder, 'ststnet'), device='cuda')
+    monkeypatch.setattr('mer_bench.training.stacking.strategy.why_not_stackable', lambda experiment: None)
+    assert choose(experiment, 0, 'auto').folds == len(experiment.folds)

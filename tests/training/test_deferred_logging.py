@@ -1,0 +1,73 @@
+"""Numbers that are read late are those that MMEngine reads at once."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.hooks import RuntimeInfoHook
+from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from mer_bench.models import MultiOutputHead
+from mer_bench.training.deferred_logging import LateLogHook, LateLogOptimWrapper
+
+STEPS = 5
+READINGS = ('item', 'tolist', 'numpy', 'cpu', '__float__', '__bool__')
+
+
+def train(wrapper_type, hook, name):
+    """Return what the log holds after an epoch of five steps, and the last weights."""
+    torch.manual_seed(0)
+    layer, hub = nn.Linear(3, 2), MessageHub.get_instance(name)
+    wrapper = wrapper_type(torch.optim.SGD(layer.parameters(), lr=1.0), clip_grad=dict(max_norm=0.5))
+    wrapper.message_hub = hub
+    runner = SimpleNamespace(message_hub=hub, optim_wrapper=wrapper, train_dataloader=range(STEPS))
+    for step in range(STEPS):
+        loss = (layer(torch.full((4, 3), step + 1.0)) ** 2).mean()
+        wrapper.update_params(loss)
+        outputs = dict(loss=loss, top1_acc=torch.tensor(step / 4, dtype=torch.float64))
+        hook.after_train_iter(runner, step, outputs=outputs)
+    return {key: list(buffer.data[0]) for key, buffer in hub.log_scalars.items()}, layer.weight
+
+
+@pytest.mark.parametrize('interval', [2, 10])
+def test_the_log_has_the_numbers_of_mmengine(interval):
+    late, weight = train(LateLogOptimWrapper, LateLogHook(interval), f'late{interval}')
+    stock, expected = train(OptimWrapper, RuntimeInfoHook(), f'stock{interval}')
+    assert torch.equal(weight, expected)
+    assert late == stock
+    assert {len(history) for history in late.values()} == {STEPS}
+    assert {*late} == {'train/loss', 'train/top1_acc', 'train/grad_norm'}
+
+
+def test_the_log_is_complete_where_a_line_is_written():
+    hook, hub = LateLogHook(2), MessageHub.get_instance('lines')
+    for step in range(STEPS):
+        runner = SimpleNamespace(message_hub=hub, optim_wrapper=None, train_dataloader=range(STEPS))
+        hook.after_train_iter(runner, step, outputs=dict(loss=torch.tensor(1.0)))
+        counts = len(hub.log_scalars['train/loss'].data[0]) if 'train/loss' in hub.log_scalars else 0
+        assert counts == [0, 2, 2, 4, 5][step]  # after steps 2 and 4, and at the end of the epoch
+
+
+def test_no_training_step_reads_from_the_device(monkeypatch):
+    head = MultiOutputHead(3, (5, 6), num_action_units=2)
+    wrapper = LateLogOptimWrapper(torch.optim.SGD(head.parameters(), lr=0.1), clip_grad=dict(max_norm=1.0))
+    samples = [ActionDataSample().set_gt_label(label) for label in (0, 2, 1)]
+    for sample in samples:
+        sample.set_metainfo({'action_unit_targets': [1, -1]})
+    maps = [torch.randn(3, channels, 2, 3, 3) for channels in (5, 6)]
+    hook = LateLogHook(10)
+    runner = SimpleNamespace(message_hub=None, optim_wrapper=wrapper, train_dataloader=range(9))
+
+    def refuse(*args):
+        raise AssertionError('read from the device')
+
+    for name in READINGS:
+        monkeypatch.setattr(torch.Tensor, name, refuse)
+    losses = head.loss(maps, samples)
+    wrapper.update_params(sum(value for name, value in losses.items() if 'loss' in name))
+    hook.after_train_iter(runner, 0, outputs=losses)
+    monkeypatch.undo()
+    assert hook.steps[0]['grad_norm'] > 0
