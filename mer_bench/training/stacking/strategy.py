@@ -10,7 +10,6 @@ from statistics import median
 import torch
 from mmaction.registry import MODELS
 
-from benchmarks.timing import interleave
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.same_settings import read_run
@@ -21,6 +20,7 @@ from mer_bench.training.stacking.batches import steps_per_epoch
 from mer_bench.training.stacking.data import StackedFolds, open_folds
 from mer_bench.training.stacking.eligibility import why_not_stackable
 from mer_bench.training.stacking.ststnet.compiled import why_not_compiled
+from mer_bench.training.stacking.timing import interleave
 from mer_bench.training.stacking.train import build_network, training_epochs
 
 Stack = str | int  # 'auto', 'off' or the number of folds of a stack

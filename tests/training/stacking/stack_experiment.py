@@ -32,4 +32,4 @@ def stack_experiment(folder: Path, network: str, override: str = EVERYTHING, **c
     path.write_text(override)
     overrides = [str(ROOT / f'configs/baselines/{network}.py'), str(path)]
     options = ['data_source=[smic,casme2]', 'label_scheme=megc2019_3class']
-    return experiment_on(*roots, override=overrides, cfg_options=options, **changes)
+    return experiment_on(*roots, overrides=overrides, cfg_options=options, **changes)

@@ -42,7 +42,7 @@ def test_a_network_that_is_too_large_is_not_stacked(folder, monkeypatch):
 
 
 def test_the_full_model_is_trained_by_the_runner_and_cannot_be_stacked(prepared_data, tiny_override):
-    experiment = experiment_on(prepared_data, override=[str(tiny_override)])
+    experiment = experiment_on(prepared_data, overrides=[str(tiny_override)])
     assert choose(experiment, 0, 'auto').way == 'off'
     with pytest.raises(
         InputError, match=r'--stack 2: multiscale.* cannot be stacked: it is no Recognizer3D of backbone'

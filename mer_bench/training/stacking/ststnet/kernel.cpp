@@ -3,7 +3,7 @@
 // is made, used and forgotten, and made again for the gradient. The arithmetic is that of models/baselines/ststnet.py
 // with FlatHead, cross-entropy and torch.optim.Adam; the interface is in ststnet_kernel.py. NaN stays NaN.
 
-#include "ststnet_kernel.h"
+#include "kernel.h"
 
 #include <new>
 #include <vector>
