@@ -1,27 +1,27 @@
 """Leaderboards made from records only: one page of given results, or a folder with a page for every protocol."""
 
-import io
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
-import pandas as pd
-
-from mer_bench.errors import InputError
-from mer_bench.escaping import for_csv
+from mer_bench.errors import InputError, listed
 from mer_bench.files import write_atomically
 from mer_bench.results.blocks import Block, Heading, Link, Markdown, Paragraph, Table
 from mer_bench.results.latex import to_latex
 from mer_bench.results.markdown import to_markdown
-from mer_bench.results.names import SYNTHETIC, page_of, page_of_failure
-from mer_bench.results.page import Page, failure_blocks, page_blocks
+from mer_bench.results.page import SYNTHETIC, Page, failure_blocks, make_page, page_files, page_of, page_of_failure
 from mer_bench.results.published import blocks_for, published_page, read_published
 from mer_bench.results.record import Failure
 from mer_bench.results.run import Run, find_runs, read_runs
-from mer_bench.results.sanity import Bound, read_bounds
-from mer_bench.results.sections import make_sections, rescored_rows
+from mer_bench.results.sanity import read_bounds
 
 INDEX = 'README.md'
 PUBLISHED = 'published'
+NO_TABLE = 'No table yet: the data sets are licensed, and no run on them has been handed in with its predictions.'
+ABOUT_SYNTHETIC = (
+    'Faces drawn by a program in the layout of a data set. These tables show that every method runs, and '
+    'which of them learn in a reduced size; they say nothing about which method is better on people.'
+)
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,17 @@ class Pages:
     """The pages by name, the runs that no page is known for, and whether there are published numbers."""
 
     pages: dict[str, Page]
-    homeless: list[Failure]
+    unassigned: list[Failure]
     published: list[Block]
 
 
-def write_leaderboard(results: list[str | Path], out: str | Path) -> str:
+def write_leaderboard(results: list[str | Path], out: str | Path, reference: str | None = None) -> str:
     """Make one page of all records in `results`: markdown at `out`, beside it the rows as csv and LaTeX tables.
 
     Records of different data sets, protocols or data digests go to sections of their own.
+
+    Args:
+        reference: the method that every other one on the same data is compared with.
 
     Returns:
         The markdown.
@@ -45,30 +48,12 @@ def write_leaderboard(results: list[str | Path], out: str | Path) -> str:
     records, failures = find_runs(results)
     runs = read_runs(records)
     _check_name(out, runs, failures)
-    texts = page_files(out.stem, make_page(runs, failures, out.stem, {}))
+    page = make_page(runs, failures, out.stem, {}, reference)
+    refuse_unknown(reference, [page])
+    texts = page_files(out.stem, page)
     for name, text in texts.items():
         write_text(out.with_name(name), text)
     return texts[out.name]
-
-
-def make_page(runs: list[Run], failures: list[Failure], name: str, bounds: dict[tuple[str, str], Bound]) -> Page:
-    """Make the page `name` of runs that are all synthetic or all real."""
-    reproduced = [run for run in runs if not run.rescored]
-    return Page(
-        sections=make_sections(reproduced, name, bounds),
-        rescored=rescored_rows([run for run in runs if run.rescored]),
-        failures=failures,
-        synthetic=any(run.synthetic for run in runs) or any(failure.content['synthetic'] for failure in failures),
-    )
-
-
-def page_files(name: str, page: Page) -> dict[str, str]:
-    """Return the files of a page, by name: markdown, csv, LaTeX."""
-    blocks = page_blocks(page)
-    rows = io.StringIO()
-    cells = [{for_csv(name): for_csv(value) for name, value in row.items()} for row in page.rows]
-    pd.DataFrame(cells, dtype=object).to_csv(rows, index=False, lineterminator='\n')
-    return {f'{name}.md': to_markdown(blocks), f'{name}.csv': rows.getvalue(), f'{name}.tex': to_latex(blocks)}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -96,16 +81,30 @@ def _check_name(out: Path, runs: list[Run], failures: list[Failure]) -> None:
         )
 
 
-def make_pages(results: list[str | Path]) -> Pages:
+def refuse_unknown(reference: str | None, pages: list[Page]) -> None:
+    """Refuse a method to compare with that no page has."""
+    known = dict.fromkeys(row['method'] for page in pages for section in page.sections for row in section.rows)
+    if reference is None or reference in known:
+        return
+    near = get_close_matches(reference, known, n=1, cutoff=0.5)
+    advice = f'did you mean {near[0]!r}?' if near else f'give one of {listed([*known]) or "them"}'
+    raise InputError(f'--compare {reference}: expected a method of these runs, but none has this name; {advice}')
+
+
+def make_pages(results: list[str | Path], reference: str | None = None) -> Pages:
     """Make the pages of all records in `results`.
 
     A folder of `results` may hold published.csv and sanity_bounds.csv beside the runs.
     """
     records, failures = find_runs(results)
-    return make_pages_of(read_runs(records), failures, results)
+    pages = make_pages_of(read_runs(records), failures, results, reference)
+    refuse_unknown(reference, [*pages.pages.values()])
+    return pages
 
 
-def make_pages_of(runs: list[Run], failures: list[Failure], results: list[str | Path]) -> Pages:
+def make_pages_of(
+    runs: list[Run], failures: list[Failure], results: list[str | Path], reference: str | None = None
+) -> Pages:
     """Make the pages of runs that are read already."""
     bounds = read_bounds(beside(results, 'sanity_bounds.csv'))
     file = beside(results, 'published.csv')
@@ -115,13 +114,13 @@ def make_pages_of(runs: list[Run], failures: list[Failure], results: list[str | 
     pages = {}
     for name in names:
         members = [run for run in runs if page_of(run) == name]
-        page = make_page(members, [f for f in failures if places[id(f)] == name], name, bounds)
+        page = make_page(members, [f for f in failures if places[id(f)] == name], name, bounds, reference)
         if published is not None and members and not page.synthetic:
             first = members[0].record
             page = replace(page, published=blocks_for(published, first['dataset'], len(first['classes'])))
         pages[name] = page
-    homeless = [failure for failure in failures if places[id(failure)] is None]
-    return Pages(pages, homeless, [] if published is None else published_page(published))
+    unassigned = [failure for failure in failures if places[id(failure)] is None]
+    return Pages(pages, unassigned, [] if published is None else published_page(published))
 
 
 def beside(results: list[str | Path], name: str) -> Path | None:
@@ -142,13 +141,13 @@ def render_pages(pages: Pages) -> dict[str, str]:
     return {**files, INDEX: to_markdown(index_blocks(pages))}
 
 
-def write_pages(results: list[str | Path], folder: Path) -> list[Path]:
+def write_pages(results: list[str | Path], folder: Path, reference: str | None = None) -> list[Path]:
     """Write all pages into `folder`; other files there stay.
 
     Returns:
         The markdown files.
     """
-    files = render_pages(make_pages(results))
+    files = render_pages(make_pages(results, reference))
     for name, text in files.items():
         write_text(folder / name, text)
     return [folder / name for name in files if name.endswith('.md')]
@@ -166,15 +165,8 @@ def index_blocks(pages: Pages) -> list[Block]:
             '[docs/leaderboards.md](../docs/leaderboards.md) says how to read and how to extend them.'
         ),
         Heading(2, 'Recorded faces'),
+        _list_of(real) if real else Paragraph(NO_TABLE),
     ]
-    if real:
-        blocks.append(_list_of(real))
-    else:
-        blocks.append(
-            Paragraph(
-                'No table yet: the data sets are licensed, and no run on them has been handed in with its predictions.'
-            )
-        )
     if pages.published:
         blocks.append(
             Markdown(
@@ -183,16 +175,9 @@ def index_blocks(pages: Pages) -> list[Block]:
             )
         )
     if synthetic:
-        blocks += [
-            Heading(2, 'Synthetic data'),
-            Paragraph(
-                'Faces drawn by a program in the layout of a data set. These tables show that every method runs, and '
-                'which of them learn in a reduced size; they say nothing about which method is better on people.'
-            ),
-            _list_of(synthetic),
-        ]
-    if pages.homeless:
-        blocks += failure_blocks(pages.homeless)
+        blocks += [Heading(2, 'Synthetic data'), Paragraph(ABOUT_SYNTHETIC), _list_of(synthetic)]
+    if pages.unassigned:
+        blocks += failure_blocks(pages.unassigned)
     return blocks
 
 
@@ -201,7 +186,7 @@ def _list_of(pages: dict[str, Page]) -> Table:
     rows = [
         (
             Link(name, f'{name}.md'),
-            ', '.join(page.datasets) + (' (synthetic data)' if page.synthetic else ''),
+            page.data,
             '; '.join(dict.fromkeys(row['protocol'] for row in page.rows)),
             ', '.join(dict.fromkeys(str(row['clips']) for row in page.rows)),
             str(sum(len(section.rows) for section in page.sections)),
