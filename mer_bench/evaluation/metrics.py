@@ -14,14 +14,17 @@ of a resample is the sum of those of its subjects, so 1000 resamples are a matte
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError, listed
+from mer_bench.evaluation.action_units import score_action_units
+from mer_bench.evaluation.predictions import classes_of, load_predictions
 
 MAX_CLASSES = 100  # more of them are scores or names of clips in a column of labels
 DRAWN_AT_ONCE = 1_000_000  # numbers in memory, for any number of subjects
@@ -167,6 +170,20 @@ def scores(frame: pd.DataFrame, classes: list) -> dict:
     """
     counts = SubjectCounts.of(frame, classes)
     return describe(counts.total, len(counts.matrices), classes)
+
+
+def score(source: object, classes: Sequence[str] = ()) -> dict:
+    """Score predictions in any form that :func:`load_predictions` takes.
+
+    Args:
+        classes: all classes, where the predictions do not show each of them.
+
+    Returns:
+        What :func:`score_table` does, and `action_units` of :func:`score_action_units` where units are predicted.
+    """
+    frame = load_predictions(source)
+    table = score_table(frame, classes_of(frame, source if isinstance(source, str | Path) else 'predictions', classes))
+    return table | ({'action_units': score_action_units(frame)} if 'action_units' in frame else {})
 
 
 def score_table(frame: pd.DataFrame, classes: list) -> dict:

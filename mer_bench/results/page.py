@@ -36,6 +36,11 @@ class Page:
         return reproduced + [csv_row(RESCORED, row) for row in self.rescored]
 
     @property
+    def methods(self) -> list[str]:
+        """The methods that ran here."""
+        return [row['method'] for section in self.sections for row in section.rows]
+
+    @property
     def data(self) -> str:
         """The data sets of the page, for a title."""
         named = [row['dataset'] for row in self.rows] + [failure.content['dataset'] for failure in self.failures]

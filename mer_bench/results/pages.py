@@ -1,4 +1,4 @@
-"""Leaderboards made from records only: one page of given results, or a folder with a page for every protocol."""
+"""A folder of leaderboards made from records only: a page for every protocol, and their index."""
 
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -9,8 +9,8 @@ from mer_bench.files import write_atomically
 from mer_bench.results.blocks import Block, Heading, Link, Markdown, Paragraph, Table
 from mer_bench.results.latex import to_latex
 from mer_bench.results.markdown import to_markdown
-from mer_bench.results.page import SYNTHETIC, Page, failure_blocks, make_page, page_files, page_of, page_of_failure
-from mer_bench.results.published import blocks_for, published_page, read_published
+from mer_bench.results.page import Page, failure_blocks, make_page, page_files, page_of, page_of_failure
+from mer_bench.results.published import blocks_for, published_page, read_published, results_file
 from mer_bench.results.record import Failure
 from mer_bench.results.run import Run, find_runs, read_runs
 from mer_bench.results.sanity import read_bounds
@@ -33,62 +33,19 @@ class Pages:
     published: list[Block]
 
 
-def write_leaderboard(results: list[str | Path], out: str | Path, reference: str | None = None) -> str:
-    """Make one page of all records in `results`: markdown at `out`, beside it the rows as csv and LaTeX tables.
-
-    Records of different data sets, protocols or data digests go to sections of their own.
-
-    Args:
-        reference: the method that every other one on the same data is compared with.
-
-    Returns:
-        The markdown.
-    """
-    out = Path(out)
-    records, failures = find_runs(results)
-    runs = read_runs(records)
-    _check_name(out, runs, failures)
-    page = make_page(runs, failures, out.stem, {}, reference)
-    refuse_unknown(reference, [page])
-    texts = page_files(out.stem, page)
-    for name, text in texts.items():
-        write_text(out.with_name(name), text)
-    return texts[out.name]
-
-
 def write_text(path: Path, text: str) -> None:
     """Write a text whole or not at all, with the same bytes on every system."""
     with write_atomically(path) as temporary:
         temporary.write_bytes(text.encode())
 
 
-def _check_name(out: Path, runs: list[Run], failures: list[Failure]) -> None:
-    """Keep synthetic and real data apart, and the word synthetic in the name of the file."""
-    if out.suffix != '.md':
-        raise InputError(f'--out {out}: expected a markdown file; name it for example my_tables/smic.md')
-    kinds = [(run, run.synthetic) for run in runs] + [(failure, failure.content['synthetic']) for failure in failures]
-    synthetic = [run for run, kind in kinds if kind is True]
-    real = [run for run, kind in kinds if kind is False]
-    if synthetic and real:
-        raise InputError(
-            f'expected either synthetic or real data, but {synthetic[0].path} is synthetic and {real[0].path} is real; '
-            'make one leaderboard of each'
-        )
-    if synthetic and SYNTHETIC not in out.stem:
-        raise InputError(
-            f'--out {out}: expected a file name with the word synthetic, because these runs are on synthetic data; '
-            f'name it for example {out.with_stem(f"synthetic_{out.stem}")}'
-        )
-
-
-def refuse_unknown(reference: str | None, pages: list[Page]) -> None:
-    """Refuse a method to compare with that no page has."""
-    known = dict.fromkeys(row['method'] for page in pages for section in page.sections for row in section.rows)
-    if reference is None or reference in known:
+def refuse_unknown(reference: str | None, methods: list[str]) -> None:
+    """Refuse a method to compare with that is not among `methods`."""
+    if reference is None or reference in methods:
         return
-    near = get_close_matches(reference, known, n=1, cutoff=0.5)
-    advice = f'did you mean {near[0]!r}?' if near else f'give one of {listed([*known]) or "them"}'
-    raise InputError(f'--compare {reference}: expected a method of these runs, but none has this name; {advice}')
+    near = get_close_matches(reference, methods, n=1, cutoff=0.5)
+    advice = f'did you mean {near[0]!r}?' if near else f'give one of {listed(methods) or "them"}'
+    raise InputError(f'expected a method of these runs to compare with, but none is named {reference!r}; {advice}')
 
 
 def make_pages(results: list[str | Path], reference: str | None = None) -> Pages:
@@ -98,7 +55,7 @@ def make_pages(results: list[str | Path], reference: str | None = None) -> Pages
     """
     records, failures = find_runs(results)
     pages = make_pages_of(read_runs(records), failures, results, reference)
-    refuse_unknown(reference, [*pages.pages.values()])
+    refuse_unknown(reference, [name for page in pages.pages.values() for name in page.methods])
     return pages
 
 
@@ -108,19 +65,20 @@ def make_pages_of(
     """Make the pages of runs that are read already."""
     bounds = read_bounds(beside(results, 'sanity_bounds.csv'))
     file = beside(results, 'published.csv')
-    published = None if file is None else read_published(file)
+    known = file or results_file('published.csv')  # which a page of real data shows wherever its runs are
+    published = read_published(known) if known else []
     places = {id(failure): page_of_failure(failure, runs) for failure in failures}
     names = sorted({page_of(run) for run in runs} | {name for name in places.values() if name})
     pages = {}
     for name in names:
         members = [run for run in runs if page_of(run) == name]
         page = make_page(members, [f for f in failures if places[id(f)] == name], name, bounds, reference)
-        if published is not None and members and not page.synthetic:
+        if members and not page.synthetic:
             first = members[0].record
             page = replace(page, published=blocks_for(published, first['dataset'], len(first['classes'])))
         pages[name] = page
     unassigned = [failure for failure in failures if places[id(failure)] is None]
-    return Pages(pages, unassigned, [] if published is None else published_page(published))
+    return Pages(pages, unassigned, published_page(published) if file else [])
 
 
 def beside(results: list[str | Path], name: str) -> Path | None:

@@ -125,6 +125,8 @@ def _section(
         if names.count(name) > 1:  # one name for two settings
             row['method'] += f' ({row["settings_digest"][:8]})'
     chosen, against = _against(rows, methods, reference)
+    if reference is not None and not chosen:
+        not_compared.append(f'No method is compared with {reference} here: it is alone or did not run on these data.')
     ranked = sorted(rows, key=lambda row: (row['epoch_rule'] != 'last', -row['uf1'], row['method']))
     return Section(runs, ranked, ablations, not_compared, chosen, against)
 

@@ -59,8 +59,9 @@ from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
 from mer_bench.results.latex import to_latex
+from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.markdown import to_markdown
-from mer_bench.results.pages import write_leaderboard, write_pages
+from mer_bench.results.pages import write_pages
 from mer_bench.results.published import published_page, read_published
 from mer_bench.results.record import read_failure, read_record
 from mer_bench.results.rescored import write_rescored

@@ -7,7 +7,7 @@ import pytest
 
 from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.ablations import compare_ablations, effect_weight, find_grids, main_effects
-from mer_bench.results.pages import write_leaderboard
+from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.run import read_runs
 from mer_bench.results.sections import methods_of
 

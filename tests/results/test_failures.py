@@ -5,7 +5,8 @@ import json
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.results.pages import make_pages, write_leaderboard
+from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.pages import make_pages
 from mer_bench.results.run import find_runs
 
 FAILURE = {

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.results.pages import write_leaderboard
+from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.rows import REPRODUCED, Column
 from mer_bench.results.run import read_runs
 
