@@ -28,15 +28,6 @@ RESCORED = 'rescored'
 CONTROL = re.compile(r'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]')
 AGAIN = 'write the record again'
 SWEEP_AGAIN = 'run the sweep again'
-# what pydantic says, and how we say it
-WORDS = (
-    ('^Input should be (?=less|greater)', 'a number '),
-    ('^Input should be ', ''),
-    ('^String should have ', 'text of '),
-    (r'^\w+ should have (.*) after validation, not \d+$', r'\1'),
-    ('a valid dictionary( or instance of .*)?', 'an object'),
-    ('a valid string', 'text'),
-)
 OTHER_VERSION = 'read it with the version of mer_bench that wrote it'
 
 
@@ -293,9 +284,9 @@ def check_schema(path: str | Path, content: object, model: type[Part], advice: s
 
 def _in_words(message: str) -> str:
     """'Input should be a valid integer' -> 'a valid integer'."""
-    for pattern, words in WORDS:
-        message = re.sub(pattern, words, message)
-    return message
+    words = re.sub(r'^\w+ should (be|have) | after validation, not \d+$| or instance of .*', '', message)
+    words = words.replace('a valid dictionary', 'an object').replace('a valid string', 'text')
+    return f'a number {words}' if words.startswith(('less', 'greater')) else words
 
 
 def _dotted(place: tuple[str | int, ...], content: object, missing: bool) -> str:
