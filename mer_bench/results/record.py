@@ -3,8 +3,8 @@
 Both may come from a stranger. The models below are the one schema: whatever reads or writes such a file goes through
 them, and gets plain dicts. Keys that they do not name may be there, and nothing reads them.
 
-A record of source `rescored` is made from predictions that somebody published (results/rescored.py). How they came
-about is not ours to say, so it has keys of its own.
+A record of source `rescored` is made from predictions that somebody published (results/rescored.py). We do not
+know how they were made, so it has keys of its own.
 """
 
 import json
@@ -61,7 +61,7 @@ class Part(BaseModel):
 
 
 class Source(Part):
-    """Something with a name of which a digest tells the content."""
+    """The name of a file and the digest of its content."""
 
     name: Name
     digest: Name
@@ -99,7 +99,7 @@ class Faces(Part):
 
 
 class Store(Part):
-    """What the flow store says of itself: of several data sets, apex and faces are one entry each."""
+    """From store.json: of several data sets, apex and faces are one entry each."""
 
     flow: Line = 'unknown'
     clip_len: Count | Line = 'unknown'
@@ -223,7 +223,7 @@ class RescoredRecord(AnyRecord):
 
 
 class FailureNote(Part):
-    """Why a run of a sweep did not finish; what it does not say was not known yet."""
+    """Why a run of a sweep did not finish; what it lacks was not known yet."""
 
     schema_version: Literal[1]
     method: Name

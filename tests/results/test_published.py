@@ -109,7 +109,7 @@ def test_a_page_shows_what_is_published_on_its_data_and_number_of_classes(tmp_pa
     assert blocks_for(published, 'mydata', 3) == []
 
 
-def test_parts_of_the_composite_stand_with_the_composite(tmp_path):
+def test_parts_of_the_composite_are_in_the_table_of_the_composite(tmp_path):
     rows = [{'protocol': 'MEGC2019 CDE, LOSO 68 folds, pooled', 'dataset': name} for name in ('composite', 'SMIC')]
     published = read_published(write(tmp_path / 'p.csv', rows=rows))
     (table,) = tables(blocks_for(published, 'megc2019_flow', 3))
