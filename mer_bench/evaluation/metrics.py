@@ -27,6 +27,8 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.predictions import classes_of, load_predictions
 
 MAX_CLASSES = 100  # more of them are scores or names of clips in a column of labels
+MOST_SUBJECTS = 20_000  # 1000 draws of so many take about a second
+MOST_CELLS = 50_000_000  # of all matrices, 400 MB
 DRAWN_AT_ONCE = 1_000_000  # numbers in memory, for any number of subjects
 QUANTILES = [0.025, 0.975]  # of a 95 % interval
 
@@ -118,6 +120,12 @@ class SubjectCounts:
     @classmethod
     def of_codes(cls, subjects: np.ndarray, y_true: np.ndarray, y_pred: np.ndarray, n_subjects: int, n_classes: int):
         """Count clips whose subject and labels are numbers from 0 on, (N,) each."""
+        most = min(MOST_SUBJECTS, MOST_CELLS // n_classes**2)
+        if n_subjects > most:
+            raise InputError(
+                f'expected at most {most} subjects with {n_classes} classes, found {n_subjects}; give the subject of '
+                'each clip, not its name, and the predicted class, not a score'
+            )
         cells = (subjects * n_classes + y_true) * n_classes + y_pred
         shape = n_subjects, n_classes, n_classes
         return cls(np.bincount(cells, minlength=math.prod(shape)).reshape(shape))

@@ -142,3 +142,11 @@ def test_thousands_of_classes_are_refused_before_memory_is_taken():
     frame = pd.DataFrame({'subject': labels % 200, 'y_true': labels, 'y_pred': labels})
     with pytest.raises(InputError, match='at most 100 classes, found 30000'):
         intervals(frame, [*labels.tolist()])
+
+
+@pytest.mark.parametrize(('n_subjects', 'n_classes', 'most'), [(20_001, 3, 20_000), (6_000, 100, 5_000)])
+def test_clips_taken_for_subjects_are_refused_before_memory_is_taken(n_subjects, n_classes, most):
+    labels = np.arange(n_subjects) % n_classes
+    frame = pd.DataFrame({'subject': np.arange(n_subjects), 'y_true': labels, 'y_pred': labels})
+    with pytest.raises(InputError, match=f'at most {most} subjects with {n_classes} classes, found {n_subjects}'):
+        intervals(frame, [*range(n_classes)])
