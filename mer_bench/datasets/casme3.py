@@ -16,7 +16,6 @@ from five and more public loaders that agree.
 import re
 from pathlib import Path
 
-from mer_bench.datasets.corrections import read_corrections
 from mer_bench.datasets.frame_names import frames_in
 from mer_bench.datasets.places import (
     Places,
@@ -28,8 +27,9 @@ from mer_bench.datasets.places import (
     subject_folders,
     visible_folders,
 )
-from mer_bench.datasets.reader import DataSet, Rows, with_number_in_name
-from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, number_in, plain
+from mer_bench.datasets.reader import DataSet, Rows, read_corrections, with_number_in_name
+from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, number_in
+from mer_bench.datasets.spellings import plain
 from mer_bench.errors import InputError
 
 NAMES = {'subject': ('Subject',), 'clip': ('Filename', 'File name')}

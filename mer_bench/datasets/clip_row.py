@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
+import pandas as pd
+
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
-from mer_bench.datasets.notes import note
 
 NO_NAME = 'of this clip'
 FRAME_NUMBER = r'\d{1,15}'  # what 64 bits hold
@@ -149,3 +150,23 @@ class ClipRow:
 def nearest(numbers: Sequence[int], position: float) -> int:
     """Return the frame number nearest to `position`, the smaller one of two equally near."""
     return min(numbers, key=lambda number: (abs(number - position), number))
+
+
+NOTE = ['subject', 'clip', 'kind', 'detail']
+NAMED = 3  # clips that a note on many of them names
+
+
+def note(kind: str, detail: str, subject: str = '', clip: str = '') -> dict[str, str]:
+    """Return a note; one on a whole sheet has neither subject nor clip."""
+    return {'subject': subject, 'clip': clip, 'kind': kind, 'detail': detail}
+
+
+def some(clips: pd.DataFrame) -> str:
+    """Return how many clips there are and the names of the first."""
+    names = [f'{clip.subject} {clip.clip}' for clip in clips.head(NAMED).itertuples()]
+    return f'{len(clips)} clips ({", ".join(names)}{", ..." if len(clips) > NAMED else ""})'
+
+
+def row_text(cells: dict[str, str]) -> str:
+    """Return the cells of a row that are not empty, shortened."""
+    return shorten(' | '.join(filter(None, cells.values())), 80, placeholder=' ...')

@@ -17,7 +17,8 @@ import pandas as pd
 
 from mer_bench.datasets.places import Places, find_sheet, find_sheets
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import Sheet, each, header_places, one_sheet, plain, read_tables, without_suffix
+from mer_bench.datasets.sheet import Sheet, each, header_places, one_sheet, read_tables, without_suffix
+from mer_bench.datasets.spellings import plain
 from mer_bench.datasets.table import NAME as DATASET_NAME
 from mer_bench.errors import InputError
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.notes import note
+from mer_bench.datasets.clip_row import note
 from mer_bench.datasets.places import Places, find_frames, find_sheet, folders_by_key, holds_clips, visible_folders
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import OTHER_FORM, Sheet, kept_rows

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from mer_bench.datasets.clip_row import note
 from mer_bench.datasets.frame_names import frames_in
-from mer_bench.datasets.notes import note
 from mer_bench.datasets.places import (
     SUBJECT,
     Places,

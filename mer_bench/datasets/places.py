@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from mer_bench.datasets.clip_row import note
 from mer_bench.datasets.frame_names import OWN, RENAMED, frames_in
-from mer_bench.datasets.notes import note
-from mer_bench.datasets.sheet import SUFFIXES, Columns, Sheet, read_parts, read_sheet
+from mer_bench.datasets.sheet import SUFFIXES, Columns, Sheet, number_in, read_parts, read_sheet
 from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
 
@@ -41,6 +43,10 @@ class Places:
         if not re.fullmatch('(first|last|[1-9][0-9]?)?', self.frame_number):
             raise InputError(
                 f'frame-number: expected first, last or a place such as 2, found {self.frame_number!r}; correct it'
+            )
+        if self.raw is None and not self.sheets and self.frames is None:
+            raise InputError(
+                'expected --raw DIR, the folder of the data set, or its files by name with --sheet and --frames'
             )
 
 
@@ -248,6 +254,18 @@ def clip_folders(
     subjects = subject_folders(root, subject).items() if root else ()
     clips = (((number, spell(clip.name)), clip) for number, path in subjects for clip in visible_folders(path))
     return folders_by_key(root, clips)
+
+
+def clip_dirs(
+    cells: pd.DataFrame, root: Path | None, subject: re.Pattern, spell: Callable[[str], str] = str.lower
+) -> list[str]:
+    """Return the folder of each row's clip relative to `root`, a tree <subject>/<clip>; see :func:`clip_folders`.
+
+    A clip that is not there gets the folder where it is expected.
+    """
+    folders = clip_folders(root, subject, spell)
+    names = zip(cells['subject'], cells['clip'], strict=True)
+    return [folders.get((number_in(person), spell(clip)), f'{person}/{clip}') for person, clip in names]
 
 
 def folders_by_key(root: Path | None, folders: Iterable[tuple[Hashable, Path]]) -> dict[Hashable, str]:

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.clip_row import FRAME_NUMBER, ClipRow
-from mer_bench.datasets.corrections import apply_corrections, read_corrections
+from mer_bench.datasets.clip_row import FRAME_NUMBER, NOTE, ClipRow, note, row_text
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
-from mer_bench.datasets.notes import NOTE, note, row_text
 from mer_bench.datasets.places import Places, is_synthetic
 from mer_bench.datasets.sheet import Sheet, each, read_file
 from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class, no_unit
@@ -24,6 +22,8 @@ from mer_bench.errors import InputError
 
 TEXT = ['subject', 'clip', 'onset', 'apex', 'offset', 'fps', 'emotion', 'objective_class', 'action_units', 'frames_dir']
 TEXT += ['synthetic']
+CORRECTIONS = Path(__file__).parent / 'corrections'
+CORRECTION = ['subject', 'clip', 'column', 'old', 'new', 'reason', 'source']
 MOST = 0.75  # of the folders of a tree of cut-out clips hold nothing but their clip
 
 
@@ -308,3 +308,35 @@ def with_number_in_name(cells: pd.DataFrame, column: str) -> pd.DataFrame:
     name = [cells['subject'].str.lower(), cells['clip'].str.lower()]
     several = (cells.groupby(name)[column].transform('nunique') > 1) & cells[column].str.isdigit()
     return cells.assign(clip=cells['clip'].where(~several, cells['clip'] + '_' + cells[column]))
+
+
+def read_corrections(dataset: str) -> pd.DataFrame:
+    """Return the corrections of a data set, all cells text; no file, no corrections."""
+    path = CORRECTIONS / f'{dataset}.csv'
+    if not path.is_file():
+        return pd.DataFrame(columns=CORRECTION)
+    table = pd.read_csv(path, dtype=str, na_filter=False)
+    if list(table.columns) != CORRECTION:
+        raise InputError(f'{path}: expected the columns {", ".join(CORRECTION)}, found {", ".join(table.columns)}')
+    return table
+
+
+def apply_corrections(rows: pd.DataFrame, corrections: pd.DataFrame) -> tuple[pd.DataFrame, list[dict]]:
+    """Correct the cells whose value is the old one.
+
+    Args:
+        rows: text cells with subject and clip, as the reader spells them; capitals do not matter.
+        corrections: as :func:`read_corrections` returns it. An empty `new` makes the cell unknown.
+
+    Returns:
+        The corrected rows, and a note for each correction that was applied.
+    """
+    rows, notes = rows.copy(), []
+    names = rows['subject'].str.lower() + '/' + rows['clip'].str.lower()
+    for fix in corrections.itertuples():
+        hit = (names == f'{fix.subject}/{fix.clip}'.lower()) & (rows[fix.column] == fix.old)
+        if hit.any():
+            rows.loc[hit, fix.column] = fix.new
+            detail = f'{fix.column} {fix.old!r} -> {fix.new or "unknown"}: {fix.reason} ({fix.source})'
+            notes.append(note('corrected', detail, fix.subject, fix.clip))
+    return rows, notes

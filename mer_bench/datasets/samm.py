@@ -14,10 +14,10 @@ import re
 
 import pandas as pd
 
-from mer_bench.datasets.label_table import spell
-from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheet, holds_clips
+from mer_bench.datasets.places import Places, clip_dirs, find_frames, find_sheet, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, clip_rows, number_in
+from mer_bench.datasets.spellings import spell
 from mer_bench.errors import InputError
 
 COLUMNS = {
@@ -41,11 +41,7 @@ def rows(places: Places) -> Rows:
     sheet = find_sheet(places, r'samm', COLUMNS, example, optional=['objective_class'], prefer='micro.?only')
     cells = spelled(clip_rows(sheet), sheet)
     frames = find_frames(places, lambda folder: holds_clips(folder, SUBJECT, FRAME), DATASET.layout)
-    folders = clip_folders(frames, SUBJECT, padded)
-    cells['frames_dir'] = [
-        folders.get((number_in(subject), clip), f'{subject}/{clip}')
-        for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
-    ]
+    cells['frames_dir'] = clip_dirs(cells, frames, SUBJECT, padded)
     return Rows(cells, frames, (sheet,))
 
 

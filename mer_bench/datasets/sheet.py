@@ -16,7 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.datasets import workbook
-from mer_bench.datasets.notes import note, row_text
+from mer_bench.datasets.clip_row import note, row_text
+from mer_bench.datasets.spellings import plain
 from mer_bench.datasets.table import FRAME_NUMBERS
 from mer_bench.errors import HIDDEN, InputError, cause_of
 from mer_bench.files import refuse_special
@@ -321,11 +322,6 @@ def cell_text(value: object) -> str:
     signs = unicodedata.normalize('NFKC', str(value))
     text = ''.join(sign for sign in signs if sign.isspace() or unicodedata.category(sign) not in HIDDEN)
     return re.sub(r'^(\d+)\.0+$', r'\1', ' '.join(text.split()))
-
-
-def plain(text: str) -> str:
-    """Return a header cell in lower case without blanks and marks."""
-    return re.sub(r'[^a-z0-9]', '', text.lower())
 
 
 def header_places(header: pd.Series, columns: Columns) -> dict[str, int]:

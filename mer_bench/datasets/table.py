@@ -75,6 +75,12 @@ def write_annotations(table: pd.DataFrame, path: str | Path) -> None:
         table.to_csv(temporary, index=False, lineterminator='\n')
 
 
+def load_annotations(place: str | Path) -> pd.DataFrame:
+    """Return the annotation table of a prepared folder, or the one in a csv, checked; see :data:`COLUMNS`."""
+    place = Path(place)
+    return read_annotations(place if place.suffix.lower() == '.csv' else place / 'annotations.csv')
+
+
 def read_annotations(path: str | Path) -> pd.DataFrame:
     """Read annotations.csv: text stays text ('006'), frame numbers are nullable integers."""
     path = Path(path)

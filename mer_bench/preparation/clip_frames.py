@@ -8,9 +8,9 @@ import numpy as np
 
 from mer_bench.errors import InputError
 from mer_bench.preparation.faces.detection import Face, align
-from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.faces.stabilise import head_shift, rigid_motion
 from mer_bench.preparation.frames import check_alike, level_range, read_levels, scale_of
+from mer_bench.preparation.settings import FaceSettings
 
 STABILISED, NOT_STABILISED, DEEP = 'head motion', 'not stabilised', '16-bit pictures'  # kinds of remarks
 REMARK_MARK = ' | '  # between several remarks on a clip

@@ -1,10 +1,14 @@
 """What preparation tells the user: what was found, missing and corrected, what lies where, and what to run next."""
 
 import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import shorten
 
 import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import track as rich_track
 from tabulate import tabulate
 
 from mer_bench.datasets.reader import DataSet, Reading
@@ -75,3 +79,14 @@ def unknown_note(table: pd.DataFrame) -> str:
         f'note: no label scheme knows the emotion {listed(names)}; correct the sheet, give numbers their names with '
         '--classes (csv), or train with a label scheme of your own (docs/protocols.md)'
     )
+
+
+def progress_bar() -> Progress:
+    """Return a bar of clips and time left, on stderr."""
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def track(items: Sequence, description: str) -> Iterable:
+    """Show how many of `items` are done, on stderr."""
+    return rich_track(items, description, console=Console(stderr=True), transient=True)

@@ -12,8 +12,8 @@ import numpy as np
 
 from mer_bench.files import digest_file
 from mer_bench.preparation.faces.landmarks import face_landmarks, import_dlib, model_path
-from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.faces.stabilise import VERSION as STABILISE_VERSION
+from mer_bench.preparation.settings import FaceSettings
 
 VERSION = 1  # of what find_face does: raised when the same picture gives another face
 

@@ -25,11 +25,26 @@ import pandas as pd
 from mer_bench import __version__, files
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import SPACE, InputError, cause_of
-from mer_bench.files import digest_file, digest_of, named, sync_folder, write_atomically, write_json
+from mer_bench.files import digest_file, digest_of, named, read_own_json, sync_folder, write_atomically, write_json
 from mer_bench.preparation.store.flow_store import PARTS, DamagedStore, check_array, read_header, seal
-from mer_bench.preparation.store.state import NAMED_PARAMETERS, read_json
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NAMED_PARAMETERS = (
+    'dataset',
+    'synthetic',
+    'flow',
+    'flow_parameters',
+    'reference',
+    'channels',
+    'clip_len',
+    'size',
+    'apex',
+    'spotting_regions',
+    'faces',
+    'sampling',
+    'levels',
+    'opencv',
+)
 FEATURES = 'features'  # folder in the store where training keeps what descriptors make of these clips
 
 
@@ -100,7 +115,7 @@ def start_build(out: Path, parameters: dict, shape: tuple[int, ...]) -> Path:
 
 def can_be_continued(build: Path, parameters: dict, shape: tuple[int, ...]) -> bool:
     """Say whether a build folder has the parameters and the array that a run began with."""
-    begun_with = read_json(build / 'parameters.json')
+    begun_with = read_own_json(build / 'parameters.json')
     if begun_with is None or digest_of(begun_with) != digest_of(parameters):
         return False
     flow, done = build / 'flow.npy', build / 'done.txt'

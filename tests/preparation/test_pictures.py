@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mer_bench.datasets.pictures import digest_picture, is_deep, read_picture
 from mer_bench.errors import InputError
+from mer_bench.preparation.pictures import digest_picture, is_deep, read_picture
 
 GREY = np.add.outer(np.arange(40), np.arange(60)).astype(np.uint8)
 COLOUR = np.dstack([GREY, GREY + 40, GREY[::-1]])
