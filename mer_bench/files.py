@@ -37,7 +37,7 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
 
     Raises:
         InputError: Nothing can be written there; the block is not entered.
-        OSError: It could not be written, say for want of space; it names `path`, and what was there before stays.
+        OSError: It could not be written, such as on a full disk; the error names `path`, whose old content is kept.
     """
     path = Path(path)
     number = f'{os.getpid()}{secrets.randbelow(10**9):09d}'  # other machines have processes of the same id

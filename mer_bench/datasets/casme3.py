@@ -73,7 +73,7 @@ def rows(places: Places) -> Rows:
 
 
 def find_label_sheet(places: Places) -> Sheet:
-    """Return the sheet of labels; say so where there is only the one for spotting."""
+    """Return the sheet of labels; refuse the one for spotting."""
     sheets = find_sheets(places, SHEETS)
     if not any(has_header(path, COLUMNS, OPTIONAL) for path in sheets):
         for path in sheets:
@@ -93,7 +93,7 @@ def frame_folders(folder: Path) -> list[Path]:
 
 
 def is_tree(folder: Path) -> int:
-    """Tell the folder of videos or cut clips."""
+    """Return how sure it is that this is the folder of videos or cut clips, see :func:`frames_in`."""
     return frames_in(frame_folders(folder), FRAME)
 
 

@@ -87,11 +87,11 @@ class ClipRow:
         return frames
 
     def holds(self, frames: dict[int, Path]) -> bool:
-        """Tell a folder that holds nothing but the clip, give or take :data:`NEAR` frames."""
+        """Return whether a folder holds nothing but the clip, give or take :data:`NEAR` frames."""
         return bool(frames) and self.onset - NEAR <= min(frames) and max(frames) <= self.offset + NEAR
 
     def is_beside(self, frames: dict[int, Path]) -> bool:
-        """Tell a folder that begins and ends later than the sheet says, or begins and ends earlier."""
+        """Return whether a folder begins and ends later, or begins and ends earlier, than the clip in the sheet."""
         if not frames:
             return False
         first, last = min(frames) - self.onset, max(frames) - self.offset
@@ -120,7 +120,7 @@ class ClipRow:
         return {number: frames[number] for number in span}
 
     def note_gaps(self, found: int) -> None:
-        """Say where more than half of the frames are missing."""
+        """Leave a note where more than half of the frames are missing."""
         wanted = self.offset - self.onset + 1
         if 2 * found < wanted:
             self.note(

@@ -1,6 +1,6 @@
 """SAMM (Davison et al., IEEE TAC 2018, doi 10.1109/TAFFC.2016.2573832): 200 fps, 29 of 32 subjects have clips.
 
-Sheet: `SAMM_Micro_FACS_Codes_v2.xlsx` or a dated copy (159 clips); the header stands below thirteen rows of notes, or
+Sheet: `SAMM_Micro_FACS_Codes_v2.xlsx` or a dated copy (159 clips); the header is below thirteen rows of notes, or
 in the first row of edited copies. It has the objective classes (Davison et al., J. Imaging 2018, doi
 10.3390/jimaging4100119). Frames: `SAMM/006/006_1_2/006_05562.jpg`, with the same names in cropped copies
 (`SAMM_CROP`); the padding of the numbers differs from video to video.
@@ -54,7 +54,7 @@ def spelled(cells: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     ]
     for subject, name in zip(subjects, cells['clip'], strict=True):
         if (match := CLIP.fullmatch(name)) and int(match[1]) != int(subject):
-            raise InputError(f'{sheet}: the clip {name} is said to be of subject {subject}; correct one of the two')
+            raise InputError(f'{sheet}: the row of the clip {name} has the subject {subject}; correct one of the two')
     return cells.assign(subject=subjects, clip=clips)
 
 

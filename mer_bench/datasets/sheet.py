@@ -115,7 +115,7 @@ def shown_sheets(path: Path, columns: Columns, optional: Sequence[str]) -> list[
 
 
 def has_header(path: Path, columns: Columns, optional: Sequence[str] = ()) -> bool:
-    """Say whether :func:`read_sheet` would find these columns."""
+    """Return whether :func:`read_sheet` would find these columns."""
     try:
         read_sheet(path, columns, optional)
     except InputError:
@@ -137,7 +137,7 @@ def clip_rows(sheet: Sheet) -> pd.DataFrame:
 
 
 def all_clip_rows(sheets: Sequence[Sheet]) -> pd.DataFrame:
-    """Return these rows of several sheets; the column `sheet` says whose they are."""
+    """Return these rows of several sheets; the column `sheet` has the one of each row."""
     rows = pd.concat([own_clip_rows(sheet).assign(sheet=str(sheet)) for sheet in sheets], ignore_index=True)
     if rows.empty:
         raise InputError(
@@ -156,7 +156,7 @@ def own_clip_rows(sheet: Sheet) -> pd.DataFrame:
         first = halves.iloc[0]
         raise InputError(
             f'{sheet}: the row with frames {first["onset"]} to {first["offset"]} (subject {first["subject"]!r}, clip '
-            f'{first["clip"]!r}) does not say whose clip it is; complete the row'
+            f'{first["clip"]!r}) does not name subject and clip; complete the row'
         )
     return kept_rows(sheet, subject & clip)
 
@@ -198,7 +198,7 @@ def read_tables(path: Path) -> list[Sheet]:
 
 @lru_cache(maxsize=4)  # some readers ask several times for one file
 def read_file(path: Path, changed: int, size: int) -> tuple[list[tuple[str, bool, pd.DataFrame]], str]:
-    """Return name, whether it is hidden, and the cells of each sheet of a file, and what is to be said of its encoding.
+    """Return name, whether it is hidden, and the cells of each sheet of a file, and a remark on its encoding.
 
     Args:
         path: of the file.
@@ -238,8 +238,8 @@ def read_workbook(path: Path) -> list[tuple[str, bool, pd.DataFrame]]:
         raise ValueError(run.stdout.decode(errors='replace'))
     raise InputError(
         f'{path}: expected an annotation sheet, found a file that cannot be read with {workbook.MEMORY >> 30} GB of '
-        f'memory in {workbook.SECONDS} s: it is damaged, or a cell lies far below or beside the table; delete what '
-        'lies there, and save it again as xlsx or csv'
+        f'memory in {workbook.SECONDS} s: it is damaged, or a cell is far below or beside the table; delete what '
+        'is there, and save it again as xlsx or csv'
     )
 
 
@@ -318,7 +318,7 @@ def each(texts: pd.Series, change: Callable[[str], str]) -> pd.Series:
 
 
 def cell_text(value: object) -> str:
-    """Return a cell as text: 46, 46.0 and '46.0' are '46', full-width signs are plain, invisible ones are left off."""
+    """Return a cell as text: 46, 46.0 and '46.0' are '46', full-width signs are plain, invisible ones are removed."""
     signs = unicodedata.normalize('NFKC', str(value))
     text = ''.join(sign for sign in signs if sign.isspace() or unicodedata.category(sign) not in HIDDEN)
     return re.sub(r'^(\d+)\.0+$', r'\1', ' '.join(text.split()))

@@ -19,7 +19,7 @@ OBJECTIVE_CLASSES = ('I', 'II', 'III', 'IV', 'V', 'VI', 'VII')
 NO_UNIT = re.compile(r'[LRTBA]? ?(?:AD|M) ?\d{1,2} ?[LR]?[A-E]?|soft focus', re.IGNORECASE)
 DATASETS = {'smic': 'smic', 'smichs': 'smic', 'casme2': 'casme2', 'casmeii': 'casme2', 'samm': 'samm'}
 SUBJECTS = {'smic': ('s{:02d}', 's0*{}'), 'casme2': ('sub{:02d}', 'sub0*{}'), 'samm': ('{:03d}', '{:03d}')}
-UNKNOWN_DATASET = {'smic': r's\d+', 'casme2': r'sub\d+', 'samm': r'\d+'}  # told from the name of a subject
+NAMES_OF_SUBJECTS = {'smic': r's\d+', 'casme2': r'sub\d+', 'samm': r'\d+'}  # recognised by the name of a subject
 
 
 def canonical_emotion(text: str) -> str:
@@ -60,7 +60,7 @@ def spell(dataset: str | None, subject: str, clip: str, source: object) -> dict[
     if isinstance(dataset, str):
         name = DATASETS.get(plain(dataset))
     else:
-        name = next((name for name, form in UNKNOWN_DATASET.items() if re.fullmatch(form, subject)), None)
+        name = next((name for name, form in NAMES_OF_SUBJECTS.items() if re.fullmatch(form, subject)), None)
     digits = re.search(r'(?<!\d)\d{1,9}(?!\d)', subject)
     if name is None or digits is None:
         raise InputError(

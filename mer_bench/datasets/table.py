@@ -25,7 +25,7 @@ COLUMNS = [
 ]
 RESERVED = dict(full='the scores of all data sets together', sanity='a column of the leaderboards')
 NAME = re.compile(r'(?![\s.])[^/\\+\x00-\x1f\x7f]*[^/\\+\x00-\x1f\x7f\s]')  # of a data set: of folders and files too
-MARKER = 'synthetic.json'  # lies in the folder of generated data
+MARKER = 'synthetic.json'  # in the folder of generated data
 FRAME_NUMBERS = ['onset', 'apex', 'offset']
 DTYPES = dict.fromkeys(COLUMNS, str) | dict.fromkeys(FRAME_NUMBERS, 'Int64') | {'fps': float, 'synthetic': bool}
 

@@ -1,4 +1,4 @@
-"""Which clips lack frames or have damaged ones: said by `check`, left out by --skip-damaged."""
+"""Which clips lack frames or have damaged ones: reported by `check`, left out by --skip-damaged."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The frames of one clip: where they lie on disk, and as the flow sees them."""
+"""The frames of one clip: their files, and as the flow sees them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +23,8 @@ class ClipSource:
     Args:
         paths: {frame number: file}; frames before onset and after offset are left alone.
         onset: first frame, one of `paths`.
-        apex: as the data set says it; None if unknown.
-        offset: last frame; at least one of `paths` lies after onset and not after offset.
+        apex: of the data set; None if unknown.
+        offset: last frame; at least one of `paths` is after onset and not after offset.
         face: where the face is, to align the frames; None for frames that are used as they are.
         face_settings: how to align them.
     """
@@ -60,16 +60,16 @@ class ClipFrames(Mapping):
 
     Pictures of 16 bits are brought to 8 by one scale for all of them, see :data:`mer_bench.preparation.frames.LEVELS`.
 
-    Only the onset and the frame last asked for are in memory. The head's own motion is taken out of all frames, or of
-    none where it cannot be told for one of them: a clip that is steadied in part would jump.
+    Only the onset and the frame last asked for are in memory. The head's own motion is removed from all frames, or of
+    none where it cannot be measured for one of them: a clip that is stabilised in part would jump.
 
     Args:
         source: the clip.
         numbers: the frames that will be asked for.
 
     Attributes:
-        remarks: what happened to the pictures, each 'kind: detail': what 16 bits became, and what came of taking out
-            the head's motion where that was asked for.
+        remarks: what happened to the pictures, each 'kind: detail': what 16 bits became, and how much of the
+            head's motion was removed where that was asked for.
     """
 
     def __init__(self, source: ClipSource, numbers: Sequence[int]) -> None:
@@ -133,7 +133,9 @@ class ClipFrames(Mapping):
         for number in self.numbers[1:]:
             motions[number] = rigid_motion(self.onset[1], self.crop(self.read(number)))
             if motions[number] is None:
-                return f'{NOT_STABILISED}: frame {number} does not match the onset, the head motion stays in all frames'
+                return (
+                    f'{NOT_STABILISED}: frame {number} does not match the onset, the head motion stays in all frames'
+                )
         self.motions = motions
         shifts = {number: head_shift(motion, len(self.onset[1])) for number, motion in motions.items()}
         largest = max(shifts, key=shifts.get, default=self.source.onset)

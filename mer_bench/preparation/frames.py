@@ -112,7 +112,7 @@ def regional_motion(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def spotting_mask(shape: tuple[int, int]) -> np.ndarray:
-    """Return where `SPOTTING_REGIONS` lie in a picture of this shape, (H, W) bool."""
+    """Return where `SPOTTING_REGIONS` are in a picture of this shape, (H, W) bool."""
     mask = np.zeros(shape, bool)
     height, width = shape
     for top, bottom, left, right in SPOTTING_REGIONS.values():

@@ -1,4 +1,4 @@
-"""What preparation tells the user: what was found, missing and corrected, what lies where, and what to run next."""
+"""What preparation prints: progress, what was found, missing and corrected, where the files are, what to run next."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ def write_report(notes: pd.DataFrame, out: Path) -> None:
 
 
 def print_reading(dataset: DataSet, reading: Reading) -> None:
-    """Tell what was read and where, and how many clips are usable."""
+    """Print what was read and where, and how many clips are usable."""
     for sheet in reading.rows.sheets:
         print(f'sheet: {sheet}{", which is hidden" if sheet.hidden else ""}')
     if reading.rows.frames is not None:
@@ -53,7 +53,7 @@ def print_notes(notes: pd.DataFrame, out: Path | None, shown: int = SHOWN) -> No
 def print_summary(
     table: pd.DataFrame, out: Path, config: str, lost: pd.DataFrame | None = None, store: bool = True
 ) -> None:
-    """Tell what was prepared, how it compares with the official counts, where it lies and what to run next."""
+    """Print what was prepared, how it compares with the official counts, where it is and what to run next."""
     subjects = table['subject'].nunique()
     print(f'{len(table)} clips of {subjects} subjects{" (synthetic)" if table["synthetic"].any() else ""}')
     counts = table['emotion'].value_counts()
@@ -70,7 +70,7 @@ def print_summary(
 
 
 def unknown_note(table: pd.DataFrame) -> str:
-    """Say in one sentence which emotions no label scheme knows, '' where all are known."""
+    """Return one sentence on the emotions that no label scheme knows, '' where all are known."""
     unknown = unknown_emotions(table)
     if unknown.empty:
         return ''

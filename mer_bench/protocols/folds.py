@@ -68,7 +68,7 @@ def read_rule(rule: str | Mapping) -> tuple[str, int | None]:
 
 
 def check_persons(annotations: pd.DataFrame) -> None:
-    """Refuse tables in which a clip stands twice or a person may go by two names."""
+    """Refuse tables in which a clip occurs twice or a person may have two names."""
     twice = annotations.loc[annotations['sample_id'].duplicated(), 'sample_id']
     if len(twice):
         raise InputError(

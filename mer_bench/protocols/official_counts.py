@@ -72,19 +72,19 @@ def counts_title(scheme: LabelScheme) -> str:
 
 
 def official_note(kept: pd.DataFrame, scheme: LabelScheme) -> str | None:
-    """Say in one sentence where the counts differ from the official ones, if they do."""
+    """Return one sentence on where the counts differ from the official ones, if they do."""
     differences = compare_counts(kept, scheme)
     if differences.empty:
         return None
     return (
-        f'note: these are not the {counts_title(scheme)}, which stand in brackets: '
+        f'note: these are not the {counts_title(scheme)}, which are in brackets: '
         f'{format_differences(differences)}, counted in {"; ".join(differences["source"].unique())}; scores may not '
         'compare with published ones'
     )
 
 
 def absence_note(kept: pd.DataFrame, scheme: LabelScheme) -> str | None:
-    """Say in one sentence of which data sets of the official counts no clip is in use, if there are such."""
+    """Return one sentence on data sets of the official counts of which no clip is in use, if there are any."""
     absent = absent_datasets(kept, scheme)
     if not absent:
         return None

@@ -221,7 +221,7 @@ def test_a_row_of_sums_is_passed_over_and_half_a_name_is_refused(tmp_path):
     assert clip_rows(sheet)['clip'].tolist() == ['a']
     assert sheet.notes[0]['detail'].endswith(': Total | 10 | 90')
     for half in ((None, 'b', 1, 9), ('s2', None, 1, 9)):
-        with pytest.raises(InputError, match=r'the row with frames 1 to 9 .* does not say whose clip it is'):
+        with pytest.raises(InputError, match=r'the row with frames 1 to 9 .* does not name subject and clip'):
             clip_rows(read_sheet(write_sheet(tmp_path / 'a.xlsx', header, [*rows, half]), columns))
 
 

@@ -81,7 +81,7 @@ def test_sixteen_bits_are_kept(tmp_path, name):
     ],
 )
 def test_a_huge_picture_is_refused_by_its_header(tmp_path, width, height, found):
-    expected = rf'a.png: expected a picture of at most 67108864 pixels, its header says {found}; restore it'
+    expected = rf'a.png: expected a picture of at most 67108864 pixels, its header has {found}; restore it'
     with pytest.raises(InputError, match=expected):
         read_picture(png_of(width, height, 1, tmp_path / 'a.png'))
 

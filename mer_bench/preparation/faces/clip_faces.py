@@ -36,7 +36,7 @@ TRIES = 5  # frames per clip, evenly from the onset to the apex
 def add_faces(
     reading: Reading, sources: list[ClipSource], faces: FaceSettings, out: Path, workers: int
 ) -> tuple[Reading, list[ClipSource]]:
-    """Find the face of every clip, one that is not found stays None; note those that ask for a look."""
+    """Find the face of every clip, one that is not found stays None; note those to look at."""
     table = reading.table
     found = find_faces(
         out,
@@ -135,7 +135,7 @@ def find_faces(
 
 
 def found_face(row: dict[str, str]) -> FoundFace:
-    """Return what a row of faces.csv says."""
+    """Return the face in a row of faces.csv."""
     return FoundFace(Face.from_row(row), int(row['frame'])) if row['frame'] else FoundFace(None, None)
 
 
@@ -179,7 +179,7 @@ def append_row(path: Path, row: dict[str, str]) -> None:
 
 
 def read_rows(path: Path) -> dict[str, dict]:
-    """Return the rows of a faces.csv by sample_id; damaged ones are left off.
+    """Return the rows of a faces.csv by sample_id; damaged ones are dropped.
 
     A half-written last line is dropped, also from the file.
     """
@@ -198,7 +198,7 @@ def read_rows(path: Path) -> dict[str, dict]:
 
 
 def is_whole(row: dict[str, str]) -> bool:
-    """Say whether a row of faces.csv has what :func:`found_face` takes from it."""
+    """Return whether a row of faces.csv has what :func:`found_face` takes from it."""
     if not row['frame']:
         return all(row[name] == '' for name in FACE_COLUMNS)
     try:

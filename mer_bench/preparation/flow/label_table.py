@@ -52,7 +52,7 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
 
 def read_cells(path: Path) -> list[list[str]]:
-    """Return the cells of a table, without its empty rows; say so where its encoding had to be found out."""
+    """Return the cells of a table, without its empty rows; print a note where its encoding had to be guessed."""
     tables = read_tables(path)
     sheet = next((table for table in tables if len(table.cells) and not table.hidden), tables[0])
     for remark in sheet.notes:

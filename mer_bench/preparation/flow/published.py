@@ -98,9 +98,7 @@ def spell_picture(path: Path) -> dict:
 def rows_of_flat(folder: Path, table: pd.DataFrame | None, labels: str | Path | None) -> list[dict]:
     """Return one row per picture of the flat layout."""
     if table is None:
-        raise InputError(
-            f'{folder}: pictures in one folder do not tell their labels; give the label table with --labels FILE'
-        )
+        raise InputError(f'{folder}: pictures in one folder have no labels; give the label table with --labels FILE')
     rows = {}
     for path in pictures(folder):
         row = spell_picture(path) | {'path': path}
@@ -125,7 +123,7 @@ def without_further_pictures(rows: list[dict], table: pd.DataFrame) -> list[dict
 
 
 def add_labels(rows: list[dict], table: pd.DataFrame | None, labels: str | Path | None) -> list[dict]:
-    """Join the label table to the rows; both must name the same clips, and the same emotion where both tell one."""
+    """Join the label table to the rows; both must name the same clips, and the same emotion where both have one."""
     if table is None:
         return rows
     known = {(label['subject'], label['clip']): label for label in table.to_dict('records')}
@@ -139,7 +137,7 @@ def add_labels(rows: list[dict], table: pd.DataFrame | None, labels: str | Path 
     for key, row in found.items():
         if row.get('emotion', known[key]['emotion']) != known[key]['emotion']:
             raise InputError(
-                f'{row["path"]}: lies in the folder of {row["emotion"]}, the label table says {known[key]["emotion"]}; '
+                f'{row["path"]}: is in the folder of {row["emotion"]}, the label table has {known[key]["emotion"]}; '
                 'correct one of them'
             )
     return [row | known[key] for key, row in found.items()]
@@ -218,7 +216,7 @@ def prepare_flow_images(folder: str | Path, out: str | Path, labels: str | Path 
     table = read_flow_images(folder, labels)
     paths = [folder / name for name in table['frames_dir']]
     if further := {*pictures(folder)} - {*paths}:
-        print(f'{len(further)} further pictures of the clips, such as {min(further).name}, are left aside')
+        print(f'{len(further)} further pictures of the clips, such as {min(further).name}, are ignored')
     parameters = {
         'dataset': 'megc2019_flow',
         'flow': 'published_pictures',

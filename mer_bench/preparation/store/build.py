@@ -62,7 +62,7 @@ class DoneClip:
 
     @classmethod
     def parse(cls, line: str) -> 'DoneClip | None':
-        """Return what a line says; None where it is damaged."""
+        """Return the clip of a line; None where it is damaged."""
         if not (
             match := re.fullmatch(r'([0-9]{1,9}),(-?[0-9]{1,18})?,([0-9]{1,12}(?:\.[0-9]{1,9})?),([^\ufffd]*)', line)
         ):
@@ -76,7 +76,7 @@ def locked(out: Path) -> Iterator[None]:
     """Hold the folder for one preparation at a time."""
     if out.exists() and not out.is_dir():
         raise InputError(f'{out}: expected a folder to write to, it is a file; choose another --out')
-    with files.locked(out, f'{out}: another preparation is at work in this folder; wait for it or choose --out'):
+    with files.locked(out, f'{out}: another preparation is using this folder; wait for it or choose another --out'):
         clear_half_written(out)
         yield
 
@@ -114,7 +114,7 @@ def start_build(out: Path, parameters: dict, shape: tuple[int, ...]) -> Path:
 
 
 def can_be_continued(build: Path, parameters: dict, shape: tuple[int, ...]) -> bool:
-    """Say whether a build folder has the parameters and the array that a run began with."""
+    """Return whether a build folder has the parameters and the array that a run began with."""
     begun_with = read_own_json(build / 'parameters.json')
     if begun_with is None or digest_of(begun_with) != digest_of(parameters):
         return False
@@ -178,7 +178,7 @@ def finish_build(build: Path, out: Path, table: pd.DataFrame, parameters: dict, 
     Args:
         build: a build folder with every clip done.
         out: the prepared data set's folder.
-        table: the annotation table in the order of the rows, its apex as the data set says it.
+        table: the annotation table in the order of the rows, its apex that of the data set.
         parameters: what was built.
         units: one sentence for store.json.
     """

@@ -1,7 +1,7 @@
 """Fills the store of a prepared data set and writes its annotations.csv.
 
-A finished store is left alone, a stopped one continued. annotations.csv is written anew where the sheet changed, never
-over what a person changed.
+A finished store is left alone, a stopped one continued. annotations.csv is rewritten where the sheet changed, but
+never over changes made by hand.
 """
 
 import time
@@ -137,8 +137,8 @@ def refuse_changes_by_hand(out: Path, table: pd.DataFrame) -> None:
     if digest_file(path) not in (*written, digest_of_table(table)):
         raise InputError(
             f'{path}: expected the table as tools/prepare.py wrote it, found one that was changed since; undo the '
-            'change, or make it a data set of its own with `tools/prepare.py csv --sheet`; if you want it written '
-            'anew, delete it'
+            'change, or make it a data set of its own with `tools/prepare.py csv --sheet`; to have it written '
+            'again, delete it'
         )
 
 

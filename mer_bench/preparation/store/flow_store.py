@@ -66,10 +66,10 @@ class StoreInfo(BaseModel):
 
 
 class DamagedStore(InputError):
-    """A part of a store, `path`, is not what was written; `fault` says what is wrong with it."""
+    """A part of a store, `path`, is not what was written; `fault` is what is wrong with it."""
 
     def __init__(self, path: Path, fault: str) -> None:
-        super().__init__(f'{path} is damaged ({fault}); run tools/prepare.py again with the options of before')
+        super().__init__(f'{path} is damaged ({fault}); run tools/prepare.py again with the same options')
         self.path, self.fault = path, fault
 
     def __reduce__(self) -> tuple:
@@ -173,7 +173,7 @@ def read_index(path: Path, info: dict) -> dict[str, int]:
 
 
 def map_clips(path: Path, info: dict) -> np.memmap:
-    """Map flow.npy, whose header and size must be those that store.json says."""
+    """Map flow.npy, whose header and size must be those in store.json."""
     shape = (info['n_clips'], len(info['channels']), info['clip_len'], *info['size'])
     return np.memmap(path, np.float16, 'r', check_array(path, shape), shape)
 
@@ -195,7 +195,7 @@ def check_array(path: Path, shape: tuple[int, ...]) -> int:
 
 
 def read_header(file) -> tuple[tuple[int, ...], np.dtype]:
-    """Return shape and type of the array in an open .npy file, which then stands at its first number."""
+    """Return shape and type of the array in an open .npy file, which is left at its first number."""
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError('another version of the format')
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)

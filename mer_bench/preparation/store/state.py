@@ -1,4 +1,4 @@
-"""What lies in the folder of a prepared data set: a whole store, a damaged one, or one of other settings."""
+"""What is in the folder of a prepared data set: a whole store, a damaged one, or one of other settings."""
 
 from pathlib import Path
 
@@ -15,18 +15,18 @@ def other_parameters(out: Path, parameters: dict) -> list[dict]:
 
 
 def is_complete(out: Path, parameters: dict) -> bool:
-    """Say whether `out` holds the finished, undamaged store of these parameters."""
+    """Return whether `out` holds the finished, undamaged store of these parameters."""
     return made_with(out, parameters) and damage(out, parameters) is None
 
 
 def made_with(out: Path, parameters: dict) -> bool:
-    """Say whether the finished store in `out` says that it was made with these parameters."""
+    """Return whether the finished store in `out` names these parameters as its own."""
     info = read_own_json(out / 'store' / 'store.json')
     return info is not None and info.get('parameters_digest') == digest_of(parameters)
 
 
 def damage(out: Path, parameters: dict) -> str | None:
-    """Say what of the store in `out` is damaged; None where nothing is, or where other parameters made it."""
+    """Return what of the store in `out` is damaged; None where nothing is, or where its parameters are others."""
     store = out / 'store'
     if not store.exists():
         return None
@@ -49,7 +49,7 @@ def what_changed(old: dict, new: dict) -> str:
     if 'flow' in names and 'flow_parameters' in names:
         names.remove('flow_parameters')  # they come with the method
     if 'apex' in names and 'spotting_regions' in names:
-        names.remove('spotting_regions')  # likewise
+        names.remove('spotting_regions')  # they come with the apex
     changes = [change for name in names for change in differences(name, old.get(name), new.get(name))]
     return ', '.join(changes) or 'the clips or their frames'
 

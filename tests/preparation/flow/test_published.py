@@ -189,7 +189,7 @@ def test_copies_may_differ_in_bytes_if_the_pixels_agree(folded_flow_images):
 def test_labels_must_agree_with_the_class_folders(folded_flow_images, flat_flow_images, tmp_path):
     text = (tmp_path / 'labels.csv').read_text()
     (tmp_path / 'labels.csv').write_text(text.replace('s03_po_11,1', 's03_po_11,0'))
-    with pytest.raises(InputError, match='lies in the folder of positive, the label table says negative'):
+    with pytest.raises(InputError, match='is in the folder of positive, the label table has negative'):
         read_flow_images(folded_flow_images, tmp_path / 'labels.csv')
 
 
