@@ -31,7 +31,6 @@ MOST_CELLS = 50_000_000  # of a CSV, short rows filled up
 LONGEST_NUMBER = 100  # digits; int() refuses thousands
 VIDEO = r'\.(?:avi|mp4|mov|mkv|wmv|mpe?g)$'
 MARKS = {b'\xef\xbb\xbf': 'utf-8-sig', b'\xff\xfe\0\0': 'utf-32', b'\xff\xfe': 'utf-16', b'\xfe\xff': 'utf-16'}
-ODD = ('  ', '\n ', ' \n', '.0', *map(chr, (*range(10), *range(11, 32), 127)))  # in a text that cell_text may change
 SAVE_AGAIN = "save it as 'CSV UTF-8' or as xlsx"
 OTHER_FORM = (
     'give the sheet as its owner ships it, or rename its columns; `tools/prepare.py csv` reads any list, whose columns '
@@ -211,7 +210,7 @@ def read_file(path: Path, changed: int, size: int) -> tuple[list[tuple[str, bool
             tables = [('', False, read_csv(text))]
         else:
             tables, remark = read_workbook(path), ''
-        return [(name, hidden, clean(cells)) for name, hidden, cells in tables], remark
+        return [(name, hidden, cells.map(cell_text)) for name, hidden, cells in tables], remark
     except (ValueError, OSError, MemoryError, csv.Error) as error:
         if isinstance(error, InputError):
             raise
@@ -297,30 +296,18 @@ def read_csv(text: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(text), sep=mark, header=None, names=range(width), dtype=str, na_filter=False)
 
 
-def clean(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells as :func:`cell_text` has them; a number of too many digits is refused."""
-    for name in cells:
-        texts = cells[name].tolist()
-        if max(map(len, texts), default=0) >= LONGEST_NUMBER:
-            for text in texts:
-                if found := re.search(rf'\d{{{LONGEST_NUMBER},}}', text):
-                    number = f'{found[0][:8]}... of {len(found[0])} digits'
-                    raise ValueError(f'column {name + 1} holds the number {number}')
-        joined = '\n'.join(['', *texts, ''])
-        if not joined.isascii() or joined.count('\n') > len(texts) + 1 or any(odd in joined for odd in ODD):
-            cells[name] = each(pd.Series(texts, dtype=object), cell_text)
-    return cells
-
-
 def each(texts: pd.Series, change: Callable[[str], str]) -> pd.Series:
     """Return the texts, each changed; equal ones are changed once."""
     return texts.map({text: change(text) for text in texts.unique()})
 
 
-def cell_text(value: object) -> str:
-    """Return a cell as text: 46, 46.0 and '46.0' are '46', full-width signs are plain, invisible ones are removed."""
-    signs = unicodedata.normalize('NFKC', str(value))
-    text = ''.join(sign for sign in signs if sign.isspace() or unicodedata.category(sign) not in HIDDEN)
+def cell_text(text: str) -> str:
+    """Return a cell without what cannot be seen: '46.0' is '46', full-width signs are plain, blanks are single."""
+    if len(text) >= LONGEST_NUMBER and (found := re.search(rf'\d{{{LONGEST_NUMBER},}}', text)):
+        raise ValueError(f'a cell holds the number {found[0][:8]}... of {len(found[0])} digits')
+    if not (text.isascii() and text.isprintable()):
+        signs = unicodedata.normalize('NFKC', text)
+        text = ''.join(sign for sign in signs if sign.isspace() or unicodedata.category(sign) not in HIDDEN)
     return re.sub(r'^(\d+)\.0+$', r'\1', ' '.join(text.split()))
 
 

@@ -133,9 +133,7 @@ class ClipFrames(Mapping):
         for number in self.numbers[1:]:
             motions[number] = rigid_motion(self.onset[1], self.crop(self.read(number)))
             if motions[number] is None:
-                return (
-                    f'{NOT_STABILISED}: frame {number} does not match the onset, the head motion stays in all frames'
-                )
+                return f'{NOT_STABILISED}: frame {number} does not match the onset, the head motion stays in all frames'
         self.motions = motions
         shifts = {number: head_shift(motion, len(self.onset[1])) for number, motion in motions.items()}
         largest = max(shifts, key=shifts.get, default=self.source.onset)
