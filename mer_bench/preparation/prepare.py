@@ -32,7 +32,7 @@ def prepare(
     raw: str | Path | None = None,
     out: str | Path | None = None,
     *,
-    sheets: Sequence[str | Path] = (),
+    sheets: str | Path | Sequence[str | Path] = (),
     frames: str | Path | None = None,
     frame_number: str = '',
     columns: Sequence[str] = (),
@@ -52,7 +52,7 @@ def prepare(
         dataset: a name of :data:`mer_bench.datasets.catalogue.DATASETS`, such as 'smic'.
         raw: the folder that the owner ships, looked through for sheets and frames.
         out: the folder to write, data/<dataset> if not given.
-        sheets: the annotation sheets by name.
+        sheets: the annotation sheets by name, one or several.
         frames: the folder of the frames by name.
         frame_number: which number in the names of the frames counts: 'first', 'last', or its place from 1.
         columns: names of the columns of a table without a header, for the data set 'csv'.
@@ -73,12 +73,10 @@ def prepare(
         InputError: files that are missing or do not fit, or an option that cannot be.
     """
     found = find_dataset(dataset, columns, classes)
+    sheets = (sheets,) if isinstance(sheets, str | Path) else sheets
     places = Places(raw and Path(raw), tuple(map(Path, sheets)), frames and Path(frames), frame_number=frame_number)
-    out, settings, face_settings = (
-        Path(out or f'data/{dataset}'),
-        FlowSettings(**flow),
-        FaceSettings(faces, face_size, stabilise),
-    )
+    settings, face_settings = FlowSettings(**flow), FaceSettings(faces, face_size, stabilise)
+    out = Path(out or f'data/{dataset}')
     if workers is not None and workers < 1:
         raise InputError(f'workers must be at least 1, got {workers}; leave --workers out for all cores')
     if not annotations_only:

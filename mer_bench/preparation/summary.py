@@ -38,16 +38,16 @@ def print_reading(dataset: DataSet, reading: Reading) -> None:
     print(f'{dataset.title}: {found} clips found, {len(reading.table)} usable')
 
 
-def print_notes(notes: pd.DataFrame, out: Path | None, shown: int = SHOWN) -> None:
-    """Show the first notes and how many there are of each kind."""
+def print_notes(notes: pd.DataFrame, out: Path) -> None:
+    """Print the first notes and how many there are of each kind; all are in OUT/report.csv."""
     if notes.empty:
         return
     kinds = notes['kind'].value_counts(sort=False)
     print(', '.join(f'{kind}: {number}' for kind, number in kinds.items()))
-    for note in notes.head(shown).itertuples():
+    for note in notes.head(SHOWN).itertuples():
         print(visible('  ' + ': '.join(filter(None, [f'{note.subject} {note.clip}'.strip(), note.kind, note.detail]))))
-    if len(notes) > shown:
-        print(f'  and {len(notes) - shown} more{f" in {out / REPORT}" if out else ""}')
+    if len(notes) > SHOWN:
+        print(f'  and {len(notes) - SHOWN} more in {out / REPORT}')
 
 
 def print_summary(
