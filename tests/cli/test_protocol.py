@@ -18,6 +18,13 @@ from tests.protocols.protocol_tables import sheet_table
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'protocol.py'
 
+WITHOUT_TORCH = f"""
+import runpy, sys
+sys.argv[0] = {str(TOOL)!r}
+runpy.run_path(sys.argv[0], run_name='__main__')
+assert not {{'cv2', 'torch', 'sklearn'}} & set(sys.modules)
+"""
+
 
 def protocol(*args):
     return tool('protocol', *args)
@@ -34,7 +41,7 @@ def data(tmp_path_factory):
 
 def test_the_composite_is_shown_with_its_folds_and_official_counts(data):
     roots = [data / 'smic', data / 'casme2' / 'annotations.csv', data / 'samm']
-    command = [sys.executable, TOOL, 'megc2019_3class', *roots]
+    command = [sys.executable, '-c', WITHOUT_TORCH, 'megc2019_3class', *roots]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ['full', '250', '109', '83', '442', '68'] in lines
@@ -68,7 +75,7 @@ def test_other_counts_than_the_official_ones_are_noted(data, tmp_path):
 
 def test_clips_left_out_by_name_are_listed_and_a_class_without_a_clip_is_noted(data, tmp_path, capsys):
     (tmp_path / 'own.csv').write_text(
-        'dataset,column,value,label\nsmic,emotion,surprise,surprise\nsmic,emotion,*,rest\nsmic,emotion,tense,tense\n'
+        'dataset,column,value,label\nsmic,emotion,surprise,surprise\nsmic,emotion,*,rest\nsamm,emotion,tense,tense\n'
     )
     (tmp_path / 'excluded_clips.csv').write_text('scheme,dataset,subject,clip,reason\nown,smic,sub01,c0,blurred\n')
     runpy.run_path(str(TOOL))['main']([str(tmp_path / 'own.csv'), str(data / 'smic')])

@@ -16,7 +16,7 @@ from mer_bench.experiment.config_values import weights_places
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.files import digest_of
 from mer_bench.preparation.store.flow_store import PARTS
-from mer_bench.protocols.excluded_clips import EXCLUDED_CLIPS
+from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
 from mer_bench.runs.record import describe_pretrained
 
 Content = TypeVar('Content')
