@@ -11,9 +11,9 @@ from mer_bench.cli.sweep import make_parser
 from tests.conftest import ROOT
 
 PAGE = (ROOT / 'docs/scaling.md').read_text(encoding='utf-8')
-COMMANDS = [line.strip() for line in PAGE.splitlines() if line.startswith('    ')]
-INNER = [command for line in COMMANDS for command in re.findall(r"'cd mer_bench && (.*)'", line)]
 (SBATCH,) = re.findall(r'```bash\n(.*?)```', PAGE, flags=re.S)
+COMMANDS = [line.strip() for line in PAGE.replace(SBATCH, '').splitlines() if line.startswith('    ')]
+INNER = [command for line in COMMANDS for command in re.findall(r"'cd mer_bench && (.*)'", line)]
 (SRUN,) = [shlex.split(line) for line in SBATCH.replace('\\\n', ' ').splitlines() if line.startswith('srun ')]
 
 
