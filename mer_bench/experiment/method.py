@@ -11,7 +11,7 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.config_keys import check_keys
 from mer_bench.experiment.config_values import check_complete, check_values, fill_outputs, fold_rule, is_estimator
 from mer_bench.experiment.data_sources import data_sources, joined_name
-from mer_bench.files import digest_of
+from mer_bench.files import digest_of, once
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 
 LOCATIONS = ('data_root', 'data_source')
@@ -114,6 +114,7 @@ def replaces_model(change: dict) -> bool:
     return isinstance(model, dict) and bool(model.get('_delete_'))
 
 
+@once
 def read_config(path: str) -> Config:
     """Read a config file; what is wrong with it is told in one sentence."""
     if not Path(path).is_file():
