@@ -1,11 +1,15 @@
 """The folders of a config's prepared data, and what a user who lacks them has to do."""
 
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 from mmengine.config import Config
 
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.errors import InputError
+from mer_bench.preparation.store.flow_store import PARTS, Stamp, stamp_of
+from mer_bench.protocols.excluded_clips import EXCLUDED_CLIPS
 
 FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'
 
@@ -39,6 +43,11 @@ def data_sources(cfg: Config) -> list[dict]:
     sources = _as_list(cfg.data_source)
     known = dict(dataset=cfg.dataset) if len(sources) == 1 else {}
     return [describe_source({**known, **source} if isinstance(source, dict) else source) for source in sources]
+
+
+def source_names(cfg: Config) -> list[str]:
+    """Return the data sets of `data_source`, by name."""
+    return sorted(source['dataset'] for source in data_sources(cfg))
 
 
 def describe_source(source: str | dict) -> dict:
@@ -95,6 +104,14 @@ def check_variant(variant: dict | None, info: dict) -> None:
                     f'data_variant: expected data with {key} {value}, found {found}; prepare them with '
                     f'{variant["options"]}'
                 )
+
+
+def stamps_of(scheme: Path, roots: Sequence[str]) -> tuple[Stamp | None, ...]:
+    """Return path, size and times of the files that a run reads; None for a file that does not exist."""
+    files = [scheme, scheme.with_name(EXCLUDED_CLIPS)]
+    for root in roots:
+        files += [Path(root, 'annotations.csv'), *(Path(root, 'store', part) for part in PARTS)]
+    return tuple(map(stamp_of, files))
 
 
 def _as_list(value: object) -> list:

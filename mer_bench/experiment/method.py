@@ -16,7 +16,7 @@ from mer_bench.experiment.config_checks import (
     fold_rule,
     is_estimator,
 )
-from mer_bench.experiment.data_sources import data_sources, joined_name
+from mer_bench.experiment.data_sources import joined_name, source_names
 from mer_bench.files import digest_of
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 
@@ -27,24 +27,29 @@ WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces these a
 
 @dataclass(frozen=True)
 class Method:
-    """A merged config and its label scheme; `overrides` are name, text and digest of each file, in their order."""
+    """A merged config and its label scheme.
+
+    Attributes:
+        name: In every table.
+        cfg: The merged config.
+        config_name: The name of the config's file.
+        scheme: The label scheme.
+        overrides: Name, text and digest of each override, in their order.
+        is_estimator: Whether the method is one of scikit-learn, not a network.
+    """
 
     name: str
     cfg: Config
     config_name: str
     scheme: LabelScheme
     overrides: list[dict] = field(default_factory=list)
+    is_estimator: bool = False
 
     @property
     def content(self) -> dict:
         """The merged config without paths of this machine: all that decides the numbers, and nothing else."""
         content = {key: value for key, value in self.cfg.to_dict().items() if key not in LOCATIONS}
         return content | dict(label_scheme=self.scheme.name)
-
-    @property
-    def is_estimator(self) -> bool:
-        """Whether the method is one of scikit-learn, not a network."""
-        return is_estimator(self.cfg)
 
     @property
     def text(self) -> str:
@@ -64,13 +69,13 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
         InputError: A file is missing or broken, or sets a key that nothing reads.
     """
     cfg = read_config(config)
+    read = [(word, *read_override(word)) for word in overrides]
     check_complete(cfg, config)
     cfg.folds = fold_rule(cfg.folds)
     named = cfg.dataset, source_names(cfg)
     notes = []
     names = [cfg.method]
-    for word in overrides:
-        note, change = read_override(word)
+    for word, note, change in read:
         replaces = replaces_model(change)  # merging takes the key out
         if replaces and notes:
             raise InputError(
@@ -91,12 +96,7 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
         cfg.dataset = joined_name(source_names(cfg))
     scheme = load_scheme(cfg.label_scheme)
     fill_outputs(cfg, scheme)
-    return Method('+'.join(names), cfg, Path(config).stem, scheme, notes)
-
-
-def source_names(cfg: Config) -> list[str]:
-    """Return the data sets of `data_source`, by name."""
-    return sorted(source['dataset'] for source in data_sources(cfg))
+    return Method('+'.join(names), cfg, Path(config).stem, scheme, notes, is_estimator(cfg))
 
 
 def read_override(word: str) -> tuple[dict, dict]:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.precision import choose_precision
-from mer_bench.experiment.provenance import describe_device, describe_pretrained, with_decision
+from mer_bench.experiment.provenance import describe_device, describe_pretrained, start_record, with_decision
 from mer_bench.files import FolderInUse, locked
 from mer_bench.protocols.folds import Fold
+from mer_bench.runs.model import build_model, describe_model
 from mer_bench.runs.precision_check import fall_back, needs_check
-from mer_bench.runs.record import build_model, describe_model, start_record
 from mer_bench.runs.run import begin_run, update_record
 from mer_bench.sweeps.local import SECONDS_BETWEEN_TRIES, Outcome, failed, open_planned, settled
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line

@@ -11,12 +11,12 @@ from threadpoolctl import ThreadpoolController
 
 from mer_bench.errors import InputError, in_one_line
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.provenance import run_title
 from mer_bench.files import write_array, write_json
 from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
 from mer_bench.preparation.store.state import read_json
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold import write_predictions
+from mer_bench.training.fold_config import run_title
 from mer_bench.training.sklearn.clip_features import clip_features
 from mer_bench.training.sklearn.shared_fit import BLOCK, IN_DOUBLE, PLAIN, FoldClips, fit_fold, way_of
 

@@ -4,7 +4,7 @@ import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
-from mer_bench.runs.record import build_model, describe_model, note_on_taps
+from mer_bench.runs.model import build_model, describe_model, note_on_taps
 from tests.training.test_fold_config import experiment_on
 
 

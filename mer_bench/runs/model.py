@@ -1,4 +1,4 @@
-"""record.json of a run before its first fold: its settings and data, and the cost of its model."""
+"""The model of a run: built once, measured, and refused before the first fold if it cannot be trained."""
 
 import copy
 import logging
@@ -8,64 +8,13 @@ from typing import TYPE_CHECKING
 
 from mer_bench.errors import InputError, in_one_line
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.provenance import circumstances, describe_pretrained, describe_protocol, notes_on_data
-from mer_bench.results.record import SCHEMA_VERSION
+from mer_bench.experiment.provenance import describe_pretrained
 
 if TYPE_CHECKING:
     from mmengine.config import Config
     from mmengine.model import BaseModel
 
     from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
-
-
-def start_record(experiment: Experiment, seed: int) -> dict:
-    """Describe a run without its model: method, data and protocol; see :func:`describe_model`."""
-    method, data, folds = experiment.method, experiment.data, experiment.folds
-    clips, info, classes = data.annotations, data.info, list(method.cfg.classes)
-    of_class = clips.groupby('label')
-    n_clips, n_subjects = of_class.size(), of_class['subject'].nunique()
-    return dict(
-        schema_version=SCHEMA_VERSION,
-        method=method.name,
-        config=dict(
-            name=method.config_name,
-            text=method.text,
-            digest=method.digest,
-            folds=method.cfg.folds.to_dict(),
-            input=method.content.get('input'),
-            data_variant=method.content.get('data_variant'),
-            action_units=method.cfg.action_units and list(method.cfg.action_units),
-        ),
-        overrides=method.overrides,
-        pretrained=describe_pretrained(method.cfg),
-        protocol=describe_protocol(method),
-        label_scheme=dict(name=method.scheme.name, digest=method.scheme.digest),
-        dataset=method.cfg.dataset,
-        classes=classes,
-        seed=seed,
-        data=dict(**data.digests, store=info),
-        notes=notes_on_data(experiment),
-        note_on_model=None,
-        n_clips=len(clips),
-        n_subjects=int(clips['subject'].nunique()),
-        clips_per_class={name: int(n_clips.get(name, 0)) for name in classes},
-        subjects_per_class={name: int(n_subjects.get(name, 0)) for name in classes},
-        folds=dict(total=len(folds), done=0, missing=[fold.name for fold in folds]),
-        complete=False,
-        scores=None,
-        parameters=None,
-        flops=None,
-        seconds=dict(prepare=info['seconds'], train=None, test=None),
-        **decided(experiment),
-        source='reproduced',
-        synthetic=bool(info['synthetic']),
-        epoch_rule='last',
-    )
-
-
-def decided(experiment: Experiment) -> dict:
-    """Return what is known once the precision is decided: the precision, and where and when the run computes."""
-    return dict(precision=experiment.check and experiment.check.record, **circumstances(experiment))
 
 
 def build_model(cfg: 'Config') -> 'BaseModel':
@@ -95,10 +44,22 @@ def describe_model(experiment: Experiment, model: 'BaseModel') -> dict:
     Returns:
         pretrained (None without), parameters, flops, and note_on_model (None if the clips fill every kernel).
     """
-    cfg = experiment.method.cfg
-    pretrained = fit_pretrained(model, cfg)
-    parameters, flops, note = measure(model, experiment.data.shape)
+    from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
+    from mer_bench.models.complexity import complexity
+
+    cfg, shape, backbone = experiment.method.cfg, experiment.data.shape, model.backbone
     check_optimiser(model, cfg.optim_wrapper)
+    pretrained = fit_pretrained(model, cfg)
+    ours = isinstance(backbone, MultiScaleResNet3d)
+    try:
+        with backbone.watch_blocks() if ours else nullcontext() as sizes:
+            parameters, flops = complexity(model, shape)
+    except Exception as error:  # parts of any kind raise anything
+        raise InputError(
+            f'the parts of this model, or its input of {by(shape)}, do not fit together: '
+            f'{type(error).__name__}: {in_one_line(error)}; correct config or override'
+        ) from error
+    note = note_on_taps(backbone, sizes) if ours else None
     return dict(pretrained=pretrained, parameters=parameters, flops=flops, note_on_model=note)
 
 
@@ -114,27 +75,6 @@ def fit_pretrained(model: 'BaseModel', cfg: 'Config') -> dict | None:
     report = load_pretrained(part, path)
     fitted = len(report['matched']) + len(report['inflated'])
     return describe_pretrained(cfg) | dict(fitted=fitted, inflated=len(report['inflated']), of=len(part.state_dict()))
-
-
-def measure(model: 'BaseModel', shape: tuple[int, ...]) -> tuple[int, int, str | None]:
-    """Return parameters, FLOPs, and a sentence on kernels that are too large for the clips, if there are any.
-
-    This takes a forward pass, which also shows whether the parts fit together.
-    """
-    from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
-    from mer_bench.models.complexity import complexity
-
-    backbone = model.backbone
-    ours = isinstance(backbone, MultiScaleResNet3d)
-    try:
-        with backbone.watch_blocks() if ours else nullcontext() as sizes:
-            parameters, flops = complexity(model, shape)
-    except Exception as error:  # parts of any kind raise anything
-        raise InputError(
-            f'the parts of this model, or its input of {by(shape)}, do not fit together: '
-            f'{type(error).__name__}: {in_one_line(error)}; correct config or override'
-        ) from error
-    return parameters, flops, note_on_taps(backbone, sizes) if ours else None
 
 
 def check_optimiser(model: 'BaseModel', wrapper: Mapping) -> None:
