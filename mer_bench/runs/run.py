@@ -16,7 +16,7 @@ from mer_bench.files import locked, write_atomically
 from mer_bench.results.record import read_record, write_record
 from mer_bench.results.run import is_complete
 from mer_bench.runs.precision_check import settle_precision
-from mer_bench.runs.record import decided, start_record
+from mer_bench.runs.record import build_model, decided, start_record
 from mer_bench.runs.scheme_file import write_scheme
 from mer_bench.runs.workers import run_missing
 from mer_bench.training.fold import REMEDY, finished_folder, read_result
@@ -56,7 +56,8 @@ def run_folds(
         refuse_other_folds(work_dir, record, continued=False)  # before the comparison of gradients, which takes a while
         experiment = settle_precision(experiment, work_dir, apart=jobs > 1 or options.get('isolated', False))
         record |= decided(experiment)
-        choice = choose_for_run(experiment, seed, work_dir, stack)
+        model = None if experiment.method.is_estimator else build_model(experiment.method.cfg)
+        choice = choose_for_run(experiment, model, seed, work_dir, stack)
         record = begin_run(experiment, work_dir, record | dict(stack=choice.record))
         missing = [fold for fold in experiment.chosen if not finished_folder(work_dir, fold).exists()]
         try:

@@ -16,7 +16,7 @@ from mer_bench.experiment.precision import choose_precision
 from mer_bench.files import FolderInUse, locked
 from mer_bench.protocols.folds import Fold
 from mer_bench.runs.precision_check import fall_back, needs_check, with_decision
-from mer_bench.runs.record import describe_device, describe_pretrained, start_record
+from mer_bench.runs.record import build_model, describe_device, describe_pretrained, start_record
 from mer_bench.runs.run import begin_run, update_record
 from mer_bench.sweeps.local import SECONDS_BETWEEN_TRIES, Outcome, failed, open_planned, settled
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line
@@ -245,7 +245,8 @@ def plan_run(opened: OpenRun, options: RayOptions) -> None:
     """
     run, experiment = opened.run, opened.experiment
     record = start_record(replace(experiment, device='cpu'), run.seed)  # there may be no GPU here
-    opened.choice = choose_for_run(experiment, run.seed, run.folder, options.stack)
+    model = None if experiment.method.is_estimator else build_model(experiment.method.cfg)
+    opened.choice = choose_for_run(experiment, model, run.seed, run.folder, options.stack)
     record |= dict(device=describe_device(experiment, options.hardware.gpu), stack=opened.choice.record)
     opened.record = begin_run(experiment, run.folder, record)
     missing = [fold for fold in experiment.folds if not finished_folder(run.folder, fold).exists()]

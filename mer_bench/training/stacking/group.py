@@ -4,7 +4,6 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from pprint import pformat
 
@@ -18,10 +17,8 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.runs.record import circumstances
 from mer_bench.training.fold import CHECKPOINT, finish_fold, folder_in_work, refuse_changes, report_epoch, run_fold
 from mer_bench.training.stacking.data import StackedFolds, open_folds
-from mer_bench.training.stacking.strategy import StackChoice
-from mer_bench.training.stacking.ststnet.compiled import train_compiled
-from mer_bench.training.stacking.ststnet.kernel import unavailable
-from mer_bench.training.stacking.train import Weights, train_folds
+from mer_bench.training.stacking.strategy import StackChoice, find_trainer
+from mer_bench.training.stacking.train import Weights
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -37,8 +34,7 @@ def run_group(
     """
     if choice.way == 'off':
         return [run_fold(experiment, fold, seed, work_dir, save_checkpoints) for fold in folds]
-    if choice.way == 'compiled' and unavailable():  # on another machine than the one that chose
-        choice = replace(choice, way='sequential')
+    way, train = find_trainer(choice.way)
     experiment.activate()
     experiment.check_unchanged()
     start = time.perf_counter()
@@ -47,8 +43,8 @@ def run_group(
         noted = circumstances(experiment)
         opening = (time.perf_counter() - start) / len(folds)
         results, faults = [], []
-        for part, weights, losses, seconds in train_parts(experiment, stack, work_dir, choice):
-            noted |= dict(stack=dict(way=choice.way, folds=len(part.folds)))
+        for part, weights, losses, seconds in train_parts(experiment, stack, work_dir, train, choice.folds):
+            noted |= dict(stack=dict(way=way, folds=len(part.folds)))
             for i, state in enumerate(weights):
                 folder = folder_in_work(work_dir, part.folds[i])
                 leave_training(part.cfgs[i], state, losses[:, i], folder, save_checkpoints)
@@ -66,15 +62,21 @@ def run_group(
 
 
 def train_parts(
-    experiment: Experiment, stack: StackedFolds, work_dir: Path, choice: StackChoice
+    experiment: Experiment, stack: StackedFolds, work_dir: Path, train: Callable[..., tuple], size: int
 ) -> Iterator[tuple[StackedFolds, list[Weights], torch.Tensor, float]]:
-    """Train a stack in parts of as many folds as chosen, in smaller ones where these do not fit on the GPU.
+    """Train a stack in parts of `size` folds, or smaller ones if these do not fit on the GPU.
+
+    Args:
+        experiment: Refused if its data change meanwhile.
+        stack: All folds.
+        work_dir: The run folder.
+        train: What trains a part, see :func:`find_trainer`.
+        size: Number of folds of a part.
 
     Yields:
         A part, the weights of its folds, their (epochs, F) losses, and the seconds of each.
     """
-    train = train_compiled if choice.way == 'compiled' else train_folds
-    size, first = choice.folds, 0
+    first = 0
     while first < len(stack.folds):
         part = stack.part(first, first + size)
         folders = [folder_in_work(work_dir, fold) for fold in part.folds]

@@ -5,7 +5,7 @@ FlatHead computes under torch.optim.Adam, from the same first weights, batches a
 of float32::
 
     if (reason := unavailable() or unfit(model)) is None:
-        state = FoldState.of(model.state_dict())
+        state = FoldState.from_state_dict(model.state_dict())
         for epoch in range(0, max_epochs, 10):
             losses = train_fold(clips, labels, keys, orders[epoch : epoch + 10], state, first_epoch=epoch, ...)
         model.load_state_dict(state.state_dict())
@@ -90,7 +90,7 @@ class FoldState:
     steps: int = 0
 
     @classmethod
-    def of(cls, state_dict: Mapping[str, torch.Tensor]) -> 'FoldState':
+    def from_state_dict(cls, state_dict: Mapping[str, torch.Tensor]) -> 'FoldState':
         """Start from the weights of a fresh Recognizer3D; moments start at 0."""
         streams = sum(name.startswith('backbone.streams') and name.endswith('.0.bias') for name in state_dict)
         norms = [
