@@ -24,9 +24,9 @@ from threadpoolctl import threadpool_limits
 from benchmarks.bounds import refuse_below
 from benchmarks.formats import format_seconds, format_value, plural
 from benchmarks.loso_cost import SIZES
-from benchmarks.timing import interleave, pair_ratios
 from mer_bench.errors import InputError
 from mer_bench.training.sklearn.shared_fit import IN_DOUBLE, FoldClips, fit_fold, run_products, run_residual, way_of
+from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = 'linear SVM and ridge over 68 folds, against scikit-learn in a loop'
 CLASSES = ('negative', 'positive', 'surprise')

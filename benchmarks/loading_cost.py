@@ -24,10 +24,10 @@ import mer_bench.loading  # noqa: F401  (registers data set and preprocessor)
 from benchmarks.bounds import refuse_below
 from benchmarks.machine_peak import finish
 from benchmarks.random_store import write_random_store
-from benchmarks.timing import interleave, pair_ratios
 from mer_bench.errors import InputError
 from mer_bench.loading.clip_table import open_store
 from mer_bench.training.allocator import keep_freed_memory
+from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = "loading and augmentation of a batch, against MMAction2's pipeline on the same flow"
 STOCK_WORDS = "MMAction2's pipeline (NumPy, RandomResizedCrop, Resize, Flip, FormatShape) and its preprocessor"

@@ -25,7 +25,6 @@ from benchmarks.machine_peak import finish
 from benchmarks.model_cost import convolves_in
 from benchmarks.public_loop import train_publicly
 from benchmarks.random_store import write_random_store
-from benchmarks.timing import interleave, pair_ratios
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
 from mer_bench.training.fold import folder_in_work, run_network
@@ -34,6 +33,7 @@ from mer_bench.training.stacking.group import test_fold
 from mer_bench.training.stacking.strategy import ON_CPU
 from mer_bench.training.stacking.ststnet import train as train_compiled
 from mer_bench.training.stacking.ststnet import why_not as why_not_compiled
+from mer_bench.training.stacking.timing import interleave, pair_ratios
 from mer_bench.training.stacking.train import build_network, train_folds, training_epochs
 
 HELP = 'STSTNet over 68 folds, against a plain PyTorch loop'

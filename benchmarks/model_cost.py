@@ -22,7 +22,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.bounds import refuse_below
 from benchmarks.machine_peak import finish, precisions
-from benchmarks.timing import interleave, pair_ratios
 from mer_bench.experiment.config_keys import arguments_of
 from mer_bench.experiment.precision import DTYPES, mixed_precision
 from mer_bench.models.complexity import complexity
@@ -30,6 +29,7 @@ from mer_bench.runs.precision_check import CLIPS, random_batch
 from mer_bench.training.acceleration import accelerate
 from mer_bench.training.allocator import keep_freed_memory
 from mer_bench.training.gradient_check import compare_gradients
+from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = 'forward and backward of the full model, against fp32, its plain trunk, and the trunk of I3D'
 ROOT = Path(__file__).resolve().parents[1]

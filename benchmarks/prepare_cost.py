@@ -18,7 +18,6 @@ import pandas as pd
 from rich.table import Table
 
 from benchmarks.bounds import refuse_below
-from benchmarks.timing import interleave, pair_ratios
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
@@ -35,6 +34,7 @@ from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store.build import DoneClip, append_done, finish_build, start_build, write_clip
 from mer_bench.preparation.store.fill import fill_store
 from mer_bench.preparation.store.parameters import store_parameters
+from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = 'two workers against one, the store, and the flow methods'
 SUBJECTS = 2

@@ -33,7 +33,7 @@ def test_synthetic_data_have_no_official_counts(prepared_data):
 
 def test_a_class_that_lives_in_one_subject_is_named_with_the_fold_that_cannot_learn_it(tmp_path, tiny_override):
     root = write_prepared_data(tmp_path / 'smic', relabel={1: 'negative', 3: 'negative'})
-    experiment = experiment_on(root, override=[str(tiny_override)])
+    experiment = experiment_on(root, overrides=[str(tiny_override)])
     (note,) = start_record(experiment, 0)['notes']
     assert note.startswith(
         'note: no clip to learn of positive in fold smic/s02; of surprise in fold smic/s02: what shows it is held out'

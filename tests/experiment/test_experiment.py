@@ -38,7 +38,7 @@ def test_the_missing_data_set_of_a_composite_is_named(prepared_data, tmp_path):
 
 def test_a_run_on_other_data_than_the_config_s_bears_their_name(tmp_path, tiny_override):
     root = write_prepared_data(tmp_path / 'vis', dataset='smic_vis')
-    assert experiment_on(root, override=[str(tiny_override)]).method.cfg.dataset == 'smic_vis'
+    assert experiment_on(root, overrides=[str(tiny_override)]).method.cfg.dataset == 'smic_vis'
 
 
 def test_a_composite_of_other_data_sets_is_refused(tmp_path):
@@ -50,13 +50,13 @@ def test_a_composite_of_other_data_sets_is_refused(tmp_path):
 def test_the_backbone_cannot_have_other_channels_than_the_data(prepared_data, tiny_override):
     options = ['model.backbone.in_channels=2']
     with pytest.raises(InputError, match=r'in_channels is 2, but the clips have 3 channels \(u, v, strain\)'):
-        experiment_on(prepared_data, override=[str(tiny_override)], cfg_options=options)
+        experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=options)
 
 
 def test_folds_follow_the_rule_of_the_config(tmp_path, tiny_override):
     roots = [write_prepared_data(tmp_path / name, dataset=name) for name in ('smic', 'casme2', 'samm')]
     rule = ['folds=leave_one_dataset_out']
-    folds = experiment_on(*roots, config=COMPOSITE, override=[str(tiny_override)], cfg_options=rule).folds
+    folds = experiment_on(*roots, config=COMPOSITE, overrides=[str(tiny_override)], cfg_options=rule).folds
     assert [fold.name for fold in folds] == ['casme2', 'samm', 'smic']
     assert folds[0].test_subjects == ('casme2/s01', 'casme2/s02', 'casme2/s03')
 
@@ -84,9 +84,9 @@ def test_a_csv_may_hold_any_data_set(tmp_path, tiny_override):
     rules = ['dataset,column,value,label', *(f'{n},emotion,{v},{v}' for n in ('smic', 'mydata') for v in MOTION)]
     (tmp_path / 'both.csv').write_text('\n'.join(rules))
     options = [f'label_scheme={tmp_path}/both.csv', 'data_source=[smic,csv]']
-    experiment = experiment_on(*roots, override=[str(tiny_override)], cfg_options=options)
+    experiment = experiment_on(*roots, overrides=[str(tiny_override)], cfg_options=options)
     assert experiment.method.cfg.dataset == 'mydata+smic'
-    named = experiment_on(*roots, override=[str(tiny_override)], cfg_options=[*options, 'dataset=both'])
+    named = experiment_on(*roots, overrides=[str(tiny_override)], cfg_options=[*options, 'dataset=both'])
     assert named.method.cfg.dataset == 'both'
 
 

@@ -21,7 +21,7 @@ def record_of(prepared_data, tiny_override, tmp_path):
     def record_of(*options, root=prepared_data, seed=0, last='b'):
         (tmp_path / 'own.csv').write_text(SCHEME.format(last=last))
         options = [f'label_scheme={tmp_path}/own.csv', 'action_units=[4,12]', *options]
-        return start_record(experiment_on(root, override=[str(tiny_override)], cfg_options=options), seed)
+        return start_record(experiment_on(root, overrides=[str(tiny_override)], cfg_options=options), seed)
 
     return record_of
 

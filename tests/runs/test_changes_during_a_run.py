@@ -26,7 +26,7 @@ def scheme(tmp_path):
 def experiment(tiny_override, scheme, tmp_path):
     root = write_prepared_data(tmp_path / 'smic')
     options = [f'label_scheme={scheme}']
-    return experiment_on(root, override=[str(tiny_override)], cfg_options=options, fold=['s01'])
+    return experiment_on(root, overrides=[str(tiny_override)], cfg_options=options, folds=['s01'])
 
 
 def edit_scheme(folder):
@@ -68,7 +68,7 @@ def test_a_fold_during_which_they_change_is_not_kept(experiment, tmp_path, monke
 
 
 def test_folds_of_other_clips_or_labels_are_not_scored(prepared_data, tiny_override, tmp_path):
-    experiment = experiment_on(prepared_data, override=[str(tiny_override)])
+    experiment = experiment_on(prepared_data, overrides=[str(tiny_override)])
     loso.run_folds(experiment, 0, tmp_path)
     path = tmp_path / 'folds/smic_s02/predictions.csv'
     noted = json.loads(path.with_name('fold.json').read_text())

@@ -21,7 +21,7 @@ def experiment(tiny_override, tmp_path_factory):
         write_prepared_data(folder / 'samm', 2, dataset='samm'),
     ]
     config = str(ROOT / 'configs/mer_megc2018_cde.py')
-    return experiment_on(*roots, config=config, override=[str(tiny_override)], cfg_options=OPTIONS)
+    return experiment_on(*roots, config=config, overrides=[str(tiny_override)], cfg_options=OPTIONS)
 
 
 @pytest.fixture(scope='module')

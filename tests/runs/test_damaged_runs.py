@@ -21,7 +21,7 @@ CONFIG = str(ROOT / 'configs/mer_smic.py')
 
 @pytest.fixture(scope='module')
 def experiment(prepared_data, tiny_override):
-    return experiment_on(prepared_data, override=[str(tiny_override)])
+    return experiment_on(prepared_data, overrides=[str(tiny_override)])
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_a_checkpoint_with_code_is_not_continued_from(tmp_path):
 def test_a_training_whose_checkpoint_is_damaged_ends_with_the_same_predictions(
     finished_run, prepared_data, tiny_override, tmp_path, monkeypatch, capsys
 ):
-    one = experiment_on(prepared_data, override=[str(tiny_override)], fold=['s01'])
+    one = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'])
 
     def stop_in_second_epoch(folder, epoch):
         if epoch == 2:

@@ -27,7 +27,7 @@ LAYER = 'backbone.layer3.0.conv2.conv'
 def experiment(prepared_data, tiny_override):
     """In bf16, which torch computes on any processor; one fold of one epoch."""
     opened = experiment_on(
-        prepared_data, override=[str(tiny_override)], cfg_options=['train_cfg.max_epochs=1'], fold=['s01']
+        prepared_data, overrides=[str(tiny_override)], cfg_options=['train_cfg.max_epochs=1'], folds=['s01']
     )
     return replace(opened, precision='bf16')
 

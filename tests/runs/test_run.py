@@ -20,7 +20,7 @@ from tests.training.test_fold_config import experiment_on
 
 @pytest.fixture(scope='module')
 def experiment(prepared_data, tiny_override):
-    return experiment_on(prepared_data, override=[str(tiny_override)])
+    return experiment_on(prepared_data, overrides=[str(tiny_override)])
 
 
 def test_every_clip_is_predicted_once_by_the_fold_that_held_it_out(finished_run, experiment):
@@ -64,10 +64,10 @@ def test_folds_in_another_order_and_one_by_one_give_the_same_bytes(
     finished_run, prepared_data, tiny_override, tmp_path
 ):
     for name in ('s03', 's01'):
-        one = experiment_on(prepared_data, override=[str(tiny_override)], fold=[name])
+        one = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=[name])
         record = loso.run_folds(one, 0, tmp_path)
     assert (record['complete'], record['folds']['missing'], record['scores']) == (False, ['smic/s02'], None)
-    loso.run_folds(experiment_on(prepared_data, override=[str(tiny_override)]), 0, tmp_path)
+    loso.run_folds(experiment_on(prepared_data, overrides=[str(tiny_override)]), 0, tmp_path)
     assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
@@ -110,7 +110,7 @@ def test_another_seed_gives_other_numbers(finished_run, experiment, tmp_path):
     ('seed', 'options', 'part'), [(1, [], 'seed'), (0, ['optim_wrapper.optimizer.lr=0.1'], 'config')]
 )
 def test_a_folder_of_other_settings_is_not_mixed_with(finished_run, prepared_data, tiny_override, seed, options, part):
-    other = experiment_on(prepared_data, override=[str(tiny_override)], cfg_options=options)
+    other = experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=options)
     with pytest.raises(InputError, match=f'folds of another {part}'):
         loso.run_folds(other, seed, finished_run)
 
@@ -121,7 +121,7 @@ def test_saved_checkpoints_give_the_same_predictions(finished_run, experiment, t
 
 
 def test_a_run_without_checkpoints_is_told_apart(prepared_data, tiny_override, tmp_path):
-    one = experiment_on(prepared_data, override=[str(tiny_override)], fold=['s01'])
+    one = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'])
     with pytest.raises(InputError, match=r'no record\.json in'):
         predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
     loso.run_folds(one, 0, tmp_path)
@@ -132,7 +132,7 @@ def test_a_run_without_checkpoints_is_told_apart(prepared_data, tiny_override, t
 
 
 def test_checkpoints_are_scored_on_the_data_they_belong_to(finished_run, tiny_override, tmp_path):
-    other = experiment_on(write_prepared_data(tmp_path / 'other', clip_len=1), override=[str(tiny_override)])
+    other = experiment_on(write_prepared_data(tmp_path / 'other', clip_len=1), overrides=[str(tiny_override)])
     with pytest.raises(
         InputError, match=r'another flow store \(.*; give the config, overrides and data of its training'
     ):
@@ -143,19 +143,19 @@ def test_parts_of_a_model_that_do_not_fit_are_one_sentence(prepared_data, tiny_o
     (tmp_path / 'head.py').write_text("model = dict(cls_head=dict(_delete_=True, type='I3DHead', in_channels=8))")
     overrides = [str(tiny_override), str(tmp_path / 'head.py')]
     with pytest.raises(InputError, match=r'the parts of this model.* do not fit together: .*; correct config or ov'):
-        run_record.start_record(experiment_on(prepared_data, override=overrides), 0)
+        run_record.start_record(experiment_on(prepared_data, overrides=overrides), 0)
 
 
 @pytest.mark.parametrize('option', ['optimizer.lr=abc', 'optimizer.lr=nan', 'optimizer.type=Nothing', 'type=Nothing'])
 def test_an_optimiser_that_cannot_be_built_is_one_sentence(prepared_data, tiny_override, option):
-    wrong = experiment_on(prepared_data, override=[str(tiny_override)], cfg_options=[f'optim_wrapper.{option}'])
+    wrong = experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=[f'optim_wrapper.{option}'])
     with pytest.raises(InputError, match=r'optim_wrapper cannot be built: .*; correct config or override$'):
         run_record.start_record(wrong, 0)
 
 
 def test_a_schedule_that_cannot_be_built_is_one_sentence(prepared_data, tiny_override, tmp_path):
     options = ['param_scheduler.0.type=Nothing']
-    wrong = experiment_on(prepared_data, override=[str(tiny_override)], fold=['s01'], cfg_options=options)
+    wrong = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'], cfg_options=options)
     with pytest.raises(InputError, match=r'param_scheduler cannot be built: .*Nothing'):
         loso.run_folds(wrong, 0, tmp_path)
 
@@ -168,7 +168,7 @@ def test_other_settings_are_refused_before_gradients_are_compared(finished_run, 
 
 def test_a_training_that_diverges_is_no_finished_fold(prepared_data, tiny_override, tmp_path):
     options = ['optim_wrapper.optimizer.lr=1e20', 'optim_wrapper.clip_grad=None']
-    wild = experiment_on(prepared_data, override=[str(tiny_override)], fold=['s01'], cfg_options=options)
+    wild = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'], cfg_options=options)
     with pytest.raises(InputError, match='the training of fold smic/s01 diverged'):
         loso.run_folds(wild, 0, tmp_path)
     assert not (tmp_path / 'folds/smic_s01').exists()
@@ -184,7 +184,7 @@ def test_the_record_names_the_circumstances_of_every_fold(finished_run, experime
 
 
 def test_a_run_does_not_go_on_with_other_threads(finished_run, prepared_data, tiny_override):
-    other = experiment_on(prepared_data, override=[str(tiny_override)], threads=2)
+    other = experiment_on(prepared_data, overrides=[str(tiny_override)], threads=2)
     with pytest.raises(InputError, match='holds folds of another device'):
         loso.run_folds(other, 0, finished_run)
     experiment_on(prepared_data)  # one thread again

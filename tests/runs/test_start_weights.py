@@ -33,7 +33,7 @@ def pictures(tmp_path):
 
 def stock(prepared_data, path):
     (path.parent / 'stock.py').write_text(STOCK.format(str(path)))
-    return experiment_on(prepared_data, override=[str(path.parent / 'stock.py')])
+    return experiment_on(prepared_data, overrides=[str(path.parent / 'stock.py')])
 
 
 def test_a_stock_3d_backbone_starts_from_the_weights_of_pictures(prepared_data, pictures, tmp_path):
@@ -53,14 +53,14 @@ def test_weights_of_another_network_are_refused_before_the_first_fold(prepared_d
     with pytest.raises(InputError, match=r'r50\.pth fits only 0 of the 53 convolutions'):
         start_record(stock(prepared_data, pictures), 0)
     for override in (STSTNET, str(tiny_override)):
-        other = experiment_on(prepared_data, override=[override], cfg_options=[f'load_from={pictures}'])
+        other = experiment_on(prepared_data, overrides=[override], cfg_options=[f'load_from={pictures}'])
         with pytest.raises(InputError, match=r'r50\.pth fits only 0 of the \d+ convolutions and matrices'):
             start_record(other, 0)
 
 
 def test_load_from_takes_the_checkpoint_of_a_fold(prepared_data, finished_run, tiny_override, tmp_path):
     path = finished_run / 'folds/smic_s01/checkpoint.pth'
-    experiment = experiment_on(prepared_data, override=[str(tiny_override)], cfg_options=[f'load_from={path}'])
+    experiment = experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=[f'load_from={path}'])
     record, weights = start_record(experiment, 0), torch.load(path)['state_dict']
     assert (record['pretrained']['fitted'], record['pretrained']['of']) == (len(weights), len(weights))
     runner = build_fresh_runner(fold_config(experiment, experiment.folds[0], 0, tmp_path), tmp_path, torch.float32)

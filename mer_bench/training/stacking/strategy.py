@@ -2,7 +2,6 @@
 
 import copy
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import chain
@@ -21,6 +20,7 @@ from mer_bench.training.fold_config import drop_a_lone_clip
 from mer_bench.training.stacking import ststnet
 from mer_bench.training.stacking.data import StackedFolds, open_folds, steps_per_epoch
 from mer_bench.training.stacking.eligibility import why_not_stackable
+from mer_bench.training.stacking.timing import interleave
 from mer_bench.training.stacking.train import build_network, train_folds, training_epochs
 
 Stack = str | int  # 'auto', 'off' or the number of folds of a stack
@@ -135,14 +135,8 @@ def measure(experiment: Experiment, seed: int, rounds: int = 3) -> StackChoice:
     with tempfile.TemporaryDirectory() as scratch:
         stack = open_folds(experiment, folds, seed, Path(scratch, 'run'), Path(scratch))
         steps = {'sequential': endless_steps(stack.part(0, 1)), 'stacked': endless_steps(stack)}
-        timed = {way: [] for way in steps}
-        for _ in range(rounds + 1):
-            for way, losses in steps.items():
-                start = time.perf_counter()
-                next(losses), next(losses)
-                timed[way].append(time.perf_counter() - start)
-    seconds = {way: median(timed[way][1:]) for way in timed}  # the first one warms up
-    seconds['stacked'] /= len(folds)
+        timed = interleave({way: lambda way=way: [next(steps[way]) for _ in range(2)] for way in steps}, rounds)
+    seconds = {'sequential': median(timed['sequential']), 'stacked': median(timed['stacked']) / len(folds)}
     way = min(seconds, key=seconds.get)
     return StackChoice(way, 1 if way == 'sequential' else ON_CPU, seconds=seconds)
 

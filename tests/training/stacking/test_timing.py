@@ -1,4 +1,4 @@
-from benchmarks.timing import interleave, pair_ratios
+from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 
 def test_alternatives_run_in_turns_after_one_untimed_round():
