@@ -7,6 +7,7 @@ from mmaction.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.registry import LOOPS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from torch.utils.data import DataLoader
 
+import mer_bench.registry  # noqa: F401
 from mer_bench.errors import InputError
 
 REGISTRIES = (
