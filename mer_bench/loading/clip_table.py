@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
+from mer_bench.loading.clip_view import ClipView
 from mer_bench.preparation.store.flow_store import PARTS, FlowStore, Stamp, stamp_of
 from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.label_schemes import LabelScheme
@@ -21,6 +23,12 @@ def open_store(path: str) -> FlowStore:
 @lru_cache(maxsize=32)
 def _opened(path: str, stamps: tuple[Stamp | None, ...]) -> FlowStore:
     return FlowStore(path)
+
+
+def read_clip(store: str, row: int, view: ClipView) -> np.ndarray:
+    """Return a clip of a store as a method sees it, (C, T, H, W): float16 as stored, or float32 if computed."""
+    clip = np.array(open_store(store).clips[row])
+    return view(clip if view.keeps_values else clip.astype(np.float32))
 
 
 def read_clips(

@@ -6,12 +6,11 @@ The channels that are no flow (:data:`PICTURES`) are taken only where they are n
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
+import numpy as np
 
 from mer_bench.errors import InputError
-from mer_bench.loading.mirror import CHANNELS
 from mer_bench.preparation.settings import PICTURES
+from mer_bench.preparation.store.flow_store import CHANNELS
 
 FROM_UV = ('magnitude', 'angle')
 KEYS = ('channels', 'frames', 'repeat', 'size', 'normalise', 'faces')
@@ -37,7 +36,7 @@ class ClipView:
     size: int | None = None
     normalise: bool = True
 
-    def __call__(self, clip: torch.Tensor) -> torch.Tensor:
+    def __call__(self, clip: np.ndarray) -> np.ndarray:
         """Return the view of a clip.
 
         Args:
@@ -52,10 +51,10 @@ class ClipView:
         if self.frames is not None:
             clip = clip[:, frame_indices(clip.shape[1], self.frames)]
         names = needed(self.stored, self.channels)
-        maps = dict(zip(names, clip[[self.stored.index(name) for name in names]], strict=True))
+        maps = {name: clip[self.stored.index(name)] for name in names}
         if self.size is not None:
             maps = {name: resize(name, part, self.size) for name, part in maps.items()}
-        return torch.stack([channel_of(maps, name) for name in self.channels])
+        return np.stack([channel_of(maps, name) for name in self.channels])
 
     @property
     def keeps_values(self) -> bool:
@@ -186,19 +185,46 @@ def needed(stored: Sequence[str], channels: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def resize(name: str, part: torch.Tensor, size: int) -> torch.Tensor:
+def resize(name: str, part: np.ndarray, size: int) -> np.ndarray:
     """Bring a map (T, H, W) onto a square grid; lengths are scaled with it."""
     height, width = part.shape[-2:]
     if (height, width) != (size, size):
-        coarser = size <= min(height, width)
-        options = dict(mode='area') if coarser else dict(mode='bilinear', align_corners=False)
-        part = F.interpolate(part[None], (size, size), **options)[0]
+        part = averaged(part, size) if size <= min(height, width) else interpolated(part, size)
     scales = dict(u=size / width, v=size / height, magnitude=size / width)
     return part * scales.get(name, 1)
 
 
-def channel_of(maps: dict[str, torch.Tensor], name: str) -> torch.Tensor:
+def averaged(part: np.ndarray, size: int) -> np.ndarray:
+    """Average maps (T, H, W) over the cells of a coarser square grid, added in the order of torch's mode 'area'."""
+    (top, heights), (left, widths) = (cells(length, size) for length in part.shape[-2:])
+    sums = np.zeros((len(part), size, size), np.float32)
+    for i in range(heights.max()):
+        for j in range(widths.max()):
+            rows, columns = np.flatnonzero(heights > i)[:, None], np.flatnonzero(widths > j)
+            sums[:, rows, columns] += part[:, top[rows] + i, left[columns] + j]
+    return sums / heights[:, None].astype(np.float32) / widths.astype(np.float32)
+
+
+def cells(length: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each of `size` cells begins on `length` pixels and how many it covers; neighbours may share one."""
+    first, end = np.arange(size) * length // size, -(-np.arange(1, size + 1) * length // size)
+    return first, end - first
+
+
+def interpolated(part: np.ndarray, size: int) -> np.ndarray:
+    """Interpolate maps (T, H, W) bilinearly on a finer square grid."""
+    import torch  # which takes a second to import, and most methods of scikit-learn do without
+
+    values = torch.from_numpy(part)[None]
+    return torch.nn.functional.interpolate(values, (size, size), mode='bilinear', align_corners=False)[0].numpy()
+
+
+def channel_of(maps: dict[str, np.ndarray], name: str) -> np.ndarray:
     """Return a channel, computed where it is not there."""
     if name in maps:
         return maps[name]
-    return torch.hypot(maps['u'], maps['v']) if name == 'magnitude' else torch.atan2(maps['v'], maps['u'])
+    if name == 'magnitude':
+        return np.hypot(maps['u'], maps['v'])
+    import torch  # whose angles differ from NumPy's in the last digit
+
+    return torch.atan2(*(torch.from_numpy(maps[part]) for part in ('v', 'u'))).numpy()

@@ -6,9 +6,8 @@ import torch
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from mer_bench.loading.clip_table import open_store
+from mer_bench.loading.clip_table import open_store, read_clip
 from mer_bench.loading.clip_view import ClipView, make_view
-from mer_bench.loading.resident import read_clip
 
 
 @TRANSFORMS.register_module()
@@ -41,7 +40,7 @@ class LoadFlowClip(BaseTransform):
         return self.views[path]
 
     def transform(self, results: dict) -> dict:
-        clip = read_clip(results['store'], results['row'], self.view(results['store'])).float()
+        clip = torch.from_numpy(read_clip(results['store'], results['row'], self.view(results['store']))).float()
         results['img_shape'] = tuple(clip.shape[-2:])
         if self.as_images:
             results.update(as_images(clip))

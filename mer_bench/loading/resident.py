@@ -1,12 +1,10 @@
 """All clips of a run in the memory of a device, once per process, for every fold that it trains."""
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
-from mer_bench.loading.clip_table import open_store
+from mer_bench.loading.clip_table import open_store, read_clip
 from mer_bench.loading.clip_view import ClipView
 from mer_bench.loading.free_memory import free_memory, sharers
 
@@ -14,12 +12,6 @@ SHARE = 0.5  # of the free memory, for the clips of all processes together
 Places = Sequence[tuple[str, int]]
 
 _resident: dict[tuple, torch.Tensor] = {}  # one entry: a process trains on one set of clips at a time
-
-
-def read_clip(store: str, row: int, view: ClipView) -> torch.Tensor:
-    """Return a clip of a store as the network sees it, (C, T, H, W): float16 as stored, or float32 if computed."""
-    clip = torch.from_numpy(np.array(open_store(store).clips[row]))
-    return view(clip if view.keeps_values else clip.float())
 
 
 def resident_clips(places: Places, view: ClipView, device: str | torch.device = 'cpu') -> torch.Tensor:
@@ -38,10 +30,10 @@ def resident_clips(places: Places, view: ClipView, device: str | torch.device = 
     device, key = _key(places, view, device)
     if key not in _resident:
         _resident.clear()
-        first = read_clip(*places[0], view)
+        first = torch.from_numpy(read_clip(*places[0], view))
         clips = torch.empty((len(places), *first.shape), dtype=first.dtype, device=device)
         for i, place in enumerate(places):
-            clips[i].copy_(read_clip(*place, view))
+            clips[i].copy_(torch.from_numpy(read_clip(*place, view)))
         _resident[key] = clips
     return _resident[key]
 
@@ -51,8 +43,7 @@ def fits(places: Places, view: ClipView, device: str | torch.device = 'cpu') -> 
     device, key = _key(places, view, device)
     if key in _resident:
         return True
-    clip = read_clip(*places[0], view)
-    needed = len(places) * math.prod(clip.shape) * clip.element_size()
+    needed = len(places) * read_clip(*places[0], view).nbytes
     return needed * sharers(device) <= SHARE * free_memory(device)
 
 

@@ -1,7 +1,7 @@
 """What several flow stores say of themselves, as one: a run may only join clips that were prepared alike."""
 
 from mer_bench.errors import InputError
-from mer_bench.loading.mirror import CHANNELS
+from mer_bench.preparation.store.flow_store import CHANNELS
 
 SAME = ('flow', 'flow_parameters', 'channels', 'reference', 'clip_len', 'size', 'sampling')
 # These may differ: SMIC has no apex in its release, and some data sets come with cropped faces.

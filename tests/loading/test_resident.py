@@ -39,7 +39,7 @@ def test_a_view_is_kept_without_loss(prepared_data, options, dtype):
     data = opened(prepared_data, **options)
     clips = resident_clips(data.places, data.view)
     assert clips.dtype == dtype
-    assert torch.equal(clips.float(), torch.stack([*viewed_clips(data.places, data.view)]))
+    assert torch.equal(clips.float(), torch.from_numpy(np.stack([*viewed_clips(data.places, data.view)])))
 
 
 def test_they_are_read_once_and_forgotten_for_others(prepared_data):

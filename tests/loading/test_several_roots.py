@@ -32,7 +32,7 @@ def test_every_clip_keeps_its_own_flow(prepared_data, casme2):
     for root in (prepared_data, casme2):
         store = open_store(str(root / 'store'))
         here = data.annotations['store'] == str(root / 'store')
-        for clip, mean in zip(data.annotations[here].itertuples(), data.mean[here], strict=True):
+        for clip, mean in zip(data.annotations[here].itertuples(), data.moments[0][here], strict=True):
             assert np.allclose(mean, store.clips[store.index[clip.sample_id]].astype(float).mean((1, 2, 3)))
 
 
@@ -52,7 +52,7 @@ def test_the_order_of_the_roots_changes_nothing(prepared_data, casme2):
     one, other = opened(prepared_data, casme2), opened(casme2, prepared_data)
     assert one.digests == other.digests
     assert one.annotations.equals(other.annotations)
-    assert np.array_equal(one.square, other.square)
+    assert np.array_equal(one.moments[1], other.moments[1])
 
 
 def test_digests_of_one_root_are_its_own_and_of_two_are_new(prepared_data, casme2):

@@ -163,7 +163,7 @@ def describe_all(
 
 def describe(store: str, rows: Sequence[int], view: ClipView, steps: Sequence[BaseEstimator]) -> np.ndarray:
     """Return what the steps make of some clips of a store, (len(rows), D) float32; without a step the flat values."""
-    values = np.stack([clip.numpy() for clip in viewed_clips(((store, row) for row in rows), view)])
+    values = np.stack([*viewed_clips(((store, row) for row in rows), view)])
     for step in steps:
         values = step.transform(values)
     return np.asarray(values, np.float32).reshape(len(values), -1)
