@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from mer_bench.loading.clip_table import difference_note
 from mer_bench.loading.prepared_data import PreparedData
-from mer_bench.loading.store_info import difference_note
 from mer_bench.models import MultiScaleResNet3d
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold

@@ -11,9 +11,8 @@ import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, digest_of
-from mer_bench.loading.clip_table import clip_places, open_store, read_clip, read_clips
-from mer_bench.loading.clip_view import ClipView, make_view
-from mer_bench.loading.store_info import common_info
+from mer_bench.loading.clip_table import clip_places, common_info, open_store, read_clip, read_clips
+from mer_bench.loading.input_spec import InputSpec, make_spec
 from mer_bench.preparation.store.flow_store import CHECKED, SCHEMA_VERSION, Stamp
 from mer_bench.protocols.label_schemes import LabelScheme
 
@@ -36,7 +35,7 @@ class PreparedData:
     roots: tuple[str, ...]
     annotations: pd.DataFrame
     dropped: pd.DataFrame
-    view: ClipView
+    view: InputSpec
     shape: tuple[int, ...]
     info: dict
     digests: dict
@@ -78,7 +77,7 @@ def open_prepared_data(
         roots: One folder a data set.
         scheme: Which clips are used, and their classes.
         sources: For each root dataset, owner and prepare: what a user without it has to ask for, whom, and what to run.
-        options: The key `input` of the config, see :func:`make_view`.
+        options: The key `input` of the config, see :func:`make_spec`.
         named: Whether the user named the roots, and may have named wrong ones.
     """
     checked = check_roots([Path(root) for root in roots], sources, named)
@@ -87,7 +86,7 @@ def open_prepared_data(
         raise InputError(f'the data roots {", ".join(map(str, roots))} name one folder twice; give each data set once')
     info = common_info({root: store.info for root, store in stores.items()})
     annotations, dropped = read_clips(roots, scheme)
-    view = make_view(options, info, next(iter(stores.values())).clips.shape[1:])
+    view = make_spec(options, info, next(iter(stores.values())).clips.shape[1:])
     digests = read_digests(roots)
     shape = read_clip(*clip_places(annotations)[0], view).shape
     return PreparedData(tuple(stores), annotations, dropped, view, shape, info, digests, checked)
@@ -168,7 +167,7 @@ def _joint(digests: list[str]) -> str:
 
 
 @lru_cache(maxsize=64)  # a sweep opens many methods on the same clips
-def clip_moments(places: tuple[tuple[str, int], ...], view: ClipView, digest: str) -> tuple[np.ndarray, np.ndarray]:
+def clip_moments(places: tuple[tuple[str, int], ...], view: InputSpec, digest: str) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and mean square of each channel of each clip, both (N, C) float64.
 
     Args:
@@ -186,7 +185,7 @@ def clip_moments(places: tuple[tuple[str, int], ...], view: ClipView, digest: st
     return mean, square
 
 
-def viewed_clips(places: Iterable[tuple[str, int]], view: ClipView) -> Iterator[np.ndarray]:
+def viewed_clips(places: Iterable[tuple[str, int]], view: InputSpec) -> Iterator[np.ndarray]:
     """Yield each clip as the network sees it, (C, T, H, W) float32, in the order of `places` (store, row)."""
     for store, row in places:
         yield read_clip(store, row, view).astype(np.float32, copy=False)

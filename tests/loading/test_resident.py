@@ -6,9 +6,8 @@ import torch
 
 from mer_bench.loading import resident
 from mer_bench.loading.clip_table import open_store
-from mer_bench.loading.free_memory import free_memory
 from mer_bench.loading.prepared_data import open_prepared_data, viewed_clips
-from mer_bench.loading.resident import fits, resident_clips
+from mer_bench.loading.resident import fits, free_memory, resident_clips
 from mer_bench.protocols.label_schemes import load_scheme
 
 SOURCE = {'dataset': 'smic', 'owner': 'its owner', 'prepare': 'prepare'}

@@ -25,7 +25,7 @@ from sklearn.base import BaseEstimator
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, digest_of, write_array, write_json
 from mer_bench.loading.clip_table import open_store
-from mer_bench.loading.clip_view import ClipView
+from mer_bench.loading.input_spec import InputSpec
 from mer_bench.loading.prepared_data import PreparedData, viewed_clips
 from mer_bench.preparation.store.build import FEATURES
 from mer_bench.preparation.store.state import read_json
@@ -58,7 +58,7 @@ def clip_features(data: PreparedData, steps: Sequence[BaseEstimator], jobs: int,
 
 
 def store_features(
-    store: str, rows: np.ndarray, steps: Sequence[BaseEstimator], view: ClipView, jobs: int, quiet: bool
+    store: str, rows: np.ndarray, steps: Sequence[BaseEstimator], view: InputSpec, jobs: int, quiet: bool
 ) -> tuple[dict[int, np.ndarray] | np.ndarray, str]:
     """Return the features of at least the clips in `rows` of a store, by row, and where they come from."""
     content = made_of(store, steps, view)
@@ -73,7 +73,7 @@ def store_features(
     return dict(zip(rows, describe_all(store, rows, steps, view, jobs, quiet), strict=True)), COMPUTED
 
 
-def made_of(store: str, steps: Sequence[BaseEstimator], view: ClipView) -> dict:
+def made_of(store: str, steps: Sequence[BaseEstimator], view: InputSpec) -> dict:
     """Return all that decides the features, as JSON holds it."""
     files = source_files(steps)
     content = dict(
@@ -148,7 +148,7 @@ def keep(path: Path, features: np.ndarray, content: dict, limit: int) -> None:
 
 
 def describe_all(
-    store: str, rows: Sequence[int], steps: Sequence[BaseEstimator], view: ClipView, jobs: int, quiet: bool
+    store: str, rows: Sequence[int], steps: Sequence[BaseEstimator], view: InputSpec, jobs: int, quiet: bool
 ) -> np.ndarray:
     """Describe clips of a store over workers, (len(rows), D)."""
     chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
@@ -161,7 +161,7 @@ def describe_all(
     return np.concatenate(list(shown))
 
 
-def describe(store: str, rows: Sequence[int], view: ClipView, steps: Sequence[BaseEstimator]) -> np.ndarray:
+def describe(store: str, rows: Sequence[int], view: InputSpec, steps: Sequence[BaseEstimator]) -> np.ndarray:
     """Return what the steps make of some clips of a store, (len(rows), D) float32; without a step the flat values."""
     values = np.stack([*viewed_clips(((store, row) for row in rows), view)])
     for step in steps:

@@ -17,7 +17,7 @@ KEYS = ('channels', 'frames', 'repeat', 'size', 'normalise', 'faces')
 
 
 @dataclass(frozen=True)
-class ClipView:
+class InputSpec:
     """A view of the clips of a store.
 
     Attributes:
@@ -69,7 +69,7 @@ class ClipView:
         return {key: value for key, value in given.items() if value is not None}
 
 
-def make_view(options: dict | None, info: dict, shape: Sequence[int]) -> ClipView:
+def make_spec(options: dict | None, info: dict, shape: Sequence[int]) -> InputSpec:
     """Check the key `input` of a config against a store.
 
     Args:
@@ -90,7 +90,7 @@ def make_view(options: dict | None, info: dict, shape: Sequence[int]) -> ClipVie
             f"input.channels: expected a list of different names such as ['u', 'v'], got {channels!r}; correct it"
         )
     check_faces(options.pop('faces', None), info)
-    view = ClipView(stored, **(options | dict(channels=tuple(channels))))
+    view = InputSpec(stored, **(options | dict(channels=tuple(channels))))
     check_channels(view, info)
     check_frames(view, info, shape[1])
     if view.size is not None and (type(view.size) is not int or view.size < 1):
@@ -118,7 +118,7 @@ def check_faces(faces: str | None, info: dict) -> None:
         )
 
 
-def check_channels(view: ClipView, info: dict) -> None:
+def check_channels(view: InputSpec, info: dict) -> None:
     """Refuse channels that the store does not hold and that do not follow from it."""
     for name in view.channels:
         if not {*needed(view.stored, [name])} <= {*view.stored}:
@@ -136,7 +136,7 @@ def check_channels(view: ClipView, info: dict) -> None:
             raise InputError("input.size: an 'angle' without u and v cannot be resized; prepare u and v as well")
 
 
-def check_frames(view: ClipView, info: dict, length: int) -> None:
+def check_frames(view: InputSpec, info: dict, length: int) -> None:
     """Refuse a number of frames that the clips do not give, and an apex that cannot be told."""
     if view.frames == 'apex':
         if length > 1 and info.get('reference', 'onset') != 'onset':
@@ -155,7 +155,7 @@ def check_frames(view: ClipView, info: dict, length: int) -> None:
         )
 
 
-def is_fitting(view: ClipView, length: int) -> bool:
+def is_fitting(view: InputSpec, length: int) -> bool:
     """Say whether so many frames can be taken evenly, or made by repeating each."""
     frames = view.frames
     return type(frames) is int and frames > 0 and (length % frames == 0 or (view.repeat and frames % length == 0))
