@@ -11,7 +11,6 @@ from mmaction.models.heads import BaseHead
 from mmaction.models.losses import BaseWeightedLoss
 from mmaction.registry import MODELS
 from torch import nn
-from torchvision.models import resnet18
 
 from mer_bench.errors import InputError
 from mer_bench.models.backbones.pretrained import load_pretrained
@@ -31,6 +30,8 @@ class CapsuleNet(nn.Module):
     """
 
     def __init__(self, pretrained: str | None = None) -> None:
+        from torchvision.models import resnet18  # takes a second to import
+
         super().__init__()
         resnet = resnet18()
         self.trunk = nn.Sequential()

@@ -8,8 +8,6 @@ it is that of the neck, so that only the kind of attention changes.
 import torch
 from einops import rearrange
 from mmcv.cnn import ConvModule
-from timm.layers import SEModule
-from timm.layers.cbam import ChannelAttn
 from torch import nn
 
 from mer_bench.models.batch_norm import OneClipBatchNorm3d
@@ -23,6 +21,8 @@ class SqueezeExcitation(nn.Module):
     """shallow + SE(deep): Hu et al., CVPR 2018, https://arxiv.org/abs/1709.01507, equations 2 to 4."""
 
     def __init__(self, channels: int, reduction: int) -> None:
+        from timm.layers import SEModule  # timm takes a second to import
+
         super().__init__()
         self.attention = SEModule(channels, rd_channels=max(channels // reduction, 1))
 
@@ -38,6 +38,8 @@ class CBAM(nn.Module):
     """
 
     def __init__(self, channels: int, reduction: int) -> None:
+        from timm.layers.cbam import ChannelAttn
+
         super().__init__()
         self.channel_attention = ChannelAttn(channels, rd_channels=max(channels // reduction, 1))
         self.spatial = ConvModule(2, 1, (1, 7, 7), padding=(0, 3, 3), conv_cfg=CONV, norm_cfg=NORM, act_cfg=None)
