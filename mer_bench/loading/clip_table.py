@@ -19,7 +19,7 @@ EITHER = ('apex', 'faces')  # these may differ: SMIC has no apex in its release,
 
 
 def open_store(path: str) -> FlowStore:
-    """Return the store in a folder, which is opened again only where one of its files changed."""
+    """Return the store in a folder; it is opened again only if one of its files changed."""
     return _opened(path, tuple(stamp_of(Path(path, part)) for part in PARTS))
 
 
@@ -67,7 +67,7 @@ def clip_places(clips: pd.DataFrame) -> tuple[tuple[str, int], ...]:
 
 
 def _rows(clips: pd.DataFrame) -> list[int]:
-    """Return the place of each clip in its store, whose flow must be what was written."""
+    """Return the row of each clip in its store, whose flow is compared with its digest."""
     stores = {path: open_store(path) for path in clips['store'].unique()}
     for store in stores.values():
         store.check_clips()
@@ -78,11 +78,14 @@ def _rows(clips: pd.DataFrame) -> list[int]:
 
 
 def common_info(infos: dict[str, dict]) -> dict:
-    """Join the store.json of each folder in `infos`; that of a single one stays as it is.
+    """Join the store.json of each folder in `infos`; a single one is returned as it is.
 
     Returns:
         What all stores have in common; sums of n_clips and seconds; synthetic if one is; apex and faces as a dict
-        {data set: its own}, where they differ; all of them under `stores`.
+        {data set: value} if they differ; all of them under `stores`.
+
+    Raises:
+        InputError: The stores were prepared differently.
     """
     infos = {root: {'channels': list(CHANNELS), **info} for root, info in infos.items()}
     first, *others = infos
@@ -97,14 +100,14 @@ def common_info(infos: dict[str, dict]) -> dict:
 
 
 def difference_note(info: dict) -> str | None:
-    """Say in one sentence where the apex or the faces of several data sets come from different places, if they do."""
+    """Return a sentence about an apex or faces that the data sets do not have from one source; None if they do."""
     texts = [_difference(name, info.get('stores', []), info.get(name)) for name in EITHER]
     differences = '; '.join(text for text in texts if text)
-    return f'note: the data sets were not prepared alike: {differences}' if differences else None
+    return f'note: the data sets were prepared differently: {differences}' if differences else None
 
 
 def _difference(name: str, stores: list[dict], joined: object) -> str | None:
-    """'faces smic: none, casme2: dlib', or None where all are of one kind."""
+    """'faces smic: none, casme2: dlib', or None if all are of one kind."""
     kinds = [_kind(store.get(name)) for store in stores]
     if len({*kinds}) < 2:
         return None

@@ -1,6 +1,6 @@
-"""What a network sees of a stored clip: some channels, some frames, another grid. One store serves every network.
+"""What a method sees of a stored clip: channels, frames, size. One store serves all methods.
 
-The channels that are no flow (:data:`PICTURES`) are taken only where they are named.
+Channels that are not flow (:data:`PICTURES`) are taken only if they are named.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ KEYS = ('channels', 'frames', 'repeat', 'size', 'normalise', 'faces')
 
 @dataclass(frozen=True)
 class InputSpec:
-    """A view of the clips of a store.
+    """The key `input` of a config, checked against a store by :func:`make_spec`.
 
     Attributes:
         stored: Names of the store's channels.
-        channels: Names of those that the network sees, in its order.
-        frames: None for all, 'apex' for the apex frame alone, or how many, evenly taken.
-        repeat: Whether to take each frame several times where `frames` is more than the clip has.
-        size: Height and width of the maps, None as stored.
-        normalise: Whether the data preprocessor subtracts mean and divides by the deviation of the training clips.
+        channels: Names of the channels that the method sees, in its order.
+        frames: None for all, 'apex' for the apex frame alone, or a number of evenly spaced frames.
+        repeat: Whether to repeat frames if `frames` is more than the clip has.
+        size: Height and width of the maps; None: as stored.
+        normalise: Whether the data preprocessor subtracts the mean and divides by the deviation of the training clips.
     """
 
     stored: tuple[str, ...]
@@ -37,14 +37,14 @@ class InputSpec:
     normalise: bool = True
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
-        """Return the view of a clip.
+        """Return what the method sees of a clip.
 
         Args:
-            clip: (C, T, H, W) float32, channels as in `stored`; also float16 where the view :attr:`keeps_values`.
+            clip: (C, T, H, W) float32, channels as in `stored`; also float16 if the spec :attr:`keeps_values`.
 
         Returns:
-            (len(channels), T', size, size), of the same type. Averaged where the grid gets coarser, bilinear where it
-            gets finer; u, v and magnitude are in pixels of the new grid.
+            (len(channels), T', size, size), of the same type. Averaged on a coarser grid, bilinear on a finer one; u, v
+            and magnitude are in pixels of the new grid.
         """
         if self.channels == self.stored and self.frames is None and self.size is None:
             return clip
@@ -58,12 +58,12 @@ class InputSpec:
 
     @property
     def keeps_values(self) -> bool:
-        """Whether every value that the view gives is one that is stored."""
+        """Whether every value is taken from the store, and none computed."""
         return self.size is None and needed(self.stored, self.channels) == list(self.channels)
 
     @property
     def options(self) -> dict:
-        """The arguments of LoadFlowClip; none where the view is the clip as it is stored."""
+        """The arguments of LoadFlowClip; none if the clip is taken as stored."""
         channels = None if self.channels == flow_channels(self.stored) else list(self.channels)
         given = dict(channels=channels, frames=self.frames, repeat=self.repeat or None, size=self.size)
         return {key: value for key, value in given.items() if value is not None}
@@ -73,9 +73,9 @@ def make_spec(options: dict | None, info: dict, shape: Sequence[int]) -> InputSp
     """Check the key `input` of a config against a store.
 
     Args:
-        options: channels, frames, repeat, size, normalise; what is missing or None is taken as stored. faces='aligned'
-            refuses clips whose faces were not aligned by landmarks.
-        info: What the store says of itself.
+        options: channels, frames, repeat, size, normalise; as stored if missing or None. faces='aligned' refuses clips
+            whose faces were not aligned by landmarks.
+        info: The content of store.json.
         shape: (C, T, H, W) of its clips.
     """
     options = {key: value for key, value in (options or {}).items() if value is not None}
@@ -84,30 +84,30 @@ def make_spec(options: dict | None, info: dict, shape: Sequence[int]) -> InputSp
     stored = tuple(info.get('channels', CHANNELS))
     channels = options.get('channels', flow_channels(stored))
     if not channels and 'channels' not in options:
-        raise InputError(f'input.channels: the store holds no flow, but {", ".join(stored)}; name what is to be seen')
+        raise InputError(f'input.channels: the store holds no flow, but {", ".join(stored)}; name the channels')
     if not isinstance(channels, (list, tuple)) or not channels or len({*channels}) < len(channels):
         raise InputError(
             f"input.channels: expected a list of different names such as ['u', 'v'], got {channels!r}; correct it"
         )
     check_faces(options.pop('faces', None), info)
-    view = InputSpec(stored, **(options | dict(channels=tuple(channels))))
-    check_channels(view, info)
-    check_frames(view, info, shape[1])
-    if view.size is not None and (type(view.size) is not int or view.size < 1):
-        raise InputError(f'input.size: expected None or a number of pixels, got {view.size!r}; correct it')
+    spec = InputSpec(stored, **(options | dict(channels=tuple(channels))))
+    check_channels(spec, info)
+    check_frames(spec, info, shape[1])
+    if spec.size is not None and (type(spec.size) is not int or spec.size < 1):
+        raise InputError(f'input.size: expected None or a number of pixels, got {spec.size!r}; correct it')
     for key in ('normalise', 'repeat'):
-        if type(getattr(view, key)) is not bool:
-            raise InputError(f'input.{key}: expected True or False, got {getattr(view, key)!r}; correct it')
-    return view
+        if type(getattr(spec, key)) is not bool:
+            raise InputError(f'input.{key}: expected True or False, got {getattr(spec, key)!r}; correct it')
+    return spec
 
 
 def flow_channels(stored: Sequence[str]) -> tuple[str, ...]:
-    """Return the channels that are no pictures."""
+    """Return the channels that are flow."""
     return tuple(name for name in stored if name not in PICTURES)
 
 
 def check_faces(faces: str | None, info: dict) -> None:
-    """Refuse faces that lie anywhere, for methods whose regions are fixed places of an aligned face."""
+    """Refuse faces that are not aligned, for methods whose regions are fixed places of an aligned face."""
     if faces not in (None, 'aligned'):
         raise InputError(f"input.faces: expected None or 'aligned', got {faces!r}; correct it")
     found = [store.get('faces') for store in info.get('stores', [info])]
@@ -118,27 +118,27 @@ def check_faces(faces: str | None, info: dict) -> None:
         )
 
 
-def check_channels(view: InputSpec, info: dict) -> None:
-    """Refuse channels that the store does not hold and that do not follow from it."""
-    for name in view.channels:
-        if not {*needed(view.stored, [name])} <= {*view.stored}:
-            wanted = ' '.join(dict.fromkeys([*view.stored, name]))
+def check_channels(spec: InputSpec, info: dict) -> None:
+    """Refuse channels that are neither in the store nor computed from it."""
+    for name in spec.channels:
+        if not {*needed(spec.stored, [name])} <= {*spec.stored}:
+            wanted = ' '.join(dict.fromkeys([*spec.stored, name]))
             datasets = ', '.join(store['dataset'] for store in info.get('stores', [info]))
             raise InputError(
-                f'input.channels: expected {name!r} in the store of {datasets}, found {", ".join(view.stored)}; '
+                f'input.channels: expected {name!r} in the store of {datasets}, found {", ".join(spec.stored)}; '
                 f'{remedy(info, f"--channels {wanted}")}'
             )
-        if name == 'angle' and not {'u', 'v'} <= {*view.channels} and 'magnitude' not in view.channels:
+        if name == 'angle' and not {'u', 'v'} <= {*spec.channels} and 'magnitude' not in spec.channels:
             raise InputError(
-                "input.channels: 'angle' says nothing where nothing moves; name 'magnitude' too, or both 'u' and 'v'"
+                "input.channels: 'angle' means nothing without motion; name 'magnitude' too, or both 'u' and 'v'"
             )
-        if name == 'angle' and view.size is not None and not {'u', 'v'} <= {*view.stored}:
+        if name == 'angle' and spec.size is not None and not {'u', 'v'} <= {*spec.stored}:
             raise InputError("input.size: an 'angle' without u and v cannot be resized; prepare u and v as well")
 
 
-def check_frames(view: InputSpec, info: dict, length: int) -> None:
-    """Refuse a number of frames that the clips do not give, and an apex that cannot be told."""
-    if view.frames == 'apex':
+def check_frames(spec: InputSpec, info: dict, length: int) -> None:
+    """Refuse a number of frames that the clips cannot give, and an apex that is not at a known place."""
+    if spec.frames == 'apex':
         if length > 1 and info.get('reference', 'onset') != 'onset':
             raise InputError(
                 "input.frames: 'apex' needs the motion from the onset; prepare the data with --reference onset"
@@ -148,28 +148,28 @@ def check_frames(view: InputSpec, info: dict, length: int) -> None:
                 f"input.frames: 'apex' needs an even clip length, whose middle is the apex, found {length}; prepare "
                 'the data with an even --clip-len'
             )
-    elif view.frames is not None and not is_fitting(view, length):
+    elif spec.frames is not None and not is_fitting(spec, length):
         raise InputError(
-            f"input.frames: expected None, 'apex' or a divisor of the clip length {length}, got {view.frames!r}; "
+            f"input.frames: expected None, 'apex' or a divisor of the clip length {length}, got {spec.frames!r}; "
             'correct it or prepare the data with another --clip-len'
         )
 
 
-def is_fitting(view: InputSpec, length: int) -> bool:
-    """Say whether so many frames can be taken evenly, or made by repeating each."""
-    frames = view.frames
-    return type(frames) is int and frames > 0 and (length % frames == 0 or (view.repeat and frames % length == 0))
+def is_fitting(spec: InputSpec, length: int) -> bool:
+    """Return whether so many frames can be taken evenly, or made by repeating each."""
+    frames = spec.frames
+    return type(frames) is int and frames > 0 and (length % frames == 0 or (spec.repeat and frames % length == 0))
 
 
 def remedy(info: dict, options: str) -> str:
-    """Say what a user can do about a store that lacks what a method needs."""
+    """Return what a user can do if a store lacks what a method needs."""
     if info.get('flow') == 'published_pictures':
         return 'it needs the frames of a data set, which pictures of flow do not hold'
     return f'prepare the data with {options}'
 
 
 def frame_indices(length: int, frames: str | int) -> list[int]:
-    """Return which of `length` frames a view has: they run evenly to the offset, the apex being the middle one."""
+    """Return which of `length` frames are taken: evenly up to the offset; the apex is the middle one."""
     if frames == 'apex':
         return [max(length // 2 - 1, 0)]
     if frames > length:
@@ -179,7 +179,7 @@ def frame_indices(length: int, frames: str | int) -> list[int]:
 
 
 def needed(stored: Sequence[str], channels: Sequence[str]) -> list[str]:
-    """Return the stored channels that `channels` are made from: magnitude and angle from u and v, where these are."""
+    """Return the stored channels that `channels` come from: magnitude and angle from u and v, if these are stored."""
     derived = {'u', 'v'} <= {*stored} or not {*FROM_UV} & {*stored}
     names = [part for name in channels for part in (('u', 'v') if name in FROM_UV and derived else (name,))]
     return list(dict.fromkeys(names))
@@ -220,7 +220,7 @@ def interpolated(part: np.ndarray, size: int) -> np.ndarray:
 
 
 def channel_of(maps: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """Return a channel, computed where it is not there."""
+    """Return a channel, computed if it is not stored."""
     if name in maps:
         return maps[name]
     if name == 'magnitude':

@@ -1,4 +1,4 @@
-"""One or several prepared data sets as training sees them: clips with their classes, stores, moments of each clip."""
+"""One or several prepared data sets as a run uses them: clips with their classes, stores, digests, moments."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,9 +27,9 @@ class PreparedData:
         dropped: sample_id and reason of the clips that the label scheme does not use.
         view: What the network sees of a clip.
         shape: (C, T, H, W) of a clip as the network sees it.
-        info: What the stores say of themselves, see :func:`common_info`.
+        info: Their joint store.json, see :func:`common_info`.
         digests: What the numbers of a run depend on, see :func:`read_digests`.
-        checked: Of each flow.npy that was read from end to end, size and times with the digest.
+        checked: Size and times of each flow.npy whose content was compared with its digest, with that digest.
     """
 
     roots: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""All clips of a run in the memory of a device, once per process, for every fold that it trains."""
+"""All clips of a run in the memory of a device, once per process, shared by all folds."""
 
 from collections.abc import Sequence
 
@@ -18,15 +18,15 @@ _resident: dict[tuple, torch.Tensor] = {}  # one entry: a process trains on one 
 def resident_clips(places: Places, view: InputSpec, device: str | torch.device = 'cpu') -> torch.Tensor:
     """Return clips as the network sees them, in the memory of a device.
 
-    A second call for the same clips returns the same tensor: nobody may write to it. Another call forgets it.
+    A second call for the same clips returns the same tensor, so do not write to it. A call for others forgets it.
 
     Args:
         places: Store and row of each clip.
         view: What is taken of it.
-        device: Where they are to lie.
+        device: Where to keep them.
 
     Returns:
-        (N, C, T, H, W), float16 where the view takes stored values, float32 where it computes new ones.
+        (N, C, T, H, W), float16 if the values are taken as stored, float32 if they are computed.
     """
     device, key = _key(places, view, device)
     if key not in _resident:
@@ -40,7 +40,7 @@ def resident_clips(places: Places, view: InputSpec, device: str | torch.device =
 
 
 def fits(places: Places, view: InputSpec, device: str | torch.device = 'cpu') -> bool:
-    """Say whether clips are in the memory of a device, or may go there without taking what a training needs."""
+    """Return whether clips are in the memory of a device, or fit there beside what a training needs."""
     device, key = _key(places, view, device)
     if key in _resident:
         return True
@@ -49,7 +49,7 @@ def fits(places: Places, view: InputSpec, device: str | torch.device = 'cpu') ->
 
 
 def _key(places: Places, view: InputSpec, device: str | torch.device) -> tuple[torch.device, tuple]:
-    """Return the device with its number, and what tells one set of clips from another."""
+    """Return the device with its number, and the key of a set of clips."""
     device = torch.device(device)
     if device.type == 'cuda' and device.index is None:
         device = torch.device('cuda', torch.cuda.current_device())

@@ -1,4 +1,4 @@
-"""What a network sees of a stored clip."""
+"""What a method sees of a stored clip."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_more_frames_than_there_are_repeat_each_where_that_is_asked_for():
 
 
 @pytest.mark.parametrize('channels', [None, ['u', 'v', 'strain', 'grey'], ['grey'], ['v', 'u']])
-def test_the_dataset_sees_what_the_view_says(channels):
+def test_the_dataset_sees_what_the_spec_selects(channels):
     view = make_spec(dict(channels=channels, frames=4, size=2), INFO, SHAPE)
     again = make_spec(view.options, INFO, SHAPE)
     assert again.channels == view.channels
@@ -84,7 +84,7 @@ def test_magnitude_follows_from_u_and_v():
         (dict(channels='u'), SHAPE, 'a list of different names'),
         (dict(frames=3), SHAPE, 'a divisor of the clip length 8'),
         (dict(frames=16), SHAPE, 'a divisor of the clip length 8'),
-        (dict(channels=['angle', 'strain']), SHAPE, 'says nothing where nothing moves'),
+        (dict(channels=['angle', 'strain']), SHAPE, 'means nothing without motion'),
         (dict(frames='apex'), (4, 5, 4, 4), 'an even clip length'),
         (dict(size=0), SHAPE, 'a number of pixels'),
         (dict(normalise='yes'), SHAPE, 'True or False'),

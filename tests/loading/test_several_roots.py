@@ -90,7 +90,7 @@ def test_what_differs_is_one_note():
     smic = dict(same, dataset='smic', apex={'middle': 3}, faces={'detector': 'none'})
     casme2 = dict(same, dataset='casme2', apex={'annotated': 2, 'middle': 1}, faces={'detector': 'dlib', 'size': 224})
     assert difference_note(common_info({'a': smic, 'b': casme2})) == (
-        'note: the data sets were not prepared alike: apex smic: middle, casme2: annotated and middle; '
+        'note: the data sets were prepared differently: apex smic: middle, casme2: annotated and middle; '
         'faces smic: none, casme2: dlib 224'
     )
     more_clips = dict(smic, dataset='smic_vis', apex={'middle': 7})
