@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 DRN = 'mmaction.models.localizers.drn.drn'
+FSDP = 'mmengine.model.wrappers.fully_sharded_distributed'
 
 
 def apply() -> None:
     """Mend everything, before the first import of ``mmaction.models``. A second call changes nothing."""
     silence_warnings()
+    skip_sharded_training()
     allow_missing_drn()
     skip_multimodal()
     allow_mmengine_checkpoints()
@@ -29,6 +31,24 @@ def silence_warnings() -> None:
     """
     for message in ('Fail to import ``MultiScaleDeformableAttention``', 'Multi-processing start method'):
         warnings.filterwarnings('ignore', message=message)
+
+
+def skip_sharded_training() -> None:
+    """Keep mmengine from importing torch's FSDP, and its compiler with it: nothing here trains a network in shards.
+
+    Of two seconds for mmengine.runner it takes one. Ends when mmengine (0.10.7 as measured) imports FSDP on demand.
+    """
+    if 'mmengine.model' in sys.modules:
+        return
+    sys.modules[FSDP] = types.ModuleType(FSDP, 'Stand-in: FSDP is not used here.')
+    sys.modules[FSDP].MMFullyShardedDataParallel = type('MMFullyShardedDataParallel', (), {})
+    hidden = [name for name in ('torch.distributed.fsdp', 'torch.distributed.optim') if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # None: importing it is an ImportError, which mmengine allows for
+    try:
+        import mmengine.runner  # noqa: F401
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def allow_missing_drn() -> bool:

@@ -30,8 +30,9 @@ def run_python(code: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
 
 
-def test_the_models_package_mends_the_stack_and_mmaction_is_imported_without_a_warning():
-    done = run_python('import mer_bench.registry, mmaction.models')
+def test_the_stack_is_mended_and_imported_without_a_warning_and_without_what_nothing_here_uses():
+    light = "import sys; from mer_bench import compat; compat.apply(); assert 'torch._dynamo' not in sys.modules"
+    done = run_python(f'{light}; import mer_bench.registry, mmaction.models, torch.distributed.fsdp')
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
 
 
