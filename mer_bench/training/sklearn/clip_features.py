@@ -5,19 +5,18 @@ it; `<digest>.json` says of what it was made. The digest is that of all that dec
 arguments, the view of a clip, the flow, the code and the libraries. The folder can be removed at any time.
 """
 
-import inspect
 import json
 import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 import joblib
 import numpy as np
-import scipy
 from rich.console import Console
 from rich.progress import track
 from sklearn.base import BaseEstimator
@@ -75,24 +74,27 @@ def store_features(
 
 def made_of(store: str, steps: Sequence[BaseEstimator], view: InputSpec) -> dict:
     """Return all that decides the features, as JSON holds it."""
-    files = source_files(steps)
     content = dict(
         steps=[[type(step).__module__, type(step).__qualname__, step.get_params()] for step in steps],
         view={key: value for key, value in asdict(view).items() if key != 'normalise'},
         store_digest=open_store(store).info['data_digest'],
-        code={'/'.join(path.parts[-2:]): digest_file(path) for path in files},
-        versions=versions() | library_versions(files),
+        code={'/'.join(path.parts[-2:]): digest_file(path) for path in source_files(steps)},
+        versions=versions() | library_versions(steps),
     )
     return json.loads(json.dumps(content, default=str))
 
 
+def own_modules(steps: Sequence[BaseEstimator]) -> list[ModuleType]:
+    """Return the modules of the view of a clip and of the classes of the steps, but those of scikit-learn."""
+    names = dict.fromkeys(
+        part.__module__ for part in (ClipView, *(base for step in steps for base in type(step).__mro__))
+    )
+    return [sys.modules[name] for name in names if name.partition('.')[0] not in ('sklearn', 'builtins')]
+
+
 def source_files(steps: Sequence[BaseEstimator]) -> list[Path]:
-    """Return our own code that decides the features: all that lies beside the view and the classes of the steps."""
-    files = {Path(__file__)}
-    for part in (viewed_clips, *(base for step in steps for base in type(step).__mro__)):
-        if part.__module__.partition('.')[0] not in ('sklearn', 'builtins'):  # their versions say it
-            files |= {*Path(inspect.getsourcefile(part)).parent.glob('*.py')}
-    return sorted(files)
+    """Return the code that decides the features: this file, and all that is beside the view and the steps."""
+    return sorted({Path(__file__)}.union(*(Path(module.__file__).parent.glob('*.py') for module in own_modules(steps))))
 
 
 def unchanged(steps: Sequence[BaseEstimator]) -> bool:
@@ -100,17 +102,15 @@ def unchanged(steps: Sequence[BaseEstimator]) -> bool:
     return all(path.stat().st_mtime < STARTED for path in source_files(steps))
 
 
-def library_versions(files: Sequence[Path]) -> dict[str, str]:
-    """Return the version of each library that the modules of some files import from, and of scipy."""
-    names, own = {'scipy': scipy.__version__}, {*map(str, files)}
-    for module in [*sys.modules.values()]:
-        if getattr(module, '__file__', None) in own:
-            for value in vars(module).values():
-                name = value.__name__ if isinstance(value, ModuleType) else getattr(value, '__module__', None)
-                library = sys.modules.get(str(name).partition('.')[0])
-                if version := getattr(library, '__version__', None):
-                    names[library.__name__] = str(version)
-    return names
+def library_versions(steps: Sequence[BaseEstimator]) -> dict[str, str]:
+    """Return the versions of SciPy, scikit-image and each library that the modules of the steps import from."""
+    found = {name: metadata.version(name) for name in ('scipy', 'scikit-image')}
+    for value in (value for module in own_modules(steps) for value in vars(module).values()):
+        name = value.__name__ if isinstance(value, ModuleType) else getattr(value, '__module__', None)
+        library = sys.modules.get(str(name).partition('.')[0])
+        if version := getattr(library, '__version__', None):
+            found[library.__name__] = str(version)
+    return found
 
 
 def read_features(path: Path, n_clips: int) -> np.ndarray | None:
