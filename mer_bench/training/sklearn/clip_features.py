@@ -87,7 +87,7 @@ def made_of(store: str, steps: Sequence[BaseEstimator], view: InputSpec) -> dict
 def own_modules(steps: Sequence[BaseEstimator]) -> list[ModuleType]:
     """Return the modules of the view of a clip and of the classes of the steps, but those of scikit-learn."""
     names = dict.fromkeys(
-        part.__module__ for part in (ClipView, *(base for step in steps for base in type(step).__mro__))
+        part.__module__ for part in (InputSpec, *(base for step in steps for base in type(step).__mro__))
     )
     return [sys.modules[name] for name in names if name.partition('.')[0] not in ('sklearn', 'builtins')]
 
