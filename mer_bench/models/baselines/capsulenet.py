@@ -65,7 +65,7 @@ def squash(capsules: torch.Tensor) -> torch.Tensor:
 
 @MODELS.register_module()
 class CapsuleHead(BaseHead):
-    """One capsule a class, fed by routing-by-agreement; its length says how sure the class is.
+    """One capsule a class, fed by routing-by-agreement; its length is the confidence in the class.
 
     Args:
         num_classes: Number of classes.
@@ -123,8 +123,8 @@ def route(votes: torch.Tensor, rounds: int) -> torch.Tensor:
     Only the last round passes gradients to the votes, as in the authors' code.
 
     Args:
-        votes: (N, M, K, D): what each of K capsules says to each of M classes.
-        rounds: How often the coupling is told.
+        votes: (N, M, K, D): the vote of each of K capsules for each of M classes.
+        rounds: Number of rounds of routing.
 
     Returns:
         (N, M, D) class capsules.
