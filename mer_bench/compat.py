@@ -1,4 +1,7 @@
-"""Known breaks of the stack, mended before MMAction2 is imported; each with its reason and its end."""
+"""Known faults of the libraries below us, worked around before MMAction2 is imported.
+
+Each has its reason, and the condition for removing the workaround.
+"""
 
 import importlib.util
 import sys
@@ -21,7 +24,7 @@ UNUSED = (
 
 
 def apply() -> None:
-    """Mend everything, before the first import of ``mmaction.models``. A second call changes nothing."""
+    """Apply all workarounds, before the first import of ``mmaction.models``. A second call changes nothing."""
     silence_warnings()
     skip_unused()
     allow_missing_drn()
@@ -32,9 +35,9 @@ def apply() -> None:
 def silence_warnings() -> None:
     """Drop two warnings that a user can do nothing about.
 
-    mmcv-lite says at import that it has no compiled MultiScaleDeformableAttention, which nothing here uses; ends when
-    mmcv-lite (2.1.0 as measured) no longer does. mmengine says in a worker of joblib that it changes the start method
-    of processes; ends when mmengine (0.10.7 as measured) leaves that alone where no loader has workers.
+    mmcv-lite (2.1.0) warns at import that it has no compiled MultiScaleDeformableAttention, which nothing here uses.
+    mmengine (0.10.7) warns in a worker of joblib that it changes the start method of processes, even if no loader has
+    workers.
     """
     for message in ('Fail to import ``MultiScaleDeformableAttention``', 'Multi-processing start method'):
         warnings.filterwarnings('ignore', message=message)
@@ -62,8 +65,8 @@ def allow_missing_drn() -> bool:
 def skip_unused() -> None:
     """Keep mmengine and mmaction from importing what takes long and no fold uses.
 
-    A config that names one of these parts is told that the registry does not have it. A part whose package was
-    imported before this one stays. Ends when mmengine (0.10.7 as measured) and mmaction (1.2.0) import them lazily.
+    A config that names one of these parts gets the error that the registry does not have it. A part whose package was
+    imported earlier is kept. Ends when mmengine (0.10.7 as measured) and mmaction (1.2.0) import them lazily.
     """
     for name in UNUSED:
         if name.rpartition('.')[0] not in sys.modules:
@@ -71,7 +74,7 @@ def skip_unused() -> None:
 
 
 def stand_in(name: str, reason: str) -> None:
-    """Put a module in place whose every public name is an empty class."""
+    """Add a module whose every public name is an empty class."""
     module = types.ModuleType(name, f'Stand-in: {reason}.')
 
     def empty_class(attribute: str) -> type:

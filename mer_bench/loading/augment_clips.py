@@ -47,7 +47,7 @@ def make_batch(
 
     Args:
         clips: As in :func:`augment_clips`.
-        moves: What happens to each; None: nothing.
+        moves: How each moves; None: not at all.
         channels: Names of the C channels.
         moments: As in :func:`augment_clips`.
     """
@@ -107,7 +107,7 @@ def flip_pixels(clip: torch.Tensor) -> torch.Tensor:
 def write_moved(out: torch.Tensor, clip: torch.Tensor, offsets: Sequence[int]) -> None:
     """Write a clip (..., T, H, W) to `out`, moved by `offsets` along the last three axes; the border is repeated.
 
-    One step in the flat clip moves it along all axes at once; what comes round then lies in the border.
+    One step in the flat clip moves it along all axes at once; what wraps around is then overwritten by the border.
     """
     later, down, right = offsets
     step = (later * clip.shape[-2] + down) * clip.shape[-1] + right
@@ -122,7 +122,7 @@ def write_moved(out: torch.Tensor, clip: torch.Tensor, offsets: Sequence[int]) -
 
 
 def read_moved(clips: torch.Tensor, moves: Moves) -> torch.Tensor:
-    """Read clips (N, ..., C, T, H, W), each mirrored and moved as `moves` says, in one indexed read."""
+    """Read clips (N, ..., C, T, H, W), mirrored and moved by `moves`, in one indexed read."""
     flat = clips.flatten(1, -4)  # (N, K, T, H, W)
     frames, rows, columns = (
         (torch.arange(n, device=clips.device) - moves.offsets[:, i : i + 1]).clamp(0, n - 1)
@@ -149,7 +149,7 @@ def scale_values(clips: torch.Tensor, channels: Sequence[str], scales: torch.Ten
 
 
 def mirror_values(clips: torch.Tensor, channels: Sequence[str], flips: torch.Tensor | None = None) -> None:
-    """Give clips whose pixels are mirrored already the values of mirrored flow: u is -u, an angle a is pi - a.
+    """Mirror the values of flow whose pixels are mirrored already: u becomes -u, an angle a becomes pi - a.
 
     Args:
         clips: (N, ..., C, T, H, W), changed in place; an angle is in radians, in (-pi, pi].
@@ -167,7 +167,7 @@ def mirror_values(clips: torch.Tensor, channels: Sequence[str], flips: torch.Ten
 
 
 def mirror_angle(maps: dict[str, torch.Tensor]) -> torch.Tensor:
-    """pi - angle in (-pi, pi]; where the other maps show that nothing moves the angle says nothing, and stays."""
+    """Return pi - angle in (-pi, pi]; where the other maps show no motion, the angle is meaningless and kept."""
     angle = math.pi - maps['angle']
     angle = torch.where(angle > math.pi, angle - 2 * math.pi, angle)
     if 'magnitude' in maps:

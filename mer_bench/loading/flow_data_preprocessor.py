@@ -63,7 +63,7 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         self.training_clips: Dataset | None = None
 
     def set_epoch(self, seed: int, epoch: int, training_clips: Dataset | None = None) -> None:
-        """Say what is drawn from in training.
+        """Set what augmentation and dropout draw from in training.
 
         Args:
             seed: Of the run.

@@ -16,7 +16,7 @@ class LoadFlowClip(BaseTransform):
 
     Args:
         channels, frames, repeat, size: What is taken of a clip, see :class:`InputSpec`; None: all flow as stored.
-        as_images: Give `imgs` as MMAction2's own loaders do, T float32 arrays (H, W, C), for its transforms (Resize,
+        as_images: Return `imgs` as MMAction2's own loaders do, T float32 arrays (H, W, C), for its transforms (Resize,
             RandomCrop, FormatShape, ...). Its Flip keeps the sign of u: leave mirroring to FlowDataPreprocessor.
     """
 
@@ -33,7 +33,7 @@ class LoadFlowClip(BaseTransform):
         self.views: dict[str, InputSpec] = {}
 
     def view(self, path: str) -> InputSpec:
-        """Return what is taken of the clips of a store."""
+        """Return the spec of the clips of a store."""
         if path not in self.views:
             store = open_store(path)
             self.views[path] = make_spec(self.options, store.info, store.clips.shape[1:])

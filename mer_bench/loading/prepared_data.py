@@ -76,9 +76,9 @@ def open_prepared_data(
     Args:
         roots: One folder a data set.
         scheme: Which clips are used, and their classes.
-        sources: For each root dataset, owner and prepare: what a user without it has to ask for, whom, and what to run.
+        sources: For each root dataset, owner and prepare: what is missing, whom to ask for it, and what to run.
         options: The key `input` of the config, see :func:`make_spec`.
-        named: Whether the user named the roots, and may have named wrong ones.
+        named: Whether the user named the roots, perhaps wrongly.
     """
     checked = check_roots([Path(root) for root in roots], sources, named)
     stores = {str(root): open_store(str(Path(root, 'store'))) for root in roots}
@@ -139,7 +139,7 @@ def check_roots(roots: Sequence[Path], sources: Sequence[dict], named: bool) -> 
 
 @lru_cache
 def note_on_version(root: Path, again: str) -> None:
-    """Say once that nothing would tell damage to store.json; damage to the other files is found."""
+    """Print once that damage to store.json would not be noticed; damage to the other files is."""
     print(
         f'note: {root}/store/store.json is of an earlier version and has no digest of itself; {again} adds it and '
         'computes nothing anew',
@@ -148,7 +148,7 @@ def note_on_version(root: Path, again: str) -> None:
 
 
 def find_missing(root: Path, dataset: str, owner: str, prepare: str) -> str | None:
-    """Say what of a prepared data set is not there and what to do, if anything."""
+    """Return what is missing of a prepared data set and what to do, or None."""
     if (root / 'store' / 'store.json').is_file() and (root / 'annotations.csv').is_file():
         return None
     if (root / 'annotations.csv').is_file() and not (root / 'store').exists():
@@ -175,7 +175,7 @@ def clip_moments(places: tuple[tuple[str, int], ...], view: InputSpec, digest: s
         view: What is taken of it.
         digest: Of the stores, so that nothing is remembered of others.
     """
-    import torch  # a method of scikit-learn has no use for moments
+    import torch  # not needed by methods of scikit-learn
 
     moments = []
     for clip in viewed_clips(places, view):

@@ -40,9 +40,9 @@ SHARE = 0.9  # of the trunk: half of the kernels of I3D have the shapes of those
 def load_pretrained(network: nn.Module, path: str | Path, logger: Logger | None = None) -> dict[str, list[str]]:
     """Copy every weight that fits into a network, and return which did.
 
-    Three input channels (red, green, blue) are copied unchanged to three flow channels (u, v, strain). Refused are
-    checkpoints for another number of channels, and files that fit less than nine tenths of the convolutions and matrices
-    of the backbone.
+    Three input channels (red, green, blue) are copied unchanged to three flow channels (u, v, strain). Checkpoints
+    for another number of channels are refused, and files that fit less than nine tenths of the convolutions and
+    matrices of the backbone.
 
     Args:
         network: A backbone, or a recogniser, whose head may keep its own weights.

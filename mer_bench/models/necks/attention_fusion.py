@@ -1,7 +1,7 @@
 """Attentional feature fusion of stage maps: Dai et al., WACV 2021, https://arxiv.org/abs/2009.14082.
 
-Attention of other papers can take the place of AFF: squeeze and excitation, CBAM, selective kernels. They fuse a shallow
-and a deep map as in table 1 of Dai et al.: the first two refine the deep map before the sum, the third selects between
+Attention of other papers can replace AFF: squeeze and excitation, CBAM, selective kernels. They fuse a shallow and a
+deep map as in table 1 of Dai et al.: the first two refine the deep map before the sum, the third selects between
 the maps. The papers' reduction is 16; here it is that of the neck, so that only the kind of attention changes.
 """
 

@@ -53,8 +53,8 @@ class StackedFolds:
     Attributes:
         folds: The folds.
         cfgs: Their configs.
-        runner: Of the first fold, with fresh weights: every fold starts from them, since all have the same seed.
-        clips: Those of all folds.
+        runner: Runner of the first fold, with fresh weights; every fold starts from them, since all have the same seed.
+        clips: The clips of all folds.
         train_rows: Rows of the training clips of each fold.
         moments: (F, 2, C), mean and deviation of each channel over them.
         class_weights: (F, K), of the loss.
@@ -93,7 +93,7 @@ def open_folds(
         dtype: Of weights and clips.
     """
     cfgs = [fold_config(experiment, fold, seed, folder_in_work(work_dir, fold)) for fold in folds]
-    for cfg in cfgs:  # from the beginning, whatever another way of training left
+    for cfg in cfgs:  # from the beginning, whatever another strategy left
         cfg.resume, cfg.load_from = False, experiment.method.cfg.get('load_from')
     runner = build_fresh_runner(cfgs[0], scratch, dtype)
     device = next(runner.model.parameters()).device
@@ -136,7 +136,7 @@ def read_clips(cfg: Config, device: torch.device, dtype: torch.dtype) -> Residen
 
 
 def moments_of(cfg: Config, channels: int) -> tuple[list[float], list[float]]:
-    """Return mean and deviation that a fold's preprocessor takes away; 0 and 1 where it takes nothing."""
+    """Return mean and deviation of a fold's preprocessor; 0 and 1 if it does not normalise."""
     preprocessor = cfg.model.data_preprocessor
     if preprocessor.get('mean') is None:
         return [0.0] * channels, [1.0] * channels

@@ -1,4 +1,4 @@
-"""A group of folds from their configs to their folders of results, in this process and from clips in memory."""
+"""Trains and tests a group of folds in this process, from clips in memory, and writes their folders of results."""
 
 import copy
 import tempfile
@@ -26,11 +26,11 @@ SECONDS_BETWEEN_REPORTS = 0.5
 def run_group(
     experiment: Experiment, folds: list[Fold], seed: int, work_dir: Path, save_checkpoints: bool, choice: StackChoice
 ) -> list[dict]:
-    """Train and test a group of folds of :func:`plan_groups`, and leave of each what :func:`run_fold` leaves.
+    """Train and test a group of folds of :func:`plan_groups`; write the same files as :func:`run_fold`.
 
     Raises:
-        InputError: Label scheme or data changed since the experiment was opened, or a training diverged; the folds that
-            were finished are kept.
+        InputError: Label scheme or data changed since the experiment was opened, or a training diverged; finished folds
+            are kept.
     """
     if choice.way == 'off':
         return [run_fold(experiment, fold, seed, work_dir, save_checkpoints) for fold in folds]
@@ -99,7 +99,7 @@ def train_parts(
 
 
 def reporter(folders: list[Path]) -> Callable[[int], None]:
-    """Return what notes the number of finished epochs in each folder, not more often than anybody looks."""
+    """Return a function that notes the number of finished epochs in each folder, at most twice a second."""
     noted = -SECONDS_BETWEEN_REPORTS
 
     def report(epoch: int) -> None:
@@ -137,7 +137,7 @@ def test_fold(stack: StackedFolds, state: Weights, folder: Path) -> dict:
 
 
 def config_text(cfg: Config) -> str:
-    """Return a config as the text of a file; MMEngine's own, which is prettier, takes longer than many a training."""
+    """Return a config as the text of a file; MMEngine's own text is prettier, but takes longer than many trainings."""
     return ''.join(f'{key} = {pformat(value, width=120, sort_dicts=False)}\n' for key, value in cfg.to_dict().items())
 
 

@@ -1,4 +1,4 @@
-"""The networks of F folds: one recogniser as it is, or a stack of copies that computes all of them at once."""
+"""The networks of F folds: a single recogniser, or a stack of copies that are computed together."""
 
 import copy
 from collections.abc import Callable
@@ -39,8 +39,8 @@ class StackedNetwork:
     """F copies of a recogniser, with parameters and buffers stacked along a new first dimension.
 
     Attributes:
-        weights: The module whose parameters are trained. Its layers are of the recogniser's kinds, so that an optimiser
-            can tell them apart; it computes nothing.
+        weights: The module whose parameters are trained. It computes nothing; its layers have the recogniser's classes,
+            so that an optimiser can treat them differently.
     """
 
     def __init__(self, model: nn.Module, folds: int) -> None:
@@ -74,7 +74,7 @@ class StackedNetwork:
 
 
 def stack_weights(model: nn.Module, folds: int) -> nn.Module:
-    """Return a copy of a model whose every parameter and buffer stands `folds` times along a new first dimension."""
+    """Return a copy of a model with every parameter and buffer repeated `folds` times along a new first dimension."""
     stacked = copy.deepcopy(model)
     for module in stacked.modules():
         for tensors in (module._parameters, module._buffers):
@@ -161,12 +161,12 @@ def clip_moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _along(values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Lay (C,) values along the channels of x."""
+    """Return (C,) values in a shape that broadcasts along the channels of x."""
     return values.view(1, -1, *[1] * (x.dim() - 2))
 
 
 class FoldNorm(_BatchNorm):
-    """nn.BatchNorm of one fold of a stack; `mask` says which clips count, None: all."""
+    """nn.BatchNorm of one fold of a stack; `mask` selects the clips that count; None: all."""
 
     mask: torch.Tensor | None = None
 
@@ -188,7 +188,7 @@ class FoldNorm(_BatchNorm):
 
 
 def mask_norms(model: nn.Module) -> list[FoldNorm]:
-    """Turn the batch norms of a model into :class:`FoldNorm`, with the weights that they have, and return them."""
+    """Turn the batch norms of a model into :class:`FoldNorm` in place, keeping their weights, and return them."""
     norms = [module for module in model.modules() if type(module) in STANDARD]
     for norm in norms:
         norm.__class__ = FoldNorm

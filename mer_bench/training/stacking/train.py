@@ -15,14 +15,14 @@ from mer_bench.training.runner import FoldRunner
 from mer_bench.training.stacking.data import Batch, FoldBatches, StackedFolds
 from mer_bench.training.stacking.network import SingleNetwork, StackedNetwork
 
-# they change every weight by itself, so that those of several folds may stand in one tensor
+# they update every weight independently, so those of several folds can share one tensor
 ELEMENTWISE = ('SGD', 'Adam', 'AdamW', 'Adamax', 'NAdam', 'RAdam', 'RMSprop', 'Adagrad', 'Adadelta', 'Rprop', 'ASGD')
 Network = SingleNetwork | StackedNetwork
 Weights = dict[str, torch.Tensor]
 
 
 def train_folds(stack: StackedFolds, report: Callable[[int], None]) -> tuple[list[Weights], torch.Tensor]:
-    """Train all folds of a stack together; a single one as the plain module that it is.
+    """Train all folds of a stack together, or a single one as a plain module.
 
     Args:
         stack: The folds.
@@ -41,13 +41,13 @@ def train_folds(stack: StackedFolds, report: Callable[[int], None]) -> tuple[lis
 
 
 def build_network(stack: StackedFolds) -> Network:
-    """Return the network of the folds with the weights that they start from."""
+    """Return the network of the folds with their first weights."""
     folds, model = len(stack.folds), stack.runner.model
     return SingleNetwork(model) if folds == 1 else StackedNetwork(model, folds)
 
 
 def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[torch.Tensor]]:
-    """Yield for each epoch its steps, which are done one by one as they are asked for: the (F,) losses of each."""
+    """Yield an iterator over the steps of each epoch; each step is done when asked for, and gives its (F,) losses."""
     runner = stack.runner
     optimiser, schedules = build_optimiser(runner, network.weights, stacked=len(stack.folds) > 1)
     batches = FoldBatches(stack.train_rows, stack.cfgs[0].train_dataloader, runner.seed, stack.moments.device)
@@ -67,7 +67,7 @@ def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[
 
 
 def clips_of_epoch(stack: StackedFolds, epoch: int) -> torch.Tensor:
-    """Return all clips as an epoch sees them: augmentation belongs to the clip, and is the same for every fold."""
+    """Return all clips, augmented for an epoch; augmentation belongs to the clip, so all folds see the same."""
     preprocessor, clips = stack.runner.model.data_preprocessor, stack.clips
     if not preprocessor.augmentation.moves:
         return clips.inputs
@@ -89,7 +89,7 @@ def fold_losses(logits: torch.Tensor, stack: StackedFolds, batch: Batch) -> torc
 
 @OPTIM_WRAPPERS.register_module()
 class FoldOptimWrapper(OptimWrapper):
-    """Clips the gradient of each fold by its own norm; the first dimension of every parameter is the fold."""
+    """Clips the gradients of each fold by their own norm; the first dimension of every parameter is the fold."""
 
     def _clip_grad(self) -> None:
         if self.clip_func is not torch.nn.utils.clip_grad_norm_:  # of single values
