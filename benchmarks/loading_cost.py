@@ -20,7 +20,7 @@ from mmengine.model import BaseDataPreprocessor
 from mmengine.registry import init_default_scope
 from rich.table import Table
 
-import mer_bench.loading  # noqa: F401  (registers data set and preprocessor)
+import mer_bench.registry  # noqa: F401
 from benchmarks.bounds import refuse_below
 from benchmarks.machine_peak import finish
 from benchmarks.random_store import write_random_store

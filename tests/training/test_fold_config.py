@@ -36,7 +36,7 @@ def test_nothing_of_the_held_out_subject_changes_what_is_fitted(tmp_path):
         root = write_prepared_data(tmp_path / name, relabel=relabel)
         rewrite_flow(root, slice(6, 12), value)  # the rows of s02
         experiment = experiment_on(root)
-        assert experiment.data.mean[6:12].max() == pytest.approx(value)
+        assert experiment.data.moments[0][6:12].max() == pytest.approx(value)
         cfg = fold_config(experiment, FOLD, 0, tmp_path)
         fitted.append((cfg.model.data_preprocessor, cfg.model.cls_head.loss_cls))
     assert fitted[0] == fitted[1]
