@@ -26,7 +26,7 @@ from benchmarks.machine_peak import finish
 from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
 from mer_bench.loading.clip_table import open_store
-from mer_bench.training.allocator import keep_freed_memory
+from mer_bench.processes import keep_freed_memory
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = "loading and augmentation of a batch, against MMAction2's pipeline on the same flow"

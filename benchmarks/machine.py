@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.formats import plural
 from mer_bench.experiment.precision import hidden_flags
-from mer_bench.runs.record import commit, versions
+from mer_bench.experiment.provenance import commit, versions
 
 CPUINFO = Path('/proc/cpuinfo')
 # what decides the speed of matrix products, the fastest first; the names of Linux, on x86 and on ARM

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from benchmarks.formats import format_rate, plural
 from mer_bench.errors import InputError
-from mer_bench.experiment.precision import DTYPES, mixed_precision
+from mer_bench.experiment.precision import mixed_precision
+from mer_bench.training.device import DTYPES
 
 HELP = "the machine's peak alone: matrix product and memory copy"
 # large enough for the full speed, small enough for a fraction of a second

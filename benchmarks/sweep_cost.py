@@ -21,8 +21,8 @@ from benchmarks.formats import format_seconds, format_value, plural
 from benchmarks.full_loso_cost import CONFIG, count_work, training_arguments
 from benchmarks.random_store import write_random_store
 from mer_bench.experiment.experiment import open_experiment
+from mer_bench.processes import worker_ids
 from mer_bench.runs.run import run_folds
-from mer_bench.runs.worker_pool import worker_ids
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = 'folds over two workers, against one worker with two threads'

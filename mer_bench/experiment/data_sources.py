@@ -1,4 +1,4 @@
-"""Where the prepared data of a config lie, and what a user without them has to do."""
+"""The folders of a config's prepared data, and what a user who lacks them has to do."""
 
 from collections import Counter
 
@@ -10,15 +10,15 @@ from mer_bench.errors import InputError
 FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'
 
 
-def data_places(cfg: Config, given: list[str] | None) -> tuple[list[str], list[dict]]:
-    """Return the folders of the prepared data, and for each dataset, owner and prepare (the command).
+def find_data(cfg: Config, given: list[str] | None) -> tuple[list[str], list[dict]]:
+    """Return the folders of the prepared data, and dataset, owner and prepare (the command) of each.
 
     Args:
         cfg: `data_root`, a folder or a list of folders, and `data_source`, one for each: the name of a data set, or
             dataset, owner and prepare of data that are in no catalogue.
-        given: The folders of the command line, in place of data_root.
+        given: The folders that the user names, in place of data_root.
 
-    With `data_variant`, data that were prepared otherwise, `_<name>` is appended to each folder and its options to each
+    With `data_variant` (data prepared in another way), `_<name>` is appended to each folder and its options to each
     command.
     """
     roots, sources = _as_list(given or cfg.data_root), data_sources(cfg)
@@ -58,7 +58,7 @@ def joined_name(datasets: list[str]) -> str:
 
 
 def name_dataset(cfg: Config, expected: list[str], found: list[str]) -> None:
-    """Let `dataset` of every record be what was prepared: one other data set than the config's gives its own name.
+    """Set `dataset` to what was prepared, for every record: a single data set other than the config's gives its name.
 
     Args:
         cfg: `dataset` is changed.
@@ -79,11 +79,11 @@ def name_dataset(cfg: Config, expected: list[str], found: list[str]) -> None:
 
 
 def check_variant(variant: dict | None, info: dict) -> None:
-    """Refuse data that were not prepared as `data_variant` says: its other keys stand in store.json.
+    """Refuse data that were not prepared as `data_variant` asks; its other keys are compared with store.json.
 
     Args:
         variant: name, options, and what of the store must have which value, such as flow='dis' or apex='spotted'.
-        info: What the stores say of themselves.
+        info: The joint store.json of the stores.
     """
     expected = {key: value for key, value in (variant or {}).items() if key not in ('name', 'options')}
     for store in info.get('stores', [info]):

@@ -9,8 +9,14 @@ from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_keys import check_keys
-from mer_bench.experiment.config_values import check_complete, check_values, fill_outputs, fold_rule, is_estimator
+from mer_bench.experiment.config_checks import (
+    check_complete,
+    check_keys,
+    check_values,
+    fill_outputs,
+    fold_rule,
+    is_estimator,
+)
 from mer_bench.experiment.data_sources import data_sources, joined_name
 from mer_bench.files import digest_of
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
@@ -18,7 +24,7 @@ from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')
 LOCATIONS = ('data_root', 'data_source')
 TIMM = 'timm_'
-WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces them, and is not merged into them
+WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces these as a whole
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Method:
 
     @property
     def content(self) -> dict:
-        """The merged config without the places of this machine: what decides the numbers, and nothing else."""
+        """The merged config without paths of this machine: all that decides the numbers, and nothing else."""
         content = {key: value for key, value in self.cfg.to_dict().items() if key not in LOCATIONS}
         return content | dict(label_scheme=self.scheme.name)
 
@@ -67,7 +73,7 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     names = [cfg.method]
     for word in overrides:
         note, change = read_override(word)
-        replaces = replaces_model(change)  # asked before merging takes it out
+        replaces = replaces_model(change)  # merging takes the key out
         if replaces and notes:
             raise InputError(
                 f'{word} replaces the model, what comes before it would be lost or go unnamed; name this override first'
@@ -111,13 +117,13 @@ def read_override(word: str) -> tuple[dict, dict]:
 
 
 def replaces_model(change: dict) -> bool:
-    """Say whether an override puts another model in the place of the config's."""
+    """Whether an override replaces the whole model of the config."""
     model = change.get('model')
     return isinstance(model, dict) and bool(model.get('_delete_'))
 
 
 def read_config(path: str) -> Config:
-    """Read a config file; what is wrong with it is told in one sentence."""
+    """Read a config file; a fault in it becomes an InputError of one sentence."""
     if not Path(path).is_file():
         raise InputError(f'no such config file: {path}; configs are in configs/, overrides in ablations/')
     try:
@@ -165,8 +171,7 @@ def _merge(cfg: Config, change: dict, where: str) -> None:
     change = {key: value for key, value in change.items() if key not in WHOLE}
     if whole.get('data_variant') and before.get('data_variant'):
         raise InputError(
-            f'{where}: expected one way to prepare the data, got a second beside {before["data_variant"]["name"]}; '
-            'leave one out'
+            f'{where}: expected one data_variant, got a second beside {before["data_variant"]["name"]}; leave one out'
         )
     check_keys(before, change, where)
     try:

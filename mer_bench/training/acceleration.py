@@ -6,7 +6,7 @@ from functools import wraps
 import torch
 from torch import nn
 
-from mer_bench.experiment.precision import DTYPES
+from mer_bench.training.device import DTYPES
 
 
 def prefers_channels_last(model: nn.Module, device: str, precision: str) -> bool:

@@ -17,8 +17,8 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from mer_bench.experiment.precision import DTYPES
 from mer_bench.training.acceleration import accelerate
+from mer_bench.training.device import DTYPES
 
 AGREE = 0.99
 ROUNDS = 2  # the second one with the layers in fp32 that the first one found

@@ -41,6 +41,10 @@ class FoldRunner(Runner):
         logger.handlers[0].setLevel(logging.ERROR)
         return logger
 
+    def _log_env(self, env_cfg: dict) -> None:
+        """Begin the log with the run, not with hundreds of lines about compilers."""
+        self.logger.info(self.cfg.get('log_title', ''))
+
     def dump_config(self) -> None:
         """Write config.py, whatever the time of day, laid out for a reader."""
         Config(self.cfg.to_dict()).dump(Path(self.work_dir, 'config.py'))

@@ -12,12 +12,12 @@ import numpy as np
 from filelock import FileLock
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_values import weights_places
+from mer_bench.experiment.config_checks import weights_places
 from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.provenance import describe_pretrained
 from mer_bench.files import digest_of
 from mer_bench.preparation.store.flow_store import PARTS
 from mer_bench.protocols.excluded_clips import EXCLUDED_CLIPS
-from mer_bench.runs.record import describe_pretrained
 
 Content = TypeVar('Content')
 

@@ -93,7 +93,6 @@ def run_task(
     with tempfile.TemporaryDirectory(prefix='mer_bench_') as folder:
         fault = None
         try:
-            experiment.activate()
             train(experiment, job, folds, Path(folder))
         except Exception as error:  # a method may fail in any way
             fault = in_one_line(error)

@@ -22,6 +22,7 @@ from rich.progress import track
 from sklearn.base import BaseEstimator
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.provenance import versions
 from mer_bench.files import digest_file, digest_of, write_array, write_json
 from mer_bench.loading.clip_table import open_store
 from mer_bench.loading.clip_view import ClipView
@@ -29,7 +30,6 @@ from mer_bench.loading.prepared_data import PreparedData, viewed_clips
 from mer_bench.preparation.store.build import FEATURES
 from mer_bench.preparation.store.state import read_json
 from mer_bench.processes import follow_parent
-from mer_bench.runs.record import versions
 
 CHUNK = 16  # clips that one worker describes at a time
 STARTED = time.time()

@@ -1,7 +1,5 @@
 """Whether a method can be trained from clips in memory, several folds at a time."""
 
-import copy
-
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
@@ -26,7 +24,7 @@ MOST_FLOPS = 2 * 10**8  # of a clip, forward: such a step is launches and memory
 LOADER_KEYS = {'batch_size', 'num_workers', 'persistent_workers', 'sampler', 'dataset', 'drop_last'}
 
 
-def why_not_stackable(experiment: Experiment) -> str | None:
+def why_not_stackable(experiment: Experiment, model: nn.Module | None) -> str | None:
     """Say what keeps a method from being stacked; None: nothing does, and two copies in a stack compute what one does.
 
     Small networks of MMAction2's plain kind can: a Recognizer3D without a neck, a head with the cross-entropy of
@@ -35,7 +33,6 @@ def why_not_stackable(experiment: Experiment) -> str | None:
     if experiment.method.is_estimator:
         return 'it is no network'
     cfg = experiment.method.cfg
-    model = MODELS.build(copy.deepcopy(cfg.model))
     return (
         of_config(cfg, experiment.precision)
         or of_model(model)

@@ -14,8 +14,9 @@ from mmengine.config import Config
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.provenance import circumstances
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.record import circumstances
+from mer_bench.training.device import activate
 from mer_bench.training.fold import CHECKPOINT, finish_fold, folder_in_work, refuse_changes, report_epoch, run_fold
 from mer_bench.training.stacking.data import StackedFolds, open_folds
 from mer_bench.training.stacking.strategy import StackChoice
@@ -39,7 +40,7 @@ def run_group(
         return [run_fold(experiment, fold, seed, work_dir, save_checkpoints) for fold in folds]
     if choice.way == 'compiled' and unavailable():  # on another machine than the one that chose
         choice = replace(choice, way='sequential')
-    experiment.activate()
+    activate(experiment)
     experiment.check_unchanged()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
@@ -142,7 +143,7 @@ def config_text(cfg: Config) -> str:
 def leave_training(cfg: Config, state: Weights, losses: torch.Tensor, folder: Path, save_checkpoints: bool) -> None:
     """Write config.py, train.log with the mean loss of each epoch, and the weights if asked for."""
     (folder / 'config.py').write_text(config_text(cfg), encoding='utf-8')
-    lines = [f'{cfg.precision_check}\n'] if cfg.get('precision_check') else []
+    lines = [f'{cfg[key]}\n' for key in ('log_title', 'precision_check') if cfg.get(key)]
     lines += [f'epoch {epoch}: loss {loss:.6f}\n' for epoch, loss in enumerate(losses.tolist(), start=1)]
     (folder / 'train.log').write_text(''.join(lines), encoding='utf-8')
     if save_checkpoints:

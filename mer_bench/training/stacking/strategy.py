@@ -8,11 +8,10 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from mmaction.registry import MODELS
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.same_settings import read_run
+from mer_bench.experiment.provenance import read_run
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold import finished_folder
 from mer_bench.training.fold_config import drop_a_lone_clip
@@ -62,7 +61,7 @@ class StackChoice:
         return cls(**{name: noted[name] for name in ('way', 'folds', 'asked', 'seconds', 'why')})
 
 
-def choose_for_run(experiment: Experiment, seed: int, work_dir: Path, stack: Stack) -> StackChoice:
+def choose_for_run(experiment: Experiment, model, seed: int, work_dir: Path, stack: Stack) -> StackChoice:
     """Choose once a run: what an earlier part of it chose stays, if it was asked the same or no fold is missing.
 
     Raises:
@@ -73,10 +72,10 @@ def choose_for_run(experiment: Experiment, seed: int, work_dir: Path, stack: Sta
         done = all(finished_folder(work_dir, fold).exists() for fold in experiment.folds)
         if noted and (done or noted.asked == stack):
             return noted
-    return choose(experiment, seed, stack)
+    return choose(experiment, model, seed, stack)
 
 
-def choose(experiment: Experiment, seed: int, stack: Stack) -> StackChoice:
+def choose(experiment: Experiment, model, seed: int, stack: Stack) -> StackChoice:
     """Choose how to train; where several ways may be the fastest, a few steps of each are timed.
 
     Args:
@@ -89,7 +88,7 @@ def choose(experiment: Experiment, seed: int, stack: Stack) -> StackChoice:
     """
     if stack == 'off':
         return StackChoice('off', asked=stack)
-    why = why_not_stackable(experiment)
+    why = why_not_stackable(experiment, model)
     if why and stack == 'auto':
         return StackChoice('off', asked=stack, why=why)
     if why:
@@ -100,7 +99,6 @@ def choose(experiment: Experiment, seed: int, stack: Stack) -> StackChoice:
         # the driver of a cluster may have none
         gpus = max(1, torch.cuda.device_count()) if experiment.device == 'cuda' else 1
         return StackChoice('stacked', -(-len(experiment.folds) // gpus), stack, why='a GPU waits for launches')
-    model = MODELS.build(copy.deepcopy(experiment.method.cfg.model))
     if why_not_compiled(experiment, model) is None:
         return StackChoice('compiled', asked=stack, why='the compiled kernel fits')
     return measure(experiment, seed)

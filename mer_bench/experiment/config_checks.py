@@ -1,15 +1,21 @@
-"""What a config must hold at its top, and what the label scheme and the action units fill in."""
+"""Checks of a config before anything is opened: unknown keys, impossible values, and what the data decide.
+
+A key that nothing reads is refused, because a misspelt ablation would silently be the full model.
+"""
+
+import difflib
+import inspect
+from functools import cache
 
 from mmengine.config import Config
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_keys import arguments_of
 from mer_bench.protocols.folds import read_rule
 from mer_bench.protocols.label_schemes import LabelScheme
 
-EMOTIONS_ALONE = 'tells emotions alone; set action_units=None, or take a network with MultiOutputHead'
+EMOTIONS_ALONE = 'predicts emotions alone; set action_units=None, or take a network with MultiOutputHead'
 PARTS = ('data_preprocessor', 'backbone', 'cls_head')
-# read by a network's training alone
+# only the training of a network reads these
 OF_NETWORKS = (
     'optim_wrapper',
     'param_scheduler',
@@ -26,6 +32,71 @@ OF_NETWORKS = (
     'env_cfg',
 )
 KEYS = ('method', 'model', 'dataset', 'label_scheme', 'folds', 'data_root', 'data_source')
+
+
+def check_keys(base: dict | list, change: dict, where: str, path: str = '') -> None:
+    """Raise an InputError for the first key of `change` that is neither in `base` nor an argument of its type.
+
+    Args:
+        base: The config that `change` will be merged onto.
+        change: Nested dict. Below `_delete_=True`, or where `base` holds no dict, any key may be set.
+        where: The file or option that sets the keys, for the message.
+    """
+    if change.get('_delete_'):
+        return
+    held = [str(i) for i in range(len(base))] if isinstance(base, list) else [*base]
+    for key, value in change.items():
+        dotted = f'{path}{key}'
+        if key not in held and key not in (known := held + _accepted(base, change, path)):
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f'did you mean {path}{near[0]}?' if near else f'known here: {", ".join(sorted(set(known)))}'
+            raise InputError(f'{where}: unknown config key {dotted}; {hint}')
+        if not path and isinstance(base.get(key), dict) and not isinstance(value, dict) and key != 'custom_hooks':
+            raise InputError(f'{where}: expected {key}=dict(...), got {value!r}; correct it')
+        below = base[int(key)] if isinstance(base, list) else base.get(key)
+        if isinstance(value, dict) and isinstance(below, (dict, list)):
+            check_keys(below, value, where, f'{dotted}.')
+
+
+def _accepted(base: dict | list, change: dict, path: str) -> list[str]:
+    """Names that a place accepts although its config does not hold them: arguments of its type, or of MMEngine."""
+    if isinstance(base, list):
+        return []
+    if path.endswith('_dataloader.'):
+        from torch.utils.data import DataLoader
+
+        return list(inspect.signature(DataLoader).parameters)
+    # not val_*, randomness and the like: those are set for every fold, or would choose on the held-out subject
+    names = {'': ['custom_hooks'], 'optim_wrapper.': ['constructor', 'paramwise_cfg']}
+    return arguments_of(change.get('type', base.get('type'))) + names.get(path, [])
+
+
+@cache
+def _registries() -> tuple:
+    """The registries of what a config names, filled; that takes seconds, and most overrides need none of them."""
+    from mmaction.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+    from mmengine.registry import LOOPS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
+
+    import mer_bench.registry  # noqa: F401
+
+    return MODELS, DATASETS, TRANSFORMS, HOOKS, METRICS, LOOPS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
+
+
+def arguments_of(type_name: object) -> list[str]:
+    """Names of the arguments of a registered class, including those of its bases while it passes **kwargs on."""
+    try:
+        found = [registry.get(type_name) for registry in _registries()] if isinstance(type_name, str) else []
+    except Exception:  # MMEngine imports a name with a dot, and that import can raise anything
+        return []
+    found, names = next(filter(None, found), None), []
+    for cls in inspect.getmro(found) if inspect.isclass(found) else ():
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        names += [
+            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != 'self'
+        ]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return names
 
 
 def check_complete(cfg: Config, path: str) -> None:
