@@ -1,7 +1,7 @@
 """Worker processes and the memory of a process.
 
-:func:`in_workers` survives the death of a worker: its task runs again, and the others go on. Each worker is a pool of one
-process, because a pool of several, as joblib has, loses everything that is running when the system ends one of them.
+:func:`in_workers` survives the death of a worker: its task runs again, and the others go on. Each worker is a pool of
+one process, because a pool of several, as joblib has, loses all that is running when the system ends one of them.
 """
 
 import ctypes
