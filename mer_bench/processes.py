@@ -1,7 +1,7 @@
 """Worker processes and the memory of a process.
 
 :func:`in_workers` survives the death of a worker: its task runs again, and the others go on. Each worker is a pool of
-one process, because a pool of several, as joblib has, loses everything that is running if the system ends one of them.
+one process, because a pool of several, as joblib has, loses all that is running when the system ends one of them.
 """
 
 import ctypes
@@ -20,6 +20,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 Result = TypeVar('Result')
 DEATHS = 2  # of the worker of one task, after which the task is given up
+SECONDS_TO_START = 4  # of a worker that fits methods of scikit-learn
 SECONDS_IDLE = 300  # after which a worker ends; the runs of a sweep share workers
 LIBRARY_THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
 KEEP_MEMORY = 'MER_BENCH_KEEP_MEMORY'  # set to 0 in the environment, it leaves glibc as it is
@@ -39,6 +40,19 @@ def follow_parent(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def quick_ones_here(
+    tasks: Sequence[Callable[[int], Result]], jobs: int, threads: int, report: Callable[[str], None] = lambda text: None
+) -> Iterator[Result]:
+    """Do the same as :func:`in_workers`, but run tasks in this process until workers would save time."""
+    start = time.monotonic()
+    for done, task in enumerate(tasks, start=1):
+        yield task(0)
+        rest = (time.monotonic() - start) / done * (len(tasks) - done)
+        if rest - rest / jobs > SECONDS_TO_START:
+            yield from in_workers(tasks[done:], jobs, threads, report)
+            return
 
 
 def in_workers(

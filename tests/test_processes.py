@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mer_bench import processes
-from mer_bench.processes import in_workers, keep_freed_memory
+from mer_bench.processes import in_workers, keep_freed_memory, quick_ones_here
 from tests.gate import has_ended, wait_for
 
 
@@ -122,3 +122,16 @@ def test_large_arrays_take_the_memory_of_those_that_were_freed():
 def test_it_can_be_turned_off_or_left_to_the_environment():
     for environment in (dict(MER_BENCH_KEEP_MEMORY='0'), dict(MALLOC_ARENA_MAX='2')):
         assert faults(**environment)[0] is False
+
+
+def test_quick_tasks_stay_in_this_process(monkeypatch):
+    monkeypatch.setattr(processes, 'in_workers', lambda *arguments: 1 / 0)
+    assert [*quick_ones_here([lambda place: os.getpid()] * 3, 2, 1)] == [os.getpid()] * 3
+
+
+def test_tasks_that_take_longer_than_a_worker_needs_to_start_go_on_in_workers(monkeypatch):
+    monkeypatch.setattr(processes, 'SECONDS_TO_START', -1)
+    first, *others = quick_ones_here([lambda place: os.getpid()] * 3, 2, 1)
+    assert first == os.getpid()
+    assert os.getpid() not in others
+    assert len(others) == 2

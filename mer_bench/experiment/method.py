@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.utils import import_modules_from_strings
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.config_checks import (
@@ -20,6 +21,7 @@ from mer_bench.experiment.data_sources import joined_name, source_names
 from mer_bench.files import digest_of
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 
+OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')
 LOCATIONS = ('data_root', 'data_source')
 TIMM = 'timm_'
 WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces these as a whole
@@ -125,11 +127,21 @@ def read_config(path: str) -> Config:
     if not Path(path).is_file():
         raise InputError(f'no such config file: {path}; configs are in configs/, overrides in ablations/')
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path, import_custom_modules=False)
+        import_custom(cfg)
+        return cfg
     except Exception as error:  # a config is a program, and can raise anything
         raise InputError(
             f'{path} is not a config that can be read: {type(error).__name__}: {error}; correct the file'
         ) from error
+
+
+def import_custom(cfg: Config) -> None:
+    """Import the `custom_imports` of a config but our own, which are imported where a network needs them."""
+    custom = cfg.get('custom_imports') or {}
+    names = custom.get('imports', ())
+    names = [name for name in ([names] if isinstance(names, str) else names) if name not in OWN_IMPORTS]
+    import_modules_from_strings(names, custom.get('allow_failed_imports', False))
 
 
 def parse_options(pairs: Mapping[str, object] | Sequence[str]) -> dict:

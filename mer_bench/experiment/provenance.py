@@ -2,14 +2,15 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -28,16 +29,15 @@ from mer_bench.protocols.label_schemes import count_reasons
 from mer_bench.protocols.official_counts import absence_note, official_note
 from mer_bench.results.record import RESCORED, SCHEMA_VERSION, read_record
 
-# by the names of records, with the distributions that install them
+# by the names of records; what has no version.py is installed as the distribution after the slash
 PACKAGES = dict(
-    torch=('torch',),
-    torchvision=('torchvision',),
-    mmengine=('mmengine', 'mmengine-lite'),
-    mmaction2=('mmaction2',),
-    mmcv=('mmcv-lite', 'mmcv'),
-    numpy=('numpy',),
-    sklearn=('scikit-learn',),
-    opencv=('opencv-contrib-python', 'opencv-python', 'opencv-contrib-python-headless', 'opencv-python-headless'),
+    torch='torch',
+    torchvision='torchvision',
+    mmengine='mmengine',
+    mmaction2='mmaction',
+    mmcv='mmcv',
+    numpy='numpy/numpy',
+    sklearn='sklearn/scikit-learn',
 )
 
 
@@ -295,14 +295,23 @@ def versions() -> dict:
 
 @cache
 def _installed() -> dict[str, str | None]:
-    """Return the version of each of PACKAGES; None for one that is not installed."""
-    found = {}
-    for name, distributions in PACKAGES.items():
-        for distribution in distributions:
-            with suppress(metadata.PackageNotFoundError):
-                found.setdefault(name, metadata.version(distribution))
-        found.setdefault(name, None)
-    return found
+    """Return the version of each of PACKAGES, and of OpenCV; None for one that is not installed."""
+    import cv2  # of its distributions several may be installed, and they add a number of their own
+
+    return {name: version_of(*package.split('/')) for name, package in PACKAGES.items()} | dict(opencv=cv2.__version__)
+
+
+def version_of(package: str, distribution: str | None = None) -> str | None:
+    """Return `__version__` of a package without importing it; None if it is not installed.
+
+    Its version.py is read because the metadata of torch lack the build, such as +cu130.
+    """
+    if (spec := find_spec(package)) is None:
+        return None
+    if distribution:
+        return metadata.version(distribution)
+    text = Path(spec.origin).with_name('version.py').read_text(encoding='utf-8')
+    return re.search(r"""^__version__ = ['"](.+)['"]""", text, re.MULTILINE)[1]
 
 
 @cache

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mer_bench.errors import InputError, visible
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.processes import in_workers
+from mer_bench.processes import in_workers, quick_ones_here
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold import describe_result, finished_folders, mend_folder, read_epoch, run_fold
 
@@ -103,8 +103,8 @@ def run_missing(
             mended = [mend_folder(work_dir, fold) for fold in missing]
             for line in filter(None, (note, *mended, continued)):
                 tell(line)
-            apart = isolated or jobs > 1
-            running = in_workers(tasks, jobs, experiment.threads, tell) if apart else (task(0) for task in tasks)
+            alone = not isolated and (jobs == 1 or experiment.method.is_estimator)
+            running = (quick_ones_here if alone else in_workers)(tasks, jobs, experiment.threads, tell)
             with closing(running) as groups_done:
                 for result in (result for results in groups_done for result in results):
                     line = visible(describe_result(result))

@@ -62,7 +62,7 @@ def find_estimator(name: str) -> type[BaseEstimator] | None:
     The usual modules come first, because to find all estimators is to import all of scikit-learn.
     """
     usual = (getattr(import_module(f'sklearn.{module}'), name, None) for module in USUAL)
-    found = ESTIMATORS.get(name) or next(filter(None, usual), None)
+    found = ESTIMATORS.module_dict.get(name) or next(filter(None, usual), None)  # its `get` logs, and imports torch
     if isinstance(found, type) and issubclass(found, BaseEstimator):
         return found
     return dict(all_estimators()).get(name)
