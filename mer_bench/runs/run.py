@@ -213,6 +213,8 @@ def train_missing(
         record['stack'] = choice.record
     del model
     record = begin_run(experiment, work_dir, record)
+    if experiment.data.view.normalise:
+        _ = experiment.data.moments  # here and not in every worker
     note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
     run_missing(experiment, missing, seed, work_dir, jobs, choice=choice, note=note, **settings)
     return record
