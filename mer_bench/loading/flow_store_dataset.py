@@ -89,8 +89,9 @@ class FlowStoreDataset(BaseActionDataset):
         self.resident = resident
         self.places: tuple[tuple[str, int], ...] = ()
         self.remembered = Remembered()
-        if pipeline is None:
-            pipeline = [LoadFlowClip(**(input or {})), pack_for_a_loader]
+        plain = pipeline is None
+        if plain:
+            pipeline = [load_input(input or {}), pack_for_a_loader]
         # built here, so that their names need no default scope
         steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         classes = self.label_scheme.classes if self.label_scheme else ()
@@ -102,6 +103,8 @@ class FlowStoreDataset(BaseActionDataset):
             modality='Flow',
             **kwargs,
         )
+        for store in dict(self.places) if plain else ():
+            steps[0].view(store)  # so that a wrong input is refused here, and not in a worker
 
     def load_data_list(self) -> list[dict]:
         """One dict a clip: sample_id, subject, label or emotion, where its flow is (store, row), and its action units.
@@ -175,6 +178,14 @@ class FlowStoreDataset(BaseActionDataset):
         """Keep some clips, and forget what is remembered by the old numbers."""
         super().get_subset_(indices)
         self.remembered.clear()
+
+
+def load_input(options: dict) -> LoadFlowClip:
+    """Return the transform for the argument `input` of a :class:`FlowStoreDataset`."""
+    known = ('channels', 'frames', 'repeat', 'size')
+    if unknown := [key for key in options if key not in known]:
+        raise InputError(f'input: expected some of the keys {", ".join(known)}, got {unknown[0]!r}; correct it')
+    return LoadFlowClip(**options)
 
 
 def pack_for_a_loader(clip: dict) -> dict:

@@ -247,9 +247,11 @@ def test_without_a_label_scheme_every_clip_has_the_emotion_of_the_table(prepared
         (dict(subjects=['anna']), "got 'anna'; the first of 3 subjects is 'smic/s01'"),
         (dict(subjects=[]), "expected at least one, such as 'smic/s01'"),
         (dict(label_scheme='smic_3clas'), "label scheme 'smic_3clas'"),
+        (dict(input=dict(chanels=['u'])), "keys channels, frames, repeat, size, got 'chanels'"),
+        (dict(input=dict(channels=['grey'])), "expected 'grey' in the store of smic"),
     ],
 )
-def test_an_unknown_subject_or_scheme_is_named_with_a_near_one(prepared_data, options, message):
+def test_an_unknown_subject_scheme_or_input_is_refused_when_the_data_set_is_opened(prepared_data, options, message):
     with pytest.raises(InputError, match=re.escape(message)):
         FlowStoreDataset(prepared_data, **options)
 
