@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-import joblib
 import numpy as np
 from rich.console import Console
 from rich.progress import track
@@ -29,7 +29,7 @@ from mer_bench.loading.clip_view import ClipView
 from mer_bench.loading.prepared_data import PreparedData, viewed_clips
 from mer_bench.preparation.store.build import FEATURES
 from mer_bench.preparation.store.state import read_json
-from mer_bench.processes import follow_parent
+from mer_bench.processes import quick_ones_here
 
 CHUNK = 16  # clips that one worker describes at a time
 STARTED = time.time()
@@ -152,18 +152,19 @@ def describe_all(
 ) -> np.ndarray:
     """Describe clips of a store over workers, (len(rows), D)."""
     chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
-    parallel = joblib.Parallel(
-        n_jobs=min(jobs, len(chunks)), return_as='generator', initializer=follow_parent, initargs=(os.getpid(),)
-    )
-    described = parallel(joblib.delayed(describe)(store, chunk, view, steps) for chunk in chunks)
+    tasks = [partial(describe, store, chunk, view, steps) for chunk in chunks]
+    described = quick_ones_here(tasks, min(jobs, len(tasks)), threads=1)
     console = Console(stderr=True)
     shown = track(described, 'describing clips', len(chunks), console=console, transient=True, disable=quiet)
-    return np.concatenate(list(shown))
+    features = {row: values for part in shown for row, values in part}
+    return np.stack([features[row] for row in rows])
 
 
-def describe(store: str, rows: Sequence[int], view: ClipView, steps: Sequence[BaseEstimator]) -> np.ndarray:
-    """Return what the steps make of some clips of a store, (len(rows), D) float32; without a step the flat values."""
+def describe(
+    store: str, rows: Sequence[int], view: ClipView, steps: Sequence[BaseEstimator], place: int
+) -> list[tuple[int, np.ndarray]]:
+    """Return each of some clips of a store with its features, (D,) float32; without a step these are its values."""
     values = np.stack([*viewed_clips(((store, row) for row in rows), view)])
     for step in steps:
         values = step.transform(values)
-    return np.asarray(values, np.float32).reshape(len(values), -1)
+    return list(zip(rows, np.asarray(values, np.float32).reshape(len(values), -1), strict=True))
