@@ -1,8 +1,8 @@
-"""What the leading steps of a scikit-learn method, which learn nothing, make of every clip; kept beside the flow.
+"""The features of every clip: what the leading steps of a scikit-learn method, which learn nothing, compute.
 
-`store/features/<digest>.npy` has one row a clip of the store, so that all label schemes, folds, seeds and methods share
-it; `<digest>.json` says of what it was made. The digest is that of all that decides the numbers: the steps with their
-arguments, the view of a clip, the flow, the code and the libraries. The folder can be removed at any time.
+They are kept beside the flow: `store/features/<digest>.npy` has one row for each clip of the store, so that all label
+schemes, folds, seeds and methods share it, and `<digest>.json` describes it. The digest covers all that decides the
+numbers: steps with their arguments, view of a clip, flow, code and libraries. The folder can be removed at any time.
 """
 
 import json
@@ -37,7 +37,7 @@ COMPUTED, KEPT = 'computed', 'kept with the store'
 
 
 def clip_features(data: PreparedData, steps: Sequence[BaseEstimator], jobs: int, quiet: bool) -> tuple[np.ndarray, str]:
-    """Describe the clips in use, by what is kept in their stores or anew.
+    """Return the features of the clips in use, read from their stores or computed.
 
     Args:
         data: The clips in use.
@@ -46,7 +46,7 @@ def clip_features(data: PreparedData, steps: Sequence[BaseEstimator], jobs: int,
         quiet: Whether no bar is shown.
 
     Returns:
-        (N, D) float32 in the order of the annotations; where they come from.
+        (N, D) float32 in the order of the annotations; `COMPUTED` or `KEPT`.
     """
     clips, origins, parts = data.annotations, [], {}
     for store, rows in clips.groupby('store')['row']:
@@ -59,7 +59,7 @@ def clip_features(data: PreparedData, steps: Sequence[BaseEstimator], jobs: int,
 def store_features(
     store: str, rows: np.ndarray, steps: Sequence[BaseEstimator], view: ClipView, jobs: int, quiet: bool
 ) -> tuple[dict[int, np.ndarray] | np.ndarray, str]:
-    """Return the features of at least the clips in `rows` of a store, by row, and where they come from."""
+    """Return the features of at least the clips in `rows` of a store, by row, and `COMPUTED` or `KEPT`."""
     content = made_of(store, steps, view)
     path = Path(store, FEATURES, f'{digest_of(content)[:16]}.npy')
     if unchanged(steps):
@@ -73,7 +73,7 @@ def store_features(
 
 
 def made_of(store: str, steps: Sequence[BaseEstimator], view: ClipView) -> dict:
-    """Return all that decides the features, as JSON holds it."""
+    """Return all that decides the features, as it is read back from JSON."""
     content = dict(
         steps=[[type(step).__module__, type(step).__qualname__, step.get_params()] for step in steps],
         view={key: value for key, value in asdict(view).items() if key != 'normalise'},
@@ -98,7 +98,7 @@ def source_files(steps: Sequence[BaseEstimator]) -> list[Path]:
 
 
 def unchanged(steps: Sequence[BaseEstimator]) -> bool:
-    """Say whether the code on disk is what this process imported."""
+    """Whether the code on disk is what this process imported."""
     return all(path.stat().st_mtime < STARTED for path in source_files(steps))
 
 
@@ -125,7 +125,7 @@ def read_features(path: Path, n_clips: int) -> np.ndarray | None:
 
 
 def can_hold(folder: Path) -> bool:
-    """Say whether files can be written to a folder, which is made."""
+    """Make a folder; return whether files can be written to it."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError:
@@ -134,9 +134,9 @@ def can_hold(folder: Path) -> bool:
 
 
 def keep(path: Path, features: np.ndarray, content: dict, limit: int) -> None:
-    """Write features and of what they were made, unless they need more than `limit` bytes or there is no room.
+    """Write features and their description, unless they need more than `limit` bytes or there is no space.
 
-    Runs that do so at the same time write the same; what stands between the two files is not read.
+    Runs that do so at the same time write the same. Features without a description are not read.
     """
     if features.nbytes > limit:  # not much less work than to describe the clips
         return
