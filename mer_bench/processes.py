@@ -71,10 +71,10 @@ def quick_ones_here(
     tasks: Sequence[Callable[[int], Result]], jobs: int, threads: int, report: Callable[[str], None] = lambda text: None
 ) -> Iterator[Result]:
     """Do the same as :func:`in_workers`, but run tasks in this process until workers would save time."""
-    start = time.monotonic()
+    start = time.process_time()  # which does not grow while others use the processor
     for done, task in enumerate(tasks, start=1):
         yield task(0)
-        rest = (time.monotonic() - start) / done * (len(tasks) - done)
+        rest = (time.process_time() - start) / done * (len(tasks) - done)
         if rest - rest / jobs > SECONDS_TO_START:
             yield from in_workers(tasks[done:], jobs, threads, report)
             return

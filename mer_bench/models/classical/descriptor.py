@@ -34,7 +34,7 @@ class ClipDescriptor(TransformerMixin, BaseEstimator):
         return np.stack([self.describe(clip) for clip in X]).astype(np.float32)
 
     def __sklearn_tags__(self) -> Tags:
-        """Say that nothing is learned from data."""
+        """Nothing is learned from data."""
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags

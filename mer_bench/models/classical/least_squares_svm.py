@@ -101,5 +101,5 @@ def signs(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def highest(decision: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return the class that a decision, (N, classes) or of two classes (N,), speaks for, as scikit-learn does."""
+    """Return the class with the highest decision, (N, classes) or of two classes (N,), as scikit-learn does."""
     return classes[(decision > 0).astype(int) if decision.ndim == 1 else decision.argmax(1)]

@@ -55,14 +55,16 @@ def build_step(step: dict, seed: int) -> BaseEstimator:
     return estimator.set_params(**seeds)
 
 
-@cache
 def find_estimator(name: str) -> type[BaseEstimator] | None:
-    """Return the descriptor of this package, or the estimator of scikit-learn, with this name; None if there is none.
+    """Return the descriptor of this package, or the estimator of scikit-learn, with this name; None if there is none."""
+    return ESTIMATORS.module_dict.get(name) or find_in_scikit_learn(name)  # ESTIMATORS.get logs, and imports torch
 
-    The usual modules come first, because to find all estimators is to import all of scikit-learn.
-    """
+
+@cache
+def find_in_scikit_learn(name: str) -> type[BaseEstimator] | None:
+    """Look in the usual modules first, because finding all estimators means importing all of scikit-learn."""
     usual = (getattr(import_module(f'sklearn.{module}'), name, None) for module in USUAL)
-    found = ESTIMATORS.module_dict.get(name) or next(filter(None, usual), None)  # its `get` logs, and imports torch
+    found = next(filter(None, usual), None)
     if isinstance(found, type) and issubclass(found, BaseEstimator):
         return found
     return dict(all_estimators()).get(name)

@@ -1,1 +1,1 @@
-"""Methods of scikit-learn: features once, then every fold by itself or with what folds share."""
+"""Methods of scikit-learn: features once, then each fold on its own or with what the folds share."""

@@ -1,12 +1,12 @@
 """Ridge regression without a block of clips, from one factorisation for all blocks.
 
-With H the matrix that turns targets into fitted values, the fit without a block B answers for it
+With H the matrix that turns targets into fitted values, the fit without a block B predicts for it
 
     - (I - H)[B, B]^-1 (I - H)[B, rest] targets[rest],
 
-which is algebraically the refit on the rest (Cook and Weisberg, Residuals and Influence in Regression, 1982, section
-2.2.3 with a block in place of a case; for the least-squares SVM Cawley, IJCNN 2006,
-https://doi.org/10.1109/IJCNN.2006.246634). The targets of the block are not asked for.
+which is algebraically equal to the refit on the rest (Cook and Weisberg, Residuals and Influence in Regression, 1982,
+section 2.2.3 with a block in place of a case; for the least-squares SVM Cawley, IJCNN 2006,
+https://doi.org/10.1109/IJCNN.2006.246634). The targets of the block are not used.
 """
 
 from dataclasses import dataclass
@@ -65,13 +65,13 @@ def residual_maker_of_few(features: np.ndarray, alpha: float, intercept: bool) -
 
 
 def refuse_small(alpha: float, trace: float) -> None:
-    """Raise LinAlgError where six digits are not sure: the trace is at least the largest eigenvalue."""
+    """Raise LinAlgError if six digits are not certain: the trace is at least the largest eigenvalue."""
     if trace > LARGEST_CONDITION * alpha:
         raise np.linalg.LinAlgError(f'the penalty {alpha} is too small against a kernel with the trace {trace:.3g}')
 
 
 def without(residual: np.ndarray, train: np.ndarray, test: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return what the fit on the clips `train` answers for the clips `test`, (n_test, K).
+    """Return what the fit on the clips `train` predicts for the clips `test`, (n_test, K).
 
     Args:
         residual: I - H of all clips, (N, N).
@@ -96,5 +96,5 @@ class Decided:
         return self.decision
 
     def predict(self, X: object) -> np.ndarray:
-        """Return the class that the decision speaks for."""
+        """Return the class with the highest decision."""
         return highest(self.decision, self.classes_)

@@ -1,8 +1,8 @@
-"""What the leading steps of a scikit-learn method, which learn nothing, make of every clip; kept beside the flow.
+"""The features of every clip: what the leading steps of a scikit-learn method, which learn nothing, compute.
 
-`store/features/<digest>.npy` has one row a clip of the store, so that all label schemes, folds, seeds and methods share
-it; `<digest>.json` says of what it was made. The digest is that of all that decides the numbers: the steps with their
-arguments, the view of a clip, the flow, the code and the libraries. The folder can be removed at any time.
+They are kept beside the flow: `store/features/<digest>.npy` has one row for each clip of the store, so that all label
+schemes, folds, seeds and methods share it, and `<digest>.json` describes it. The digest covers all that decides the
+numbers: steps with their arguments, view of a clip, flow, code and libraries. The folder can be removed at any time.
 """
 
 import json
@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-import joblib
 import numpy as np
 from rich.console import Console
 from rich.progress import track
@@ -28,7 +28,7 @@ from mer_bench.loading.clip_table import open_store
 from mer_bench.loading.input_spec import InputSpec
 from mer_bench.loading.prepared_data import PreparedData, viewed_clips
 from mer_bench.preparation.store.build import FEATURES
-from mer_bench.processes import follow_parent
+from mer_bench.processes import quick_ones_here
 
 CHUNK = 16  # clips that one worker describes at a time
 STARTED = time.time()
@@ -36,7 +36,7 @@ COMPUTED, KEPT = 'computed', 'kept with the store'
 
 
 def clip_features(data: PreparedData, steps: Sequence[BaseEstimator], jobs: int, quiet: bool) -> tuple[np.ndarray, str]:
-    """Describe the clips in use, by what is kept in their stores or anew.
+    """Return the features of the clips in use, read from their stores or computed.
 
     Args:
         data: The clips in use.
@@ -45,7 +45,7 @@ def clip_features(data: PreparedData, steps: Sequence[BaseEstimator], jobs: int,
         quiet: Whether no bar is shown.
 
     Returns:
-        (N, D) float32 in the order of the annotations; where they come from.
+        (N, D) float32 in the order of the annotations; `COMPUTED` or `KEPT`.
     """
     clips, origins, parts = data.annotations, [], {}
     for store, rows in clips.groupby('store')['row']:
@@ -58,7 +58,7 @@ def clip_features(data: PreparedData, steps: Sequence[BaseEstimator], jobs: int,
 def store_features(
     store: str, rows: np.ndarray, steps: Sequence[BaseEstimator], view: InputSpec, jobs: int, quiet: bool
 ) -> tuple[dict[int, np.ndarray] | np.ndarray, str]:
-    """Return the features of at least the clips in `rows` of a store, by row, and where they come from."""
+    """Return the features of at least the clips in `rows` of a store, by row, and `COMPUTED` or `KEPT`."""
     content = made_of(store, steps, view)
     path = Path(store, FEATURES, f'{digest_of(content)[:16]}.npy')
     if unchanged(steps):
@@ -72,7 +72,7 @@ def store_features(
 
 
 def made_of(store: str, steps: Sequence[BaseEstimator], view: InputSpec) -> dict:
-    """Return all that decides the features, as JSON holds it."""
+    """Return all that decides the features, as it is read back from JSON."""
     content = dict(
         steps=[[type(step).__module__, type(step).__qualname__, step.get_params()] for step in steps],
         view={key: value for key, value in asdict(view).items() if key != 'normalise'},
@@ -97,7 +97,7 @@ def source_files(steps: Sequence[BaseEstimator]) -> list[Path]:
 
 
 def unchanged(steps: Sequence[BaseEstimator]) -> bool:
-    """Say whether the code on disk is what this process imported."""
+    """Whether the code on disk is what this process imported."""
     return all(path.stat().st_mtime < STARTED for path in source_files(steps))
 
 
@@ -124,7 +124,7 @@ def read_features(path: Path, n_clips: int) -> np.ndarray | None:
 
 
 def can_hold(folder: Path) -> bool:
-    """Say whether files can be written to a folder, which is made."""
+    """Make a folder; return whether files can be written to it."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError:
@@ -133,9 +133,9 @@ def can_hold(folder: Path) -> bool:
 
 
 def keep(path: Path, features: np.ndarray, content: dict, limit: int) -> None:
-    """Write features and of what they were made, unless they need more than `limit` bytes or there is no room.
+    """Write features and their description, unless they need more than `limit` bytes or there is no space.
 
-    Runs that do so at the same time write the same; what stands between the two files is not read.
+    Runs that do so at the same time write the same. Features without a description are not read.
     """
     if features.nbytes > limit:  # not much less work than to describe the clips
         return
@@ -151,18 +151,19 @@ def describe_all(
 ) -> np.ndarray:
     """Describe clips of a store over workers, (len(rows), D)."""
     chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
-    parallel = joblib.Parallel(
-        n_jobs=min(jobs, len(chunks)), return_as='generator', initializer=follow_parent, initargs=(os.getpid(),)
-    )
-    described = parallel(joblib.delayed(describe)(store, chunk, view, steps) for chunk in chunks)
+    tasks = [partial(describe, store, chunk, view, steps) for chunk in chunks]
+    described = quick_ones_here(tasks, min(jobs, len(tasks)), threads=1)
     console = Console(stderr=True)
     shown = track(described, 'describing clips', len(chunks), console=console, transient=True, disable=quiet)
-    return np.concatenate(list(shown))
+    features = {row: values for part in shown for row, values in part}
+    return np.stack([features[row] for row in rows])
 
 
-def describe(store: str, rows: Sequence[int], view: InputSpec, steps: Sequence[BaseEstimator]) -> np.ndarray:
-    """Return what the steps make of some clips of a store, (len(rows), D) float32; without a step the flat values."""
+def describe(
+    store: str, rows: Sequence[int], view: InputSpec, steps: Sequence[BaseEstimator], place: int
+) -> list[tuple[int, np.ndarray]]:
+    """Return each of some clips of a store with its features, (D,) float32; without a step these are its values."""
     values = np.stack([*viewed_clips(((store, row) for row in rows), view)])
     for step in steps:
         values = step.transform(values)
-    return np.asarray(values, np.float32).reshape(len(values), -1)
+    return list(zip(rows, np.asarray(values, np.float32).reshape(len(values), -1), strict=True))

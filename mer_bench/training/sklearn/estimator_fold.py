@@ -1,4 +1,4 @@
-"""One fold of a scikit-learn method: features of all clips once, everything that is fitted on the training subjects."""
+"""The folds of a method of scikit-learn: features of all clips once, then each fold on its training subjects alone."""
 
 import time
 import warnings
@@ -6,11 +6,13 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from threadpoolctl import ThreadpoolController
 
 from mer_bench.errors import InputError, in_one_line
 from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.method import import_custom
 from mer_bench.files import read_own_json, write_array, write_json
 from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
 from mer_bench.protocols.folds import Fold
@@ -29,10 +31,10 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     """Fit and test one fold; leave predictions.csv, config.py and train.log in `folder`.
 
     Returns:
-        n_train, n_test, train_seconds, test_seconds, features (where they come from) and fit (the way of fitting).
+        n_train, n_test, train_seconds, test_seconds, features (computed or kept) and fit (the method of fitting).
     """
     clips, classes = experiment.data.annotations, experiment.method.cfg.classes
-    _, model = split_steps(build_steps(experiment.method.cfg.model.steps, seed))
+    _, model = build_method(experiment, seed)
     given = read_own_json(work_dir / WAY)
     rows = fold_clips(experiment, fold, model, work_dir)
     start = time.perf_counter()
@@ -60,6 +62,12 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     return dict(n_train=int(rows.train.sum()), n_test=int(rows.test.sum()), **seconds, **ways)
 
 
+def build_method(experiment: Experiment, seed: int) -> tuple[list[BaseEstimator], Pipeline]:
+    """Return the leading steps that learn nothing, and a Pipeline of the others; also in a worker."""
+    import_custom(experiment.method.cfg)
+    return split_steps(build_steps(experiment.method.cfg.model.steps, seed))
+
+
 def fold_clips(experiment: Experiment, fold: Fold, model: Pipeline, work_dir: Path) -> FoldClips:
     """Return features and labels of all clips with those to train and those to test."""
     clips = experiment.data.annotations
@@ -71,14 +79,14 @@ def fold_clips(experiment: Experiment, fold: Fold, model: Pipeline, work_dir: Pa
 
 @cache
 def linear_algebra() -> ThreadpoolController:
-    """Return what sets the threads of BLAS, which NumPy and SciPy give all cores; it takes a while to find."""
+    """Return the control of BLAS threads, which NumPy and SciPy start on all cores; it takes long to find."""
     return ThreadpoolController()
 
 
 def describe_clips(
     experiment: Experiment, seed: int, work_dir: Path, jobs: int, quiet: bool, shared: bool = True
 ) -> int:
-    """Leave in `work_dir` what the leading steps make of every clip, and how the folds are fitted to it.
+    """Write the features of all clips to `work_dir`, and how the folds are fitted to them.
 
     Args:
         experiment: Method and data.
@@ -86,12 +94,12 @@ def describe_clips(
         work_dir: The run folder.
         jobs: Workers that describe clips.
         quiet: Whether no bar is shown.
-        shared: Whether folds may share a part of the fit; else each is fitted by scikit-learn by itself.
+        shared: Whether folds may share a part of the fit; if not, scikit-learn fits each on its own.
 
     Returns:
-        How many folds to fit at a time: one where a fold takes less time than the start of a worker.
+        How many folds to fit at a time: one if a fold takes less time than starting a worker.
     """
-    steps, model = split_steps(build_steps(experiment.method.cfg.model.steps, seed))
+    steps, model = build_method(experiment, seed)
     features, origin = clip_features(experiment.data, steps, jobs, quiet)
     if not np.isfinite(features).all():
         raise InputError(f'{experiment.method.name}: the features of some clips are not numbers; correct the method')
@@ -102,6 +110,6 @@ def describe_clips(
 
 
 def forget_features(work_dir: Path) -> None:
-    """Remove what :func:`describe_clips` left."""
+    """Remove the files of :func:`describe_clips`."""
     for name in (FEATURES, WAY):
         (work_dir / name).unlink(missing_ok=True)

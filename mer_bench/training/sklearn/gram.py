@@ -51,13 +51,13 @@ def kernel_of(products: np.ndarray, squares: tuple[np.ndarray, np.ndarray], opti
 
 
 def kernel_options(classifier: BaseEstimator) -> dict:
-    """Return kernel, gamma, degree and coef0 of a classifier; one that has no kernel is linear."""
+    """Return kernel, gamma, degree and coef0 of a classifier; one without a kernel is linear."""
     usual = dict(kernel='linear', gamma=None, degree=None, coef0=None)
     return {key: getattr(classifier, key, value) for key, value in usual.items()}
 
 
 def on_kernel(classifier: BaseEstimator) -> BaseEstimator:
-    """Return the classifier that makes of a precomputed kernel what this one makes of features."""
+    """Return the classifier that gives from a precomputed kernel what this one gives from features."""
     if isinstance(classifier, RidgeClassifier):
         return LeastSquaresSVM(1 / classifier.alpha, 'precomputed', class_weight=classifier.class_weight)
     twin = copy.copy(classifier)
@@ -75,7 +75,7 @@ def same_products(kernel: np.ndarray, against: np.ndarray) -> tuple[np.ndarray, 
 
     Args:
         kernel: (n, n) dot products of the training clips.
-        against: (m, n) of other clips with them. What is at right angles to all training clips is left out: a linear
+        against: (m, n) of other clips with them. What is orthogonal to all training clips is left out: a linear
             model of the training clips does not see it.
     """
     factor, order, rank, _ = dpstrf(kernel, lower=1)

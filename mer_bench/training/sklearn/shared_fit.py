@@ -1,6 +1,6 @@
-"""How a scikit-learn method is fitted to the folds of a run: each by itself, or with what all folds share.
+"""How a scikit-learn method is fitted to the folds of a run: each on its own, or with what all folds share.
 
-The shared ways give the predictions of scikit-learn's own loop and cost a fraction of it.
+The shared methods give the predictions of scikit-learn's own loop at a fraction of the cost.
 """
 
 import os
@@ -31,13 +31,13 @@ PLAIN = 'each fold by itself'
 FOLD_GRAM = 'each fold by its dot products'
 GRAM = 'dot products once for all folds'
 BLOCK = 'one factorisation for all folds'
-IN_DOUBLE = (GRAM, BLOCK)  # the methods whose features are in double precision, whichever way they are fitted
+IN_DOUBLE = (GRAM, BLOCK)  # whose features are in double precision, also where folds share nothing
 KERNELS = ('linear', 'poly', 'rbf', 'sigmoid')
 
 
 @dataclass(frozen=True)
 class FoldClips:
-    """The clips of a run, parted into those of one fold.
+    """The clips of a run, split into those to train and to test in one fold.
 
     Attributes:
         features: (N, D) float32, mapped from a file.
@@ -82,24 +82,24 @@ def way_of(model: Pipeline, n_clips: int, n_features: int) -> str:
 
 
 def centres(model: Pipeline) -> bool:
-    """Say whether a step before the classifier subtracts the mean of the training clips."""
+    """Whether a step before the classifier subtracts the mean of the training clips."""
     return any(step.with_mean for _, step in model.steps[:-1] if type(step) is StandardScaler)
 
 
 def gives_probabilities(classifier: SVC | NuSVC) -> bool:
-    """Say whether libsvm also fits probabilities, on parts of the clips that it draws."""
+    """Whether libsvm also fits probabilities, on parts of the clips that it draws."""
     return classifier.probability not in (False, 'deprecated')
 
 
 def is_least_squares_svm(classifier: BaseEstimator) -> bool:
-    """Say whether a classifier is, or with a linear kernel equals, a least-squares SVM of dot products."""
+    """Whether a classifier is, or with a linear kernel equals, a least-squares SVM of dot products."""
     if type(classifier) is LeastSquaresSVM:
         return classifier.kernel in KERNELS
     return is_ridge(classifier) and classifier.fit_intercept
 
 
 def is_ridge(classifier: BaseEstimator) -> bool:
-    """Say whether a classifier is a ridge regression with an exact solver and one penalty for all classes."""
+    """Whether a classifier is a ridge regression with an exact solver and one penalty for all classes."""
     return (
         type(classifier) is RidgeClassifier
         and classifier.solver in ('auto', 'cholesky', 'svd')
@@ -110,7 +110,7 @@ def is_ridge(classifier: BaseEstimator) -> bool:
 
 
 def has_block_formula(classifier: BaseEstimator, centre: bool) -> bool:
-    """Say whether nothing but targets and clips differs between the folds: no weights, no kernel of their own."""
+    """Whether nothing but targets and clips differs between the folds: no weights, no kernel of their own."""
     if getattr(classifier, 'class_weight', None) is not None:
         return False
     if type(classifier) is not LeastSquaresSVM:
@@ -124,7 +124,7 @@ def fit_fold(model: Pipeline, clips: FoldClips, way: str) -> tuple[BaseEstimator
     """Fit a method to the training clips of a fold.
 
     Returns:
-        The fitted classifier; what it takes for the test clips; the way that was gone.
+        The fitted classifier; its input for the test clips; the method used.
     """
     if way == BLOCK and (decided := left_out(model, clips)):
         return decided, clips.features[clips.test], BLOCK
@@ -135,7 +135,7 @@ def fit_fold(model: Pipeline, clips: FoldClips, way: str) -> tuple[BaseEstimator
 
 
 def left_out(model: Pipeline, clips: FoldClips) -> Decided | None:
-    """Return what the fit without the test clips decides on them; None where the formula does not tell it."""
+    """Return the decision of the fit without the test clips on them; None if the formula does not give it."""
     classes = np.unique(clips.labels[clips.train])
     if len(classes) < 2 or not (clips.train ^ clips.test).all():
         return None
@@ -157,7 +157,7 @@ def left_out(model: Pipeline, clips: FoldClips) -> Decided | None:
 
 
 def on_products(model: Pipeline, clips: FoldClips, way: str) -> tuple[BaseEstimator, np.ndarray, np.ndarray]:
-    """Return the classifier with what it takes for the training and the test clips, all from dot products."""
+    """Return the classifier with its input for the training and the test clips, all from dot products."""
     classifier, options = model[-1], kernel_options(model[-1])
     products, squares = shared_products(model, clips) if way == GRAM else fold_products(model, clips)
     if options['kernel'] != 'linear' and isinstance(options['gamma'], str):
