@@ -152,7 +152,7 @@ def test_folds_during_which_the_data_change_are_not_kept(tmp_path, monkeypatch):
     experiment = stack_experiment(tmp_path, 'ststnet', EVERYTHING)
     table = tmp_path / 'smic/annotations.csv'
     monkeypatch.setattr(stack_group, 'report_epoch', lambda folder, epoch: table.write_text(table.read_text() + '\n'))
-    with pytest.raises(InputError, match='changed while the run was going on'):
+    with pytest.raises(InputError, match='changed during the run'):
         run_folds(experiment, 0, tmp_path / 'run', stack=4)
     assert not [*(tmp_path / 'run/folds').iterdir()]
 
