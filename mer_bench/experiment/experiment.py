@@ -103,11 +103,11 @@ def open_experiment(options: RunOptions) -> Experiment:
     method = load_method(options.config, options.overrides, parse_options(options.cfg_options))
     cfg = method.cfg
     roots, sources = find_data(cfg, options.data_root)
+    stamps = stamps_of(method.scheme.path, roots)  # taken before reading, so that no change goes unnoticed
     data = open_prepared_data(roots, method.scheme, sources, cfg.get('input'), named=bool(options.data_root))
     check_variant(cfg.get('data_variant'), data.info)
     found = [info['dataset'] for info in data.info.get('stores', [data.info])]
     name_dataset(cfg, [source['dataset'] for source in sources], found)
-    stamps = stamps_of(method.scheme.path, data.roots)
     folds = make_folds(data.annotations, cfg.folds)
     chosen = select_folds(folds, options.folds)
     if method.is_estimator:

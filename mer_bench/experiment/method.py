@@ -19,7 +19,8 @@ from mer_bench.experiment.config_checks import (
 )
 from mer_bench.experiment.data_sources import joined_name, source_names
 from mer_bench.files import digest_of, once
-from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
+from mer_bench.loading.clip_table import open_scheme
+from mer_bench.protocols.label_schemes import LabelScheme
 
 OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')
 LOCATIONS = ('data_root', 'data_source')
@@ -96,7 +97,7 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     check_values(cfg)
     if cfg.dataset == named[0] and source_names(cfg) != named[1]:
         cfg.dataset = joined_name(source_names(cfg))
-    scheme = load_scheme(cfg.label_scheme)
+    scheme = open_scheme(cfg.label_scheme)
     fill_outputs(cfg, scheme)
     return Method('+'.join(names), cfg, Path(config).stem, scheme, notes, is_estimator(cfg))
 

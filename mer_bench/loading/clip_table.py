@@ -13,7 +13,8 @@ from mer_bench.files import once
 from mer_bench.loading.input_spec import InputSpec
 from mer_bench.preparation.store.flow_store import CHANNELS, PARTS, FlowStore, Stamp, stamp_of
 from mer_bench.protocols.clip_selection import check_clips_differ, select_clips
-from mer_bench.protocols.label_schemes import LabelScheme
+from mer_bench.protocols.excluded_clips import EXCLUDED_CLIPS
+from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 
 SAME = ('flow', 'flow_parameters', 'channels', 'reference', 'clip_len', 'size', 'sampling')
 EITHER = ('apex', 'faces')  # these may differ: SMIC has no apex in its release, and some data sets have cropped faces
@@ -51,16 +52,34 @@ def read_clips(
         kept: annotations of the clips in use, by sample_id, with the columns label, store (a folder) and row (in it).
         dropped: sample_id and reason of the other clips.
     """
+    stamps = tuple(stamp_of(Path(root, ann_file)) for root in roots)
+    kept, dropped = _selected(tuple(map(str, roots)), scheme, ann_file, stamps)
+    kept = kept.assign(store=[str(Path(root, store)) for root in kept['place']]).drop(columns='place')
+    return kept.assign(row=_rows(kept)), dropped.copy()
+
+
+@lru_cache(maxsize=8)
+def _selected(
+    roots: tuple[str, ...], scheme: LabelScheme | None, ann_file: str, stamps: tuple[Stamp | None, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the tables once for all folds of a run, as long as no file changes."""
     tables = [(root, read_annotations(Path(root, ann_file))) for root in roots]
-    if scheme is None:
-        check_clips_differ(tables)
-        kept = pd.concat([table.assign(label='', place=str(root)) for root, table in tables])
-        kept = kept.sort_values('sample_id', ignore_index=True)
-        dropped = pd.DataFrame(columns=['sample_id', 'reason'], dtype=str)
-    else:
-        kept, dropped = select_clips(tables, scheme)
-    kept['store'] = [str(Path(root, store)) for root in kept.pop('place')]
-    return kept.assign(row=_rows(kept)), dropped
+    if scheme is not None:
+        return select_clips(tables, scheme)
+    check_clips_differ(tables)
+    kept = pd.concat([table.assign(label='', place=root) for root, table in tables])
+    return kept.sort_values('sample_id', ignore_index=True), pd.DataFrame(columns=['sample_id', 'reason'], dtype=str)
+
+
+def open_scheme(name_or_path: str) -> LabelScheme:
+    """Return a label scheme; it is read again only if its files changed."""
+    files = Path(name_or_path), Path(name_or_path).parent / EXCLUDED_CLIPS
+    return _opened_scheme(name_or_path, tuple(map(stamp_of, files)))
+
+
+@lru_cache(maxsize=32)
+def _opened_scheme(name_or_path: str, stamps: tuple[Stamp | None, ...]) -> LabelScheme:
+    return load_scheme(name_or_path)
 
 
 def clip_places(clips: pd.DataFrame) -> tuple[tuple[str, int], ...]:

@@ -13,11 +13,10 @@ from mmengine.device import get_device
 from torch.utils.data import get_worker_info
 
 from mer_bench.errors import InputError
-from mer_bench.loading.clip_table import clip_places, common_info, open_store, read_clips
+from mer_bench.loading.clip_table import clip_places, common_info, open_scheme, open_store, read_clips
 from mer_bench.loading.load_flow_clip import LoadFlowClip
 from mer_bench.loading.resident import fits, resident_clips
 from mer_bench.protocols.action_units import encode_action_units, truth_text
-from mer_bench.protocols.label_schemes import load_scheme
 
 SAME_EVERY_TIME = ['LoadFlowClip', 'PackActionInputs']  # a pipeline without randomness
 
@@ -84,7 +83,7 @@ class FlowStoreDataset(BaseActionDataset):
         if resident not in (True, False, 'auto'):
             raise InputError(f"resident: expected True, False or 'auto', got {resident!r}; correct it")
         self.roots = [data_root] if isinstance(data_root, (str, Path)) else list(data_root)
-        self.label_scheme = None if label_scheme is None else load_scheme(label_scheme)
+        self.label_scheme = None if label_scheme is None else open_scheme(label_scheme)
         self.subjects = [subjects] if isinstance(subjects, str) else subjects
         self.resident = resident
         self.places: tuple[tuple[str, int], ...] = ()

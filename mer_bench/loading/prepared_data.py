@@ -87,7 +87,9 @@ def open_prepared_data(
     info = common_info({root: store.info for root, store in stores.items()})
     annotations, dropped = read_clips(roots, scheme)
     view = make_spec(options, info, next(iter(stores.values())).clips.shape[1:])
-    digests = read_digests(roots)
+    infos = [store.info for store in stores.values()]  # both digests were compared with the files above
+    tables, flow = ([info[name] for info in infos] for name in ('annotations_digest', 'data_digest'))
+    digests = dict(annotations_digest=_joint(tables), store_digest=_joint(flow))
     shape = read_clip(*clip_places(annotations)[0], view).shape
     return PreparedData(tuple(stores), annotations, dropped, view, shape, info, digests, checked)
 

@@ -126,7 +126,7 @@ def stamp_of(path: Path) -> Stamp | None:
     """Return path, size and times of a file, which differ once it was written to; None where there is none."""
     try:
         stat = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return None
     return str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
