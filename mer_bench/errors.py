@@ -6,7 +6,8 @@ import re
 import sys
 import unicodedata
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 
 SPACE = 'make room and run the same command again'
 PATH = 'check the path'
@@ -62,6 +63,12 @@ def _visible(letter: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """Join names for a sentence, a dozen of them."""
     return ', '.join(names[:NAMED]) + (f' and {len(names) - NAMED} more' if len(names) > NAMED else '')
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Return ' (did you mean a or b?)' with the names that are nearest to a word, '' where none is near."""
+    near = get_close_matches(word.lower(), list(names), n=2, cutoff=0.7)
+    return f' (did you mean {" or ".join(near)}?)' if near else ''
 
 
 def run_tool(main: Callable[[], int | None]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.config_files import TIMM, find_config, find_override
 from mer_bench.experiment.config_keys import check_keys
 from mer_bench.experiment.config_values import check_complete, check_values, fill_outputs, fold_rule, is_estimator
 from mer_bench.experiment.data_sources import data_sources, joined_name
@@ -15,7 +16,6 @@ from mer_bench.files import digest_of
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 
 LOCATIONS = ('data_root', 'data_source')
-TIMM = 'timm_'
 WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces them, and is not merged into them
 
 
@@ -52,11 +52,12 @@ class Method:
 
 
 def load_method(config: str, overrides: list[str] = (), options: dict | None = None) -> Method:
-    """Read `config` and merge the files `overrides`, then the dotted `options`, onto it.
+    """Read `config` and merge the `overrides`, then the dotted `options`, onto it; both are paths or names.
 
     Raises:
         InputError: A file is missing or broken, or sets a key that nothing reads.
     """
+    config = find_config(config)
     cfg = read_config(config)
     check_complete(cfg, config)
     cfg.folds = fold_rule(cfg.folds)
@@ -99,6 +100,7 @@ def read_override(word: str) -> tuple[dict, dict]:
     Returns:
         Name, text and digest of the override; what it changes.
     """
+    word = find_override(word)
     if word.startswith(TIMM) and not Path(word).is_file():
         from mer_bench.experiment.timm_override import timm_override  # timm takes seconds to import
 
@@ -116,8 +118,6 @@ def replaces_model(change: dict) -> bool:
 
 def read_config(path: str) -> Config:
     """Read a config file; what is wrong with it is told in one sentence."""
-    if not Path(path).is_file():
-        raise InputError(f'no such config file: {path}; configs are in configs/, overrides in ablations/')
     try:
         return Config.fromfile(path)
     except Exception as error:  # a config is a program, and can raise anything
