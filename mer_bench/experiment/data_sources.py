@@ -1,11 +1,14 @@
-"""Where the prepared data of a config lie, and what a user without them has to do."""
+"""Where the prepared data of a config are, and what a user without them has to do."""
 
+import json
 from collections import Counter
+from pathlib import Path
 
 from mmengine.config import Config
 
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.errors import InputError
+from mer_bench.experiment.config_files import CONFIGS, shipped
 
 FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'
 
@@ -27,11 +30,36 @@ def data_places(cfg: Config, given: list[str] | None) -> tuple[list[str], list[d
         sources = [dict(source, prepare=f'{source["prepare"]} {variant["options"]}') for source in sources]
     if len(roots) != len(sources):
         names = ', '.join(source['dataset'] for source in sources)
+        fitting = fitting_configs(roots, cfg.label_scheme) if len(roots) < len(sources) else []
         raise InputError(
             f'expected {len(sources)} data roots, one for each of {names} in this order, got {len(roots)} '
-            f'({", ".join(roots)}); correct --data-root or the config'
+            f'({", ".join(roots)}); '
+            + (f'for these data use {" or ".join(fitting)}' if fitting else 'correct --data-root or the config')
         )
     return roots, sources
+
+
+def fitting_configs(roots: list[str], label_scheme: str) -> list[str]:
+    """Return the names of the shipped configs for exactly these prepared data, those of the label scheme if there are.
+
+    A folder that is not prepared yet counts as the data set of its name.
+    """
+    datasets = sorted(map(_dataset_in, roots))
+    configs = {path.stem: Config.fromfile(path) for path in shipped(CONFIGS)}
+    schemes = {name: cfg.label_scheme for name, cfg in configs.items() if source_names(cfg) == datasets}
+    return [name for name, scheme in schemes.items() if scheme == label_scheme] or list(schemes)
+
+
+def _dataset_in(root: str) -> str:
+    try:
+        return str(json.loads(Path(root, 'store/store.json').read_text(encoding='utf-8'))['dataset'])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Path(root).name
+
+
+def source_names(cfg: Config) -> list[str]:
+    """Return the data sets of `data_source`, by name."""
+    return sorted(source['dataset'] for source in data_sources(cfg))
 
 
 def data_sources(cfg: Config) -> list[dict]:

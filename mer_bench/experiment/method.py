@@ -11,7 +11,7 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.config_files import TIMM, find_config, find_override
 from mer_bench.experiment.config_keys import check_keys
 from mer_bench.experiment.config_values import check_complete, check_values, fill_outputs, fold_rule, is_estimator
-from mer_bench.experiment.data_sources import data_sources, joined_name
+from mer_bench.experiment.data_sources import joined_name, source_names
 from mer_bench.files import digest_of
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 
@@ -87,11 +87,6 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     scheme = load_scheme(cfg.label_scheme)
     fill_outputs(cfg, scheme)
     return Method('+'.join(names), cfg, Path(config).stem, scheme, notes)
-
-
-def source_names(cfg: Config) -> list[str]:
-    """Return the data sets of `data_source`, by name."""
-    return sorted(source['dataset'] for source in data_sources(cfg))
 
 
 def read_override(word: str) -> tuple[dict, dict]:

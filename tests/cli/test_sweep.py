@@ -1,9 +1,9 @@
 """tools/sweep.py as a user meets it: failures, resuming, kill -9, two at a time."""
 
 import json
-import runpy
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -30,7 +30,7 @@ def overrides(tmp_path_factory):
 def sweep(monkeypatch, *arguments):
     """Run the tool in this process and return its exit code."""
     monkeypatch.chdir(ROOT)
-    main = runpy.run_path('tools/sweep.py')['main']
+    main = import_module('mer_bench.cli.sweep').main
     try:
         run_tool(lambda: main(['--configs', CONFIG, '--device', 'cpu', '--jobs', '1', *map(str, arguments)]))
     except SystemExit as stop:

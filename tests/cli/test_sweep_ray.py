@@ -1,9 +1,9 @@
 """tools/sweep.py --engine ray on two simulated nodes: a stopped driver, a killed process, a lost node."""
 
 import os
-import runpy
 import signal
 import threading
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,7 @@ def cluster(monkeypatch):
 
 def sweep(*arguments):
     """Run the tool in this process and return its exit code."""
-    main = runpy.run_path('tools/sweep.py')['main']
+    main = import_module('mer_bench.cli.sweep').main
     try:
         run_tool(lambda: main([*map(str, arguments)]))
     except SystemExit as stop:

@@ -25,6 +25,21 @@ def test_the_roots_of_the_command_line_take_their_place():
         data_places(load_method(COMPOSITE).cfg, ['a'])
 
 
+@pytest.mark.parametrize(
+    ('datasets', 'config', 'names'),
+    [
+        (['casme2', 'samm'], 'mer_megc2019', 'mer_casme2_samm_3class'),  # of the same label scheme
+        (['samm', 'casme2'], 'mer_cd6me', 'mer_casme2_samm_3class or mer_megc2018_cde or mer_megc2018_hde'),
+        (['casme2'], 'mer_megc2018_cde', 'mer_casme2_objective'),
+        (['smic'], 'mer_megc2019', 'mer_smic'),
+    ],
+)
+def test_fewer_data_sets_than_the_config_s_are_answered_with_their_config(tmp_path, datasets, config, names):
+    roots = [str(write_prepared_data(tmp_path / f'of {name}', subjects=1, dataset=name)) for name in datasets]
+    with pytest.raises(InputError, match=f'; for these data use {names}$'):
+        data_places(load_method(config).cfg, roots)
+
+
 def test_a_data_set_without_a_source_is_named():
     with pytest.raises(InputError, match=r"data_source: expected one of .*casme2.*, got 'casmeII'"):
         data_places(load_method(COMPOSITE, [], {'data_source': 'casmeII', 'data_root': 'a'}).cfg, None)
