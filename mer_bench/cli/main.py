@@ -42,14 +42,12 @@ def run_command(argv: Sequence[str]) -> int | None:
         raise InputError(
             f'mer-bench has no command {name}{did_you_mean(name, COMMANDS)}; mer-bench --help lists the commands'
         )
+    lines = [f'  {name:12} {text}' for name, text in COMMANDS.items()]
     parser = argparse.ArgumentParser(
         prog='mer-bench',
         usage='mer-bench COMMAND [arguments]',
         description=mer_bench.__doc__,
-        epilog='\n'.join(
-            ['commands:', *(f'  {name:12} {text}' for name, text in COMMANDS.items())]
-            + ['', 'mer-bench COMMAND --help explains a command.']
-        ),
+        epilog='\n'.join(['commands:', *lines, '', 'mer-bench COMMAND --help explains a command.']),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--version', action='version', version=f'mer_bench {mer_bench.__version__}')

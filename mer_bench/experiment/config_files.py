@@ -1,7 +1,8 @@
 """Configs and overrides by path or by name, in a clone as in an installed wheel.
 
-`configs/mer_smic.py`, `mer_smic` and `mer_bench::mer_smic` are the same config; a file that exists wins over a name. The
-files are where MMEngine's packages keep them, in `.mim` inside the package; in a clone that is a folder of links.
+`configs/mer_smic.py`, `mer_smic` and `mer_bench::mer_smic` are the same config. A file that exists wins over a name.
+The shipped files are in `.mim` inside the package, as in every package of OpenMMLab; in a clone that is a folder of
+links.
 """
 
 import glob
@@ -34,12 +35,12 @@ def find_override(word: str) -> str:
 
 
 def match_configs(word: str) -> list[str]:
-    """Return the configs that a word stands for: one, or those that a pattern such as `mer_casme2*` matches, or none."""
+    """Return the config that a word names, or those that a pattern such as `mer_casme2*` matches, perhaps none."""
     return _match(word, (CONFIGS,)) if is_pattern(word) else [find_config(word)]
 
 
 def match_overrides(word: str) -> list[str]:
-    """Return the overrides that a word stands for; see :func:`match_configs`."""
+    """Return the overrides that a word names or that a pattern matches; see :func:`match_configs`."""
     return _match(word, OVERRIDES) if is_pattern(word) else [find_override(word)]
 
 
