@@ -11,13 +11,12 @@ import sys
 from pathlib import Path
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_files import SHIPPED
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
 from mer_bench.results.pages import write_leaderboard, write_pages
 
-RESULTS = (SHIPPED / 'results').resolve()  # of the clone; a wheel has the published numbers and the bounds alone
-LEADERBOARDS = Path('leaderboards') if RESULTS.is_relative_to(SHIPPED.resolve()) else RESULTS.with_name('leaderboards')
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS, LEADERBOARDS = ROOT / 'results', ROOT / 'leaderboards'
 
 
 def main(argv: list[str] | None = None) -> int:
