@@ -45,6 +45,18 @@ LINK = re.compile(r'(https?://\S+)|(?:arXiv:)(\d{4}\.\d{4,5})|\b(10\.\d{4,}/[^\s
 Row = dict[str, str]
 
 
+def clone() -> Path | None:
+    """Return the clone of the repository that this package runs from; None where it was installed without one."""
+    root = Path(__file__).parents[2]
+    return root if (root / 'pyproject.toml').is_file() and (root / 'results').is_dir() else None
+
+
+def results_file(name: str) -> Path | None:
+    """Return published.csv or sanity_bounds.csv of the clone, or else of the installed package; None without it."""
+    folders = [clone(), Path(__file__).parents[1] / '.mim']
+    return next((file for root in folders if root and (file := root / 'results' / name).is_file()), None)
+
+
 def read_published(path: Path) -> list[Row]:
     """Read the rows of published.csv as text; `title` is the table in which a row stands."""
     reader = csv.DictReader(io.StringIO(read_text(path), newline=''))

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError, from_json
 
 from mer_bench.errors import InputError, visible
 from mer_bench.escaping import folder_name
-from mer_bench.evaluation.statistics import MAX_CLASSES
+from mer_bench.evaluation.metrics import MAX_CLASSES
 from mer_bench.files import read_json, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'

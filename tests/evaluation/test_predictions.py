@@ -115,7 +115,7 @@ def test_a_fault_is_told_with_file_and_line(read, content, message):
 def test_no_such_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(InputError, match=r'gone\.csv: .*No such file'):
         read_predictions(tmp_path / 'gone.csv')
-    with pytest.raises(InputError, match='Is a directory'):
+    with pytest.raises(InputError, match='expected a run folder'):
         read_predictions(tmp_path)
 
 
@@ -201,7 +201,7 @@ def test_numbers_of_classes_are_in_their_order(read):
 
 
 def test_a_file_of_several_seeds_says_so(read):
-    with pytest.raises(InputError, match=r'line 3: .*smic/s1/a comes with several values of seed \(0, 1\)'):
+    with pytest.raises(InputError, match=r'line 3: .*smic/s1/a has several values of seed \(0, 1\)'):
         read('sample_id,seed,y_true,y_pred\nsmic/s1/a,0,x,x\nsmic/s1/a,1,x,x\n')
 
 

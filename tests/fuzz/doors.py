@@ -55,12 +55,13 @@ from mer_bench.preparation.store.build import write_clip as fill_clip
 from mer_bench.preparation.store.flow_store import CHECKED, FlowStore, seal
 from mer_bench.protocols.folds import Fold, make_folds
 from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
+from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
-from mer_bench.results.families import find_families
 from mer_bench.results.latex import to_latex
+from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.markdown import to_markdown
-from mer_bench.results.pages import write_leaderboard, write_pages
+from mer_bench.results.pages import write_pages
 from mer_bench.results.published import published_page, read_published
 from mer_bench.results.record import read_failure, read_record
 from mer_bench.results.rescored import write_rescored
@@ -380,7 +381,7 @@ def read_config_text(folder: Path) -> None:
         for name, overrides in (('full', []), ('full+part', [note])):
             config = {'name': 'mer_smic', 'text': text if overrides else 'lr = 1', 'digest': digest_of(name)}
             places.append(write_run(Path(place, name), method=name, config=config, overrides=overrides) / 'record.json')
-        find_families(methods_of(read_runs(places)))
+        find_groups(methods_of(read_runs(places)))
 
 
 def write_published(folder: Path) -> None:

@@ -9,9 +9,8 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.files import digest_of
 from mer_bench.results.ablations import subsets_of
-from mer_bench.results.check import check_results
+from mer_bench.results.check import check_results, missing_combinations
 from mer_bench.results.collect import collect
-from mer_bench.results.grid_faults import missing_combinations
 from mer_bench.results.pages import write_pages
 
 

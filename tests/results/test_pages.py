@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.results.names import page_name
+from mer_bench.results.page import page_name
 from mer_bench.results.pages import make_pages, render_pages, write_pages
 from mer_bench.results.rescored import write_rescored
 from mer_bench.results.sanity import read_bounds

@@ -10,7 +10,7 @@ NO_CONFIG = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)  #
 
 
 @dataclass(frozen=True)
-class Family:
+class AblationGroup:
     """The runs of a full model and of its ablations, by the overrides that an ablation has beyond the full model.
 
     Attributes:
@@ -26,7 +26,7 @@ class Family:
         return {frozenset(parts): runs for parts, runs in self.runs.items()}
 
 
-def group_families(methods: list[list[Run]]) -> list[list[list[Run]]]:
+def group_methods(methods: list[list[Run]]) -> list[list[list[Run]]]:
     """Group `methods` (each the seeds of one method, on the same data) by config, base name and epoch rule."""
     groups: dict[tuple, list[list[Run]]] = {}
     for runs in methods:
@@ -36,33 +36,33 @@ def group_families(methods: list[list[Run]]) -> list[list[list[Run]]]:
     return list(groups.values())
 
 
-def find_families(methods: list[list[Run]]) -> tuple[list[Family], list[str]]:
+def find_groups(methods: list[list[Run]]) -> tuple[list[AblationGroup], list[str]]:
     """Find the full models that have ablations among `methods` (each the seeds of one method, on the same data).
 
     The full model is the one of its group whose overrides all the others have too, with the same text and on the same
     config.
 
     Returns:
-        The families, and a sentence for each method that is compared with none though others of its group ran.
+        The groups, and a sentence for each method that is compared with none though others of its group ran.
     """
-    families, notes = [], []
-    for group in group_families(methods):
+    found, notes = [], []
+    for group in group_methods(methods):
         if len(group) > 1:
-            family, faults = _family(group)
-            families += [family] if len(family.runs) > 1 else []
+            ablations, faults = _ablations_of(group)
+            found += [ablations] if len(ablations.runs) > 1 else []
             notes += faults
-    return families, notes
+    return found, notes
 
 
-def _family(methods: list[list[Run]]) -> tuple[Family, list[str]]:
+def _ablations_of(methods: list[list[Run]]) -> tuple[AblationGroup, list[str]]:
     """Take the methods in the order of their overrides; what does not fit those before it is left out."""
     order = sorted(methods, key=lambda runs: (len(names_of(runs)), names_of(runs)))
     full = order[0]
     equals = [runs for runs in order if len(names_of(runs)) == len(names_of(full))]
     if len(equals) > 1:
-        told = ', '.join(f'{_name(runs)} ({_digest(runs)})' for runs in equals)
-        return Family(_name(full), {}), [
-            f'Ablations of {_name(full).split("+")[0]} are not compared: none of {told} is the one full model, which '
+        found = ', '.join(f'{_name(runs)} ({_digest(runs)})' for runs in equals)
+        return AblationGroup(_name(full), {}), [
+            f'Ablations of {_name(full).split("+")[0]} are not compared: none of {found} is the one full model, which '
             'has the fewest overrides.'
         ]
     chosen, notes, digests = {(): full}, [], _digests(full)
@@ -79,7 +79,7 @@ def _family(methods: list[list[Run]]) -> tuple[Family, list[str]]:
             chosen[_parts(runs, full)] = runs
             digests |= _digests(runs)
     in_order = sorted(chosen.items(), key=lambda pair: (len(pair[0]), pair[0]))
-    return Family(_name(full), dict(in_order)), notes
+    return AblationGroup(_name(full), dict(in_order)), notes
 
 
 def _misfit(runs: list[Run], full: list[Run]) -> str | None:
@@ -87,8 +87,7 @@ def _misfit(runs: list[Run], full: list[Run]) -> str | None:
     lacking = [name for name in names_of(full) if name not in names_of(runs)]
     if lacking:
         return f'it lacks the override {lacking[0]} of the full model'
-    keys = _other_keys(runs, full)
-    if keys:
+    if keys := _other_keys(runs, full):
         return f'their configs differ in {", ".join(keys)}, which its overrides do not change'
     return _other_text(runs, _digests(full))
 
