@@ -1,4 +1,4 @@
-"""What a node of a cluster does, without a cluster: it sees the data or gets them, and returns files of folds."""
+"""What a node of a cluster does, without a cluster: it sees the data or receives them, and returns files of folds."""
 
 import json
 import tempfile
@@ -10,10 +10,9 @@ import pytest
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.runs.record import describe_pretrained
 from mer_bench.runs.run import run_folds
-from mer_bench.sweeps.ray import node_task
-from mer_bench.sweeps.ray.driver import keep_folds
-from mer_bench.sweeps.ray.node_files import is_seen, moved, places_of, put_down
-from mer_bench.sweeps.ray.node_task import RunJob, run_task
+from mer_bench.sweeps.ray import node
+from mer_bench.sweeps.ray.driver import save_folds
+from mer_bench.sweeps.ray.node import RunJob, places_of, relocate, run_task, sees_files, stage_files
 from mer_bench.training.stacking.strategy import StackChoice
 from tests.conftest import ROOT, write_prepared_data
 
@@ -42,7 +41,7 @@ def make_job(root, tmp_path):
         places = places_of(experiment)
         pretrained = describe_pretrained(experiment.method.cfg)
         choice = StackChoice('off', asked='off')
-        return RunJob(moved(experiment, places), places, 0, choice, pretrained, node_task.source_digest())
+        return RunJob(relocate(experiment, places), places, 0, choice, pretrained, node.source_digest())
 
     return make
 
@@ -59,12 +58,12 @@ def test_the_files_of_a_node_that_sees_the_data_are_those_of_a_local_run(make_jo
     job = make_job()
     run_folds(job.experiment, 0, tmp_path / 'local')
     result = on_node(job)
-    keep_folds(tmp_path / 'kept', result.files)
+    save_folds(tmp_path / 'saved', result.files)
     assert result.fault is None
     for fold in job.experiment.folds:
-        kept, local = (tmp_path / run / 'folds' / fold.folder for run in ('kept', 'local'))
-        assert sorted(path.name for path in kept.iterdir()) == sorted(path.name for path in local.iterdir())
-        assert (kept / 'predictions.csv').read_bytes() == (local / 'predictions.csv').read_bytes()
+        saved, local = (tmp_path / run / 'folds' / fold.folder for run in ('saved', 'local'))
+        assert sorted(path.name for path in saved.iterdir()) == sorted(path.name for path in local.iterdir())
+        assert (saved / 'predictions.csv').read_bytes() == (local / 'predictions.csv').read_bytes()
 
 
 def test_a_node_that_does_not_see_the_data_asks_for_them_and_then_computes_the_same(make_job, root):
@@ -114,25 +113,25 @@ def test_pretrained_weights_travel_too(make_job, tmp_path):
     shipped = ship(job)
     weights.write_bytes(b'others')
     assert on_node(job).lacks_files
-    experiment = moved(job.experiment, job.places.within(put_down(shipped, '', lambda content: content)))
-    assert is_seen(experiment, job.pretrained)
+    experiment = relocate(job.experiment, job.places.within(stage_files(shipped, '', lambda content: content)))
+    assert sees_files(experiment, job.pretrained)
 
 
-def test_a_method_that_raises_is_a_fault_and_finished_folds_are_kept(make_job, monkeypatch):
+def test_a_method_that_raises_is_a_fault_and_finished_folds_are_returned(make_job, monkeypatch):
     job = make_job()
-    whole = node_task.run_group
+    whole = node.run_group
 
     def fail_later(experiment, folds, *args):
         whole(experiment, folds[:1], *args)
         raise MemoryError('too\nmuch')
 
-    monkeypatch.setattr(node_task, 'run_group', fail_later)
+    monkeypatch.setattr(node, 'run_group', fail_later)
     result = on_node(job)
     assert result.fault == 'MemoryError: too much'
     assert [json.loads(fold['fold.json'])['fold'] for fold in result.files.values()] == ['smic/s01']
 
 
-def test_another_mer_bench_on_a_node_is_told(make_job):
+def test_another_mer_bench_on_a_node_is_noticed(make_job):
     assert on_node(replace(make_job(), code='other')).other_code
 
 
@@ -140,6 +139,6 @@ def test_what_was_begun_here_gives_way_to_a_fold_of_a_node(tmp_path):
     begun = tmp_path / 'folds/.smic_s01'
     begun.mkdir(parents=True)
     (begun / 'epoch').write_text('3')
-    keep_folds(tmp_path, {'smic_s01': {'fold.json': b'{}'}})
+    save_folds(tmp_path, {'smic_s01': {'fold.json': b'{}'}})
     assert [path.name for path in (tmp_path / 'folds/smic_s01').iterdir()] == ['fold.json']
     assert not begun.exists()

@@ -1,13 +1,12 @@
-"""What a whole sweep costs, against numbers from hand."""
+"""The time and the cost of a whole sweep, against numbers by hand."""
 
 import json
 
 import pytest
 
 from mer_bench.protocols.folds import Fold
-from mer_bench.sweeps.estimate import TimeEstimate
+from mer_bench.sweeps.estimate import TimeEstimate, estimate_cost, format_cost, same_device
 from mer_bench.sweeps.plan import PlannedRun
-from mer_bench.sweeps.price import format_price, price_sweep, same_device
 
 
 def planned(base, method, seeds=(0,), clips=(10, 20), epochs=5, config='mer_smic'):
@@ -30,43 +29,47 @@ def write_record(folder, seconds=(90.0, 10.0), clips=10, folds=3, epochs=5, devi
     (folder / 'record.json').write_text(json.dumps(record))
 
 
-def price(runs, base, measured=(), workers=2, unit='core', share=1, money=None):
+def cost(runs, base, measured=(), workers=2, unit='core', share=1):
     estimate = TimeEstimate(base, workers, measured=measured, device=same_device(unit, share))
-    return price_sweep(runs, estimate, workers, unit, share, money)
+    return estimate_cost(runs, estimate, workers, unit, share)
 
 
-def test_the_price_of_a_sweep_is_that_of_a_hand_calculation(tmp_path):
+def names(found, known):
+    return [method['method'] for method in found['methods'] if (method['seconds'] is not None) == known]
+
+
+def test_the_cost_of_a_sweep_is_that_of_a_hand_calculation(tmp_path):
     write_record(tmp_path / 'results/smic/mer_smic/ststnet/seed0')  # 100 s for 10 clips * 2 folds * 5 epochs: 1 s each
     runs = planned(tmp_path / 'runs', 'ststnet', seeds=range(100))
-    found = price(runs, tmp_path / 'runs', [tmp_path / 'results'], workers=50, money=0.5)
-    (method,) = found.methods
-    assert method.trainings == 200
-    assert method.seconds == pytest.approx((10 + 20) * 5 * 100)
-    assert found.hours == pytest.approx(15000 / 3600)
-    assert found.wall_seconds == pytest.approx(15000 / 50)
-    assert found.as_json()['cost'] == pytest.approx(15000 / 3600 * 0.5)
-    assert '200 trainings: 4.17 core-hours, which cost 2.08 at 0.5 an hour' in format_price(found)
-    assert 'measured on: cpu, 1 thread a training, a chip' in format_price(found)
+    found = cost(runs, tmp_path / 'runs', [tmp_path / 'results'], workers=50)
+    (method,) = found['methods']
+    assert method['trainings'] == 200
+    assert method['seconds'] == pytest.approx((10 + 20) * 5 * 100)
+    assert found['hours'] == pytest.approx(15000 / 3600)
+    assert found['wall_seconds'] == pytest.approx(15000 / 50)
+    assert '200 trainings: 4.17 core-hours\n' in format_cost(found)
+    assert 'measured on: cpu, 1 thread a training, a chip' in format_cost(found)
 
 
 def test_no_number_of_workers_makes_a_sweep_shorter_than_its_longest_training(tmp_path):
     write_record(tmp_path / 'results/smic/mer_smic/ststnet/seed0')
     runs = planned(tmp_path / 'runs', 'ststnet')
-    assert price(runs, tmp_path / 'runs', [tmp_path / 'results'], workers=1000).wall_seconds == pytest.approx(20 * 5)
+    found = cost(runs, tmp_path / 'runs', [tmp_path / 'results'], workers=1000)
+    assert found['wall_seconds'] == pytest.approx(20 * 5)
 
 
 def test_what_was_not_measured_is_named_and_in_no_sum(tmp_path):
     write_record(tmp_path / 'results/smic/mer_smic/ststnet/seed0')
     write_record(tmp_path / 'results/smic/mer_smic/continued/seed0', seconds=(None, 10.0))
     runs = [run for name in ('ststnet', 'new', 'continued') for run in planned(tmp_path / 'runs', name)]
-    found = price(runs, tmp_path / 'runs', [tmp_path / 'results'])
-    assert [method.method for method in found.unknown] == ['new', 'continued']
-    assert found.hours == pytest.approx(150 / 3600)
-    assert found.as_json()['not_measured'] == 4
-    assert 'not measured, and in no sum: 4 trainings of new on mer_smic, continued on mer_smic' in format_price(found)
+    found = cost(runs, tmp_path / 'runs', [tmp_path / 'results'])
+    assert names(found, known=False) == ['new', 'continued']
+    assert found['hours'] == pytest.approx(150 / 3600)
+    assert found['not_measured'] == 4
+    assert 'not in the sums: 4 trainings of new on mer_smic, continued on mer_smic' in format_cost(found)
 
 
-def test_other_devices_tell_nothing(tmp_path):
+def test_measurements_of_other_devices_do_not_count(tmp_path):
     for method, device in dict(
         one='cpu, 1 thread a training', four='cpu, 4 threads a training', gpu='H100, bf16'
     ).items():
@@ -74,8 +77,7 @@ def test_other_devices_tell_nothing(tmp_path):
     runs = [run for name in ('one', 'four', 'gpu') for run in planned(tmp_path / 'runs', name)]
 
     def known(unit, share):
-        found = price(runs, tmp_path / 'runs', [tmp_path / 'results'], unit=unit, share=share)
-        return [method.method for method in found.known]
+        return names(cost(runs, tmp_path / 'runs', [tmp_path / 'results'], unit=unit, share=share), known=True)
 
     assert known('core', 1) == ['one']
     assert known('core', 4) == ['four']
@@ -85,17 +87,17 @@ def test_other_devices_tell_nothing(tmp_path):
 def test_hours_count_the_cores_or_the_share_of_a_gpu_of_a_training(tmp_path):
     write_record(tmp_path / 'results/smic/mer_smic/full/seed0', device='H100, bf16')
     runs = planned(tmp_path / 'runs', 'full')
-    found = price(runs, tmp_path / 'runs', [tmp_path / 'results'], unit='GPU', share=0.25)
-    assert found.hours == pytest.approx(150 / 3600 / 4)
+    found = cost(runs, tmp_path / 'runs', [tmp_path / 'results'], unit='GPU', share=0.25)
+    assert found['hours'] == pytest.approx(150 / 3600 / 4)
 
 
 def test_own_folds_come_before_records_and_the_same_config_before_others(tmp_path):
     write_record(tmp_path / 'results/x/mer_samm/ststnet/seed0', seconds=(900.0, 100.0))
     write_record(tmp_path / 'results/y/mer_smic/ststnet/seed0')
     runs = planned(tmp_path / 'runs', 'ststnet')
-    assert price(runs, tmp_path / 'runs', [tmp_path / 'results']).hours == pytest.approx(150 / 3600)
+    assert cost(runs, tmp_path / 'runs', [tmp_path / 'results'])['hours'] == pytest.approx(150 / 3600)
     write_record(tmp_path / 'runs/mer_smic/ststnet/seed7', seconds=(180.0, 20.0))
-    assert price(runs, tmp_path / 'runs', [tmp_path / 'results']).hours == pytest.approx(300 / 3600)
+    assert cost(runs, tmp_path / 'runs', [tmp_path / 'results'])['hours'] == pytest.approx(300 / 3600)
 
 
 def test_folds_of_all_runs_together_use_all_workers(tmp_path):
