@@ -89,8 +89,10 @@ def _names(path: Path) -> set[str]:
 def _match(pattern: str, folders: tuple[str, ...]) -> list[str]:
     if files := sorted(name for name in glob.glob(pattern) if Path(name).is_file()):
         return files
-    name = pattern.removeprefix(PACKAGE).removesuffix('.py')
-    return [_from_here(path) for path in shipped(*folders) if any(fnmatch(known, name) for known in _names(path))]
+    name = pattern.removeprefix(PACKAGE)
+    if '/' in name:  # of shipped files, as in ablations/no_*.py
+        return [_from_here(path) for path in shipped(*folders) if path.match(name.removesuffix('.py') + '.py')]
+    return [_from_here(path) for path in shipped(*folders) if fnmatch(path.stem, name)]
 
 
 def _from_here(path: Path) -> str:

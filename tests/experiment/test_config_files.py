@@ -1,5 +1,7 @@
 """Configs and overrides by path, by name, by pattern, from any folder."""
 
+from pathlib import Path
+
 import pytest
 
 from mer_bench.errors import InputError
@@ -80,4 +82,7 @@ def test_a_pattern_matches_files_here_or_else_names(tmp_path, monkeypatch):
     assert match_overrides('configs/baselines/rcn_*.py') == [str(ROOT / path) for path in rcn]
     (tmp_path / 'rcn_own.py').write_text('')
     assert match_overrides('rcn_*') == ['rcn_own.py']
-    assert match_overrides('zzz_*') == []
+    assert match_overrides('zzz_*') == match_overrides('c*.py') == []
+    assert [Path(path).stem for path in match_overrides('c*')] == ['c3d', 'capsulenet', 'class_prior', 'csn_r50'] + [
+        path.stem for path in sorted((ROOT / 'ablations').glob('c*.py'))
+    ]
