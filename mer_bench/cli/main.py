@@ -46,7 +46,7 @@ def run_command(argv: Sequence[str]) -> int | None:
     parser = argparse.ArgumentParser(
         prog='mer-bench',
         usage='mer-bench COMMAND [arguments]',
-        description=mer_bench.__doc__,
+        description=mer_bench.__doc__.partition('\n')[0],
         epilog='\n'.join(['commands:', *lines, '', 'mer-bench COMMAND --help explains a command.']),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
