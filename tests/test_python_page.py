@@ -10,7 +10,8 @@ import mer_bench
 from tests.conftest import ROOT
 from tests.in_process import tool
 
-BLOCKS = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/python.md').read_text(encoding='utf-8'), flags=re.S)
+PAGES = [(ROOT / name).read_text(encoding='utf-8') for name in ('docs/python.md', 'README.md')]
+BLOCKS = [block for page in PAGES for block in re.findall(r'```python\n(.*?)```', page, flags=re.S)]
 SMALL = {
     "out='data/smic')": "out='data/smic', flow='dis', clip_len=2, size=32, workers=1)",
     "['ststnet']": "['ststnet'], cfg_options={'train_cfg.max_epochs': 2}, device='cpu', jobs=1",
@@ -45,7 +46,7 @@ def test_every_block_of_the_page_runs(tmp_path, monkeypatch, capsys):
 def test_the_page_shows_every_name_of_the_door():
     shown = {*re.findall(r'mer_bench\.(\w+)', '\n'.join(BLOCKS))}
     assert {*mer_bench.__all__} - {'list_methods'} <= shown
-    assert 'mer_bench.list_methods()' in (ROOT / 'docs/python.md').read_text(encoding='utf-8')
+    assert 'mer_bench.list_methods()' in PAGES[0]
 
 
 @pytest.mark.parametrize('name', mer_bench.__all__)
