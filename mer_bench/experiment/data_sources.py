@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mer_bench.datasets.catalogue import DATASETS
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, command
 from mer_bench.experiment.config_files import CONFIGS, shipped
 
 FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'
@@ -76,8 +76,8 @@ def describe_source(source: str | dict) -> dict:
     if not isinstance(source, str) or source not in DATASETS:
         raise InputError(f'data_source: expected one of {", ".join(DATASETS)}, or {FORM}, got {source!r}; correct it')
     files = '--sheet FILE --frames FOLDER' if source == 'csv' else f'--raw FOLDER_OF_{source.upper()}'
-    command = f'python tools/prepare.py {source} {files}'
-    return dict(dataset=source, owner=DATASETS[source].owner, prepare=command)
+    prepare = f'{command("prepare")} {source} {files}'
+    return dict(dataset=source, owner=DATASETS[source].owner, prepare=prepare)
 
 
 def joined_name(datasets: list[str]) -> str:

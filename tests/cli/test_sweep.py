@@ -69,7 +69,7 @@ def test_a_broken_method_is_listed_and_can_be_tried_again_alone(
     }
     assert 'the model of this config cannot be built' in failure['reason']
     assert f'multiscale_resnet3d50+broken on mer_smic, seed 0: {failure["reason"]}' in printed.out
-    assert f'python tools/leaderboard.py {work_dir}/mer_smic --out my_tables/synthetic_smic.md' in printed.out
+    assert f'mer-bench leaderboard {work_dir}/mer_smic --out my_tables/synthetic_smic.md' in printed.out
     assert [line[:5] for line in printed.err.splitlines() if line.startswith('[')] == ['[1/2]', '[2/2]']
     assert (work_dir / 'mer_smic/prior/seed0/predictions.csv').exists()
 

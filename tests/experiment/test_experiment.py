@@ -3,7 +3,7 @@
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.data_sources import data_places
+from mer_bench.experiment.data_sources import data_places, describe_source
 from mer_bench.experiment.method import load_method
 from tests.conftest import MOTION, ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
@@ -15,7 +15,12 @@ def test_every_root_has_its_source():
     roots, sources = data_places(load_method(COMPOSITE).cfg, None)
     assert roots == ['data/smic', 'data/casme2', 'data/samm']
     assert [source['dataset'] for source in sources] == ['smic', 'casme2', 'samm']
-    assert sources[2]['prepare'].startswith('python tools/prepare.py samm ')
+    assert sources[2]['prepare'] == 'mer-bench prepare samm --raw FOLDER_OF_SAMM'
+
+
+def test_the_command_to_prepare_is_named_as_the_user_started_us(monkeypatch):
+    monkeypatch.setattr('sys.argv', ['/somewhere/tools/train.py'])
+    assert describe_source('samm')['prepare'] == 'python tools/prepare.py samm --raw FOLDER_OF_SAMM'
 
 
 def test_the_roots_of_the_command_line_take_their_place():
@@ -47,7 +52,7 @@ def test_a_data_set_without_a_source_is_named():
 
 def test_the_missing_data_set_of_a_composite_is_named(prepared_data, tmp_path):
     roots = [prepared_data, tmp_path / 'casme2', tmp_path / 'samm']
-    with pytest.raises(InputError, match=r'no prepared data set casme2 .*Chinese Academy .*tools/prepare.py casme2 '):
+    with pytest.raises(InputError, match=r'no prepared data set casme2 .*Chinese Academy .*mer-bench prepare casme2 '):
         experiment_on(*roots, config=COMPOSITE)
 
 
