@@ -1,12 +1,13 @@
 """Two sets of predictions on the same clips: which is better, by how much, and how sure is that?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, visible
 from mer_bench.escaping import for_csv
 from mer_bench.evaluation.labels import name_labels
 from mer_bench.evaluation.metrics import METRICS, SubjectCounts
@@ -121,9 +122,7 @@ def _cells(metric: str, comparison: Comparison) -> tuple[str, str]:
     return f'{change.value:+.4f}', interval
 
 
-def compare(
-    a: object, b: object, classes: list[str] | tuple[str, ...] = (), names: tuple[str, str] | None = None
-) -> Comparison:
+def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str, str] | None = None) -> Comparison:
     """Compare two sets of predictions clip by clip, joined by sample_id.
 
     Args:
@@ -134,14 +133,12 @@ def compare(
     Raises:
         InputError: No clip is in both, or a clip has another subject or label in b than in a.
     """
-    names = names or _names(a, b)
+    names, classes = names or _names(a, b), [*map(str, classes)]
     frames = [load_predictions(source) for source in (a, b)]
-    frames = [
-        _with_names(frame, list(classes) or _scored(frames), name) for frame, name in zip(frames, names, strict=True)
-    ]
+    frames = [_with_names(frame, classes or _scored(frames), name) for frame, name in zip(frames, names, strict=True)]
     frames, missing = _common(frames, names)
     labels = {*pd.unique(pd.concat([frame[key] for frame in frames for key in ('y_true', 'y_pred')]))}
-    classes = list(classes) or _scored(frames) or in_order(labels)
+    classes = classes or _scored(frames) or in_order(labels)
     counts = [SubjectCounts.of(frame, classes).scores for frame in frames]
     correct = [(frame['y_true'] == frame['y_pred']).groupby(frame['subject']).sum() for frame in frames]
     clips = frames[0].groupby('subject').size()
@@ -198,7 +195,7 @@ def _names(*sources: object) -> tuple[str, str]:
         (path.parent if path.name in ('predictions.csv', 'record.json') else path).absolute().parts for path in paths
     ]
     n = next((n for n in range(1, 20) if parts[0][-n:] != parts[1][-n:]), 20)
-    return tuple('/'.join(part[-n:]) for part in parts)
+    return tuple(visible('/'.join(part[-n:])) for part in parts)
 
 
 def _draw(comparison: Comparison):

@@ -27,8 +27,9 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.predictions import classes_of, load_predictions
 
 MAX_CLASSES = 100  # more of them are scores or names of clips in a column of labels
+MOST_SUBJECTS = 20_000  # 1000 draws of so many take about a second
+MOST_CELLS = 50_000_000  # of all matrices, 400 MB
 DRAWN_AT_ONCE = 1_000_000  # numbers in memory, for any number of subjects
-MANY_SUBJECTS = 20_000
 QUANTILES = [0.025, 0.975]  # of a 95 % interval
 
 
@@ -119,6 +120,12 @@ class SubjectCounts:
     @classmethod
     def of_codes(cls, subjects: np.ndarray, y_true: np.ndarray, y_pred: np.ndarray, n_subjects: int, n_classes: int):
         """Count clips whose subject and labels are numbers from 0 on, (N,) each."""
+        most = min(MOST_SUBJECTS, MOST_CELLS // n_classes**2)
+        if n_subjects > most:
+            raise InputError(
+                f'expected at most {most} subjects with {n_classes} classes, found {n_subjects}; give the subject of '
+                'each clip, not its name, and the predicted class, not a score'
+            )
         cells = (subjects * n_classes + y_true) * n_classes + y_pred
         shape = n_subjects, n_classes, n_classes
         return cls(np.bincount(cells, minlength=math.prod(shape)).reshape(shape))
@@ -137,39 +144,24 @@ class SubjectCounts:
         """The scores of 1000 draws of subjects: the same subjects for every method on the same data."""
         return self.resample()
 
-    def resample(self, n_resamples: int = 1000, seed: int = 0, p: np.ndarray | None = None, n: int = 0) -> dict:
-        """Score `n_resamples` draws of n subjects, which have the probabilities p (S,); each score is (n_resamples,).
+    def resample(self, n_resamples: int = 1000, seed: int = 0) -> dict[str, np.ndarray]:
+        """Score `n_resamples` draws of as many subjects as there are, with replacement; each score is (n_resamples,).
 
-        By default as many subjects are drawn as there are, each with the same probability. The draws depend on the
-        seed and the number of subjects only.
+        The draws depend on the seed and the number of subjects only.
         """
         rng, size = np.random.default_rng(seed), len(self.matrices)
-        p, n = (np.full(size, 1 / size), size) if p is None else (p, n)
         rows, sums = self.matrices.reshape(size, -1).astype(float), []  # whole numbers, which floats add exactly
         for start in range(0, n_resamples, step := max(1, DRAWN_AT_ONCE // size)):
-            sums.append(rng.multinomial(n, p, size=min(step, n_resamples - start)).astype(float) @ rows)
+            drawn = rng.multinomial(size, np.full(size, 1 / size), size=min(step, n_resamples - start))
+            sums.append(drawn.astype(float) @ rows)
         return scores_of(np.concatenate(sums).reshape(n_resamples, *self.matrices.shape[1:]))
 
     def intervals(self, n_resamples: int = 1000, seed: int = 0) -> dict[str, list[float] | None]:
         """Return the 95 % percentile interval `[low, high]` of each score; None if there is only one subject."""
-        size = len(self.matrices)
-        if size < 2:
+        if len(self.matrices) < 2:
             return {metric.name: None for metric in METRICS}
-        if size <= MANY_SUBJECTS:
-            drawn = self.resample(n_resamples, seed)
-        else:  # subjects of the same counts are drawn as one with their joint probability: the same distribution
-            kinds, times = np.unique(self.matrices, axis=0, return_counts=True)
-            drawn = SubjectCounts(kinds).resample(n_resamples, seed, times / size, size)
+        drawn = self.resample(n_resamples, seed)
         return {name: np.quantile(values, QUANTILES).tolist() for name, values in drawn.items()}
-
-
-def scores(frame: pd.DataFrame, classes: list) -> dict:
-    """Score a pooled table with one row per clip: subject, y_true and y_pred; see :func:`describe`.
-
-    A class of `classes` that has no clip in `frame` counts with F1 and recall 0.
-    """
-    counts = SubjectCounts.of(frame, classes)
-    return describe(counts.total, len(counts.matrices), classes)
 
 
 def score(source: object, classes: Sequence[str] = ()) -> dict:
@@ -190,18 +182,22 @@ def score_table(frame: pd.DataFrame, classes: list) -> dict:
     """Score the full table and the slice of each data set, with 95 % intervals.
 
     Returns:
-        `{'full': {**scores, 'intervals': {metric: [low, high]}}, '<dataset>': {...}, ...}`.
+        `{'full': scores(...), '<dataset>': {...}, ...}`.
     """
     # as categories, so that labels and subjects are numbered once for all slices
     frame = frame[['dataset', 'subject', 'y_true', 'y_pred']].astype('category')
-    full = _with_intervals(frame, classes)
+    full = scores(frame, classes)
     slices = dict(iter(frame.groupby('dataset', observed=True)))
     if len(slices) == 1:  # the slice is the full table
         return {'full': full, **dict.fromkeys(slices, full)}
-    return {'full': full, **{name: _with_intervals(part, classes) for name, part in slices.items()}}
+    return {'full': full, **{name: scores(part, classes) for name, part in slices.items()}}
 
 
-def _with_intervals(frame: pd.DataFrame, classes: list) -> dict:
+def scores(frame: pd.DataFrame, classes: list) -> dict:
+    """Score a table with one row per clip: subject, y_true and y_pred; see :func:`describe`.
+
+    A class of `classes` that has no clip in `frame` counts with F1 and recall 0. `intervals` holds the 95 % intervals.
+    """
     counts = SubjectCounts.of(frame, classes)
     return {**describe(counts.total, len(counts.matrices), classes), 'intervals': counts.intervals()}
 

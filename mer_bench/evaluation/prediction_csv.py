@@ -171,11 +171,11 @@ def _refuse_lengths(path: str | Path, data: bytes, mark: str, n_columns: int, li
             if len(row) != n_columns and any(row):
                 raise InputError(
                     f'{path}, line {line - 1 + rows.line_num}: expected {n_columns} cells as in the header, but got '
-                    f'{len(row)}; mend it'
+                    f'{len(row)}; correct it'
                 )
     except csv.Error as error:
         raise InputError(
-            f'{path}, line {line - 1 + rows.line_num}: expected a csv, but got: {error}; mend it'
+            f'{path}, line {line - 1 + rows.line_num}: expected a csv, but got: {error}; correct it'
         ) from None
 
 

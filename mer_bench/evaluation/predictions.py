@@ -19,7 +19,7 @@ from mer_bench.evaluation.prediction_lists import ADVICE, read_dict, read_subjec
 from mer_bench.evaluation.prediction_logs import read_megc_log
 
 LONGEST_LINE = 1_000_000  # bytes
-RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that say why a clip comes several times
+RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that explain why a clip is there several times
 OWN_FILE = 'predictions.csv'  # of a run
 UNNAMED = 'unnamed'  # the data set where a file names none
 
@@ -258,7 +258,7 @@ def _split(sample_ids: pd.Series) -> tuple[pd.Series, pd.Series, np.ndarray]:
 
 
 def _place(dataset: str, subject: str, head: str) -> tuple[str, str]:
-    """Return data set and `<dataset>/<subject>` of a row; `head` is what its sample_id says, or its subject."""
+    """Return data set and `<dataset>/<subject>` of a row; `head` is the beginning of its sample_id, or its subject."""
     dataset = dataset or (head.rpartition('/')[0] or UNNAMED)
     return dataset, subject if subject.startswith(f'{dataset}/') else f'{dataset}/{subject}'
 
@@ -292,5 +292,5 @@ def _refuse_twice(frame: pd.DataFrame, where: Callable[[int], str]) -> None:
             )
     first = where(int((frame['sample_id'] == name).argmax())).rpartition(', ')[2]
     raise InputError(
-        f'{where(row)}: expected every clip once, but {twice} stands in {first} already; remove one of the two'
+        f'{where(row)}: expected every clip once, but {twice} is in {first} already; remove one of the two'
     )

@@ -5,6 +5,7 @@ resample the same subjects for all methods (evaluation/metrics.py), so what make
 drops out of the differences.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -65,12 +66,12 @@ def mcnemar(frame: pd.DataFrame, other: pd.DataFrame) -> dict:
         `only_first` and `only_second`, the clips that one of the two alone predicts correctly, and `p`, the two-sided
         exact binomial probability (1 where the two never differ). It takes the clips as independent.
     """
-    from scipy.special import bdtr  # scipy.stats.binomtest gives the same, but takes half a second to import
-
     check_same_clips([frame, other])
     first, second = (_correct(table) for table in (frame, other))
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    p = min(1.0, 2 * float(bdtr(min(only_first, only_second), only_first + only_second, 0.5)))
+    n, fewer = only_first + only_second, min(only_first, only_second)
+    # as scipy.stats.binomtest, which takes half a second to import
+    p = min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
     return {'only_first': only_first, 'only_second': only_second, 'p': p}
 
 

@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mer_bench.results.run import Run
 
@@ -110,6 +111,7 @@ def _other_keys(runs: list[Run], full: list[Run]) -> list[str]:
     return sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key) and key not in changed)
 
 
+@lru_cache(256)
 def _values(text: str) -> dict[str, str]:
     """Return the top-level assignments of a config, each value as text; nothing of what is no config."""
     try:

@@ -91,7 +91,7 @@ def _place_faults(path: Path, config: str, method: str, seed: int) -> list[str]:
         return [f'{path}: {error}']
     if path.resolve().parent.parts[-3:] == place.parts:
         return []
-    return [f'{path}: expected the folder {place}, as it says itself; collect the run again']
+    return [f'{path}: expected the folder {place}, which its own names give; collect the run again']
 
 
 def _stray_predictions(results: list[str | Path]) -> list[str]:

@@ -28,7 +28,7 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
     Args:
         with_predictions: take runs on real data too, whose predictions.csv holds names and labels of licensed clips."""
     records, failures = find_runs(results)
-    unfinished = {path: told for path in records if (told := describe_unfinished(path, read_record(path)))}
+    unfinished = {path: text for path in records if (text := describe_unfinished(path, read_record(path)))}
     runs = read_runs([path for path in records if path not in unfinished])
     if not runs and not failures:
         raise InputError(
@@ -49,7 +49,7 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
 
 
 def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, Path]:
-    """Return the new folder of every run, by its old one; all lie below `into`, and two runs never share one."""
+    """Return the new folder of every run, by its old one; all are below `into`, and two runs never share one."""
     places: dict[Path, Path] = {}
     for found in (*runs, *failures):
         try:

@@ -33,7 +33,7 @@ def leaderboard(
     """
     if isinstance(runs, Mapping):
         if out is not None:
-            raise InputError('out expects folders of runs, whose records say how they were made; leave it out')
+            raise InputError('out expects folders of runs with their records; leave it out')
         return _of_predictions(runs, compare, classes)
     several = isinstance(runs, Iterable) and not isinstance(runs, str | pd.DataFrame)
     folders = [getattr(run, 'folder', run) for run in (runs if several else [runs])]

@@ -63,7 +63,7 @@ def write_rescored(
 
 
 def _refuse_own_run(record: Path) -> None:
-    """Refuse the predictions of a run of ours, whose record lies beside them."""
+    """Refuse the predictions of a run of ours, whose record is beside them."""
     if record.is_file() and read_record(record)['source'] != RESCORED:
         raise InputError(
             f'{record.parent}: expected predictions that somebody published, found a run with its record; '

@@ -179,7 +179,7 @@ def disagreement(record: dict, table: dict[str, list]) -> str | None:
     """Return what a record counts otherwise than its predictions, beside the scores; None where they agree."""
     subjects = len({*table['subject']})
     if record['n_subjects'] != subjects:
-        return f'expected {record["n_subjects"]} subjects, as it says, but its predictions are of {subjects}'
+        return f'expected {record["n_subjects"]} subjects, as in the record, but the predictions are of {subjects}'
     if record['source'] == RESCORED:
         return None
     pairs = {*zip(table['y_true'], table['subject'], strict=True)}
@@ -190,12 +190,12 @@ def disagreement(record: dict, table: dict[str, list]) -> str | None:
     for key, counted in per_class.items():
         stored = {name: number for name, number in record[key].items() if number != 0}
         if stored != counted:
-            return f'expected {key} to be {counted}, as its predictions say, but it is {stored}'
+            return f'expected {key} to be {counted}, as in the predictions, but it is {stored}'
     seeds = {*map(str, table.get('seed', ()))}
     if seeds != {str(record['seed'])}:
         found = ', '.join(sorted(seeds)) or 'no seed'
-        return f'expected predictions of seed {record["seed"]} alone, but its predictions are of {found}'
+        return f'expected predictions of seed {record["seed"]} alone, but found {found}'
     folds = len({*table.get('fold', ())})
     if folds != record['folds']['total']:
-        return f'expected predictions of {record["folds"]["total"]} folds, as it says, but they are of {folds}'
+        return f'expected predictions of {record["folds"]["total"]} folds, as in the record, but they are of {folds}'
     return None

@@ -153,8 +153,8 @@ def check_same_data(runs: list[Run]) -> None:
     for run, truth in zip(runs, truths, strict=True):
         if truth != truths[0]:
             raise InputError(
-                f'{run.path}: expected the clips and labels of {runs[0].path}, as the digests of the data say, '
-                'but predictions.csv holds others; run the same train command again'
+                f'{run.path}: expected the clips and labels of {runs[0].path}, since the digests of the data agree, '
+                'but predictions.csv has others; run the same train command again'
             )
 
 

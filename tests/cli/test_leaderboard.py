@@ -83,6 +83,9 @@ def test_runs_are_collected_shown_and_checked(tmp_path, capsys):
         ('--into results/x', '--collect RUNS and --into DIR go together'),
         ('--collect runs --into x --check', '--collect RUNS goes with --into DIR alone'),
         ('--collect runs --into x --out y.md', '--collect RUNS goes with --into DIR alone'),
+        ('--collect runs --into x --compare y', '--collect RUNS goes with --into DIR alone'),
+        ('--compare full', '--compare METHOD expects runs'),
+        ('runs --out-dir x --check --compare full', '--check looks at tables without --compare'),
         ('--with-predictions', '--with-predictions expects --collect'),
         ('--out x.md', '--out FILE.md expects the runs of the page'),
         ('runs --out x.md --check', '--out FILE.md expects the runs of the page and no --check'),
@@ -115,3 +118,19 @@ def test_a_published_log_is_scored_and_shown(tmp_path, capsys):
     score([str(tmp_path / 'log.txt'), *record, *place])
     assert main([str(tmp_path / 'theirs'), '--out', str(tmp_path / 'smic.md')]) == 0
     assert '| Their net | 0.6667 ' in capsys.readouterr().out
+
+
+def test_without_a_clone_the_default_folders_are_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr('mer_bench.cli.leaderboard.clone', lambda: None)
+    for arguments in ([], ['--check']):
+        with pytest.raises(InputError, match='expected runs and --out-dir DIR, since there is no clone'):
+            main(arguments)
+    write_run(tmp_path / 'runs')
+    assert main([str(tmp_path / 'runs'), '--out-dir', str(tmp_path / 'out')]) == 0
+
+
+def test_every_method_is_set_against_one_from_the_command_line(tmp_path, capsys):
+    write_run(tmp_path / 'runs' / 'a', 'perfect', method='net')
+    write_run(tmp_path / 'runs' / 'b', 'one wrong', method='other')
+    assert main([str(tmp_path / 'runs'), '--out', str(tmp_path / 'smic.md'), '--compare', 'net']) == 0
+    assert '### Every method against net' in capsys.readouterr().out

@@ -81,7 +81,7 @@ FAULTS = {
     'a clip before any header': ('a 0 0\n', 'line 1: expected a header'),
     'a line of one word': ('smic s1\na 0 0\nb\n', 'line 3: expected <clip>'),
     'a line of four words': ('smic s1\na 0 0\nb 0 0 1\n', 'line 3: expected <clip>'),
-    'a clip twice': ('smic s1\na 0 0\n\nb 0 0\na 1 1\n', 'line 5: .*smic/s1/a stands in line 2'),
+    'a clip twice': ('smic s1\na 0 0\n\nb 0 0\na 1 1\n', 'line 5: .*smic/s1/a is in line 2'),
     'a clip without a prediction': ('casme2 sub01\nEP1 0 0\nEP2 1\nEP3 1 1\n', "line 3: .*'EP2 1'"),
     'the last clip without a prediction': ('casme2 sub01\nEP1 0 0\nEP2 2\n', "line 3: .*'EP2 2'"),
     'a subject without clips': ('smic s1\nsmic s2\na 0 0\n', "line 1: .*'smic s1'"),
@@ -106,7 +106,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(('content', 'message'), FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_told_with_file_and_line(read, content, message):
+def test_a_fault_names_file_and_line(read, content, message):
     with pytest.raises(InputError, match=f'log.txt.*{message}') as error:
         read(content)
     assert '\n' not in str(error.value)

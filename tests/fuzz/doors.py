@@ -36,6 +36,7 @@ from mer_bench.datasets.synthetic.tree import _drawing
 from mer_bench.datasets.synthetic.units import ACTION_UNITS
 from mer_bench.datasets.table import read_annotations, write_annotations
 from mer_bench.evaluation.action_units import score_action_units
+from mer_bench.evaluation.compare import compare
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
@@ -298,6 +299,7 @@ def read_and_score(folder: Path, name: str) -> None:
     table = score_table(frame, classes_of(frame))
     json.dumps(table)
     assert_plain(format_scores(table))
+    assert_plain(str(compare(folder / name, frame, classes_of(frame))))
     if 'action_units' in frame:
         format_action_units(score_action_units(frame))
 

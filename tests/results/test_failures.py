@@ -48,7 +48,7 @@ def test_failures_alone_make_a_page(tmp_path):
     assert '# Leaderboard: smic' in write_leaderboard([tmp_path], tmp_path / 'out' / 'smic.md')
 
 
-def test_a_failure_stands_on_the_page_of_its_config(new_run, tmp_path):
+def test_a_failure_is_on_the_page_of_its_config(new_run, tmp_path):
     new_run('a', synthetic=True)
     fail(tmp_path / 'b')
     fail(tmp_path / 'c', protocol='LOSO, smic_3class', synthetic=False)
@@ -61,7 +61,7 @@ def test_a_failure_stands_on_the_page_of_its_config(new_run, tmp_path):
     assert [failure.content['dataset'] for failure in pages.unassigned] == ['samm']
 
 
-def test_a_failure_that_may_be_of_either_kind_stands_on_no_page(new_run, tmp_path):
+def test_a_failure_that_may_be_of_either_kind_is_on_no_page(new_run, tmp_path):
     new_run('a')
     new_run('b', synthetic=True)
     fail(tmp_path / 'c', protocol='LOSO, smic_3class')

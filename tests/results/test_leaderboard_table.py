@@ -84,7 +84,7 @@ def test_another_config_or_override_is_another_row(new_run, make):
     assert 'mer_smic (dddddddddddd)' in text
 
 
-def test_a_chosen_epoch_stands_below_and_is_explained(new_run, make):
+def test_a_chosen_epoch_ranks_below_and_is_explained(new_run, make):
     new_run('honest', 'one wrong')
     new_run('best', 'perfect', epoch_rule='test_selected')
     text, rows = make()
@@ -263,7 +263,7 @@ def test_action_units_are_pooled_averaged_and_shown_for_each_data_set_and_over_s
     assert ['full', *deviations] in rows_of(text)
 
 
-def test_a_note_on_the_clips_of_a_run_stands_below_its_table(new_run, make):
+def test_a_note_on_the_clips_of_a_run_is_below_its_table(new_run, make):
     new_run('a', notes=['note: these are not the official counts'])
     assert 'Note: these are not the official counts.' in make()[0]
 
