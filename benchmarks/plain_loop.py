@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 BATCH_SIZE, LR = 256, 5e-5
 
 
-class PublicSTSTNet(nn.Module):
+class PlainSTSTNet(nn.Module):
     """The three streams side by side."""
 
     def __init__(self, out_channels: int = 3) -> None:
@@ -37,7 +37,7 @@ class PublicSTSTNet(nn.Module):
         return self.fc(x.view(x.size(0), -1))
 
 
-def train_publicly(
+def train_plainly(
     clips: torch.Tensor, labels: torch.Tensor, is_test: torch.Tensor, epochs: int, device: str
 ) -> list[float]:
     """Train one fold.
@@ -52,7 +52,7 @@ def train_publicly(
     Returns:
         The accuracy on the held-out subject after each epoch.
     """
-    model = PublicSTSTNet(int(labels.max()) + 1).to(device)
+    model = PlainSTSTNet(int(labels.max()) + 1).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
     loss_fn = nn.CrossEntropyLoss()
     train_dl = DataLoader(TensorDataset(clips[~is_test], labels[~is_test]), batch_size=BATCH_SIZE, shuffle=True)
