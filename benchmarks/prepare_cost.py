@@ -22,16 +22,14 @@ from mer_bench.datasets.reader import read_dataset
 from mer_bench.datasets.synthetic.face import HEIGHT, WIDTH
 from mer_bench.datasets.synthetic.tree import write_synthetic_tree
 from mer_bench.errors import InputError
-from mer_bench.preparation.clip_flow import clip_flow, units
 from mer_bench.preparation.clip_frames import ClipSource
-from mer_bench.preparation.faces.settings import FaceSettings
+from mer_bench.preparation.flow.clip_flow import clip_flow, store_parameters, units
+from mer_bench.preparation.flow.optical_flow import compute_flow
 from mer_bench.preparation.frames import read_frames
-from mer_bench.preparation.optical_flow import compute_flow
 from mer_bench.preparation.prepare import clip_sources
-from mer_bench.preparation.settings import FlowSettings
+from mer_bench.preparation.settings import FaceSettings, FlowSettings
 from mer_bench.preparation.store.build import DoneClip, append_done, finish_build, start_build, write_clip
 from mer_bench.preparation.store.fill import fill_store
-from mer_bench.preparation.store.parameters import store_parameters
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = 'two workers against one, writing the store, and the flow methods'

@@ -37,7 +37,7 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
 
     Raises:
         InputError: Nothing can be written there; the block is not entered.
-        OSError: It could not be written, say for want of space; it names `path`, and what was there before stays.
+        OSError: It could not be written, such as on a full disk; the error names `path`, whose old content is kept.
     """
     path = Path(path)
     number = f'{os.getpid()}{secrets.randbelow(10**9):09d}'  # other machines have processes of the same id
@@ -147,7 +147,7 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
 
 
 def read_json(path: str | Path, advice: str) -> object:
-    """Return what a JSON file holds.
+    """Return what a JSON file of up to 64 MiB holds.
 
     Args:
         path: of the file, in UTF-8.
@@ -159,15 +159,28 @@ def read_json(path: str | Path, advice: str) -> object:
     """
     refuse_special(path, advice)
     try:
-        with open(path, 'rb') as file:
-            content = file.read(LARGEST_JSON + 1)
-        if len(content) > LARGEST_JSON:
-            raise ValueError(f'it is larger than {LARGEST_JSON >> 20} MiB')
-        return from_json(content.removeprefix(b'\xef\xbb\xbf'), allow_inf_nan=False)
+        return _parse_json(path, LARGEST_JSON)
     except OSError as error:
         raise InputError(f'{path}: expected a JSON file, but got {error.strerror!r}; {advice}') from None
     except (ValueError, RecursionError) as error:
         raise InputError(f'{path}: expected JSON in UTF-8, found a fault ({error}); {advice}') from None
+
+
+def read_own_json(path: str | Path) -> dict | None:
+    """Return the dict in a JSON file that we wrote, however long; None where there is none or it is damaged."""
+    try:
+        content = _parse_json(path) if os.path.isfile(path) else None
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _parse_json(path: str | Path, largest: int | None = None) -> object:
+    with open(path, 'rb') as file:
+        content = file.read() if largest is None else file.read(largest + 1)
+    if largest is not None and len(content) > largest:
+        raise ValueError(f'it is larger than {largest >> 20} MiB')
+    return from_json(content.removeprefix(b'\xef\xbb\xbf'), allow_inf_nan=False)
 
 
 def digest_of(content: object) -> str:

@@ -4,6 +4,10 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+
+from mer_bench.errors import InputError
 
 
 def follow_parent(parent: int) -> None:
@@ -16,3 +20,26 @@ def follow_parent(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def in_parallel(function: Callable, tasks: Sequence[tuple], workers: int) -> Iterator[Iterator]:
+    """Yield the results of `function` for the arguments in `tasks` as they come; the workers end with this process."""
+    import joblib  # which few users of this module need
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    parallel = joblib.Parallel(
+        n_jobs=workers,
+        batch_size=1,
+        return_as='generator_unordered',
+        initializer=follow_parent,
+        initargs=(os.getpid(),),
+    )
+    try:
+        with closing(parallel(joblib.delayed(function)(*task) for task in tasks)) as results:
+            yield results
+    except TerminatedWorkerError as error:
+        raise InputError(
+            'the system stopped a worker, probably for lack of memory; run again with fewer --workers than '
+            f'{workers}, finished clips are kept'
+        ) from error

@@ -12,13 +12,6 @@ import textwrap
 from mer_bench.experiment.config_files import ABLATIONS, BASELINES, CONFIGS, REDUCED, SHIPPED, describe, shipped
 
 NARROWEST = 60  # columns: a shorter line would leave no room for the text
-FLOWS = {
-    'tvl1': 'TV-L1 of OpenCV, the default',
-    'farneback': 'Farneback of OpenCV',
-    'dis': 'DIS of OpenCV, the fastest',
-    'raft': 'RAFT of torchvision, with --raft-weights of your own; faster on a GPU',
-    'still': 'the apex frame alone, a control without motion',
-}
 
 
 def list_configs() -> dict[str, str]:
@@ -67,7 +60,13 @@ def list_schemes() -> dict[str, str]:
 
 def list_flow() -> dict[str, str]:
     """Return the flow methods of `mer-bench prepare --flow`."""
-    return FLOWS
+    from mer_bench.preparation.flow.optical_flow import METHODS
+
+    described = {name: method.compute.__doc__.partition('\n')[0].rstrip('.') for name, method in METHODS.items()}
+    return described | {
+        'raft': 'RAFT of torchvision, for a GPU; needs --raft-weights',
+        'still': 'the apex frame alone, a control without motion',
+    }
 
 
 KINDS = {

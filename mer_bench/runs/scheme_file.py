@@ -6,8 +6,8 @@ import pandas as pd
 
 from mer_bench.files import write_atomically
 from mer_bench.loading.prepared_data import PreparedData
-from mer_bench.protocols.excluded_clips import COLUMNS, EXCLUDED_CLIPS, absent_clips
-from mer_bench.protocols.label_schemes import LabelScheme
+from mer_bench.protocols.clip_selection import absent_clips
+from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS, LabelScheme
 
 SCHEME_FILE = 'label_scheme.csv'
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import prepare_cost
 from benchmarks.prepare_cost import METHODS, alternatives, measure, synthetic_clips, writing
 from mer_bench.errors import InputError
-from mer_bench.preparation.clip_flow import clip_flow
+from mer_bench.preparation.flow.clip_flow import clip_flow
 from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store.flow_store import FlowStore
 

@@ -7,7 +7,7 @@ import pytest
 
 from mer_bench.cli.list import KINDS, main
 from mer_bench.datasets.catalogue import DATASETS
-from mer_bench.preparation.settings import FLOWS
+from mer_bench.preparation.flow.optical_flow import flow_names
 from mer_bench.protocols.label_schemes import scheme_names
 from tests.conftest import ROOT
 
@@ -24,7 +24,7 @@ def stems(*folders):
         ('ablations', stems('ablations', 'configs/reduced')),
         ('datasets', {*DATASETS}),
         ('schemes', {*scheme_names()}),
-        ('flow', {*FLOWS}),
+        ('flow', {*flow_names()}),
     ],
 )
 def test_every_entry_of_a_kind_has_one_line(capsys, monkeypatch, kind, names):

@@ -68,7 +68,7 @@ def test_other_counts_than_the_official_ones_are_noted(data, tmp_path):
 
 def test_clips_left_out_by_name_are_listed_and_a_class_without_a_clip_is_noted(data, tmp_path, capsys):
     (tmp_path / 'own.csv').write_text(
-        'dataset,column,value,label\nsmic,emotion,surprise,surprise\nsmic,emotion,*,rest\nsmic,emotion,tense,tense\n'
+        'dataset,column,value,label\nsmic,emotion,surprise,surprise\nsmic,emotion,*,rest\nsamm,emotion,tense,tense\n'
     )
     (tmp_path / 'excluded_clips.csv').write_text('scheme,dataset,subject,clip,reason\nown,smic,sub01,c0,blurred\n')
     import_module('mer_bench.cli.protocol').main([str(tmp_path / 'own.csv'), str(data / 'smic')])

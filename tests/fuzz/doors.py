@@ -23,10 +23,7 @@ from safetensors.torch import save_file
 from mer_bench import escaping
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.csv_table import table_of_your_own
-from mer_bench.datasets.flow_images import read_flow_images
 from mer_bench.datasets.frame_names import FrameName, frames_of
-from mer_bench.datasets.label_table import read_labels
-from mer_bench.datasets.pictures import digest_picture, is_deep, read_picture
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.datasets.smic import FRAME as SMIC_FRAME
@@ -45,17 +42,21 @@ from mer_bench.experiment.same_settings import refuse_other_settings
 from mer_bench.files import digest_file, digest_of
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.backbones.pretrained import load_pretrained
-from mer_bench.preparation.clip_flow import clip_flow
 from mer_bench.preparation.clip_frames import ClipSource
+from mer_bench.preparation.faces.clip_faces import COLUMNS, found_face, read_rows
 from mer_bench.preparation.faces.detection import Face, align
-from mer_bench.preparation.faces.face_pass import COLUMNS, found_face, read_rows
+from mer_bench.preparation.flow.clip_flow import clip_flow
+from mer_bench.preparation.flow.label_table import read_labels
+from mer_bench.preparation.flow.published import read_flow_images
 from mer_bench.preparation.frames import read_frame
+from mer_bench.preparation.pictures import digest_picture, is_deep, read_picture
 from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store.build import DoneClip, append_done, read_done, read_remarks, start_build
 from mer_bench.preparation.store.build import write_clip as fill_clip
 from mer_bench.preparation.store.flow_store import CHECKED, FlowStore, seal
+from mer_bench.protocols.clip_selection import apply_scheme
 from mer_bench.protocols.folds import Fold, make_folds
-from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
+from mer_bench.protocols.label_schemes import load_scheme
 from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect

@@ -69,7 +69,7 @@ def subject_number(layout: Layout, index: int) -> int:
 
 
 def clip_timing(layout: Layout, variant: str, position: int) -> Timing:
-    """Return the timing of a subject's clip; clips of one video lie behind each other."""
+    """Return the timing of a subject's clip; clips of one video follow each other."""
     shift = (clip_words(layout, 0, position)['take'] - 1) * layout.spacing
     low, high = layout.timing.first
     return replace(layout.timing, first=(low + shift, high + shift), lead=LEAD if variant in layout.long else 0)

@@ -1,10 +1,10 @@
 """Raw trees of procedural faces, laid out as the owner of a data set does it, with the true flow beside them.
 
-`write_synthetic_tree(out, 'samm')` writes frames, annotation sheet and what else lies about in a real folder, so that
+`write_synthetic_tree(out, 'samm')` writes frames, annotation sheet and the stray files of a real folder, so that
 a reader goes its whole way. The faces and their movement are those of :mod:`mer_bench.datasets.synthetic.clip`,
 places and names those of :mod:`mer_bench.datasets.synthetic.layouts`.
 
-Beside the data set's own files: `synthetic.json` marks the tree, `true_flow/clips.csv` says what happens in each clip
+Beside the data set's own files: `synthetic.json` marks the tree, `true_flow/clips.csv` describes each clip
 and `true_flow/<name>.npy` is its flow from onset to apex, (2, H, W) float16 in pixels right and down.
 """
 
@@ -101,7 +101,7 @@ def _parameters(like: str, subjects: int, clips_per_subject: int, seed: int, str
 
 
 def _is_complete(out: Path, parameters: dict) -> bool:
-    """Tell whether `out` already is this tree; it must not be anything else."""
+    """Return whether `out` already is this tree; it must not be anything else."""
     if not out.exists():
         return False
     _refuse_other_content(out, parameters)

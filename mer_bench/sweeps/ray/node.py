@@ -19,8 +19,8 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.precision import PrecisionCheck
 from mer_bench.files import digest_of
 from mer_bench.preparation.store.flow_store import PARTS
-from mer_bench.protocols.excluded_clips import EXCLUDED_CLIPS
 from mer_bench.protocols.folds import Fold
+from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
 from mer_bench.runs.precision_check import check_at_place
 from mer_bench.runs.record import describe_pretrained
 from mer_bench.sweeps.plan import in_one_line

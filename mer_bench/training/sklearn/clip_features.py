@@ -23,12 +23,11 @@ from rich.progress import track
 from sklearn.base import BaseEstimator
 
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file, digest_of, write_array, write_json
+from mer_bench.files import digest_file, digest_of, read_own_json, write_array, write_json
 from mer_bench.loading.clip_table import open_store
 from mer_bench.loading.clip_view import ClipView
 from mer_bench.loading.prepared_data import PreparedData, viewed_clips
 from mer_bench.preparation.store.build import FEATURES
-from mer_bench.preparation.store.state import read_json
 from mer_bench.processes import follow_parent
 from mer_bench.runs.record import versions
 
@@ -115,7 +114,7 @@ def library_versions(files: Sequence[Path]) -> dict[str, str]:
 
 def read_features(path: Path, n_clips: int) -> np.ndarray | None:
     """Return kept features of so many clips, mapped; None where there are none or they are damaged."""
-    about = read_json(path.with_suffix('.json'))
+    about = read_own_json(path.with_suffix('.json'))
     try:
         features = np.load(path, mmap_mode='r') if about and digest_file(path) == about.get('digest') else None
     except Exception:  # a damaged or hostile file can raise anything

@@ -11,9 +11,8 @@ from threadpoolctl import ThreadpoolController
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.files import write_array, write_json
+from mer_bench.files import read_own_json, write_array, write_json
 from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
-from mer_bench.preparation.store.state import read_json
 from mer_bench.protocols.folds import Fold
 from mer_bench.runs.record import in_one_line
 from mer_bench.training.prediction_table import write_predictions
@@ -34,7 +33,7 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     """
     clips, classes = experiment.data.annotations, experiment.method.cfg.classes
     _, model = split_steps(build_steps(experiment.method.cfg.model.steps, seed))
-    given = read_json(work_dir / WAY)
+    given = read_own_json(work_dir / WAY)
     rows = fold_clips(experiment, fold, model, work_dir)
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught, linear_algebra().limit(limits=experiment.threads):

@@ -4,17 +4,15 @@ Two forms are in wide use: the official list `data set, subject, clip, label` wi
 6), and tables with a header such as `dataset, sub, filename_o, label, apex, ...` (SAMM subjects written 006).
 """
 
-import re
 from pathlib import Path
 
 import pandas as pd
 
 from mer_bench.datasets.reader import frame_numbers
-from mer_bench.datasets.sheet import plain, read_tables
+from mer_bench.datasets.sheet import read_tables
+from mer_bench.datasets.spellings import DATASETS, EMOTIONS, plain, spell
 from mer_bench.errors import InputError
 
-EMOTIONS = ('negative', 'positive', 'surprise')  # the official label order: 0, 1, 2
-DATASETS = {'smic': 'smic', 'smichs': 'smic', 'casme2': 'casme2', 'casmeii': 'casme2', 'samm': 'samm'}
 HEADERS = {
     'dataset': ('dataset', 'database', 'db'),
     'subject': ('subject', 'sub', 'subjects', 'subjectid'),
@@ -24,7 +22,6 @@ HEADERS = {
     'apex': ('apex', 'apexframe'),
     'offset': ('offset', 'offsetframe'),
 }
-SPELLINGS = {'smic': ('s{:02d}', 's0*{}'), 'casme2': ('sub{:02d}', 'sub0*{}'), 'samm': ('{:03d}', '{:03d}')}
 WITHOUT_HEADER = {3: ('subject', 'clip', 'label'), 6: ('subject', 'clip', 'onset', 'apex', 'offset', 'label')}
 
 
@@ -55,7 +52,7 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
 
 def read_cells(path: Path) -> list[list[str]]:
-    """Return the cells of a table, without its empty rows; say so where its encoding had to be found out."""
+    """Return the cells of a table, without its empty rows; print a note where its encoding had to be guessed."""
     tables = read_tables(path)
     sheet = next((table for table in tables if len(table.cells) and not table.hidden), tables[0])
     for remark in sheet.notes:
@@ -96,30 +93,3 @@ def read_emotion(label: str, path: Path) -> str:
     if label in ('0', '1', '2'):
         return EMOTIONS[int(label)]
     raise InputError(f'{path}: label {label!r} is not 0, 1, 2 or one of {EMOTIONS}; correct the table')
-
-
-def spell(dataset: str | float, subject: str, clip: str, source: Path) -> dict:
-    """Return data set, subject and clip in the one spelling that joins tables and file names.
-
-    SMIC s1 and s01 become s01, SAMM 6 and 006 become 006, also in the clip's name; a clip that repeats its subject
-    (`sub11_EP15_04f`, `006_006_1_2`) loses the repetition.
-    """
-    name = DATASETS.get(plain(dataset)) if isinstance(dataset, str) else guess_dataset(subject)
-    digits = re.search(r'(?<!\d)\d{1,9}(?!\d)', subject)
-    if name is None or digits is None:
-        raise InputError(
-            f'{source}: expected subjects like s01 (smic), sub01 (casme2) or 006 (samm), found {subject!r}'
-            f'{f" of the data set {dataset!r}" if isinstance(dataset, str) else ""}; correct the name'
-        )
-    number = int(digits[0])
-    full, prefix = SPELLINGS[name]
-    clip = re.sub(r'\.(png|jpg|bmp|avi)$', '', clip.strip(), flags=re.IGNORECASE).strip()
-    rest = re.sub(rf'^(?:{prefix.format(number)}_)+', '', clip)
-    subject = full.format(number)
-    return {'dataset': name, 'subject': subject, 'clip': rest if name == 'casme2' else f'{subject}_{rest}'}
-
-
-def guess_dataset(subject: str) -> str | None:
-    """Return the data set of a subject's name: s01 is SMIC, sub01 CASME II, digits SAMM."""
-    patterns = {'smic': r's\d+', 'casme2': r'sub\d+', 'samm': r'\d+'}
-    return next((name for name, pattern in patterns.items() if re.fullmatch(pattern, subject)), None)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mer_bench.datasets.pictures import digest_picture, is_deep, read_picture
 from mer_bench.errors import InputError
+from mer_bench.preparation.pictures import digest_picture, is_deep, read_picture
 
 GREY = np.add.outer(np.arange(40), np.arange(60)).astype(np.uint8)
 COLOUR = np.dstack([GREY, GREY + 40, GREY[::-1]])
@@ -81,7 +81,7 @@ def test_sixteen_bits_are_kept(tmp_path, name):
     ],
 )
 def test_a_huge_picture_is_refused_by_its_header(tmp_path, width, height, found):
-    expected = rf'a.png: expected a picture of at most 67108864 pixels, its header says {found}; restore it'
+    expected = rf'a.png: expected a picture of at most 67108864 pixels, its header has {found}; restore it'
     with pytest.raises(InputError, match=expected):
         read_picture(png_of(width, height, 1, tmp_path / 'a.png'))
 

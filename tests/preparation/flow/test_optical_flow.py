@@ -5,7 +5,7 @@ import pytest
 
 from mer_bench.datasets.synthetic.tree import write_synthetic_tree
 from mer_bench.errors import InputError
-from mer_bench.preparation.optical_flow import compute_flow, optical_strain
+from mer_bench.preparation.flow.optical_flow import compute_flow, optical_strain
 from tests.preparation.conftest import shifted_texture
 
 ROWS, COLUMNS = np.mgrid[:20, :30].astype(np.float32)

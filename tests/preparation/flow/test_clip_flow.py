@@ -3,11 +3,10 @@ import numpy as np
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.preparation.clip_flow import clip_flow, flow_maps, units
 from mer_bench.preparation.clip_frames import ClipFrames, ClipSource
 from mer_bench.preparation.faces.detection import Face
-from mer_bench.preparation.faces.settings import FaceSettings
-from mer_bench.preparation.settings import CHANNELS, FLOW_CHANNELS, FlowSettings
+from mer_bench.preparation.flow.clip_flow import clip_flow, flow_maps, units
+from mer_bench.preparation.settings import CHANNELS, FLOW_CHANNELS, FaceSettings, FlowSettings
 from tests.preparation.conftest import shifted_texture, write_clip_of_shifts
 
 SCALE = 28 / 112  # of the stored grid, horizontally

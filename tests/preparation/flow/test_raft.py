@@ -8,9 +8,10 @@ import torch
 from torchvision.models import optical_flow
 
 from mer_bench.errors import InputError
-from mer_bench.preparation import prepare, raft
-from mer_bench.preparation.optical_flow import compute_flow, flow_parameters
-from mer_bench.preparation.raft import load_raft, padding, raft_device, raft_flow, read_state
+from mer_bench.preparation import prepare
+from mer_bench.preparation.flow import raft
+from mer_bench.preparation.flow.optical_flow import compute_flow, flow_parameters
+from mer_bench.preparation.flow.raft import load_raft, padding, raft_device, raft_flow, read_state
 from mer_bench.preparation.settings import FlowSettings
 from tests.preparation.conftest import shifted_texture
 
@@ -59,7 +60,7 @@ def test_sides_grow_to_a_multiple_of_8_and_at_least_128(side, added):
 def test_the_architecture_is_told_from_the_weights(name, tmp_path):
     path = tmp_path / 'weights.pth'
     torch.save({'model': getattr(optical_flow, name)().state_dict(), 'epoch': 3}, path)  # as torchvision's script
-    recorded = flow_parameters(FlowSettings('raft', raft_weights=path))
+    recorded = flow_parameters('raft', path)
     assert recorded['architecture'] == name
     assert recorded['weights'] == 'weights.pth'
     assert (recorded['torch'], recorded['device']) == (torch.__version__, raft_device())
@@ -81,7 +82,7 @@ def test_the_model_is_loaded_once(small):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r'none.pth: no such file of RAFT weights; give a .pth file'):
-        flow_parameters(FlowSettings('raft', raft_weights=tmp_path / 'none.pth'))
+        flow_parameters('raft', tmp_path / 'none.pth')
 
 
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path):

@@ -27,7 +27,7 @@ WITHOUT_LENGTH = (0x01, 0xD8, *RESTARTS)
 
 
 def read_picture(path: Path, colour: bool = False, remedy: str = RESTORE) -> np.ndarray:
-    """Read a picture, upright as its EXIF entry says; transparency is left off.
+    """Read a picture, upright as its EXIF entry says; transparency is ignored.
 
     Args:
         path: a JPEG, PNG, BMP, TIFF or WebP picture, whatever its name ends in; of several in a file the first counts.
@@ -40,7 +40,7 @@ def read_picture(path: Path, colour: bool = False, remedy: str = RESTORE) -> np.
     Raises:
         InputError: the file is no such picture, is damaged, or asks for more than `MAX_PIXELS`.
     """
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the errors below say it in one sentence
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the errors below are clearer
     content = read_content(path, remedy)
     mode = check_header(path, content, remedy)
     if colour and mode in GREY_MODES:
@@ -65,7 +65,7 @@ def digest_picture(path: Path, remedy: str = RESTORE) -> str:
 
 
 def is_deep(path: Path) -> bool:
-    """Say whether a picture has 16 bits, from its header alone; False where it cannot be read."""
+    """Return whether a picture has 16 bits, from its header alone; False where it cannot be read."""
     try:
         refuse_special(path)
         with header_of(path) as image:
@@ -112,9 +112,9 @@ def check_header(path: Path, content: bytes, remedy: str) -> str:
             if kind == 'PNG':
                 image.verify()  # the sums of its parts; decodes nothing
     except Image.DecompressionBombError as error:
-        found = re.search(r'\d+', str(error))  # Pillow says how many there are, and not the size
+        found = re.search(r'\d+', str(error))  # Pillow gives their number, not the size
         raise InputError(
-            f'{path}: expected a picture of at most {MAX_PIXELS} pixels, its header says '
+            f'{path}: expected a picture of at most {MAX_PIXELS} pixels, its header has '
             f'{found[0] if found else "more"}; {remedy}'
         ) from error
     except Exception as error:  # whatever Pillow makes of hostile bytes
@@ -122,7 +122,7 @@ def check_header(path: Path, content: bytes, remedy: str) -> str:
         raise InputError(f'{path}: expected a picture, it cannot be read as one of {kinds}; {remedy}') from error
     if width * height > MAX_PIXELS:
         raise InputError(
-            f'{path}: expected a picture of at most {MAX_PIXELS} pixels, its header says {width}x{height}; {remedy}'
+            f'{path}: expected a picture of at most {MAX_PIXELS} pixels, its header has {width}x{height}; {remedy}'
         )
     if kind in ('JPEG', 'MPO') and not jpeg_ends(content):
         raise InputError(f'{path}: the picture is cut off; {remedy}')
@@ -130,7 +130,7 @@ def check_header(path: Path, content: bytes, remedy: str) -> str:
 
 
 def jpeg_ends(content: bytes) -> bool:
-    """Say whether a JPEG has its end; what a program wrote behind it does not matter.
+    """Return whether a JPEG has its end; what a program wrote behind it does not matter.
 
     A decoder fills what is missing of a cut off JPEG with grey. A preview within its header has an end of its own, so
     the parts of the header are jumped over.

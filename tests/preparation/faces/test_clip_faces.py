@@ -3,10 +3,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mer_bench.preparation.faces import face_pass
+from mer_bench.preparation.faces import clip_faces
+from mer_bench.preparation.faces.clip_faces import find_faces, frames_to_try
 from mer_bench.preparation.faces.detection import Face
-from mer_bench.preparation.faces.face_pass import find_faces, frames_to_try
-from mer_bench.preparation.faces.settings import FaceSettings
+from mer_bench.preparation.settings import FaceSettings
 
 SETTINGS = FaceSettings('dlib', size=64)
 IDS = ['d/s1/a', 'd/s1/b', 'd/s2/c']
@@ -32,8 +32,8 @@ def looked_at(monkeypatch):
         looked.append(int(picture[0, 0]))
         return Face(picture[0, 0] / 7, 0.5, 1.25, -3, 0, 0, 8, 8) if picture.any() else None
 
-    monkeypatch.setattr(face_pass, 'find_face', stub)
-    monkeypatch.setattr(face_pass, 'finding_parameters', lambda settings: {'size': settings.size})
+    monkeypatch.setattr(clip_faces, 'find_face', stub)
+    monkeypatch.setattr(clip_faces, 'finding_parameters', lambda settings: {'size': settings.size})
     return looked
 
 

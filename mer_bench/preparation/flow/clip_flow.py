@@ -1,14 +1,27 @@
-"""One clip: its frames -> the (C, T, size, size) array that the store keeps."""
+"""One clip: its frames -> the (C, T, size, size) array that the store keeps, and what decides that array."""
 
 from collections.abc import Mapping
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from mer_bench.preparation.clip_frames import ClipFrames, ClipSource
-from mer_bench.preparation.frames import middle_apex, nearest, sample_frames, spotted_apex
-from mer_bench.preparation.optical_flow import compute_flow, optical_strain
-from mer_bench.preparation.settings import PICTURES, FlowSettings
+from mer_bench.preparation.faces.detection import face_parameters
+from mer_bench.preparation.flow.optical_flow import compute_flow, flow_parameters, optical_strain
+from mer_bench.preparation.frames import (
+    DAMAGED_REMEDY,
+    LEVELS,
+    SAMPLING,
+    SPOTTING_REGIONS,
+    middle_apex,
+    nearest,
+    sample_frames,
+    spotted_apex,
+)
+from mer_bench.preparation.pictures import digest_picture, is_deep
+from mer_bench.preparation.settings import PICTURES, FaceSettings, FlowSettings
+from mer_bench.preparation.summary import track
 
 STARTS = {
     'onset': 'from the onset to the sampled frame',
@@ -112,7 +125,7 @@ def flow_maps(flow: np.ndarray, size: int, channels: tuple[str, ...] = FlowSetti
     """
     height, width = flow.shape[1:]
     u, v = (resize(part * (size / side), size) for part, side in zip(flow, (width, height), strict=True))
-    u, v = (np.float32(np.float16(part)) + 0 for part in (u, v))  # as stored, so that all say alike where nothing moves
+    u, v = (np.float32(np.float16(part)) + 0 for part in (u, v))  # as stored: all channels agree where nothing moves
     strain = resize(optical_strain(flow), size)
     maps = {'u': u, 'v': v, 'strain': strain, 'magnitude': np.hypot(u, v), 'angle': np.arctan2(v, u)}
     return np.stack([maps[channel] for channel in channels]).astype(np.float16)
@@ -121,3 +134,41 @@ def flow_maps(flow: np.ndarray, size: int, channels: tuple[str, ...] = FlowSetti
 def resize(field: np.ndarray, size: int) -> np.ndarray:
     """Return a map averaged onto a square grid."""
     return cv2.resize(field, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def store_parameters(
+    table: pd.DataFrame, sources: list[ClipSource], settings: FlowSettings, faces: FaceSettings
+) -> dict:
+    """Return everything that decides the content of the store."""
+    apex = apex_rule(table, settings)
+    parameters = {
+        'dataset': ', '.join(table['dataset'].unique()),
+        'flow': settings.flow,
+        'flow_parameters': flow_parameters(settings.flow, settings.raft_weights),
+        'reference': settings.reference,
+        'channels': list(settings.channels),
+        'clip_len': settings.clip_len,
+        'size': [settings.size, settings.size],
+        'apex': apex,
+        'faces': face_parameters(faces),
+        'sampling': SAMPLING,
+        'files': [
+            [[number, digest_picture(path, DAMAGED_REMEDY)] for number, path in source.paths.items()]
+            for source in track(sources, 'reading frames')
+        ],
+        'transforms': [source.face and source.face.row() for source in sources],
+    }
+    if any(is_deep(source.paths[source.onset]) for source in sources):
+        parameters['levels'] = LEVELS
+    if 'spotted' in apex:
+        parameters['spotting_regions'] = {name: list(edges) for name, edges in SPOTTING_REGIONS.items()}
+    return parameters
+
+
+def apex_rule(table: pd.DataFrame, settings: FlowSettings) -> dict[str, int]:
+    """Return {where the apex comes from: number of clips}: annotated, middle or spotted."""
+    if settings.apex != 'annotated':
+        return {settings.apex: len(table)}
+    known = int(table['apex'].notna().sum())
+    counts = {'annotated': known, settings.missing_apex: len(table) - known}
+    return {source: number for source, number in counts.items() if number}

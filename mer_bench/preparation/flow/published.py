@@ -8,19 +8,29 @@ FG 2019).
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mer_bench.datasets.label_table import EMOTIONS, read_labels, spell
-from mer_bench.datasets.pictures import digest_picture, read_picture
+from mer_bench.datasets.spellings import EMOTIONS, spell
 from mer_bench.datasets.table import MARKER, annotation_table
 from mer_bench.errors import InputError
+from mer_bench.preparation.flow.label_table import read_labels
+from mer_bench.preparation.pictures import digest_picture, read_picture
+from mer_bench.preparation.store.build import locked
+from mer_bench.preparation.store.fill import fill_store
+from mer_bench.preparation.summary import print_summary
 
 FPS = {'smic': 100.0, 'casme2': 200.0, 'samm': 200.0}
 PICTURE_NAME = re.compile(r'([^_]+)_(.+?)\s*\.png', re.IGNORECASE)
+SAMPLING = 'one picture per clip, onset to apex, as published'
+UNITS = (
+    'u (red) and v (green) as x / 127.5 - 1, optical strain (blue) as x / 255 of the published 8-bit pictures; their '
+    'scale in pixels is not published'
+)
 SHARES = ('u_train', 'u_test')
 TRAIN, TEST = SHARES
 
@@ -88,9 +98,7 @@ def spell_picture(path: Path) -> dict:
 def rows_of_flat(folder: Path, table: pd.DataFrame | None, labels: str | Path | None) -> list[dict]:
     """Return one row per picture of the flat layout."""
     if table is None:
-        raise InputError(
-            f'{folder}: pictures in one folder do not tell their labels; give the label table with --labels FILE'
-        )
+        raise InputError(f'{folder}: pictures in one folder have no labels; give the label table with --labels FILE')
     rows = {}
     for path in pictures(folder):
         row = spell_picture(path) | {'path': path}
@@ -115,7 +123,7 @@ def without_further_pictures(rows: list[dict], table: pd.DataFrame) -> list[dict
 
 
 def add_labels(rows: list[dict], table: pd.DataFrame | None, labels: str | Path | None) -> list[dict]:
-    """Join the label table to the rows; both must name the same clips, and the same emotion where both tell one."""
+    """Join the label table to the rows; both must name the same clips, and the same emotion where both have one."""
     if table is None:
         return rows
     known = {(label['subject'], label['clip']): label for label in table.to_dict('records')}
@@ -129,7 +137,7 @@ def add_labels(rows: list[dict], table: pd.DataFrame | None, labels: str | Path 
     for key, row in found.items():
         if row.get('emotion', known[key]['emotion']) != known[key]['emotion']:
             raise InputError(
-                f'{row["path"]}: lies in the folder of {row["emotion"]}, the label table says {known[key]["emotion"]}; '
+                f'{row["path"]}: is in the folder of {row["emotion"]}, the label table has {known[key]["emotion"]}; '
                 'correct one of them'
             )
     return [row | known[key] for key, row in found.items()]
@@ -200,3 +208,55 @@ def check_copies(copies: list[Copy]) -> dict:
         ):
             raise InputError(f'{copy.path}: this copy shows another picture than {own.path}; restore the original')
     return {'path': own.path, 'emotion': own.emotion, 'dataset': own.dataset, 'subject': own.subject, 'clip': own.clip}
+
+
+def prepare_flow_images(folder: str | Path, out: str | Path, labels: str | Path | None = None) -> None:
+    """Read published flow pictures (either layout), fill `out` with a store of one map per clip."""
+    folder = Path(folder)
+    table = read_flow_images(folder, labels)
+    paths = [folder / name for name in table['frames_dir']]
+    if further := {*pictures(folder)} - {*paths}:
+        print(f'{len(further)} further pictures of the clips, such as {min(further).name}, are ignored')
+    parameters = {
+        'dataset': 'megc2019_flow',
+        'flow': 'published_pictures',
+        'flow_parameters': {},
+        'reference': 'onset',
+        'channels': ['u', 'v', 'strain'],
+        'clip_len': 1,
+        'size': common_size(paths),
+        'apex': 'as published',
+        'faces': 'as published',
+        'sampling': SAMPLING,
+        'files': [digest_picture(path) for path in paths],
+    }
+    apexes = [None if apex is pd.NA else int(apex) for apex in table['apex']]
+    arguments = list(zip(paths, apexes, strict=True))
+    with locked(Path(out)):
+        fill_store(Path(out), table, parameters, flow_picture, arguments, units=UNITS, workers=1)
+    print_summary(table, Path(out), 'configs/mer_megc2019_flow.py')
+
+
+def common_size(paths: Sequence[Path]) -> list[int]:
+    """Return height and width of all pictures."""
+    sizes = {path: list(read_picture(path, colour=True).shape[:2]) for path in paths}
+    first = sizes[paths[0]]
+    for path, size in sizes.items():
+        if size != first:
+            raise InputError(
+                f'{path}: expected {first[1]}x{first[0]} pixels as in {paths[0].name}, found {size[1]}x{size[0]}; '
+                'all flow pictures need one size'
+            )
+    return first
+
+
+def flow_picture(path: Path, apex: int | None) -> tuple[np.ndarray, int | None, str]:
+    """Return a picture as `UNITS` says, (3, 1, H, W) float16, the apex as given, and no remark.
+
+    A mirrored clip needs the opposite u: 255 - x. That holds for a scale that is even about 127.5, and as well where
+    each picture runs from its least to its largest value: then -u does so with its ends exchanged.
+    """
+    levels = read_picture(path, colour=True).transpose(2, 0, 1)[:, None].astype(np.float32)
+    clip = levels / 255
+    clip[:2] = (2 * levels[:2] - 255) / 255
+    return clip.astype(np.float16), apex, ''

@@ -3,10 +3,9 @@ import pytest
 
 from mer_bench.datasets.table import annotation_table, read_annotations
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file, write_json
-from mer_bench.preparation.store.annotations_file import refuse_changes_by_hand, renew, write_table_alone
+from mer_bench.files import digest_file, read_own_json, write_json
+from mer_bench.preparation.store.fill import refuse_changes_by_hand, renew, write_table_alone
 from mer_bench.preparation.store.flow_store import seal
-from mer_bench.preparation.store.state import read_json
 
 
 def table_of(emotion):
@@ -43,7 +42,7 @@ def test_a_table_of_a_changed_sheet_takes_the_place_of_ours(out):
     refuse_changes_by_hand(out, table_of('fear'))
     assert renew(out, table_of('fear'))
     assert read_annotations(out / 'annotations.csv')['emotion'].tolist() == ['fear']
-    info = read_json(out / 'store' / 'store.json')
+    info = read_own_json(out / 'store' / 'store.json')
     assert info == seal({'annotations_digest': digest_file(out / 'annotations.csv'), 'n_clips': 1})
 
 
