@@ -18,6 +18,13 @@ from tests.protocols.protocol_tables import sheet_table
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'protocol.py'
 
+WITHOUT_TORCH = f"""
+import runpy, sys
+sys.argv[0] = {str(TOOL)!r}
+runpy.run_path(sys.argv[0], run_name='__main__')
+assert not {{'cv2', 'torch', 'sklearn'}} & set(sys.modules)
+"""
+
 
 def protocol(*args):
     return tool('protocol', *args)
@@ -34,7 +41,7 @@ def data(tmp_path_factory):
 
 def test_the_composite_is_shown_with_its_folds_and_official_counts(data):
     roots = [data / 'smic', data / 'casme2' / 'annotations.csv', data / 'samm']
-    command = [sys.executable, TOOL, 'megc2019_3class', *roots]
+    command = [sys.executable, '-c', WITHOUT_TORCH, 'megc2019_3class', *roots]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ['full', '250', '109', '83', '442', '68'] in lines
