@@ -16,7 +16,7 @@ from mer_bench.evaluation.statistics import Estimate, mcnemar, paired_bootstrap
 from mer_bench.files import write_atomically
 
 # Cameron, Gelbach and Miller, Rev. Econ. Stat. 90(3), 2008: a bootstrap of 5 to 30 clusters rejects too often
-FEW_SUBJECTS = ' With fewer than 20 subjects they are rather too narrow.'
+FEW_SUBJECTS = 20
 FIGURES = ('.svg', '.png', '.pdf')
 
 
@@ -61,25 +61,34 @@ class Comparison:
             lead = f'{better} has the higher UF1: {max(a, b):.4f} against {min(a, b):.4f} of {worse}'
         if change.low is None:
             return f'{lead}; with one subject only there is no interval, so the difference may be chance.'
-        interval = f'the 95 % interval of the difference, {change.low:+.4f} to {change.high:+.4f},'
+        low, high = (change.low, change.high) if change.value >= 0 else (-change.high, -change.low)
+        interval = f'the 95 % interval of the difference, {low:+.4f} to {high:+.4f},'
         if change.low > 0 or change.high < 0:
             return f'{lead}; {interval} excludes 0, so the lead is unlikely to be due to the choice of these subjects.'
         return f'{lead}; {interval} contains 0, so these subjects do not show which of the two is better.'
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per metric: a, b, the difference and its interval, then what all rows share."""
-        shared = {
-            **dict(zip(('name_a', 'name_b'), map(for_csv, self.names), strict=True)),
-            **{'clips': self.n_clips, 'subjects': len(self.subjects)},
-            **dict(zip(('missing_in_b', 'missing_in_a'), self.missing, strict=True)),
-            **dict(zip(('only_a_correct', 'only_b_correct', 'mcnemar_p'), self.mcnemar.values(), strict=True)),
-            **dict(zip(('subjects_a_better', 'subjects_b_better', 'subjects_equal'), self.wins, strict=True)),
-        }
         rows = [
-            dict(zip(('metric', 'a', 'b', 'difference', 'low', 'high'), (name, *pair, *change), strict=True)) | shared
+            (name, *pair, *change)
             for (name, pair), change in zip(self.scores.items(), self.differences.values(), strict=True)
         ]
-        return pd.DataFrame(rows)
+        a_better, b_better, equal = self.wins
+        shared = {
+            'name_a': for_csv(self.names[0]),
+            'name_b': for_csv(self.names[1]),
+            'clips': self.n_clips,
+            'subjects': len(self.subjects),
+            'missing_in_b': self.missing[0],
+            'missing_in_a': self.missing[1],
+            'only_a_correct': self.mcnemar['only_first'],
+            'only_b_correct': self.mcnemar['only_second'],
+            'mcnemar_p': self.mcnemar['p'],
+            'subjects_a_better': a_better,
+            'subjects_b_better': b_better,
+            'subjects_equal': equal,
+        }
+        return pd.DataFrame(rows, columns=['metric', 'a', 'b', 'difference', 'low', 'high']).assign(**shared)
 
     def __str__(self) -> str:
         from tabulate import tabulate
@@ -90,20 +99,22 @@ class Comparison:
         ]
         headers = ['', *self.names, 'difference', '95 % interval']
         table = tabulate(rows, headers, disable_numparse=True, colalign=('left', *['right'] * 3, 'left'))
-        first, second, equal = self.wins
+        a_better, b_better, equal = self.wins
         test, (a, b) = self.mcnemar, self.names
         lines = [
             self.sentence,
             f'{self.n_clips} clips of {len(self.subjects)} subjects. Intervals: 1000 resamples of the subjects, the '
-            'same for both; how much another training would differ is not in them.'
-            + FEW_SUBJECTS
-            * (len(self.subjects) < 20),
-            f'Subjects: {a} predicts more clips correctly for {first}, {b} for {second}, both as many for {equal}.',
+            'same for both; how much another training would differ is not in them.',
+            f'Subjects: {a} predicts more clips correctly for {a_better}, {b} for {b_better}; equal for {equal}.',
             f'Clips: {test["only_first"]} only {a} predicts correctly, {test["only_second"]} only {b}; '
             f"McNemar's exact test p = {test['p']:.3g}, which takes clips as independent: trust the interval first.",
         ]
+        if len(self.subjects) < FEW_SUBJECTS:
+            lines.append(f'With fewer than {FEW_SUBJECTS} subjects the intervals are rather too narrow.')
         if any(self.missing):
-            lines.append(f'Left out: {self.missing[0]} clips of {a} that {b} lacks, {self.missing[1]} the other way.')
+            lines.append(
+                f'Left out: clips that only one of the two has, {self.missing[0]} of {a}, {self.missing[1]} of {b}.'
+            )
         return '\n'.join([table, '', *lines])
 
     def plot(self, path: str | Path) -> None:

@@ -70,11 +70,8 @@ def _ablations_of(methods: list[list[Run]]) -> tuple[AblationGroup, list[str]]:
     faults = {id(runs): _misfit(runs, full) for runs in order[1:]}
     fitting = [frozenset(names_of(runs)) for runs in order[1:] if not faults[id(runs)]]
     for runs in order[1:]:
-        fault = faults[id(runs)]
-        if not fault and fitting.count(frozenset(names_of(runs))) > 1:
-            fault = 'another method has the same overrides'
-        fault = fault or _other_text(runs, digests)
-        if fault:
+        twice = fitting.count(frozenset(names_of(runs))) > 1 and 'another method has the same overrides'
+        if fault := faults[id(runs)] or twice or _other_text(runs, digests):
             notes.append(f'{_name(runs)} ({_digest(runs)}) is not compared with {_name(full)}: {fault}.')
         else:
             chosen[_parts(runs, full)] = runs
@@ -85,8 +82,7 @@ def _ablations_of(methods: list[list[Run]]) -> tuple[AblationGroup, list[str]]:
 
 def _misfit(runs: list[Run], full: list[Run]) -> str | None:
     """Return why a method is no ablation of the full model; None where it is."""
-    lacking = [name for name in names_of(full) if name not in names_of(runs)]
-    if lacking:
+    if lacking := [name for name in names_of(full) if name not in names_of(runs)]:
         return f'it lacks the override {lacking[0]} of the full model'
     if keys := _other_keys(runs, full):
         return f'their configs differ in {", ".join(keys)}, which its overrides do not change'

@@ -53,14 +53,12 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
     places: dict[Path, Path] = {}
     for found in (*runs, *failures):
         try:
-            places[found.path.parent] = inside(into, _folder(found))
+            target = inside(into, _folder(found))
         except InputError as error:
             raise InputError(f'{found.path}: {error}') from None
-    taken: dict[Path, Path] = {}
-    for source, target in places.items():
-        if target in taken:
-            raise InputError(f'{source} and {taken[target]} would both become {target}; collect one of them only')
-        taken[target] = source
+        if twin := next((source for source, taken in places.items() if taken == target), None):
+            raise InputError(f'{found.path.parent} and {twin} would both become {target}; collect one of them only')
+        places[found.path.parent] = target
     return places
 
 
@@ -76,17 +74,12 @@ def _folder(found: Run | Failure) -> Path:
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
     """Copy the named files; what an earlier copy left beside them goes."""
-    for name in (*FINISHED, FAILURE):
-        if name in names:
-            _copy_file(source / name, target / name)
+    for name in {*FINISHED, FAILURE} - {*names}:
+        (target / name).unlink(missing_ok=True)
+    for name in names:
+        if name == FAILURE:
+            content = read_failure(source / name).content
+            write_json(target / name, content | {'reason': without_paths(content['reason'])})
         else:
-            (target / name).unlink(missing_ok=True)
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    if source.name == FAILURE:
-        content = read_failure(source).content
-        write_json(target, content | {'reason': without_paths(content['reason'])})
-        return
-    with write_atomically(target) as temporary:
-        temporary.write_bytes(source.read_bytes())
+            with write_atomically(target / name) as temporary:
+                temporary.write_bytes((source / name).read_bytes())

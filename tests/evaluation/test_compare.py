@@ -40,8 +40,10 @@ def test_a_difference_that_every_subject_shows_excludes_zero_and_the_sentence_na
     result = compare(answers(), answers(wrong=[0, 2, 4, 6]), names=('mine', 'theirs'))
     assert result.differences['accuracy'] == (0.5, 0.5, 0.5)
     assert result.sentence.startswith('mine has the higher UF1: 1.0000 against 0.3333 of theirs')
-    assert 'excludes 0' in result.sentence
-    assert compare(answers(wrong=[0, 2, 4, 6]), answers(), names=('mine', 'theirs')).sentence.startswith('theirs has')
+    assert '+0.6667 to +0.6667, excludes 0' in result.sentence
+    swapped = compare(answers(wrong=[0, 2, 4, 6]), answers(), names=('mine', 'theirs')).sentence
+    assert swapped.startswith('theirs has the higher UF1')
+    assert '+0.6667 to +0.6667, excludes 0' in swapped
 
 
 def test_a_difference_of_one_subject_leaves_the_question_open():
@@ -59,7 +61,7 @@ def test_clips_that_one_side_lacks_are_left_out_and_counted():
     result = compare(answers(wrong=[0]).iloc[:7], answers().iloc[1:])
     assert (result.missing, result.n_clips) == ((1, 1), 6)
     assert result.scores['accuracy'] == (1, 1)  # the wrong clip is not among them
-    assert 'Left out: 1 clips of A that B lacks, 1 the other way.' in str(result)
+    assert 'Left out: clips that only one of the two has, 1 of A, 1 of B.' in str(result)
 
 
 def test_numbers_of_a_log_are_the_names_of_the_other_side():
