@@ -12,7 +12,7 @@ from mer_bench.experiment.config_files import TIMM, find_config, find_override
 from mer_bench.experiment.config_keys import check_keys
 from mer_bench.experiment.config_values import check_complete, check_values, fill_outputs, fold_rule, is_estimator
 from mer_bench.experiment.data_sources import joined_name, source_names
-from mer_bench.files import digest_of
+from mer_bench.files import digest_of, once
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 
 LOCATIONS = ('data_root', 'data_source')
@@ -111,6 +111,7 @@ def replaces_model(change: dict) -> bool:
     return isinstance(model, dict) and bool(model.get('_delete_'))
 
 
+@once
 def read_config(path: str) -> Config:
     """Read a config file; what is wrong with it is told in one sentence."""
     try:

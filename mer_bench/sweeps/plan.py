@@ -9,7 +9,7 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.config_files import match_configs, match_overrides
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
 from mer_bench.experiment.method import load_method, read_config, read_override, replaces_model
-from mer_bench.files import digest_of
+from mer_bench.files import digest_of, reading_once
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import place_of
 from mer_bench.runs import record as run_record
@@ -161,15 +161,16 @@ def plan_runs(
     Raises:
         InputError: An override cannot be read, no method can be opened on a config, or two would share a folder.
     """
-    for word in dict.fromkeys(word for words in methods for word in words):
-        read_override(word)
     opened = []
-    for config in configs:
-        on_config = []
-        for words in methods:
-            note(f'{Path(config).stem} {" ".join(Path(word).stem for word in words)}')
-            on_config.append(open_run(config, words, base, options))
-        opened.append(on_config)
+    with reading_once():
+        for word in dict.fromkeys(word for words in methods for word in words):
+            read_override(word)
+        for config in configs:
+            on_config = []
+            for words in methods:
+                note(f'{Path(config).stem} {" ".join(Path(word).stem for word in words)}')
+                on_config.append(open_run(config, words, base, options))
+            opened.append(on_config)
     refuse_unusable([on_config for on_config in opened if all(run.fault for run in on_config)], len(configs))
     unique, equal = drop_duplicates([run for on_config in opened for run in on_config])
     return [
@@ -186,7 +187,7 @@ def open_run(config: str, overrides: Overrides, base: Path, options: SweepOption
         method, dataset = name_method(config, overrides)
         folder = base / place_of(planned.config_name, method, 0).parent
         return replace(planned, method=method, dataset=dataset, folder=folder, fault=in_one_line(error))
-    subjects, method = experiment.data.annotations['subject'], experiment.method
+    subjects, method, settings = experiment.data.annotations['subject'], experiment.method, settings_of(experiment)
     return replace(
         planned,
         method=method.name,
@@ -196,8 +197,8 @@ def open_run(config: str, overrides: Overrides, base: Path, options: SweepOption
         synthetic=bool(experiment.data.info['synthetic']),
         folds=tuple((fold, int(subjects.isin(fold.train_subjects).sum())) for fold in experiment.folds),
         max_epochs=method.cfg.train_cfg.max_epochs,
-        settings=settings_of(experiment),
-        sameness=sameness_of(experiment),
+        settings=settings,
+        sameness=sameness_of(experiment, settings),
     )
 
 
@@ -219,11 +220,11 @@ def settings_of(experiment: Experiment) -> dict:
     )
 
 
-def sameness_of(experiment: Experiment) -> str:
+def sameness_of(experiment: Experiment, settings: dict) -> str:
     """Return a digest of the settings in which the input is described by its effect, not by its config keys."""
     data = experiment.data
     seen = dict(input=[data.channels, data.shape, data.view.normalise])
-    return digest_of([experiment.method.content | seen, settings_of(experiment) | dict(config=None)])
+    return digest_of([experiment.method.content | seen, settings | dict(config=None)])
 
 
 def in_one_line(error: Exception) -> str:
