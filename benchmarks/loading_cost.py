@@ -18,13 +18,13 @@ from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.model import BaseDataPreprocessor
 from mmengine.registry import init_default_scope
 
-import mer_bench.loading  # noqa: F401  (registers data set and preprocessor)
+import mer_bench.registry  # noqa: F401  (registers data set and preprocessor)
 from benchmarks.arguments import add_device, add_numbers
 from benchmarks.machine import finish
 from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
 from mer_bench.loading.clip_table import open_store
-from mer_bench.training.allocator import keep_freed_memory
+from mer_bench.processes import keep_freed_memory
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = "loading and augmenting a batch, against MMAction2's pipeline on the same flow"

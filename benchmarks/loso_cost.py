@@ -29,7 +29,8 @@ from mer_bench.training.fold import folder_in_work, run_network
 from mer_bench.training.stacking.data import StackedFolds, open_folds
 from mer_bench.training.stacking.group import test_fold
 from mer_bench.training.stacking.strategy import ON_CPU
-from mer_bench.training.stacking.ststnet.compiled import train_compiled, why_not_compiled
+from mer_bench.training.stacking.ststnet import train as train_compiled
+from mer_bench.training.stacking.ststnet import why_not as why_not_compiled
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 from mer_bench.training.stacking.train import build_network, train_folds, training_epochs
 

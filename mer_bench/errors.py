@@ -138,3 +138,8 @@ def is_unwritten(error: Exception) -> bool:
     Mostly the disk is full.
     """
     return getattr(error, 'errno', None) is None and re.search(UNWRITTEN, str(error)) is not None
+
+
+def in_one_line(error: Exception) -> str:
+    """Return the message of a library's error without line breaks."""
+    return ' '.join(str(error).split())

@@ -1,13 +1,36 @@
-"""Worker processes that end with their parent."""
+"""Worker processes and the memory of a process.
 
+:func:`in_workers` survives the death of a worker: its task runs again, and the others go on. Each worker is a pool of
+one process, because a pool of several, as joblib has, loses all that is running when the system ends one of them.
+"""
+
+import ctypes
 import os
+import platform
 import signal
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing, contextmanager
+from typing import TypeVar
+
+from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from mer_bench.errors import InputError
+
+Result = TypeVar('Result')
+DEATHS = 2  # of the worker of one task, after which the task is given up
+SECONDS_TO_START = 4  # of a worker that fits methods of scikit-learn
+SECONDS_IDLE = 300  # after which a worker ends; the runs of a sweep share workers
+LIBRARY_THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
+KEEP_MEMORY = 'MER_BENCH_KEEP_MEMORY'  # set to 0 in the environment, it leaves glibc as it is
+# malloc.h of glibc
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+LARGEST_INT = 2**31 - 1
+_workers: dict[tuple[int, int], ProcessPoolExecutor] = {}
 
 
 def follow_parent(parent: int) -> None:
@@ -22,11 +45,119 @@ def follow_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def quick_ones_here(
+    tasks: Sequence[Callable[[int], Result]], jobs: int, threads: int, report: Callable[[str], None] = lambda text: None
+) -> Iterator[Result]:
+    """Do the same as :func:`in_workers`, but run tasks in this process until workers would save time."""
+    start = time.monotonic()
+    for done, task in enumerate(tasks, start=1):
+        yield task(0)
+        rest = (time.monotonic() - start) / done * (len(tasks) - done)
+        if rest - rest / jobs > SECONDS_TO_START:
+            yield from in_workers(tasks[done:], jobs, threads, report)
+            return
+
+
+def in_workers(
+    tasks: Sequence[Callable[[int], Result]], jobs: int, threads: int, report: Callable[[str], None] = lambda text: None
+) -> Iterator[Result]:
+    """Run tasks in `jobs` workers and yield each result as it comes; closing the iterator ends its workers.
+
+    Args:
+        tasks: Called with the number of their worker, from 0 to jobs - 1.
+        jobs: Number of workers.
+        threads: Threads of the libraries in a worker.
+        report: Called with a line about every worker that was killed.
+
+    Raises:
+        TerminatedWorkerError: The worker of one task was killed for the second time.
+    """
+    waiting, deaths = deque(enumerate(tasks)), Counter()
+    idle = list(reversed(range(jobs)))
+    running: dict[Future, tuple[int, int, Callable[[int], Result]]] = {}
+    try:
+        while waiting or running:
+            while waiting and idle:
+                place, (number, task) = idle.pop(), waiting.popleft()
+                running[_submit(place, threads, task)] = place, number, task
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                place, number, task = running.pop(future)
+                idle.append(place)
+                try:
+                    result = future.result()
+                except TerminatedWorkerError:
+                    _stop(place, threads)
+                    deaths[number] += 1
+                    if deaths[number] == DEATHS:
+                        raise
+                    report('the system ended a training process; what it was training is trained again')
+                    waiting.appendleft((number, task))
+                else:
+                    yield result
+    except BaseException:  # Ctrl-C too, which the workers do not get
+        for place, _, _ in running.values():
+            _stop(place, threads)
+        raise
+
+
+def worker_ids(threads: int) -> list[int]:
+    """Return the process ids of the present workers with this number of threads."""
+    return [process for key, worker in _workers.items() if key[1] == threads for process in worker._processes]
+
+
+def _submit(place: int, threads: int, task: Callable[[int], Result]) -> Future:
+    """Give a task to the worker at a place, or to a new one if the old one was killed while it waited."""
+    try:
+        return _worker(place, threads).submit(task, place)
+    except TerminatedWorkerError:
+        _stop(place, threads)
+        return _worker(place, threads).submit(task, place)
+
+
+def _worker(place: int, threads: int) -> ProcessPoolExecutor:
+    """The only worker at this place; it stays for the next task."""
+    worker = _workers.get((place, threads))
+    if worker and not worker._processes:  # it ended for want of tasks, and loky does not watch the process that it
+        _stop(place, threads)  # would start instead: a task that is killed there would never come back
+    if (place, threads) not in _workers:
+        _workers[place, threads] = ProcessPoolExecutor(
+            max_workers=1,
+            timeout=SECONDS_IDLE,
+            initializer=follow_parent,
+            initargs=(os.getpid(),),
+            env=dict.fromkeys(LIBRARY_THREADS, str(threads)),
+        )
+    return _workers[place, threads]
+
+
+def _stop(place: int, threads: int) -> None:
+    """End the worker at this place, whatever it does."""
+    if worker := _workers.pop((place, threads), None):
+        worker.shutdown(kill_workers=True)
+
+
+def keep_freed_memory() -> bool:
+    """Let this process reuse freed memory for large tensors, instead of new pages that the system must zero first.
+
+    By default, glibc gives blocks of 32 MB and more back to the system with every tensor. mallopt(3) cannot raise the
+    threshold of mmap above 32 MB, so mmap is turned off, and the end of the heap is not trimmed. The peak of memory
+    stays the same; all is given back when the process ends.
+
+    Returns:
+        Whether something was set: nothing is if the C library is not glibc, if `MER_BENCH_KEEP_MEMORY=0`, or if the
+        environment has a `MALLOC_...` of its own.
+    """
+    own = any(name.startswith('MALLOC_') for name in os.environ)
+    if platform.libc_ver()[0] != 'glibc' or own or os.environ.get(KEEP_MEMORY) == '0':
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, LARGEST_INT))
+
+
 @contextmanager
 def in_parallel(function: Callable, tasks: Sequence[tuple], workers: int) -> Iterator[Iterator]:
     """Yield the results of `function` for the arguments in `tasks` as they come; the workers end with this process."""
     import joblib  # which few users of this module need
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     parallel = joblib.Parallel(
         n_jobs=workers,

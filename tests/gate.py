@@ -17,7 +17,7 @@ from tests.conftest import ROOT, TINY
 
 GATED = """
 custom_hooks = [dict(type='GateHook', gate={gate!r}, folds={folds!r})]
-custom_imports = dict(imports=['mer_bench.models', 'mer_bench.loading', 'tests.gate'])
+custom_imports = dict(imports=['mer_bench.registry', 'tests.gate'])
 """
 LONGEST = 1800  # seconds, for a test that would wait for ever; no machine is that slow
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mer_bench.datasets.table import MARKER
-from mer_bench.experiment.data_sources import data_places
+from mer_bench.experiment.data_sources import find_data
 from mer_bench.experiment.method import load_method
 from tests.conftest import ROOT
 
@@ -51,7 +51,7 @@ def prepared(tmp_path_factory):
 @pytest.mark.parametrize('config', CONFIGS, ids=lambda path: path.stem)
 def test_training_runs_on_the_layout_of_the_config(prepared, tiny_override, tmp_path, config):
     cfg = load_method(str(config)).cfg
-    roots, _ = data_places(cfg, None)
+    roots, _ = find_data(cfg, None)
     places = [prepared / root.removeprefix('data/') for root in roots]
     options = ['--override', tiny_override, '--jobs', 1, '--cfg-options', 'train_cfg.max_epochs=1']
     if 'n_splits' in cfg.folds:

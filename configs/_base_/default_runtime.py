@@ -1,5 +1,5 @@
 # What every run shares. There is no validation and no best checkpoint: both would choose on the held-out subject.
-custom_imports = dict(imports=['mer_bench.models', 'mer_bench.loading'], allow_failed_imports=False)
+custom_imports = dict(imports=['mer_bench.registry'], allow_failed_imports=False)
 default_scope = 'mmaction'
 default_hooks = dict(
     runtime_info=dict(type='RuntimeInfoHook'),

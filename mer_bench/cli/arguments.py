@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 def positive(text: str) -> int:
     """Read a whole number of at least 1."""
     if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f'a number of at least 1 was expected, got {text}')
+        raise argparse.ArgumentTypeError(f'expected a number of at least 1, got {text}')
     return number
 
 
 def positive_number(text: str) -> float:
     """Read a number above 0."""
     if not 0 < (number := float(text)) < float('inf'):
-        raise argparse.ArgumentTypeError(f'a number above 0 was expected, got {text}')
+        raise argparse.ArgumentTypeError(f'expected a number above 0, got {text}')
     return number
 
 
 def share(text: str) -> float:
-    """Read a part of 1, above 0."""
+    """Read a share above 0 and at most 1."""
     if not 0 < (number := float(text)) <= 1:
-        raise argparse.ArgumentTypeError(f'a share above 0 and at most 1 was expected, got {text}')
+        raise argparse.ArgumentTypeError(f'expected a share above 0 and at most 1, got {text}')
     return number
 
 
 def seed(text: str) -> int:
     """Read a number that can seed all generators."""
     if not 0 <= (number := int(text)) < 2**32:
-        raise argparse.ArgumentTypeError(f'a number from 0 to 4294967295 was expected, got {text}')
+        raise argparse.ArgumentTypeError(f'expected a number from 0 to 4294967295, got {text}')
     return number
 
 
@@ -80,8 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_options(args: argparse.Namespace) -> RunOptions:
-    """Return what :func:`add_arguments` read."""
-    from mer_bench.experiment.experiment import RunOptions  # takes seconds to import
+    """Return the options that :func:`add_arguments` added."""
+    from mer_bench.experiment.experiment import RunOptions  # takes a second to import
 
     return RunOptions(
         args.config, args.override, args.cfg_options, args.data_root, args.fold, args.device, args.threads

@@ -1,4 +1,4 @@
-"""Score saved checkpoints of a method: every fold's weights on the subject that they have not seen."""
+"""Score saved checkpoints of a method: the weights of each fold on the subject that it held out."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--out', type=Path, metavar='CSV', help='predictions (default: RUN/test_predictions.csv)')
     args = parser.parse_args(argv)
 
-    from mer_bench.evaluation.action_units import score_action_units  # the stack takes seconds to import
+    from mer_bench.evaluation.action_units import score_action_units  # takes seconds to import
     from mer_bench.evaluation.metrics import score_table
     from mer_bench.evaluation.predictions import read_predictions
     from mer_bench.evaluation.report import format_action_units, format_scores

@@ -27,22 +27,13 @@ def main(argv: list[str] | None = None) -> None:
         type=stack,
         default='auto',
         metavar='auto|N|off',
-        help='small networks: the clips stay in memory and N folds are trained together, as many as is fastest (auto, '
-        "the default), or fold by fold with MMEngine's Runner (off); the predictions are the same",
+        help='small networks: keep the clips in memory and train N folds together, as many as is fastest (auto, the '
+        "default), or train fold by fold with MMEngine's Runner (off); the predictions are the same",
     )
+    parser.add_argument('--verbose', action='store_true', help='show a line about each fold, as in RUN/train.log')
     args = parser.parse_args(argv)
 
-    from mer_bench.experiment.data_notes import notes_on_data
-    from mer_bench.experiment.experiment import default_work_dir, open_experiment  # the stack takes seconds to import
-    from mer_bench.runs.run import run_folds
-    from mer_bench.runs.summary import format_summary
-    from mer_bench.runs.workers import default_jobs
+    from mer_bench.runs.run import train  # takes a second to import
 
-    experiment = open_experiment(run_options(args))
-    units = experiment.method.cfg.action_units
-    for note in notes_on_data(experiment.data, experiment.method.scheme, experiment.folds, units):
-        print(note)
-    work_dir = args.work_dir or default_work_dir(experiment.method, args.seed)
-    jobs = args.jobs or default_jobs(experiment.device)
-    record = run_folds(experiment, args.seed, work_dir, jobs, args.save_checkpoints, args.stack)
-    print(format_summary(record, work_dir))
+    run = train(run_options(args), args.seed, args.work_dir, args.jobs, args.stack, args.save_checkpoints, args.verbose)
+    print(run.summary())

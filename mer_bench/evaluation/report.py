@@ -12,6 +12,7 @@ def format_scores(table: dict) -> str:
     rows = [
         [name, part['n'], part['n_subjects'], *(_with_interval(part, metric.name) for metric in METRICS)]
         for name, part in table.items()
+        if name != 'full' or len(table) != 2  # a single data set is the full table
     ]
     if len(table) > 2:  # the full table and several data sets
         rows.append([MEAN, '', '', *(f'{mean_of_datasets(table, metric.name):.4f}' for metric in METRICS)])

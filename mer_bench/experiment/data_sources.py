@@ -1,7 +1,8 @@
-"""Where the prepared data of a config are, and what a user without them has to do."""
+"""The folders of a config's prepared data, and what a user who lacks them has to do."""
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
@@ -9,19 +10,21 @@ from mmengine.config import Config
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.errors import InputError, command
 from mer_bench.experiment.config_files import CONFIGS, shipped
+from mer_bench.preparation.store.flow_store import PARTS, Stamp, stamp_of
+from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
 
 FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'
 
 
-def data_places(cfg: Config, given: list[str] | None) -> tuple[list[str], list[dict]]:
-    """Return the folders of the prepared data, and for each dataset, owner and prepare (the command).
+def find_data(cfg: Config, given: list[str] | None) -> tuple[list[str], list[dict]]:
+    """Return the folders of the prepared data, and dataset, owner and prepare (the command) of each.
 
     Args:
         cfg: `data_root`, a folder or a list of folders, and `data_source`, one for each: the name of a data set, or
             dataset, owner and prepare of data that are in no catalogue.
-        given: The folders of the command line, in place of data_root.
+        given: The folders that the user names, in place of data_root.
 
-    With `data_variant`, data that were prepared otherwise, `_<name>` is appended to each folder and its options to each
+    With `data_variant` (data prepared in another way), `_<name>` is appended to each folder and its options to each
     command.
     """
     roots, sources = _as_list(given or cfg.data_root), data_sources(cfg)
@@ -57,16 +60,16 @@ def _dataset_in(root: str) -> str:
         return Path(root).name
 
 
-def source_names(cfg: Config) -> list[str]:
-    """Return the data sets of `data_source`, by name."""
-    return sorted(source['dataset'] for source in data_sources(cfg))
-
-
 def data_sources(cfg: Config) -> list[dict]:
     """Return dataset, owner and prepare of each entry of `data_source`; a single one may leave its dataset out."""
     sources = _as_list(cfg.data_source)
     known = dict(dataset=cfg.dataset) if len(sources) == 1 else {}
     return [describe_source({**known, **source} if isinstance(source, dict) else source) for source in sources]
+
+
+def source_names(cfg: Config) -> list[str]:
+    """Return the data sets of `data_source`, by name."""
+    return sorted(source['dataset'] for source in data_sources(cfg))
 
 
 def describe_source(source: str | dict) -> dict:
@@ -86,7 +89,7 @@ def joined_name(datasets: list[str]) -> str:
 
 
 def name_dataset(cfg: Config, expected: list[str], found: list[str]) -> None:
-    """Let `dataset` of every record be what was prepared: one other data set than the config's gives its own name.
+    """Set `dataset` to what was prepared, for every record: a single data set other than the config's gives its name.
 
     Args:
         cfg: `dataset` is changed.
@@ -107,11 +110,11 @@ def name_dataset(cfg: Config, expected: list[str], found: list[str]) -> None:
 
 
 def check_variant(variant: dict | None, info: dict) -> None:
-    """Refuse data that were not prepared as `data_variant` says: its other keys stand in store.json.
+    """Refuse data that were not prepared as `data_variant` asks; its other keys are compared with store.json.
 
     Args:
         variant: name, options, and what of the store must have which value, such as flow='dis' or apex='spotted'.
-        info: What the stores say of themselves.
+        info: The joint store.json of the stores.
     """
     expected = {key: value for key, value in (variant or {}).items() if key not in ('name', 'options')}
     for store in info.get('stores', [info]):
@@ -123,6 +126,14 @@ def check_variant(variant: dict | None, info: dict) -> None:
                     f'data_variant: expected data with {key} {value}, found {found}; prepare them with '
                     f'{variant["options"]}'
                 )
+
+
+def stamps_of(scheme: Path, roots: Sequence[str]) -> tuple[Stamp | None, ...]:
+    """Return path, size and times of the files that a run reads; None for a file that does not exist."""
+    files = [scheme, scheme.with_name(EXCLUDED_CLIPS)]
+    for root in roots:
+        files += [Path(root, 'annotations.csv'), *(Path(root, 'store', part) for part in PARTS)]
+    return tuple(map(stamp_of, files))
 
 
 def _as_list(value: object) -> list:

@@ -1,29 +1,19 @@
-"""One method on its prepared data: what tools/train.py and tools/test.py open."""
+"""One method on its prepared data: what a training, or a test of saved weights, opens first."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmengine.utils import import_modules_from_strings
-
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_keys import arguments_of
-from mer_bench.experiment.config_values import is_estimator
-from mer_bench.experiment.data_sources import check_variant, data_places, name_dataset
+from mer_bench.experiment.config_checks import check_action_units, check_batches, check_steps, fill_channels
+from mer_bench.experiment.data_sources import check_variant, find_data, name_dataset, stamps_of
 from mer_bench.experiment.method import Method, load_method, parse_options
-from mer_bench.experiment.precision import PrecisionCheck, choose_precision
+from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision
 from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, read_digests
-from mer_bench.models.classical.pipeline import build_steps
-from mer_bench.protocols.action_units import encode_action_units
+from mer_bench.preparation.store.flow_store import Stamp
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme
 from mer_bench.results.record import place_of
-from mer_bench.training.allocator import keep_freed_memory
-from mer_bench.training.device import limit_gpu_memory, set_device
 
 
 @dataclass(frozen=True)
@@ -51,10 +41,19 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Method, data, all folds of the protocol, the chosen ones, and the device.
+    """A method on its data, opened and checked once.
 
-    The precision (fp32, bf16 or fp16) is chosen and checked once, so that all folds have the same wherever they are
-    trained. Each of several processes on one GPU has its share of the memory.
+    Attributes:
+        method: The config with its overrides.
+        data: The clips.
+        folds: All folds of the protocol.
+        chosen: Those that are trained.
+        device: cpu, cuda or cuda:N; always cpu for a method of scikit-learn.
+        threads: CPU threads of a training.
+        precision: fp32, bf16 or fp16: the same for all folds, wherever they are trained.
+        gpu_share: This process's share of the GPU's memory.
+        check: The comparison of gradients that decided on the precision.
+        stamps: Size and times of the files read, by which a change during the run is noticed; none: compare digests.
     """
 
     method: Method
@@ -66,24 +65,16 @@ class Experiment:
     precision: str = 'fp32'
     gpu_share: float = 1.0
     check: PrecisionCheck | None = None
-
-    def activate(self) -> None:
-        """Set up this process, main or worker: memory, device, threads, and what the config registers."""
-        keep_freed_memory()
-        logging.raiseExceptions = False  # a log on a full disk: what is written beside it says so, in one sentence
-        set_device(self.device)
-        if self.device != 'cpu':
-            limit_gpu_memory(self.gpu_share)
-        torch.set_num_threads(self.threads)
-        try:
-            import_modules_from_strings(**self.method.cfg.custom_imports)
-            init_default_scope(self.method.cfg.default_scope)
-        except Exception as error:  # an import of a user's module raises anything
-            raise InputError(f'custom_imports or default_scope: {error}; correct config or override') from error
+    stamps: tuple[Stamp | None, ...] = ()
 
     def check_unchanged(self) -> None:
-        """Refuse to go on where the label scheme or the data are no longer those that were opened: folds read both."""
+        """Refuse to go on if label scheme or data changed since they were opened, because every fold reads them.
+
+        The content is compared only if size or times of a file changed.
+        """
         scheme, data, path = self.method.scheme, self.data, self.method.cfg.label_scheme
+        if self.stamps and self.stamps == stamps_of(scheme.path, data.roots):
+            return
         parts = {
             f'the label scheme {path}': (scheme.digest, lambda: load_scheme(path).digest),
             f'the prepared data in {", ".join(data.roots)}': (
@@ -94,81 +85,40 @@ class Experiment:
         for part, (opened, read) in parts.items():
             try:
                 same = read() == opened
-            except (OSError, ValueError, KeyError):  # removed, or no longer what it was
+            except (OSError, ValueError, KeyError):  # removed, or no longer readable
                 same = False
             if not same:
                 raise InputError(
-                    f'{part} changed while the run was going on; put back what was there and run the same command '
-                    'again, or give another --work-dir'
+                    f'{part} changed during the run; restore it and run the same command again, or give another '
+                    '--work-dir'
                 )
 
 
 def open_experiment(options: RunOptions) -> Experiment:
-    """Read the config and the prepared data; whatever is wrong with them is told before any training."""
-    device = set_device(options.device)
+    """Open and check the config and the prepared data, so that any fault shows before the first training.
+
+    Raises:
+        InputError: A fault in config, overrides, options or data.
+    """
     method = load_method(options.config, options.overrides, parse_options(options.cfg_options))
-    roots, sources = data_places(method.cfg, options.data_root)
-    data = open_prepared_data(roots, method.scheme, sources, method.cfg.get('input'), named=bool(options.data_root))
-    check_variant(method.cfg.get('data_variant'), data.info)
+    cfg = method.cfg
+    roots, sources = find_data(cfg, options.data_root)
+    data = open_prepared_data(roots, method.scheme, sources, cfg.get('input'), named=bool(options.data_root))
+    check_variant(cfg.get('data_variant'), data.info)
     found = [info['dataset'] for info in data.info.get('stores', [data.info])]
-    name_dataset(method.cfg, [source['dataset'] for source in sources], found)
-    fill_channels(method.cfg, data)
+    name_dataset(cfg, [source['dataset'] for source in sources], found)
+    stamps = stamps_of(method.scheme.path, data.roots)
+    folds = make_folds(data.annotations, cfg.folds)
+    chosen = select_folds(folds, options.folds)
     if method.is_estimator:
-        build_steps(method.cfg.model.steps, seed=0)  # so that what is wrong with them is told before the first fold
-    check_action_units(method.cfg, data)
-    folds = make_folds(data.annotations, method.cfg.folds)
-    check_batches(method.cfg, data, folds)
-    precision = 'fp32' if method.is_estimator else choose_precision(method.cfg, device)
-    experiment = Experiment(method, data, folds, select_folds(folds, options.folds), device, options.threads, precision)
-    experiment.activate()
-    return experiment
-
-
-def fill_channels(cfg: Config, data: PreparedData) -> None:
-    """Give the backbone as many input channels as its clips have; a config need not know them."""
-    if is_estimator(cfg):
-        return
-    backbone, channels = cfg.model.backbone, len(data.channels)
-    key = 'in_chans' if backbone.type.startswith('timm.') else 'in_channels'
-    if backbone.get(key) not in (None, channels):
-        raise InputError(
-            f'model.backbone.{key} is {backbone[key]}, but the clips have {channels} channels '
-            f'({", ".join(data.channels)}); leave this key out'
-        )
-    # 3 is the default of every backbone; one without this argument is made for the channels that its config chooses
-    if channels != 3 and (key == 'in_chans' or key in arguments_of(backbone.type)):
-        backbone[key] = channels
-
-
-def check_action_units(cfg: Config, data: PreparedData) -> None:
-    """Refuse action units that the data cannot teach, and whose scores would say nothing."""
-    if not cfg.action_units:
-        return
-    targets = encode_action_units(data.annotations, cfg.action_units)
-    where = ', '.join(data.roots)
-    if not (targets >= 0).any():
-        raise InputError(
-            f'action_units: expected clips whose action units are known, found none in {where}; '
-            'set action_units=None or take other data'
-        )
-    unseen = [str(unit) for unit, seen in zip(cfg.action_units, (targets == 1).any(0), strict=True) if not seen]
-    if unseen:
-        raise InputError(
-            f'action_units: expected each on a clip, found none with {", ".join(unseen)} in {where}; leave them out'
-        )
-
-
-def check_batches(cfg: Config, data: PreparedData, folds: list[Fold]) -> None:
-    """Refuse a `drop_last` that leaves a fold without a batch: it would be scored untrained. The smallest decides."""
-    if is_estimator(cfg) or not cfg.train_dataloader.get('drop_last'):
-        return
-    clips, batch = data.annotations.groupby('subject').size(), cfg.train_dataloader.batch_size
-    n_train, name = min((int(clips[[*fold.train_subjects]].sum()), fold.name) for fold in folds)
-    if n_train < batch:
-        raise InputError(
-            f'train_dataloader.drop_last with batch_size {batch} leaves no batch to train on in fold {name}, which has '
-            f'{n_train} clips to train; set batch_size to at most {n_train}, or drop_last=False'
-        )
+        check_steps(cfg)
+        return Experiment(method, data, folds, chosen, 'cpu', options.threads, stamps=stamps)
+    fill_channels(cfg, data.view.channels)
+    check_action_units(cfg, data.annotations, data.roots)
+    check_batches(cfg, data.annotations, folds)
+    device = choose_device(options.device)
+    precision = choose_precision(cfg, device)
+    return Experiment(method, data, folds, chosen, device, options.threads, precision, stamps=stamps)
 
 
 def default_work_dir(method: Method, seed: int) -> Path:

@@ -6,39 +6,52 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.utils import import_modules_from_strings
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.config_checks import (
+    check_complete,
+    check_keys,
+    check_values,
+    fill_outputs,
+    fold_rule,
+    is_estimator,
+)
 from mer_bench.experiment.config_files import TIMM, find_config, find_override
-from mer_bench.experiment.config_keys import check_keys
-from mer_bench.experiment.config_values import check_complete, check_values, fill_outputs, fold_rule, is_estimator
 from mer_bench.experiment.data_sources import joined_name, source_names
 from mer_bench.files import digest_of, once
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 
+OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')
 LOCATIONS = ('data_root', 'data_source')
-WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces them, and is not merged into them
+WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces these as a whole
 
 
 @dataclass(frozen=True)
 class Method:
-    """A merged config and its label scheme; `overrides` are name, text and digest of each file, in their order."""
+    """A merged config and its label scheme.
+
+    Attributes:
+        name: In every table.
+        cfg: The merged config.
+        config_name: The name of the config's file.
+        scheme: The label scheme.
+        overrides: Name, text and digest of each override, in their order.
+        is_estimator: Whether the method is one of scikit-learn, not a network.
+    """
 
     name: str
     cfg: Config
     config_name: str
     scheme: LabelScheme
     overrides: list[dict] = field(default_factory=list)
+    is_estimator: bool = False
 
     @property
     def content(self) -> dict:
-        """The merged config without the places of this machine: what decides the numbers, and nothing else."""
+        """The merged config without paths of this machine: all that decides the numbers, and nothing else."""
         content = {key: value for key, value in self.cfg.to_dict().items() if key not in LOCATIONS}
         return content | dict(label_scheme=self.scheme.name)
-
-    @property
-    def is_estimator(self) -> bool:
-        """Whether the method is one of scikit-learn, not a network."""
-        return is_estimator(self.cfg)
 
     @property
     def text(self) -> str:
@@ -59,14 +72,14 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     """
     config = find_config(config)
     cfg = read_config(config)
+    read = [(word, *read_override(word)) for word in overrides]
     check_complete(cfg, config)
     cfg.folds = fold_rule(cfg.folds)
     named = cfg.dataset, source_names(cfg)
     notes = []
     names = [cfg.method]
-    for word in overrides:
-        note, change = read_override(word)
-        replaces = replaces_model(change)  # asked before merging takes it out
+    for word, note, change in read:
+        replaces = replaces_model(change)  # merging takes the key out
         if replaces and notes:
             raise InputError(
                 f'{word} replaces the model, what comes before it would be lost or go unnamed; name this override first'
@@ -86,7 +99,7 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
         cfg.dataset = joined_name(source_names(cfg))
     scheme = load_scheme(cfg.label_scheme)
     fill_outputs(cfg, scheme)
-    return Method('+'.join(names), cfg, Path(config).stem, scheme, notes)
+    return Method('+'.join(names), cfg, Path(config).stem, scheme, notes, is_estimator(cfg))
 
 
 def read_override(word: str) -> tuple[dict, dict]:
@@ -106,20 +119,30 @@ def read_override(word: str) -> tuple[dict, dict]:
 
 
 def replaces_model(change: dict) -> bool:
-    """Say whether an override puts another model in the place of the config's."""
+    """Whether an override replaces the whole model of the config."""
     model = change.get('model')
     return isinstance(model, dict) and bool(model.get('_delete_'))
 
 
 @once
 def read_config(path: str) -> Config:
-    """Read a config file; what is wrong with it is told in one sentence."""
+    """Read a config file; a fault in it becomes an InputError of one sentence."""
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path, import_custom_modules=False)
+        import_custom(cfg)
+        return cfg
     except Exception as error:  # a config is a program, and can raise anything
         raise InputError(
             f'{path} is not a config that can be read: {type(error).__name__}: {error}; correct the file'
         ) from error
+
+
+def import_custom(cfg: Config) -> None:
+    """Import the `custom_imports` of a config but our own, which are imported where a network needs them."""
+    custom = cfg.get('custom_imports') or {}
+    names = custom.get('imports', ())
+    names = [name for name in ([names] if isinstance(names, str) else names) if name not in OWN_IMPORTS]
+    import_modules_from_strings(names, custom.get('allow_failed_imports', False))
 
 
 def parse_options(pairs: Mapping[str, object] | Sequence[str]) -> dict:
@@ -149,8 +172,7 @@ def _merge(cfg: Config, change: dict, where: str) -> None:
     change = {key: value for key, value in change.items() if key not in WHOLE}
     if whole.get('data_variant') and before.get('data_variant'):
         raise InputError(
-            f'{where}: expected one way to prepare the data, got a second beside {before["data_variant"]["name"]}; '
-            'leave one out'
+            f'{where}: expected one data_variant, got a second beside {before["data_variant"]["name"]}; leave one out'
         )
     check_keys(before, change, where)
     try:

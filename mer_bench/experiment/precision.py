@@ -1,15 +1,13 @@
-"""In which precision a network computes: bf16 where the hardware has instructions for it."""
+"""On which device and in which precision a network computes: bf16 if the hardware has instructions for it."""
 
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 
 from mer_bench.errors import InputError
 
-DTYPES = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 BF16_FLAGS = {'avx512_bf16', 'amx_bf16'}
 # the values of ONEDNN_MAX_CPU_ISA below AVX512_CORE_BF16, in any case of letters; oneDNN ignores names it does not know
 # https://uxlfoundation.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html
@@ -20,14 +18,14 @@ AMPERE = 8  # major compute capability of the first CUDA devices with bf16
 
 @dataclass(frozen=True)
 class PrecisionCheck:
-    """What came of comparing the gradients in mixed precision with fp32, before the first fold of a run.
+    """The comparison of gradients in mixed precision with fp32, before the first fold of a run.
 
     Attributes:
         asked: bf16 or fp16, which the hardware has.
         used: The same, or fp32 where that cannot be trusted.
-        fp32_layers: Names of the layers that compute in fp32 all the same.
-        agreement: The smallest one with fp32 that is left, see :func:`mer_bench.training.gradient_check.agreement`.
-        seconds: What the comparison took.
+        fp32_layers: Names of the layers that compute in fp32 nevertheless.
+        agreement: The smallest remaining agreement with fp32, see :mod:`mer_bench.training.gradient_check`.
+        seconds: Duration of the comparison.
         why: Why fp32 is used.
     """
 
@@ -40,7 +38,7 @@ class PrecisionCheck:
 
     @property
     def decision(self) -> str:
-        """What all folds of a run share of it."""
+        """The part that all folds of a run must share."""
         if self.used != self.asked:
             return f'{self.used} in place of {self.asked}'
         return self.named(self.fp32_layers)
@@ -67,12 +65,12 @@ class PrecisionCheck:
 
     @property
     def record(self) -> dict:
-        """What the record of a run says of it."""
+        """The entry of record.json."""
         return dict(asdict(self), fp32_layers=list(self.fp32_layers), decision=self.decision)
 
     @classmethod
-    def of_record(cls, record: dict) -> 'PrecisionCheck | None':
-        """Return the check that a record notes; None where it notes none."""
+    def from_record(cls, record: dict) -> 'PrecisionCheck | None':
+        """Return the check in a record, or None if there is none."""
         noted = record.get('precision')
         if not noted:
             return None
@@ -80,10 +78,25 @@ class PrecisionCheck:
         return cls(**known | dict(fp32_layers=tuple(noted['fp32_layers'])))
 
     def covers(self, other: 'PrecisionCheck') -> bool:
-        """Say whether all that `other` found to be wrong computes in fp32 here."""
+        """Whether all that `other` found to be wrong computes in fp32 here."""
         if self.asked != other.asked:
             return False
         return self.used == 'fp32' or (other.used == self.used and {*other.fp32_layers} <= {*self.fp32_layers})
+
+
+def choose_device(name: str) -> str:
+    """Return cpu, cuda or cuda:N for a device that a user names: one of these, or `auto` for cuda if there is a GPU."""
+    kind, _, number = name.partition(':')
+    if kind not in ('auto', 'cpu', 'cuda') or (number and not (kind == 'cuda' and number.isdigit())):
+        raise InputError(f'--device {name}: expected auto, cpu, cuda or cuda:N')
+    if kind == 'cpu':
+        return name
+    import torch  # takes seconds
+
+    count = torch.cuda.device_count()
+    if kind == 'cuda' and int(number or 0) >= count:
+        raise InputError(f'--device {name}: torch sees {count} CUDA devices; use --device cpu or another number')
+    return name if kind == 'cuda' else 'cuda' if count else 'cpu'
 
 
 def choose_precision(cfg: Config, device: str, mixed: str | None = None) -> str:
@@ -92,13 +105,13 @@ def choose_precision(cfg: Config, device: str, mixed: str | None = None) -> str:
     Args:
         cfg: Of the method.
         device: Of the training.
-        mixed: What :func:`mixed_precision` says of that device, where it is one of another machine.
+        mixed: Result of :func:`mixed_precision` for that device, if it is on another machine.
 
     Raises:
         InputError: amp=True on a processor that could only imitate bf16, many times slower than fp32.
     """
     wrapper = cfg.optim_wrapper
-    if wrapper.get('type') == 'AmpOptimWrapper':  # a config may ask for MMEngine's own, in its words
+    if wrapper.get('type') == 'AmpOptimWrapper':  # MMEngine's own
         return {'bfloat16': 'bf16', 'float32': 'fp32'}.get(wrapper.get('dtype'), 'fp16')
     amp = cfg.get('amp', False)
     precision = (mixed or mixed_precision(device)) if amp else 'fp32'
@@ -109,17 +122,25 @@ def choose_precision(cfg: Config, device: str, mixed: str | None = None) -> str:
 
 def mixed_precision(device: str) -> str:
     """Return the precision for which a device (cpu, cuda, cuda:N) has instructions beside fp32; fp32 if none."""
+    if device == 'cpu' and not BF16_FLAGS & processor_flags():
+        return 'fp32'
+    import torch
+
     if device == 'cpu':
-        return 'bf16' if BF16_FLAGS & processor_flags() and torch.backends.mkldnn.is_available() else 'fp32'
+        return 'bf16' if torch.backends.mkldnn.is_available() else 'fp32'
     return 'bf16' if torch.cuda.get_device_capability(device)[0] >= AMPERE else 'fp16'
 
 
 def processor_flags() -> set[str]:
-    """The instruction sets of the processor, as Linux names them, but the hidden ones; none are known elsewhere."""
-    cpuinfo = Path('/proc/cpuinfo')
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    flags = next(({*line.partition(':')[2].split()} for line in lines if line.startswith('flags')), set())
-    return flags - hidden_flags()
+    """The instruction sets of the processor without the hidden ones; empty if Linux does not name them."""
+    return {*cpuinfo('flags').split()} - hidden_flags()
+
+
+def cpuinfo(key: str) -> str:
+    """The first value of a key in Linux's /proc/cpuinfo, of which no library here gives flags and model; else ''."""
+    file = Path('/proc/cpuinfo')
+    lines = file.read_text().splitlines() if file.exists() else []
+    return next((line.partition(':')[2].strip() for line in lines if line.startswith(key)), '')
 
 
 def hidden_flags() -> set[str]:

@@ -1,11 +1,21 @@
-"""From the flow store to batches: dataset, transform and data preprocessor, registered in MMAction2."""
+"""From the flow store to batches: dataset, transform and data preprocessor, registered in MMAction2.
 
-from mer_bench import compat
+They are imported, and registered with all else of ours, when they are used.
+"""
 
-compat.apply()
+from importlib import import_module
 
-from .flow_data_preprocessor import FlowDataPreprocessor  # noqa: E402
-from .flow_store_dataset import FlowStoreDataset  # noqa: E402
-from .load_flow_clip import LoadFlowClip  # noqa: E402
-
+PUBLIC = {
+    'FlowDataPreprocessor': 'flow_data_preprocessor',
+    'FlowStoreDataset': 'flow_store_dataset',
+    'LoadFlowClip': 'load_flow_clip',
+}
 __all__ = ['FlowDataPreprocessor', 'FlowStoreDataset', 'LoadFlowClip']
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name (PEP 562)."""
+    if name not in PUBLIC:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    import_module('mer_bench.registry')
+    return getattr(import_module(f'{__name__}.{PUBLIC[name]}'), name)

@@ -1,12 +1,22 @@
-"""Networks as MMAction2 components: importing this package registers them in ``mmaction.registry.MODELS``."""
+"""Networks as MMAction2 components, registered by mer_bench/registry.py, and descriptors for scikit-learn.
 
-from mer_bench import compat
+The names below are imported when they are used: methods of scikit-learn do without torch.
+"""
 
-compat.apply()  # before anything imports mmaction.models
+from importlib import import_module
 
-from mer_bench.models import baselines  # noqa: E402
-from mer_bench.models.backbones import MultiScaleResNet3d  # noqa: E402
-from mer_bench.models.heads import FlatHead, MultiOutputHead  # noqa: E402
-from mer_bench.models.necks import AttentionFusion  # noqa: E402
+PUBLIC = {
+    'AttentionFusion': 'necks',
+    'FlatHead': 'heads',
+    'MultiOutputHead': 'heads',
+    'MultiScaleResNet3d': 'backbones',
+}
+__all__ = ['AttentionFusion', 'FlatHead', 'MultiOutputHead', 'MultiScaleResNet3d']
 
-__all__ = ['AttentionFusion', 'FlatHead', 'MultiOutputHead', 'MultiScaleResNet3d', 'baselines']
+
+def __getattr__(name: str) -> object:
+    """Import a public name (PEP 562)."""
+    if name not in PUBLIC:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    import_module('mer_bench.registry')
+    return getattr(import_module(f'{__name__}.{PUBLIC[name]}'), name)

@@ -1,4 +1,4 @@
-"""Scores saved weights, each on the subject that its fold held out."""
+"""Predicts with saved weights, each on the subject that its fold held out."""
 
 import tempfile
 from pathlib import Path
@@ -8,15 +8,13 @@ from rich.progress import track
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.same_settings import read_run, refuse_other_settings
+from mer_bench.experiment.provenance import read_run, refuse_other_settings, start_record, with_decision
 from mer_bench.models.backbones.pretrained import read_weights
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.precision_check import with_decision
-from mer_bench.runs.record import start_record
 from mer_bench.runs.run import pool_predictions
-from mer_bench.training.fold import CHECKPOINT, finished_folder
+from mer_bench.training.device import activate
+from mer_bench.training.fold import CHECKPOINT, finished_folder, write_predictions
 from mer_bench.training.fold_config import fold_config
-from mer_bench.training.prediction_table import write_predictions
 from mer_bench.training.runner import build_runner
 
 
@@ -40,6 +38,7 @@ def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> No
             f'{run} has no folds/<subject>/checkpoint.pth for {", ".join(missing)}; '
             'train into a new --work-dir with --save-checkpoints'
         )
+    activate(experiment)
     with tempfile.TemporaryDirectory() as scratch:
         tables = [
             _predict_fold(experiment, fold, seed, path, Path(scratch, fold.folder))

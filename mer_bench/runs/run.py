@@ -1,31 +1,137 @@
-"""All folds of a protocol: skip what is finished, run the rest, pool the predictions, write the record."""
+"""All folds of an experiment: skip the finished ones, train the others, pool the predictions, write the record."""
 
 import os
 from collections.abc import Iterable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.action_units import score_action_units
-from mer_bench.evaluation.metrics import score_table
-from mer_bench.evaluation.predictions import read_predictions
-from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.same_settings import refuse_other_settings
+from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir, open_experiment
+from mer_bench.experiment.provenance import (
+    decided,
+    describe_data,
+    read_run,
+    refuse_other_settings,
+    start_record,
+    with_decision,
+)
 from mer_bench.files import locked, write_atomically
-from mer_bench.results.record import read_record, write_record
-from mer_bench.results.run import is_complete
-from mer_bench.runs.precision_check import settle_precision
-from mer_bench.runs.record import decided, start_record
-from mer_bench.runs.scheme_file import write_scheme
-from mer_bench.runs.workers import run_missing
-from mer_bench.training.fold import REMEDY, finished_folder, read_result
-from mer_bench.training.prediction_table import write_predictions
-from mer_bench.training.sklearn.estimator_fold import describe_clips, forget_features
-from mer_bench.training.stacking.strategy import Stack, choose_for_run
+from mer_bench.protocols.clip_selection import absent_clips
+from mer_bench.protocols.folds import Fold
+from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS
+from mer_bench.results.record import write_record
+from mer_bench.results.run import read_runs
+from mer_bench.runs.worker_pool import Show, default_jobs, run_missing
+from mer_bench.training.fold import (
+    CHECKPOINT,
+    PREDICTIONS,
+    REMEDY,
+    finished_folders,
+    predictions_text,
+    read_result,
+)
 
 IDENTITY = ['sample_id', 'dataset', 'subject', 'fold', 'y_true', 'y_pred']
 ADVICE = 'give another --work-dir or remove this folder'
+SCHEME_FILE = 'label_scheme.csv'
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was trained.
+
+    Attributes:
+        folder: Its files.
+        record: The content of record.json.
+    """
+
+    folder: Path
+    record: dict
+
+    @property
+    def scores(self) -> dict | None:
+        """The scores of all clips ('full') and of each data set; None while folds are missing."""
+        return self.record['scores']
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row for each clip: sample_id, dataset, subject, clip, y_true, y_pred, fold, seed, and the scores.
+
+        Raises:
+            InputError: Folds are missing.
+        """
+        from mer_bench.evaluation.predictions import read_predictions
+
+        if not self.record['complete']:
+            raise InputError(f'{self.summary()}: train the other folds first')
+        return read_predictions(self.folder / PREDICTIONS)
+
+    def per_subject(self) -> pd.DataFrame:
+        """Return one row for each subject: dataset, subject, clips, correct, accuracy, and the recall of each class.
+
+        The recall is NaN for a class of which the subject has no clip.
+        """
+        table = self.predictions
+        table = table.assign(correct=table['y_true'] == table['y_pred'])
+        of_subject = table.groupby(['dataset', 'subject'])
+        rows = of_subject['correct'].agg(clips='size', correct='sum', accuracy='mean')
+        recalls = table.groupby(['dataset', 'subject', 'y_true'])['correct'].mean().unstack()
+        return rows.join(recalls.reindex(columns=self.record['classes']).add_prefix('recall_')).reset_index()
+
+    def summary(self) -> str:
+        """Return method, scores and files of a finished run, or how many folds are finished."""
+        from mer_bench.evaluation.report import format_action_units, format_scores
+
+        record, folds = self.record, self.record['folds']
+        if not record['complete']:
+            return (
+                f'{folds["done"]} of {folds["total"]} folds are finished in {self.folder}; scores follow the last one'
+            )
+        data = f'{record["dataset"]}, synthetic data' if record['synthetic'] else record['dataset']
+        title = (
+            f'{record["method"]} on {data}: {record["protocol"]}, seed {record["seed"]}, {record["epoch_rule"]} epoch'
+        )
+        lines = ['', title, format_scores(record['scores'])]
+        if 'action_units' in record:
+            lines += ['', format_action_units(record['action_units'])]
+        return '\n'.join([*lines, f'{self.folder}/record.json, {self.folder}/{PREDICTIONS}'])
+
+
+def train(
+    options: RunOptions,
+    seed: int = 0,
+    work_dir: str | Path | None = None,
+    jobs: int | None = None,
+    stack: str | int = 'auto',
+    save_checkpoints: bool = False,
+    verbose: bool = False,
+) -> Run:
+    """Train and score a method over its folds, and print one line about each data set; continue a run that stopped.
+
+    Args:
+        options: Config, overrides, data and device.
+        seed: Of weights, order and augmentation.
+        work_dir: The run folder; None: work_dirs/<config>/<method>/seed<N>.
+        jobs: Number of folds at a time; None: one for each core that has enough memory, or each GPU.
+        stack: How many folds of a small network are trained together: 'auto', 'off' or a number.
+        save_checkpoints: Whether to keep the weights of each fold.
+        verbose: Whether to show a line about each fold; train.log of the run has them in any case.
+
+    Raises:
+        InputError: A fault in the options, the data or the run folder.
+    """
+    experiment = open_experiment(options)
+    folder = Path(work_dir) if work_dir else default_work_dir(experiment.method, seed)
+    lines, record = describe_data(experiment), start_record(experiment, seed)
+    print('\n'.join([*lines, *record['notes']]), flush=True)
+    jobs = jobs or default_jobs(experiment.device)
+    return Run(
+        folder, run_folds(experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record)
+    )
 
 
 def run_folds(
@@ -34,51 +140,99 @@ def run_folds(
     work_dir: Path,
     jobs: int = 1,
     save_checkpoints: bool = False,
-    stack: Stack = 'auto',
-    **options,
+    stack: str | int = 'auto',
+    show: Show | None = None,
+    isolated: bool = False,
+    verbose: bool = False,
+    record: dict | None = None,
 ) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 
-    A finished fold is a folder `folds/<name>`, which appears by a rename and is never touched again; a fold in work is
-    the folder `folds/.<name>`. `stack` says how many folds are trained together, see :func:`choose_for_run`; `options`
-    are those of :func:`run_missing`. Of a finished run in a folder that cannot be written to the record is read.
+    A finished fold is a folder `folds/<name>`, which appears by a rename and is never changed again; `folds/.<name>` is
+    a fold in work. A finished run is read: no model is built, and nothing is scored or written unless a fold differs
+    from what was scored. See :func:`run_missing` for `show`, `isolated` and `verbose`; `record` is what
+    :func:`start_record` returns, if the caller has it.
 
     Raises:
-        FolderInUse: Another run is at work in `work_dir`.
+        FolderInUse: Another run is using `work_dir`.
         InputError: It holds folds of other settings or data, or the method cannot be stacked as asked.
     """
     if save_checkpoints and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
-    if (record := read_only_record(experiment, seed, work_dir)) is not None:
-        return record
-    with locked(work_dir, f'another training is at work in {work_dir}; wait for it or give another --work-dir'):
-        record = start_record(experiment, seed)  # which says what is wrong with a model
-        refuse_other_folds(work_dir, record, continued=False)  # before the comparison of gradients, which takes a while
-        experiment = settle_precision(experiment, work_dir, apart=jobs > 1 or options.get('isolated', False))
-        record |= decided(experiment)
-        choice = choose_for_run(experiment, seed, work_dir, stack)
-        record = begin_run(experiment, work_dir, record | dict(stack=choice.record))
-        missing = [fold for fold in experiment.chosen if not finished_folder(work_dir, fold).exists()]
-        try:
-            if missing and experiment.method.is_estimator:
-                shared = choice.asked != 'off'
-                jobs = describe_clips(experiment, seed, work_dir, jobs, quiet='show' in options, shared=shared)
-            note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
-            run_missing(experiment, seed, work_dir, jobs, save_checkpoints, choice, note=note, **options)
-        finally:
-            forget_features(work_dir)
+    done = finished_folders(work_dir, experiment.folds)
+    missing = [fold for fold in experiment.chosen if fold.name not in done]
+    record = record or start_record(experiment, seed)
+    read_only = not missing and not os.access(work_dir, os.W_OK)
+    busy = f'another run is using {work_dir}; wait for it or give another --work-dir'
+    with nullcontext() if read_only else locked(work_dir, busy):
+        refuse_other_folds(work_dir, record, continued=False)
+        if save_checkpoints:
+            refuse_lost_checkpoints(experiment.chosen, done)
+        if missing:
+            settings = dict(save_checkpoints=save_checkpoints, show=show, isolated=isolated, verbose=verbose)
+            record = train_missing(experiment, missing, seed, work_dir, record, jobs, stack, **settings)
+        else:
+            experiment = with_decision(experiment, work_dir)
+            refuse_other_folds(work_dir, record | decided(experiment), continued=True)
+            record = read_run(work_dir)
         return update_record(work_dir, record, experiment)
 
 
-def read_only_record(experiment: Experiment, seed: int, work_dir: Path) -> dict | None:
-    """Return the record of a finished run in a folder that cannot be written to; None where there is another case."""
-    finished = all(finished_folder(work_dir, fold).exists() for fold in experiment.folds)
-    if not finished or not (work_dir / 'record.json').is_file() or os.access(work_dir, os.W_OK):
-        return None
-    record = start_record(settle_precision(experiment, work_dir, apart=False), seed)
-    refuse_other_settings(work_dir, record, ADVICE, continued=True)
-    record = read_record(work_dir / 'record.json')
-    return record if is_complete(record) else None
+def train_missing(
+    experiment: Experiment,
+    missing: list[Fold],
+    seed: int,
+    work_dir: Path,
+    record: dict,
+    jobs: int,
+    stack: str | int,
+    **settings,
+) -> dict:
+    """Build the model, choose precision and way of training, and train folds; return the record as it began."""
+    if stack not in ('auto', 'off') and experiment.method.is_estimator:
+        raise InputError(
+            f'--stack {stack}: {experiment.method.name} cannot be stacked: it is no network; use --stack off'
+        )
+    why = 'it is no network' if experiment.method.is_estimator and stack == 'auto' else ''
+    record['stack'] = dict(way='off', folds=1, asked=stack, seconds={}, why=why)
+    if experiment.method.is_estimator:
+        return fit_missing(experiment, missing, seed, work_dir, record, jobs, **settings)
+    from mer_bench.runs.model import build_model, describe_model
+    from mer_bench.runs.precision_check import settle_precision
+    from mer_bench.training.device import activate
+
+    activate(experiment)
+    model = build_model(experiment.method.cfg)
+    record |= describe_model(experiment, model)
+    experiment = settle_precision(experiment, model, work_dir, apart=jobs > 1 or settings['isolated'])
+    record |= decided(experiment)
+    choice = None
+    if stack != 'off':
+        from mer_bench.training.stacking.strategy import choose_for_run
+
+        choice = choose_for_run(experiment, model, seed, work_dir, stack)
+        record['stack'] = choice.record
+    del model
+    record = begin_run(experiment, work_dir, record)
+    note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
+    run_missing(experiment, missing, seed, work_dir, jobs, choice=choice, note=note, **settings)
+    return record
+
+
+def fit_missing(
+    experiment: Experiment, missing: list[Fold], seed: int, work_dir: Path, record: dict, jobs: int, **settings
+) -> dict:
+    """Do the same for a method of scikit-learn: describe all clips once, then fit the folds."""
+    from mer_bench.training.sklearn.estimator_fold import describe_clips, forget_features
+
+    record = begin_run(experiment, work_dir, record)
+    try:
+        shared = record['stack']['asked'] != 'off'
+        jobs = describe_clips(experiment, seed, work_dir, jobs, bool(settings['show']), shared)
+        run_missing(experiment, missing, seed, work_dir, jobs, **settings)
+    finally:
+        forget_features(work_dir)
+    return record
 
 
 def begin_run(experiment: Experiment, work_dir: Path, record: dict) -> dict:
@@ -88,11 +242,30 @@ def begin_run(experiment: Experiment, work_dir: Path, record: dict) -> dict:
         InputError: It holds folds of other settings or data.
     """
     refuse_other_folds(work_dir, record, continued=True)
-    update_record(work_dir, record, experiment)
-    write_scheme(experiment.method.scheme, experiment.data, work_dir)
-    with write_atomically(work_dir / 'dropped.csv') as temporary:
-        experiment.data.dropped.to_csv(temporary, index=False)
-    return record
+    write_scheme(experiment, work_dir)
+    write_csv(experiment.data.dropped, work_dir / 'dropped.csv')
+    return update_record(work_dir, record, experiment)
+
+
+def write_scheme(experiment: Experiment, folder: Path) -> None:
+    """Write the rules as label_scheme.csv, and beside it the clips of the data that are left out by name, if any.
+
+    `--cfg-options label_scheme=FOLDER/label_scheme.csv` reads both, also after the original has changed.
+    """
+    scheme, data = experiment.method.scheme, experiment.data
+    write_csv(pd.DataFrame(scheme.rules).assign(scheme=scheme.name), folder / SCHEME_FILE)
+    clips = pd.concat([data.annotations['sample_id'], data.dropped['sample_id']])
+    absent = absent_clips(scheme.excluded, clips)  # an own scheme must not name them
+    name = Path(SCHEME_FILE).stem
+    rows = [(name, *clip.split('/', 2), reason) for clip, reason in scheme.excluded if clip not in absent]
+    if rows:
+        write_csv(pd.DataFrame(rows, columns=COLUMNS), folder / EXCLUDED_CLIPS)
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as it is, atomically."""
+    with write_atomically(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator='\n')
 
 
 def refuse_other_folds(work_dir: Path, record: dict, continued: bool) -> None:
@@ -101,37 +274,67 @@ def refuse_other_folds(work_dir: Path, record: dict, continued: bool) -> None:
         refuse_other_settings(work_dir, record, ADVICE, continued)
 
 
+def refuse_lost_checkpoints(folds: list[Fold], done: dict[str, Path]) -> None:
+    """Refuse to keep the weights of folds that were finished without keeping them."""
+    for fold in folds:
+        if fold.name in done and not (done[fold.name] / CHECKPOINT).exists():
+            raise InputError(
+                f'{fold.name} is finished without a checkpoint; give another --work-dir with --save-checkpoints'
+            )
+
+
 def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
-    """Write record.json from the finished folds; with all of them also the pooled predictions.csv and the scores."""
-    folds = experiment.folds
-    missing = [fold.name for fold in folds if not finished_folder(work_dir, fold).exists()]
-    finished = [read_result(work_dir, fold) for fold in folds if fold.name not in missing]
+    """Write record.json from the finished folds; with all of them also the pooled predictions.csv and the scores.
+
+    A finished run is scored and written again only if its folds, predictions.csv or scores do not agree.
+    """
+    folds, before = experiment.folds, record
+    done = finished_folders(work_dir, folds)
+    missing = [fold.name for fold in folds if fold.name not in done]
+    finished = [read_result(work_dir, fold) for fold in folds if fold.name in done]
     record = dict(
         record,
-        folds=dict(total=len(folds), done=len(folds) - len(missing), missing=missing),
+        folds=dict(total=len(folds), done=len(finished), missing=missing),
         complete=not missing,
+        seconds=dict(record['seconds']),
     )
     if not missing:
-        pooled = pool_predictions([finished_folder(work_dir, fold) / 'predictions.csv' for fold in folds])
+        pooled = pool_predictions([folder / PREDICTIONS for folder in done.values()])
         refuse_other_clips(work_dir, pooled, experiment.data.annotations)
-        write_predictions(pooled, work_dir / 'predictions.csv')
-        frame = read_predictions(work_dir / 'predictions.csv')
-        record['scores'] = score_table(frame, record['classes'])
-        if 'action_units' in frame:
-            record['action_units'] = score_action_units(frame)
+        score_run(work_dir, record, predictions_text(pooled))
         for part in ('train', 'test'):
             seconds = [result[f'{part}_seconds'] for result in finished]
             record['seconds'][part] = None if None in seconds else sum(seconds)
     if finished:
         record |= {key: _joined(result[key] for result in finished) for key in ('device', 'commit', 'date')}
         if 'stack' in record and (ways := _joined(result.get('stack', {}).get('way') for result in finished)):
-            record['stack'] = dict(record['stack'], trained=ways)  # may differ where the run was continued
+            record['stack'] = dict(record['stack'], trained=ways)  # may differ in a continued run
         if fit := _joined(result.get('fit') for result in finished):  # of scikit-learn
             record['fit'] = fit
         names = finished[0]['versions']
         record['versions'] = {name: _joined(result['versions'].get(name) for result in finished) for name in names}
-    write_record(work_dir / 'record.json', record)
+    if record != before or missing:
+        write_record(work_dir / 'record.json', record)
     return record
+
+
+def score_run(work_dir: Path, record: dict, text: str) -> None:
+    """Write predictions.csv and put its scores into the record, unless the run has both already."""
+    path = work_dir / PREDICTIONS
+    if record['scores'] and path.is_file() and path.read_bytes() == text.encode():
+        with suppress(InputError):
+            read_runs([work_dir / 'record.json'])  # its scores are those of its predictions
+            return
+    from mer_bench.evaluation.action_units import score_action_units
+    from mer_bench.evaluation.metrics import score_table
+    from mer_bench.evaluation.predictions import read_predictions
+
+    with write_atomically(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+    frame = read_predictions(path)
+    record['scores'] = score_table(frame, record['classes'])
+    if 'action_units' in frame:
+        record['action_units'] = score_action_units(frame)
 
 
 def _joined(values: Iterable[str | None]) -> str | None:
@@ -140,7 +343,7 @@ def _joined(values: Iterable[str | None]) -> str | None:
 
 
 def pool_predictions(tables: list[Path]) -> pd.DataFrame:
-    """Join the predictions of all folds; every clip stands in exactly one of them."""
+    """Join the predictions of all folds; every clip must be in exactly one of them."""
     pooled = pd.concat([read_table(path) for path in tables], ignore_index=True)
     twice = pooled.loc[pooled['sample_id'].duplicated(), 'sample_id']
     if len(twice):
@@ -149,7 +352,7 @@ def pool_predictions(tables: list[Path]) -> pd.DataFrame:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read the predictions.csv of a fold; what of it is not as it was written is named."""
+    """Read the predictions.csv of a fold, and name whatever is not as it was written."""
     text = dict.fromkeys((*IDENTITY, 'action_units'), str)
     try:
         table = pd.read_csv(path, dtype=text, keep_default_na=False, float_precision='round_trip')
@@ -162,7 +365,7 @@ def read_table(path: Path) -> pd.DataFrame:
         row = int(empty.any(axis=1).argmax())
         raise InputError(
             f'{path}: row {row + 1} below the header has an empty cell in the column {empty.iloc[row].idxmax()}, so '
-            f'that nobody knows which clip it is of, or its answer; {REMEDY}'
+            f'its clip or answer is unknown; {REMEDY}'
         )
     return table
 

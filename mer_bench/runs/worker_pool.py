@@ -1,99 +1,176 @@
-"""Tasks over worker processes of their own: one that is killed takes no other with it, and its task is run again.
+"""Many folds over worker processes, under one progress bar of folds and epochs."""
 
-A pool of several processes, as joblib has, loses all that is running when the system ends one of them.
-"""
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TypeVar
-
-from joblib.externals.loky import ProcessPoolExecutor
+import joblib
+import psutil
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from mer_bench.processes import follow_parent
+from mer_bench.errors import InputError, visible
+from mer_bench.experiment.experiment import Experiment
+from mer_bench.processes import in_workers, quick_ones_here
+from mer_bench.protocols.folds import Fold
+from mer_bench.training.fold import describe_result, finished_folders, mend_folder, read_epoch, run_fold
 
-Result = TypeVar('Result')
-DEATHS = 2  # of the worker of one task, after which the task is given up
-SECONDS_IDLE = 300  # after which a worker ends; the runs of a sweep share workers
-LIBRARY_THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
-_workers: dict[tuple[int, int], ProcessPoolExecutor] = {}
+if TYPE_CHECKING:
+    from mer_bench.training.stacking.strategy import StackChoice
+
+# a training of the full model at 3x16x112x112 and batch 16 takes 4.4 GiB in fp32 and 3.9 GiB in bf16 (largest resident
+# set), and needs some room
+BYTES_PER_JOB = 5 * 2**30
+SECONDS_BETWEEN_LOOKS = 0.5
+LOG = 'train.log'  # of a run: one line for each finished fold
+# called with the folds, the run folder and the epochs of a fold; yields the console for lines
+Show = Callable[[list[Fold], Path, int], AbstractContextManager[Console]]
 
 
-def in_workers(
-    tasks: Sequence[Callable[[int], Result]], jobs: int, threads: int, told: Callable[[str], None] = lambda text: None
-) -> Iterator[Result]:
-    """Run tasks in `jobs` workers; yield each result as it comes. When the iterator is closed, its workers end.
+def default_jobs(device: str) -> int:
+    """One training for each CPU core as far as memory allows, or one for each GPU; one for `cuda:N`."""
+    if device == 'cpu':
+        limits = [file.read_text().strip() for file in Path('/sys/fs/cgroup').glob('memory.max')]  # of a container
+        memory = min([psutil.virtual_memory().total, *map(int, filter(str.isdigit, limits))])
+        return max(1, min(joblib.cpu_count(), memory // BYTES_PER_JOB))
+    return _count_gpus() if device == 'cuda' else 1
+
+
+def _count_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def run_missing(
+    experiment: Experiment,
+    missing: list[Fold],
+    seed: int,
+    work_dir: Path,
+    jobs: int,
+    save_checkpoints: bool = False,
+    choice: 'StackChoice | None' = None,
+    note: str | None = None,
+    show: Show | None = None,
+    isolated: bool = False,
+    verbose: bool = False,
+) -> None:
+    """Train folds, `jobs` at a time, and write a line about each to train.log of the run folder.
 
     Args:
-        tasks: Called with the number of their worker, from 0 to jobs - 1.
-        jobs: Workers.
-        threads: Of the libraries of a worker.
-        told: Is told of every worker that was killed.
+        experiment: Method, data and device; its chosen folds are those of the bar.
+        missing: The folds to train.
+        seed: Of the run.
+        work_dir: The run folder.
+        jobs: Number of folds, or groups of them, at a time.
+        save_checkpoints: Whether to keep the weights of each fold.
+        choice: Which folds are trained together, and how; None: each on its own.
+        note: A line to show before the first of them.
+        show: Shows the progress, in place of a bar over the epochs of the chosen folds.
+        isolated: Use a process of its own even for one fold at a time, so that its crash does not end this one.
+        verbose: Whether to show the lines about folds as well.
 
     Raises:
-        TerminatedWorkerError: The worker of one task was killed for the second time.
+        InputError: The system ended the worker of one fold twice.
     """
-    waiting, deaths = deque(enumerate(tasks)), Counter()
-    idle = list(reversed(range(jobs)))
-    running: dict[Future, tuple[int, int, Callable[[int], Result]]] = {}
+    groups, chosen = [[fold] for fold in missing], experiment.chosen
+    if choice and choice.way != 'off':
+        from mer_bench.training.stacking.strategy import plan_groups
+
+        groups = plan_groups(experiment, missing, choice)
+    jobs = max(1, min(jobs, len(groups)))
+    if count := gpus(experiment):
+        experiment = replace(experiment, gpu_share=1 / math.ceil(jobs / count))
+    tasks = [partial(run_at_place, experiment, group, seed, work_dir, save_checkpoints, choice) for group in groups]
+    done = len(chosen) - len(missing)
+    continued = f'{done} of {len(chosen)} folds are finished already' if done else ''
     try:
-        while waiting or running:
-            while waiting and idle:
-                place, (number, task) = idle.pop(), waiting.popleft()
-                running[_submit(place, threads, task)] = place, number, task
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                place, number, task = running.pop(future)
-                idle.append(place)
-                try:
-                    result = future.result()
-                except TerminatedWorkerError:
-                    _stop(place, threads)
-                    deaths[number] += 1
-                    if deaths[number] == DEATHS:
-                        raise
-                    told('the system ended a training process; what it was training is trained again')
-                    waiting.appendleft((number, task))
-                else:
-                    yield result
-    except BaseException:  # also Ctrl-C, of which the workers know nothing
-        for place, _, _ in running.values():
-            _stop(place, threads)
-        raise
+        with (
+            (show or show_bar)(chosen, work_dir, experiment.method.cfg.train_cfg.max_epochs) as console,
+            open(work_dir / LOG, 'a', encoding='utf-8') as log,
+        ):
+
+            def tell(line: str) -> None:
+                console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+            mended = [mend_folder(work_dir, fold) for fold in missing]
+            for line in filter(None, (note, *mended, continued)):
+                tell(line)
+            alone = not isolated and (jobs == 1 or experiment.method.is_estimator)
+            running = (quick_ones_here if alone else in_workers)(tasks, jobs, experiment.threads, tell)
+            with closing(running) as groups_done:
+                for result in (result for results in groups_done for result in results):
+                    line = visible(describe_result(result))
+                    print(f'{datetime.now():%Y-%m-%d %H:%M:%S} {line}', file=log, flush=True)
+                    if verbose:
+                        tell(line)
+    except TerminatedWorkerError as error:
+        raise InputError(
+            'the system ended a training process, mostly for want of memory; finished folds stay: run the same command '
+            + (f'again with fewer --jobs than {jobs}' if jobs > 1 else 'again with more free memory')
+        ) from error
 
 
-def worker_ids(threads: int) -> list[int]:
-    """Return the process ids of the workers with so many threads that are there now."""
-    return [process for key, worker in _workers.items() if key[1] == threads for process in worker._processes]
+def run_at_place(
+    experiment: Experiment,
+    folds: list[Fold],
+    seed: int,
+    work_dir: Path,
+    save_checkpoints: bool,
+    choice: 'StackChoice | None',
+    place: int,
+) -> list[dict]:
+    """Run the folds of a group; if a worker was killed at them before, only those that it had not finished.
+
+    Args:
+        place: Number of the worker; several GPUs are dealt to the workers in turn.
+    """
+    done = finished_folders(work_dir, folds)
+    missing = [fold for fold in folds if fold.name not in done]
+    if (count := gpus(experiment)) > 1:
+        experiment = replace(experiment, device=f'cuda:{place % count}')
+    if choice and choice.way != 'off':
+        from mer_bench.training.stacking.group import run_group
+
+        return run_group(experiment, missing, seed, work_dir, save_checkpoints, choice) if missing else []
+    return [run_fold(experiment, fold, seed, work_dir, save_checkpoints) for fold in missing]
 
 
-def _submit(place: int, threads: int, task: Callable[[int], Result]) -> Future:
-    """Give a task to the worker at a place, to a new one where the old one was killed while it waited."""
-    try:
-        return _worker(place, threads).submit(task, place)
-    except TerminatedWorkerError:
-        _stop(place, threads)
-        return _worker(place, threads).submit(task, place)
+def gpus(experiment: Experiment) -> int:
+    """Return how many GPUs the workers share: all for `cuda`, one for `cuda:N`, none on the CPU."""
+    return _count_gpus() if experiment.device == 'cuda' else int(experiment.device != 'cpu')
 
 
-def _worker(place: int, threads: int) -> ProcessPoolExecutor:
-    """The only worker at this place; it stays for the next task."""
-    worker = _workers.get((place, threads))
-    if worker and not worker._processes:  # it ended for want of tasks, and loky does not watch the process that it
-        _stop(place, threads)  # would start instead: a task that is killed there would never come back
-    if (place, threads) not in _workers:
-        _workers[place, threads] = ProcessPoolExecutor(
-            max_workers=1,
-            timeout=SECONDS_IDLE,
-            initializer=follow_parent,
-            initargs=(os.getpid(),),
-            env=dict.fromkeys(LIBRARY_THREADS, str(threads)),
-        )
-    return _workers[place, threads]
+@contextmanager
+def show_bar(folds: list[Fold], work_dir: Path, max_epochs: int) -> Iterator[Console]:
+    """Show a bar over the epochs of all folds, and yield the console above it."""
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TextColumn('epochs'))
+    bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+    task = bar.add_task('', total=len(folds) * max_epochs)
+    stop = threading.Event()
 
+    def look() -> None:
+        epochs = [read_epoch(work_dir, fold, max_epochs) for fold in folds]
+        bar.update(task, completed=sum(epochs), description=f'{epochs.count(max_epochs)} of {len(folds)} folds')
 
-def _stop(place: int, threads: int) -> None:
-    """End the worker at this place, whatever it does."""
-    if worker := _workers.pop((place, threads), None):
-        worker.shutdown(kill_workers=True)
+    def watch() -> None:
+        while not stop.wait(SECONDS_BETWEEN_LOOKS):
+            look()
+
+    look()
+    watcher = threading.Thread(target=watch, daemon=True)
+    with bar:
+        watcher.start()
+        try:
+            yield bar.console
+        finally:
+            stop.set()
+            watcher.join()
+            look()

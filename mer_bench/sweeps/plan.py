@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
 
+from mer_bench import errors
 from mer_bench.errors import InputError
 from mer_bench.experiment.config_files import match_configs, match_overrides
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
 from mer_bench.experiment.method import load_method, read_config, read_override, replaces_model
+from mer_bench.experiment.provenance import describe_pretrained, describe_protocol
 from mer_bench.files import digest_of, reading_once
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import place_of
-from mer_bench.runs import record as run_record
-from mer_bench.runs.record import describe_pretrained, describe_protocol
 
 Overrides = tuple[str, ...]
 
@@ -229,7 +229,7 @@ def sameness_of(experiment: Experiment, settings: dict) -> str:
 
 def in_one_line(error: Exception) -> str:
     """Return the message of an error on one line, with its class unless the message was written for users."""
-    message = run_record.in_one_line(error)
+    message = errors.in_one_line(error)
     return message if isinstance(error, InputError) else f'{type(error).__name__}: {message}'.removesuffix(': ')
 
 

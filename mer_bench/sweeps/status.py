@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mer_bench.errors import InputError
 from mer_bench.escaping import shorten_folders
-from mer_bench.experiment.same_settings import read_run, weights_of
+from mer_bench.experiment.provenance import read_run, weights_of
 from mer_bench.files import FolderInUse, locked, refuse_special, write_json
 from mer_bench.results.record import FAILURE, read_failure
 from mer_bench.sweeps.plan import PlannedRun

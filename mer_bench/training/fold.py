@@ -1,29 +1,31 @@
-"""One fold from its config to its folder of results; runs in the main process or in a worker."""
+"""One fold from its config to its folder of results; runs in the main process or in a worker.
+
+Methods of scikit-learn need no torch, so only what trains a network imports it.
+"""
 
 import os
 import re
 import shutil
 import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-import torch
+import pandas as pd
 
 from mer_bench.errors import InputError, cause_of
 from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.provenance import circumstances
 from mer_bench.files import digest_file, read_json, refuse_special, write_atomically, write_json
-from mer_bench.models.backbones.pretrained import is_whole
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import Count, Duration, Line, Name, Part, check_schema
-from mer_bench.runs.record import circumstances
-from mer_bench.training.fold_config import POINTER, fold_config
-from mer_bench.training.runner import save_weights, train
-from mer_bench.training.sklearn.estimator_fold import run_estimator
 
 EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
+POINTER = 'last_checkpoint'  # MMEngine's name for the file with the path of the newest checkpoint
 CHECKPOINT = 'checkpoint.pth'
 IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
 PREDICTIONS = 'predictions.csv'
+FLOAT_FORMAT = '%.9g'  # nine digits distinguish every float32 from its neighbours
 RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
 REMEDY = 'put back what was there, or remove the folder of this fold and run the same command again to train it again'
 
@@ -36,7 +38,7 @@ class Together(Part):
 
 
 class FoldResult(Part):
-    """What fold.json says of a finished fold. Folds of earlier versions have neither `stack` nor a digest."""
+    """The content of fold.json. Folds of earlier versions have neither `stack` nor a digest."""
 
     fold: Name
     n_train: Count
@@ -58,17 +60,17 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
     Raises:
         InputError: Label scheme or data changed since the experiment was opened; nothing of the fold is kept.
     """
-    experiment.activate()
     experiment.check_unchanged()
     folder = folder_in_work(work_dir, fold)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         if experiment.method.is_estimator:
+            from mer_bench.training.sklearn.estimator_fold import run_estimator
+
             outcome = run_estimator(experiment, fold, seed, work_dir, folder)
         else:
-            outcome = run_network(experiment, fold, seed, folder, save_checkpoints) | dict(
-                stack=dict(way='off', folds=1)
-            )
+            outcome = run_network(experiment, fold, seed, folder, save_checkpoints)
+            outcome |= dict(stack=dict(way='off', folds=1))
     finally:  # a change may also be why something else went wrong
         refuse_changes(experiment, [folder])
     result = dict(fold=fold.name, **outcome, **circumstances(experiment))
@@ -76,11 +78,24 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
     return result
 
 
+def write_predictions(table: pd.DataFrame, path: str | Path) -> None:
+    """Write predictions.csv in the order of sample_id."""
+    with write_atomically(path) as temporary:
+        temporary.write_text(predictions_text(table), encoding='utf-8')
+
+
+def predictions_text(table: pd.DataFrame) -> str:
+    """Return the text of predictions.csv, in the order of sample_id."""
+    return table.sort_values('sample_id').to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator='\n')
+
+
 def finish_fold(fold: Fold, work_dir: Path, result: dict) -> None:
-    """Write fold.json, and give the folder in work, which holds all else, its lasting name."""
+    """Write fold.json, remove what is no result, and rename the folder in work to its final name."""
     folder = folder_in_work(work_dir, fold)
     write_json(folder / 'fold.json', dict(result, predictions_digest=digest_file(folder / PREDICTIONS)))
-    _keep_results(folder)
+    for path in folder.iterdir():  # checkpoints for continuing, and MMEngine's empty log folder
+        if path.is_dir() or path.name not in RESULTS:
+            remove(path)
     folder.rename(finished_folder(work_dir, fold))
 
 
@@ -88,9 +103,14 @@ def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, sav
     """Train a network through MMEngine's Runner, from its newest checkpoint where there is one, and test it.
 
     Returns:
-        n_train, n_test, train_seconds (None where it was continued: the time of the stopped part is not known) and
+        n_train, n_test, train_seconds (None if it was continued, because the time of the first part is unknown) and
         test_seconds.
     """
+    from mer_bench.training.device import activate
+    from mer_bench.training.fold_config import fold_config
+    from mer_bench.training.runner import save_weights, train
+
+    activate(experiment)
     cfg = fold_config(experiment, fold, seed, folder)
     continued = cfg.get('resume', False)
     start = time.perf_counter()
@@ -109,7 +129,7 @@ def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, sav
 
 
 def refuse_changes(experiment: Experiment, folders: list[Path]) -> None:
-    """Refuse folds during which label scheme or data changed, and remove them: what they hold may come from both."""
+    """Refuse folds during which label scheme or data changed, and remove them: they may hold a mixture."""
     try:
         experiment.check_unchanged()
     except InputError:
@@ -118,12 +138,19 @@ def refuse_changes(experiment: Experiment, folders: list[Path]) -> None:
         raise
 
 
+def describe_result(result: dict) -> str:
+    """Return the line about a finished fold."""
+    seconds = result['train_seconds']
+    time = 'continued' if seconds is None else f'{seconds:.0f} s'
+    return f'{result["fold"]}: {result["n_train"]} clips to train, {result["n_test"]} to test, {time}'
+
+
 def read_result(work_dir: Path, fold: Fold) -> dict:
     """Return the fold.json of a finished fold.
 
     Raises:
         InputError: It, or predictions.csv beside it, is not what was written. A fold of an earlier version has
-            no digest of its predictions; they are then known by their clips and labels alone.
+            no digest of its predictions, so only its clips and labels are checked, later.
     """
     path, table = (finished_folder(work_dir, fold) / name for name in ('fold.json', PREDICTIONS))
     result = read_json(path, REMEDY)
@@ -143,10 +170,10 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
 
 
 def mend_folder(work_dir: Path, fold: Fold) -> str | None:
-    """Let an unfinished fold continue from its newest whole checkpoint, or begin again where none is whole.
+    """Let an unfinished fold continue from its newest whole checkpoint, or begin again if none is whole.
 
     Returns:
-        A line about what was damaged; None: nothing.
+        A line about what was damaged, if anything.
     """
     folder = folder_in_work(work_dir, fold)
     pointer = folder / POINTER
@@ -169,6 +196,10 @@ def mend_folder(work_dir: Path, fold: Fold) -> str | None:
 
 def can_resume(path: Path) -> bool:
     """Whether a checkpoint of MMEngine's Runner is whole, holds no code, and has what a training continues from."""
+    import torch
+
+    from mer_bench.models.backbones.pretrained import is_whole
+
     try:
         content = (
             path.is_file() and is_whole(path) and torch.load(path, map_location='cpu', weights_only=True, mmap=True)
@@ -198,6 +229,12 @@ def finished_folder(work_dir: Path, fold: Fold) -> Path:
     return work_dir / 'folds' / fold.folder
 
 
+def finished_folders(work_dir: Path, folds: Iterable[Fold]) -> dict[str, Path]:
+    """Return the folder of each finished fold, by the name of the fold."""
+    folders = {fold.name: finished_folder(work_dir, fold) for fold in folds}
+    return {name: folder for name, folder in folders.items() if folder.exists()}
+
+
 def folder_in_work(work_dir: Path, fold: Fold) -> Path:
     """The folder of a fold that is being trained."""
     return work_dir / 'folds' / f'.{fold.folder}'
@@ -217,10 +254,3 @@ def read_epoch(work_dir: Path, fold: Fold, max_epochs: int) -> int:
         return max(0, min(max_epochs, int((path.is_file() and path.read_text()) or 0)))
     except (OSError, ValueError):  # there is none, or it is being written
         return 0
-
-
-def _keep_results(folder: Path) -> None:
-    """Remove the checkpoints for continuing and MMEngine's empty log folder."""
-    for path in folder.iterdir():
-        if path.is_dir() or path.name not in RESULTS:
-            remove(path)

@@ -8,20 +8,23 @@ from mmengine.config import Config, ConfigDict
 from sklearn.utils.class_weight import compute_class_weight
 
 from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.provenance import describe_device
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold
+from mer_bench.training.fold import POINTER
 
 FUSED = ('Adam', 'AdamW', 'SGD')
-POINTER = 'last_checkpoint'  # MMEngine's name for the file with the path of the newest checkpoint
 CHECKPOINTS = 20  # of a training at most: 800 epochs of a small network take less time than 80 of them
 
 
 def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -> Config:
     """Fill subjects, normalisation, class weights, seed and places into a copy of the method's config."""
-    # its text is noted with every checkpoint, and is not laid out each time
+    # its text goes into every checkpoint, and formatting it each time would be slow
     cfg, data = Config(experiment.method.cfg.to_dict(), format_python_code=False), experiment.data
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = fold.folder
+    cfg.log_title = run_title(experiment, fold, seed)
+    drop_a_lone_clip(cfg.train_dataloader, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
     cfg.resume = _has_checkpoint(work_dir)
     if cfg.resume:
         cfg.load_from = None
@@ -36,7 +39,6 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
         loader.dataset.pipeline[0].update(data.view.options)
     if checkpoint := cfg.default_hooks.get('checkpoint'):
         checkpoint.interval = max(checkpoint.interval, cfg.train_cfg.max_epochs // CHECKPOINTS)
-    drop_a_lone_clip(cfg.train_dataloader, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
     if data.view.normalise:
         mean, std = data.normalisation(fold.train_subjects)
         cfg.model.data_preprocessor.update(mean=mean, std=std)
@@ -59,6 +61,12 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     return cfg
 
 
+def run_title(experiment: Experiment, fold: Fold, seed: int) -> str:
+    """Return the first line of a fold's log."""
+    method = experiment.method
+    return f'{method.config_name}, {method.name}, fold {fold.name}, seed {seed}, {describe_device(experiment)}'
+
+
 def plain_wrapper(wrapper: Config) -> dict:
     """Return MMEngine's AmpOptimWrapper as its OptimWrapper, which computes in fp32."""
     of_amp = ('type', 'dtype', 'loss_scale', 'use_fsdp')
@@ -76,7 +84,7 @@ def tune_for_cuda(cfg: Config) -> None:
 
 
 def drop_a_lone_clip(loader: ConfigDict, n_train: int) -> None:
-    """Let no batch of an epoch hold a single clip, which batch norm of features cannot take; another one each epoch."""
+    """Drop a last batch of a single clip, which batch norm of features cannot take; every epoch drops another clip."""
     if n_train > 1 and n_train % loader.batch_size == 1:
         loader.drop_last = True
 
@@ -92,7 +100,7 @@ def balance(cfg: Config, training: pd.DataFrame) -> None:
 
 
 def _has_checkpoint(work_dir: Path) -> bool:
-    """Say whether MMEngine's pointer to the newest checkpoint leads to a file; see :func:`mend_folder`."""
+    """Whether MMEngine's pointer to the newest checkpoint leads to a file; see :func:`mend_folder`."""
     try:
         return Path((work_dir / POINTER).read_text()).is_file()
     except (OSError, ValueError):
@@ -108,9 +116,9 @@ def balanced_weights(labels: np.ndarray, num_classes: int) -> list[float]:
 
 
 def positive_weights(targets: np.ndarray) -> list[float]:
-    """Weight of a clip that shows a unit: root of clips without it over clips with it; 1 where one of them is missing.
+    """Weight of a clip that shows a unit: the root of clips without it over clips with it; 1 if either is missing.
 
-    The full ratio would let the one clip in hundreds that shows a rare unit rule the loss.
+    With the full ratio, the one clip in hundreds that shows a rare unit would dominate the loss.
 
     Args:
         targets: (N, K): 1 yes, 0 no, -1 unknown.

@@ -1,4 +1,4 @@
-"""What the model answered for every test clip, as predictions.csv."""
+"""Writes predictions.csv: the answers of a network for every test clip."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,12 @@ from mmengine.evaluator import BaseMetric
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import PREFIX
-from mer_bench.files import write_atomically
-
-# nine digits tell every float32 from its neighbours
-FLOAT_FORMAT = '%.9g'
+from mer_bench.training.fold import write_predictions
 
 
 @METRICS.register_module()
 class PredictionTable(BaseMetric):
-    """Writes one row a clip: the main decision, its scores, the scores of each output, and those of action units.
+    """Writes one row for each clip: the main decision, its scores, those of each output, and those of action units.
 
     Args:
         out_file: The csv file.
@@ -69,9 +66,3 @@ class PredictionTable(BaseMetric):
             )
         write_predictions(table, self.out_file)
         return dict(clips=len(results))
-
-
-def write_predictions(table: pd.DataFrame, path: str) -> None:
-    """Write predictions.csv in the order of sample_id."""
-    with write_atomically(path) as temporary:
-        table.sort_values('sample_id').to_csv(temporary, index=False, float_format=FLOAT_FORMAT)

@@ -136,7 +136,7 @@ def test_what_differs_between_data_sets_is_said_before_the_training(prepared_dat
     with pytest.raises(SystemExit):
         main_of('train')([str(ROOT / CONFIG), '--data-root', str(prepared_data), str(other), *options])
     assert capsys.readouterr().out == (
-        'note: the data sets were not prepared alike: apex smic: middle, casme2: annotated\n'
+        'note: the data sets were prepared differently: apex smic: middle, casme2: annotated\n'
     )
 
 

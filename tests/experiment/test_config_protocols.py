@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mer_bench.experiment.data_sources import data_places
+from mer_bench.experiment.data_sources import find_data
 from mer_bench.experiment.method import load_method
 from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.folds import make_folds
@@ -29,7 +29,7 @@ def random_table(dataset, scheme, rng):
 @pytest.mark.parametrize('config', CONFIGS, ids=lambda path: path.stem)
 def test_no_person_is_on_both_sides_and_every_clip_in_use_is_tested_once(config):
     method = load_method(str(config))
-    sources = [source['dataset'] for source in data_places(method.cfg, None)[1]]
+    sources = [source['dataset'] for source in find_data(method.cfg, None)[1]]
     datasets = ['smic', 'casme2', 'samm'] if sources == ['megc2019_flow'] else sources
     for seed in range(5):
         rng = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.data_sources import data_places
+from mer_bench.experiment.data_sources import find_data
 from mer_bench.experiment.method import load_method
 from mer_bench.protocols.action_units import CD6ME_UNITS
 from tests.conftest import ROOT
@@ -55,14 +55,14 @@ def test_a_baseline_takes_the_classes_of_every_config_and_refuses_action_units(o
         assert method.name.startswith(override.stem)
         head = method.cfg.model.get('cls_head', method.cfg)
         assert head.get('num_classes', len(method.cfg.classes)) == len(method.scheme.classes)
-    with pytest.raises(InputError, match='tells emotions alone'):
+    with pytest.raises(InputError, match='predicts emotions alone'):
         load_method(str(ROOT / 'configs/mer_cd6me.py'), [str(override)])
 
 
 @pytest.mark.parametrize('config', CONFIGS, ids=lambda path: path.stem)
 def test_the_data_sets_of_every_config_are_in_its_scheme(config):
     method = load_method(str(config))
-    roots, sources = data_places(method.cfg, None)
+    roots, sources = find_data(method.cfg, None)
     assert roots == [f'data/{source["dataset"]}' for source in sources]
     datasets = {rule.dataset for rule in method.scheme.rules}
     assert {source['dataset'].replace('megc2019_flow', 'smic') for source in sources} <= datasets

@@ -3,7 +3,7 @@
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.data_sources import data_places, describe_source
+from mer_bench.experiment.data_sources import describe_source, find_data
 from mer_bench.experiment.method import load_method
 from tests.conftest import MOTION, ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
@@ -12,7 +12,7 @@ COMPOSITE = str(ROOT / 'configs/mer_megc2019.py')
 
 
 def test_every_root_has_its_source():
-    roots, sources = data_places(load_method(COMPOSITE).cfg, None)
+    roots, sources = find_data(load_method(COMPOSITE).cfg, None)
     assert roots == ['data/smic', 'data/casme2', 'data/samm']
     assert [source['dataset'] for source in sources] == ['smic', 'casme2', 'samm']
     assert sources[2]['prepare'] == 'mer-bench prepare samm --raw FOLDER_OF_SAMM'
@@ -24,10 +24,10 @@ def test_the_command_to_prepare_is_named_as_the_user_started_us(monkeypatch):
 
 
 def test_the_roots_of_the_command_line_take_their_place():
-    roots, sources = data_places(load_method(COMPOSITE).cfg, ['a', 'b', 'c'])
+    roots, sources = find_data(load_method(COMPOSITE).cfg, ['a', 'b', 'c'])
     assert (roots, sources[0]['dataset']) == (['a', 'b', 'c'], 'smic')
     with pytest.raises(InputError, match=r'expected 3 data roots, one for each of smic, casme2, samm .*, got 1 \(a\)'):
-        data_places(load_method(COMPOSITE).cfg, ['a'])
+        find_data(load_method(COMPOSITE).cfg, ['a'])
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_the_roots_of_the_command_line_take_their_place():
 def test_fewer_data_sets_than_the_config_s_are_answered_with_their_config(tmp_path, datasets, config, names):
     roots = [str(write_prepared_data(tmp_path / f'of {name}', subjects=1, dataset=name)) for name in datasets]
     with pytest.raises(InputError, match=f'; for these data use {names}$'):
-        data_places(load_method(config).cfg, roots)
+        find_data(load_method(config).cfg, roots)
 
 
 def test_a_data_set_without_a_source_is_named():
     with pytest.raises(InputError, match=r"data_source: expected one of .*casme2.*, got 'casmeII'"):
-        data_places(load_method(COMPOSITE, [], {'data_source': 'casmeII', 'data_root': 'a'}).cfg, None)
+        find_data(load_method(COMPOSITE, [], {'data_source': 'casmeII', 'data_root': 'a'}).cfg, None)
 
 
 def test_the_missing_data_set_of_a_composite_is_named(prepared_data, tmp_path):
@@ -88,7 +88,7 @@ def describe(**source):
 def test_a_source_may_be_described(tmp_path):
     (tmp_path / 'own.py').write_text(f"data_source = ['smic', {describe(dataset='mine')}]")
     cfg = load_method(COMPOSITE, [str(tmp_path / 'own.py')]).cfg
-    assert data_places(cfg, ['a', 'b'])[1][1] == describe(dataset='mine')
+    assert find_data(cfg, ['a', 'b'])[1][1] == describe(dataset='mine')
     assert cfg.dataset == 'mine+smic'
 
 

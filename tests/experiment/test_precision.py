@@ -12,8 +12,8 @@ from mer_bench.experiment import precision
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.experiment.method import load_method
 from mer_bench.experiment.precision import choose_precision
+from mer_bench.experiment.provenance import describe_device
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.record import describe_device
 from mer_bench.training.fold_config import fold_config
 from tests.conftest import ROOT
 
@@ -72,7 +72,8 @@ def test_the_precision_is_chosen_once_and_said_in_record_and_config(prepared_dat
     assert describe_device(plain) == 'cpu, 1 thread a training'
 
 
-def test_on_a_gpu_weights_are_updated_at_once_and_fp16_losses_are_scaled(prepared_data, tmp_path):
+def test_on_a_gpu_weights_are_updated_at_once_and_fp16_losses_are_scaled(prepared_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'a GPU')
     experiment = experiment_on(prepared_data)
     assert 'fused' not in fold_config(experiment, FOLD, 0, tmp_path).optim_wrapper.optimizer
     for name, wrapper in (('bf16', 'OptimWrapper'), ('fp16', 'AmpOptimWrapper')):

@@ -8,7 +8,7 @@ from mmaction.registry import MODELS
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 
-import mer_bench.models  # noqa: F401
+import mer_bench.registry  # noqa: F401
 from mer_bench.errors import InputError
 from mer_bench.experiment.timm_override import timm_override
 

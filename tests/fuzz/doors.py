@@ -38,7 +38,7 @@ from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
 from mer_bench.experiment.method import load_method, parse_options
-from mer_bench.experiment.same_settings import refuse_other_settings
+from mer_bench.experiment.provenance import circumstances, refuse_other_settings
 from mer_bench.files import digest_file, digest_of
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.backbones.pretrained import load_pretrained
@@ -70,7 +70,6 @@ from mer_bench.results.rescored import write_rescored
 from mer_bench.results.run import read_runs
 from mer_bench.results.sanity import read_bounds
 from mer_bench.results.sections import methods_of
-from mer_bench.runs.record import circumstances
 from mer_bench.runs.run import update_record
 from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.plan import PlannedRun

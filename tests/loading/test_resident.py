@@ -6,9 +6,8 @@ import torch
 
 from mer_bench.loading import resident
 from mer_bench.loading.clip_table import open_store
-from mer_bench.loading.free_memory import free_memory
 from mer_bench.loading.prepared_data import open_prepared_data, viewed_clips
-from mer_bench.loading.resident import fits, resident_clips
+from mer_bench.loading.resident import fits, free_memory, resident_clips
 from mer_bench.protocols.label_schemes import load_scheme
 
 SOURCE = {'dataset': 'smic', 'owner': 'its owner', 'prepare': 'prepare'}
@@ -39,7 +38,7 @@ def test_a_view_is_kept_without_loss(prepared_data, options, dtype):
     data = opened(prepared_data, **options)
     clips = resident_clips(data.places, data.view)
     assert clips.dtype == dtype
-    assert torch.equal(clips.float(), torch.stack([*viewed_clips(data.places, data.view)]))
+    assert torch.equal(clips.float(), torch.from_numpy(np.stack([*viewed_clips(data.places, data.view)])))
 
 
 def test_they_are_read_once_and_forgotten_for_others(prepared_data):

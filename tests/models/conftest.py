@@ -7,7 +7,7 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
-from mer_bench import models  # noqa: F401  registers the networks
+import mer_bench.registry  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 
-from mer_bench.experiment.data_notes import note_on_taps
 from mer_bench.experiment.method import load_method
 from mer_bench.preparation.settings import FlowSettings
+from mer_bench.runs.model import note_on_taps
 from tests.conftest import ROOT
 
 FILES = {path.stem: str(path) for folder in ('ablations', 'configs/reduced') for path in (ROOT / folder).glob('*.py')}

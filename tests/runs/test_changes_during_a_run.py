@@ -54,7 +54,7 @@ CHANGES = [edit_scheme, remove_scheme, prepare_anew, prepare_other_flow]
 def test_a_fold_is_not_begun_on_other_data_than_the_run(experiment, tmp_path, change):
     change(tmp_path)
     part = f'the label scheme {tmp_path}/own.csv' if 'scheme' in change.__name__ else 'the prepared data in '
-    with pytest.raises(InputError, match=f'{part}.* changed while the run was going on; put back'):
+    with pytest.raises(InputError, match=f'{part}.* changed during the run; restore it'):
         fold.run_fold(experiment, experiment.chosen[0], 0, tmp_path / 'run', False)
     assert not (tmp_path / 'run').exists()
 
@@ -62,7 +62,7 @@ def test_a_fold_is_not_begun_on_other_data_than_the_run(experiment, tmp_path, ch
 @pytest.mark.parametrize('change', CHANGES)
 def test_a_fold_during_which_they_change_is_not_kept(experiment, tmp_path, monkeypatch, change):
     monkeypatch.setattr(fold, 'report_epoch', lambda folder, epoch: change(tmp_path) if epoch == 2 else None)
-    with pytest.raises(InputError, match='changed while the run was going on'):
+    with pytest.raises(InputError, match='changed during the run'):
         loso.run_folds(experiment, 0, tmp_path / 'run')
     assert not [*(tmp_path / 'run/folds').iterdir()]
 

@@ -5,7 +5,6 @@ import pytest
 from sklearn.metrics import f1_score
 
 from mer_bench.runs import run as loso
-from mer_bench.runs.summary import format_summary
 from tests.conftest import ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
 
@@ -65,7 +64,7 @@ def test_action_units_are_predicted_and_scored(finished):
 
 
 def test_the_summary_shows_both_tables(finished):
-    text = format_summary(finished[1], finished[0])
+    text = loso.Run(*finished).summary()
     assert 'leave one data set out, megc2019_3class' in text
     assert 'AU12' in text
 

@@ -11,9 +11,11 @@ from mmengine.config import Config
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.precision import PrecisionCheck
+from mer_bench.experiment.provenance import with_decision
 from mer_bench.results.record import read_record
 from mer_bench.runs import precision_check
-from mer_bench.runs.precision_check import check, needs_check, settle_precision, with_decision
+from mer_bench.runs.model import build_model
+from mer_bench.runs.precision_check import check, needs_check, settle_precision
 from mer_bench.runs.run import run_folds
 from mer_bench.training.fold_config import fold_config
 from mer_bench.training.gradient_check import Agreement
@@ -30,6 +32,11 @@ def experiment(prepared_data, tiny_override):
         prepared_data, overrides=[str(tiny_override)], cfg_options=['train_cfg.max_epochs=1'], folds=['s01']
     )
     return replace(opened, precision='bf16')
+
+
+@pytest.fixture(scope='module')
+def model(experiment):
+    return build_model(experiment.method.cfg)
 
 
 @pytest.fixture(scope='module')
@@ -69,21 +76,21 @@ def test_what_was_decided_is_in_the_record_and_in_the_config_and_the_log_of_the_
     assert '; the gradients agree with fp32' in line
 
 
-def test_the_comparison_sees_the_shape_of_the_clips_alone(experiment, finished):
+def test_the_comparison_sees_the_shape_of_the_clips_alone(experiment, model, finished):
     blind = replace(experiment, data=SimpleNamespace(shape=experiment.data.shape))
-    assert check(blind).decision == read_record(finished / 'record.json')['precision']['decision']
+    assert check(blind, model).decision == read_record(finished / 'record.json')['precision']['decision']
 
 
 @pytest.mark.slow
-def test_a_worker_finds_the_same(experiment, finished, tmp_path):
-    settled = settle_precision(experiment, tmp_path, apart=True)
+def test_a_worker_finds_the_same(experiment, model, finished, tmp_path):
+    settled = settle_precision(experiment, model, tmp_path, apart=True)
     assert settled.check.decision == read_record(finished / 'record.json')['precision']['decision']
 
 
 def test_a_finished_fold_is_not_checked_again(experiment, finished, monkeypatch):
-    monkeypatch.setattr(precision_check, 'check', lambda experiment: pytest.fail('it was checked again'))
-    settled = settle_precision(experiment, finished, apart=False)
-    assert settled.check.record == read_record(finished / 'record.json')['precision']
+    monkeypatch.setattr(precision_check, 'check', lambda *args: pytest.fail('it was checked again'))
+    before = read_record(finished / 'record.json')['precision']
+    assert run_folds(experiment, 0, finished)['precision'] == before
     assert needs_check(replace(experiment, chosen=experiment.folds), finished)
     assert not needs_check(replace(experiment, precision='fp32', chosen=experiment.folds), finished)
 
@@ -97,37 +104,37 @@ def test_a_run_goes_on_with_what_it_began_with_where_that_covers_what_is_found(e
 
 @pytest.mark.parametrize('before', [{}, dict(fp32_layers=('neck.other',))])
 def test_folds_of_another_decision_are_not_mixed_with(experiment, run, monkeypatch, before):
-    monkeypatch.setattr(precision_check, 'check', lambda experiment: replace(RIGHT, fp32_layers=(LAYER,)))
+    monkeypatch.setattr(precision_check, 'check', lambda *args: replace(RIGHT, fp32_layers=(LAYER,)))
     more = replace(experiment, chosen=experiment.folds)
     with pytest.raises(InputError, match=f'folds of another precision .*now bf16, 1 layer in fp32 .{LAYER}'):
         run_folds(more, 0, run(**before))
 
 
-def test_a_fault_between_the_layers_takes_the_run_to_fp32(experiment, monkeypatch, tmp_path):
+def test_a_fault_between_the_layers_takes_the_run_to_fp32(experiment, model, monkeypatch, tmp_path):
     found = Agreement((LAYER,), 0.999, ('neck', 0.5), mended=False)
     monkeypatch.setattr(precision_check, 'compare_gradients', lambda *args: found)
-    settled = settle_precision(experiment, tmp_path, apart=False)
+    settled = settle_precision(experiment, model, tmp_path, apart=False)
     assert settled.precision == 'fp32'
     assert settled.check.line == (
         'precision: fp32 in place of bf16: its gradients disagree with fp32 (to 0.5000 at neck)'
     )
 
 
-def test_gradients_that_cannot_be_compared_are_not_trusted(experiment, monkeypatch):
+def test_gradients_that_cannot_be_compared_are_not_trusted(experiment, model, monkeypatch):
     monkeypatch.setattr(precision_check, 'compare_gradients', lambda *args: 1 / 0)
-    found = check(experiment)
+    found = check(experiment, model)
     assert (found.used, found.why) == (
         'fp32',
         'its gradients cannot be compared: ZeroDivisionError: division by zero',
     )
 
 
-def test_a_comparison_that_ends_its_process_leads_to_fp32(experiment, monkeypatch, tmp_path):
+def test_a_comparison_that_ends_its_process_leads_to_fp32(experiment, model, monkeypatch, tmp_path):
     def die(*args):
         raise TerminatedWorkerError
 
     monkeypatch.setattr(precision_check, 'in_workers', die)
-    assert settle_precision(experiment, tmp_path, apart=True).precision == 'fp32'
+    assert settle_precision(experiment, model, tmp_path, apart=True).precision == 'fp32'
 
 
 def test_in_fp32_the_optimiser_does_not_bring_mixed_precision_back(experiment, tmp_path):

@@ -8,14 +8,16 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.experiment import provenance
+from mer_bench.protocols.label_schemes import load_scheme
 from mer_bench.results.record import read_record
-from mer_bench.runs import record as run_record
-from mer_bench.runs import run as loso
-from mer_bench.runs import workers as fold_workers
+from mer_bench.runs import run as whole_run
 from mer_bench.runs.checkpoints import predict_with_checkpoints
 from mer_bench.training import fold
-from tests.conftest import write_prepared_data
+from tests.conftest import ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
+
+CASME2 = str(ROOT / 'configs/mer_casme2_3class.py')
 
 
 @pytest.fixture(scope='module')
@@ -50,7 +52,7 @@ def test_the_record_says_what_was_run(finished_run):
 
 
 def test_clips_that_are_too_short_for_a_kernel_are_said_in_one_line(experiment, tmp_path, capsys):
-    note = loso.run_folds(replace(experiment, chosen=experiment.folds[:1]), 0, tmp_path)['note_on_model']
+    note = whole_run.run_folds(replace(experiment, chosen=experiment.folds[:1]), 0, tmp_path)['note_on_model']
     assert '3x1x1, 5x1x1 on 1x8x8 after stage 1' in note  # clips of two frames
     assert capsys.readouterr().err.count(f'{note}\n') == 1
 
@@ -65,9 +67,9 @@ def test_folds_in_another_order_and_one_by_one_give_the_same_bytes(
 ):
     for name in ('s03', 's01'):
         one = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=[name])
-        record = loso.run_folds(one, 0, tmp_path)
+        record = whole_run.run_folds(one, 0, tmp_path)
     assert (record['complete'], record['folds']['missing'], record['scores']) == (False, ['smic/s02'], None)
-    loso.run_folds(experiment_on(prepared_data, overrides=[str(tiny_override)]), 0, tmp_path)
+    whole_run.run_folds(experiment_on(prepared_data, overrides=[str(tiny_override)]), 0, tmp_path)
     assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
@@ -81,26 +83,29 @@ def test_a_training_stopped_between_epochs_continues_to_the_same_bytes(finished_
 
     monkeypatch.setattr(fold, 'report_epoch', stop_in_second_epoch)
     with pytest.raises(KeyboardInterrupt):
-        loso.run_folds(experiment, 0, tmp_path)
-    loso.run_folds(experiment, 0, tmp_path)
+        whole_run.run_folds(experiment, 0, tmp_path)
+    whole_run.run_folds(experiment, 0, tmp_path)
     assert reported[3:5] == [1, 2]  # the first epoch was not trained again
     assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
 @pytest.mark.slow
 def test_two_folds_at_a_time_give_the_same_bytes(finished_run, experiment, tmp_path):
-    loso.run_folds(experiment, 0, tmp_path, jobs=2)
+    whole_run.run_folds(experiment, 0, tmp_path, jobs=2)
     assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
 def test_a_finished_run_is_not_trained_again(finished_run, experiment, monkeypatch):
-    monkeypatch.setattr(fold_workers, 'run_group', lambda *args: pytest.fail('a finished fold was trained again'))
-    scores = json.loads((finished_run / 'record.json').read_text())['scores']
-    assert loso.run_folds(experiment, 0, finished_run)['scores'] == scores
+    monkeypatch.setattr(whole_run, 'run_missing', lambda *args: pytest.fail('a finished fold was trained again'))
+    monkeypatch.setattr('mer_bench.runs.model.build_model', lambda cfg: pytest.fail('a model was built'))
+    monkeypatch.setattr('mer_bench.evaluation.metrics.score_table', lambda *args: pytest.fail('it was scored again'))
+    before = (finished_run / 'record.json').stat()
+    assert whole_run.run_folds(experiment, 0, finished_run) == read_record(finished_run / 'record.json')
+    assert (finished_run / 'record.json').stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_another_seed_gives_other_numbers(finished_run, experiment, tmp_path):
-    loso.run_folds(experiment, 1, tmp_path)
+    whole_run.run_folds(experiment, 1, tmp_path)
     columns = ['score_negative', 'score_positive']
     first, second = (pd.read_csv(folder / 'predictions.csv')[columns] for folder in (finished_run, tmp_path))
     assert not first.equals(second)
@@ -112,7 +117,7 @@ def test_another_seed_gives_other_numbers(finished_run, experiment, tmp_path):
 def test_a_folder_of_other_settings_is_not_mixed_with(finished_run, prepared_data, tiny_override, seed, options, part):
     other = experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=options)
     with pytest.raises(InputError, match=f'folds of another {part}'):
-        loso.run_folds(other, seed, finished_run)
+        whole_run.run_folds(other, seed, finished_run)
 
 
 def test_saved_checkpoints_give_the_same_predictions(finished_run, experiment, tmp_path):
@@ -124,11 +129,11 @@ def test_a_run_without_checkpoints_is_told_apart(prepared_data, tiny_override, t
     one = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'])
     with pytest.raises(InputError, match=r'no record\.json in'):
         predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
-    loso.run_folds(one, 0, tmp_path)
+    whole_run.run_folds(one, 0, tmp_path)
     with pytest.raises(InputError, match=r'checkpoint\.pth for smic/s01; train into a new --work-dir'):
         predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
     with pytest.raises(InputError, match=r'smic/s01 is finished without a checkpoint; give another --work-dir'):
-        loso.run_folds(one, 0, tmp_path, save_checkpoints=True)
+        whole_run.run_folds(one, 0, tmp_path, save_checkpoints=True)
 
 
 def test_checkpoints_are_scored_on_the_data_they_belong_to(finished_run, tiny_override, tmp_path):
@@ -139,38 +144,24 @@ def test_checkpoints_are_scored_on_the_data_they_belong_to(finished_run, tiny_ov
         predict_with_checkpoints(other, finished_run, tmp_path / 'out.csv')
 
 
-def test_parts_of_a_model_that_do_not_fit_are_one_sentence(prepared_data, tiny_override, tmp_path):
-    (tmp_path / 'head.py').write_text("model = dict(cls_head=dict(_delete_=True, type='I3DHead', in_channels=8))")
-    overrides = [str(tiny_override), str(tmp_path / 'head.py')]
-    with pytest.raises(InputError, match=r'the parts of this model.* do not fit together: .*; correct config or ov'):
-        run_record.start_record(experiment_on(prepared_data, overrides=overrides), 0)
-
-
-@pytest.mark.parametrize('option', ['optimizer.lr=abc', 'optimizer.lr=nan', 'optimizer.type=Nothing', 'type=Nothing'])
-def test_an_optimiser_that_cannot_be_built_is_one_sentence(prepared_data, tiny_override, option):
-    wrong = experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=[f'optim_wrapper.{option}'])
-    with pytest.raises(InputError, match=r'optim_wrapper cannot be built: .*; correct config or override$'):
-        run_record.start_record(wrong, 0)
-
-
 def test_a_schedule_that_cannot_be_built_is_one_sentence(prepared_data, tiny_override, tmp_path):
     options = ['param_scheduler.0.type=Nothing']
     wrong = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'], cfg_options=options)
     with pytest.raises(InputError, match=r'param_scheduler cannot be built: .*Nothing'):
-        loso.run_folds(wrong, 0, tmp_path)
+        whole_run.run_folds(wrong, 0, tmp_path)
 
 
 def test_other_settings_are_refused_before_gradients_are_compared(finished_run, experiment, monkeypatch):
-    monkeypatch.delattr(loso, 'settle_precision')
+    monkeypatch.delattr('mer_bench.runs.precision_check.settle_precision')
     with pytest.raises(InputError, match='holds folds of another seed'):
-        loso.run_folds(experiment, 1, finished_run)
+        whole_run.run_folds(experiment, 1, finished_run)
 
 
 def test_a_training_that_diverges_is_no_finished_fold(prepared_data, tiny_override, tmp_path):
     options = ['optim_wrapper.optimizer.lr=1e20', 'optim_wrapper.clip_grad=None']
     wild = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'], cfg_options=options)
     with pytest.raises(InputError, match='the training of fold smic/s01 diverged'):
-        loso.run_folds(wild, 0, tmp_path)
+        whole_run.run_folds(wild, 0, tmp_path)
     assert not (tmp_path / 'folds/smic_s01').exists()
 
 
@@ -179,26 +170,88 @@ def test_the_record_names_the_circumstances_of_every_fold(finished_run, experime
     for name, commit in (('s01', 'abc'), ('s02', 'def'), ('s03', 'abc')):
         path = run / f'folds/smic_{name}/fold.json'
         path.write_text(json.dumps(json.loads(path.read_text()) | {'commit': commit}))
-    monkeypatch.setattr(run_record, 'commit', lambda: 'nothing was trained by this one')
-    assert loso.run_folds(experiment, 0, run)['commit'] == 'abc, def'
+    monkeypatch.setattr(provenance, 'commit', lambda: 'nothing was trained by this one')
+    assert whole_run.run_folds(experiment, 0, run)['commit'] == 'abc, def'
 
 
 def test_a_run_does_not_go_on_with_other_threads(finished_run, prepared_data, tiny_override):
     other = experiment_on(prepared_data, overrides=[str(tiny_override)], threads=2)
     with pytest.raises(InputError, match='holds folds of another device'):
-        loso.run_folds(other, 0, finished_run)
+        whole_run.run_folds(other, 0, finished_run)
     experiment_on(prepared_data)  # one thread again
 
 
-def test_a_machine_without_git_can_train(experiment, monkeypatch):
-    monkeypatch.setenv('PATH', '')
-    assert run_record.commit() is None
-
-
 def test_a_finished_run_in_a_folder_that_cannot_be_written_to_is_read(finished_run, experiment, monkeypatch):
-    monkeypatch.setattr(loso.os, 'access', lambda path, mode: False)  # root may write everywhere but on such a disk
-    monkeypatch.setattr(loso, 'locked', lambda *args: pytest.fail('it was to be written to'))
-    record = loso.run_folds(experiment, 0, finished_run)
+    monkeypatch.setattr(
+        whole_run.os, 'access', lambda path, mode: False
+    )  # root may write everywhere but on such a disk
+    monkeypatch.setattr(whole_run, 'locked', lambda *args: pytest.fail('it was to be written to'))
+    record = whole_run.run_folds(experiment, 0, finished_run)
     assert record == read_record(finished_run / 'record.json')
     with pytest.raises(InputError, match=r'holds folds of another seed \(0, now 1\)'):
-        loso.run_folds(experiment, 1, finished_run)
+        whole_run.run_folds(experiment, 1, finished_run)
+
+
+def test_the_scheme_of_a_run_can_be_used_again(tmp_path):
+    root = write_prepared_data(tmp_path / 'casme2', dataset='casme2', emotions=('disgust', 'happiness', 'surprise'))
+    first = experiment_on(root, config=CASME2)
+    whole_run.write_scheme(first, tmp_path)
+    again = experiment_on(root, config=CASME2, cfg_options=[f'label_scheme={tmp_path}/label_scheme.csv'])
+    assert again.method.scheme.rules == first.method.scheme.rules
+    assert again.method.cfg.classes == first.method.cfg.classes
+    assert again.data.annotations['label'].equals(first.data.annotations['label'])
+
+
+def test_clips_left_out_by_name_are_in_a_table_beside_it(tmp_path):
+    root = write_prepared_data(tmp_path / 'casme2', dataset='casme2', emotions=('disgust', 'happiness', 'surprise'))
+    (tmp_path / 'own.csv').write_text('dataset,column,value,label\ncasme2,emotion,disgust,a\ncasme2,emotion,*,b\n')
+    (tmp_path / 'excluded_clips.csv').write_text(
+        'scheme,dataset,subject,clip,reason\nown,casme2,s02,di_0,"blurred, says a paper"\n'
+    )
+    data = experiment_on(root, config=CASME2, cfg_options=[f'label_scheme={tmp_path}/own.csv'])
+    whole_run.write_scheme(data, tmp_path / 'run')
+    again = load_scheme(tmp_path / 'run/label_scheme.csv')
+    assert again.excluded == (('casme2/s02/di_0', 'blurred, says a paper'),)
+    assert again.digest == data.method.scheme.digest
+
+
+def scored(run):
+    return json.loads((run / 'record.json').read_text())['scores']
+
+
+@pytest.mark.parametrize('name', ['predictions.csv', 'record.json'])
+def test_a_finished_run_whose_table_or_scores_were_changed_is_scored_again(finished_run, experiment, tmp_path, name):
+    run = shutil.copytree(finished_run, tmp_path / 'run', ignore=shutil.ignore_patterns('*.pth'))
+    right = (run / 'predictions.csv').read_bytes(), scored(run)
+    if name == 'record.json':
+        record = json.loads((run / name).read_text())
+        record['scores']['full']['uf1'] /= 2
+        (run / name).write_text(json.dumps(record))
+    else:
+        (run / name).write_bytes(right[0].replace(b'negative,negative', b'negative,positive'))
+    whole_run.run_folds(experiment, 0, run)
+    assert ((run / 'predictions.csv').read_bytes(), scored(run)) == right
+
+
+def test_the_log_of_a_fold_begins_with_the_run_and_that_of_the_run_has_a_line_a_fold(finished_run):
+    first = (finished_run / 'folds/smic_s01/train.log').read_text().splitlines()[0]
+    assert first.endswith('mer_smic, multiscale_resnet3d50+tiny, fold smic/s01, seed 0, cpu, 1 thread a training')
+    lines = (finished_run / 'train.log').read_text().splitlines()
+    assert [line.split()[2] for line in lines] == ['smic/s01:', 'smic/s02:', 'smic/s03:']
+
+
+def test_a_run_has_a_table_of_its_subjects(finished_run):
+    run = whole_run.Run(finished_run, read_record(finished_run / 'record.json'))
+    table, predictions = run.per_subject(), pd.read_csv(finished_run / 'predictions.csv')
+    assert table['subject'].tolist() == ['smic/s01', 'smic/s02', 'smic/s03']
+    assert table['clips'].tolist() == [6, 6, 6]
+    first = predictions[predictions['subject'] == 'smic/s01']
+    hits = first['y_true'] == first['y_pred']
+    assert table['accuracy'][0] == hits.mean()
+    assert table['recall_negative'][0] == hits[first['y_true'] == 'negative'].mean()
+
+
+def test_a_run_that_lacks_folds_has_no_predictions(finished_run):
+    record = read_record(finished_run / 'record.json') | dict(complete=False, folds=dict(total=3, done=1))
+    with pytest.raises(InputError, match=r'1 of 3 folds are finished .*: train the other folds first'):
+        _ = whole_run.Run(finished_run, record).predictions

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.same_settings import refuse_other_settings
+from mer_bench.experiment.provenance import refuse_other_settings, start_record
 from mer_bench.models import MultiScaleResNet3d
 from mer_bench.results.record import write_record
-from mer_bench.runs.record import start_record
 from mer_bench.runs.run import ADVICE
 from mer_bench.training.fold_config import fold_config
 from mer_bench.training.stacking.data import build_fresh_runner
 from tests.conftest import ROOT
+from tests.runs.test_model import described
 from tests.training.test_fold_config import experiment_on
 
 STOCK = """
@@ -38,7 +38,7 @@ def stock(prepared_data, path):
 
 def test_a_stock_3d_backbone_starts_from_the_weights_of_pictures(prepared_data, pictures, tmp_path):
     experiment, weights = stock(prepared_data, pictures), torch.load(pictures)
-    noted = start_record(experiment, 0)['pretrained']
+    noted = described(experiment)['pretrained']
     assert noted['name'] == 'r50.pth'
     assert noted['inflated'] == 53
     assert noted['fitted'] == noted['of'] == len(weights)
@@ -51,17 +51,17 @@ def test_a_stock_3d_backbone_starts_from_the_weights_of_pictures(prepared_data, 
 def test_weights_of_another_network_are_refused_before_the_first_fold(prepared_data, pictures, tiny_override):
     torch.save({'encoder.weight': torch.zeros(3, 3)}, pictures)
     with pytest.raises(InputError, match=r'r50\.pth fits only 0 of the 53 convolutions'):
-        start_record(stock(prepared_data, pictures), 0)
+        described(stock(prepared_data, pictures))
     for override in (STSTNET, str(tiny_override)):
         other = experiment_on(prepared_data, overrides=[override], cfg_options=[f'load_from={pictures}'])
         with pytest.raises(InputError, match=r'r50\.pth fits only 0 of the \d+ convolutions and matrices'):
-            start_record(other, 0)
+            described(other)
 
 
 def test_load_from_takes_the_checkpoint_of_a_fold(prepared_data, finished_run, tiny_override, tmp_path):
     path = finished_run / 'folds/smic_s01/checkpoint.pth'
     experiment = experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=[f'load_from={path}'])
-    record, weights = start_record(experiment, 0), torch.load(path)['state_dict']
+    record, weights = start_record(experiment, 0) | described(experiment), torch.load(path)['state_dict']
     assert (record['pretrained']['fitted'], record['pretrained']['of']) == (len(weights), len(weights))
     runner = build_fresh_runner(fold_config(experiment, experiment.folds[0], 0, tmp_path), tmp_path, torch.float32)
     assert all(torch.equal(weight, weights[name]) for name, weight in runner.model.state_dict().items())

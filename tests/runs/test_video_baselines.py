@@ -9,7 +9,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
-import mer_bench.models  # noqa: F401
+import mer_bench.registry  # noqa: F401
 from tests.conftest import ROOT
 
 # Millions of parameters and number of classes as MMAction2's model zoo states them (metafile.yml or README of each); of

@@ -1,88 +1,65 @@
-"""Workers that are killed: what they were doing is done again, and the others are left alone."""
+"""Folds in worker processes of which the system ends one."""
 
 import os
 import signal
-import time
-from functools import partial
-from pathlib import Path
+import threading
 
 import pytest
+import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from mer_bench.runs import worker_pool as separate_workers
-from mer_bench.runs.worker_pool import in_workers
-from tests.gate import has_ended, wait_for
-
-
-def kill_own_process(mark: Path, times: int, place: int) -> str:
-    """End as a process ends whose memory the system needs, the first `times` times."""
-    attempts = mark.read_text() if mark.exists() else ''
-    mark.write_text(attempts + 'x')
-    if len(attempts) < times:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return 'survived'
+from mer_bench.errors import InputError
+from mer_bench.experiment.experiment import RunOptions, open_experiment
+from mer_bench.runs import worker_pool
+from mer_bench.runs.run import run_folds
+from mer_bench.runs.worker_pool import default_jobs
+from mer_bench.training.fold import read_result
+from tests.conftest import ROOT
+from tests.gate import Gate, has_ended, wait_for
 
 
-def note_start(marks: Path, mark: Path, place: int) -> str:
-    """Say in a file of its own that a task began, and go on until another one survived the death of its worker."""
-    (marks / f'{time.monotonic_ns()}').touch()
-    wait_for(lambda: mark.exists() and mark.read_text() == 'xx')
-    return 'done'
+def open_small(override, prepared_data):
+    arguments = dict(config=str(ROOT / 'configs/mer_smic.py'), overrides=[str(override)], cfg_options=[], folds=[])
+    return open_experiment(RunOptions(**arguments, data_root=[str(prepared_data)], device='cpu', threads=1))
 
 
-def test_the_task_of_a_killed_worker_runs_again_and_the_others_run_once(tmp_path):
-    told, marks, mark = [], tmp_path / 'marks', tmp_path / 'mark'
-    marks.mkdir()
-    tasks = [partial(note_start, marks, mark), partial(kill_own_process, mark, 1), partial(note_start, marks, mark)]
-    results = [*in_workers(tasks, 2, 1, told.append)]
-    assert sorted(results) == ['done', 'done', 'survived']
-    assert len(told) == 1
-    assert len([*marks.iterdir()]) == 2
+@pytest.mark.slow
+def test_no_fold_is_lost_when_a_worker_is_killed(prepared_data, finished_run, tmp_path):
+    """Its fold goes on from its checkpoint, the others are left alone, and nothing else differs."""
+
+    def kill_first():
+        wait_for(lambda: len(gate.waiting()) == 2)
+        worker = gate.waiting()['smic_s01']
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: has_ended(worker))
+        gate.open()
+
+    gate = Gate(tmp_path, 'smic_s01', 'smic_s02')
+    thread = threading.Thread(target=kill_first, daemon=True)
+    thread.start()
+    experiment = open_small(gate.override, prepared_data)
+    record = run_folds(experiment, 0, tmp_path / 'run', 2, stack='off')
+    thread.join()
+    assert record['complete']
+    # a training that was continued does not know how long it took
+    seconds = [read_result(tmp_path / 'run', fold)['train_seconds'] for fold in experiment.folds]
+    assert [value is None for value in seconds] == [True, False, False]
+    assert (tmp_path / 'run/predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
-def test_a_task_that_kills_its_worker_twice_is_given_up_and_the_next_ones_find_workers(tmp_path):
-    with pytest.raises(Exception, match='terminated'):
-        list(in_workers([partial(kill_own_process, tmp_path / 'mark', 2)], 1, 1))
-    assert (tmp_path / 'mark').read_text() == 'xx'
-    assert list(in_workers([abs, abs], 1, 1)) == [0, 0]
+def test_a_fold_whose_worker_is_killed_again_is_told_in_one_sentence(
+    prepared_data, tiny_override, tmp_path, monkeypatch
+):
+    def killed(*arguments):
+        raise TerminatedWorkerError
+        yield
+
+    monkeypatch.setattr(worker_pool, 'in_workers', killed)
+    with pytest.raises(InputError, match='run the same command again with fewer --jobs than 2'):
+        run_folds(open_small(tiny_override, prepared_data), 0, tmp_path / 'run', 2, stack='off')
 
 
-def test_a_worker_that_was_killed_while_it_waited_is_replaced():
-    (first,) = in_workers([lambda place: os.getpid()], 1, 1)
-    os.kill(first, signal.SIGKILL)
-    wait_for(lambda: separate_workers._workers[0, 1]._flags.broken)
-    (second,) = in_workers([lambda place: os.getpid()], 1, 1)
-    assert second != first
-
-
-def test_a_task_that_is_killed_in_the_place_of_a_worker_that_ended_by_itself_runs_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(separate_workers, 'SECONDS_IDLE', 0.2)
-    threads_of_its_own = 7  # so that no worker of another test is taken
-    assert list(in_workers([abs], 1, threads_of_its_own)) == [0]
-    worker = separate_workers._workers[0, threads_of_its_own]
-    wait_for(lambda: not worker._processes)
-    time.sleep(0.5)  # its thread waits again by then; were it late, only a fault would not show
-    assert list(in_workers([partial(kill_own_process, tmp_path / 'mark', 1)], 1, threads_of_its_own)) == ['survived']
-
-
-def test_tasks_are_told_their_place_and_libraries_their_threads():
-    tasks = [lambda place: (place, os.environ['OMP_NUM_THREADS'])] * 4
-    assert sorted({*in_workers(tasks, 2, 3)}) == [(0, '3'), (1, '3')]
-
-
-def test_an_error_of_a_task_ends_the_workers_that_are_busy(tmp_path):
-    begun, go_on, late = (tmp_path / name for name in ('begun', 'go_on', 'late'))
-
-    def fail(place):
-        wait_for(begun.exists)
-        raise ValueError('wrong')
-
-    def note_late(place):
-        begun.write_text(str(os.getpid()))
-        wait_for(go_on.exists)
-        late.touch()
-
-    with pytest.raises(ValueError, match='wrong'):
-        list(in_workers([fail, note_late], 2, 1))
-    go_on.touch()
-    wait_for(lambda: late.exists() or has_ended(int(begun.read_text())))
-    assert not late.exists()
+def test_a_gpu_takes_one_training_unless_jobs_says_otherwise(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 4)
+    assert default_jobs('cuda') == 4
+    assert default_jobs('cuda:1') == 1

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mer_bench import loading, models  # noqa: F401  (registers the parts)
+import mer_bench.registry  # noqa: F401
 from mer_bench.training.acceleration import accelerate, prefers_channels_last
 from mer_bench.training.gradient_check import compare_gradients
 

@@ -1,4 +1,4 @@
-"""The memory of a GPU that several processes share; the GPU is told, not found."""
+"""The memory of a GPU that several processes share; no GPU is needed."""
 
 import pytest
 import torch

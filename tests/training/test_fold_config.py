@@ -5,6 +5,7 @@ from mmaction.registry import DATASETS, MODELS
 
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.protocols.folds import Fold
+from mer_bench.training.device import activate
 from mer_bench.training.fold_config import balanced_weights, fold_config, positive_weights
 from tests.conftest import ROOT, rewrite_flow, write_prepared_data
 
@@ -15,7 +16,10 @@ def experiment_on(*data_roots, **changes):
     args = dict(
         config=str(ROOT / 'configs/mer_smic.py'), overrides=[], folds=[], cfg_options=[], device='cpu', threads=1
     )
-    return open_experiment(RunOptions(**(args | dict(data_root=list(map(str, data_roots))) | changes)))
+    experiment = open_experiment(RunOptions(**(args | dict(data_root=list(map(str, data_roots))) | changes)))
+    if not experiment.method.is_estimator:
+        activate(experiment)
+    return experiment
 
 
 def test_the_held_out_subject_is_in_no_training_list(prepared_data, tmp_path):
@@ -32,7 +36,7 @@ def test_nothing_of_the_held_out_subject_changes_what_is_fitted(tmp_path):
         root = write_prepared_data(tmp_path / name, relabel=relabel)
         rewrite_flow(root, slice(6, 12), value)  # the rows of s02
         experiment = experiment_on(root)
-        assert experiment.data.mean[6:12].max() == pytest.approx(value)
+        assert experiment.data.moments[0][6:12].max() == pytest.approx(value)
         cfg = fold_config(experiment, FOLD, 0, tmp_path)
         fitted.append((cfg.model.data_preprocessor, cfg.model.cls_head.loss_cls))
     assert fitted[0] == fitted[1]

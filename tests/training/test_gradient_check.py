@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from torch.nn.grad import conv3d_weight
 
-from mer_bench import loading, models  # noqa: F401  (registers the parts)
+import mer_bench.registry  # noqa: F401
 from mer_bench.experiment.precision import mixed_precision
 from mer_bench.training.acceleration import accelerate
 from mer_bench.training.gradient_check import AGREE, agreement, compare_gradients, prepare

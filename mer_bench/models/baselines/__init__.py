@@ -3,5 +3,9 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
+from mer_bench import compat
+
+compat.apply()  # before mmaction.models is imported
+
 for module in iter_modules(__path__):
     import_module(f'{__name__}.{module.name}')

@@ -6,7 +6,6 @@ from the authors' code (LBPTOP.m of the University of Oulu).
 """
 
 import numpy as np
-from skimage.feature import local_binary_pattern
 
 from mer_bench.errors import InputError
 from mer_bench.models.classical import ESTIMATORS
@@ -73,6 +72,8 @@ def plane_codes(
     Returns:
         (T - 2 radius, H - 2 radius, W - 2 radius) int64: the pixels that have all neighbours in all three planes.
     """
+    from skimage.feature import local_binary_pattern  # takes a while to import, and other methods do without
+
     planes = levels.transpose(axes)
     # one picture of all planes, one above the other: rows that would look into the next plane are border
     codes = local_binary_pattern(planes.reshape(-1, planes.shape[2]), points, radius, method)

@@ -8,7 +8,6 @@ public re-implementation (github.com/machanic/AU_R-CNN, ROI_LANDMARK, numbers 1 
 import functools
 
 import numpy as np
-from skimage.draw import polygon2mask
 
 from mer_bench.errors import InputError
 
@@ -72,6 +71,8 @@ def region_map(height: int, width: int) -> np.ndarray:
     Raises:
         InputError: the picture is too small for the smallest region.
     """
+    from skimage.draw import polygon2mask  # takes a while to import, and other methods do without
+
     left, right = (np.zeros((height, width), np.int64) for _ in range(2))
     for (number, mirrored), corners in REGIONS.items():
         points = np.array([place(corner) for corner in corners.split()]) * (width, height) - 0.5

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -10,6 +11,22 @@ from sklearn.utils import all_estimators, get_tags
 
 from mer_bench.errors import InputError
 from mer_bench.models.classical import ESTIMATORS
+
+USUAL = (  # modules of scikit-learn
+    'preprocessing',
+    'svm',
+    'linear_model',
+    'dummy',
+    'decomposition',
+    'discriminant_analysis',
+    'naive_bayes',
+    'neighbors',
+    'feature_selection',
+    'kernel_approximation',
+    'ensemble',
+    'neural_network',
+    'tree',
+)
 
 
 def build_steps(steps: Sequence[dict], seed: int) -> list[BaseEstimator]:
@@ -24,7 +41,7 @@ def build_steps(steps: Sequence[dict], seed: int) -> list[BaseEstimator]:
 def build_step(step: dict, seed: int) -> BaseEstimator:
     """Build one step from its type and arguments."""
     name = step.pop('type', None)
-    found = ESTIMATORS.get(str(name)) or scikit_learn_estimators().get(str(name))
+    found = find_estimator(str(name))
     if found is None:
         raise InputError(
             f'model.steps: expected the type of a descriptor ({", ".join(sorted(ESTIMATORS.module_dict))}) or of '
@@ -39,9 +56,16 @@ def build_step(step: dict, seed: int) -> BaseEstimator:
 
 
 @cache
-def scikit_learn_estimators() -> dict[str, type[BaseEstimator]]:
-    """Return the estimators of scikit-learn by name; it takes 0.1 s to find them."""
-    return dict(all_estimators())
+def find_estimator(name: str) -> type[BaseEstimator] | None:
+    """Return the descriptor of this package, or the estimator of scikit-learn, with this name; None if there is none.
+
+    The usual modules come first, because to find all estimators is to import all of scikit-learn.
+    """
+    usual = (getattr(import_module(f'sklearn.{module}'), name, None) for module in USUAL)
+    found = ESTIMATORS.module_dict.get(name) or next(filter(None, usual), None)  # its `get` logs, and imports torch
+    if isinstance(found, type) and issubclass(found, BaseEstimator):
+        return found
+    return dict(all_estimators()).get(name)
 
 
 def split_steps(steps: Sequence[BaseEstimator]) -> tuple[list[BaseEstimator], Pipeline]:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.precision import choose_precision
+from mer_bench.experiment.provenance import describe_device, describe_pretrained, start_record, with_decision
 from mer_bench.files import FolderInUse, locked
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.precision_check import fall_back, needs_check, with_decision
-from mer_bench.runs.record import describe_device, describe_pretrained, start_record
+from mer_bench.runs.model import build_model, describe_model
+from mer_bench.runs.precision_check import fall_back, needs_check
 from mer_bench.runs.run import begin_run, update_record
 from mer_bench.sweeps.local import SECONDS_BETWEEN_TRIES, Outcome, failed, open_planned, settled
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line
@@ -24,6 +25,7 @@ from mer_bench.sweeps.progress import SweepProgress
 from mer_bench.sweeps.ray.node import Files, RunJob, TaskResult, places_of, relocate, source_digest
 from mer_bench.sweeps.ray.pool import Hardware, RayPool
 from mer_bench.sweeps.status import failure_stamp, remove_failure
+from mer_bench.training.device import activate
 from mer_bench.training.fold import finished_folder
 from mer_bench.training.stacking.strategy import StackChoice, choose_for_run, plan_groups
 
@@ -209,8 +211,13 @@ def plan_run(opened: OpenRun, options: SweepOptions, hardware: Hardware) -> None
         InputError: As :func:`mer_bench.runs.run.run_folds`.
     """
     run, experiment = opened.run, opened.experiment
-    record = start_record(replace(experiment, device='cpu'), run.seed)  # there may be no GPU here
-    opened.choice = choose_for_run(experiment, run.seed, run.folder, options.stack)
+    here, model = replace(experiment, device='cpu'), None  # there may be no GPU here
+    record = start_record(here, run.seed)
+    if not experiment.method.is_estimator:
+        activate(here)
+        model = build_model(experiment.method.cfg)
+        record |= describe_model(here, model)
+    opened.choice = choose_for_run(experiment, model, run.seed, run.folder, options.stack)
     record |= dict(device=describe_device(experiment, hardware.gpu), stack=opened.choice.record)
     opened.record = begin_run(experiment, run.folder, record)
     missing = [fold for fold in experiment.folds if not finished_folder(run.folder, fold).exists()]

@@ -14,15 +14,15 @@ from filelock import FileLock
 
 import mer_bench
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_values import weights_places
+from mer_bench.experiment.config_checks import weights_places
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.precision import PrecisionCheck
+from mer_bench.experiment.provenance import describe_pretrained
 from mer_bench.files import digest_of
 from mer_bench.preparation.store.flow_store import PARTS
 from mer_bench.protocols.folds import Fold
 from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
 from mer_bench.runs.precision_check import check_at_place
-from mer_bench.runs.record import describe_pretrained
 from mer_bench.sweeps.plan import in_one_line
 from mer_bench.training.fold import finished_folder
 from mer_bench.training.sklearn.estimator_fold import describe_clips
@@ -162,7 +162,6 @@ def run_task(
     with tempfile.TemporaryDirectory(prefix='mer_bench_') as folder:
         work_dir, fault = Path(folder), None
         try:
-            experiment.activate()
             if experiment.method.is_estimator:
                 describe_clips(experiment, job.seed, work_dir, jobs=1, quiet=True, shared=job.choice.asked != 'off')
             run_group(experiment, folds, job.seed, work_dir, False, job.choice)

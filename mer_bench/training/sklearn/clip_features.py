@@ -5,31 +5,30 @@ it; `<digest>.json` says of what it was made. The digest is that of all that dec
 arguments, the view of a clip, the flow, the code and the libraries. The folder can be removed at any time.
 """
 
-import inspect
 import json
 import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 import joblib
 import numpy as np
-import scipy
 from rich.console import Console
 from rich.progress import track
 from sklearn.base import BaseEstimator
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.provenance import versions
 from mer_bench.files import digest_file, digest_of, read_own_json, write_array, write_json
 from mer_bench.loading.clip_table import open_store
-from mer_bench.loading.clip_view import ClipView
+from mer_bench.loading.input_spec import InputSpec
 from mer_bench.loading.prepared_data import PreparedData, viewed_clips
 from mer_bench.preparation.store.build import FEATURES
 from mer_bench.processes import follow_parent
-from mer_bench.runs.record import versions
 
 CHUNK = 16  # clips that one worker describes at a time
 STARTED = time.time()
@@ -57,7 +56,7 @@ def clip_features(data: PreparedData, steps: Sequence[BaseEstimator], jobs: int,
 
 
 def store_features(
-    store: str, rows: np.ndarray, steps: Sequence[BaseEstimator], view: ClipView, jobs: int, quiet: bool
+    store: str, rows: np.ndarray, steps: Sequence[BaseEstimator], view: InputSpec, jobs: int, quiet: bool
 ) -> tuple[dict[int, np.ndarray] | np.ndarray, str]:
     """Return the features of at least the clips in `rows` of a store, by row, and where they come from."""
     content = made_of(store, steps, view)
@@ -72,26 +71,29 @@ def store_features(
     return dict(zip(rows, describe_all(store, rows, steps, view, jobs, quiet), strict=True)), COMPUTED
 
 
-def made_of(store: str, steps: Sequence[BaseEstimator], view: ClipView) -> dict:
+def made_of(store: str, steps: Sequence[BaseEstimator], view: InputSpec) -> dict:
     """Return all that decides the features, as JSON holds it."""
-    files = source_files(steps)
     content = dict(
         steps=[[type(step).__module__, type(step).__qualname__, step.get_params()] for step in steps],
         view={key: value for key, value in asdict(view).items() if key != 'normalise'},
         store_digest=open_store(store).info['data_digest'],
-        code={'/'.join(path.parts[-2:]): digest_file(path) for path in files},
-        versions=versions() | library_versions(files),
+        code={'/'.join(path.parts[-2:]): digest_file(path) for path in source_files(steps)},
+        versions=versions() | library_versions(steps),
     )
     return json.loads(json.dumps(content, default=str))
 
 
+def own_modules(steps: Sequence[BaseEstimator]) -> list[ModuleType]:
+    """Return the modules of the view of a clip and of the classes of the steps, but those of scikit-learn."""
+    names = dict.fromkeys(
+        part.__module__ for part in (InputSpec, *(base for step in steps for base in type(step).__mro__))
+    )
+    return [sys.modules[name] for name in names if name.partition('.')[0] not in ('sklearn', 'builtins')]
+
+
 def source_files(steps: Sequence[BaseEstimator]) -> list[Path]:
-    """Return our own code that decides the features: all that lies beside the view and the classes of the steps."""
-    files = {Path(__file__)}
-    for part in (viewed_clips, *(base for step in steps for base in type(step).__mro__)):
-        if part.__module__.partition('.')[0] not in ('sklearn', 'builtins'):  # their versions say it
-            files |= {*Path(inspect.getsourcefile(part)).parent.glob('*.py')}
-    return sorted(files)
+    """Return the code that decides the features: this file, and all that is beside the view and the steps."""
+    return sorted({Path(__file__)}.union(*(Path(module.__file__).parent.glob('*.py') for module in own_modules(steps))))
 
 
 def unchanged(steps: Sequence[BaseEstimator]) -> bool:
@@ -99,17 +101,15 @@ def unchanged(steps: Sequence[BaseEstimator]) -> bool:
     return all(path.stat().st_mtime < STARTED for path in source_files(steps))
 
 
-def library_versions(files: Sequence[Path]) -> dict[str, str]:
-    """Return the version of each library that the modules of some files import from, and of scipy."""
-    names, own = {'scipy': scipy.__version__}, {*map(str, files)}
-    for module in [*sys.modules.values()]:
-        if getattr(module, '__file__', None) in own:
-            for value in vars(module).values():
-                name = value.__name__ if isinstance(value, ModuleType) else getattr(value, '__module__', None)
-                library = sys.modules.get(str(name).partition('.')[0])
-                if version := getattr(library, '__version__', None):
-                    names[library.__name__] = str(version)
-    return names
+def library_versions(steps: Sequence[BaseEstimator]) -> dict[str, str]:
+    """Return the versions of SciPy, scikit-image and each library that the modules of the steps import from."""
+    found = {name: metadata.version(name) for name in ('scipy', 'scikit-image')}
+    for value in (value for module in own_modules(steps) for value in vars(module).values()):
+        name = value.__name__ if isinstance(value, ModuleType) else getattr(value, '__module__', None)
+        library = sys.modules.get(str(name).partition('.')[0])
+        if version := getattr(library, '__version__', None):
+            found[library.__name__] = str(version)
+    return found
 
 
 def read_features(path: Path, n_clips: int) -> np.ndarray | None:
@@ -147,7 +147,7 @@ def keep(path: Path, features: np.ndarray, content: dict, limit: int) -> None:
 
 
 def describe_all(
-    store: str, rows: Sequence[int], steps: Sequence[BaseEstimator], view: ClipView, jobs: int, quiet: bool
+    store: str, rows: Sequence[int], steps: Sequence[BaseEstimator], view: InputSpec, jobs: int, quiet: bool
 ) -> np.ndarray:
     """Describe clips of a store over workers, (len(rows), D)."""
     chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
@@ -160,9 +160,9 @@ def describe_all(
     return np.concatenate(list(shown))
 
 
-def describe(store: str, rows: Sequence[int], view: ClipView, steps: Sequence[BaseEstimator]) -> np.ndarray:
+def describe(store: str, rows: Sequence[int], view: InputSpec, steps: Sequence[BaseEstimator]) -> np.ndarray:
     """Return what the steps make of some clips of a store, (len(rows), D) float32; without a step the flat values."""
-    values = np.stack([clip.numpy() for clip in viewed_clips(((store, row) for row in rows), view)])
+    values = np.stack([*viewed_clips(((store, row) for row in rows), view)])
     for step in steps:
         values = step.transform(values)
     return np.asarray(values, np.float32).reshape(len(values), -1)

@@ -9,13 +9,13 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from threadpoolctl import ThreadpoolController
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, in_one_line
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.files import read_own_json, write_array, write_json
 from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.record import in_one_line
-from mer_bench.training.prediction_table import write_predictions
+from mer_bench.training.fold import write_predictions
+from mer_bench.training.fold_config import run_title
 from mer_bench.training.sklearn.clip_features import clip_features
 from mer_bench.training.sklearn.shared_fit import BLOCK, IN_DOUBLE, PLAIN, FoldClips, fit_fold, way_of
 
@@ -53,7 +53,8 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     table[[f'score_{name}' for name in classes]] = scores
     write_predictions(table, folder / 'predictions.csv')
     (folder / 'config.py').write_text(given['config'], encoding='utf-8')
-    (folder / 'train.log').write_text(''.join(f'{warning.message}\n' for warning in caught), encoding='utf-8')
+    lines = [run_title(experiment, fold, seed), *(str(warning.message) for warning in caught)]
+    (folder / 'train.log').write_text('\n'.join(lines) + '\n', encoding='utf-8')
     seconds = dict(train_seconds=trained - start, test_seconds=time.perf_counter() - trained)
     ways = dict(features=given['features'], fit=way)
     return dict(n_train=int(rows.train.sum()), n_test=int(rows.test.sum()), **seconds, **ways)

@@ -4,7 +4,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine import Config
 
-from mer_bench import loading  # noqa: F401  registers the data preprocessor
+import mer_bench.registry  # noqa: F401
 from mer_bench.models.baselines.off_apexnet import OFFApexNet
 
 OVERRIDE = Path(__file__).parents[3] / 'configs/baselines/off_apexnet.py'

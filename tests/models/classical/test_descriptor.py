@@ -7,9 +7,8 @@ from sklearn.utils import get_tags
 
 from mer_bench.errors import InputError
 from mer_bench.models.classical import ESTIMATORS
-from mer_bench.models.classical.descriptor import ClipDescriptor
 
-DESCRIPTORS = [kind for kind in ESTIMATORS.module_dict.values() if issubclass(kind, ClipDescriptor)]
+DESCRIPTORS = [kind for kind in ESTIMATORS.module_dict.values() if getattr(kind, 'channels', ())]
 
 
 def random_clips(descriptor, n=2):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mer_bench.experiment.experiment import RunOptions, open_experiment
-from mer_bench.runs.record import describe_pretrained
+from mer_bench.experiment.provenance import describe_pretrained
 from mer_bench.runs.run import run_folds
 from mer_bench.sweeps.ray import node
 from mer_bench.sweeps.ray.driver import save_folds

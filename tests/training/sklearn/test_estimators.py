@@ -1,5 +1,7 @@
 """Methods of scikit-learn over the folds of a protocol."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -108,3 +110,13 @@ def test_features_are_computed_anew_after_a_failure(experiment, tmp_path, monkey
 def test_there_is_no_checkpoint_to_keep(experiment, tmp_path):
     with pytest.raises(InputError, match='leave --save-checkpoints out'):
         run_folds(experiment, 0, tmp_path / 'run', save_checkpoints=True)
+
+
+def test_a_whole_run_imports_no_torch(tmp_path, prepared_data):
+    """Importing it takes longer than the run."""
+    arguments = [ROOT / 'configs/mer_smic.py', '--override', ROOT / 'configs/baselines/linear_svm.py']
+    arguments += ['--data-root', prepared_data, '--work-dir', tmp_path / 'run', '--jobs', 2]
+    code = 'import sys; from mer_bench.cli.train import main; main(sys.argv[1:]); print("torch" in sys.modules)'
+    command = [sys.executable, '-c', code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.endswith('predictions.csv\nFalse\n'), done.stderr

@@ -1,14 +1,23 @@
-"""What a run folder refuses: every part is changed as a user would change it."""
+"""The provenance of a run: notes on its data, and what a run folder refuses to be continued with."""
 
 import re
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.experiment import provenance
 from mer_bench.experiment.precision import PrecisionCheck
-from mer_bench.experiment.same_settings import refuse_other_settings
+from mer_bench.experiment.provenance import (
+    describe_data,
+    note_on_classes,
+    notes_on_data,
+    refuse_other_settings,
+    start_record,
+)
+from mer_bench.protocols.folds import make_folds
 from mer_bench.results.record import write_record
-from mer_bench.runs.record import start_record
 from mer_bench.runs.run import ADVICE
 from tests.conftest import write_prepared_data
 from tests.training.test_fold_config import experiment_on
@@ -80,3 +89,55 @@ def test_no_whole_digest_is_shown(refusal, tmp_path):
     other_flow = write_prepared_data(tmp_path / 'a', clip_len=1)
     for message in (refusal(last='a'), refusal('channels_last=False'), refusal(root=other_flow)):
         assert not re.search('[0-9a-f]{12}', message)
+
+
+@pytest.fixture
+def experiment(prepared_data, tiny_override):
+    options = ['label_scheme=megc2019_3class']
+    return experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=options)
+
+
+def test_too_few_clips_and_missing_data_sets_are_noted(experiment):
+    data = replace(experiment.data, info=experiment.data.info | {'synthetic': False})
+    counts, absence = notes_on_data(replace(experiment, data=data))
+    assert 'smic negative clips 6 (70)' in counts
+    assert 'no clip of casme2, samm is in use' in absence
+
+
+def test_synthetic_data_have_no_official_counts(experiment):
+    assert notes_on_data(experiment) == []
+
+
+def test_a_class_that_lives_in_one_subject_is_named_with_the_fold_that_cannot_learn_it(tmp_path, tiny_override):
+    root = write_prepared_data(tmp_path / 'smic', relabel={1: 'negative', 3: 'negative'})
+    experiment = experiment_on(root, overrides=[str(tiny_override)])
+    (note,) = start_record(experiment, 0)['notes']
+    assert note.startswith(
+        'note: no clip to learn of positive in fold smic/s02; of surprise in fold smic/s02: what shows it is held out'
+    )
+
+
+def test_a_class_or_unit_of_one_data_set_is_named_and_one_of_two_subjects_is_not():
+    rows = [('a/1', 'x', '4'), ('a/1', 'y', ''), ('a/2', 'x', '4'), ('b/1', 'y', '12'), ('b/2', 'y', '12')]
+    clips = pd.DataFrame(rows, columns=['subject', 'label', 'action_units']).assign(dataset=['a', 'a', 'a', 'b', 'b'])
+    clips['sample_id'] = range(5)
+    assert note_on_classes(clips, make_folds(clips, 'loso')[1:], [4, 12]) is None
+    note = note_on_classes(clips, make_folds(clips, 'leave_one_dataset_out'), [4, 12])
+    assert 'of x in fold a; of action unit 4 in fold a; of action unit 12 in fold b:' in note
+
+
+def test_each_data_set_is_one_line_with_what_is_left_out_and_why(tmp_path, tiny_override):
+    roots = [
+        write_prepared_data(tmp_path / 'smic'),
+        write_prepared_data(tmp_path / 'casme2', 2, dataset='casme2', emotions=('disgust', 'others', 'fear')),
+    ]
+    options = ['data_source=[smic,casme2]', 'label_scheme=megc2019_3class']
+    casme2, smic = describe_data(experiment_on(*roots, overrides=[str(tiny_override)], cfg_options=options))
+    assert smic == 'smic: 18 clips of 3 subjects (negative 6, positive 6, surprise 6)'
+    assert casme2.startswith('casme2: 2 clips of 2 subjects (negative 2, positive 0, surprise 0); 4 left out: ')
+    assert "emotion 'others' is not in megc2019_3class (2 clips)" in casme2
+
+
+def test_a_machine_without_git_has_no_commit(monkeypatch):
+    monkeypatch.setenv('PATH', '')
+    assert provenance.commit.__wrapped__() is None

@@ -1,15 +1,24 @@
-"""What a config must hold at its top, and what the label scheme and the action units fill in."""
+"""Checks of a config before anything is opened: unknown keys, impossible values, and what the data decide.
 
+A key that nothing reads is refused, because a misspelt ablation would silently be the full model.
+"""
+
+import difflib
+import inspect
+from collections.abc import Sequence
+from functools import cache
+
+import pandas as pd
 from mmengine.config import Config
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_keys import arguments_of
-from mer_bench.protocols.folds import read_rule
+from mer_bench.protocols.action_units import encode_action_units
+from mer_bench.protocols.folds import Fold, read_rule
 from mer_bench.protocols.label_schemes import LabelScheme
 
-EMOTIONS_ALONE = 'tells emotions alone; set action_units=None, or take a network with MultiOutputHead'
+EMOTIONS_ALONE = 'predicts emotions alone; set action_units=None, or take a network with MultiOutputHead'
 PARTS = ('data_preprocessor', 'backbone', 'cls_head')
-# read by a network's training alone
+# only the training of a network reads these
 OF_NETWORKS = (
     'optim_wrapper',
     'param_scheduler',
@@ -26,6 +35,71 @@ OF_NETWORKS = (
     'env_cfg',
 )
 KEYS = ('method', 'model', 'dataset', 'label_scheme', 'folds', 'data_root', 'data_source')
+
+
+def check_keys(base: dict | list, change: dict, where: str, path: str = '') -> None:
+    """Raise an InputError for the first key of `change` that is neither in `base` nor an argument of its type.
+
+    Args:
+        base: The config that `change` will be merged onto.
+        change: Nested dict. Below `_delete_=True`, or where `base` holds no dict, any key may be set.
+        where: The file or option that sets the keys, for the message.
+    """
+    if change.get('_delete_'):
+        return
+    held = [str(i) for i in range(len(base))] if isinstance(base, list) else [*base]
+    for key, value in change.items():
+        dotted = f'{path}{key}'
+        if key not in held and key not in (known := held + _accepted(base, change, path)):
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f'did you mean {path}{near[0]}?' if near else f'known here: {", ".join(sorted(set(known)))}'
+            raise InputError(f'{where}: unknown config key {dotted}; {hint}')
+        if not path and isinstance(base.get(key), dict) and not isinstance(value, dict) and key != 'custom_hooks':
+            raise InputError(f'{where}: expected {key}=dict(...), got {value!r}; correct it')
+        below = base[int(key)] if isinstance(base, list) else base.get(key)
+        if isinstance(value, dict) and isinstance(below, (dict, list)):
+            check_keys(below, value, where, f'{dotted}.')
+
+
+def _accepted(base: dict | list, change: dict, path: str) -> list[str]:
+    """Names that a place accepts although its config does not hold them: arguments of its type, or of MMEngine."""
+    if isinstance(base, list):
+        return []
+    if path.endswith('_dataloader.'):
+        from torch.utils.data import DataLoader
+
+        return list(inspect.signature(DataLoader).parameters)
+    # not val_*, randomness and the like: those are set for every fold, or would choose on the held-out subject
+    names = {'': ['custom_hooks'], 'optim_wrapper.': ['constructor', 'paramwise_cfg']}
+    return arguments_of(change.get('type', base.get('type'))) + names.get(path, [])
+
+
+@cache
+def _registries() -> tuple:
+    """The registries of what a config names, filled; that takes seconds, and most overrides need none of them."""
+    from mmaction.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+    from mmengine.registry import LOOPS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
+
+    import mer_bench.registry  # noqa: F401
+
+    return MODELS, DATASETS, TRANSFORMS, HOOKS, METRICS, LOOPS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
+
+
+def arguments_of(type_name: object) -> list[str]:
+    """Names of the arguments of a registered class, including those of its bases while it passes **kwargs on."""
+    try:
+        found = [registry.get(type_name) for registry in _registries()] if isinstance(type_name, str) else []
+    except Exception:  # MMEngine imports a name with a dot, and that import can raise anything
+        return []
+    found, names = next(filter(None, found), None), []
+    for cls in inspect.getmro(found) if inspect.isclass(found) else ():
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        names += [
+            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != 'self'
+        ]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return names
 
 
 def check_complete(cfg: Config, path: str) -> None:
@@ -178,3 +252,55 @@ def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
         if head.get(key, size) != size:
             raise InputError(f'model.cls_head.{key} is {head[key]}, but the data give {size}; leave this key out')
     head.update(sizes)
+
+
+def fill_channels(cfg: Config, names: Sequence[str]) -> None:
+    """Give the backbone as many input channels as its clips have, so that a config need not name their number."""
+    backbone, channels = cfg.model.backbone, len(names)
+    key = 'in_chans' if backbone.type.startswith('timm.') else 'in_channels'
+    if backbone.get(key) not in (None, channels):
+        raise InputError(
+            f'model.backbone.{key} is {backbone[key]}, but the clips have {channels} channels '
+            f'({", ".join(names)}); leave this key out'
+        )
+    # 3 is the default of every backbone; one without this argument is built for the channels that its config chooses
+    if channels != 3 and (key == 'in_chans' or key in arguments_of(backbone.type)):
+        backbone[key] = channels
+
+
+def check_action_units(cfg: Config, clips: pd.DataFrame, roots: Sequence[str]) -> None:
+    """Refuse action units that no clip shows: they cannot be learnt, and their scores would mean nothing."""
+    if not cfg.action_units:
+        return
+    targets = encode_action_units(clips, cfg.action_units)
+    where = ', '.join(roots)
+    if not (targets >= 0).any():
+        raise InputError(
+            f'action_units: expected clips whose action units are known, found none in {where}; '
+            'set action_units=None or take other data'
+        )
+    unseen = [str(unit) for unit, seen in zip(cfg.action_units, (targets == 1).any(0), strict=True) if not seen]
+    if unseen:
+        raise InputError(
+            f'action_units: expected each on a clip, found none with {", ".join(unseen)} in {where}; leave them out'
+        )
+
+
+def check_batches(cfg: Config, clips: pd.DataFrame, folds: Sequence[Fold]) -> None:
+    """Refuse a `drop_last` that leaves the smallest fold without a batch: it would be scored untrained."""
+    if not cfg.train_dataloader.get('drop_last'):
+        return
+    of_subject, batch = clips.groupby('subject').size(), cfg.train_dataloader.batch_size
+    n_train, name = min((int(of_subject[[*fold.train_subjects]].sum()), fold.name) for fold in folds)
+    if n_train < batch:
+        raise InputError(
+            f'train_dataloader.drop_last with batch_size {batch} leaves no batch to train on in fold {name}, which has '
+            f'{n_train} clips to train; set batch_size to at most {n_train}, or drop_last=False'
+        )
+
+
+def check_steps(cfg: Config) -> None:
+    """Build the steps of a method of scikit-learn, so that a fault in them shows before the first fold."""
+    from mer_bench.models.classical.pipeline import build_steps
+
+    build_steps(cfg.model.steps, seed=0)

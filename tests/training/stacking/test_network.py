@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.func import vmap
 
-from mer_bench.training.stacking.norm import MaskedNorm, mask_norms
+from mer_bench.training.stacking.network import MaskedNorm, mask_norms
 
 KINDS = {nn.BatchNorm1d: (5, 3), nn.BatchNorm2d: (5, 3, 4, 2), nn.BatchNorm3d: (5, 3, 2, 4, 2)}
 

@@ -1,0 +1,324 @@
+"""The provenance of a run, the first part of record.json: settings, data, where and when; a continued run shares it."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+
+import mer_bench
+from mer_bench.errors import InputError
+from mer_bench.experiment.config_checks import weights_places
+from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.method import Method
+from mer_bench.experiment.precision import PrecisionCheck, cpuinfo
+from mer_bench.files import digest_file
+from mer_bench.loading.clip_table import difference_note
+from mer_bench.protocols.action_units import encode_action_units
+from mer_bench.protocols.clip_selection import count_reasons
+from mer_bench.protocols.folds import Fold, fold_title
+from mer_bench.protocols.official_counts import absence_note, official_note
+from mer_bench.results.record import RESCORED, SCHEMA_VERSION, read_record
+
+# by the names of records; what has no version.py is installed as the distribution after the slash
+PACKAGES = dict(
+    torch='torch',
+    torchvision='torchvision',
+    mmengine='mmengine',
+    mmaction2='mmaction',
+    mmcv='mmcv',
+    numpy='numpy/numpy',
+    sklearn='sklearn/scikit-learn',
+)
+
+
+def start_record(experiment: Experiment, seed: int) -> dict:
+    """Return the record of a run without its model: method, data and protocol."""
+    method, data, folds = experiment.method, experiment.data, experiment.folds
+    clips, info, classes = data.annotations, data.info, list(method.cfg.classes)
+    pretrained, place = describe_pretrained(method.cfg), decided(experiment)
+    notes, protocol = notes_on_data(experiment), describe_protocol(method)
+    of_class = clips.groupby('label')
+    n_clips, n_subjects = of_class.size(), of_class['subject'].nunique()
+    return dict(
+        schema_version=SCHEMA_VERSION,
+        method=method.name,
+        config=dict(
+            name=method.config_name,
+            text=method.text,
+            digest=method.digest,
+            folds=method.cfg.folds.to_dict(),
+            input=method.content.get('input'),
+            data_variant=method.content.get('data_variant'),
+            action_units=method.cfg.action_units and list(method.cfg.action_units),
+        ),
+        overrides=method.overrides,
+        pretrained=pretrained,
+        protocol=protocol,
+        label_scheme=dict(name=method.scheme.name, digest=method.scheme.digest),
+        dataset=method.cfg.dataset,
+        classes=classes,
+        seed=seed,
+        data=dict(**data.digests, store=info),
+        notes=notes,
+        note_on_model=None,
+        n_clips=len(clips),
+        n_subjects=int(clips['subject'].nunique()),
+        clips_per_class={name: int(n_clips.get(name, 0)) for name in classes},
+        subjects_per_class={name: int(n_subjects.get(name, 0)) for name in classes},
+        folds=dict(total=len(folds), done=0, missing=[fold.name for fold in folds]),
+        complete=False,
+        scores=None,
+        parameters=None,
+        flops=None,
+        seconds=dict(prepare=info['seconds'], train=None, test=None),
+        **place,
+        source='reproduced',
+        synthetic=bool(info['synthetic']),
+        epoch_rule='last',
+    )
+
+
+def decided(experiment: Experiment) -> dict:
+    """Return what is known once the precision is decided: the precision, and where and when the run computes."""
+    return dict(precision=experiment.check and experiment.check.record, **circumstances(experiment))
+
+
+def describe_data(experiment: Experiment) -> list[str]:
+    """Return one line for each data set: clips, subjects, classes, and how many clips are left out and why."""
+    data, lines = experiment.data, []
+    dropped = list(zip(data.dropped['sample_id'], data.dropped['reason'], strict=True))
+    for name, clips in data.annotations.groupby('dataset'):
+        counts = clips['label'].value_counts()
+        classes = ', '.join(f'{label} {counts.get(label, 0)}' for label in experiment.method.cfg.classes)
+        line = f'{name}: {len(clips)} clips of {clips["subject"].nunique()} subjects ({classes})'
+        reasons = [reason for sample_id, reason in dropped if sample_id.startswith(f'{name}/')]
+        lines.append(f'{line}; {len(reasons)} left out: {count_reasons(reasons)}' if reasons else line)
+    return lines
+
+
+def notes_on_data(experiment: Experiment) -> list[str]:
+    """Return one sentence for each thing that a reader of the scores should know of the clips.
+
+    These are data sets prepared in different ways, clips that are not the official ones, and folds that cannot learn a
+    class or one of the action units.
+    """
+    data, method = experiment.data, experiment.method
+    on_classes = note_on_classes(data.annotations, experiment.folds, method.cfg.action_units or ())
+    notes = [difference_note(data.info), on_classes]
+    if not data.info['synthetic']:
+        notes += [official_note(data.annotations, method.scheme), absence_note(data.annotations, method.scheme)]
+    return [note for note in notes if note]
+
+
+def note_on_classes(clips: pd.DataFrame, folds: Sequence[Fold], units: Sequence[int] = ()) -> str | None:
+    """Return a sentence on the folds that have no training clip of a class or action unit; None if all have.
+
+    That happens to a class of a single subject: the fold that holds this subject out tests all of its clips.
+
+    Args:
+        clips: One row per clip: subject, label, action_units.
+        folds: Those of the protocol.
+        units: Action units that are learnt.
+    """
+    shown = pd.get_dummies(clips['label'], dtype=bool)
+    shown[[f'action unit {unit}' for unit in units]] = encode_action_units(clips, units) == 1
+    by_subject = shown.groupby(clips['subject']).any()
+    lacking: dict[str, list[str]] = {}
+    for fold in folds:
+        learnt = by_subject.loc[[*fold.train_subjects]].any()
+        for name in learnt.index[by_subject.any() & ~learnt]:
+            lacking.setdefault(name, []).append(fold.name)
+    if not lacking:
+        return None
+    listed = '; '.join(f'of {name} in fold {", ".join(names)}' for name, names in lacking.items())
+    return f'note: no clip to learn {listed}: what shows it is held out there, and cannot be recognised'
+
+
+def refuse_other_settings(work_dir: Path, record: dict, advice: str, continued: bool = False) -> None:
+    """Refuse folds of other settings or data, and name the first part that differs; the user's choices come first.
+
+    Args:
+        work_dir: The run folder.
+        record: That of the run to be.
+        advice: What to do.
+        continued: Whether device and precision must be the same too, because more folds are trained.
+    """
+    if not (work_dir / 'record.json').exists():
+        raise InputError(f'{work_dir} holds folds without a record.json; {advice}')
+    earlier, now = settings_of(read_run(work_dir), continued), settings_of(record, continued)
+    for part, value in now.items():
+        if value != earlier[part]:
+            raise InputError(f'{work_dir} holds folds of another {part} ({difference(earlier[part], value)}); {advice}')
+
+
+def read_run(work_dir: Path) -> dict:
+    """Return the record of a run folder, checked for all that a continued run reads from it.
+
+    Raises:
+        InputError: It is missing or damaged, so that the settings of the folds beside it are unknown.
+    """
+    path = work_dir / 'record.json'
+    try:
+        record = read_record(path)
+    except InputError as error:
+        reason = str(error).removeprefix(f'{path}: ').partition('; ')[0]
+    else:
+        if record['source'] != RESCORED and (not record['complete'] or 'full' in (record['scores'] or ())):
+            return record
+        reason = 'it is no record of a run, or lacks its scores'
+    raise InputError(
+        f'{path} is damaged ({reason}), so the settings of the folds beside it are unknown; put back a copy of it, or '
+        'give another --work-dir'
+    )
+
+
+def with_decision(experiment: Experiment, work_dir: Path, found: PrecisionCheck | None = None) -> Experiment:
+    """Return an experiment with the decision in a run folder if it is still enough, else with `found`.
+
+    Args:
+        experiment: As it was opened.
+        work_dir: The run folder.
+        found: Result of the comparison; None if nothing is to be trained.
+    """
+    noted = None
+    if (work_dir / 'record.json').exists() and any((work_dir / 'folds').glob('*')):
+        noted = PrecisionCheck.from_record(read_run(work_dir))
+    if noted and noted.asked == experiment.precision and (found is None or noted.covers(found)):
+        found = noted
+    return replace(experiment, precision=found.used, check=found) if found else experiment
+
+
+def settings_of(record: dict, continued: bool) -> dict:
+    """Return what all folds of a run share; the whole config comes after its parts that have a name."""
+    config, data = record['config'], record['data']
+    return {
+        'label scheme': record['label_scheme'],
+        'list of action units': config.get('action_units'),
+        'rule of folds': config.get('folds'),
+        'set of channels': data['store'].get('channels'),
+        'data set': record['dataset'],
+        'config': dict(text=config['text'], digest=config['digest']),
+        'file of pretrained weights': weights_of(record),
+        'annotation table': dict(digest=data['annotations_digest']),
+        'flow store': dict(digest=data['store_digest']),
+        'seed': record['seed'],
+        **(dict(device=record['device'], precision=precision_of(record)) if continued else {}),
+    }
+
+
+def weights_of(record: dict) -> dict | None:
+    """Return name and digest of the weights that a run started from, without how many of them fitted."""
+    noted = record.get('pretrained')
+    return {key: noted.get(key) for key in ('name', 'digest')} if isinstance(noted, dict) else None
+
+
+def precision_of(record: dict) -> str | None:
+    """Return the decision about mixed precision; None in fp32, and in a record older than such decisions."""
+    noted = record.get('precision') or {}
+    return None if noted.get('used') == 'fp32' else noted.get('decision')
+
+
+def difference(earlier: object, now: object) -> str:
+    """Return 'EARLIER, now NOW'; of two texts the first lines that differ."""
+    if isinstance(now, dict) and 'text' in now:
+        pairs = zip(earlier['text'].splitlines(), now['text'].splitlines(), strict=False)
+        earlier, now = next(((a.strip(), b.strip()) for a, b in pairs if a != b), (earlier, now))
+    return f'{shown(earlier)}, now {shown(now)}'
+
+
+def shown(value: object) -> str:
+    """A value as text; of a digest only the first eight letters."""
+    if isinstance(value, dict) and 'digest' in value:
+        return ' '.join(filter(None, (value.get('name'), value['digest'][:8])))
+    if isinstance(value, (list, tuple)):
+        return ' '.join(map(str, value))
+    if isinstance(value, dict):
+        return ', '.join(map(str, value.values()))
+    return 'none' if value is None else str(value)
+
+
+def describe_protocol(method: Method) -> str:
+    """Return what two runs must share to be compared: folds, label scheme and action units."""
+    units = method.cfg.action_units
+    scored = f', action units {" ".join(map(str, units))}' if units else ''
+    return f'{fold_title(method.cfg.folds)}, {method.scheme.name}{scored}'
+
+
+def describe_pretrained(cfg) -> dict | None:
+    """Return name and digest of the weights that a training starts from: other weights make another method."""
+    path = next((part[key] for part, key in weights_places(cfg)), None)
+    if not path or not os.path.isfile(path):
+        return None
+    return dict(name=Path(path).name, digest=digest_file(path))
+
+
+def circumstances(experiment: Experiment) -> dict:
+    """Return where and when a fold computes; every fold keeps its own, because folds may be trained on other days."""
+    device, revision = describe_device(experiment), commit()
+    return dict(device=device, versions=versions(), commit=revision, date=date.today().isoformat())
+
+
+def describe_device(experiment: Experiment, gpu: str | None = None) -> str:
+    """Name the device with the threads or the precision of a training: they decide the last digits.
+
+    Args:
+        experiment: Method, device and precision.
+        gpu: Name of the GPU, if it is on another machine.
+    """
+    if experiment.method.is_estimator:
+        return 'cpu'
+    if experiment.device == 'cpu':
+        threads = f'cpu, {experiment.threads} thread{"s" * (experiment.threads > 1)} a training'
+        return threads if experiment.precision == 'fp32' else f'{threads}, {experiment.precision}'
+    if gpu is None:
+        import torch
+
+        gpu = torch.cuda.get_device_name()
+    return f'{gpu}, {experiment.precision}'
+
+
+def versions() -> dict:
+    """Return the processor, and the versions of Python and of the libraries that compute, without importing them."""
+    processor = cpuinfo('model name') or platform.processor() or platform.machine()
+    return dict(processor=processor, python=platform.python_version(), **_installed(), mer_bench=mer_bench.__version__)
+
+
+@cache
+def _installed() -> dict[str, str | None]:
+    """Return the version of each of PACKAGES, and of OpenCV; None for one that is not installed."""
+    import cv2  # of its distributions several may be installed, and they add a number of their own
+
+    return {name: version_of(*package.split('/')) for name, package in PACKAGES.items()} | dict(opencv=cv2.__version__)
+
+
+def version_of(package: str, distribution: str | None = None) -> str | None:
+    """Return `__version__` of a package without importing it; None if it is not installed.
+
+    Its version.py is read because the metadata of torch lack the build, such as +cu130.
+    """
+    if (spec := find_spec(package)) is None:
+        return None
+    if distribution:
+        return metadata.version(distribution)
+    text = Path(spec.origin).with_name('version.py').read_text(encoding='utf-8')
+    return re.search(r"""^__version__ = ['"](.+)['"]""", text, re.MULTILINE)[1]
+
+
+@cache
+def commit() -> str | None:
+    """Return the commit of the clone, with `+changes` where it is not clean; None outside a clone or without git."""
+    root = Path(mer_bench.__file__).parents[1]
+    if not (root / '.git').exists() or shutil.which('git') is None:
+        return None
+    command = ['git', 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+changes']
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout.strip() or None

@@ -1,0 +1,137 @@
+"""Workers that are killed: what they were doing is done again, and the others are left alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mer_bench import processes
+from mer_bench.processes import in_workers, keep_freed_memory, quick_ones_here
+from tests.gate import has_ended, wait_for
+
+
+def kill_own_process(mark: Path, times: int, place: int) -> str:
+    """End as a process ends whose memory the system needs, the first `times` times."""
+    attempts = mark.read_text() if mark.exists() else ''
+    mark.write_text(attempts + 'x')
+    if len(attempts) < times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 'survived'
+
+
+def note_start(marks: Path, mark: Path, place: int) -> str:
+    """Say in a file of its own that a task began, and go on until another one survived the death of its worker."""
+    (marks / f'{time.monotonic_ns()}').touch()
+    wait_for(lambda: mark.exists() and mark.read_text() == 'xx')
+    return 'done'
+
+
+def test_the_task_of_a_killed_worker_runs_again_and_the_others_run_once(tmp_path):
+    told, marks, mark = [], tmp_path / 'marks', tmp_path / 'mark'
+    marks.mkdir()
+    tasks = [partial(note_start, marks, mark), partial(kill_own_process, mark, 1), partial(note_start, marks, mark)]
+    results = [*in_workers(tasks, 2, 1, told.append)]
+    assert sorted(results) == ['done', 'done', 'survived']
+    assert len(told) == 1
+    assert len([*marks.iterdir()]) == 2
+
+
+def test_a_task_that_kills_its_worker_twice_is_given_up_and_the_next_ones_find_workers(tmp_path):
+    with pytest.raises(Exception, match='terminated'):
+        list(in_workers([partial(kill_own_process, tmp_path / 'mark', 2)], 1, 1))
+    assert (tmp_path / 'mark').read_text() == 'xx'
+    assert list(in_workers([abs, abs], 1, 1)) == [0, 0]
+
+
+def test_a_worker_that_was_killed_while_it_waited_is_replaced():
+    (first,) = in_workers([lambda place: os.getpid()], 1, 1)
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: processes._workers[0, 1]._flags.broken)
+    (second,) = in_workers([lambda place: os.getpid()], 1, 1)
+    assert second != first
+
+
+def test_a_task_that_is_killed_in_the_place_of_a_worker_that_ended_by_itself_runs_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, 'SECONDS_IDLE', 0.2)
+    threads_of_its_own = 7  # so that no worker of another test is taken
+    assert list(in_workers([abs], 1, threads_of_its_own)) == [0]
+    worker = processes._workers[0, threads_of_its_own]
+    wait_for(lambda: not worker._processes)
+    time.sleep(0.5)  # its thread waits again by then; were it late, only a fault would not show
+    assert list(in_workers([partial(kill_own_process, tmp_path / 'mark', 1)], 1, threads_of_its_own)) == ['survived']
+
+
+def test_tasks_are_told_their_place_and_libraries_their_threads():
+    tasks = [lambda place: (place, os.environ['OMP_NUM_THREADS'])] * 4
+    assert sorted({*in_workers(tasks, 2, 3)}) == [(0, '3'), (1, '3')]
+
+
+def test_an_error_of_a_task_ends_the_workers_that_are_busy(tmp_path):
+    begun, go_on, late = (tmp_path / name for name in ('begun', 'go_on', 'late'))
+
+    def fail(place):
+        wait_for(begun.exists)
+        raise ValueError('wrong')
+
+    def note_late(place):
+        begun.write_text(str(os.getpid()))
+        wait_for(go_on.exists)
+        late.touch()
+
+    with pytest.raises(ValueError, match='wrong'):
+        list(in_workers([fail, note_late], 2, 1))
+    go_on.touch()
+    wait_for(lambda: late.exists() or has_ended(int(begun.read_text())))
+    assert not late.exists()
+
+
+# 80 MB, far above what glibc keeps by itself; a page that is new to the process is a fault
+COUNT_FAULTS = """
+import resource, numpy as np
+from mer_bench.processes import keep_freed_memory
+kept = keep_freed_memory()
+np.ones(10**7)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    np.ones(10**7)
+print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(**environment):
+    """Whether memory is kept, and the new pages of five large arrays, each freed before the next."""
+    run = subprocess.run(
+        [sys.executable, '-c', COUNT_FAULTS], capture_output=True, text=True, check=True, env=environment
+    )
+    kept, pages = run.stdout.split()
+    return kept == 'True', int(pages)
+
+
+@pytest.mark.skipif(not keep_freed_memory(), reason='the C library is not glibc, or the environment sets it up')
+def test_large_arrays_take_the_memory_of_those_that_were_freed():
+    kept, pages = faults()
+    assert kept
+    assert pages < 1000  # of 97,000 of 4 KB
+
+
+def test_it_can_be_turned_off_or_left_to_the_environment():
+    for environment in (dict(MER_BENCH_KEEP_MEMORY='0'), dict(MALLOC_ARENA_MAX='2')):
+        assert faults(**environment)[0] is False
+
+
+def test_quick_tasks_stay_in_this_process(monkeypatch):
+    monkeypatch.setattr(processes, 'in_workers', lambda *arguments: 1 / 0)
+    assert [*quick_ones_here([lambda place: os.getpid()] * 3, 2, 1)] == [os.getpid()] * 3
+
+
+def test_tasks_that_take_longer_than_a_worker_needs_to_start_go_on_in_workers(monkeypatch):
+    monkeypatch.setattr(processes, 'SECONDS_TO_START', -1)
+    first, *others = quick_ones_here([lambda place: os.getpid()] * 3, 2, 1)
+    assert first == os.getpid()
+    assert os.getpid() not in others
+    assert len(others) == 2
