@@ -6,7 +6,9 @@ import re
 import sys
 import unicodedata
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
 
 SPACE = 'make room and run the same command again'
 PATH = 'check the path'
@@ -62,6 +64,18 @@ def _visible(letter: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """Join names for a sentence, a dozen of them."""
     return ', '.join(names[:NAMED]) + (f' and {len(names) - NAMED} more' if len(names) > NAMED else '')
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Return ' (did you mean a or b?)' with the names that are nearest to a word, '' where none is near."""
+    near = get_close_matches(word.lower(), list(names), n=2, cutoff=0.7)
+    return f' (did you mean {" or ".join(near)}?)' if near else ''
+
+
+def command(name: str) -> str:
+    """Return how to start a command in the way in which this process was started, tools/<name>.py or mer-bench."""
+    from_tools = Path(sys.argv[0]).parent.name == 'tools'
+    return f'python tools/{name}.py' if from_tools else f'mer-bench {name}'
 
 
 def run_tool(main: Callable[[], int | None]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mer_bench.datasets.catalogue import DATASETS, find_dataset
 from mer_bench.datasets.places import Places
+from mer_bench.errors import command
 from mer_bench.preparation.flow.optical_flow import flow_names
 from mer_bench.preparation.settings import (
     APEXES,
@@ -182,7 +183,7 @@ def run_synthetic(like: str, out: str, subjects: int, clips_per_subject: int, **
         )
     print(f'{subjects * clips_per_subject} synthetic clips of {subjects} subjects in {out}')
     raw, prepared = shlex.quote(out), shlex.quote(f'{out}_prepared')
-    print(f'next: python tools/prepare.py {like} --raw {raw} --out {prepared}')
+    print(f'next: {command("prepare")} {like} --raw {raw} --out {prepared}')
 
 
 def add_synthetic(commands: argparse._SubParsersAction) -> None:

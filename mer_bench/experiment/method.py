@@ -17,6 +17,7 @@ from mer_bench.experiment.config_checks import (
     fold_rule,
     is_estimator,
 )
+from mer_bench.experiment.config_files import TIMM, find_config, find_override
 from mer_bench.experiment.data_sources import joined_name, source_names
 from mer_bench.files import digest_of, once
 from mer_bench.loading.clip_table import open_scheme
@@ -24,7 +25,6 @@ from mer_bench.protocols.label_schemes import LabelScheme
 
 OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')
 LOCATIONS = ('data_root', 'data_source')
-TIMM = 'timm_'
 WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces these as a whole
 
 
@@ -66,11 +66,12 @@ class Method:
 
 
 def load_method(config: str, overrides: list[str] = (), options: dict | None = None) -> Method:
-    """Read `config` and merge the files `overrides`, then the dotted `options`, onto it.
+    """Read `config` and merge the `overrides`, then the dotted `options`, onto it; both are paths or names.
 
     Raises:
         InputError: A file is missing or broken, or sets a key that nothing reads.
     """
+    config = find_config(config)
     cfg = read_config(config)
     read = [(word, *read_override(word)) for word in overrides]
     check_complete(cfg, config)
@@ -108,6 +109,7 @@ def read_override(word: str) -> tuple[dict, dict]:
     Returns:
         Name, text and digest of the override; what it changes.
     """
+    word = find_override(word)
     if word.startswith(TIMM) and not Path(word).is_file():
         from mer_bench.experiment.timm_override import timm_override  # timm takes seconds to import
 
@@ -126,8 +128,6 @@ def replaces_model(change: dict) -> bool:
 @once
 def read_config(path: str) -> Config:
     """Read a config file; a fault in it becomes an InputError of one sentence."""
-    if not Path(path).is_file():
-        raise InputError(f'no such config file: {path}; configs are in configs/, overrides in ablations/')
     try:
         cfg = Config.fromfile(path, import_custom_modules=False)
         import_custom(cfg)

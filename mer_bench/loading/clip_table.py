@@ -13,8 +13,7 @@ from mer_bench.files import once
 from mer_bench.loading.input_spec import InputSpec
 from mer_bench.preparation.store.flow_store import CHANNELS, PARTS, FlowStore, Stamp, stamp_of
 from mer_bench.protocols.clip_selection import check_clips_differ, select_clips
-from mer_bench.protocols.excluded_clips import EXCLUDED_CLIPS
-from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
+from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS, LabelScheme, load_scheme
 
 SAME = ('flow', 'flow_parameters', 'channels', 'reference', 'clip_len', 'size', 'sampling')
 EITHER = ('apex', 'faces')  # these may differ: SMIC has no apex in its release, and some data sets have cropped faces

@@ -12,7 +12,7 @@ from rich.progress import track as rich_track
 from tabulate import tabulate
 
 from mer_bench.datasets.reader import DataSet, Reading
-from mer_bench.errors import listed, visible
+from mer_bench.errors import command, listed, visible
 from mer_bench.files import write_atomically
 from mer_bench.protocols.label_schemes import unknown_emotions
 from mer_bench.protocols.official_counts import official_summary
@@ -66,7 +66,7 @@ def print_summary(
         print(text)
     print(f'in {out}: annotations.csv{" and store/" if store else ", without a store"}')
     if store:
-        print(f'next: python tools/train.py {config} --data-root {shlex.quote(str(out))}')
+        print(f'next: {command("train")} {config} --data-root {shlex.quote(str(out))}')
 
 
 def unknown_note(table: pd.DataFrame) -> str:

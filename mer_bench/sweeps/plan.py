@@ -1,6 +1,5 @@
 """The runs of a sweep: config x method x seed, each opened before the first training so that errors show up early."""
 
-import glob
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from mer_bench import errors
 from mer_bench.errors import InputError
+from mer_bench.experiment.config_files import match_configs, match_overrides
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
 from mer_bench.experiment.method import load_method, read_config, read_override, replaces_model
 from mer_bench.experiment.provenance import describe_pretrained, describe_protocol
@@ -91,9 +91,7 @@ def expand_word(word: str, option: str) -> list[Overrides]:
 
 
 def _matches(word: str, option: str) -> list[str]:
-    if Path(word).is_file() or glob.escape(word) == word:
-        return [word]
-    names = sorted(name for name in glob.glob(word) if Path(name).is_file())
+    names = match_configs(word) if option == '--configs' else match_overrides(word)
     if not names:
         raise InputError(f'{option} {word}: expected files that match this pattern, found none; correct the pattern')
     return names
@@ -230,7 +228,7 @@ def sameness_of(experiment: Experiment, settings: dict) -> str:
 
 
 def in_one_line(error: Exception) -> str:
-    """The message of an error without its line breaks; the name of its class where it was not written for users."""
+    """Return the message of an error on one line, with its class unless the message was written for users."""
     message = errors.in_one_line(error)
     return message if isinstance(error, InputError) else f'{type(error).__name__}: {message}'.removesuffix(': ')
 

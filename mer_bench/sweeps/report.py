@@ -9,6 +9,7 @@ from statistics import mean
 
 from tabulate import tabulate
 
+from mer_bench.errors import command
 from mer_bench.sweeps.plan import PlannedRun, by_method
 from mer_bench.sweeps.status import (
     STATES,
@@ -71,7 +72,7 @@ def leaderboard_commands(runs: Sequence[PlannedRun]) -> list[str]:
         name = run.config_name.removeprefix('mer_')
         out = Path('my_tables', f'synthetic_{name}.md' if run.synthetic else f'{name}.md')
         folder = shlex.quote(str(run.folder.parent.parent))
-        commands[f'python tools/leaderboard.py {folder} --out {out}'] = None
+        commands[f'{command("leaderboard")} {folder} --out {out}'] = None
     return ['', 'next:', *commands] if commands else []
 
 

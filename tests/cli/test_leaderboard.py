@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.in_process import tool
 
 TESTS = Path(__file__).parents[1]
 TOOL = TESTS.parent / 'tools' / 'leaderboard.py'
-main = runpy.run_path(str(TOOL))['main']
+main = import_module('mer_bench.cli.leaderboard').main
 write_run = runpy.run_path(str(TESTS / 'results' / 'conftest.py'))['write_run']
 
 
@@ -102,15 +103,14 @@ def test_a_path_to_check_that_is_not_there_ends_with_code_2(tmp_path):
 
 
 def test_the_tool_starts_without_what_takes_long_to_import():
-    code = f'import runpy, sys; runpy.run_path({str(TOOL)!r})'
-    code += "; print({'torch', 'scipy', 'sklearn', 'matplotlib'} & {*sys.modules})"
+    code = "import sys, mer_bench.cli.leaderboard; print({'torch', 'scipy', 'sklearn', 'matplotlib'} & {*sys.modules})"
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == 'set()\n'
 
 
 def test_a_published_log_is_scored_and_shown(tmp_path, capsys):
     (tmp_path / 'log.txt').write_text('smic s01\nclip0 0 0\nclip1 1 1\nsmic s02\nclip2 2 0\n')
-    score = runpy.run_path(str(TOOL.with_name('score.py')))['main']
+    score = import_module('mer_bench.cli.score').main
     record = ['--record', str(tmp_path / 'theirs'), '--method', 'Their net', '--url', 'https://example.org/log']
     with pytest.raises(InputError, match='--record expects --dataset and --protocol and --classes as well'):
         score([str(tmp_path / 'log.txt'), *record])

@@ -1,9 +1,9 @@
 """tools/sweep.py as a user meets it: failures, resuming, kill -9, two at a time."""
 
 import json
-import runpy
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -30,7 +30,7 @@ def overrides(tmp_path_factory):
 def sweep(monkeypatch, *arguments):
     """Run the tool in this process and return its exit code."""
     monkeypatch.chdir(ROOT)
-    main = runpy.run_path('tools/sweep.py')['main']
+    main = import_module('mer_bench.cli.sweep').main
     try:
         run_tool(lambda: main(['--configs', CONFIG, '--device', 'cpu', '--jobs', '1', *map(str, arguments)]))
     except SystemExit as stop:
@@ -69,7 +69,7 @@ def test_a_broken_method_is_listed_and_can_be_tried_again_alone(
     }
     assert 'the model of this config cannot be built' in failure['reason']
     assert f'multiscale_resnet3d50+broken on mer_smic, seed 0: {failure["reason"]}' in printed.out
-    assert f'python tools/leaderboard.py {work_dir}/mer_smic --out my_tables/synthetic_smic.md' in printed.out
+    assert f'mer-bench leaderboard {work_dir}/mer_smic --out my_tables/synthetic_smic.md' in printed.out
     assert [line[:5] for line in printed.err.splitlines() if line.startswith('[')] == ['[1/2]', '[2/2]']
     assert (work_dir / 'mer_smic/prior/seed0/predictions.csv').exists()
 

@@ -1,10 +1,10 @@
 """tools/sweep.py --engine ray on two simulated nodes: a stopped driver, a killed process, a lost node."""
 
 import os
-import runpy
 import signal
 import threading
 from contextlib import suppress
+from importlib import import_module
 
 import psutil
 import pytest
@@ -35,7 +35,7 @@ def cluster(monkeypatch):
 
 def sweep(*arguments):
     """Run the tool in this process and return its exit code."""
-    main = runpy.run_path('tools/sweep.py')['main']
+    main = import_module('mer_bench.cli.sweep').main
     try:
         run_tool(lambda: main([*map(str, arguments)]))
     except SystemExit as stop:

@@ -2,9 +2,9 @@
 
 import os
 import pickle
-import runpy
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -18,7 +18,7 @@ CONFIG = 'configs/mer_smic.py'
 
 
 def main_of(name):
-    return runpy.run_path(str(ROOT / f'tools/{name}.py'))['main']
+    return import_module(f'mer_bench.cli.{name}').main
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -170,6 +171,14 @@ def test_a_pattern_without_a_file_is_an_error(files):
         expand_methods(['c*.py'], [])
 
 
+def test_names_stand_for_shipped_files(files):
+    assert expand_word('ststnet+no_*', '--overrides') == expand_word(
+        'configs/baselines/ststnet.py+ablations/no_*.py', '--overrides'
+    )
+    (config,) = expand_patterns(['mer_smic', 'configs/mer_smic.py'], '--configs')
+    assert Path(config).parts[-2:] == ('configs', 'mer_smic.py')
+
+
 def test_joined_words_are_merged_one_after_another(files):
     assert expand_word('a.py+short.py', '--overrides') == [('a.py', 'short.py')]
 
@@ -183,7 +192,9 @@ def test_a_plus_in_the_name_of_a_file_joins_nothing(files, tmp_path):
     assert expand_word('a+b.py', '--overrides') == [('a+b.py',)]
 
 
-def test_a_grid_of_three_gives_its_eight_subsets(files):
+def test_a_grid_of_three_gives_its_eight_subsets(files, tmp_path):
+    for name in 'xyz':
+        (tmp_path / name).touch()
     assert expand_methods([], ['x', 'y', 'z']) == [
         (),
         ('x',),
