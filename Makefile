@@ -1,4 +1,4 @@
-# make demo: synthetic data, four methods, a leaderboard.  make test: all checks.  make install: only the environment.
+# make demo: synthetic data, four methods, a leaderboard (mer-bench demo).  make test: all checks.  make install: only the environment.
 # make fuzz: 100,000 damaged and hostile files at every function that reads one, 15 minutes on one core.
 # make synthetic-leaderboard: every method in a reduced size on synthetic data, as in leaderboards/synthetic_smic.md.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
@@ -29,26 +29,8 @@ INPUTS ?= 100000
 fuzz: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs $(INPUTS)
 
-TRAIN = $(BIN)/python tools/train.py configs/mer_smic.py
-REDUCED = --override configs/reduced/quarter_width.py configs/reduced/small_input.py
-
 demo: install
-	@echo '== synthetic faces in the folder layout of SMIC-HS'
-	@$(BIN)/python tools/prepare.py synthetic --like smic --out $(DEMO)/raw --subjects 4 --clips 15
-	@echo '== optical flow'
-	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic --clip-len 8 --size 48
-	@echo '== still pictures of the same clips, for the control'
-	@$(BIN)/python tools/prepare.py smic --raw $(DEMO)/raw --out $(DEMO)/smic_still --clip-len 8 --size 48 --flow still
-	@echo '== the full model, leave one subject out'
-	@$(TRAIN) --data-root $(DEMO)/smic --work-dir $(DEMO)/runs/full $(REDUCED)
-	@for ablation in no_multiscale no_attention single_head; do \
-		echo "== ablation $$ablation"; \
-		$(TRAIN) --data-root $(DEMO)/smic --work-dir $(DEMO)/runs/$$ablation $(REDUCED) ablations/$$ablation.py || exit; \
-	done
-	@echo '== control: the full model on the still pictures, which show no motion, must stay near chance (1/3)'
-	@$(TRAIN) --data-root $(DEMO)/smic_still --work-dir $(DEMO)/still_control $(REDUCED)
-	@echo '== leaderboard'
-	@$(BIN)/python tools/leaderboard.py $(DEMO)/runs --out $(DEMO)/leaderboards/synthetic_smic.md
+	@$(BIN)/mer-bench demo --out $(DEMO)
 
 # in fp32 on every processor, in two folds, with small clips for networks of video: two cores need about an hour in all
 synthetic-leaderboard: export ONEDNN_MAX_CPU_ISA = AVX512_CORE

@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mmaction.registry import MODELS
-from rich.table import Table
 
-from benchmarks.bounds import refuse_below
-from benchmarks.model_cost import convolves_in, count
+from benchmarks.arguments import add_device, add_numbers
+from benchmarks.machine import convolution_precision
+from benchmarks.model_cost import count
 from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
@@ -22,26 +22,32 @@ from mer_bench.runs.run import run_folds
 
 HELP = 'every fold of the full model on a synthetic data set as large as SMIC'
 CONFIG = Path(__file__).resolve().parents[1] / 'configs/mer_smic.py'
-SMALLEST = {'clips': 6, 'folds': 2, 'epochs': 1, 'clip_len': 1, 'size': 28, 'threads': 1}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`measure` reads."""
-    add = parser.add_argument
-    add('--config', type=Path, default=CONFIG, metavar='FILE', help='(default: configs/mer_smic.py)')
-    add('--override', nargs='+', default=[], metavar='FILE', help='merged onto the config, such as a reduced size')
-    add('--clips', type=int, default=164, help='clips of the data set (default: %(default)s)')
-    add('--folds', type=int, default=16, help='subjects, each held out once (default: %(default)s)')
-    add('--epochs', type=int, default=50, help='of each training (default: %(default)s)')
-    add('--clip-len', type=int, default=16, help='frames of a clip (default: %(default)s)')
-    add('--size', type=int, default=112, help='height and width in pixels (default: %(default)s)')
-    add('--jobs', type=int, nargs='+', default=[1], help='folds at a time; each of several numbers runs once')
-    add('--threads', type=int, default=1, help='CPU threads of a training (default: %(default)s)')
-    add('--device', default='cpu', help='cpu, cuda or cuda:N (default: %(default)s)')
+    add_store_arguments(parser, clips=164, folds=16, epochs=50, clip_len=16, size=112)
+    parser.add_argument('--override', nargs='+', type=Path, default=[], metavar='FILE', help='such as a reduced size')
+    parser.add_argument('--jobs', type=int, nargs='+', default=[1], help='folds at a time; each number runs once')
+    add_numbers(parser, threads=(1, 1, 'CPU threads of a training'))
+    add_device(parser)
+
+
+def add_store_arguments(parser: argparse.ArgumentParser, **defaults: int) -> None:
+    """Add the config, the size of the data set and the epochs."""
+    parser.add_argument('--config', type=Path, default=CONFIG, metavar='FILE', help='(default: configs/mer_smic.py)')
+    options = {
+        'clips': (6, 'clips of the data set'),
+        'folds': (2, 'subjects, each held out once'),
+        'epochs': (1, 'epochs of each training'),
+        'clip_len': (1, 'frames of a clip'),
+        'size': (28, 'height and width in pixels'),
+    }
+    add_numbers(parser, **{name: (defaults[name], *rest) for name, rest in options.items()})
 
 
 def peak_threads(args: argparse.Namespace) -> int:
-    """CPU threads of all trainings that run at a time."""
+    """Return the CPU threads of all simultaneous trainings."""
     return args.threads * max(args.jobs)
 
 
@@ -49,27 +55,22 @@ def measure(args: argparse.Namespace) -> dict:
     """Train and test every fold, once for each number of folds at a time.
 
     Returns:
-        settings, with the batch size and the precision of the config; seconds {jobs_N: from opening the data to
-        the scored record}; least_seconds of them; clips_per_second {jobs_N: clips trained, over all these seconds};
-        ratios of the first number of jobs over each other one; work {jobs_N: flops of all trained clips and of the
-        tested ones, precision};
+        seconds {jobs_N: from opening the data to the scored record}; clips_per_second {jobs_N: trained clips over these
+        seconds}; ratios of the first number of jobs over each other one; work {jobs_N: see :func:`count_work`};
         against: what each ratio compares.
     """
-    check(args)
+    if args.clips < 3 * args.folds:
+        raise InputError(f'expected a clip of each of 3 classes for each of {args.folds} folds, got {args.clips} clips')
+    if min(args.jobs) < 1 or len(set(args.jobs)) < len(args.jobs):
+        raise InputError(f'expected different numbers of jobs of at least 1, got {args.jobs}; correct them')
     with TemporaryDirectory() as folder:
         data = write_random_store(Path(folder, 'data'), args.clips, args.folds, args.clip_len, args.size)
         seconds = {f'jobs_{n}': run_once(args, data, Path(folder, f'jobs_{n}'), n) for n in args.jobs}
-        experiment = open_experiment(training_arguments(args, data, args.threads, args.device))
-        work = count_work(experiment, args.epochs)
-    names = ('clips', 'folds', 'epochs', 'clip_len', 'size', 'jobs', 'threads', 'device')
+        work = count_work(open_experiment(run_options(args, data, args.threads, args.device)), args.epochs)
     trained = args.clips * (args.folds - 1) * args.epochs
     first, *others = seconds
-    settings = {name: getattr(args, name) for name in names} | {'override': [Path(path).stem for path in args.override]}
     return {
-        'settings': settings
-        | {'batch': experiment.method.cfg.train_dataloader.batch_size, 'precision': work['precision']},
         'seconds': seconds,
-        'least_seconds': min(seconds.values()),
         'clips_per_second': {name: trained / value for name, value in seconds.items()},
         'ratios': {name: dict.fromkeys(('median', 'min', 'max'), seconds[first] / seconds[name]) for name in others},
         'work': dict.fromkeys(seconds, work),
@@ -77,28 +78,18 @@ def measure(args: argparse.Namespace) -> dict:
     }
 
 
-def check(args: argparse.Namespace) -> None:
-    """Refuse settings that train nothing."""
-    refuse_below(args, SMALLEST)
-    if args.clips < 3 * args.folds:
-        raise InputError(f'expected a clip of each of 3 classes for each of {args.folds} folds, got {args.clips} clips')
-    if min(args.jobs) < 1 or len(set(args.jobs)) < len(args.jobs):
-        raise InputError(f'expected different numbers of jobs of at least 1, got {args.jobs}; correct them')
-
-
-def training_arguments(args: argparse.Namespace, data: Path, threads: int, device: str = 'cpu') -> RunOptions:
-    """What a benchmark with config, override and epochs trains."""
-    config, overrides = str(args.config), [*map(str, args.override or ())]
+def run_options(args: argparse.Namespace, data: Path, threads: int, device: str = 'cpu') -> RunOptions:
+    """Return what a benchmark with config, override and epochs trains."""
+    config, overrides = str(args.config), [*map(str, args.override)]
     other = load_method(config, overrides).cfg.train_cfg.max_epochs != args.epochs
     options = {'train_cfg.max_epochs': args.epochs} if other else {}
     return RunOptions(config, overrides, options, [str(data)], device=device, threads=threads)
 
 
 def run_once(args: argparse.Namespace, data: Path, work_dir: Path, jobs: int) -> float:
-    """Return the seconds of a whole run, its processes started anew."""
+    """Return the seconds of a whole run, including the start of its processes."""
     start = time.perf_counter()
-    experiment = open_experiment(training_arguments(args, data, args.threads, args.device))
-    record = run_folds(experiment, 0, work_dir, jobs)
+    record = run_folds(open_experiment(run_options(args, data, args.threads, args.device)), 0, work_dir, jobs)
     seconds = time.perf_counter() - start
     if not record['complete']:
         raise RuntimeError(f'folds are missing: {record["folds"]["missing"]}')
@@ -106,24 +97,15 @@ def run_once(args: argparse.Namespace, data: Path, work_dir: Path, jobs: int) ->
 
 
 def count_work(experiment: Experiment, epochs: int) -> dict:
-    """FLOPs of all folds together: forward and backward of each training clip, forward of each tested one."""
+    """Return flops of all folds together, forward and backward of each training clip, forward of each tested one.
+
+    Beside it the precision.
+    """
     cfg = experiment.method.cfg
     model = MODELS.build({key: value for key, value in cfg.model.items() if key != 'data_preprocessor'})
     cost = count(model, experiment.data.shape)
     clips = experiment.data.annotations['subject'].value_counts()
     trained = sum(len(experiment.data.annotations) - clips) * epochs
-    return {
-        'flops': int(trained * cost['flops_step'] + clips.sum() * cost['flops']),
-        'precision': convolves_in(choose_precision(cfg, experiment.device), experiment.device),
-    }
-
-
-def table(result: dict) -> Table:
-    """The result of :func:`measure` for the screen."""
-    title = '{clips} clips of 3x{clip_len}x{size}x{size}, {folds} folds, {epochs} epochs, batch {batch}, {device}'
-    shown = Table('folds at a time', title=title.format(**result['settings']))
-    for column in ('seconds', 'clips/s'):
-        shown.add_column(column, justify='right')
-    for name, seconds in result['seconds'].items():
-        shown.add_row(name.partition('_')[2], f'{seconds:.1f}', f'{result["clips_per_second"][name]:.1f}')
-    return shown
+    precision = choose_precision(cfg, experiment.device)
+    flops = int(trained * cost['flops_step'] + clips.sum() * cost['flops'])
+    return {'flops': flops, 'precision': convolution_precision(precision, experiment.device)}

@@ -1,19 +1,17 @@
 """Linear models over the 68 folds of a data set as large as the MEGC2019 composite, against scikit-learn in a loop.
 
 Both run in turns on the same synthetic features, with the same arguments. A run is all fits with the decisions and the
-predictions of all held-out subjects; ours begins with features on disk, as in a training.
+predictions of all held-out subjects; ours starts with features on disk, as in a training.
 """
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from rich.table import Table
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -21,8 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
-from benchmarks.bounds import refuse_below
-from benchmarks.formats import format_seconds, format_value, plural
+from benchmarks.arguments import add_numbers
 from benchmarks.loso_cost import SIZES
 from mer_bench.errors import InputError
 from mer_bench.training.sklearn.shared_fit import IN_DOUBLE, FoldClips, fit_fold, run_products, run_residual, way_of
@@ -42,69 +39,45 @@ WORDS = {
     'scaled_linear_svm': "StandardScaler and SVC(kernel='linear')",
     'scaled_liblinear': 'StandardScaler and LinearSVC',
 }
-SMALLEST = {'folds': 2, 'features': 1, 'rounds': 1, 'threads': 1}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is timed.
-
-    Args:
-        folds: Subjects, the first of the 68, each held out once.
-        features: Of a clip; 28 x 28 of u, v and strain are 2352.
-        rounds: Timed runs of each alternative, in turns.
-        threads: CPU threads of both.
-    """
-
-    folds: int = len(SIZES)
-    features: int = 2352
-    rounds: int = 3
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        refuse_below(self, SMALLEST)
-        if self.folds > len(SIZES):
-            raise InputError(f'expected at most {len(SIZES)} folds, got {self.folds}; lower --folds')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`measure` reads."""
-    usual, add = Settings(), parser.add_argument
-    add('--folds', type=int, default=usual.folds, help='subjects, each held out once (default: %(default)s)')
-    add('--features', type=int, default=usual.features, help='of a clip (default: %(default)s)')
-    add('--rounds', type=int, default=usual.rounds, help='timed runs of each alternative (default: %(default)s)')
-    add('--threads', type=int, default=usual.threads, help='CPU threads of both (default: %(default)s)')
+    add_numbers(
+        parser,
+        folds=(len(SIZES), 2, f'subjects, the first of the {len(SIZES)}, each held out once'),
+        features=(2352, 1, 'features of a clip; 28 x 28 of u, v and strain are 2352'),
+        rounds=(3, 1, 'timed runs of each alternative'),
+        threads=(1, 1, 'CPU threads of both'),
+    )
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Time folds, see :func:`compare`."""
-    return compare(Settings(**{name: getattr(args, name) for name in ('folds', 'features', 'rounds', 'threads')}))
-
-
-def compare(settings: Settings) -> dict:
-    """Seconds of all folds of each method.
+    """Time all folds of each method.
 
     Returns:
-        settings, with the number of clips; seconds {method: median, method_loop: that of scikit-learn's loop}; ratios
-        {method: median, min, max over the rounds} of the loop over ours; agreement {method: predictions that differ,
-        largest difference of a decision, way of fitting}; work {method: flops, precision}; against: what each
-        ratio compares.
+        settings: the number of clips; seconds {method: median, method_loop: that of scikit-learn's loop}; ratios
+        {method: median, min, max over the rounds} of the loop over ours; notes: the way of fitting, how many
+        predictions differ, and the largest difference of a decision; work {method: flops, precision}; against: what
+        each ratio compares.
     """
-    with TemporaryDirectory() as folder, threadpool_limits(settings.threads):
-        features, labels, subjects = random_features(Path(folder, 'features.npy'), settings)
+    if args.folds > len(SIZES):
+        raise InputError(f'expected at most {len(SIZES)} folds, got {args.folds}; lower --folds')
+    with TemporaryDirectory() as folder, threadpool_limits(args.threads):
+        features, labels, subjects = random_features(Path(folder, 'features.npy'), args.folds, args.features)
         ways = {name: way_of(make(), *features.shape) for name, make in METHODS.items()}
         runs, found = {}, {}
         for name, make in METHODS.items():
             values = np.asarray(features, np.float64 if ways[name] in IN_DOUBLE else np.float32)
             runs[f'{name}_loop'] = partial(loop, make, values, labels, subjects)
             runs[name] = partial(ours, make, Path(folder, 'features.npy'), labels, subjects)
-        kept = {name: lambda name=name, run=run: found.update({name: run()}) for name, run in runs.items()}
-        seconds = interleave(kept, settings.rounds)
+        saving = {name: lambda name=name, run=run: found.update({name: run()}) for name, run in runs.items()}
+        seconds = interleave(saving, args.rounds)
     return {
-        'settings': asdict(settings) | {'clips': len(labels)},
+        'settings': {'clips': len(labels)},
         'seconds': {name: median(times) for name, times in seconds.items()},
         'ratios': {name: pair_ratios(seconds[f'{name}_loop'], seconds[name]) for name in METHODS},
-        'agreement': {name: dict(agree(found[f'{name}_loop'], found[name]), way=ways[name]) for name in METHODS},
+        'notes': [f'{WORDS[name]}: {ways[name]}; {agree(found[f"{name}_loop"], found[name])}' for name in METHODS],
         'work': count_work(*features.shape),
         'against': {
             name: f"{words} in scikit-learn's loop, over the same with the same predictions"
@@ -123,12 +96,12 @@ def count_work(clips: int, features: int) -> dict:
     return {name: {'flops': value, 'precision': 'fp64'} for name, value in flops.items()}
 
 
-def random_features(path: Path, settings: Settings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def random_features(path: Path, folds: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Write features, (N, D) float32, whose mean depends a little on the class; return them, labels and subjects."""
     rng = np.random.default_rng(0)
-    subjects = np.repeat(np.arange(settings.folds), SIZES[: settings.folds])
+    subjects = np.repeat(np.arange(folds), SIZES[:folds])
     classes = rng.integers(0, len(CLASSES), len(subjects))
-    features = rng.standard_normal((len(subjects), settings.features)) + 0.05 * classes[:, None]
+    features = rng.standard_normal((len(subjects), count)) + 0.05 * classes[:, None]
     np.save(path, features.astype(np.float32))
     return np.load(path), np.array(CLASSES)[classes], subjects
 
@@ -136,7 +109,7 @@ def random_features(path: Path, settings: Settings) -> tuple[np.ndarray, np.ndar
 def loop(
     make: Callable[[], Pipeline], features: np.ndarray, labels: np.ndarray, subjects: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return decisions and predictions of each held-out subject as scikit-learn's documentation tells to get them."""
+    """Return decisions and predictions of each held-out subject as scikit-learn's documentation gets them."""
     decisions, predictions = [], []
     for train, test in LeaveOneGroupOut().split(features, labels, subjects):
         model = make().fit(features[train], labels[train])
@@ -162,22 +135,7 @@ def ours(
     return decisions, np.concatenate(predictions)
 
 
-def agree(theirs: tuple[list[np.ndarray], np.ndarray], own: tuple[list[np.ndarray], np.ndarray]) -> dict:
+def agree(theirs: tuple[list[np.ndarray], np.ndarray], own: tuple[list[np.ndarray], np.ndarray]) -> str:
     """Return how many predictions differ, and the largest difference of a decision."""
     largest = max(float(np.abs(a - b).max()) for a, b in zip(theirs[0], own[0], strict=True))
-    return {'other_predictions': int((theirs[1] != own[1]).sum()), 'largest_difference': largest}
-
-
-def table(result: dict) -> Table:
-    """The result of :func:`compare` for the screen."""
-    settings = result['settings']
-    title = '{clips} clips, {folds} folds, {features} features, {rounds} rounds in turns, '.format(**settings)
-    shown = Table('all folds', title=title + plural(settings['threads'], 'thread'))
-    for column in ('scikit-learn in a loop', 'ours', 'ratio', 'other predictions', 'largest difference'):
-        shown.add_column(column, justify='right')
-    for name, words in WORDS.items():
-        agreement, times = result['agreement'][name], (result['seconds'][f'{name}_loop'], result['seconds'][name])
-        found = f'{agreement["other_predictions"]}', f'{agreement["largest_difference"]:.1e}'
-        ratio = format_value(result['ratios'][name], 'x')
-        shown.add_row(f'{words}: {agreement["way"]}', *map(format_seconds, times), ratio, *found)
-    return shown
+    return f'{int((theirs[1] != own[1]).sum())} predictions differ, decisions differ by at most {largest:.1e}'

@@ -1,11 +1,10 @@
 """Loading and augmenting a batch of flow clips: resident and from the memory map, against MMAction2's own pipeline.
 
-Everything runs in turns on one synthetic store, which lies where temporary files go (TMPDIR).
+Everything runs in turns on one synthetic store in the folder for temporary files (TMPDIR).
 """
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
 from statistics import median
@@ -18,18 +17,17 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.model import BaseDataPreprocessor
 from mmengine.registry import init_default_scope
-from rich.table import Table
 
 import mer_bench.registry  # noqa: F401
-from benchmarks.bounds import refuse_below
-from benchmarks.machine_peak import finish
+from benchmarks.arguments import add_device, add_numbers
+from benchmarks.machine import finish
 from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
 from mer_bench.loading.clip_table import open_store
 from mer_bench.processes import keep_freed_memory
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 
-HELP = "loading and augmentation of a batch, against MMAction2's pipeline on the same flow"
+HELP = "loading and augmenting a batch, against MMAction2's pipeline on the same flow"
 STOCK_WORDS = "MMAction2's pipeline (NumPy, RandomResizedCrop, Resize, Flip, FormatShape) and its preprocessor"
 AGAINST = {
     'resident': f'{STOCK_WORDS}, over ours from memory with flips and shifts',
@@ -38,7 +36,6 @@ AGAINST = {
     'resident_own_loader': f'{STOCK_WORDS} with LoadFlowClip for NumPy, over ours from memory with flips and shifts',
 }
 OURS = ('resident', 'memory_map', 'every_augmentation')
-SMALLEST = {'clips': 2, 'batch': 1, 'rounds': 1, 'clip_len': 1, 'size': 28, 'threads': 1}
 MEAN, STD = [0.0, 0.0, 0.1], [0.2, 0.2, 0.2]
 PACK = dict(type='PackActionInputs', meta_keys=('sample_id',))
 STOCK = [
@@ -51,70 +48,39 @@ STOCK = [
 USUAL = dict(flip_prob=0.5, max_shift=0.07)  # configs/mer_megc2019_flow.py
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What is timed.
-
-    Args:
-        clips: Clips of the store.
-        batch: Clips of a batch.
-        rounds: Timed batches of each alternative, in turns.
-        clip_len: Frames of a clip.
-        size: Height and width in pixels.
-        threads: CPU threads of torch.
-        device: `cpu`, `cuda` or `cuda:N`: where the batch is wanted.
-    """
-
-    clips: int = 96
-    batch: int = 16
-    rounds: int = 20
-    clip_len: int = 16
-    size: int = 112
-    threads: int = 1
-    device: str = 'cpu'
-
-    def __post_init__(self) -> None:
-        refuse_below(self, SMALLEST)
-        if self.batch > self.clips:
-            raise InputError(f'expected a batch of at most {self.clips} clips, got {self.batch}; raise --clips')
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`measure` reads."""
-    add = parser.add_argument
-    add('--clips', type=int, default=96, help='clips of the store (default: %(default)s)')
-    add('--batch', type=int, default=16, help='clips of a batch (default: %(default)s)')
-    add('--rounds', type=int, default=20, help='timed batches of each part (default: %(default)s)')
-    add('--clip-len', type=int, default=16, help='frames of a clip (default: %(default)s)')
-    add('--size', type=int, default=112, help='height and width in pixels (default: %(default)s)')
-    add('--threads', type=int, default=1, help='CPU threads of torch (default: %(default)s)')
-    add('--device', default='cpu', help='cpu, cuda or cuda:N (default: %(default)s)')
+    add_numbers(
+        parser,
+        clips=(96, 2, 'clips of the store'),
+        batch=(16, 1, 'clips of a batch'),
+        rounds=(20, 1, 'timed batches of each alternative'),
+        clip_len=(16, 1, 'frames of a clip'),
+        size=(112, 28, 'height and width in pixels'),
+        threads=(1, 1, 'CPU threads of torch'),
+    )
+    add_device(parser)
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Time batches, see :func:`compare`."""
-    names = ('clips', 'batch', 'rounds', 'clip_len', 'size', 'threads', 'device')
-    return compare(Settings(**{name: getattr(args, name) for name in names}))
-
-
-def compare(settings: Settings) -> dict:
-    """Seconds of a training batch of 3 x clip_len x size x size, loaded, augmented and normalised.
+    """Time a training batch of 3 x clip_len x size x size, loaded, augmented and normalised.
 
     Returns:
-        settings; seconds {alternative: median}; ratios {median, min, max over the rounds} of MMAction2's pipeline over
+        seconds {alternative: median}; ratios {median, min, max over the rounds} of MMAction2's pipeline over
         each of ours; work {alternative: bytes}: stored values read once, and the batch written once; against: what
         each ratio compares.
     """
+    if args.batch > args.clips:
+        raise InputError(f'expected a batch of at most {args.clips} clips, got {args.batch}; raise --clips')
     keep_freed_memory()  # as in a training
-    torch.set_num_threads(settings.threads)
-    cv2.setNumThreads(settings.threads)
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(args.threads)
     with TemporaryDirectory() as folder:
-        root = write_random_store(Path(folder, 'smic'), settings.clips, 2, settings.clip_len, settings.size)
-        seconds = interleave(alternatives(root, settings), settings.rounds)
-    values = settings.batch * 3 * settings.clip_len * settings.size**2
+        root = write_random_store(Path(folder, 'smic'), args.clips, 2, args.clip_len, args.size)
+        seconds = interleave(alternatives(root, args), args.rounds)
+    values = args.batch * 3 * args.clip_len * args.size**2
     work = {'bytes': values * (torch.float16.itemsize + torch.float32.itemsize)}
     return {
-        'settings': asdict(settings),
         'seconds': {name: median(runs) for name, runs in seconds.items()},
         'ratios': {
             **{name: pair_ratios(seconds['mmaction2'], seconds[name]) for name in OURS},
@@ -125,12 +91,12 @@ def compare(settings: Settings) -> dict:
     }
 
 
-def alternatives(root: Path, settings: Settings) -> dict[str, Callable[[], dict]]:
+def alternatives(root: Path, args: argparse.Namespace) -> dict[str, Callable[[], dict]]:
     """Return what is timed, by name: each call makes the next of the same few batches."""
     stock = dict(type='ActionDataPreprocessor', mean=MEAN, std=STD, format_shape='NCTHW')
     ours = dict(type='FlowDataPreprocessor', mean=MEAN, std=STD, **USUAL)
     plain = [dict(type='LoadFlowClip'), PACK]
-    size = dict(scale=(settings.size, settings.size))
+    size = dict(scale=(args.size, args.size))
     transforms = [dict(step, **size) if step['type'] == 'Resize' else step for step in STOCK]
     parts = {
         'mmaction2': ([load_plainly, *transforms], False, stock),
@@ -141,7 +107,7 @@ def alternatives(root: Path, settings: Settings) -> dict[str, Callable[[], dict]
     }
     init_default_scope('mmaction')
     return {
-        name: batches(build_dataset(root, pipeline, resident), build_preprocessor(config, settings.device), settings)
+        name: batches(build_dataset(root, pipeline, resident), build_preprocessor(config, args.device), args)
         for name, (pipeline, resident, config) in parts.items()
     }
 
@@ -163,43 +129,23 @@ def build_dataset(root: Path, pipeline: list, resident: bool) -> BaseDataset:
 
 
 def build_preprocessor(config: dict, device: str) -> BaseDataPreprocessor:
-    """Return a preprocessor on the device that is told its first epoch, as in a training."""
+    """Return a preprocessor on the device in its first epoch, as in a training."""
     preprocessor = MODELS.build(config).to(device)
     if hasattr(preprocessor, 'set_epoch'):
         preprocessor.set_epoch(seed=0, epoch=0)
     return preprocessor
 
 
-def batches(dataset: BaseDataset, preprocessor: BaseDataPreprocessor, settings: Settings) -> Callable[[], dict]:
+def batches(dataset: BaseDataset, preprocessor: BaseDataPreprocessor, args: argparse.Namespace) -> Callable[[], dict]:
     """Return a function that makes the next batch."""
-    order = torch.randperm(settings.clips, generator=torch.Generator().manual_seed(0)).split(settings.batch)
-    rows = cycle([part.tolist() for part in order if len(part) == settings.batch])
+    order = torch.randperm(args.clips, generator=torch.Generator().manual_seed(0)).split(args.batch)
+    rows = cycle([part.tolist() for part in order if len(part) == args.batch])
 
     def next_batch() -> dict:
         made = preprocessor(pseudo_collate([dataset[row] for row in next(rows)]), training=True)
-        finish(settings.device)
+        finish(args.device)
         return made
 
-    for row in range(settings.clips):  # the first epoch reads the clips into memory
+    for row in range(args.clips):  # the first epoch reads the clips into memory
         dataset[row]
     return next_batch
-
-
-def table(result: dict) -> Table:
-    """The result of :func:`measure` for the screen."""
-    settings, seconds, ratios = result['settings'], result['seconds'], result['ratios']
-    title = 'batches of {batch} clips of 3x{clip_len}x{size}x{size}, {rounds} rounds in turns'.format(**settings)
-    shown = Table('loading and augmentation', title=title)
-    for column in ('median', 'times as fast'):
-        shown.add_column(column, justify='right')
-    words = {
-        'mmaction2': "MMAction2's pipeline and preprocessor",
-        'mmaction2_own_loader': 'the same behind LoadFlowClip',
-        'memory_map': 'memory map, flips and shifts',
-        'resident': 'resident, flips and shifts',
-        'every_augmentation': 'resident, with jitter and scaling',
-    }
-    for name, text in words.items():
-        ratio = '{median:.2f} ({min:.2f} to {max:.2f})'.format(**ratios[name]) if name in ratios else ''
-        shown.add_row(text, f'{seconds[name] * 1e3:.1f} ms', ratio)
-    return shown

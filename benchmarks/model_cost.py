@@ -1,6 +1,6 @@
-"""Forward and backward of the full model: as trainings run it, and in plain fp32; beside it two other networks.
+"""Forward and backward of the full model as trainings run it and in plain fp32, and of two other networks.
 
-They are MMAction2's own ResNet3d-50 of the same trunk, without blocks, neck and further outputs, and the full model on
+These are MMAction2's own ResNet3d-50 of the same trunk, without blocks, neck and further outputs, and the full model on
 the trunk of I3D.
 """
 
@@ -8,7 +8,6 @@ import argparse
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
@@ -17,11 +16,10 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.bounds import refuse_below
-from benchmarks.machine_peak import finish, precisions
+from benchmarks.arguments import add_device, add_numbers
+from benchmarks.machine import convolution_precision, finish
 from mer_bench.experiment.config_checks import arguments_of
 from mer_bench.experiment.precision import mixed_precision
 from mer_bench.models.complexity import complexity
@@ -32,7 +30,7 @@ from mer_bench.training.device import DTYPES
 from mer_bench.training.gradient_check import compare_gradients
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 
-HELP = 'forward and backward of the full model, against fp32, its plain trunk, and the trunk of I3D'
+HELP = 'forward and backward of the full model, against fp32, its plain trunk, and an I3D trunk'
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'configs/_base_/models/multiscale_resnet3d50.py'
 I3D_TRUNK = ROOT / 'ablations/trunk_i3d.py'
@@ -44,122 +42,89 @@ AGAINST = {
 }
 FOLD = 154 * 50  # training clips of a fold of SMIC-HS in the mean, times the epochs of the full model
 LAYOUTS = {'auto': 'auto', 'yes': True, 'no': False}
-# Stock ResNet3d takes no fewer frames, and its batch norm no single value per channel.
-SMALLEST = {'size': 28, 'clip_len': 5, 'batch': 2, 'rounds': 1, 'threads': 1}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is timed.
-
-    Args:
-        size: Height and width in pixels.
-        clip_len: Frames of a clip.
-        batch: Clips of a timed step.
-        rounds: Timed steps of each alternative, in turns.
-        threads: CPU threads of torch.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``bf16``, ``fp16``, ``fp32``, or ``auto``: as a training chooses it for this hardware.
-        channels_last: True, False, or ``auto``: as a training chooses it.
-    """
-
-    size: int
-    clip_len: int
-    batch: int
-    rounds: int
-    threads: int
-    device: str
-    precision: str = 'auto'
-    channels_last: str | bool = 'auto'
-
-    def __post_init__(self) -> None:
-        refuse_below(self, SMALLEST)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`measure` reads."""
+    words = 'sets method and model (default: the full model)'
+    parser.add_argument('--config', type=Path, default=CONFIG, metavar='FILE', help=words)
+    add_numbers(  # the least: stock ResNet3d takes no fewer frames, and its batch norm no single value per channel
+        parser,
+        size=(112, 28, 'height and width in pixels'),
+        clip_len=(16, 5, 'frames of a clip'),
+        batch=(16, 2, 'clips of a timed step'),
+        rounds=(5, 1, 'timed steps of each alternative'),
+        threads=(1, 1, 'CPU threads of torch'),
+    )
+    add_device(parser)
     add = parser.add_argument
-    add('--config', type=Path, default=CONFIG, metavar='FILE', help='sets method and model (default: the full model)')
-    add('--size', type=int, default=112, help='height and width in pixels (default: %(default)s)')
-    add('--clip-len', type=int, default=16, help='frames of a clip (default: %(default)s)')
-    add('--batch', type=int, default=16, help='clips of a timed step (default: %(default)s)')
-    add('--rounds', type=int, default=5, help='timed steps of each alternative (default: %(default)s)')
-    add('--threads', type=int, default=1, help='CPU threads of torch (default: %(default)s)')
-    add('--device', default='cpu', help='cpu, cuda or cuda:N (default: %(default)s)')
     add('--precision', choices=('auto', *DTYPES), default='auto', help='auto: as trainings choose it (default)')
     add('--channels-last', choices=LAYOUTS, default='auto', help='auto: as trainings choose it (default)')
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Time the model of a config, see :func:`compare`."""
-    names = ('size', 'clip_len', 'batch', 'rounds', 'threads', 'device', 'precision')
-    settings = {name: getattr(args, name) for name in names} | {'channels_last': LAYOUTS[args.channels_last]}
-    return compare(args.config, Settings(**settings))
-
-
-def compare(config: Path, settings: Settings) -> dict:
-    """Cost of the configured model, of its plain trunk and of the full model on I3D, for 3 x clip_len x size x size.
-
-    Args:
-        config: File that sets ``method`` and ``model``; its data preprocessor is left out.
-        settings: What is timed.
+    """Time the configured model, its plain trunk, and the full model on I3D, for 3 x clip_len x size x size.
 
     Returns:
-        settings, precision and channels_last filled in; models {name: parameters, flops of the forward pass of one
-        clip, flops_step of forward and backward}, the configured one first; seconds of a step {alternative: median};
+        settings: precision and channels_last as used; models {name: parameters, flops of the forward pass of one clip,
+        flops_step of forward and backward}, the configured one first; seconds of a step {alternative: median};
         clips_per_second; ratios {median, min, max over the rounds}: `speedup` of fp32 in contiguous memory over the
-        step as trainings run it, `blocks` and `trunk` of the configured model over the other two; size_ratios, by the
-        same names, of parameters and flops; check: see :func:`checked`, of the configured model, and its share
-        `of_fold`; work {alternative: flops, precision}; against: what each ratio compares.
+        step as trainings run it, `blocks` and `trunk` of the configured model over the other two; work {alternative:
+        flops, precision}; notes: parameters and flops, and what :func:`checked` found of the configured model; against:
+        what each ratio compares.
     """
-    precision = mixed_precision(settings.device) if settings.precision == 'auto' else settings.precision
+    precision = mixed_precision(args.device) if args.precision == 'auto' else args.precision
+    layout = LAYOUTS[args.channels_last]
     keep_freed_memory()  # this and the next as in a training
-    torch.set_num_threads(settings.threads)
-    shape = (3, settings.clip_len, settings.size, settings.size)
-    models = {name: model.to(settings.device) for name, model in build_models(config).items()}
+    torch.set_num_threads(args.threads)
+    shape = (3, args.clip_len, args.size, args.size)
+    models = {name: model.to(args.device) for name, model in build_models(args.config).items()}
     costs = {name: count(model, shape) for name, model in models.items()}
     full, plain, i3d = models.values()
     reference = copy.deepcopy(full)
-    checks = {name: checked(model, shape, precision, settings.channels_last) for name, model in models.items()}
+    checks = {name: checked(model, shape, precision, layout) for name, model in models.items()}
     for name, model in models.items():
-        used = precision if checks[name]['right'] else 'fp32'
-        accelerate(model, used, settings.channels_last, checks[name]['fp32_layers'])
-    clips = torch.randn(settings.batch, 1, *shape, device=settings.device)
-    steps = {
-        'full_fp32_contiguous': training_step(reference, clips),
-        'full_as_trained': training_step(full, clips),
-        'plain_as_trained': training_step(plain, clips),
-        'i3d_as_trained': training_step(i3d, clips),
+        accelerate(model, precision if checks[name]['right'] else 'fp32', layout, checks[name]['fp32_layers'])
+    clips = torch.randn(args.batch, 1, *shape, device=args.device)
+    networks = {
+        'full_fp32_contiguous': reference,
+        'full_as_trained': full,
+        'plain_as_trained': plain,
+        'i3d_as_trained': i3d,
     }
-    seconds = interleave(steps, settings.rounds)
+    seconds = interleave({name: training_step(model, clips) for name, model in networks.items()}, args.rounds)
     medians = {name: median(runs) for name, runs in seconds.items()}
-    of_full, of_plain, of_i3d = costs.values()
-    of_check = next(iter(checks.values()))
-    of_check['of_fold'] = of_check['seconds'] / (medians['full_as_trained'] / settings.batch * FOLD)
+    of_full = next(iter(costs.values()))
+    work = dict(zip(networks, (of_full, *costs.values()), strict=True))
+    used = {name: 'fp32' if model is reference else precision for name, model in networks.items()}
+    check = next(iter(checks.values()))
+    of_fold = check['seconds'] / (medians['full_as_trained'] / args.batch * FOLD)
     return {
-        'settings': asdict(settings) | {'precision': precision, 'channels_last': is_channels_last(full)},
+        'settings': {'precision': precision, 'channels_last': is_channels_last(full)},
         'models': costs,
         'seconds': medians,
-        'clips_per_second': {name: settings.batch / value for name, value in medians.items()},
+        'clips_per_second': {name: args.batch / value for name, value in medians.items()},
         'ratios': {
             'speedup': pair_ratios(seconds['full_fp32_contiguous'], seconds['full_as_trained']),
             'blocks': pair_ratios(seconds['full_as_trained'], seconds['plain_as_trained']),
             'trunk': pair_ratios(seconds['full_as_trained'], seconds['i3d_as_trained']),
         },
-        'size_ratios': {
-            name: {key: of_full[key] / other[key] for key in of_full}
-            for name, other in (('blocks', of_plain), ('trunk', of_i3d))
-        },
         'work': {
-            name: {'flops': settings.batch * cost['flops_step'], 'precision': used}
-            for name, cost, used in (
-                ('full_fp32_contiguous', of_full, convolves_in('fp32', settings.device)),
-                ('full_as_trained', of_full, convolves_in(precision, settings.device)),
-                ('plain_as_trained', of_plain, convolves_in(precision, settings.device)),
-                ('i3d_as_trained', of_i3d, convolves_in(precision, settings.device)),
-            )
+            name: {
+                'flops': args.batch * cost['flops_step'],
+                'precision': convolution_precision(used[name], args.device),
+            }
+            for name, cost in work.items()
         },
-        'check': of_check,
+        'notes': [
+            *(
+                f'{name}: {cost["parameters"] / 1e6:.2f} M parameters, {cost["flops_step"] / 1e9:.2f} GFLOP a clip '
+                'forward and backward'
+                for name, cost in costs.items()
+            ),
+            f'{len(check["fp32_layers"])} layers in fp32, the others agree with it to {check["agreement"]:.4f}; this '
+            f'check takes {check["seconds"]:.1f} s, {of_fold:.2%} of a fold of SMIC-HS',
+        ],
         'against': AGAINST,
     }
 
@@ -183,14 +148,8 @@ def checked(model: torch.nn.Module, shape: tuple[int, ...], precision: str, chan
     }
 
 
-def convolves_in(precision: str, device: str) -> str:
-    """Return what torch computes convolutions in: for fp32 on recent GPUs it is tf32, unless that is forbidden."""
-    tf32 = precision == 'fp32' and precisions(device).get('tf32') and torch.backends.cudnn.allow_tf32
-    return 'tf32' if tf32 else precision
-
-
 def is_channels_last(model: torch.nn.Module) -> bool:
-    """Say whether the kernels of a network's 3D convolutions are laid out with channels last."""
+    """Whether the kernels of a network's 3D convolutions are laid out with channels last."""
     kernels = [module.weight for module in model.modules() if isinstance(module, torch.nn.Conv3d)]
     return max(kernels, key=torch.numel).is_contiguous(memory_format=torch.channels_last_3d)
 
@@ -202,7 +161,7 @@ def build_models(config: Path) -> dict[str, torch.nn.Module]:
     i3d.merge_from_dict(Config.fromfile(I3D_TRUNK).to_dict())
     for cfg in (given, i3d):
         cfg.model.pop('data_preprocessor', None)
-        cfg.model.cls_head.num_classes = CLASSES  # else said by the label scheme of the data
+        cfg.model.cls_head.num_classes = CLASSES  # otherwise set from the label scheme of the data
     trunk = {key: value for key, value in full.model.backbone.items() if key in arguments_of('ResNet3d')}
     backbone = {**trunk, 'type': 'ResNet3d', 'out_indices': (3,), 'zero_init_residual': False}
     head = {'type': 'I3DHead', 'num_classes': CLASSES, 'in_channels': 2048, 'topk': (1,)}
@@ -244,29 +203,3 @@ def training_step(model: torch.nn.Module, clips: torch.Tensor) -> Callable[[], N
 
     model.train()
     return step
-
-
-def table(result: dict) -> Table:
-    """The result of :func:`compare` for the screen."""
-    title = '{batch} clips of 3x{clip_len}x{size}x{size}, {device}, {threads} thread(s), {precision}, {rounds} rounds'
-    shown = Table('forward + backward', title=title.format(**result['settings']))
-    for column in ('parameters', 'GFLOP a clip', 'median', 'clips/s'):
-        shown.add_column(column, justify='right')
-    models = dict(zip(('full', 'plain', 'i3d'), result['models'], strict=True))
-    for name, seconds in result['seconds'].items():
-        which, _, how = name.partition('_')
-        model, how = models[which], how.replace('_', ' ')
-        cost = result['models'][model]
-        counts = f'{cost["parameters"] / 1e6:.2f} M', f'{cost["flops_step"] / 1e9:.2f}'
-        shown.add_row(f'{model}, {how}', *counts, f'{seconds * 1e3:.0f} ms', f'{result["clips_per_second"][name]:.1f}')
-    sizes = result['size_ratios']
-    for name, ratio in result['ratios'].items():
-        size = sizes.get(name)
-        counts = (f'{size["parameters"]:.2f}', f'{size["flops_step"]:.2f}') if size else ('', '')
-        shown.add_row(f'ratio: {name}', *counts, '{median:.2f} ({min:.2f} to {max:.2f})'.format(**ratio), '')
-    check = result['check']
-    shown.caption = (
-        f'{len(check["fp32_layers"])} layers in fp32, the others agree with it to {check["agreement"]:.4f}; '
-        f'this check takes {check["seconds"]:.1f} s, {check["of_fold"]:.2%} of a fold of SMIC-HS'
-    )
-    return shown

@@ -1,99 +1,139 @@
-"""The tables of docs/performance.md, from kept results."""
+"""Saved results of benchmarks, `DIR/<machine>/<benchmark>[-<label>].json`, and their tables in docs/performance.md."""
 
+import json
 import os
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.formats import format_rate, format_seconds, format_value, plural
-from benchmarks.goals_table import goals_table
-from benchmarks.kept import read_kept
+from tabulate import tabulate
+
+from benchmarks.machine import slug
 from mer_bench.errors import InputError
 from mer_bench.escaping import for_markdown, markdown_link
-from mer_bench.results.blocks import Block, Heading, Markdown, Notes, Paragraph, Table
-from mer_bench.results.markdown import to_markdown
+from mer_bench.files import write_json
 
 START = '<!-- written by tools/benchmark.py report -->'
 END = '<!-- end of the written part -->'
+PARTS = ('benchmark', 'command', 'settings', 'seconds', 'ratios', 'machine', 'peak', 'shares')
 
 
-def renew(page: str, kept: Path, path: Path) -> str:
-    """Return a page with its generated part made again.
+def save(result: dict, folder: Path, label: str = '') -> Path:
+    """Write a result in place of an earlier one of the same benchmark, label and machine, and return the file.
+
+    Args:
+        label: Separates results of one benchmark with different settings.
+    """
+    name = '-'.join(filter(None, (result['benchmark'], slug(label))))
+    path = folder / slug(result['machine']['name']) / f'{name}.json'
+    write_json(path, result)
+    return path
+
+
+def read_saved(folder: Path) -> dict[Path, dict]:
+    """Return the saved results by their path relative to `folder`, in the order of machines and benchmarks."""
+    if not folder.is_dir():
+        raise InputError(f'{folder}: expected a folder of results, found none; run a benchmark with --save {folder}')
+    return {path.relative_to(folder): read(path) for path in sorted(folder.glob('*/*.json'))}
+
+
+def read(path: Path) -> dict:
+    """Return one saved result."""
+    try:
+        result = json.loads(path.read_text(encoding='utf-8'))
+        missing = [part for part in PARTS if part not in result]
+    except (ValueError, TypeError) as error:
+        raise InputError(f'{path}: expected a result of tools/benchmark.py, found no JSON; remove it') from error
+    if missing:
+        raise InputError(f'{path}: expected a result of tools/benchmark.py, found no {missing[0]!r}; remove it')
+    return result
+
+
+def renew(page: str, folder: Path, path: Path) -> str:
+    """Return a page with its generated part written again.
 
     Args:
         page: Text with the lines START and END.
-        kept: Folder of kept results.
-        path: Where the page stands: its links lead from there to the results.
+        folder: Of saved results.
+        path: Of the page: its links lead from there to the results.
     """
     before, start, rest = page.partition(START)
     _, end, after = rest.partition(END)
     if not (start and end):
         raise InputError(f'{path}: expected the lines {START!r} and {END!r}, found not both; put them back')
-    base = Path(os.path.relpath(kept, path.parent))
-    results = {(base / name).as_posix(): result for name, result in read_kept(kept).items()}
-    return f'{before}{START}\n\n{to_markdown(make_blocks(results))}\n{END}{after}'
+    base = Path(os.path.relpath(folder, path.parent))
+    results = {(base / name).as_posix(): result for name, result in read_saved(folder).items()}
+    return f'{before}{START}\n\n{lay_out(results)}\n\n{END}{after}'
 
 
-def make_blocks(results: dict[str, dict]) -> list[Block]:
-    """Lay out the goals, then machine by machine what was measured.
+def lay_out(results: dict[str, dict]) -> str:
+    """Return machine by machine what was measured, as markdown.
 
     Args:
-        results: Kept results by the link to their file.
+        results: By the link to their file.
     """
-    blocks: list[Block] = [Heading(2, 'Goals'), goals_table(results)]
+    parts = []
     by_machine = sorted(results.items(), key=lambda item: item[1]['machine']['name'])
     for name, group in groupby(by_machine, key=lambda item: item[1]['machine']['name']):
         members = list(group)
-        blocks.append(Heading(2, name))
-        blocks += [Paragraph(text) for text in dict.fromkeys(hardware(result['machine']) for _, result in members)]
+        parts.append(f'## {for_markdown(name, block=True)}')
+        parts += dict.fromkeys(for_markdown(hardware(result['machine']), block=True) for _, result in members)
         for link, result in members:
-            blocks += result_blocks(link, result)
-    return blocks
+            command = f'{markdown_link(result["command"], link)}, {for_markdown(circumstances(result))}'
+            parts += [f'### {for_markdown(Path(link).stem, block=True)}', command, *tables(result, for_markdown)]
+    return '\n\n'.join(parts)
 
 
 def hardware(machine: dict) -> str:
-    """Hardware and versions in a sentence."""
+    """Return hardware and versions in a sentence."""
     cpu, gpu = machine['cpu'], machine['gpu']
     parts = [f'{gpu["name"]} with {gpu["memory_gib"]:g} GiB, CUDA {gpu["cuda"]}'] if gpu else []
     parts += [
-        f'{cpu["processor"]} (family, model, stepping: {cpu["model"] or "not told"})',
-        f'{cpu["cores"]} of {plural(cpu["cores_of_machine"], "core")} used',
-        f'{", ".join(cpu["instructions"])}',
+        cpu['processor'],
+        f'{cpu["cores"]} of {cpu["cores_of_machine"]} cores used',
+        ', '.join(cpu['instructions']),
         f'{machine["memory_gib"]:g} GiB',
         *(f'{name} {version}' for name, version in machine['versions'].items()),
     ]
     return '; '.join(parts) + '.'
 
 
-def result_blocks(link: str, result: dict) -> list[Block]:
-    """One benchmark on one machine: how it ran, time and share of each alternative, and the ratios."""
-    blocks: list[Block] = [Heading(3, Path(link).stem), Markdown(circumstances(link, result))]
-    if result['seconds']:
-        rows = tuple(alternative_row(name, result) for name in result['seconds'])
-        headers = ('alternative', 'median', 'clips/s', 'rate', 'share', 'of the peak')
-        blocks.append(Table(headers, rows, right=headers[1:5]))
-    if missing := result.get('missing'):
-        blocks.append(Notes(tuple(f'{words(name)} was not measured: {why}' for name, why in missing.items())))
-    if result['ratios']:
-        against = result.get('against', {})
-        rows = tuple((words(k), format_value(v, 'x'), against.get(k, '')) for k, v in result['ratios'].items())
-        blocks.append(Table(('ratio', 'median (smallest to largest)', 'of'), rows))
-    return blocks
-
-
-def circumstances(link: str, result: dict) -> str:
-    """Command, date, commit, and the peak of the same run."""
+def circumstances(result: dict) -> str:
+    """Return date, commit, and the peak of the same run."""
     machine, peak = result['machine'], result['peak']
     most = [f'{name} {format_rate(rate, name)}' if rate else f'no {name}' for name, rate in peak['matrix'].items()]
-    where = 'of the GPU' if machine['gpu'] else f'with {plural(peak["threads"], "thread")}'
-    return markdown_link(result['command'], link) + for_markdown(
-        f', {machine["date"]}, commit {machine["commit"] or "not known"}. '
+    where = 'of the GPU' if machine['gpu'] else f'with {peak["threads"]} thread{"s" * (peak["threads"] != 1)}'
+    return (
+        f'{machine["date"]}, commit {machine["commit"] or "unknown"}. '
         f'Peak {where} in the same run: matrix product {", ".join(most)}; '
         f'copy {format_rate(peak["copy"], "copy")}, read and written.'
     )
 
 
-def alternative_row(name: str, result: dict) -> tuple[str, ...]:
-    """Time, clips a second, and share of the peak of one alternative, as far as the result tells them."""
+def tables(result: dict, shown=str) -> list[str]:
+    """Return time and share of each alternative, notes, and the ratios, each as markdown.
+
+    Args:
+        shown: Makes a text safe for the page.
+    """
+    parts = []
+    if result['seconds']:
+        rows = [[shown(cell) for cell in alternative(name, result)] for name in result['seconds']]
+        headers = ['alternative', 'median', 'clips/s', 'rate', 'share', 'of the peak']
+        aligned = ['left', 'right', 'right', 'right', 'right', 'left']
+        parts.append(tabulate(rows, headers, tablefmt='pipe', disable_numparse=True, colalign=aligned))
+    notes = [f'{words(name)} was not measured: {why}' for name, why in result.get('missing', {}).items()]
+    if notes := [*notes, *result.get('notes', [])]:
+        parts.append('\n'.join(f'- {shown(note)}' for note in notes))
+    if result['ratios']:
+        against = result.get('against', {})
+        rows = [[shown(words(k)), format_ratio(v), shown(against.get(k, ''))] for k, v in result['ratios'].items()]
+        headers = ['ratio', 'median (smallest to largest)', 'of']
+        parts.append(tabulate(rows, headers, tablefmt='pipe', disable_numparse=True))
+    return parts
+
+
+def alternative(name: str, result: dict) -> tuple[str, ...]:
+    """Return time, clips a second, and share of the peak of one alternative, as far as they are known."""
     share, clips = result['shares'].get(name), result.get('clips_per_second', {}).get(name)
     cells = words(name), format_seconds(result['seconds'][name]), '' if clips is None else f'{clips:.3g}'
     if share is None:
@@ -103,5 +143,25 @@ def alternative_row(name: str, result: dict) -> tuple[str, ...]:
 
 
 def words(name: str) -> str:
-    """A key of JSON as words."""
+    """Return a key of JSON as words."""
     return name.replace('_', ' ')
+
+
+def format_ratio(ratio: dict) -> str:
+    """Return a median with the smallest and the largest round."""
+    numbers = [ratio[key] for key in ('median', 'min', 'max')]
+    middle, low, high = (f'{number:.3g}x' if number < 100 else f'{number:.0f}x' for number in numbers)
+    return f'{middle} ({low} to {high})'
+
+
+def format_seconds(seconds: float) -> str:
+    """Return seconds or milliseconds with three digits."""
+    if seconds >= 100:
+        return f'{seconds:.0f} s'
+    return f'{seconds:.3g} s' if seconds >= 1 else f'{seconds * 1e3:.3g} ms'
+
+
+def format_rate(rate: float, of: str) -> str:
+    """Return bytes a second of a copy, FLOP/s of anything else."""
+    unit = 'B/s' if of == 'copy' else 'FLOP/s'
+    return f'{rate / 1e9:.3g} G{unit}' if rate < 1e12 else f'{rate / 1e12:.3g} T{unit}'

@@ -1,4 +1,4 @@
-"""Random numbers that belong to a clip: functions of seed, epoch, clip, stream and place, and of nothing else.
+"""Random numbers that belong to a clip: functions of seed, epoch, clip, stream and place only.
 
 They do not depend on the other clips of a batch, on their order, on worker processes, on the device, or on how many
 folds are trained together. The mixing function is lowbias32 (Wellons, https://nullprogram.com/blog/2018/07/31/), all
@@ -22,7 +22,7 @@ def clip_keys(sample_ids: Iterable[str]) -> torch.Tensor:
 
 
 def salt(seed: int, epoch: int, stream: int) -> int:
-    """Return the number, as int32, that tells apart seeds, epochs and streams (one for each kind of draw)."""
+    """Return an int32 that differs between seeds, epochs and streams (one for each kind of draw)."""
     return _signed(int(np.random.SeedSequence([seed, epoch, stream]).generate_state(1)[0]))
 
 

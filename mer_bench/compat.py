@@ -1,4 +1,7 @@
-"""Known breaks of the stack, mended before MMAction2 is imported; each with its reason and its end."""
+"""Known faults of the libraries below us, worked around before MMAction2 is imported.
+
+Each has its reason, and the condition for removing the workaround.
+"""
 
 import importlib.util
 import sys
@@ -10,13 +13,20 @@ from pathlib import Path
 import numpy as np
 
 DRN = 'mmaction.models.localizers.drn.drn'
-FSDP = 'mmengine.model.wrappers.fully_sharded_distributed'
+# one network on several GPUs, and skeletons: no fold uses them, and every process would import torch.distributed.fsdp
+# (0.8 s of CPU) and scipy.stats (0.7 s) for them
+UNUSED = (
+    'mmengine.model.wrappers.fully_sharded_distributed',
+    'mmengine.optim.optimizer.zero_optimizer',
+    'mmengine._strategy.fsdp',
+    'mmaction.datasets.transforms.pose_transforms',
+)
 
 
 def apply() -> None:
-    """Mend everything, before the first import of ``mmaction.models``. A second call changes nothing."""
+    """Apply all workarounds, before the first import of ``mmaction.models``. A second call changes nothing."""
     silence_warnings()
-    skip_sharded_training()
+    skip_unused()
     allow_missing_drn()
     skip_multimodal()
     allow_mmengine_checkpoints()
@@ -25,30 +35,12 @@ def apply() -> None:
 def silence_warnings() -> None:
     """Drop two warnings that a user can do nothing about.
 
-    mmcv-lite says at import that it has no compiled MultiScaleDeformableAttention, which nothing here uses; ends when
-    mmcv-lite (2.1.0 as measured) no longer does. mmengine says in a worker of joblib that it changes the start method
-    of processes; ends when mmengine (0.10.7 as measured) leaves that alone where no loader has workers.
+    mmcv-lite (2.1.0) warns at import that it has no compiled MultiScaleDeformableAttention, which nothing here uses.
+    mmengine (0.10.7) warns in a worker of joblib that it changes the start method of processes, even if no loader has
+    workers.
     """
     for message in ('Fail to import ``MultiScaleDeformableAttention``', 'Multi-processing start method'):
         warnings.filterwarnings('ignore', message=message)
-
-
-def skip_sharded_training() -> None:
-    """Keep mmengine from importing torch's FSDP, and its compiler with it: nothing here trains a network in shards.
-
-    Of two seconds for mmengine.runner it takes one. Ends when mmengine (0.10.7 as measured) imports FSDP on demand.
-    """
-    if 'mmengine.model' in sys.modules:
-        return
-    sys.modules[FSDP] = types.ModuleType(FSDP, 'Stand-in: FSDP is not used here.')
-    sys.modules[FSDP].MMFullyShardedDataParallel = type('MMFullyShardedDataParallel', (), {})
-    hidden = [name for name in ('torch.distributed.fsdp', 'torch.distributed.optim') if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # None: importing it is an ImportError, which mmengine allows for
-    try:
-        import mmengine.runner  # noqa: F401
-    finally:
-        for name in hidden:
-            del sys.modules[name]
 
 
 def allow_missing_drn() -> bool:
@@ -66,10 +58,32 @@ def allow_missing_drn() -> bool:
     localizers = Path(spec.submodule_search_locations[0], 'models', 'localizers')
     if PathFinder.find_spec('drn', [str(localizers)]):
         return False
-    module = types.ModuleType(DRN, 'Stand-in: the mmaction2 wheel does not ship this module.')
-    module.DRN = type('DRN', (), {'__doc__': module.__doc__})
-    sys.modules[DRN] = module
+    stand_in(DRN, 'the mmaction2 wheel does not ship this module')
     return True
+
+
+def skip_unused() -> None:
+    """Keep mmengine and mmaction from importing what takes long and no fold uses.
+
+    A config that names one of these parts gets the error that the registry does not have it. A part whose package was
+    imported earlier is kept. Ends when mmengine (0.10.7 as measured) and mmaction (1.2.0) import them lazily.
+    """
+    for name in UNUSED:
+        if name.rpartition('.')[0] not in sys.modules:
+            stand_in(name, 'mer_bench does not use it, and it takes long to import')
+
+
+def stand_in(name: str, reason: str) -> None:
+    """Add a module whose every public name is an empty class."""
+    module = types.ModuleType(name, f'Stand-in: {reason}.')
+
+    def empty_class(attribute: str) -> type:
+        if attribute.startswith('_'):
+            raise AttributeError(f'module {name!r} has no attribute {attribute!r}')
+        return type(attribute, (), {'__doc__': module.__doc__})
+
+    module.__getattr__ = empty_class
+    sys.modules[name] = module
 
 
 def skip_multimodal() -> None:

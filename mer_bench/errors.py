@@ -1,4 +1,4 @@
-"""What a user can mend is told in one sentence, without a traceback, with exit code 2."""
+"""Errors that a user can correct: one sentence, no traceback, exit code 2."""
 
 import errno
 import os
@@ -6,7 +6,9 @@ import re
 import sys
 import unicodedata
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
 
 SPACE = 'make room and run the same command again'
 PATH = 'check the path'
@@ -19,11 +21,11 @@ ADVICE = {
         PATH,
     ),
 }
-# what NumPy and torch say
+# messages of NumPy and torch
 UNWRITTEN = r'\d+ requested and \d+ written|inline_container.*unexpected pos|iostream error'
 OTHERWISE = 'check the disk, or the connection to it, and run the same command again'
 
-LONG_WORD = re.compile(r'(\S{200})\S{340,}?(\S{60})(?=\s|\Z)')  # of a path its end says most
+LONG_WORD = re.compile(r'(\S{200})\S{340,}?(\S{60})(?=\s|\Z)')  # the end of a path matters most
 
 NAMED = 12  # in a sentence
 
@@ -32,7 +34,7 @@ JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji
 
 
 class InputError(ValueError):
-    """A fault of the input. The message says what was expected, what came and what to do next.
+    """A fault of the input. The message has what was expected, what was found, and what to do next.
 
     It is one line without hidden characters, whatever it quotes: see :func:`visible`. Of a word of 600
     characters and more the middle is left out.
@@ -43,7 +45,7 @@ class InputError(ValueError):
 
 
 def visible(text: str) -> str:
-    """Return a text on one line, in which characters that no one sees stand as `\\x1b` or `\\u202e`.
+    """Return a text on one line, in which invisible characters are written as `\\x1b` or `\\u202e`.
 
     These are control characters, lone surrogates, and marks that turn the order of letters or have no width; a terminal
     would obey the first, and a reader would be misled by the others. Line breaks and tabs become a blank.
@@ -64,6 +66,18 @@ def listed(names: Sequence[str]) -> str:
     return ', '.join(names[:NAMED]) + (f' and {len(names) - NAMED} more' if len(names) > NAMED else '')
 
 
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Return ' (did you mean a or b?)' with the names that are nearest to a word, '' where none is near."""
+    near = get_close_matches(word.lower(), list(names), n=2, cutoff=0.7)
+    return f' (did you mean {" or ".join(near)}?)' if near else ''
+
+
+def command(name: str) -> str:
+    """Return how to start a command in the way in which this process was started, tools/<name>.py or mer-bench."""
+    from_tools = Path(sys.argv[0]).parent.name == 'tools'
+    return f'python tools/{name}.py' if from_tools else f'mer-bench {name}'
+
+
 def run_tool(main: Callable[[], int | None]) -> None:
     """Run a tool.
 
@@ -78,7 +92,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
     except InputError as error:
         refuse(str(error))
     except BrokenPipeError:
-        forget_output()  # whoever read it has gone
+        forget_output()  # its reader has ended
         sys.exit(1)
     except (OSError, zipfile.BadZipFile) as error:
         refuse(file_fault(error))
@@ -92,34 +106,34 @@ def refuse(message: str) -> None:
     print(f'error: {visible(message)}', file=sys.stderr)
     try:
         sys.stdout.flush()
-    except OSError:  # of a full disk, which Python would say once more
+    except OSError:  # of a full disk, which Python would report once more
         forget_output()
     sys.exit(2)
 
 
 def forget_output() -> None:
-    """Let what is still to be printed go nowhere."""
+    """Discard what is still to be printed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def file_fault(error: Exception) -> str:
-    """Say in one sentence what an error at a file is, and what to do."""
+    """Return one sentence on an error at a file, with what to do."""
     names = [getattr(error, name, None) for name in ('filename', 'filename2')]
     return f'{" -> ".join(str(name) for name in names if name) or "a file"}: {cause_of(error)}; {advice_on(error)}'
 
 
 def cause_of(error: Exception) -> str:
-    """Say in a few words, on one line, what went wrong at a file."""
+    """Return in a few words, on one line, what went wrong at a file."""
     return ' '.join(str(getattr(error, 'strerror', None) or error or type(error).__name__).split())
 
 
 def advice_on(error: Exception) -> str:
-    """Say what a user can do about an error at a file."""
+    """Return what a user can do about an error at a file."""
     return SPACE if is_unwritten(error) else ADVICE.get(getattr(error, 'errno', None), OTHERWISE)
 
 
 def is_unwritten(error: Exception) -> bool:
-    """Say whether NumPy, or torch's writer of archives, could not write a file to its end, which no errno says.
+    """Return whether NumPy, or torch's writer of archives, could not write a file to its end; there is no errno.
 
     Mostly the disk is full.
     """

@@ -1,7 +1,7 @@
-"""Texts of strangers made safe for where they go: a terminal, markdown, csv, LaTeX, a folder.
+"""Escapes untrusted text for its target: a terminal, markdown, csv, LaTeX, a folder name.
 
-A name in a record, a note or a reason is anybody's. Every text that leaves for one of them goes through the one
-function of that format; none of them changes a text of letters, digits and usual marks.
+A name in a record, a note or a reason may come from anybody. Each target has one function; none of them changes a
+text of letters, digits and usual marks.
 """
 
 import re
@@ -97,7 +97,7 @@ def folder_name(name: str, of: str) -> str:
 
 
 def inside(root: Path, *parts: str) -> Path:
-    """Return root/part/part..., which lies below `root` once every symbolic link is followed.
+    """Return root/part/part..., which is below `root` once every symbolic link is followed.
 
     Raises:
         InputError: a part leads elsewhere.
@@ -118,7 +118,7 @@ def inside(root: Path, *parts: str) -> Path:
 def shorten_folders(text: str, folders: Iterable[str | Path]) -> str:
     """Replace folders by their last names: '/home/me/runs/x' -> 'runs/x' where /home/me/runs is among `folders`.
 
-    Relative folders are replaced where they stand in full; the longest goes first.
+    Relative folders are replaced where they are there in full; the longest goes first.
     """
     whole = {str(Path(folder).absolute()): None for folder in folders}
     whole |= {str(Path(folder).resolve()): None for folder in folders}

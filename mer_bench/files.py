@@ -1,14 +1,17 @@
 """Files that are either whole or absent, and digests of what they hold."""
 
+import copy
 import hashlib
 import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -17,6 +20,9 @@ from pydantic_core import from_json
 from mer_bench.errors import InputError, advice_on, cause_of, is_unwritten
 
 KINDS = {stat.S_ISDIR: 'a folder', stat.S_ISFIFO: 'a pipe', stat.S_ISSOCK: 'a socket'}
+
+Function = TypeVar('Function', bound=Callable)
+_read: list[dict[str, object]] = []  # results of the functions marked with `once`, while reading_once lasts
 
 LARGEST_JSON = 64 << 20  # bytes; a record has some thousands
 
@@ -37,7 +43,7 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
 
     Raises:
         InputError: Nothing can be written there; the block is not entered.
-        OSError: It could not be written, say for want of space; it names `path`, and what was there before stays.
+        OSError: It could not be written, such as on a full disk; the error names `path`, whose old content is kept.
     """
     path = Path(path)
     number = f'{os.getpid()}{secrets.randbelow(10**9):09d}'  # other machines have processes of the same id
@@ -147,7 +153,7 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
 
 
 def read_json(path: str | Path, advice: str) -> object:
-    """Return what a JSON file holds.
+    """Return what a JSON file of up to 64 MiB holds.
 
     Args:
         path: of the file, in UTF-8.
@@ -159,15 +165,28 @@ def read_json(path: str | Path, advice: str) -> object:
     """
     refuse_special(path, advice)
     try:
-        with open(path, 'rb') as file:
-            content = file.read(LARGEST_JSON + 1)
-        if len(content) > LARGEST_JSON:
-            raise ValueError(f'it is larger than {LARGEST_JSON >> 20} MiB')
-        return from_json(content.removeprefix(b'\xef\xbb\xbf'), allow_inf_nan=False)
+        return _parse_json(path, LARGEST_JSON)
     except OSError as error:
         raise InputError(f'{path}: expected a JSON file, but got {error.strerror!r}; {advice}') from None
     except (ValueError, RecursionError) as error:
         raise InputError(f'{path}: expected JSON in UTF-8, found a fault ({error}); {advice}') from None
+
+
+def read_own_json(path: str | Path) -> dict | None:
+    """Return the dict in a JSON file that we wrote, however long; None where there is none or it is damaged."""
+    try:
+        content = _parse_json(path) if os.path.isfile(path) else None
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _parse_json(path: str | Path, largest: int | None = None) -> object:
+    with open(path, 'rb') as file:
+        content = file.read() if largest is None else file.read(largest + 1)
+    if largest is not None and len(content) > largest:
+        raise ValueError(f'it is larger than {largest >> 20} MiB')
+    return from_json(content.removeprefix(b'\xef\xbb\xbf'), allow_inf_nan=False)
 
 
 def digest_of(content: object) -> str:
@@ -183,3 +202,28 @@ def digest_file(path: str | Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """Let functions marked with :func:`once` read a file only once in this block: a sweep opens many methods on it."""
+    _read.append({})
+    try:
+        yield
+    finally:
+        _read.pop()
+
+
+def once(function: Function) -> Function:
+    """Let a function that reads files return copies of its first result for the same arguments in `reading_once`."""
+
+    @wraps(function)
+    def read(*args: object) -> object:
+        if not _read:
+            return function(*args)
+        key = f'{function.__module__}.{function.__name__}{args!r}'
+        if key not in _read[-1]:
+            _read[-1][key] = function(*args)
+        return copy.deepcopy(_read[-1][key])
+
+    return read

@@ -13,10 +13,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from mer_bench.errors import InputError
 
 Result = TypeVar('Result')
 DEATHS = 2  # of the worker of one task, after which the task is given up
@@ -40,6 +43,28 @@ def follow_parent(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def in_parallel(function: Callable, tasks: Sequence[tuple], workers: int) -> Iterator[Iterator]:
+    """Yield the results of `function` for the arguments in `tasks` as they come; the workers end with this process."""
+    import joblib  # which few users of this module need
+
+    parallel = joblib.Parallel(
+        n_jobs=workers,
+        batch_size=1,
+        return_as='generator_unordered',
+        initializer=follow_parent,
+        initargs=(os.getpid(),),
+    )
+    try:
+        with closing(parallel(joblib.delayed(function)(*task) for task in tasks)) as results:
+            yield results
+    except TerminatedWorkerError as error:
+        raise InputError(
+            'the system stopped a worker, probably for lack of memory; run again with fewer --workers than '
+            f'{workers}, finished clips are kept'
+        ) from error
 
 
 def quick_ones_here(

@@ -21,7 +21,7 @@ for sys.argv in {}:
 COMMANDS = [line for block in re.findall(r'```sh\n(.*?)```', PAGE, re.DOTALL) for line in block.splitlines()]
 
 
-def test_the_page_holds_two_models_and_their_overrides():
+def test_each_model_of_the_page_takes_two_files():
     assert [name for name, _ in FILES] == [
         'mer_bench/models/baselines/two_layers.py',
         'configs/baselines/two_layers.py',

@@ -1,7 +1,7 @@
 """tools/train.py runs every config on the synthetic tree of its layout, through the real reader and the real flow."""
 
 import json
-import runpy
+from importlib import import_module
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ SMALL = ['--flow', 'dis', '--clip-len', '2', '--size', '28', '--workers', '1']
 
 def tool(name, *args):
     """Run a tool in this process."""
-    return runpy.run_path(str(ROOT / 'tools' / f'{name}.py'))['main']([str(arg) for arg in args])
+    return import_module(f'mer_bench.cli.{name}').main([str(arg) for arg in args])
 
 
 def write_flow_pictures(folder):

@@ -1,4 +1,4 @@
-"""The commands of README.md, run on small data."""
+"""The commands of README.md and docs/commands.md, run on small data."""
 
 import re
 import shlex
@@ -10,10 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
+from mer_bench.cli import main
 from tests.conftest import ROOT
 from tests.in_process import tool
 
-BLOCKS = re.findall(r'```sh\n(.*?)```', (ROOT / 'README.md').read_text(encoding='utf-8'), flags=re.S)
+README = (ROOT / 'README.md').read_text(encoding='utf-8')
+PAGES = README + (ROOT / 'docs/commands.md').read_text(encoding='utf-8')
+BLOCKS = re.findall(r'```sh\n(.*?)```', PAGES, flags=re.S)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
 
 
@@ -26,6 +29,23 @@ def test_the_make_targets_exist():
     assert targets == ['make demo', 'make test']
     for target in targets:
         assert run([*shlex.split(target), '--dry-run']).returncode == 0
+
+
+def test_the_readme_counts_what_there_is():
+    methods, ablations = (len([*(ROOT / folder).glob('*.py')]) for folder in ('configs/baselines', 'ablations'))
+    assert f'with {methods + 1} methods' in README  # the full model is one
+    assert f'with {ablations} ablations' in README
+
+
+def test_every_link_of_the_readme_leads_to_a_file():
+    links = [link for link in re.findall(r'\]\(([^)#]+)', README) if not link.startswith('https://')]
+    assert 'docs/leaderboard.svg' in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_table_of_commands_names_each():
+    table = PAGES.partition('# Commands')[2].partition('##')[0]
+    assert {*re.findall(r'^\| `(\w+)', table, flags=re.M)} == {*main.COMMANDS}
 
 
 @pytest.mark.slow

@@ -12,35 +12,32 @@ from pathlib import Path
 from mer_bench.errors import InputError, run_tool
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # the benchmarks are no part of the package
-KEPT, PAGE = ROOT / 'docs/performance', ROOT / 'docs/performance.md'
-WIDTH = 160  # of tables that go into a file
+sys.path.insert(0, str(ROOT))  # the benchmarks are not part of the package
+SAVED, PAGE = ROOT / 'docs/performance', ROOT / 'docs/performance.md'
 # module and HELP of each benchmark: the modules import the whole stack, --help answers at once
 BENCHMARKS = {
-    'machine': ('machine_peak', "the machine's peak alone: matrix product and memory copy"),
-    'prepare': ('prepare_cost', 'two workers against one, the store, and the flow methods'),
-    'loading': ('loading_cost', "loading and augmentation of a batch, against MMAction2's pipeline on the same flow"),
-    'model': (
-        'model_cost',
-        'forward and backward of the full model, against fp32, its plain trunk, and the trunk of I3D',
-    ),
+    'machine': ('machine', 'the peak of the machine alone: matrix product and memory copy'),
+    'prepare': ('prepare_cost', 'two workers against one, writing the store, and the flow methods'),
+    'loading': ('loading_cost', "loading and augmenting a batch, against MMAction2's pipeline on the same flow"),
+    'model': ('model_cost', 'forward and backward of the full model, against fp32, its plain trunk, and an I3D trunk'),
     'loso': ('loso_cost', 'STSTNet over 68 folds, against a plain PyTorch loop'),
     'linear': ('linear_cost', 'linear SVM and ridge over 68 folds, against scikit-learn in a loop'),
     'sweep': ('sweep_cost', 'folds over two workers, against one worker with two threads'),
     'full-loso': ('full_loso_cost', 'every fold of the full model on a synthetic data set as large as SMIC'),
 }
 ALL = [name for name in BENCHMARKS if name != 'full-loso']
+ALL_WORDS = f'{", ".join(ALL)} with their default settings'
 
 
 def main(argv: list[str] | None = None) -> int | None:
-    """Run one benchmark, all of them, or write the page of kept results."""
+    """Run one benchmark, all of them, or write the page of saved results."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     for name, (_, words) in BENCHMARKS.items():
         commands.add_parser(name, help=words, add_help=False)
-    commands.add_parser('all', help=f'{", ".join(ALL)} with their own settings', add_help=False)
-    commands.add_parser('report', help='write the tables of docs/performance.md from kept results', add_help=False)
+    commands.add_parser('all', help=ALL_WORDS, add_help=False)
+    commands.add_parser('report', help='write the tables of docs/performance.md from saved results', add_help=False)
     args, rest = parser.parse_known_args(argv)
     prog = f'{parser.prog} {args.command}'
     if args.command == 'report':
@@ -49,20 +46,31 @@ def main(argv: list[str] | None = None) -> int | None:
 
 
 def run_one(prog: str, name: str, argv: list[str]) -> None:
+    """Run a benchmark, print its result and save it if asked to."""
+    from benchmarks.report import circumstances, save, tables
+
     module, output = load(name), output_parser()
+    options, rest = output.parse_known_args(argv)
     parser = argparse.ArgumentParser(prog=prog, description=module.HELP, parents=[output], allow_abbrev=False)
     module.add_arguments(parser)
-    args = parser.parse_args(argv)
-    result = run(name, args, output.parse_known_args(argv)[1])
-    show(result, args.json)
-    keep(result, args)
+    parser.parse_args(argv)  # so that --help and faults know the options of both
+    args = parser.parse_args(rest)
+    for key in vars(options):
+        delattr(args, key)
+    result = run(name, args, rest)
+    if options.json:
+        print(json.dumps(result, indent=2))
+    else:
+        print(f'{result["machine"]["name"]}, {circumstances(result)}', *tables(result), sep='\n\n')
+    if options.save:
+        print(f'saved {save(result, options.save, options.label)}', file=sys.stderr)
 
 
 def run_all(prog: str, argv: list[str]) -> int | None:
-    words = f'{", ".join(ALL)} with their own settings'
-    args = argparse.ArgumentParser(prog=prog, description=words, parents=[output_parser()]).parse_args(argv)
+    """Run the benchmarks of ALL, each in its own process, so that threads and memory are as if it ran alone."""
+    args = argparse.ArgumentParser(prog=prog, description=ALL_WORDS, parents=[output_parser()]).parse_args(argv)
     results = {}
-    for name in ALL:  # each in its own process: threads and memory are as if it ran alone
+    for name in ALL:
         command = [sys.executable, __file__, name, *argv]
         ran = subprocess.run(command, stdout=subprocess.PIPE if args.json else None, check=False)
         if ran.returncode:
@@ -74,61 +82,48 @@ def run_all(prog: str, argv: list[str]) -> int | None:
 
 
 def output_parser() -> argparse.ArgumentParser:
-    """Return a parser of what becomes of a result."""
+    """Return a parser of what happens with a result."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
-    parser.add_argument('--save', type=Path, metavar='DIR', help='keep the result as DIR/<machine>/<benchmark>.json')
-    parser.add_argument('--label', default='', metavar='WORD', help='keep it as <benchmark>-WORD.json')
+    parser.add_argument('--json', action='store_true', help='print JSON instead of tables')
+    parser.add_argument('--save', type=Path, metavar='DIR', help='save the result as DIR/<machine>/<benchmark>.json')
+    parser.add_argument('--label', default='', metavar='WORD', help='save it as <benchmark>-WORD.json')
     return parser
 
 
 def load(name: str):
+    """Import the module of a benchmark."""
     return import_module(f'benchmarks.{BENCHMARKS[name][0]}')
 
 
 def run(name: str, args: argparse.Namespace, argv: list[str]) -> dict:
-    """Return the result of a benchmark, with the peak measured before and after it."""
-    from benchmarks.machine_peak import measure_rates
-    from benchmarks.shares import with_peak
+    """Return the result of a benchmark, with its settings, the machine, and the peak measured before and after it."""
+    from benchmarks.machine import describe_machine, describe_peak, measure_rates, shares
     from mer_bench.training.device import set_device
 
-    device = args.device = set_device(getattr(args, 'device', 'cpu'))
-    module = load(name)
+    module, settings = load(name), vars(args).copy()
+    device = settings['device'] = args.device = set_device(getattr(args, 'device', 'cpu'))
     threads = module.peak_threads(args) if hasattr(module, 'peak_threads') else getattr(args, 'threads', 1)
-    with redirect_stdout(sys.stderr):  # what libraries say is no part of the result
+    with redirect_stdout(sys.stderr):  # output of libraries is not part of the result
         before = measure_rates(threads, device)
         result = module.measure(args)
-        rates = [before, measure_rates(threads, device)]
+        peak = describe_peak([before, measure_rates(threads, device)], threads, device)
     command = shlex.join(['python', 'tools/benchmark.py', name, *argv])
-    return with_peak({'benchmark': name, 'command': command, **result}, rates, threads, device)
+    result['settings'] = {key: plain(value) for key, value in settings.items()} | result.get('settings', {})
+    head = {'benchmark': name, 'command': command}
+    return {**head, **result, 'machine': describe_machine(device), 'peak': peak, 'shares': shares(result, peak)}
 
 
-def show(result: dict, as_json: bool) -> None:
-    from rich.console import Console
-
-    from benchmarks.shares import shares_table
-
-    if as_json:
-        print(json.dumps(result, indent=2))
-        return
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    console.print(load(result['benchmark']).table(result))
-    if result['shares']:
-        console.print(shares_table(result))
-
-
-def keep(result: dict, args: argparse.Namespace) -> None:
-    from benchmarks import kept
-
-    if args.save:
-        print(f'kept {kept.keep(result, args.save, args.label)}', file=sys.stderr)
+def plain(value: object) -> object:
+    """Return a setting without the folders of this machine."""
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return value.stem if isinstance(value, Path) else value
 
 
 def report(prog: str, argv: list[str]) -> int | None:
-    parser = argparse.ArgumentParser(prog=prog, description='Write the tables of a page from kept results.')
-    parser.add_argument(
-        '--kept', type=Path, default=KEPT, metavar='DIR', help='folder of --save (default: %(default)s)'
-    )
+    """Write the tables of the page, or compare them."""
+    parser = argparse.ArgumentParser(prog=prog, description='Write the tables of a page from saved results.')
+    parser.add_argument('--saved', type=Path, default=SAVED, metavar='DIR', help='of --save (default: %(default)s)')
     parser.add_argument('--page', type=Path, default=PAGE, metavar='FILE', help='(default: %(default)s)')
     parser.add_argument('--check', action='store_true', help='write nothing; exit code 1 if the page is not up to date')
     args = parser.parse_args(argv)
@@ -139,7 +134,7 @@ def report(prog: str, argv: list[str]) -> int | None:
     if not args.page.is_file():
         raise InputError(f'{args.page}: expected a page with a generated part, found none; give another --page')
     old = args.page.read_text(encoding='utf-8')
-    new = renew(old, args.kept, args.page)
+    new = renew(old, args.saved, args.page)
     if args.check:
         print(f'{args.page} is up to date' if new == old else f'{args.page} is not up to date; run {prog}')
         return int(new != old)

@@ -1,7 +1,6 @@
 """The door to mer_bench/cli/sweep.py; see --help."""
 
-from mer_bench.cli.sweep import main
-from mer_bench.errors import run_tool
+from mer_bench.cli.main import door
 
 if __name__ == '__main__':
-    run_tool(main)
+    door('sweep')

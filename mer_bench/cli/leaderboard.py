@@ -1,6 +1,7 @@
 """Make leaderboards of finished runs: markdown, the rows as csv, the tables for LaTeX.
 
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md   # one page of these runs
+python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md --compare majority   # all against one method
 python tools/leaderboard.py --collect work_dirs --into results/NAME      # hand in finished runs
 python tools/leaderboard.py                                              # results/ -> leaderboards/, page by page
 python tools/leaderboard.py --check                                      # do results/ and leaderboards/ agree?
@@ -13,10 +14,9 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
-from mer_bench.results.pages import write_leaderboard, write_pages
-
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS, LEADERBOARDS = ROOT / 'results', ROOT / 'leaderboards'
+from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.pages import write_pages
+from mer_bench.results.published import clone
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,16 +25,16 @@ def main(argv: list[str] | None = None) -> int:
         collected = collect(args.collect, args.into, args.with_predictions)
         for folder in collected.folders:
             print(folder)
-        for told in collected.left_out:
-            print(f'left out, because it is not finished: {told}', file=sys.stderr)
+        for run in collected.left_out:
+            print(f'left out, because it is not finished: {run}', file=sys.stderr)
         return 0
     if args.out:
-        print(write_leaderboard(args.results, args.out))
+        print(write_leaderboard(args.results, args.out, args.compare))
         print(f'written: {args.out}, {args.out.with_suffix(".csv")} and {args.out.with_suffix(".tex")}')
         return 0
-    results, folder = args.results or [RESULTS], args.out_dir or LEADERBOARDS
+    results, folder = places(args)
     if not args.check:
-        for path in write_pages(results, folder):
+        for path in write_pages(results, folder, args.compare):
             print(path)
         return 0
     faults = check_results(results, folder)
@@ -43,9 +43,20 @@ def main(argv: list[str] | None = None) -> int:
     print(
         f'{len(faults)} fault{"s" * (len(faults) > 1)}'
         if faults
-        else f'{folder} is what the records give, and they what their predictions give'
+        else f'{folder}: the tables agree with the records, and the records with their predictions'
     )
     return 1 if faults else 0
+
+
+def places(args: argparse.Namespace) -> tuple[list[Path], Path]:
+    """Return where the results are and where their pages go: by default those of the clone of the repository."""
+    root = clone()
+    if root is None and not (args.results and args.out_dir):
+        raise InputError(
+            'expected runs and --out-dir DIR, since there is no clone of the repository with results/ and '
+            'leaderboards/ here; give both, as in RUNS --out-dir my_tables'
+        )
+    return args.results or [root / 'results'], args.out_dir or root / 'leaderboards'
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -58,6 +69,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     where.add_argument('--out', type=Path, metavar='FILE.md', help='one page, e.g. my_tables/smic.md')
     where.add_argument('--out-dir', type=Path, metavar='DIR', help='a page per protocol (default: leaderboards/)')
     parser.add_argument('--check', action='store_true', help='write nothing; name every difference, exit code 1')
+    parser.add_argument('--compare', metavar='METHOD', help='set every method against this one: p corrected by Holm')
     parser.add_argument('--collect', nargs='+', type=Path, metavar='RUNS', help='copy finished runs to --into')
     parser.add_argument('--into', type=Path, metavar='DIR', help='with --collect: the folder below results/')
     parser.add_argument(
@@ -70,10 +82,16 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         raise InputError('--collect RUNS and --into DIR go together; give both')
     if args.with_predictions and not args.collect:
         raise InputError('--with-predictions expects --collect RUNS; add it or leave --with-predictions out')
-    if args.collect and (args.check or args.out or args.out_dir or args.results):
-        raise InputError('--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, other runs out')
+    if args.collect and (args.check or args.out or args.out_dir or args.results or args.compare):
+        raise InputError(
+            '--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, --compare, other runs out'
+        )
     if args.out and (args.check or not args.results):
         raise InputError('--out FILE.md expects the runs of the page and no --check; add them or leave one out')
+    if args.compare and not args.results:
+        raise InputError('--compare METHOD expects runs and --out FILE.md or --out-dir DIR; add them')
+    if args.compare and args.check:
+        raise InputError('--check looks at tables without --compare METHOD; leave one of them out')
     if args.results and not (args.out or args.out_dir):
         raise InputError(
             'expected --out FILE.md for one page or --out-dir DIR for a page per protocol; add one of them'

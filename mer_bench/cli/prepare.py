@@ -1,47 +1,54 @@
 """Prepare a data set: raw folder -> annotations.csv and the flow store that training reads."""
 
 import argparse
+import shlex
 from pathlib import Path
 
-from mer_bench.datasets.catalogue import DATASETS
-from mer_bench.datasets.csv_table import DATASET as TABLE
-from mer_bench.datasets.csv_table import table_of_your_own
+from mer_bench.datasets.catalogue import DATASETS, find_dataset
 from mer_bench.datasets.places import Places
-from mer_bench.datasets.reader import DataSet
-from mer_bench.errors import InputError
-from mer_bench.preparation.faces.settings import DETECTORS, FaceSettings
-from mer_bench.preparation.settings import APEXES, CHANNELS, FLOWS, MISSING_APEXES, REFERENCES, FlowSettings
+from mer_bench.errors import command
+from mer_bench.preparation.flow.optical_flow import flow_names
+from mer_bench.preparation.settings import (
+    APEXES,
+    CHANNELS,
+    DETECTORS,
+    MISSING_APEXES,
+    REFERENCES,
+    FaceSettings,
+    FlowSettings,
+)
 
 
 def main(argv: list[str] | None = None) -> int | None:
-    args = parse_args(argv)
-    return args.run(args)
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog='Stopped? Run the same command again: it continues with the same result.'
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-    for dataset in DATASETS.values():
-        add_dataset(commands, dataset)
+    for name in DATASETS:
+        add_dataset(commands, name)
     add_check(commands)
     add_flow_images(commands)
     add_synthetic(commands)
-    return parser.parse_args(argv)
+    options = vars(parser.parse_args(argv))
+    return options.pop('run')(**options)
 
 
-def add_dataset(commands: argparse._SubParsersAction, dataset: DataSet) -> None:
-    parser = add_command(commands, dataset.name, run_dataset, dataset.title)
+def run_dataset(**options: object) -> None:
+    from mer_bench.preparation.prepare import prepare
+
+    prepare(**options)
+
+
+def add_dataset(commands: argparse._SubParsersAction, name: str) -> None:
+    dataset = DATASETS[name]
+    parser = add_command(commands, name, run_dataset, dataset.title)
     parser.description = f'{dataset.title}: {dataset.layout}. It is available on request from {dataset.owner}.'
-    parser.set_defaults(dataset=dataset)
+    parser.set_defaults(dataset=name)
     add_places(parser)
-    if dataset.name == TABLE.name:
+    if name == 'csv':
         add_table(parser)
-    parser.add_argument('--out', default=f'data/{dataset.name}', metavar='DIR', help='where to write')
-    parser.add_argument(
-        '--annotations-only', action='store_true', help='write the table and the report, touch no frame'
-    )
+    parser.add_argument('--out', default=f'data/{name}', metavar='DIR', help='where to write')
+    parser.add_argument('--annotations-only', action='store_true', help='write the table and the report, read no frame')
     parser.add_argument(
         '--workers', type=int, metavar='N', help='processes; all cores if not given, one for RAFT on a GPU'
     )
@@ -53,8 +60,10 @@ def add_dataset(commands: argparse._SubParsersAction, dataset: DataSet) -> None:
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--raw', type=Path, metavar='DIR', help='the folder that the owner ships, looked through')
-    parser.add_argument('--sheet', type=Path, nargs='+', default=[], metavar='FILE', help='annotation sheets by name')
+    parser.add_argument('--raw', type=Path, metavar='DIR', help='the folder that the owner ships, searched for files')
+    parser.add_argument(
+        '--sheet', type=Path, nargs='+', default=(), dest='sheets', metavar='FILE', help='annotation sheets by name'
+    )
     parser.add_argument('--frames', type=Path, metavar='DIR', help='the folder of the frames by name')
     parser.add_argument(
         '--frame-number',
@@ -69,17 +78,17 @@ def add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--columns',
         nargs='+',
-        default=[],
+        default=(),
         metavar='NAME',
         help='of a table without a header, in order; - leaves one out',
     )
-    parser.add_argument('--classes', nargs='+', default=[], metavar='NAME', help='emotions that 0, 1, ... stand for')
+    parser.add_argument('--classes', nargs='+', default=(), metavar='NAME', help='emotions that 0, 1, ... mean')
 
 
 def add_flow(group: argparse._ArgumentGroup) -> None:
     defaults = FlowSettings()
     group.add_argument(
-        '--flow', choices=FLOWS, default=defaults.flow, help='method; still: the apex frame alone, a control'
+        '--flow', choices=flow_names(), default=defaults.flow, help='method; still: the apex frame alone, a control'
     )
     group.add_argument('--raft-weights', metavar='FILE', help="state dict of torchvision's RAFT, for --flow raft")
     group.add_argument('--clip-len', type=int, default=defaults.clip_len, metavar='T', help='sampled frames per clip')
@@ -111,36 +120,81 @@ def add_faces(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument('--face-size', type=int, default=defaults.size, metavar='PIXELS', help='of the aligned crop')
     group.add_argument(
-        '--stabilise', action='store_true', help="take the head's own motion out of every frame, measured on the nose"
+        '--stabilise', action='store_true', help="remove the head's own motion from every frame, measured on the nose"
     )
     group.add_argument('--preview', type=Path, metavar='FILE.png', help='write a contact sheet of the crops')
 
 
+def run_check(
+    dataset: str,
+    raw: Path,
+    sheets: list[Path],
+    frames: Path,
+    frame_number: str,
+    columns: list,
+    classes: list,
+    out: Path,
+) -> int:
+    from mer_bench.preparation.check import check_dataset
+
+    places = Places(raw, tuple(sheets), frames, frame_number=frame_number)
+    found = find_dataset(dataset, columns, classes)
+    return 0 if check_dataset(found, places, out or Path(f'data/{dataset}_check')) else 1
+
+
 def add_check(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'check', run_check, 'say which clips lack frames or have damaged ones')
+    parser = add_command(commands, 'check', run_check, 'report which clips lack frames or have damaged ones')
     parser.add_argument('dataset', choices=DATASETS, metavar='DATASET', help=', '.join(DATASETS))
     add_places(parser)
     add_table(parser)
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR', help='where to write report.csv; data/DATASET_check if not given'
+    )
+
+
+def run_flow_images(folder: str, out: str, labels: str | None) -> None:
+    from mer_bench.preparation.flow.published import prepare_flow_images
+
+    prepare_flow_images(folder, out, labels)
 
 
 def add_flow_images(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, 'flow-images', run_flow_images, 'published flow pictures of the MEGC2019 clips')
     parser.add_argument(
-        'dir', metavar='DIR', help='pictures `<subject>_<clip> .png`, or folders <subject>/{u_train,u_test}/{0,1,2}'
+        'folder', metavar='DIR', help='pictures `<subject>_<clip> .png`, or folders <subject>/{u_train,u_test}/{0,1,2}'
     )
     parser.add_argument('--out', default='data/megc2019_flow', metavar='DIR', help='where to write')
     parser.add_argument('--labels', metavar='FILE', help='CSV of subject, file name and label, if DIR has no folds')
 
 
+def run_synthetic(like: str, out: str, subjects: int, clips_per_subject: int, **options: object) -> None:
+    from mer_bench.datasets.synthetic.tree import write_synthetic_tree
+    from mer_bench.preparation.summary import progress_bar
+
+    with progress_bar() as bar:
+        shown = bar.add_task('clips', total=subjects * clips_per_subject)
+        write_synthetic_tree(
+            out,
+            like,
+            subjects=subjects,
+            clips_per_subject=clips_per_subject,
+            progress=lambda done, _: bar.update(shown, completed=done),
+            **options,
+        )
+    print(f'{subjects * clips_per_subject} synthetic clips of {subjects} subjects in {out}')
+    raw, prepared = shlex.quote(out), shlex.quote(f'{out}_prepared')
+    print(f'next: {command("prepare")} {like} --raw {raw} --out {prepared}')
+
+
 def add_synthetic(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'synthetic', run_synthetic, 'write a raw tree of procedural faces, no data needed')
+    parser = add_command(commands, 'synthetic', run_synthetic, 'write a raw tree of drawn faces, no data needed')
     names = [name for name in DATASETS if name != 'csv']
     parser.add_argument(
         '--like', choices=names, required=True, metavar='DATASET', help=f'whose layout: {", ".join(names)}'
     )
     parser.add_argument('--out', required=True, metavar='DIR', help='where to write the raw tree')
     parser.add_argument('--subjects', type=int, default=6, metavar='N', help='number of faces')
-    parser.add_argument('--clips', type=int, default=9, metavar='N', help='clips per subject')
+    parser.add_argument('--clips', type=int, default=9, dest='clips_per_subject', metavar='N', help='clips per subject')
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='other numbers give other faces')
     parser.add_argument(
         '--strength',
@@ -149,90 +203,23 @@ def add_synthetic(commands: argparse._SubParsersAction) -> None:
         metavar='X',
         help='of the expressions, above 0 and up to 2: the weaker, the harder',
     )
-    parser.add_argument('--layout', metavar='TREE', help='cropped, raw, ...: which of the trees that its owner ships')
+    parser.add_argument(
+        '--layout', dest='variant', metavar='TREE', help='cropped, raw, ...: which of the trees that its owner ships'
+    )
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Adds the default where there is one, several values as the user would write them."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default is None or action.default is False or action.default == []:
+        if action.default is None or action.default is False or action.default in ('', ()):
             return action.help
         if isinstance(action.default, tuple):
             return f'{action.help} (default: {" ".join(action.default)})'
         return super()._get_help_string(action)
 
 
-def add_command(commands, name: str, run, text: str) -> argparse.ArgumentParser:
+def add_command(commands: argparse._SubParsersAction, name: str, run, text: str) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text, formatter_class=HelpFormatter)
     parser.set_defaults(run=run)
     return parser
-
-
-def places_of(args: argparse.Namespace) -> Places:
-    """Return where the user's files are."""
-    if args.raw is None and not args.sheet and args.frames is None:
-        raise InputError(
-            'expected --raw DIR, the folder of the data set, or its files by name with --sheet and --frames'
-        )
-    return Places(args.raw, tuple(args.sheet), args.frames, frame_number=args.frame_number)
-
-
-def dataset_of(args: argparse.Namespace, name: str) -> DataSet:
-    """Return the data set of this name; the options of a table of one's own belong to `csv` alone."""
-    if name == TABLE.name:
-        return table_of_your_own(args.columns, args.classes)
-    if getattr(args, 'columns', None) or getattr(args, 'classes', None):
-        raise InputError(f'--columns and --classes are for a table of your own (csv), not for {name}; leave them out')
-    return DATASETS[name]
-
-
-def run_dataset(args: argparse.Namespace) -> None:
-    places, dataset = places_of(args), dataset_of(args, args.dataset.name)
-    if args.workers is not None and args.workers < 1:
-        raise InputError(f'workers must be at least 1, got {args.workers}; leave --workers out for all cores')
-    flow = FlowSettings(
-        args.flow,
-        args.clip_len,
-        args.size,
-        args.apex,
-        args.missing_apex,
-        args.reference,
-        tuple(args.channels),
-        args.raft_weights,
-    )
-    faces = FaceSettings(args.faces, args.face_size, args.stabilise)
-    if args.annotations_only and (faces.detector != 'none' or args.preview):
-        raise InputError('--annotations-only touches no frame; leave out --faces and --preview, or --annotations-only')
-    from mer_bench.preparation.prepare import prepare_dataset, write_table
-
-    if args.annotations_only:
-        write_table(dataset, places, args.out)
-    else:
-        prepare_dataset(dataset, places, args.out, flow, faces, args.workers, args.preview, args.skip_damaged)
-
-
-def run_check(args: argparse.Namespace) -> int:
-    from mer_bench.preparation.check import check_dataset
-
-    return 0 if check_dataset(dataset_of(args, args.dataset), places_of(args)) else 1
-
-
-def run_flow_images(args: argparse.Namespace) -> None:
-    from mer_bench.preparation.flow_pictures import prepare_flow_images
-
-    prepare_flow_images(args.dir, args.out, args.labels)
-
-
-def run_synthetic(args: argparse.Namespace) -> None:
-    from mer_bench.preparation.synthetic_tree import write_synthetic
-
-    write_synthetic(
-        args.out,
-        args.like,
-        subjects=args.subjects,
-        clips=args.clips,
-        seed=args.seed,
-        strength=args.strength,
-        variant=args.layout,
-    )

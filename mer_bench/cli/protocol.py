@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.table import read_annotations
+from mer_bench.datasets.table import load_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically
 from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.folds import make_folds
-from mer_bench.protocols.label_schemes import load_scheme, scheme_names
+from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names
 from mer_bench.protocols.official_counts import compare_counts
 from mer_bench.protocols.report import format_lost, format_protocol, tested_in
-from mer_bench.protocols.scheme_rules import read_cells
 
 REPORT_COLUMNS = ['subject', 'clip', 'kind', 'detail']
 
@@ -38,10 +37,10 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     rule, scheme = read_rule_text(args.folds), load_scheme(args.scheme)
-    kept, dropped = select_clips(read_tables(args.data), scheme)
+    kept, dropped = select_clips([(place, load_annotations(place)) for place in args.data], scheme)
     folds = make_folds(kept, rule)
     tables = {'folds': tested_in(kept, folds), 'dropped': dropped, 'differences': compare_counts(kept, scheme)}
-    written = write_tables(tables, args.out) if args.out else []  # first, so that a wrong --out is told at once
+    written = write_tables(tables, args.out) if args.out else []  # first: a wrong --out ends it at once
     print(format_protocol(kept, dropped, scheme, folds, rule))
     if lost := format_lost(read_reports(args.data)):
         print(f'\n{lost}')
@@ -66,12 +65,6 @@ def read_rule_text(text: str) -> str | dict:
     if not re.fullmatch('[0-9]{1,9}', number):
         raise InputError(f'--folds {text}: expected the number of folds after group_kfold, as in group_kfold:10')
     return {'type': kind, 'n_splits': int(number)}
-
-
-def read_tables(places: list[Path]) -> list[tuple[Path, pd.DataFrame]]:
-    """Return the annotation tables of all folders and files, each with its place."""
-    paths = [place if place.suffix.lower() == '.csv' else place / 'annotations.csv' for place in places]
-    return [(place, read_annotations(path)) for place, path in zip(places, paths, strict=True)]
 
 
 def read_reports(places: list[Path]) -> dict[str, pd.DataFrame]:

@@ -19,10 +19,7 @@ import argparse
 import json
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.action_units import score_action_units
-from mer_bench.evaluation.labels import plain_label
-from mer_bench.evaluation.metrics import score_table
-from mer_bench.evaluation.predictions import classes_of, read_predictions
+from mer_bench.evaluation.metrics import score
 from mer_bench.evaluation.report import format_action_units, format_scores
 from mer_bench.results.rescored import write_rescored
 
@@ -31,9 +28,11 @@ OF_A_RECORD = ('method', 'dataset', 'protocol', 'url', 'epoch_rule')
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('log', help='predictions.csv, or a file in one of these forms')
+    parser.add_argument('log', help='a run folder, its predictions.csv, or a file in one of these forms')
     parser.add_argument('--json', action='store_true', help='print the scores as JSON and nothing else')
-    parser.add_argument('--classes', nargs='+', help='all classes, where the predictions do not show each of them')
+    parser.add_argument(
+        '--classes', nargs='+', default=(), help='all classes, where the predictions do not show each of them'
+    )
     record = parser.add_argument_group('a record of published predictions, for the leaderboard (all but --epoch-rule)')
     record.add_argument('--record', metavar='DIR', help='write record.json and predictions.csv into this folder')
     record.add_argument('--method', help='its name in the tables')
@@ -46,19 +45,14 @@ def main(argv: list[str] | None = None) -> None:
         write_record(args)
         return
     refuse_without_record(args)
-    frame = read_predictions(args.log)
-    if args.classes:
-        classes = given_classes(args.classes, type(frame['y_true'].iloc[0]))
-    else:
-        classes = classes_of(frame, args.log)
-    table = score_table(frame, classes)
-    units = score_action_units(frame) if 'action_units' in frame else None
+    table = score(args.log, args.classes)
     if args.json:
-        print(json.dumps(table | ({'action_units': units} if units else {}), indent=2))
-    else:
-        print(format_scores(table))
-        if units:
-            print(f'\n{format_action_units(units)}')
+        print(json.dumps(table, indent=2))
+        return
+    units = table.pop('action_units', None)
+    print(format_scores(table))
+    if units:
+        print(f'\n{format_action_units(units)}')
 
 
 def write_record(args: argparse.Namespace) -> None:
@@ -79,17 +73,3 @@ def refuse_without_record(args: argparse.Namespace) -> None:
     surplus = [f'--{name.replace("_", "-")}' for name in OF_A_RECORD if getattr(args, name)]
     if surplus:
         raise InputError(f'{" and ".join(surplus)} go with --record DIR only; add it or leave them out')
-
-
-def given_classes(names: list[str], kind: type) -> list:
-    """Return the classes of the command line as the type that the labels have: int in a log, str in a csv."""
-    names = [plain_label(name) for name in names]
-    if kind is str:
-        return list(dict.fromkeys(names))
-    try:
-        return list(dict.fromkeys(map(int, names)))
-    except ValueError:
-        raise InputError(
-            f'expected whole numbers after --classes, as in the log, but got {" ".join(names)}; '
-            'give for example --classes 0 1 2'
-        ) from None

@@ -13,8 +13,8 @@ import re
 
 import pandas as pd
 
-from mer_bench.datasets.notes import note, some
-from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheet, find_sheets, holds_clips
+from mer_bench.datasets.clip_row import note, some
+from mer_bench.datasets.places import Places, clip_dirs, find_frames, find_sheet, find_sheets, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, kept_rows, number_in, one_sheet, read_sheet
 from mer_bench.datasets.spellings import OBJECTIVE_CLASSES, canonical_objective_class
@@ -46,11 +46,7 @@ def rows(places: Places) -> Rows:
         cells, sheets = add_classes(cells.drop(columns=optional), objective), (coding, objective)
     cells['objective_class'] = [known_class(row, sheets[-1]) for row in cells.itertuples()]
     frames = find_frames(places, lambda folder: holds_clips(folder, SUBJECT, FRAME), DATASET.layout)
-    folders = clip_folders(frames, SUBJECT)
-    cells['frames_dir'] = [
-        folders.get((number_in(subject), clip.lower()), f'{subject}/{clip}')
-        for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
-    ]
+    cells['frames_dir'] = clip_dirs(cells, frames, SUBJECT)
     return Rows(cells, frames, sheets)
 
 

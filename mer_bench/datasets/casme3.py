@@ -16,7 +16,6 @@ from five and more public loaders that agree.
 import re
 from pathlib import Path
 
-from mer_bench.datasets.corrections import read_corrections
 from mer_bench.datasets.frame_names import frames_in
 from mer_bench.datasets.places import (
     Places,
@@ -28,8 +27,9 @@ from mer_bench.datasets.places import (
     subject_folders,
     visible_folders,
 )
-from mer_bench.datasets.reader import DataSet, Rows, with_number_in_name
-from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, number_in, plain
+from mer_bench.datasets.reader import DataSet, Rows, read_corrections, with_number_in_name
+from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, number_in
+from mer_bench.datasets.spellings import plain
 from mer_bench.errors import InputError
 
 NAMES = {'subject': ('Subject',), 'clip': ('Filename', 'File name')}
@@ -73,7 +73,7 @@ def rows(places: Places) -> Rows:
 
 
 def find_label_sheet(places: Places) -> Sheet:
-    """Return the sheet of labels; say so where there is only the one for spotting."""
+    """Return the sheet of labels; refuse the one for spotting."""
     sheets = find_sheets(places, SHEETS)
     if not any(has_header(path, COLUMNS, OPTIONAL) for path in sheets):
         for path in sheets:
@@ -93,7 +93,7 @@ def frame_folders(folder: Path) -> list[Path]:
 
 
 def is_tree(folder: Path) -> int:
-    """Tell the folder of videos or cut clips."""
+    """Return how sure it is that this is the folder of videos or cut clips, see :func:`frames_in`."""
     return frames_in(frame_folders(folder), FRAME)
 
 

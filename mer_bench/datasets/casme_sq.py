@@ -1,10 +1,10 @@
 """CAS(ME)^2 (Qu et al., IEEE TAC 2018, doi 10.1109/TAFFC.2017.2654440): 22 subjects at 30 fps; only micro-expressions.
 
-The workbook `CAS(ME)^2code_final(Updated).xlsx`, or its sheets as csv files, has no header. Its sheets are told by what
-is in them:
+The workbook `CAS(ME)^2code_final(Updated).xlsx`, or its sheets as csv files, has no header. Its sheets are recognised
+by their content:
 
 1. labels: participant, code (`anger1_1`), onset, apex, offset, action units, valence, type, self-reported emotion.
-   57 rows are micro-expressions by their type, 300 are macro-expressions and left aside. The emotion here is the
+   57 rows are micro-expressions by their type, 300 are macro-expressions and not read. The emotion here is the
    valence: positive, negative, surprise, others.
 2. naming rule 1: participant 1 is folder s15, and so on.
 3. naming rule 2: the code of each stimulus (`anger1` is 0401); needed for frames of whole videos only.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.notes import note, row_text
+from mer_bench.datasets.clip_row import note, row_text
 from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheets, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, read_tables, without_suffix
@@ -75,7 +75,7 @@ def read_files(places: Places) -> tuple[list[Sheet], list[dict]]:
 
 
 def is_labels(table: Sheet) -> bool:
-    """Tell the sheet of labels by its column of types."""
+    """Return whether this is the sheet of labels, by its column of types."""
     cells = table.cells
     return cells.shape[1] >= len(LABELS) and cells.iloc[:, 7].map(lambda text: bool(TYPE.fullmatch(text))).any()
 

@@ -1,17 +1,18 @@
 """The data sets that tools/prepare.py reads, by name."""
 
-from mer_bench.datasets import casme, casme2, casme3, casme_sq, csv_table, dfme, fourdme, mmew, samm, smic, smic_e
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from mer_bench.datasets import casme, casme2, casme3, casme_sq, csv_table, dfme, fourdme, mmew, samm, smic
+from mer_bench.datasets.csv_table import table_of_your_own
 from mer_bench.datasets.reader import DataSet
+from mer_bench.errors import InputError
 
 DATASETS: dict[str, DataSet] = {
     dataset.name: dataset
     for dataset in (
-        smic.HS,
-        smic.VIS,
-        smic.NIR,
-        smic_e.HS,
-        smic_e.VIS,
-        smic_e.NIR,
+        *smic.SMIC,
+        *smic.SMIC_E,
         casme2.DATASET,
         samm.DATASET,
         casme.DATASET,
@@ -23,3 +24,23 @@ DATASETS: dict[str, DataSet] = {
         csv_table.DATASET,
     )
 }
+
+
+def find_dataset(name: str, columns: Sequence[str] = (), classes: Sequence[str] = ()) -> DataSet:
+    """Return the data set of this name.
+
+    Args:
+        name: a key of :data:`DATASETS`.
+        columns: of a table of your own (`csv`), see :func:`~mer_bench.datasets.csv_table.table_of_your_own`.
+        classes: of such a table.
+    """
+    if name not in DATASETS:
+        near = get_close_matches(name, DATASETS, n=1)
+        raise InputError(
+            f'no data set {name!r}{f", did you mean {near[0]}?" if near else ""}; choose one of {", ".join(DATASETS)}'
+        )
+    if name == csv_table.DATASET.name:
+        return table_of_your_own(columns, classes)
+    if columns or classes:
+        raise InputError(f'--columns and --classes are for a table of your own (csv), not for {name}; leave them out')
+    return DATASETS[name]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
+import pandas as pd
+
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
-from mer_bench.datasets.notes import note
 
 NO_NAME = 'of this clip'
 FRAME_NUMBER = r'\d{1,15}'  # what 64 bits hold
@@ -86,11 +87,11 @@ class ClipRow:
         return frames
 
     def holds(self, frames: dict[int, Path]) -> bool:
-        """Tell a folder that holds nothing but the clip, give or take :data:`NEAR` frames."""
+        """Return whether a folder holds nothing but the clip, give or take :data:`NEAR` frames."""
         return bool(frames) and self.onset - NEAR <= min(frames) and max(frames) <= self.offset + NEAR
 
     def is_beside(self, frames: dict[int, Path]) -> bool:
-        """Tell a folder that begins and ends later than the sheet says, or begins and ends earlier."""
+        """Return whether a folder begins and ends later, or begins and ends earlier, than the clip in the sheet."""
         if not frames:
             return False
         first, last = min(frames) - self.onset, max(frames) - self.offset
@@ -119,7 +120,7 @@ class ClipRow:
         return {number: frames[number] for number in span}
 
     def note_gaps(self, found: int) -> None:
-        """Say where more than half of the frames are missing."""
+        """Leave a note where more than half of the frames are missing."""
         wanted = self.offset - self.onset + 1
         if 2 * found < wanted:
             self.note(
@@ -149,3 +150,23 @@ class ClipRow:
 def nearest(numbers: Sequence[int], position: float) -> int:
     """Return the frame number nearest to `position`, the smaller one of two equally near."""
     return min(numbers, key=lambda number: (abs(number - position), number))
+
+
+NOTE = ['subject', 'clip', 'kind', 'detail']
+NAMED = 3  # clips that a note on many of them names
+
+
+def note(kind: str, detail: str, subject: str = '', clip: str = '') -> dict[str, str]:
+    """Return a note; one on a whole sheet has neither subject nor clip."""
+    return {'subject': subject, 'clip': clip, 'kind': kind, 'detail': detail}
+
+
+def some(clips: pd.DataFrame) -> str:
+    """Return how many clips there are and the names of the first."""
+    names = [f'{clip.subject} {clip.clip}' for clip in clips.head(NAMED).itertuples()]
+    return f'{len(clips)} clips ({", ".join(names)}{", ..." if len(clips) > NAMED else ""})'
+
+
+def row_text(cells: dict[str, str]) -> str:
+    """Return the cells of a row that are not empty, shortened."""
+    return shorten(' | '.join(filter(None, cells.values())), 80, placeholder=' ...')

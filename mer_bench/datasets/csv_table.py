@@ -17,7 +17,8 @@ import pandas as pd
 
 from mer_bench.datasets.places import Places, find_sheet, find_sheets
 from mer_bench.datasets.reader import DataSet, Rows
-from mer_bench.datasets.sheet import Sheet, each, header_places, one_sheet, plain, read_tables, without_suffix
+from mer_bench.datasets.sheet import Sheet, each, header_places, one_sheet, read_tables, without_suffix
+from mer_bench.datasets.spellings import plain
 from mer_bench.datasets.table import NAME as DATASET_NAME
 from mer_bench.errors import InputError
 
@@ -116,27 +117,21 @@ def name_class(emotion: str, classes: Sequence[str], path) -> str:
 
 def refuse_faults(cells: pd.DataFrame, sheet: Sheet) -> None:
     """Refuse the first row that holds something else than a name, a frame rate or a truth value."""
-    fps = pd.to_numeric(cells['fps'], errors='coerce')
-    good = cells['synthetic'].str.lower().isin(['true', 'false', '']) & (
-        (cells['fps'] == '') | ((fps > 0) & (fps < math.inf))
-    )
-    for name in ('subject', 'clip'):
-        texts = cells[name].tolist()
-        if '' in texts or not NAME.fullmatch(''.join(texts)):
-            good &= cells[name].str.fullmatch(NAME.pattern)
-    if not good.all():
-        row = int(good.argmin())
-        raise InputError(f'{sheet}: row {row + 1} below the header has {fault_of(cells.loc[row])}; correct the table')
+    for number, clip in enumerate(cells.to_dict('records'), start=1):
+        if fault := fault_of(clip):
+            raise InputError(f'{sheet}: row {number} below the header has {fault}; correct the table')
 
 
-def fault_of(clip: pd.Series) -> str:
-    """Return what is wrong with a row."""
+def fault_of(clip: dict[str, str]) -> str | None:
+    """Return what is wrong with a row, None if nothing is."""
     for name in ('subject', 'clip'):
         if not NAME.fullmatch(clip[name]):
             return f'the {name} {clip[name]!r}, expected a name without slashes'
     if clip['synthetic'].lower() not in ('true', 'false', ''):
         return f'synthetic {clip["synthetic"]!r}, expected true, false or an empty cell'
-    return f'fps {clip["fps"]!r}, expected a positive number or an empty cell'
+    if clip['fps'] and not 0 < pd.to_numeric(clip['fps'], errors='coerce') < math.inf:
+        return f'fps {clip["fps"]!r}, expected a positive number or an empty cell'
+    return None
 
 
 DATASET = DataSet(

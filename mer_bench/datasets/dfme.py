@@ -2,13 +2,13 @@
 
 Sheets: `training_full_with_AU.xlsx`, `testA_full_with_AU.xlsx`, `testB_full_with_AU.xlsx`; those that are given are
 read together. Known from public loaders only: Subject, Filename and Emotion by name; onset, apex and offset, which
-stand between them, by position. All usual spellings of those three are accepted. Another sheet can be brought to
+are between them, by position. All usual spellings of those three are accepted. Another sheet can be brought to
 the form that the generic reader `csv` takes.
 
 Frames: `train_data/train_data/sub0003_01/00012.png`, `test_data_A/...`, `test_data_B/...` (three public loaders),
 not cropped; the folder of a clip is found by its name in any of them. Number of clips and subjects, classes and the
 frame rates of the three parts, 500, 300 and 200 (primary, mea-lab-421.github.io); which clip belongs to which part is
-not in the names, so the frame rate is unknown where the sheet does not tell it.
+not in the names, so the frame rate is unknown where the sheet does not have it.
 """
 
 import re
@@ -49,7 +49,7 @@ def rows(places: Places) -> Rows:
 
 
 def is_part(folder: Path) -> int:
-    """Tell the folder of the clips' folders."""
+    """Return how sure it is that this is the folder of the clips' folders, see :func:`frames_in`."""
     return frames_in((path for path in visible_folders(folder) if CLIP.fullmatch(path.name)), FRAME)
 
 

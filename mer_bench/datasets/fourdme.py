@@ -3,7 +3,7 @@
 Sheet: `4DME_Labelling_Micro_release v1.xlsx`. Its columns are known from public loaders only (one of them by a group
 at the University of Oulu): sub_ID, fold_name (the clip's folder), Onset, Apex, Offset, AUs, and the emotion as columns
 Positive, Negative, Surprise, Repression, Others that hold 0 or 1, as text in Emotion, or both. A clip may have two
-emotions; they are joined by their names: `positive+surprise`. Units marked (k) are static, not a motion, and left off
+emotions; they are joined by their names: `positive+surprise`. Units marked (k) are static, not a motion, and ignored
 (so does that loader). Another sheet than this can be brought to the form that the generic reader `csv` takes.
 
 Frames: `gray_micro/<sub_ID>/<fold_name>/Frame_000001826.jpg`, numbered as the sheet does (two public loaders); the
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.notes import note
+from mer_bench.datasets.clip_row import note
 from mer_bench.datasets.places import Places, find_frames, find_sheet, folders_by_key, holds_clips, visible_folders
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import OTHER_FORM, Sheet, kept_rows

@@ -19,7 +19,7 @@ SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 VIDEOS = ('.avi', '.mp4', '.mov', '.mkv', '.wmv', '.m4v', '.mpg', '.mpeg', '.webm', '.flv')
 ACCEPTED = f'pictures ({", ".join(SUFFIXES)}) with the frame number in their names'
 LARGEST = 2**63 - 1  # of the frame numbers in a table
-FEW = 4  # files of another form are left aside where there are this many times more frames
+FEW = 4  # files of another form are ignored where there are this many times more frames
 LOOKED_AT = 100_000  # files, for a message
 OWN, RENAMED = 2, 1
 
@@ -39,7 +39,7 @@ class FrameName(NamedTuple):
 class Frames(NamedTuple):
     """The frames of a folder in order, {frame number: picture}, and what is doubtful about their names ('' if nothing).
 
-    Neither says that a file can be read, or that it is a file at all.
+    The files may be unreadable, or no files at all.
     """
 
     paths: dict[int, Path]
@@ -55,7 +55,7 @@ class Picture(NamedTuple):
 
 @lru_cache(maxsize=64)  # clips of one video come one after another
 def frames_of(folder: Path, name: FrameName | re.Pattern | None) -> Frames:
-    """Return the frames of a folder; other files are left aside, zero-padding does not matter.
+    """Return the frames of a folder; other files are ignored, zero-padding does not matter.
 
     Args:
         folder: of one clip, or of the video that it is a part of.
@@ -147,7 +147,7 @@ def by_number(folder: Path, numbers: Sequence[int], paths: Sequence[Path]) -> di
         if number in frames:
             raise InputError(
                 f'{folder}: frame {number} is there twice ({visible(frames[number].name)}, {visible(path.name)}); keep '
-                'one, or say with --frame-number which number in the names is the frame number'
+                'one, or choose the frame number in the names with --frame-number'
             )
         frames[number] = path
     return frames

@@ -3,7 +3,7 @@
 Sheet: `MMEW_Micro_Exp.xlsx`. File names are person-emotion-sample (`S01-01-001`), so the person is read from them.
 Frames: `Micro_Expression/happiness/S01-01-001/1.jpg`, counted from 1 in each clip, or
 `S01/happiness/S01-01-001/1.jpg` as the owner's page writes it (primary); a clip is found by the name of its folder,
-whatever the folder above is called (`others` of the sheet lies in `repression` in some copies). Macro-expressions are
+whatever the folder above is called (`others` of the sheet is in `repression` in some copies). Macro-expressions are
 not read. Columns, file names and the first layout come from four and more public loaders that agree.
 """
 
@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from mer_bench.datasets.clip_row import note
 from mer_bench.datasets.frame_names import frames_in
-from mer_bench.datasets.notes import note
 from mer_bench.datasets.places import (
     SUBJECT,
     Places,
@@ -53,17 +53,17 @@ def rows(places: Places) -> Rows:
 
 
 def person(row: tuple, sheet: Sheet) -> str:
-    """Return S01 for a clip S01-01-001; where the column says another person, the file name counts, with a note."""
-    match, said = CLIP.fullmatch(row.clip), number_in(row.subject)
-    number = int(match[1]) if match else said
-    if number != said:
+    """Return S01 for a clip S01-01-001; where the column names another person, the file name counts, with a note."""
+    match, named = CLIP.fullmatch(row.clip), number_in(row.subject)
+    number = int(match[1]) if match else named
+    if number != named:
         detail = f'the column Subject says {row.subject}, the file name S{number:02d}: the file name counts'
         sheet.notes.append(note('subject', detail, f'S{number:02d}', row.clip))
     return f'S{number:02d}'
 
 
 def is_tree(folder: Path) -> int:
-    """Tell the folder of the emotions, or of the persons, of the micro-expressions."""
+    """Return how sure it is that this is the folder of the emotions or persons, see :func:`frames_in`."""
     if 'macro' in folder.name.lower():
         return 0
     return frames_in(clip_paths(folder), FRAME)

@@ -1,4 +1,4 @@
-"""Where a data set lies on the user's disk: its sheets and the folder of its frames, named or found by pattern."""
+"""Where the files of a data set are: its sheets and the folder of its frames, named or found by pattern."""
 
 import os
 import re
@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from mer_bench.datasets.clip_row import note
 from mer_bench.datasets.frame_names import OWN, RENAMED, frames_in
-from mer_bench.datasets.notes import note
-from mer_bench.datasets.sheet import SUFFIXES, Columns, Sheet, read_parts, read_sheet
+from mer_bench.datasets.sheet import SUFFIXES, Columns, Sheet, number_in, read_parts, read_sheet
 from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
 
@@ -41,6 +43,10 @@ class Places:
         if not re.fullmatch('(first|last|[1-9][0-9]?)?', self.frame_number):
             raise InputError(
                 f'frame-number: expected first, last or a place such as 2, found {self.frame_number!r}; correct it'
+            )
+        if self.raw is None and not self.sheets and self.frames is None:
+            raise InputError(
+                'expected --raw DIR, the folder of the data set, or its files by name with --sheet and --frames'
             )
 
 
@@ -122,7 +128,7 @@ def find_frames(places: Places, is_tree: Callable[[Path], int], expected: str) -
 
     Args:
         places: `frames`, or else `raw`, is looked through where frames are wanted.
-        is_tree: tells the folder that holds the subjects' folders.
+        is_tree: returns whether a folder holds the subjects' folders.
         expected: its layout in words, for the message.
     """
     start = places.frames or places.raw
@@ -143,7 +149,7 @@ def find_trees(folder: Path, is_tree: Callable[[Path], int]) -> list[Path]:
 
     Args:
         folder: looked through.
-        is_tree: gives OWN where frames have the owner's names, which count first; RENAMED or true where they are not
+        is_tree: returns OWN where frames have the owner's names, which count first; RENAMED or true where they are not
             known by their names.
     """
     return next((trees for sure in (OWN, RENAMED) if (trees := list(outermost(folder, is_tree, sure)))), [])
@@ -165,8 +171,8 @@ def find_parts(
 
     Args:
         places: `frames`, or else `raw`, is looked through; None and no clips where no frames are given or wanted.
-        is_tree: tells a part.
-        clips: returns {clip: path relative to the part}; a clip that lies in two parts is refused.
+        is_tree: returns whether a folder is a part.
+        clips: returns {clip: path relative to the part}; a clip in two parts is refused.
     """
     start = places.frames or places.raw
     trees = find_trees(start, is_tree) if start and places.with_frames else []
@@ -198,7 +204,7 @@ def visible_folders(folder: Path) -> list[Path]:
 
 
 def is_folder(entry: os.DirEntry) -> bool:
-    """Say whether an entry is a folder; a link that leads to itself is none."""
+    """Return whether an entry is a folder; a link that leads to itself is none."""
     try:
         return entry.is_dir()
     except OSError:
@@ -230,7 +236,7 @@ def subject_folders(folder: Path, subject: re.Pattern) -> dict[int, Path]:
 
 
 def holds_clips(folder: Path, subject: re.Pattern, frame: re.Pattern) -> int:
-    """Say whether `folder` holds <subject>/<clip>/<frame>, as sure as `frames_in`; one clip with a frame is enough."""
+    """Return how sure it is that `folder` holds <subject>/<clip>/<frame>, see :func:`frames_in`; one clip is enough."""
     subjects = (path for path in visible_folders(folder) if match_subject(path, subject))
     return frames_in((clip for path in subjects for clip in visible_folders(path)), frame)
 
@@ -250,6 +256,18 @@ def clip_folders(
     return folders_by_key(root, clips)
 
 
+def clip_dirs(
+    cells: pd.DataFrame, root: Path | None, subject: re.Pattern, spell: Callable[[str], str] = str.lower
+) -> list[str]:
+    """Return the folder of each row's clip relative to `root`, a tree <subject>/<clip>; see :func:`clip_folders`.
+
+    A clip that is not there gets the folder where it is expected.
+    """
+    folders = clip_folders(root, subject, spell)
+    names = zip(cells['subject'], cells['clip'], strict=True)
+    return [folders.get((number_in(person), spell(clip)), f'{person}/{clip}') for person, clip in names]
+
+
 def folders_by_key(root: Path | None, folders: Iterable[tuple[Hashable, Path]]) -> dict[Hashable, str]:
     """Return {key: path relative to `root`}; two folders of one key are refused, as they would be of one clip."""
     found = {}
@@ -263,6 +281,6 @@ def folders_by_key(root: Path | None, folders: Iterable[tuple[Hashable, Path]]) 
 
 
 def is_synthetic(*paths: Path | None) -> bool:
-    """Say whether one of these lies in a generated tree, by its name or behind a link."""
+    """Return whether one of these is in a generated tree, by its name or behind a link."""
     places = [place for path in paths if path for place in (path.absolute(), path.resolve())]
     return any((folder / MARKER).exists() for place in places for folder in [place, *place.parents[:4]])

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.datasets.clip_row import FRAME_NUMBER, ClipRow
-from mer_bench.datasets.corrections import apply_corrections, read_corrections
+from mer_bench.datasets.clip_row import FRAME_NUMBER, NOTE, ClipRow, note, row_text
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
-from mer_bench.datasets.notes import NOTE, note, row_text
 from mer_bench.datasets.places import Places, is_synthetic
 from mer_bench.datasets.sheet import Sheet, each, read_file
 from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_class, no_unit
@@ -24,6 +22,8 @@ from mer_bench.errors import InputError
 
 TEXT = ['subject', 'clip', 'onset', 'apex', 'offset', 'fps', 'emotion', 'objective_class', 'action_units', 'frames_dir']
 TEXT += ['synthetic']
+CORRECTIONS = Path(__file__).parent / 'corrections'
+CORRECTION = ['subject', 'clip', 'column', 'old', 'new', 'reason', 'source']
 MOST = 0.75  # of the folders of a tree of cut-out clips hold nothing but their clip
 
 
@@ -33,10 +33,10 @@ class Rows:
 
     Attributes:
         cells: one row of text per clip with columns of :data:`TEXT`; an absent column counts as empty. Where there are
-            several sheets, the column `sheet` tells whose row it is.
+            several sheets, the column `sheet` has the one of each row.
         frames: the folder that `frames_dir` is relative to; None where there is none.
         sheets: what was read, with notes on what was not.
-        dataset: the data set's name where the rows tell it; otherwise that of the reader.
+        dataset: the data set's name where the rows have it; otherwise that of the reader.
     """
 
     cells: pd.DataFrame
@@ -60,7 +60,7 @@ class DataSet:
         config: of the usual protocol.
         clip_name: matches the names of clips as the sheet has them; another data set's sheet is refused by it. None
             where the names are not known, or free.
-        ends_at_apex: tells a clip that ends at its apex, asked only where the offset is not known or wrong.
+        ends_at_apex: returns whether a clip ends at its apex, called only where the offset is not known or wrong.
     """
 
     name: str
@@ -100,7 +100,7 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     Args:
         dataset: one of :data:`mer_bench.datasets.catalogue.DATASETS`.
         places: what the user gave.
-        with_frames: look for the frames of every clip; otherwise the numbers of the sheet stand as they are.
+        with_frames: look for the frames of every clip; otherwise the numbers of the sheet are taken as they are.
     """
     refuse_missing_folders(dataset, places)
     frames_of.cache_clear()  # a folder or a sheet may have changed since an earlier reading
@@ -137,9 +137,9 @@ def settle_clips(
     """Correct the rows, check their frame numbers, and find the frames; what happens to a clip is appended to `notes`.
 
     Returns:
-        cells: one row per clip, repeated rows left off; onset, apex and offset are numbers, `usable` says whether the
-            clip is.
-        frames: {row: {frame number: picture}} of the usable clips; without frames, the numbers of the sheet stand.
+        cells: one row per clip, without repeated rows; onset, apex and offset are numbers, `usable` is whether the
+            clip can be used.
+        frames: {row: {frame number: picture}} of the usable clips; without frames, those of the sheet are taken.
     """
     cells = rows.cells.reindex(columns=[*TEXT, 'sheet'], fill_value='').reset_index(drop=True)
     cells, corrected = apply_corrections(cells, read_corrections(dataset.name))
@@ -166,7 +166,7 @@ def settle_clips(
 
 
 def codes_in(units: str) -> str:
-    """Return what stands among the action units of a cell and is none."""
+    """Return what is listed among the action units of a cell but is no unit."""
     return ' and '.join(part.strip() for part in units.split('+') if no_unit(part))
 
 
@@ -178,7 +178,7 @@ def frame_numbers(texts: pd.Series) -> pd.Series:
 
 
 def odd_rows(cells: pd.DataFrame, onset: pd.Series, apex: pd.Series, offset: pd.Series) -> pd.Series:
-    """Say which rows may need a note: those without a plain span, and those that share their clip with another."""
+    """Return which rows may need a note: those without a plain span, and those that share their clip with another."""
     span = (onset < offset).fillna(False)
     known = (cells['apex'] == '') | ((onset < apex) & (apex <= offset)).fillna(False)
     names = cells['subject'].str.lower() + '/' + cells['clip'].str.lower()
@@ -232,7 +232,7 @@ def find_spans(dataset: DataSet, root: Path, clips: list[ClipRow]) -> dict[tuple
 
 
 def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
-    """Say whom to ask for the data set where a folder is not there."""
+    """Refuse a folder that is not there; the message names the owner of the data set."""
     for folder in (places.raw, places.frames):
         if folder is not None and not folder.is_dir():
             raise InputError(
@@ -242,7 +242,7 @@ def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
 
 
 def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
-    """Refuse a sheet with a row that looks like a clip of another data set, or with more strange rows than own ones.
+    """Refuse a sheet with a row like those of another data set, or one where most rows do not look like its own clips.
 
     The sheets of some data sets have the same columns, but their clips are named otherwise.
     """
@@ -266,7 +266,7 @@ def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
 
 
 def fits(names: pd.Series, dataset: DataSet) -> pd.Series:
-    """Say for each name whether it is one of a clip of the data set, as its sheet has them."""
+    """Return for each name whether it looks like that of a clip in the sheet of the data set."""
     return names.str.fullmatch(dataset.clip_name.pattern, case=False)
 
 
@@ -282,7 +282,7 @@ def place(rows: Rows) -> Path | None:
 
 
 def without_repeats(clips: list[ClipRow], rows: Rows) -> list[ClipRow]:
-    """Return the clips without rows that say the same again; rows of one usable clip that differ are refused."""
+    """Return the clips without repeated rows; rows of one usable clip that differ are refused."""
     first, kept = {}, []
     for clip in clips:
         other = first.setdefault(clip.name, clip) if clip.usable else clip
@@ -308,3 +308,35 @@ def with_number_in_name(cells: pd.DataFrame, column: str) -> pd.DataFrame:
     name = [cells['subject'].str.lower(), cells['clip'].str.lower()]
     several = (cells.groupby(name)[column].transform('nunique') > 1) & cells[column].str.isdigit()
     return cells.assign(clip=cells['clip'].where(~several, cells['clip'] + '_' + cells[column]))
+
+
+def read_corrections(dataset: str) -> pd.DataFrame:
+    """Return the corrections of a data set, all cells text; no file, no corrections."""
+    path = CORRECTIONS / f'{dataset}.csv'
+    if not path.is_file():
+        return pd.DataFrame(columns=CORRECTION)
+    table = pd.read_csv(path, dtype=str, na_filter=False)
+    if list(table.columns) != CORRECTION:
+        raise InputError(f'{path}: expected the columns {", ".join(CORRECTION)}, found {", ".join(table.columns)}')
+    return table
+
+
+def apply_corrections(rows: pd.DataFrame, corrections: pd.DataFrame) -> tuple[pd.DataFrame, list[dict]]:
+    """Correct the cells whose value is the old one.
+
+    Args:
+        rows: text cells with subject and clip, as the reader spells them; capitals do not matter.
+        corrections: as :func:`read_corrections` returns it. An empty `new` makes the cell unknown.
+
+    Returns:
+        The corrected rows, and a note for each correction that was applied.
+    """
+    rows, notes = rows.copy(), []
+    names = rows['subject'].str.lower() + '/' + rows['clip'].str.lower()
+    for fix in corrections.itertuples():
+        hit = (names == f'{fix.subject}/{fix.clip}'.lower()) & (rows[fix.column] == fix.old)
+        if hit.any():
+            rows.loc[hit, fix.column] = fix.new
+            detail = f'{fix.column} {fix.old!r} -> {fix.new or "unknown"}: {fix.reason} ({fix.source})'
+            notes.append(note('corrected', detail, fix.subject, fix.clip))
+    return rows, notes

@@ -1,6 +1,6 @@
 """SAMM (Davison et al., IEEE TAC 2018, doi 10.1109/TAFFC.2016.2573832): 200 fps, 29 of 32 subjects have clips.
 
-Sheet: `SAMM_Micro_FACS_Codes_v2.xlsx` or a dated copy (159 clips); the header stands below thirteen rows of notes, or
+Sheet: `SAMM_Micro_FACS_Codes_v2.xlsx` or a dated copy (159 clips); the header is below thirteen rows of notes, or
 in the first row of edited copies. It has the objective classes (Davison et al., J. Imaging 2018, doi
 10.3390/jimaging4100119). Frames: `SAMM/006/006_1_2/006_05562.jpg`, with the same names in cropped copies
 (`SAMM_CROP`); the padding of the numbers differs from video to video.
@@ -14,10 +14,10 @@ import re
 
 import pandas as pd
 
-from mer_bench.datasets.label_table import spell
-from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheet, holds_clips
+from mer_bench.datasets.places import Places, clip_dirs, find_frames, find_sheet, holds_clips
 from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, clip_rows, number_in
+from mer_bench.datasets.spellings import spell
 from mer_bench.errors import InputError
 
 COLUMNS = {
@@ -41,11 +41,7 @@ def rows(places: Places) -> Rows:
     sheet = find_sheet(places, r'samm', COLUMNS, example, optional=['objective_class'], prefer='micro.?only')
     cells = spelled(clip_rows(sheet), sheet)
     frames = find_frames(places, lambda folder: holds_clips(folder, SUBJECT, FRAME), DATASET.layout)
-    folders = clip_folders(frames, SUBJECT, padded)
-    cells['frames_dir'] = [
-        folders.get((number_in(subject), clip), f'{subject}/{clip}')
-        for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
-    ]
+    cells['frames_dir'] = clip_dirs(cells, frames, SUBJECT, padded)
     return Rows(cells, frames, (sheet,))
 
 
@@ -58,7 +54,7 @@ def spelled(cells: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     ]
     for subject, name in zip(subjects, cells['clip'], strict=True):
         if (match := CLIP.fullmatch(name)) and int(match[1]) != int(subject):
-            raise InputError(f'{sheet}: the clip {name} is said to be of subject {subject}; correct one of the two')
+            raise InputError(f'{sheet}: the row of the clip {name} has the subject {subject}; correct one of the two')
     return cells.assign(subject=subjects, clip=clips)
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.datasets import workbook
-from mer_bench.datasets.notes import note, row_text
+from mer_bench.datasets.clip_row import note, row_text
+from mer_bench.datasets.spellings import plain
 from mer_bench.datasets.table import FRAME_NUMBERS
 from mer_bench.errors import HIDDEN, InputError, cause_of
 from mer_bench.files import refuse_special
@@ -30,7 +31,6 @@ MOST_CELLS = 50_000_000  # of a CSV, short rows filled up
 LONGEST_NUMBER = 100  # digits; int() refuses thousands
 VIDEO = r'\.(?:avi|mp4|mov|mkv|wmv|mpe?g)$'
 MARKS = {b'\xef\xbb\xbf': 'utf-8-sig', b'\xff\xfe\0\0': 'utf-32', b'\xff\xfe': 'utf-16', b'\xfe\xff': 'utf-16'}
-ODD = ('  ', '\n ', ' \n', '.0', *map(chr, (*range(10), *range(11, 32), 127)))  # in a text that cell_text may change
 SAVE_AGAIN = "save it as 'CSV UTF-8' or as xlsx"
 OTHER_FORM = (
     'give the sheet as its owner ships it, or rename its columns; `tools/prepare.py csv` reads any list, whose columns '
@@ -114,7 +114,7 @@ def shown_sheets(path: Path, columns: Columns, optional: Sequence[str]) -> list[
 
 
 def has_header(path: Path, columns: Columns, optional: Sequence[str] = ()) -> bool:
-    """Say whether :func:`read_sheet` would find these columns."""
+    """Return whether :func:`read_sheet` would find these columns."""
     try:
         read_sheet(path, columns, optional)
     except InputError:
@@ -136,7 +136,7 @@ def clip_rows(sheet: Sheet) -> pd.DataFrame:
 
 
 def all_clip_rows(sheets: Sequence[Sheet]) -> pd.DataFrame:
-    """Return these rows of several sheets; the column `sheet` says whose they are."""
+    """Return these rows of several sheets; the column `sheet` has the one of each row."""
     rows = pd.concat([own_clip_rows(sheet).assign(sheet=str(sheet)) for sheet in sheets], ignore_index=True)
     if rows.empty:
         raise InputError(
@@ -155,7 +155,7 @@ def own_clip_rows(sheet: Sheet) -> pd.DataFrame:
         first = halves.iloc[0]
         raise InputError(
             f'{sheet}: the row with frames {first["onset"]} to {first["offset"]} (subject {first["subject"]!r}, clip '
-            f'{first["clip"]!r}) does not say whose clip it is; complete the row'
+            f'{first["clip"]!r}) does not name subject and clip; complete the row'
         )
     return kept_rows(sheet, subject & clip)
 
@@ -197,7 +197,7 @@ def read_tables(path: Path) -> list[Sheet]:
 
 @lru_cache(maxsize=4)  # some readers ask several times for one file
 def read_file(path: Path, changed: int, size: int) -> tuple[list[tuple[str, bool, pd.DataFrame]], str]:
-    """Return name, whether it is hidden, and the cells of each sheet of a file, and what is to be said of its encoding.
+    """Return name, whether it is hidden, and the cells of each sheet of a file, and a remark on its encoding.
 
     Args:
         path: of the file.
@@ -210,7 +210,7 @@ def read_file(path: Path, changed: int, size: int) -> tuple[list[tuple[str, bool
             tables = [('', False, read_csv(text))]
         else:
             tables, remark = read_workbook(path), ''
-        return [(name, hidden, clean(cells)) for name, hidden, cells in tables], remark
+        return [(name, hidden, cells.map(cell_text)) for name, hidden, cells in tables], remark
     except (ValueError, OSError, MemoryError, csv.Error) as error:
         if isinstance(error, InputError):
             raise
@@ -237,8 +237,8 @@ def read_workbook(path: Path) -> list[tuple[str, bool, pd.DataFrame]]:
         raise ValueError(run.stdout.decode(errors='replace'))
     raise InputError(
         f'{path}: expected an annotation sheet, found a file that cannot be read with {workbook.MEMORY >> 30} GB of '
-        f'memory in {workbook.SECONDS} s: it is damaged, or a cell lies far below or beside the table; delete what '
-        'lies there, and save it again as xlsx or csv'
+        f'memory in {workbook.SECONDS} s: it is damaged, or a cell is far below or beside the table; delete what '
+        'is there, and save it again as xlsx or csv'
     )
 
 
@@ -296,36 +296,19 @@ def read_csv(text: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(text), sep=mark, header=None, names=range(width), dtype=str, na_filter=False)
 
 
-def clean(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells as :func:`cell_text` has them; a number of too many digits is refused."""
-    for name in cells:
-        texts = cells[name].tolist()
-        if max(map(len, texts), default=0) >= LONGEST_NUMBER:
-            for text in texts:
-                if found := re.search(rf'\d{{{LONGEST_NUMBER},}}', text):
-                    number = f'{found[0][:8]}... of {len(found[0])} digits'
-                    raise ValueError(f'column {name + 1} holds the number {number}')
-        joined = '\n'.join(['', *texts, ''])
-        if not joined.isascii() or joined.count('\n') > len(texts) + 1 or any(odd in joined for odd in ODD):
-            cells[name] = each(pd.Series(texts, dtype=object), cell_text)
-    return cells
-
-
 def each(texts: pd.Series, change: Callable[[str], str]) -> pd.Series:
     """Return the texts, each changed; equal ones are changed once."""
     return texts.map({text: change(text) for text in texts.unique()})
 
 
-def cell_text(value: object) -> str:
-    """Return a cell as text: 46, 46.0 and '46.0' are '46', full-width signs are plain, invisible ones are left off."""
-    signs = unicodedata.normalize('NFKC', str(value))
-    text = ''.join(sign for sign in signs if sign.isspace() or unicodedata.category(sign) not in HIDDEN)
+def cell_text(text: str) -> str:
+    """Return a cell without what cannot be seen: '46.0' is '46', full-width signs are plain, blanks are single."""
+    if len(text) >= LONGEST_NUMBER and (found := re.search(rf'\d{{{LONGEST_NUMBER},}}', text)):
+        raise ValueError(f'a cell holds the number {found[0][:8]}... of {len(found[0])} digits')
+    if not (text.isascii() and text.isprintable()):
+        signs = unicodedata.normalize('NFKC', text)
+        text = ''.join(sign for sign in signs if sign.isspace() or unicodedata.category(sign) not in HIDDEN)
     return re.sub(r'^(\d+)\.0+$', r'\1', ' '.join(text.split()))
-
-
-def plain(text: str) -> str:
-    """Return a header cell in lower case without blanks and marks."""
-    return re.sub(r'[^a-z0-9]', '', text.lower())
 
 
 def header_places(header: pd.Series, columns: Columns) -> dict[str, int]:

@@ -25,7 +25,7 @@ COLUMNS = [
 ]
 RESERVED = dict(full='the scores of all data sets together', sanity='a column of the leaderboards')
 NAME = re.compile(r'(?![\s.])[^/\\+\x00-\x1f\x7f]*[^/\\+\x00-\x1f\x7f\s]')  # of a data set: of folders and files too
-MARKER = 'synthetic.json'  # lies in the folder of generated data
+MARKER = 'synthetic.json'  # in the folder of generated data
 FRAME_NUMBERS = ['onset', 'apex', 'offset']
 DTYPES = dict.fromkeys(COLUMNS, str) | dict.fromkeys(FRAME_NUMBERS, 'Int64') | {'fps': float, 'synthetic': bool}
 
@@ -73,6 +73,12 @@ def write_annotations(table: pd.DataFrame, path: str | Path) -> None:
     table['synthetic'] = table['synthetic'].map({True: 'true', False: 'false'})
     with write_atomically(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator='\n')
+
+
+def load_annotations(place: str | Path) -> pd.DataFrame:
+    """Return the annotation table of a prepared folder, or the one in a csv, checked; see :data:`COLUMNS`."""
+    place = Path(place)
+    return read_annotations(place if place.suffix.lower() == '.csv' else place / 'annotations.csv')
 
 
 def read_annotations(path: str | Path) -> pd.DataFrame:

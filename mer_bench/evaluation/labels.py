@@ -86,3 +86,17 @@ def _refuse_two_spellings(columns: dict[str, pd.Series], classes: list[str], whe
                     f'{where(row)}: expected one spelling of each class, but got {label!r} in {key} and {other!r} in '
                     f'{seen_in}; write both in the same way'
                 )
+
+
+def name_labels(frame: pd.DataFrame, classes: list[str], source: object) -> pd.DataFrame:
+    """Return predictions whose labels are names of `classes`: numbers are positions in them, names stay."""
+    labels = {*frame['y_true'].unique().tolist(), *frame['y_pred'].unique().tolist()}
+    numbered = all(WHOLE.fullmatch(str(label)) for label in labels) and not labels <= {*classes}
+    names = {label: classes[int(label)] for label in labels if int(label) < len(classes)} if numbered else {}
+    unknown = labels - {*(names or classes)}
+    if unknown:
+        raise InputError(
+            f'{source}: expected labels of the classes {", ".join(classes)}, found {min(unknown, key=str)}; name every '
+            'class in the order of the labels'
+        )
+    return frame.assign(**{key: frame[key].map(names) for key in ('y_true', 'y_pred')}) if numbered else frame

@@ -5,43 +5,93 @@ its lines. Nothing in a file is executed.
 """
 
 import csv
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 
 from mer_bench.errors import InputError, listed
-from mer_bench.evaluation.labels import WHOLE, compare_labels, shown
+from mer_bench.evaluation.labels import WHOLE, compare_labels, plain_label, shown
 from mer_bench.evaluation.prediction_csv import NAMES, RawTable, bare, name_columns, read_csv, read_own_csv
 from mer_bench.evaluation.prediction_lists import ADVICE, read_dict, read_subject_log
 from mer_bench.evaluation.prediction_logs import read_megc_log
 
 LONGEST_LINE = 1_000_000  # bytes
-RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that say why a clip comes several times
+RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that explain why a clip is there several times
+OWN_FILE = 'predictions.csv'  # of a run
 UNNAMED = 'unnamed'  # the data set where a file names none
 
 
+def load_predictions(source: object) -> pd.DataFrame:
+    """Return the predictions of a run, in whatever form they are at hand; see :func:`read_predictions`.
+
+    Args:
+        source: a file of predictions, a folder or record.json with a predictions.csv, a DataFrame with the columns of
+            such a file, or an object whose `predictions` are one of these.
+    """
+    if not isinstance(source, pd.DataFrame | str | Path):
+        source = getattr(source, 'predictions', source)
+    if isinstance(source, pd.DataFrame):
+        return _read_frame(source)
+    if not isinstance(source, str | Path):
+        raise InputError(
+            f'expected a path, a DataFrame or an object with predictions, but got {type(source).__name__}; '
+            'give for example the folder of a run'
+        )
+    return read_predictions(source)
+
+
 def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Read the predictions of a method: a csv, a log, JSON or a Python dict.
+    """Read the predictions of a method: a csv, a log, JSON or a Python dict; of a folder its predictions.csv.
 
     Returns:
         One row per clip: sample_id (`<dataset>/<subject>/<clip>`), dataset, subject (`<dataset>/<subject>`),
         clip, y_true, y_pred, then whatever else a csv holds. Labels are strings from a csv; from the other forms they
         are ints where all are whole numbers.
     """
-    data = _read_bytes(Path(path))
-    return _read(path, data) if (own := read_own_csv(data)) is None else pd.DataFrame(own)
+    path = _file_of(Path(path))
+    data = _read_bytes(path)
+    return _finish(path, _read_raw(path, data)) if (own := read_own_csv(data)) is None else pd.DataFrame(own)
 
 
-def read_columns(path: str | Path) -> dict[str, list]:
+def read_columns(path: Path) -> dict[str, list]:
     """Do so, and return a list for each column: of thousands of runs the frames alone would take long."""
-    data = _read_bytes(Path(path))
-    return _read(path, data).to_dict('list') if (own := read_own_csv(data)) is None else own
+    own = read_own_csv(_read_bytes(path))
+    return read_predictions(path).to_dict('list') if own is None else own
 
 
-def _read(path: str | Path, data: bytes) -> pd.DataFrame:
-    raw = _read_raw(path, data)
+def _file_of(path: Path) -> Path:
+    """Return the predictions.csv of a folder or beside a record.json; any other file is itself."""
+    if path.name == 'record.json':
+        return path.with_name(OWN_FILE)
+    if not path.is_dir() or (path / OWN_FILE).is_file():
+        return path / OWN_FILE if path.is_dir() else path
+    runs = sorted(file.parent for file in path.rglob(OWN_FILE) if 'folds' not in file.parts)
+    advice = f'give one run, such as {runs[0]}' if runs else 'finish the run, or check the path'
+    raise InputError(f'{path}: expected a run folder with a {OWN_FILE}, but it holds none; {advice}')
+
+
+def _read_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Check a table as if it came from a file, where an empty cell is ''."""
+    names = name_columns([*map(str, frame.columns)])
+    frame = frame.set_axis(names, axis=1).reset_index(drop=True)
+    lacks = [name for name in ('y_true', 'y_pred') if name not in names]
+    if lacks or not {'sample_id', 'subject'} & {*names} or len({*names}) < len(names):
+        raise InputError(
+            f'expected a DataFrame with the columns sample_id (or subject), y_true and y_pred, each once, but it has '
+            f'{listed(names)}; rename or add columns'
+        )
+    by_name = any('score_' in name for name in names) or not all(map(is_integer_dtype, (frame.y_true, frame.y_pred)))
+    text = [name for name in names if 'score_' not in name]
+    frame = frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), '').map(str) for name in text})
+    where = 'row {} of the DataFrame'.format
+    return _finish('the DataFrame', RawTable(frame, where, is_csv=by_name))
+
+
+def _finish(path: str | Path, raw: RawTable) -> pd.DataFrame:
     frame, where = raw.frame.reset_index(drop=True), raw.where
     if frame.empty:
         raise InputError(f'{path}: expected a prediction for each clip, but there is none; give another file')
@@ -55,32 +105,43 @@ def _read(path: str | Path, data: bytes) -> pd.DataFrame:
     return frame
 
 
-def classes_of(frame: pd.DataFrame, source: str | Path = 'the predictions') -> list:
+def classes_of(frame: pd.DataFrame, source: object = 'the predictions', given: Sequence[str] = ()) -> list:
     """Return the class names in the order of the main `score_<class>` columns, else the sorted labels of y_true.
 
     Take them from the full table and use the same list for each of its slices.
 
+    Args:
+        given: all classes, where the predictions do not show each of them; they get the type that the labels have.
+
     Raises:
         InputError: y_pred has a label that y_true never has, and no column of scores names it.
     """
+    if given:
+        names = [plain_label(str(name)) for name in given]
+        try:
+            return list(dict.fromkeys(names if isinstance(frame['y_true'].iloc[0], str) else map(int, names)))
+        except ValueError:
+            raise InputError(
+                f'expected whole numbers as classes, as in the log, but got {" ".join(names)}; '
+                'give for example --classes 0 1 2'
+            ) from None
     named = [column.removeprefix('score_') for column in frame.columns if column.startswith('score_')]
     if named:
         return named
     true, predicted = ({*frame[key].unique().tolist()} for key in ('y_true', 'y_pred'))
     if extra := predicted - true:
-        names = _listed(extra)
         raise InputError(
-            f'{source}: expected in y_pred the labels of y_true ({_listed(true)}), but {names} is there only; name '
-            'every class after --classes if it is one, or correct the labels'
+            f'{source}: expected in y_pred the labels of y_true ({_listed(true)}), but {_listed(extra)} is there only; '
+            'name every class after --classes if it is one, or correct the labels'
         )
-    return _in_order(true)
+    return in_order(true)
 
 
 def _listed(labels: set) -> str:
-    return listed([str(label) for label in _in_order(labels)])
+    return listed([str(label) for label in in_order(labels)])
 
 
-def _in_order(labels: set) -> list:
+def in_order(labels: set) -> list:
     """Sort labels: whole numbers by size, then names."""
     return sorted(labels, key=lambda label: (not WHOLE.fullmatch(str(label)), str(label).zfill(10)))
 
@@ -149,58 +210,57 @@ def _refuse_long_lines(path: str | Path, data: bytes) -> None:
 
 def _identity(frame: pd.DataFrame, where: Callable[[int], str]) -> dict[str, pd.Series]:
     """Return sample_id, dataset, subject and clip of each row, from its sample_id, or from its subject and clip."""
-    given = {name: frame[name].astype(str) if name in frame else pd.Series('', frame.index) for name in NAMES[:4]}
-    heads, clips, whole = _split(given['sample_id'])
-    named = whole.any() or 'subject' not in frame
-    if named and not whole.all():
-        row = int((~whole).argmax())
-        found = shown(given['sample_id'].iloc[row])
-        raise InputError(
-            f'{where(row)}: expected the sample_id <dataset>/<subject>/<clip>, but got {found}; write it in full'
-        )
-    if not named:
-        heads = given['subject']
-        clips = given['sample_id'] if 'sample_id' in frame else given['clip']
-        numbers = frame.groupby('subject', observed=True).cumcount() + 1
-        clips = clips.where(clips != '', numbers.astype(str))
-    subject = heads if (given['subject'] == '').all() else given['subject'].where(given['subject'] != '', heads)
-    pairs = pd.DataFrame({'dataset': given['dataset'], 'subject': subject, 'head': heads}).astype('category')
-    kind = pairs.groupby(list(pairs), sort=False, observed=True).ngroup().to_numpy()
-    places = [_place(*pair) for pair in pairs.drop_duplicates().itertuples(index=False)]
-    for number, (dataset, name) in enumerate(places):
-        fault = (name.endswith('/') and 'a subject, but got none; name it') or (
-            dataset == 'full' and "a data set, but 'full' names the whole table; rename it"
-        )
-        if fault or not name.isprintable():
-            fault = fault or f'a printable name, but got {shown(name)}; rename it'
-            raise InputError(f'{where(int((kind == number).argmax()))}: expected {fault}')
-    dataset, subject = (
-        pd.Series(np.array(names, dtype=object)[kind], dtype=str) for names in zip(*places, strict=True)
-    )
-    sample_id = given['sample_id'] if named else subject + '/' + clips
-    if not ''.join(sample_id.tolist()).isprintable():
-        row = next(number for number, name in enumerate(sample_id.tolist()) if not name.isprintable())
-        raise InputError(f'{where(row)}: expected a printable name, but got {shown(sample_id[row])}; rename it')
-    return {'sample_id': sample_id, 'dataset': dataset, 'subject': subject, 'clip': clips}
+    given = {name: frame[name].astype(str).tolist() if name in frame else [''] * len(frame) for name in NAMES[:4]}
+    heads = [_split(sample_id) for sample_id in given['sample_id']]
+    named = any(heads) or 'subject' not in frame
+    numbers: Counter[str] = Counter()
+    rows, places = [], {}
+    for row, (sample_id, dataset, subject, clip) in enumerate(zip(*given.values(), strict=True)):
+        if named and heads[row] is None:
+            raise InputError(
+                f'{where(row)}: expected the sample_id <dataset>/<subject>/<clip>, but got {shown(sample_id)}; '
+                'write it in full'
+            )
+        if named:
+            head, clip = heads[row]
+        else:
+            head = subject
+            numbers[subject] += 1
+            clip = (sample_id if 'sample_id' in frame else clip) or str(numbers[subject])
+        key = dataset, subject or head, head
+        if key not in places:
+            places[key] = _place(*key, lambda row=row: where(row))
+        dataset, subject = places[key]
+        rows.append((sample_id if named else f'{subject}/{clip}', dataset, subject, clip))
+    columns = dict(zip(NAMES[:4], map(list, zip(*rows, strict=True)), strict=True))
+    if not ''.join(columns['sample_id']).isprintable():
+        row = next(number for number, name in enumerate(columns['sample_id']) if not name.isprintable())
+        found = shown(columns['sample_id'][row])
+        raise InputError(f'{where(row)}: expected a printable name, but got {found}; rename it')
+    return {name: pd.Series(cells, dtype=str) for name, cells in columns.items()}
 
 
-def _split(sample_ids: pd.Series) -> tuple[pd.Series, pd.Series, np.ndarray]:
-    """Return <dataset>/<subject> and <clip> of each sample_id, and whether all three are there."""
-    names = sample_ids.tolist()
-    ends = [max(name.find('/', name.find('/') + 1), 0) for name in names]
-    heads, clips = (
-        pd.Series([name[part] for name, part in zip(names, parts, strict=True)], dtype=str)
-        for parts in ((slice(end) for end in ends), (slice(end + 1, None) for end in ends))
-    )
-    kinds = heads.astype('category')
-    is_place = np.array([all(head.partition('/')[::2]) for head in kinds.cat.categories], dtype=bool)
-    return heads, clips, is_place[kinds.cat.codes] & (clips != '').to_numpy()
+def _split(sample_id: str) -> tuple[str, str] | None:
+    """Return <dataset>/<subject> and <clip> of a sample_id; None where one of the three is missing."""
+    dataset, _, rest = sample_id.partition('/')
+    subject, _, clip = rest.partition('/')
+    return (f'{dataset}/{subject}', clip) if dataset and subject and clip else None
 
 
-def _place(dataset: str, subject: str, head: str) -> tuple[str, str]:
-    """Return data set and `<dataset>/<subject>` of a row; `head` is what its sample_id says, or its subject."""
+def _place(dataset: str, subject: str, head: str, where: Callable[[], str]) -> tuple[str, str]:
+    """Return data set and `<dataset>/<subject>` of a row; `head` is the beginning of its sample_id, or its subject."""
     dataset = dataset or (head.rpartition('/')[0] or UNNAMED)
-    return dataset, subject if subject.startswith(f'{dataset}/') else f'{dataset}/{subject}'
+    subject = subject if subject.startswith(f'{dataset}/') else f'{dataset}/{subject}'
+    fault = None
+    if subject.endswith('/'):
+        fault = 'a subject, but got none; name it'
+    elif dataset == 'full':
+        fault = "a data set, but 'full' names the whole table; rename it"
+    elif not subject.isprintable():
+        fault = f'a printable name, but got {shown(subject)}; rename it'
+    if fault:
+        raise InputError(f'{where()}: expected {fault}')
+    return dataset, subject
 
 
 def _scores(frame: pd.DataFrame, name: str, where: Callable[[int], str]) -> pd.Series:
@@ -215,7 +275,7 @@ def _scores(frame: pd.DataFrame, name: str, where: Callable[[int], str]) -> pd.S
             f'{where(row)}: expected a finite number in {bare(name)}, but got {shown(str(frame[name].iloc[row]))}, as '
             'a diverged model gives it; predict again'
         )
-    return numbers
+    return frame[name].astype(float)  # which rounds as Python does
 
 
 def _refuse_twice(frame: pd.DataFrame, where: Callable[[int], str]) -> None:
@@ -227,10 +287,10 @@ def _refuse_twice(frame: pd.DataFrame, where: Callable[[int], str]) -> None:
     for key in RUNS:
         if key in frame and not frame.duplicated(['sample_id', key]).any():
             raise InputError(
-                f'{where(row)}: expected every clip once, but {twice} comes with several values of {key} '
+                f'{where(row)}: expected every clip once, but {twice} has several values of {key} '
                 f'({_listed({*frame[key].unique()})}); give a file for each {key}'
             )
     first = where(int((frame['sample_id'] == name).argmax())).rpartition(', ')[2]
     raise InputError(
-        f'{where(row)}: expected every clip once, but {twice} stands in {first} already; remove one of the two'
+        f'{where(row)}: expected every clip once, but {twice} is in {first} already; remove one of the two'
     )

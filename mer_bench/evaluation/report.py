@@ -2,28 +2,22 @@
 
 from tabulate import tabulate
 
-from mer_bench.evaluation.metrics import mean_of_datasets
+from mer_bench.evaluation.metrics import METRICS, mean_of_datasets
 
-SHOWN = {
-    'accuracy': 'accuracy',
-    'uf1': 'UF1',
-    'uar': 'UAR',
-    'macro_precision': 'macro precision',
-    'weighted_f1': 'weighted F1',
-}
 MEAN = 'mean of data sets'
 
 
 def format_scores(table: dict) -> str:
     """Lay out what `score_table` returns: scores with intervals, the full confusion matrix, notes."""
     rows = [
-        [name, part['n'], part['n_subjects'], *(_with_interval(part, key) for key in SHOWN)]
+        [name, part['n'], part['n_subjects'], *(_with_interval(part, metric.name) for metric in METRICS)]
         for name, part in table.items()
+        if name != 'full' or len(table) != 2  # a single data set is the full table
     ]
     if len(table) > 2:  # the full table and several data sets
-        rows.append([MEAN, '', '', *(f'{mean_of_datasets(table, key):.4f}' for key in SHOWN)])
-    headers = ['', 'clips', 'subjects', *SHOWN.values()]
-    align = ('left', 'right', 'right', *['left'] * len(SHOWN))
+        rows.append([MEAN, '', '', *(f'{mean_of_datasets(table, metric.name):.4f}' for metric in METRICS)])
+    headers = ['', 'clips', 'subjects', *(metric.header for metric in METRICS)]
+    align = ('left', 'right', 'right', *['left'] * len(METRICS))
     scores = tabulate(rows, headers=headers, disable_numparse=True, colalign=align)
     return '\n\n'.join([scores, _confusion(table['full']), _notes(table)])
 

@@ -1,84 +1,52 @@
-"""Uncertainty of the scores: a bootstrap over subjects.
+"""Comparisons of methods on the same clips: paired intervals over subjects, McNemar's exact test, Holm's correction.
 
-Clips of one person are alike, so whole subjects are drawn with replacement (a cluster bootstrap; Field and
-Welsh, Bootstrapping clustered data, J. R. Stat. Soc. B 69(3), 2007,
-https://doi.org/10.1111/j.1467-9868.2007.00593.x). Every score is a function of three counts a class: its
-clips that are rightly predicted, all its clips, and the clips predicted as it. The counts of a resample are the sum of
-those of its subjects, so 1000 resamples are a matter of milliseconds.
+McNemar, Psychometrika 12, 1947, https://doi.org/10.1007/BF02295996; Holm, Scand. J. Stat. 6(2), 1979. The intervals
+resample the same subjects for all methods (evaluation/metrics.py), so what makes a subject easy or hard for all of them
+drops out of the differences.
 """
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from mer_bench.errors import InputError, listed
-
-SCORES = ('accuracy', 'uf1', 'uar', 'macro_precision', 'weighted_f1')
-MAX_CLASSES = 100  # more of them are scores or names of clips in a column of labels
-DRAWN_AT_ONCE = 1_000_000  # numbers in memory, for any number of subjects
-MANY_SUBJECTS = 20_000
+from mer_bench.errors import InputError
+from mer_bench.evaluation.metrics import METRICS, QUANTILES, SubjectCounts
 
 
-def subject_bootstrap(
-    frame: pd.DataFrame, classes: list, n_resamples: int = 1000, seed: int = 0
-) -> dict[str, list[float] | None]:
-    """Return the 95 % percentile interval `[low, high]` of each score; None if there is only one subject."""
-    counts = subject_counts(frame, classes)
-    if len(counts) <= MANY_SUBJECTS:
-        return mean_bootstrap([frame], classes, n_resamples, seed)
-    # Subjects of the same counts are drawn as one with their joint probability: the same distribution, fewer numbers.
-    kinds, times = np.unique(counts, axis=0, return_counts=True)
-    return _percentiles(_resample(kinds, times / len(counts), len(counts), n_resamples, seed))
+class Estimate(NamedTuple):
+    """A number with its 95 % percentile interval, which is None where there is only one subject."""
+
+    value: float
+    low: float | None
+    high: float | None
 
 
-def mean_bootstrap(
-    frames: list[pd.DataFrame], classes: list, n_resamples: int = 1000, seed: int = 0
-) -> dict[str, list[float] | None]:
-    """Return the 95 % intervals of the mean of each score over `frames` (the same clips, one per seed).
-
-    Every frame gets the same resampled subjects, so the interval is that of the mean, not of single seeds.
-    """
-    if frames[0]['subject'].nunique() < 2:
-        return dict.fromkeys(SCORES)
-    resampled = [resample_scores(frame, classes, n_resamples, seed) for frame in frames]
-    means = {name: np.mean([scores[name] for scores in resampled], axis=0) for name in SCORES}
-    return _percentiles(means)
-
-
-def _percentiles(scores: dict[str, np.ndarray]) -> dict[str, list[float]]:
-    return {name: np.quantile(values, [0.025, 0.975]).tolist() for name, values in scores.items()}
-
-
-def paired_bootstrap(
-    frames: list[pd.DataFrame], others: list[pd.DataFrame], classes: list, n_resamples: int = 1000, seed: int = 0
-) -> dict[str, dict]:
-    """Return the change of each score from `others` to `frames`; see :func:`contrast_bootstrap`.
+def contrast(methods: Sequence[Sequence[SubjectCounts]], weights: Sequence[float], metric: str) -> Estimate:
+    """Return the weighted sum of a metric of several methods on the same clips.
 
     Args:
-        frames, others: The predictions of two methods on the same clips, one table per seed of each.
+        methods: The counts of each method, one per seed; its score is the mean over them.
+        weights: One per method: `[1]` for a mean over seeds, `[1, -1]` for a difference of two methods.
     """
-    return contrast_bootstrap([frames, others], [1, -1], classes, n_resamples, seed)
+    value = float(_weighted_sum([[counts.scores[metric] for counts in seeds] for seeds in methods], weights))
+    if len(methods[0][0].matrices) < 2:
+        return Estimate(value, None, None)
+    drawn = _weighted_sum([[counts.resampled[metric] for counts in seeds] for seeds in methods], weights)
+    return Estimate(value, *np.quantile(drawn, QUANTILES).tolist())
 
 
-def contrast_bootstrap(
-    methods: list[list[pd.DataFrame]], weights: list[float], classes: list, n_resamples: int = 1000, seed: int = 0
-) -> dict[str, dict]:
-    """Return the weighted sum of the scores of several methods on the same clips, with a paired interval.
+def _weighted_sum(methods: list[list[np.ndarray]], weights: Sequence[float]) -> np.ndarray:
+    return sum(weight * np.mean(seeds, axis=0) for seeds, weight in zip(methods, weights, strict=True))
 
-    The score of a method is the mean over its tables (one per seed). Every table gets the same resampled subjects, so
-    what makes a subject easy or hard for all methods drops out of the differences.
 
-    Returns:
-        `{score: {'change': float, 'interval': [low, high]}}`, 95 % percentile intervals; the interval is None if there
-        is only one subject.
-    """
-    check_same_clips([frame for frames in methods for frame in frames])
-    observed = [_mean_over_seeds([_observed(frame, classes) for frame in frames]) for frames in methods]
-    changes = {name: float(_weigh(observed, weights, name)) for name in SCORES}
-    if methods[0][0]['subject'].nunique() < 2:
-        return {name: {'change': change, 'interval': None} for name, change in changes.items()}
-    drawn = [_mean_over_seeds([resample_scores(f, classes, n_resamples, seed) for f in frames]) for frames in methods]
-    intervals = {name: np.quantile(_weigh(drawn, weights, name), [0.025, 0.975]).tolist() for name in SCORES}
-    return {name: {'change': changes[name], 'interval': intervals[name]} for name in SCORES}
+def paired_bootstrap(frames: list[pd.DataFrame], others: list[pd.DataFrame], classes: list) -> dict[str, Estimate]:
+    """Return the change of each score from `others` to `frames`: two methods, one table of predictions per seed."""
+    check_same_clips([*frames, *others])
+    methods = [[SubjectCounts.of(frame, classes) for frame in seeds] for seeds in (frames, others)]
+    return {metric.name: contrast(methods, [1, -1], metric.name) for metric in METRICS}
 
 
 def check_same_clips(frames: list[pd.DataFrame]) -> None:
@@ -91,105 +59,32 @@ def check_same_clips(frames: list[pd.DataFrame]) -> None:
         )
 
 
-def _observed(frame: pd.DataFrame, classes: list) -> dict[str, np.ndarray]:
-    return scores_of_counts(subject_counts(frame, classes).sum(axis=0))
+def mcnemar(frame: pd.DataFrame, other: pd.DataFrame) -> dict:
+    """Compare two tables of predictions clip by clip, joined by sample_id.
 
-
-def _mean_over_seeds(scores: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.mean([table[name] for table in scores], axis=0) for name in SCORES}
-
-
-def _weigh(scores: list[dict[str, np.ndarray]], weights: list[float], name: str) -> np.ndarray:
-    return sum(weight * table[name] for weight, table in zip(weights, scores, strict=True))
-
-
-def resample_scores(frame: pd.DataFrame, classes: list, n_resamples: int, seed: int) -> dict[str, np.ndarray]:
-    """Score `n_resamples` draws of subjects; each score is an array (n_resamples,).
-
-    The draws depend on the seed and the number of subjects only (subjects in sorted order).
+    Returns:
+        `only_first` and `only_second`, the clips that one of the two alone predicts correctly, and `p`, the two-sided
+        exact binomial probability (1 where the two never differ). It takes the clips as independent.
     """
-    return resample_counts(subject_counts(frame, classes), n_resamples, seed)
+    check_same_clips([frame, other])
+    first, second = (_correct(table) for table in (frame, other))
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    n, fewer = only_first + only_second, min(only_first, only_second)
+    # as scipy.stats.binomtest, which takes half a second to import
+    p = min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
+    return {'only_first': only_first, 'only_second': only_second, 'p': p}
 
 
-def resample_counts(counts: np.ndarray, n_resamples: int = 1000, seed: int = 0) -> dict[str, np.ndarray]:
-    """Do so with the counts of :func:`subject_counts`."""
-    return _resample(counts, np.full(len(counts), 1 / len(counts)), len(counts), n_resamples, seed)
+def _correct(table: pd.DataFrame) -> pd.Series:
+    table = table.set_index('sample_id').sort_index()
+    return table['y_true'] == table['y_pred']
 
 
-def _resample(counts: np.ndarray, p: np.ndarray, n_subjects: int, n_resamples: int, seed: int) -> dict[str, np.ndarray]:
-    """Score sums of `n_subjects` rows of `counts` (S, 3, C), which are drawn with the probabilities `p` (S,)."""
-    rng = np.random.default_rng(seed)
-    rows, sums = counts.reshape(len(counts), -1).astype(float), []  # whole numbers, which floats add exactly
-    for start in range(0, n_resamples, step := max(1, DRAWN_AT_ONCE // len(counts))):
-        times_drawn = rng.multinomial(n_subjects, p, size=min(step, n_resamples - start))
-        sums.append(times_drawn.astype(float) @ rows)
-    return scores_of_counts(np.concatenate(sums).reshape(n_resamples, *counts.shape[1:]))
-
-
-def check_classes(classes: list) -> None:
-    """Refuse more classes than a table of results can have, and one that is named twice."""
-    if len(classes) > MAX_CLASSES:
-        raise InputError(
-            f'expected at most {MAX_CLASSES} classes, found {len(classes)} ({", ".join(map(str, classes[:3]))}, ...); '
-            'give the predicted class of each clip, not a score or a name'
-        )
-    if twice := [name for number, name in enumerate(classes) if name in classes[:number]]:
-        raise InputError(f'expected each class once, found {twice[0]!r} twice; leave one out')
-
-
-def encode(frame: pd.DataFrame, classes: list) -> tuple[np.ndarray, np.ndarray]:
-    """Return y_true and y_pred as positions in `classes`, (N,) each; a label outside them is refused."""
-    check_classes(classes)
-    columns = [frame[column].astype('category') for column in ('y_true', 'y_pred')]
-    positions = [pd.Index(classes, dtype=object).get_indexer(column.cat.categories) for column in columns]
-    codes = [np.append(where, -1)[column.cat.codes] for where, column in zip(positions, columns, strict=True)]
-    unknown = {*frame['y_true'][codes[0] < 0].unique(), *frame['y_pred'][codes[1] < 0].unique()}
-    if unknown:
-        raise InputError(
-            f'expected only the classes {", ".join(map(str, classes))}, but the predictions also hold '
-            f'{listed(sorted(map(str, unknown)))}; name every class'
-        )
-    return codes[0], codes[1]
-
-
-def subject_counts(frame: pd.DataFrame, classes: list) -> np.ndarray:
-    """Return hits, true and predicted clips of each class for each subject, (S, 3, C), subjects in sorted order."""
-    subjects, names = pd.factorize(frame['subject'], sort=True)
-    return count_by_subject(subjects, *encode(frame, classes), len(names), len(classes))
-
-
-def count_by_subject(
-    subjects: np.ndarray, y_true: np.ndarray, y_pred: np.ndarray, n_subjects: int, n_classes: int
-) -> np.ndarray:
-    """Do so with the numbers of subjects and classes, (N,) each."""
-    n, right = n_classes, y_true == y_pred
-    cells = (subjects[right] * n + y_true[right], subjects * n + y_true, subjects * n + y_pred)
-    counts = [np.bincount(cell, minlength=n_subjects * n).reshape(n_subjects, n) for cell in cells]
-    return np.stack(counts, axis=1)
-
-
-def scores_of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Score counts (..., 3, C) as scikit-learn does with average='macro' or 'weighted', zero_division=0."""
-    hits, n_true, n_pred = (counts[..., kind, :] for kind in range(3))
-    f1, n = class_f1(counts), n_true.sum(axis=-1)
-    return {
-        'accuracy': hits.sum(axis=-1) / n,
-        'uf1': f1.mean(axis=-1),
-        'uar': class_recall(counts).mean(axis=-1),
-        'macro_precision': _ratio(hits, n_pred).mean(axis=-1),
-        'weighted_f1': (f1 * n_true).sum(axis=-1) / n,
-    }
-
-
-def class_f1(counts: np.ndarray) -> np.ndarray:
-    """Return the F1 of each class, (..., C), of counts (..., 3, C): 0 for one that is neither true nor predicted."""
-    return _ratio(2 * counts[..., 0, :], counts[..., 1, :] + counts[..., 2, :])
-
-
-def class_recall(counts: np.ndarray) -> np.ndarray:
-    """Return the recall of each class, (..., C), of counts (..., 3, C): 0 for one that has no clip."""
-    return _ratio(counts[..., 0, :], counts[..., 1, :])
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
+def holm(p_values: list[float]) -> list[float]:
+    """Adjust p-values for their number: the chance of any false finding among them stays below the level."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted

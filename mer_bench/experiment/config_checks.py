@@ -5,12 +5,15 @@ A key that nothing reads is refused, because a misspelt ablation would silently 
 
 import difflib
 import inspect
+from collections.abc import Sequence
 from functools import cache
 
+import pandas as pd
 from mmengine.config import Config
 
 from mer_bench.errors import InputError
-from mer_bench.protocols.folds import read_rule
+from mer_bench.protocols.action_units import encode_action_units
+from mer_bench.protocols.folds import Fold, read_rule
 from mer_bench.protocols.label_schemes import LabelScheme
 
 EMOTIONS_ALONE = 'predicts emotions alone; set action_units=None, or take a network with MultiOutputHead'
@@ -249,3 +252,55 @@ def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
         if head.get(key, size) != size:
             raise InputError(f'model.cls_head.{key} is {head[key]}, but the data give {size}; leave this key out')
     head.update(sizes)
+
+
+def fill_channels(cfg: Config, names: Sequence[str]) -> None:
+    """Give the backbone as many input channels as its clips have, so that a config need not name their number."""
+    backbone, channels = cfg.model.backbone, len(names)
+    key = 'in_chans' if backbone.type.startswith('timm.') else 'in_channels'
+    if backbone.get(key) not in (None, channels):
+        raise InputError(
+            f'model.backbone.{key} is {backbone[key]}, but the clips have {channels} channels '
+            f'({", ".join(names)}); leave this key out'
+        )
+    # 3 is the default of every backbone; one without this argument is built for the channels that its config chooses
+    if channels != 3 and (key == 'in_chans' or key in arguments_of(backbone.type)):
+        backbone[key] = channels
+
+
+def check_action_units(cfg: Config, clips: pd.DataFrame, roots: Sequence[str]) -> None:
+    """Refuse action units that no clip shows: they cannot be learnt, and their scores would mean nothing."""
+    if not cfg.action_units:
+        return
+    targets = encode_action_units(clips, cfg.action_units)
+    where = ', '.join(roots)
+    if not (targets >= 0).any():
+        raise InputError(
+            f'action_units: expected clips whose action units are known, found none in {where}; '
+            'set action_units=None or take other data'
+        )
+    unseen = [str(unit) for unit, seen in zip(cfg.action_units, (targets == 1).any(0), strict=True) if not seen]
+    if unseen:
+        raise InputError(
+            f'action_units: expected each on a clip, found none with {", ".join(unseen)} in {where}; leave them out'
+        )
+
+
+def check_batches(cfg: Config, clips: pd.DataFrame, folds: Sequence[Fold]) -> None:
+    """Refuse a `drop_last` that leaves the smallest fold without a batch: it would be scored untrained."""
+    if not cfg.train_dataloader.get('drop_last'):
+        return
+    of_subject, batch = clips.groupby('subject').size(), cfg.train_dataloader.batch_size
+    n_train, name = min((int(of_subject[[*fold.train_subjects]].sum()), fold.name) for fold in folds)
+    if n_train < batch:
+        raise InputError(
+            f'train_dataloader.drop_last with batch_size {batch} leaves no batch to train on in fold {name}, which has '
+            f'{n_train} clips to train; set batch_size to at most {n_train}, or drop_last=False'
+        )
+
+
+def check_steps(cfg: Config) -> None:
+    """Build the steps of a method of scikit-learn, so that a fault in them shows before the first fold."""
+    from mer_bench.models.classical.pipeline import build_steps
+
+    build_steps(cfg.model.steps, seed=0)

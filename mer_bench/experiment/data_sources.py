@@ -1,11 +1,17 @@
 """The folders of a config's prepared data, and what a user who lacks them has to do."""
 
+import json
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 from mmengine.config import Config
 
 from mer_bench.datasets.catalogue import DATASETS
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, command
+from mer_bench.experiment.config_files import CONFIGS, shipped
+from mer_bench.preparation.store.flow_store import PARTS, Stamp, stamp_of
+from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
 
 FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'
 
@@ -27,11 +33,31 @@ def find_data(cfg: Config, given: list[str] | None) -> tuple[list[str], list[dic
         sources = [dict(source, prepare=f'{source["prepare"]} {variant["options"]}') for source in sources]
     if len(roots) != len(sources):
         names = ', '.join(source['dataset'] for source in sources)
+        fitting = fitting_configs(roots, cfg.label_scheme) if len(roots) < len(sources) else []
         raise InputError(
             f'expected {len(sources)} data roots, one for each of {names} in this order, got {len(roots)} '
-            f'({", ".join(roots)}); correct --data-root or the config'
+            f'({", ".join(roots)}); '
+            + (f'for these data use {" or ".join(fitting)}' if fitting else 'correct --data-root or the config')
         )
     return roots, sources
+
+
+def fitting_configs(roots: list[str], label_scheme: str) -> list[str]:
+    """Return the names of the shipped configs for exactly these prepared data, those of the label scheme if there are.
+
+    A folder that is not prepared yet counts as the data set of its name.
+    """
+    datasets = sorted(map(_dataset_in, roots))
+    configs = {path.stem: Config.fromfile(path) for path in shipped(CONFIGS)}
+    schemes = {name: cfg.label_scheme for name, cfg in configs.items() if source_names(cfg) == datasets}
+    return [name for name, scheme in schemes.items() if scheme == label_scheme] or list(schemes)
+
+
+def _dataset_in(root: str) -> str:
+    try:
+        return str(json.loads(Path(root, 'store/store.json').read_text(encoding='utf-8'))['dataset'])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Path(root).name
 
 
 def data_sources(cfg: Config) -> list[dict]:
@@ -41,6 +67,11 @@ def data_sources(cfg: Config) -> list[dict]:
     return [describe_source({**known, **source} if isinstance(source, dict) else source) for source in sources]
 
 
+def source_names(cfg: Config) -> list[str]:
+    """Return the data sets of `data_source`, by name."""
+    return sorted(source['dataset'] for source in data_sources(cfg))
+
+
 def describe_source(source: str | dict) -> dict:
     """Return dataset, owner and prepare of one entry of `data_source`."""
     if isinstance(source, dict) and {*source} == {'dataset', 'owner', 'prepare'}:
@@ -48,8 +79,8 @@ def describe_source(source: str | dict) -> dict:
     if not isinstance(source, str) or source not in DATASETS:
         raise InputError(f'data_source: expected one of {", ".join(DATASETS)}, or {FORM}, got {source!r}; correct it')
     files = '--sheet FILE --frames FOLDER' if source == 'csv' else f'--raw FOLDER_OF_{source.upper()}'
-    command = f'python tools/prepare.py {source} {files}'
-    return dict(dataset=source, owner=DATASETS[source].owner, prepare=command)
+    prepare = f'{command("prepare")} {source} {files}'
+    return dict(dataset=source, owner=DATASETS[source].owner, prepare=prepare)
 
 
 def joined_name(datasets: list[str]) -> str:
@@ -95,6 +126,14 @@ def check_variant(variant: dict | None, info: dict) -> None:
                     f'data_variant: expected data with {key} {value}, found {found}; prepare them with '
                     f'{variant["options"]}'
                 )
+
+
+def stamps_of(scheme: Path, roots: Sequence[str]) -> tuple[Stamp | None, ...]:
+    """Return path, size and times of the files that a run reads; None for a file that does not exist."""
+    files = [scheme, scheme.with_name(EXCLUDED_CLIPS)]
+    for root in roots:
+        files += [Path(root, 'annotations.csv'), *(Path(root, 'store', part) for part in PARTS)]
+    return tuple(map(stamp_of, files))
 
 
 def _as_list(value: object) -> list:

@@ -17,36 +17,42 @@ from mer_bench.experiment.config_checks import (
     fold_rule,
     is_estimator,
 )
-from mer_bench.experiment.data_sources import data_sources, joined_name
-from mer_bench.files import digest_of
-from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
+from mer_bench.experiment.config_files import TIMM, find_config, find_override
+from mer_bench.experiment.data_sources import joined_name, source_names
+from mer_bench.files import digest_of, once
+from mer_bench.loading.clip_table import open_scheme
+from mer_bench.protocols.label_schemes import LabelScheme
 
 OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')
 LOCATIONS = ('data_root', 'data_source')
-TIMM = 'timm_'
 WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces these as a whole
 
 
 @dataclass(frozen=True)
 class Method:
-    """A merged config and its label scheme; `overrides` are name, text and digest of each file, in their order."""
+    """A merged config and its label scheme.
+
+    Attributes:
+        name: In every table.
+        cfg: The merged config.
+        config_name: The name of the config's file.
+        scheme: The label scheme.
+        overrides: Name, text and digest of each override, in their order.
+        is_estimator: Whether the method is one of scikit-learn, not a network.
+    """
 
     name: str
     cfg: Config
     config_name: str
     scheme: LabelScheme
     overrides: list[dict] = field(default_factory=list)
+    is_estimator: bool = False
 
     @property
     def content(self) -> dict:
         """The merged config without paths of this machine: all that decides the numbers, and nothing else."""
         content = {key: value for key, value in self.cfg.to_dict().items() if key not in LOCATIONS}
         return content | dict(label_scheme=self.scheme.name)
-
-    @property
-    def is_estimator(self) -> bool:
-        """Whether the method is one of scikit-learn, not a network."""
-        return is_estimator(self.cfg)
 
     @property
     def text(self) -> str:
@@ -60,19 +66,20 @@ class Method:
 
 
 def load_method(config: str, overrides: list[str] = (), options: dict | None = None) -> Method:
-    """Read `config` and merge the files `overrides`, then the dotted `options`, onto it.
+    """Read `config` and merge the `overrides`, then the dotted `options`, onto it; both are paths or names.
 
     Raises:
         InputError: A file is missing or broken, or sets a key that nothing reads.
     """
+    config = find_config(config)
     cfg = read_config(config)
+    read = [(word, *read_override(word)) for word in overrides]
     check_complete(cfg, config)
     cfg.folds = fold_rule(cfg.folds)
     named = cfg.dataset, source_names(cfg)
     notes = []
     names = [cfg.method]
-    for word in overrides:
-        note, change = read_override(word)
+    for word, note, change in read:
         replaces = replaces_model(change)  # merging takes the key out
         if replaces and notes:
             raise InputError(
@@ -91,14 +98,9 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     check_values(cfg)
     if cfg.dataset == named[0] and source_names(cfg) != named[1]:
         cfg.dataset = joined_name(source_names(cfg))
-    scheme = load_scheme(cfg.label_scheme)
+    scheme = open_scheme(cfg.label_scheme)
     fill_outputs(cfg, scheme)
-    return Method('+'.join(names), cfg, Path(config).stem, scheme, notes)
-
-
-def source_names(cfg: Config) -> list[str]:
-    """Return the data sets of `data_source`, by name."""
-    return sorted(source['dataset'] for source in data_sources(cfg))
+    return Method('+'.join(names), cfg, Path(config).stem, scheme, notes, is_estimator(cfg))
 
 
 def read_override(word: str) -> tuple[dict, dict]:
@@ -107,6 +109,7 @@ def read_override(word: str) -> tuple[dict, dict]:
     Returns:
         Name, text and digest of the override; what it changes.
     """
+    word = find_override(word)
     if word.startswith(TIMM) and not Path(word).is_file():
         from mer_bench.experiment.timm_override import timm_override  # timm takes seconds to import
 
@@ -122,10 +125,9 @@ def replaces_model(change: dict) -> bool:
     return isinstance(model, dict) and bool(model.get('_delete_'))
 
 
+@once
 def read_config(path: str) -> Config:
     """Read a config file; a fault in it becomes an InputError of one sentence."""
-    if not Path(path).is_file():
-        raise InputError(f'no such config file: {path}; configs are in configs/, overrides in ablations/')
     try:
         cfg = Config.fromfile(path, import_custom_modules=False)
         import_custom(cfg)

@@ -1,4 +1,4 @@
-"""In which precision a network computes: bf16 where the hardware has instructions for it."""
+"""On which device and in which precision a network computes: bf16 if the hardware has instructions for it."""
 
 import os
 from dataclasses import asdict, dataclass, fields
@@ -82,6 +82,21 @@ class PrecisionCheck:
         if self.asked != other.asked:
             return False
         return self.used == 'fp32' or (other.used == self.used and {*other.fp32_layers} <= {*self.fp32_layers})
+
+
+def choose_device(name: str) -> str:
+    """Return cpu, cuda or cuda:N for a device that a user names: one of these, or `auto` for cuda if there is a GPU."""
+    kind, _, number = name.partition(':')
+    if kind not in ('auto', 'cpu', 'cuda') or (number and not (kind == 'cuda' and number.isdigit())):
+        raise InputError(f'--device {name}: expected auto, cpu, cuda or cuda:N')
+    if kind == 'cpu':
+        return name
+    import torch  # takes seconds
+
+    count = torch.cuda.device_count()
+    if kind == 'cuda' and int(number or 0) >= count:
+        raise InputError(f'--device {name}: torch sees {count} CUDA devices; use --device cpu or another number')
+    return name if kind == 'cuda' else 'cuda' if count else 'cpu'
 
 
 def choose_precision(cfg: Config, device: str, mixed: str | None = None) -> str:

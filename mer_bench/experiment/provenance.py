@@ -1,4 +1,4 @@
-"""The provenance of a run: its data, its settings, and where and when it computed; a continued run must share it."""
+"""The provenance of a run, the first part of record.json: settings, data, where and when; a continued run shares it."""
 
 import os
 import platform
@@ -22,12 +22,12 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.method import Method
 from mer_bench.experiment.precision import PrecisionCheck, cpuinfo
 from mer_bench.files import digest_file
-from mer_bench.loading.store_info import difference_note
+from mer_bench.loading.clip_table import difference_note
 from mer_bench.protocols.action_units import encode_action_units
+from mer_bench.protocols.clip_selection import count_reasons
 from mer_bench.protocols.folds import Fold, fold_title
-from mer_bench.protocols.label_schemes import count_reasons
 from mer_bench.protocols.official_counts import absence_note, official_note
-from mer_bench.results.record import RESCORED, read_record
+from mer_bench.results.record import RESCORED, SCHEMA_VERSION, read_record
 
 # by the names of records; what has no version.py is installed as the distribution after the slash
 PACKAGES = dict(
@@ -39,6 +39,58 @@ PACKAGES = dict(
     numpy='numpy/numpy',
     sklearn='sklearn/scikit-learn',
 )
+
+
+def start_record(experiment: Experiment, seed: int) -> dict:
+    """Return the record of a run without its model: method, data and protocol."""
+    method, data, folds = experiment.method, experiment.data, experiment.folds
+    clips, info, classes = data.annotations, data.info, list(method.cfg.classes)
+    pretrained, place = describe_pretrained(method.cfg), decided(experiment)
+    notes, protocol = notes_on_data(experiment), describe_protocol(method)
+    of_class = clips.groupby('label')
+    n_clips, n_subjects = of_class.size(), of_class['subject'].nunique()
+    return dict(
+        schema_version=SCHEMA_VERSION,
+        method=method.name,
+        config=dict(
+            name=method.config_name,
+            text=method.text,
+            digest=method.digest,
+            folds=method.cfg.folds.to_dict(),
+            input=method.content.get('input'),
+            data_variant=method.content.get('data_variant'),
+            action_units=method.cfg.action_units and list(method.cfg.action_units),
+        ),
+        overrides=method.overrides,
+        pretrained=pretrained,
+        protocol=protocol,
+        label_scheme=dict(name=method.scheme.name, digest=method.scheme.digest),
+        dataset=method.cfg.dataset,
+        classes=classes,
+        seed=seed,
+        data=dict(**data.digests, store=info),
+        notes=notes,
+        note_on_model=None,
+        n_clips=len(clips),
+        n_subjects=int(clips['subject'].nunique()),
+        clips_per_class={name: int(n_clips.get(name, 0)) for name in classes},
+        subjects_per_class={name: int(n_subjects.get(name, 0)) for name in classes},
+        folds=dict(total=len(folds), done=0, missing=[fold.name for fold in folds]),
+        complete=False,
+        scores=None,
+        parameters=None,
+        flops=None,
+        seconds=dict(prepare=info['seconds'], train=None, test=None),
+        **place,
+        source='reproduced',
+        synthetic=bool(info['synthetic']),
+        epoch_rule='last',
+    )
+
+
+def decided(experiment: Experiment) -> dict:
+    """Return what is known once the precision is decided: the precision, and where and when the run computes."""
+    return dict(precision=experiment.check and experiment.check.record, **circumstances(experiment))
 
 
 def describe_data(experiment: Experiment) -> list[str]:
@@ -61,10 +113,8 @@ def notes_on_data(experiment: Experiment) -> list[str]:
     class or one of the action units.
     """
     data, method = experiment.data, experiment.method
-    notes = [
-        difference_note(data.info),
-        note_on_classes(data.annotations, experiment.folds, method.cfg.action_units or ()),
-    ]
+    on_classes = note_on_classes(data.annotations, experiment.folds, method.cfg.action_units or ())
+    notes = [difference_note(data.info), on_classes]
     if not data.info['synthetic']:
         notes += [official_note(data.annotations, method.scheme), absence_note(data.annotations, method.scheme)]
     return [note for note in notes if note]
@@ -212,15 +262,10 @@ def describe_pretrained(cfg) -> dict | None:
     return dict(name=Path(path).name, digest=digest_file(path))
 
 
-def run_title(experiment: Experiment, fold: Fold, seed: int) -> str:
-    """Return the first line of a fold's log."""
-    method = experiment.method
-    return f'{method.config_name}, {method.name}, fold {fold.name}, seed {seed}, {describe_device(experiment)}'
-
-
 def circumstances(experiment: Experiment) -> dict:
     """Return where and when a fold computes; every fold keeps its own, because folds may be trained on other days."""
-    return dict(device=describe_device(experiment), versions=versions(), commit=commit(), date=date.today().isoformat())
+    device, revision = describe_device(experiment), commit()
+    return dict(device=device, versions=versions(), commit=revision, date=date.today().isoformat())
 
 
 def describe_device(experiment: Experiment, gpu: str | None = None) -> str:

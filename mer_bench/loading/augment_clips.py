@@ -1,11 +1,11 @@
 """Moving, mirroring and scaling clips: by slices on a CPU, by one indexed read on a GPU, with equal results."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 
 from mer_bench.loading.augmentation import SCALED, Augmentation, Moves, draw_moves
-from mer_bench.loading.mirror import mirror_values
 
 AXES = (-3, -2, -1)  # time, height, width
 
@@ -47,7 +47,7 @@ def make_batch(
 
     Args:
         clips: As in :func:`augment_clips`.
-        moves: What happens to each; None: nothing.
+        moves: How each moves; None: not at all.
         channels: Names of the C channels.
         moments: As in :func:`augment_clips`.
     """
@@ -107,7 +107,7 @@ def flip_pixels(clip: torch.Tensor) -> torch.Tensor:
 def write_moved(out: torch.Tensor, clip: torch.Tensor, offsets: Sequence[int]) -> None:
     """Write a clip (..., T, H, W) to `out`, moved by `offsets` along the last three axes; the border is repeated.
 
-    One step in the flat clip moves it along all axes at once; what comes round then lies in the border.
+    One step in the flat clip moves it along all axes at once; what wraps around is then overwritten by the border.
     """
     later, down, right = offsets
     step = (later * clip.shape[-2] + down) * clip.shape[-1] + right
@@ -122,7 +122,7 @@ def write_moved(out: torch.Tensor, clip: torch.Tensor, offsets: Sequence[int]) -
 
 
 def read_moved(clips: torch.Tensor, moves: Moves) -> torch.Tensor:
-    """Read clips (N, ..., C, T, H, W), each mirrored and moved as `moves` says, in one indexed read."""
+    """Read clips (N, ..., C, T, H, W), mirrored and moved by `moves`, in one indexed read."""
     flat = clips.flatten(1, -4)  # (N, K, T, H, W)
     frames, rows, columns = (
         (torch.arange(n, device=clips.device) - moves.offsets[:, i : i + 1]).clamp(0, n - 1)
@@ -146,3 +146,32 @@ def scale_values(clips: torch.Tensor, channels: Sequence[str], scales: torch.Ten
     for i, name in enumerate(channels):
         if name in SCALED:
             clips.select(-4, i).mul_(factors)
+
+
+def mirror_values(clips: torch.Tensor, channels: Sequence[str], flips: torch.Tensor | None = None) -> None:
+    """Mirror the values of flow whose pixels are mirrored already: u becomes -u, an angle a becomes pi - a.
+
+    Args:
+        clips: (N, ..., C, T, H, W), changed in place; an angle is in radians, in (-pi, pi].
+        channels: Names of the C channels.
+        flips: (N,) bool, which clips are mirrored; None: all.
+    """
+    maps = {name: clips.select(-4, i) for i, name in enumerate(channels)}
+    if flips is not None:
+        flips = flips.view(-1, *[1] * (clips.ndim - 2))
+    if 'angle' in maps:
+        angle = mirror_angle(maps)
+        maps['angle'].copy_(angle if flips is None else torch.where(flips, angle, maps['angle']))
+    if 'u' in maps:
+        maps['u'].mul_(-1 if flips is None else 1 - 2 * flips.to(clips.dtype))
+
+
+def mirror_angle(maps: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return pi - angle in (-pi, pi]; where the other maps show no motion, the angle is meaningless and kept."""
+    angle = math.pi - maps['angle']
+    angle = torch.where(angle > math.pi, angle - 2 * math.pi, angle)
+    if 'magnitude' in maps:
+        return torch.where(maps['magnitude'] != 0, angle, maps['angle'])
+    if 'u' in maps and 'v' in maps:
+        return torch.where((maps['u'] != 0) | (maps['v'] != 0), angle, maps['angle'])
+    return angle

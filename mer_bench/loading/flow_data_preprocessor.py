@@ -11,10 +11,9 @@ from mer_bench import compat
 from mer_bench.clip_random import clip_keys
 from mer_bench.errors import InputError
 from mer_bench.loading.augment_clips import augment_clips, make_batch
-from mer_bench.loading.augmentation import Augmentation, draw_partners
-from mer_bench.loading.mirror import CHANNELS
-from mer_bench.loading.mixup import mix_clips, mix_labels
+from mer_bench.loading.augmentation import Augmentation, draw_partners, mix_clips, mix_labels
 from mer_bench.models.clip_dropout import BatchDraws, set_draws
+from mer_bench.preparation.store.flow_store import CHANNELS
 
 compat.apply()
 
@@ -64,7 +63,7 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         self.training_clips: Dataset | None = None
 
     def set_epoch(self, seed: int, epoch: int, training_clips: Dataset | None = None) -> None:
-        """Say what is drawn from in training.
+        """Set what augmentation and dropout draw from in training.
 
         Args:
             seed: Of the run.

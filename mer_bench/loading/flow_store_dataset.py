@@ -1,25 +1,28 @@
-"""The prepared flow clips of chosen subjects as an MMAction2 dataset."""
+"""The prepared flow clips of chosen subjects, as an MMAction2 dataset or for a training loop of one's own."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from mmaction.datasets import BaseActionDataset
-from mmaction.registry import DATASETS
+from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.device import get_device
 from torch.utils.data import get_worker_info
 
 from mer_bench.errors import InputError
-from mer_bench.loading.clip_table import clip_places, read_clips
+from mer_bench.loading.clip_table import clip_places, common_info, open_scheme, open_store, read_clips
+from mer_bench.loading.load_flow_clip import LoadFlowClip
 from mer_bench.loading.resident import fits, resident_clips
 from mer_bench.protocols.action_units import encode_action_units, truth_text
-from mer_bench.protocols.label_schemes import load_scheme
 
-SAME_EVERY_TIME = ['LoadFlowClip', 'PackActionInputs']  # a pipeline without chance
+SAME_EVERY_TIME = ['LoadFlowClip', 'PackActionInputs']  # a pipeline without randomness
 
 
 class Remembered(dict):
-    """What can be made again: a copy, and another process, starts without it."""
+    """What can be computed again: a copy, or another process, starts without it."""
 
     def __deepcopy__(self, memo: dict) -> 'Remembered':
         return Remembered()
@@ -32,77 +35,108 @@ class Remembered(dict):
 class FlowStoreDataset(BaseActionDataset):
     """Clips of one or several prepared data sets, optionally of some subjects only.
 
-    Where the clips are resident, an item holds a view of one tensor with the clips of all subjects, on the device that
-    trains (float16 where they are taken as stored), and its data sample is made once. Else the memory map is read. That
-    changes no result.
+    Without a pipeline an item is a dict that torch's DataLoader can collate::
+
+        inputs: (C, T, H, W) float32 tensor, the flow of the clip: a new one each time, neither augmented nor normalised
+        label: int, the number of its class in `metainfo['classes']`; with a label scheme
+        emotion: str, the emotion of annotations.csv; without a label scheme
+        action_units: (K,) int64 tensor of 1 (shown), 0 (not shown) and -1 (unknown); with action units
+        sample_id, subject: str, such as 'smic/s01/ne_01' and 'smic/s01'
+
+    With a pipeline it is what the pipeline returns; the configs use MMAction2's ``inputs`` (1, C, T, H, W) and
+    ``data_samples``. Clips are then resident if they fit: an item holds a view of one tensor with the clips of all
+    subjects, on the device that trains (float16 if they are taken as stored), and its data sample is made once.
+    Otherwise the memory map is read. That changes no result.
 
     Args:
-        ann_file: annotations.csv, relative to each data root.
-        pipeline: Transforms; the first is usually :class:`LoadFlowClip`.
-        label_scheme: Name of a label scheme or path of an own one: which clips are used, and their classes.
         data_root: Folder of a prepared data set, or several folders.
-        subjects: Keep the clips of these subjects; None keeps all.
+        subjects: Keep the clips of these subjects, such as 'smic/s01'; None keeps all.
+        label_scheme: Name of a label scheme, or path of your own: which clips are used, and their classes. None: every
+            clip, without a class.
         action_units: Numbers of the action units to learn as well; None for none.
+        input: What is taken of a clip if there is no pipeline: channels, frames, repeat, size of :class:`InputSpec`;
+            None: all flow as stored.
+        pipeline: Transforms; the first is usually :class:`LoadFlowClip`.
+        ann_file: annotations.csv, relative to each data root.
         data_prefix: `dict(store=FOLDER)`, relative to each data root.
-        resident: Whether clips stay in memory: 'auto' where they fit (see :func:`fits`). Only with a pipeline of
+        resident: Whether clips stay in memory: 'auto' if they fit (see :func:`fits`). Only with a pipeline of
             LoadFlowClip and PackActionInputs, and never in workers of a DataLoader. A loader that pins memory needs
             False on a GPU.
+
+    Raises:
+        InputError: A data root holds no prepared data, several were prepared differently, or a subject is unknown.
     """
 
     def __init__(
         self,
-        ann_file: str,
-        pipeline: Sequence,
-        label_scheme: str,
-        data_root: str | Sequence[str] = '',
+        data_root: str | Path | Sequence[str | Path],
         subjects: Sequence[str] | None = None,
+        label_scheme: str | None = None,
         action_units: Sequence[int] | None = None,
+        input: dict | None = None,
+        pipeline: Sequence | None = None,
+        ann_file: str = 'annotations.csv',
         data_prefix: dict | None = None,
         resident: bool | str = 'auto',
         **kwargs,
     ) -> None:
         if resident not in (True, False, 'auto'):
             raise InputError(f"resident: expected True, False or 'auto', got {resident!r}; correct it")
-        self.roots = [data_root] if isinstance(data_root, str) else list(data_root)
-        self.label_scheme = load_scheme(label_scheme)
-        self.subjects = None if subjects is None else set(subjects)
+        self.roots = [data_root] if isinstance(data_root, (str, Path)) else list(data_root)
+        self.label_scheme = None if label_scheme is None else open_scheme(label_scheme)
+        self.subjects = [subjects] if isinstance(subjects, str) else subjects
         self.resident = resident
         self.places: tuple[tuple[str, int], ...] = ()
         self.remembered = Remembered()
+        plain = pipeline is None
+        if plain:
+            pipeline = [load_input(input or {}), pack_for_a_loader]
+        # built here, so that their names need no default scope
+        steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+        classes = self.label_scheme.classes if self.label_scheme else ()
         super().__init__(
             ann_file,
-            pipeline,
-            metainfo=dict(classes=self.label_scheme.classes, action_units=tuple(action_units or ())),
+            steps,
+            metainfo=dict(classes=classes, action_units=tuple(action_units or ())),
             data_prefix=data_prefix or dict(store='store'),
             modality='Flow',
             **kwargs,
         )
+        for store in dict(self.places) if plain else ():
+            steps[0].view(store)  # so that a wrong input is refused here, and not in a worker
 
     def load_data_list(self) -> list[dict]:
-        """One dict a clip: sample_id, subject, label, where its flow lies (store, row), and its action units.
+        """One dict a clip: sample_id, subject, label or emotion, where its flow is (store, row), and its action units.
 
         `action_units` is the text of predictions.csv ('4+7', '' for none, '?' for unknown, '12+?' where 12 is
-        certain), `action_unit_targets` holds 1, 0 or -1 (unknown) for each unit that is learnt, `place` is its number
+        certain), `action_unit_targets` holds 1, 0 or -1 (unknown) for each unit to learn, `place` is its number
         among the clips of all subjects.
         """
-        clips, _ = read_clips(self.roots, self.label_scheme, self.ann_file, self.data_prefix['store'])
+        store = self.data_prefix['store']
+        for root in self.roots:
+            check_root(Path(root), self.ann_file, store)
+        common_info({str(root): open_store(str(Path(root, store))).info for root in self.roots})
+        clips, dropped = read_clips(self.roots, self.label_scheme, self.ann_file, store)
         self.places = clip_places(clips)
         clips = clips.assign(place=np.arange(len(clips)))
         if self.subjects is not None:
-            clips = clips[clips['subject'].isin(self.subjects)]
-        targets = encode_action_units(clips, self.metainfo['action_units']).tolist()
+            check_subjects(self.subjects, clips, dropped)
+            clips = clips[clips['subject'].isin({*self.subjects})]
+        units = self.metainfo['action_units']
+        targets = encode_action_units(clips, units).tolist()
+        classes = self.metainfo['classes']
         return [
             dict(
                 sample_id=clip.sample_id,
                 subject=clip.subject,
-                label=self.metainfo['classes'].index(clip.label),
+                **(dict(label=classes.index(clip.label)) if classes else dict(emotion=clip.emotion)),
                 store=clip.store,
                 row=int(clip.row),
                 place=int(clip.place),
                 action_units=truth_text(clip.action_units),
-                action_unit_targets=units,
+                action_unit_targets=shown,
             )
-            for clip, units in zip(clips.itertuples(), targets, strict=True)
+            for clip, shown in zip(clips.itertuples(), targets, strict=True)
         ]
 
     def prepare_data(self, idx: int) -> dict:
@@ -120,9 +154,9 @@ class FlowStoreDataset(BaseActionDataset):
         return dict(self.remembered[idx])
 
     def resident_clips(self) -> torch.Tensor | None:
-        """Return the clips of all subjects in the memory of the device that trains; None where they do not stay there.
+        """Return the clips of all subjects in the memory of the device that trains; None if they do not stay there.
 
-        Whether they fit is asked once.
+        Whether they fit is decided once.
         """
         if 'clips' not in self.remembered:
             self.remembered['clips'] = self.find_resident_clips()
@@ -140,6 +174,54 @@ class FlowStoreDataset(BaseActionDataset):
         return resident_clips(self.places, view, device)
 
     def get_subset_(self, indices: Sequence[int] | int) -> None:
-        """Keep some clips; what is remembered of the others' numbers goes."""
+        """Keep some clips, and forget what is remembered by the old numbers."""
         super().get_subset_(indices)
         self.remembered.clear()
+
+
+def load_input(options: dict) -> LoadFlowClip:
+    """Return the transform for the argument `input` of a :class:`FlowStoreDataset`."""
+    known = ('channels', 'frames', 'repeat', 'size')
+    if unknown := [key for key in options if key not in known]:
+        raise InputError(f'input: expected some of the keys {", ".join(known)}, got {unknown[0]!r}; correct it')
+    return LoadFlowClip(**options)
+
+
+def pack_for_a_loader(clip: dict) -> dict:
+    """Return an item of a :class:`FlowStoreDataset` without a pipeline."""
+    item = {key: clip[key] for key in ('label', 'emotion', 'sample_id', 'subject') if key in clip}
+    if clip['action_unit_targets']:
+        item['action_units'] = torch.tensor(clip['action_unit_targets'])
+    return dict(inputs=clip['imgs'][0], **item)
+
+
+def check_root(root: Path, ann_file: str, store: str) -> None:
+    """Refuse a folder without prepared data, naming one beside it whose name is similar."""
+    if (root / ann_file).is_file() and (root / store).is_dir():
+        return
+    beside = [path.parent.name for path in root.parent.glob(f'*/{ann_file}')]
+    near = get_close_matches(root.name, beside, n=1)
+    advice = f'did you mean {root.with_name(near[0])}?' if near else 'run tools/prepare.py to make it'
+    raise InputError(f'{root}: expected prepared data ({ann_file} and {store}/), found none; {advice}')
+
+
+def check_subjects(subjects: Sequence[str], clips: pd.DataFrame, dropped: pd.DataFrame) -> None:
+    """Refuse a subject that has no clip in use, naming a similar one.
+
+    Args:
+        subjects: Some names.
+        clips: Those in use, with their subjects.
+        dropped: sample_id of the clips that the label scheme leaves out.
+    """
+    known = clips['subject'].unique().tolist()
+    unknown = next((name for name in subjects if name not in known), None)
+    if unknown is None and len(subjects):
+        return
+    if unknown is None:
+        raise InputError(f'subjects: expected at least one, such as {known[0]!r}, or None for all; found none')
+    if dropped['sample_id'].str.startswith(f'{unknown}/').any():
+        raise InputError(f'subjects: the label scheme leaves out every clip of {unknown!r}; leave the subject out too')
+    ending = [name for name in known if name.rsplit('/')[-1] == unknown]
+    near = ending or get_close_matches(str(unknown), known, n=1)
+    advice = f'did you mean {near[0]!r}?' if near else f'the first of {len(known)} subjects is {known[0]!r}'
+    raise InputError(f'subjects: expected some of the data, got {unknown!r}; {advice}')

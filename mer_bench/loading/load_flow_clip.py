@@ -7,7 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mer_bench.loading.clip_table import open_store, read_clip
-from mer_bench.loading.clip_view import ClipView, make_view
+from mer_bench.loading.input_spec import InputSpec, make_spec
 
 
 @TRANSFORMS.register_module()
@@ -15,8 +15,8 @@ class LoadFlowClip(BaseTransform):
     """Read one clip of the store: adds `imgs`, a (1, C, T, H, W) float32 tensor (one crop), and `img_shape`.
 
     Args:
-        channels, frames, repeat, size: What is taken of a clip, see :class:`ClipView`; None: all flow as stored.
-        as_images: Give `imgs` as MMAction2's own loaders do, T float32 arrays (H, W, C), for its transforms (Resize,
+        channels, frames, repeat, size: What is taken of a clip, see :class:`InputSpec`; None: all flow as stored.
+        as_images: Return `imgs` as MMAction2's own loaders do, T float32 arrays (H, W, C), for its transforms (Resize,
             RandomCrop, FormatShape, ...). Its Flip keeps the sign of u: leave mirroring to FlowDataPreprocessor.
     """
 
@@ -30,13 +30,13 @@ class LoadFlowClip(BaseTransform):
     ) -> None:
         self.options = dict(channels=channels, frames=frames, repeat=repeat, size=size)
         self.as_images = as_images
-        self.views: dict[str, ClipView] = {}
+        self.views: dict[str, InputSpec] = {}
 
-    def view(self, path: str) -> ClipView:
-        """Return what is taken of the clips of a store."""
+    def view(self, path: str) -> InputSpec:
+        """Return the spec of the clips of a store."""
         if path not in self.views:
             store = open_store(path)
-            self.views[path] = make_view(self.options, store.info, store.clips.shape[1:])
+            self.views[path] = make_spec(self.options, store.info, store.clips.shape[1:])
         return self.views[path]
 
     def transform(self, results: dict) -> dict:

@@ -1,4 +1,4 @@
-"""One or several prepared data sets as training sees them: clips with their classes, stores, moments of each clip."""
+"""One or several prepared data sets as a run uses them: clips with their classes, stores, digests, moments."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,9 +11,8 @@ import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, digest_of
-from mer_bench.loading.clip_table import clip_places, open_store, read_clip, read_clips
-from mer_bench.loading.clip_view import ClipView, make_view
-from mer_bench.loading.store_info import common_info
+from mer_bench.loading.clip_table import clip_places, common_info, open_store, read_clip, read_clips
+from mer_bench.loading.input_spec import InputSpec, make_spec
 from mer_bench.preparation.store.flow_store import CHECKED, SCHEMA_VERSION, Stamp
 from mer_bench.protocols.label_schemes import LabelScheme
 
@@ -28,15 +27,15 @@ class PreparedData:
         dropped: sample_id and reason of the clips that the label scheme does not use.
         view: What the network sees of a clip.
         shape: (C, T, H, W) of a clip as the network sees it.
-        info: What the stores say of themselves, see :func:`common_info`.
+        info: Their joint store.json, see :func:`common_info`.
         digests: What the numbers of a run depend on, see :func:`read_digests`.
-        checked: Of each flow.npy that was read from end to end, size and times with the digest.
+        checked: Size and times of each flow.npy whose content was compared with its digest, with that digest.
     """
 
     roots: tuple[str, ...]
     annotations: pd.DataFrame
     dropped: pd.DataFrame
-    view: ClipView
+    view: InputSpec
     shape: tuple[int, ...]
     info: dict
     digests: dict
@@ -77,9 +76,9 @@ def open_prepared_data(
     Args:
         roots: One folder a data set.
         scheme: Which clips are used, and their classes.
-        sources: For each root dataset, owner and prepare: what a user without it has to ask for, whom, and what to run.
-        options: The key `input` of the config, see :func:`make_view`.
-        named: Whether the user named the roots, and may have named wrong ones.
+        sources: For each root dataset, owner and prepare: what is missing, whom to ask for it, and what to run.
+        options: The key `input` of the config, see :func:`make_spec`.
+        named: Whether the user named the roots, perhaps wrongly.
     """
     checked = check_roots([Path(root) for root in roots], sources, named)
     stores = {str(root): open_store(str(Path(root, 'store'))) for root in roots}
@@ -87,8 +86,10 @@ def open_prepared_data(
         raise InputError(f'the data roots {", ".join(map(str, roots))} name one folder twice; give each data set once')
     info = common_info({root: store.info for root, store in stores.items()})
     annotations, dropped = read_clips(roots, scheme)
-    view = make_view(options, info, next(iter(stores.values())).clips.shape[1:])
-    digests = read_digests(roots)
+    view = make_spec(options, info, next(iter(stores.values())).clips.shape[1:])
+    infos = [store.info for store in stores.values()]  # both digests were compared with the files above
+    tables, flow = ([info[name] for info in infos] for name in ('annotations_digest', 'data_digest'))
+    digests = dict(annotations_digest=_joint(tables), store_digest=_joint(flow))
     shape = read_clip(*clip_places(annotations)[0], view).shape
     return PreparedData(tuple(stores), annotations, dropped, view, shape, info, digests, checked)
 
@@ -140,7 +141,7 @@ def check_roots(roots: Sequence[Path], sources: Sequence[dict], named: bool) -> 
 
 @lru_cache
 def note_on_version(root: Path, again: str) -> None:
-    """Say once that nothing would tell damage to store.json; damage to the other files is found."""
+    """Print once that damage to store.json would not be noticed; damage to the other files is."""
     print(
         f'note: {root}/store/store.json is of an earlier version and has no digest of itself; {again} adds it and '
         'computes nothing anew',
@@ -149,7 +150,7 @@ def note_on_version(root: Path, again: str) -> None:
 
 
 def find_missing(root: Path, dataset: str, owner: str, prepare: str) -> str | None:
-    """Say what of a prepared data set is not there and what to do, if anything."""
+    """Return what is missing of a prepared data set and what to do, or None."""
     if (root / 'store' / 'store.json').is_file() and (root / 'annotations.csv').is_file():
         return None
     if (root / 'annotations.csv').is_file() and not (root / 'store').exists():
@@ -168,7 +169,7 @@ def _joint(digests: list[str]) -> str:
 
 
 @lru_cache(maxsize=64)  # a sweep opens many methods on the same clips
-def clip_moments(places: tuple[tuple[str, int], ...], view: ClipView, digest: str) -> tuple[np.ndarray, np.ndarray]:
+def clip_moments(places: tuple[tuple[str, int], ...], view: InputSpec, digest: str) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and mean square of each channel of each clip, both (N, C) float64.
 
     Args:
@@ -176,7 +177,7 @@ def clip_moments(places: tuple[tuple[str, int], ...], view: ClipView, digest: st
         view: What is taken of it.
         digest: Of the stores, so that nothing is remembered of others.
     """
-    import torch  # a method of scikit-learn has no use for moments
+    import torch  # not needed by methods of scikit-learn
 
     moments = []
     for clip in viewed_clips(places, view):
@@ -186,7 +187,7 @@ def clip_moments(places: tuple[tuple[str, int], ...], view: ClipView, digest: st
     return mean, square
 
 
-def viewed_clips(places: Iterable[tuple[str, int]], view: ClipView) -> Iterator[np.ndarray]:
+def viewed_clips(places: Iterable[tuple[str, int]], view: InputSpec) -> Iterator[np.ndarray]:
     """Yield each clip as the network sees it, (C, T, H, W) float32, in the order of `places` (store, row)."""
     for store, row in places:
         yield read_clip(store, row, view).astype(np.float32, copy=False)

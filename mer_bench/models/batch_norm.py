@@ -6,7 +6,7 @@ from torch import nn
 
 
 class OneClipBatchNorm3d(nn.BatchNorm3d):
-    """``nn.BatchNorm3d``, but with the running statistics where there is one value per channel, and that raises.
+    """``nn.BatchNorm3d``, but with the running statistics if there is one value per channel, where that raises.
 
     The last batch of an epoch may hold a single clip, and a 28x28 input ends in 1x1x1 maps. Parameters, names
     and every other result are those of ``nn.BatchNorm3d``; only its count of batches, which a fixed momentum does not
@@ -18,7 +18,7 @@ class OneClipBatchNorm3d(nn.BatchNorm3d):
             return super().forward(x)
         self._check_input_dim(x)
         if x.is_contiguous(memory_format=torch.channels_last_3d):
-            # a norm does not tell time from height, and torch's fast kernels for channels_last are those of pictures;
+            # to a norm time and height are alike, and torch's fast kernels for channels_last are those of pictures;
             # a plain view would let the ReLU in place behind it copy all gradients
             return torch.ops.aten._unsafe_view(self.normalise(x.flatten(2, 3)), x.shape)
         return self.normalise(x)

@@ -1,4 +1,4 @@
-"""Dropout whose mask belongs to the clip, so that a training does not depend on what is trained beside it."""
+"""Dropout whose mask belongs to the clip, so that training is independent of what is trained at the same time."""
 
 from dataclasses import dataclass
 
@@ -12,15 +12,15 @@ FIRST_STREAM = 1000  # lower ones belong to augmentation
 
 @dataclass
 class BatchDraws:
-    """What the masks of a batch are drawn from.
+    """What determines the dropout masks of a batch.
 
     Attributes:
-        keys: (N,) int32, one a clip.
-        seed: Of the run.
+        keys: (N,) int32, one per clip, see :func:`clip_keys`.
+        seed: Seed of the run.
         epoch: Counted from 0.
-        rows: Which of the keys are the batch, (B,) int64; None: all, in their order.
-        masks: Those that were drawn for all keys, by layer; kept where `rows` picks from them again and again.
-        layer: How many layers of this forward pass have drawn.
+        rows: (B,) int64, which of the keys are the batch; None: all, in their order.
+        masks: Masks drawn for all keys, by layer; kept if `rows` picks from them repeatedly.
+        layer: Number of layers of this forward pass that have drawn.
     """
 
     keys: torch.Tensor
@@ -31,11 +31,11 @@ class BatchDraws:
     layer: int = 0
 
     def fits(self, x: torch.Tensor) -> bool:
-        """Say whether these can be the draws of a batch, and not those of one of another size that was before."""
+        """Return whether these can be the draws of a batch, and not those of an earlier one of another size."""
         return self.rows is not None or len(self.keys) == len(x)
 
     def keep(self, shape: torch.Size, ratio: float) -> torch.Tensor:
-        """Return which values stay, (B, *shape) bool, for the next layer of the forward pass."""
+        """Return which values to keep, (B, *shape) bool, for the next layer of the forward pass."""
         layer, self.layer = self.layer, self.layer + 1
         masks = {} if self.masks is None else self.masks
         if layer not in masks:
@@ -48,13 +48,13 @@ _current: BatchDraws | None = None
 
 
 def set_draws(draws: BatchDraws | None) -> None:
-    """Say what the next forward pass in training draws from; None: torch's own generator."""
+    """Set what the next forward pass in training draws from; None: torch's own generator."""
     global _current
     _current = draws
 
 
 class ClipDropout(nn.Dropout):
-    """nn.Dropout of (N, ...) features that draws from :func:`set_draws`; where nothing is set it is nn.Dropout."""
+    """nn.Dropout of (N, ...) features that draws from :func:`set_draws`; plain nn.Dropout if nothing is set."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training or not self.p or _current is None or not _current.fits(x):

@@ -13,7 +13,7 @@ def complexity(model: nn.Module, input_shape: Sequence[int]) -> tuple[int, int]:
     A multiply and an add are 2 FLOPs. Convolutions and matrix products count; norms, activations and pooling do not.
 
     Args:
-        model: A built Recognizer3D or Recognizer2D; left as it was, each module in its mode.
+        model: A built Recognizer3D or Recognizer2D; left unchanged, each module in its mode.
         input_shape: (C, T, H, W) of the clip.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The frames of one clip: where they lie on disk, and as the flow sees them."""
+"""The frames of one clip: their files, and as the flow sees them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ import numpy as np
 
 from mer_bench.errors import InputError
 from mer_bench.preparation.faces.detection import Face, align
-from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.faces.stabilise import head_shift, rigid_motion
 from mer_bench.preparation.frames import check_alike, level_range, read_levels, scale_of
+from mer_bench.preparation.settings import FaceSettings
 
 STABILISED, NOT_STABILISED, DEEP = 'head motion', 'not stabilised', '16-bit pictures'  # kinds of remarks
 REMARK_MARK = ' | '  # between several remarks on a clip
@@ -23,8 +23,8 @@ class ClipSource:
     Args:
         paths: {frame number: file}; frames before onset and after offset are left alone.
         onset: first frame, one of `paths`.
-        apex: as the data set says it; None if unknown.
-        offset: last frame; at least one of `paths` lies after onset and not after offset.
+        apex: of the data set; None if unknown.
+        offset: last frame; at least one of `paths` is after onset and not after offset.
         face: where the face is, to align the frames; None for frames that are used as they are.
         face_settings: how to align them.
     """
@@ -60,16 +60,16 @@ class ClipFrames(Mapping):
 
     Pictures of 16 bits are brought to 8 by one scale for all of them, see :data:`mer_bench.preparation.frames.LEVELS`.
 
-    Only the onset and the frame last asked for are in memory. The head's own motion is taken out of all frames, or of
-    none where it cannot be told for one of them: a clip that is steadied in part would jump.
+    Only the onset and the frame last asked for are in memory. The head's own motion is removed from all frames, or of
+    none where it cannot be measured for one of them: a clip that is stabilised in part would jump.
 
     Args:
         source: the clip.
         numbers: the frames that will be asked for.
 
     Attributes:
-        remarks: what happened to the pictures, each 'kind: detail': what 16 bits became, and what came of taking out
-            the head's motion where that was asked for.
+        remarks: what happened to the pictures, each 'kind: detail': what 16 bits became, and how much of the
+            head's motion was removed where that was asked for.
     """
 
     def __init__(self, source: ClipSource, numbers: Sequence[int]) -> None:

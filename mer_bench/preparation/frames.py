@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from mer_bench.datasets.clip_row import nearest
-from mer_bench.datasets.pictures import read_picture
 from mer_bench.errors import InputError
-from mer_bench.preparation.optical_flow import compute_flow
+from mer_bench.preparation.flow.optical_flow import compute_flow
+from mer_bench.preparation.pictures import read_picture
 
 SAMPLING = (
     'the apex alone for clip_len 1, else clip_len frames whose positions run evenly from onset (left out) over apex to '
@@ -112,7 +112,7 @@ def regional_motion(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def spotting_mask(shape: tuple[int, int]) -> np.ndarray:
-    """Return where `SPOTTING_REGIONS` lie in a picture of this shape, (H, W) bool."""
+    """Return where `SPOTTING_REGIONS` are in a picture of this shape, (H, W) bool."""
     mask = np.zeros(shape, bool)
     height, width = shape
     for top, bottom, left, right in SPOTTING_REGIONS.values():

@@ -1,31 +1,91 @@
 """From a raw folder to a prepared data set: annotations.csv, report.csv and the store, with a summary for the user."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import joblib
 import pandas as pd
 
+from mer_bench.datasets.catalogue import find_dataset
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import DataSet, Reading, read_dataset
 from mer_bench.errors import InputError
-from mer_bench.preparation.clip_flow import clip_flow, units
+from mer_bench.preparation.check import leave_out_damaged, with_notes
 from mer_bench.preparation.clip_frames import REMARK_MARK, STABILISED, ClipSource
 from mer_bench.preparation.faces.clip_faces import add_faces, leave_out_faceless, write_preview
 from mer_bench.preparation.faces.preview import check_preview
-from mer_bench.preparation.faces.settings import FaceSettings
-from mer_bench.preparation.left_out import leave_out_damaged, with_notes
-from mer_bench.preparation.optical_flow import tvl1
-from mer_bench.preparation.raft import raft_device
-from mer_bench.preparation.settings import FlowSettings
-from mer_bench.preparation.store.annotations_file import write_table_alone
+from mer_bench.preparation.flow.clip_flow import clip_flow, store_parameters, units
+from mer_bench.preparation.flow.optical_flow import make_tvl1
+from mer_bench.preparation.flow.raft import raft_device
+from mer_bench.preparation.settings import FaceSettings, FlowSettings
 from mer_bench.preparation.store.build import locked
-from mer_bench.preparation.store.fill import fill_store
-from mer_bench.preparation.store.parameters import store_parameters
+from mer_bench.preparation.store.fill import fill_store, write_table_alone
 from mer_bench.preparation.summary import print_notes, print_reading, print_summary, write_report
 
 SPOTTING_HINT = (
     'hint: the regions where an apex is spotted are shares of a cropped face; other frames need --faces dlib'
 )
+
+
+def prepare(
+    dataset: str,
+    raw: str | Path | None = None,
+    out: str | Path | None = None,
+    *,
+    sheets: str | Path | Sequence[str | Path] = (),
+    frames: str | Path | None = None,
+    frame_number: str = '',
+    columns: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    annotations_only: bool = False,
+    skip_damaged: bool = False,
+    faces: str = 'none',
+    face_size: int = 224,
+    stabilise: bool = False,
+    preview: str | Path | None = None,
+    workers: int | None = None,
+    **flow: object,
+) -> Path:
+    """Prepare a data set: what `tools/prepare.py DATASET` does.
+
+    Args:
+        dataset: a name of :data:`mer_bench.datasets.catalogue.DATASETS`, such as 'smic'.
+        raw: the folder that the owner ships, looked through for sheets and frames.
+        out: the folder to write, data/<dataset> if not given.
+        sheets: the annotation sheets by name, one or several.
+        frames: the folder of the frames by name.
+        frame_number: which number in the names of the frames counts: 'first', 'last', or its place from 1.
+        columns: names of the columns of a table without a header, for the data set 'csv'.
+        classes: emotions that 0, 1, ... mean, for the data set 'csv'.
+        annotations_only: write the table and the report alone, without reading a frame.
+        skip_damaged: read every picture first, and leave out clips of which one cannot be read.
+        faces: 'none' or 'dlib'.
+        face_size: height and width of an aligned face in pixels.
+        stabilise: remove the head's own motion.
+        preview: a PNG to write with the onset frame of every clip as the flow sees it.
+        workers: processes; None takes all cores, or one where a GPU computes the flow.
+        **flow: the fields of :class:`mer_bench.preparation.settings.FlowSettings`, such as flow='dis', clip_len=16.
+
+    Returns:
+        The prepared folder, which training takes as data root.
+
+    Raises:
+        InputError: files that are missing or do not fit, or an option that cannot be.
+    """
+    found = find_dataset(dataset, columns, classes)
+    sheets = (sheets,) if isinstance(sheets, str | Path) else sheets
+    places = Places(raw and Path(raw), tuple(map(Path, sheets)), frames and Path(frames), frame_number=frame_number)
+    settings, face_settings = FlowSettings(**flow), FaceSettings(faces, face_size, stabilise)
+    out = Path(out or f'data/{dataset}')
+    if workers is not None and workers < 1:
+        raise InputError(f'workers must be at least 1, got {workers}; leave --workers out for all cores')
+    if not annotations_only:
+        prepare_dataset(found, places, out, settings, face_settings, workers, preview and Path(preview), skip_damaged)
+    elif faces != 'none' or preview:
+        raise InputError('--annotations-only reads no frame; leave out --faces and --preview, or --annotations-only')
+    else:
+        write_table(found, places, out)
+    return out
 
 
 def prepare_dataset(
@@ -51,7 +111,7 @@ def prepare_dataset(
         skip_damaged: read every picture first, and leave out clips of which one cannot be read.
     """
     if settings.flow == 'tvl1':
-        tvl1()  # where TV-L1 is missing, say so before the work starts
+        make_tvl1()  # where TV-L1 is missing, say so before the work starts
     if preview is not None:
         check_preview(preview)
     out, workers = Path(out), workers or default_workers(settings)

@@ -1,19 +1,21 @@
-"""What a user chooses when preparing clips; free of OpenCV and torch, so that the command line starts at once."""
+"""The options of preparing clips; free of OpenCV, dlib and torch, so that the command line starts at once."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from mer_bench.errors import InputError
+from mer_bench.preparation.flow.optical_flow import flow_names
 
-FLOWS = ('tvl1', 'farneback', 'dis', 'raft', 'still')
 APEXES = ('annotated', 'middle', 'spotted')
 MISSING_APEXES = ('middle', 'spotted')
 REFERENCES = ('onset', 'previous')
 PICTURES = ('grey', 'change')  # channels that are no flow: the frame, and what changed in it since the onset
 FLOW_CHANNELS = ('u', 'v', 'strain', 'magnitude', 'angle')
 CHANNELS = (*FLOW_CHANNELS, *PICTURES)
-CHANGED_BY_MIRRORING = ('u', 'angle')  # beside moving the pixels; no place for the picture of `still`
+CHANGED_BY_MIRRORING = ('u', 'angle')  # beside moving the pixels; `still` must not keep its picture there
 MIN_SIZE = 28
+DETECTORS = ('none', 'dlib')
+MIN_FACE_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class FlowSettings:
     raft_weights: str | Path | None = None
 
     def __post_init__(self) -> None:
-        check_choice('flow', self.flow, FLOWS)
+        check_choice('flow', self.flow, flow_names())
         check_choice('apex', self.apex, APEXES)
         check_choice('missing-apex', self.missing_apex, MISSING_APEXES)
         check_choice('reference', self.reference, REFERENCES)
@@ -93,3 +95,29 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Refuse a value that is none of the choices."""
     if value not in choices:
         raise InputError(f'{name} {value!r} is not one of {choices}; choose one of them')
+
+
+@dataclass(frozen=True)
+class FaceSettings:
+    """How the face of a clip is cut out of its frames.
+
+    Args:
+        detector: `none` takes the frames as they are, `dlib` finds the face and aligns it.
+        size: height and width of the aligned crop in pixels.
+        stabilise: whether the head's own shift and rotation since the onset are taken out of every frame.
+    """
+
+    detector: str = 'none'
+    size: int = 224
+    stabilise: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice('face detector', self.detector, DETECTORS)
+        if self.size < MIN_FACE_SIZE:
+            raise InputError(
+                f'face size: expected at least {MIN_FACE_SIZE} pixels, found {self.size}; 224 is the default'
+            )
+        if self.stabilise and self.detector == 'none':
+            raise InputError(
+                "stabilise: expected a face detector to find the nose, found 'none'; choose the detector dlib"
+            )

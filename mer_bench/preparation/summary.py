@@ -1,14 +1,18 @@
-"""What preparation tells the user: what was found, missing and corrected, what lies where, and what to run next."""
+"""What preparation prints: progress, what was found, missing and corrected, where the files are, what to run next."""
 
 import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import shorten
 
 import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import track as rich_track
 from tabulate import tabulate
 
 from mer_bench.datasets.reader import DataSet, Reading
-from mer_bench.errors import listed, visible
+from mer_bench.errors import command, listed, visible
 from mer_bench.files import write_atomically
 from mer_bench.protocols.label_schemes import unknown_emotions
 from mer_bench.protocols.official_counts import official_summary
@@ -25,7 +29,7 @@ def write_report(notes: pd.DataFrame, out: Path) -> None:
 
 
 def print_reading(dataset: DataSet, reading: Reading) -> None:
-    """Tell what was read and where, and how many clips are usable."""
+    """Print what was read and where, and how many clips are usable."""
     for sheet in reading.rows.sheets:
         print(f'sheet: {sheet}{", which is hidden" if sheet.hidden else ""}')
     if reading.rows.frames is not None:
@@ -34,22 +38,22 @@ def print_reading(dataset: DataSet, reading: Reading) -> None:
     print(f'{dataset.title}: {found} clips found, {len(reading.table)} usable')
 
 
-def print_notes(notes: pd.DataFrame, out: Path | None, shown: int = SHOWN) -> None:
-    """Show the first notes and how many there are of each kind."""
+def print_notes(notes: pd.DataFrame, out: Path) -> None:
+    """Print the first notes and how many there are of each kind; all are in OUT/report.csv."""
     if notes.empty:
         return
     kinds = notes['kind'].value_counts(sort=False)
     print(', '.join(f'{kind}: {number}' for kind, number in kinds.items()))
-    for note in notes.head(shown).itertuples():
+    for note in notes.head(SHOWN).itertuples():
         print(visible('  ' + ': '.join(filter(None, [f'{note.subject} {note.clip}'.strip(), note.kind, note.detail]))))
-    if len(notes) > shown:
-        print(f'  and {len(notes) - shown} more{f" in {out / REPORT}" if out else ""}')
+    if len(notes) > SHOWN:
+        print(f'  and {len(notes) - SHOWN} more in {out / REPORT}')
 
 
 def print_summary(
     table: pd.DataFrame, out: Path, config: str, lost: pd.DataFrame | None = None, store: bool = True
 ) -> None:
-    """Tell what was prepared, how it compares with the official counts, where it lies and what to run next."""
+    """Print what was prepared, how it compares with the official counts, where it is and what to run next."""
     subjects = table['subject'].nunique()
     print(f'{len(table)} clips of {subjects} subjects{" (synthetic)" if table["synthetic"].any() else ""}')
     counts = table['emotion'].value_counts()
@@ -62,11 +66,11 @@ def print_summary(
         print(text)
     print(f'in {out}: annotations.csv{" and store/" if store else ", without a store"}')
     if store:
-        print(f'next: python tools/train.py {config} --data-root {shlex.quote(str(out))}')
+        print(f'next: {command("train")} {config} --data-root {shlex.quote(str(out))}')
 
 
 def unknown_note(table: pd.DataFrame) -> str:
-    """Say in one sentence which emotions no label scheme knows, '' where all are known."""
+    """Return one sentence on the emotions that no label scheme knows, '' where all are known."""
     unknown = unknown_emotions(table)
     if unknown.empty:
         return ''
@@ -75,3 +79,14 @@ def unknown_note(table: pd.DataFrame) -> str:
         f'note: no label scheme knows the emotion {listed(names)}; correct the sheet, give numbers their names with '
         '--classes (csv), or train with a label scheme of your own (docs/protocols.md)'
     )
+
+
+def progress_bar() -> Progress:
+    """Return a bar of clips and time left, on stderr."""
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def track(items: Sequence, description: str) -> Iterable:
+    """Show how many of `items` are done, on stderr."""
+    return rich_track(items, description, console=Console(stderr=True), transient=True)

@@ -1,9 +1,9 @@
 """Action units of a clip as sheets write them: '4+L10', 'R12A', 'A/L12', '7C+A12B', 'AU 12 (R)', 'AU4(k)+L7', '?'.
 
 Only the number counts. Side (L, R; A is asymmetric, in the legend of SAMM's sheet), half of the face (T, B) and
-intensity (A to E behind the number) are left off, and so are action descriptors and movement codes (AD38, M58) and a
+intensity (A to E behind the number) are ignored, and so are action descriptors and movement codes (AD38, M58) and a
 unit marked (k), which 4DME has for units that do not move. A unit that SAMM sets in ref(...) counts, as in CD6ME. Unit
-0, the neutral face, is none. A cell that does not say for certain which units were seen ('?', 'AU12A or AU14', an empty
+0, the neutral face, is none. A cell that leaves open which units were seen ('?', 'AU12A or AU14', an empty
 cell) is unknown as a whole, never "none".
 """
 
@@ -28,7 +28,7 @@ UNIT = re.compile(rf'(?:AU)? ?(?:{SIDE})? ?(\d{{1,2}}) ?(?:{BEHIND})? ?(?:\([LRT
 def read_cell(text: str) -> tuple[tuple[int, ...], bool]:
     """Return the sorted units that a cell names for certain, and whether it leaves others open.
 
-    What stands between two + counts by itself, as in the code of CD6ME: '12+14 or 15' names 12 and leaves open which of
+    What is between two + is read alone, as in the code of CD6ME: '12+14 or 15' names 12 and leaves open which of
     the others was seen.
     """
     text = ' '.join(unicodedata.normalize('NFKC', text).split())  # full-width digits and signs are plain

@@ -43,7 +43,7 @@ def make_folds(annotations: pd.DataFrame, rule: str | Mapping) -> list[Fold]:
     check_persons(annotations)
     if kind == 'group_kfold':
         return group_kfold(annotations, n_splits)
-    folds = leave_one_subject_out(annotations) if kind == 'loso' else leave_one_dataset_out(annotations)
+    folds = leave_one_out(annotations, 'subject' if kind == 'loso' else 'dataset')
     check_folders(folds)
     return folds
 
@@ -68,7 +68,7 @@ def read_rule(rule: str | Mapping) -> tuple[str, int | None]:
 
 
 def check_persons(annotations: pd.DataFrame) -> None:
-    """Refuse tables in which a clip stands twice or a person may go by two names."""
+    """Refuse tables in which a clip occurs twice or a person may have two names."""
     twice = annotations.loc[annotations['sample_id'].duplicated(), 'sample_id']
     if len(twice):
         raise InputError(
@@ -101,14 +101,16 @@ def check_folders(folds: list[Fold]) -> None:
         name_of[fold.folder] = fold.name
 
 
-def leave_one_subject_out(annotations: pd.DataFrame) -> list[Fold]:
-    """One fold a subject, in the order of the subjects' names."""
-    return _leave_one_out(annotations, 'subject', 'leave-one-subject-out needs at least 2 subjects')
-
-
-def leave_one_dataset_out(annotations: pd.DataFrame) -> list[Fold]:
-    """One fold a data set, in the order of their names."""
-    return _leave_one_out(annotations, 'dataset', 'leave-one-dataset-out needs at least 2 data sets')
+def leave_one_out(annotations: pd.DataFrame, column: str) -> list[Fold]:
+    """One fold a subject or a data set, in the order of their names."""
+    groups = annotations[column]
+    if groups.nunique() < 2:
+        what = {'subject': 'subject', 'dataset': 'data set'}[column]
+        raise InputError(
+            f'leave-one-{column}-out needs at least 2 {what}s, the annotation table has {groups.nunique()}; prepare '
+            'more data'
+        )
+    return _folds_of(annotations['subject'], groups)
 
 
 def group_kfold(annotations: pd.DataFrame, n_splits: int) -> list[Fold]:
@@ -132,13 +134,6 @@ def select_folds(folds: list[Fold], names: list[str] | None) -> list[Fold]:
     if not names:
         return folds
     return list(dict.fromkeys(_find_fold(folds, name) for name in names))
-
-
-def _leave_one_out(annotations: pd.DataFrame, column: str, need: str) -> list[Fold]:
-    groups, subjects = annotations[column], annotations['subject']
-    if groups.nunique() < 2:
-        raise InputError(f'{need}, the annotation table has {groups.nunique()}; prepare more data')
-    return _folds_of(subjects, groups)
 
 
 def _folds_of(subjects: pd.Series, names: pd.Series) -> list[Fold]:

@@ -1,23 +1,35 @@
 """Label schemes: which clips a protocol uses, and the class of each.
 
-A scheme is a list of rules (data set, column, value -> label), each with its source, in label_schemes.csv; the clips
-that a protocol leaves out for another reason stand in excluded_clips.csv. The value `*` is any other value, an empty
-one too. An own scheme is a csv of the same columns, with an own excluded_clips.csv beside it where one is needed.
+A scheme is a list of rules (data set, column, value -> label), each with its source, in label_schemes.csv. Clips that a
+protocol leaves out for another reason are rows of excluded_clips.csv. The value `*` is any other value, an empty one
+too. A scheme of your own is a csv of the same columns, with an excluded_clips.csv beside it where one is needed.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
+from mer_bench.datasets.spellings import OBJECTIVE_CLASSES
 from mer_bench.errors import InputError
-from mer_bench.files import digest_of
-from mer_bench.protocols.excluded_clips import EXCLUDED_CLIPS, read_excluded
-from mer_bench.protocols.scheme_rules import ANY, Rule, read_cells, read_rules
+from mer_bench.files import digest_of, once, refuse_special
 
 SCHEMES = Path(__file__).with_name('label_schemes.csv')
+ANY = '*'  # the value of a rule for every value that no other rule of its data set names
+NOT_A_LABEL = ('nan', 'none', '<na>', 'full')  # predictions and scores read these as no label and as the whole table
+EXCLUDED_CLIPS = 'excluded_clips.csv'
+COLUMNS = ['scheme', 'dataset', 'subject', 'clip', 'reason']  # of excluded_clips.csv
+
+
+class Rule(NamedTuple):
+    """Clips of `dataset` whose `column` (emotion or objective_class) holds `value` (or ANY) get the class `label`."""
+
+    dataset: str
+    column: str
+    value: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class LabelScheme:
 
     @property
     def built_in(self) -> bool:
-        """Whether this is a scheme of ours, and not an own one that may bear the same name."""
+        """Whether this scheme is part of the package; one of the user's may have the same name."""
         return self.path == SCHEMES
 
     @property
@@ -46,8 +58,9 @@ def scheme_names() -> list[str]:
     return list(dict.fromkeys(built_in_rules()['scheme']))
 
 
+@once
 def load_scheme(name_or_path: str | Path) -> LabelScheme:
-    """Return the built-in scheme of this name, or the one in an own csv, which is called as its file without `.csv`."""
+    """Return the built-in scheme of this name, or the one in a csv, which is named after its file without `.csv`."""
     path = Path(name_or_path)
     if path.suffix.lower() == '.csv':
         table = read_cells(path, list(Rule._fields))
@@ -77,41 +90,66 @@ def built_in_rules() -> pd.DataFrame:
     return read_cells(SCHEMES, ['scheme', *Rule._fields])
 
 
-def apply_scheme(annotations: pd.DataFrame, scheme: LabelScheme) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split the annotation table into the clips that a scheme uses and the others.
+def read_cells(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Read a csv as text without outer blanks; `columns` must be there, others may."""
+    refuse_special(path)
+    if not path.exists():
+        raise InputError(f'{path}: no such file; expected a csv with the columns {", ".join(columns)}')
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig')
+    except (ValueError, OverflowError) as error:  # empty, ragged or not UTF-8
+        fault = ' '.join(str(error).split())
+        raise InputError(f'{path}: expected a csv in UTF-8, found none ({fault}); save it as csv') from error
+    table = table.rename(columns=str.strip)
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise InputError(f'{path}: expected the columns {", ".join(columns)}, missing {", ".join(missing)}; add them')
+    return table.fillna('').apply(lambda cells: cells.str.strip())
 
-    Returns:
-        kept: the rows of the clips in use, in their order, with the column `label` (the name of the class).
-        dropped: sample_id and reason of every other clip.
-    """
-    column_of = {rule.dataset: rule.column for rule in scheme.rules}
-    label_of = {rule[:3]: rule.label for rule in scheme.rules}
-    excluded = {name.lower(): reason for name, reason in scheme.excluded}
-    labels, reasons = [], []
-    cells = annotations[[name for name in ('dataset', 'emotion', 'objective_class') if name in annotations]]
-    for clip in cells.drop_duplicates().to_dict('records'):  # few, however many clips there are
-        column = column_of.get(clip['dataset'])
-        where = (clip['dataset'], column)
-        label = label_of.get((*where, clip.get(column)), label_of.get((*where, ANY)))
-        if column is None:
-            reason = f'data set {clip["dataset"]!r} is not in {scheme.name}'
-        else:
-            reason = None if label else f'{column} {clip[column]!r} is not in {scheme.name}'
-        labels.append(label)
-        reasons.append(reason)
-    kind = cells.groupby(list(cells), sort=False, dropna=False).ngroup().to_numpy()
-    labels, reasons = (np.array(values, dtype=object)[kind] for values in (labels, reasons))
-    for number, name in enumerate(annotations['sample_id'].str.lower() if excluded else ()):
-        reasons[number] = excluded.get(name, reasons[number])
-    is_kept = pd.isna(reasons)
-    if not is_kept.any():
-        raise InputError(
-            f'label scheme {scheme.name}: expected clips that it uses, found none: {count_reasons(reasons)}; take '
-            'another scheme or other data'
-        )
-    kept = annotations.assign(label=labels)[is_kept].reset_index(drop=True)
-    dropped = annotations[['sample_id']].assign(reason=reasons)[~is_kept].reset_index(drop=True)
-    return kept, dropped
+
+def read_rules(table: pd.DataFrame, path: Path) -> tuple[Rule, ...]:
+    """Return the rules of one scheme, or raise an InputError where one can never apply or two contradict each other."""
+    rules = [Rule(*row) for row in table[list(Rule._fields)].itertuples(index=False)]
+    labels, columns = {}, {}
+    for rule in rules:
+        fault = find_fault(rule)
+        if not fault and columns.setdefault(rule.dataset, rule.column) != rule.column:
+            fault = f'expected one column for {rule.dataset}, found {columns[rule.dataset]} before'
+        if not fault and labels.setdefault(rule[:3], rule.label) != rule.label:
+            fault = f'expected one label for this value, found {labels[rule[:3]]} before'
+        if fault:
+            raise InputError(f'{path}: rule {",".join(rule)}: {fault}; correct the rule')
+    if len(set(labels.values())) < 2:
+        raise InputError(f'{path}: expected at least 2 classes, found {len(set(labels.values()))}; add rules')
+    return tuple(rules)
+
+
+def find_fault(rule: Rule) -> str | None:
+    """Return what is wrong with a rule on its own, None if nothing is."""
+    if not all(rule):
+        return 'expected no empty cell'
+    if rule.column not in ('emotion', 'objective_class'):
+        return f'expected the column emotion or objective_class, found {rule.column}'
+    if rule.column == 'objective_class' and rule.value not in (*OBJECTIVE_CLASSES, ANY):
+        return f'expected an objective class I to VII, found {rule.value}'
+    if rule.column == 'emotion' and rule.value != rule.value.lower():
+        return f'expected the emotion in lower case as in annotations.csv, found {rule.value}'
+    if rule.label.lower() in NOT_A_LABEL:
+        return f'expected the name of a class, found {rule.label}, which means something else in tables of predictions'
+    return None
+
+
+def read_excluded(path: Path, scheme: str) -> tuple[tuple[str, str], ...]:
+    """Return (sample_id, reason) of the clips that a scheme leaves out by name; none if there is no file."""
+    if not path.is_file():
+        return ()
+    clips = read_cells(path, COLUMNS)
+    for name in clips['scheme'].unique():
+        if name != scheme and name.lower() == scheme.lower():
+            raise InputError(f'{path}: expected the scheme {scheme}, found {name}; write it as its file is called')
+    clips = clips[clips['scheme'] == scheme]
+    sample_ids = clips['dataset'] + '/' + clips['subject'] + '/' + clips['clip']
+    return tuple(zip(sample_ids, clips['reason'], strict=True))
 
 
 def unknown_emotions(annotations: pd.DataFrame) -> pd.Series:
@@ -120,9 +158,3 @@ def unknown_emotions(annotations: pd.DataFrame) -> pd.Series:
     known = {*rules.loc[rules['column'] == 'emotion', 'value'], *rules['label']} - {ANY}
     counts = annotations['emotion'].value_counts()
     return counts[[not known.issuperset(emotion.split('+')) for emotion in counts.index]]
-
-
-def count_reasons(reasons: list[str]) -> str:
-    """Return the most frequent reasons with their numbers of clips."""
-    counts = pd.Series(reasons, dtype=object).value_counts().head(5)
-    return '; '.join(f'{reason} ({number} clips)' for reason, number in counts.items()) or 'no clip at all'

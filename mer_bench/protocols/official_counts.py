@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import NAMED, InputError
-from mer_bench.protocols.label_schemes import LabelScheme, apply_scheme, load_scheme
-from mer_bench.protocols.scheme_rules import read_cells
+from mer_bench.protocols.clip_selection import apply_scheme
+from mer_bench.protocols.label_schemes import LabelScheme, load_scheme, read_cells
 
 COUNTS = Path(__file__).with_name('official_counts.csv')
 WHOLE = 'full'  # the row of all data sets of a scheme together
@@ -29,7 +29,7 @@ def compare_counts(kept: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
     """Return the differences to the official counts, for the data sets that are present, and in full with all of them.
 
     Args:
-        kept: the clips that :func:`~mer_bench.protocols.label_schemes.apply_scheme` keeps.
+        kept: the clips that :func:`~mer_bench.protocols.clip_selection.apply_scheme` keeps.
         scheme: one without official counts, as every own one, gives no differences.
 
     Returns:
@@ -72,19 +72,19 @@ def counts_title(scheme: LabelScheme) -> str:
 
 
 def official_note(kept: pd.DataFrame, scheme: LabelScheme) -> str | None:
-    """Say in one sentence where the counts differ from the official ones, if they do."""
+    """Return one sentence on where the counts differ from the official ones, if they do."""
     differences = compare_counts(kept, scheme)
     if differences.empty:
         return None
     return (
-        f'note: these are not the {counts_title(scheme)}, which stand in brackets: '
+        f'note: these are not the {counts_title(scheme)}, which are in brackets: '
         f'{format_differences(differences)}, counted in {"; ".join(differences["source"].unique())}; scores may not '
         'compare with published ones'
     )
 
 
 def absence_note(kept: pd.DataFrame, scheme: LabelScheme) -> str | None:
-    """Say in one sentence of which data sets of the official counts no clip is in use, if there are such."""
+    """Return one sentence on data sets of the official counts of which no clip is in use, if there are any."""
     absent = absent_datasets(kept, scheme)
     if not absent:
         return None

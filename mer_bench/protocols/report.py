@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from mer_bench.errors import NAMED
 from mer_bench.protocols.action_units import parse_action_units
-from mer_bench.protocols.excluded_clips import absent_clips
+from mer_bench.protocols.clip_selection import absent_clips
 from mer_bench.protocols.folds import Fold, fold_title
 from mer_bench.protocols.label_schemes import LabelScheme
 from mer_bench.protocols.official_counts import (
@@ -41,7 +41,7 @@ def format_protocol(
 
 
 def format_official(kept: pd.DataFrame, scheme: LabelScheme) -> str:
-    """Say whether the counts are the official ones, and of which data sets none are known."""
+    """Return whether the counts are the official ones, and of which data sets none are known."""
     known = set(official_counts(scheme, kept)['dataset']) - {WHOLE}
     unknown = sorted(set(kept['dataset']) - known)
     same = f'{counts_title(scheme)}: the same ({", ".join(sorted(known))})'
@@ -106,7 +106,7 @@ def format_lost(reports: Mapping[str, pd.DataFrame]) -> str:
 
 
 def format_action_units(kept: pd.DataFrame) -> str:
-    """Say how many clips have action units, and which cells do not tell them for certain; '' where no cell does."""
+    """Return how many clips have action units, and which cells leave them open; '' where no cell has any."""
     texts = kept['action_units']
     open_cells = [text for text in texts.unique() if parse_action_units(text) is None]
     unknown = texts[texts.isin(open_cells)]

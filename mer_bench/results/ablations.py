@@ -1,104 +1,84 @@
-"""What the parts of a method are worth: its ablations against the full model, and the main effects of a full grid.
+"""Comparisons within a section: ablations against the full model, main effects of a full grid, all against one method.
 
 All changes are of UF1, mean over the seeds, on the same clips; the intervals resample the same subjects for every
 method.
 """
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
 
-from mer_bench.evaluation.paired_tests import holm, mcnemar
-from mer_bench.results.families import Family, Parts
-from mer_bench.results.rows import round_number, rounded, settings_of
+from mer_bench.evaluation.statistics import contrast, holm, mcnemar
+from mer_bench.results.ablation_groups import AblationGroup, Parts
+from mer_bench.results.blocks import Block, Heading, Notes, Paragraph
+from mer_bench.results.rows import Column, make_tables, rounded, settings_of
 from mer_bench.results.run import Run
 
 
-def compare(family: Family) -> list[dict]:
-    """Compare every ablation of a family with its full model.
+def compare(reference: list[Run], others: dict[str, list[Run]]) -> list[dict]:
+    """Compare methods, each the list of its seeds, with one reference on the same clips.
 
     Returns:
-        Per ablation: ablation, method, full, settings (see rows.settings_of), uf1, seeds, change, change_low,
-        change_high, only_full and only_ablation (clips that one of the two alone answers rightly, of one seed),
-        mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of ablations.
+        Per method: name (its key in `others`), method, reference, settings (see rows.settings_of), uf1, seeds, change,
+        change_low, change_high, only_reference and only_method (clips that one of the two alone predicts correctly,
+        of one seed), mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of comparisons.
     """
-    full, *ablations = family.runs.items()
-    rows = [_compare('+'.join(parts), runs, full[1]) for parts, runs in ablations]
+    rows = [_compare(name, runs, reference) for name, runs in others.items()]
     for row, p in zip(rows, holm([row['mcnemar_p'] for row in rows]), strict=True):
         row['mcnemar_p_holm'] = p
     return [rounded(row) for row in rows]
 
 
-def mean_uf1(runs: list[Run]) -> float:
-    """Return the mean UF1 over the seeds of a method."""
-    return round_number(math.fsum(run.scores['full']['uf1'] for run in runs) / len(runs))
+def compare_ablations(group: AblationGroup) -> list[dict]:
+    """Compare every ablation of a group with its full model."""
+    full, *ablations = group.runs.items()
+    return compare(full[1], {'+'.join(parts): runs for parts, runs in ablations})
 
 
-def _compare(name: str, ablation: list[Run], full: list[Run]) -> dict:
-    change, low, high = _contrast([ablation, full], [1, -1])
-    seed = _common_seed(ablation, full)
-    row = {
-        'ablation': name,
-        'method': ablation[0].record['method'],
-        'full': full[0].record['method'],
-        'settings': settings_of(ablation[0]),
-        'uf1': mean_uf1(ablation),
-        'change': float(change),
-        'change_low': low,
-        'change_high': high,
-        'seeds': len(ablation),
-    }
-    test = mcnemar(full[_place_of(full, seed)].predictions, ablation[_place_of(ablation, seed)].predictions)
-    return row | {
-        'only_full': test['only_first'],
-        'only_ablation': test['only_second'],
+def _compare(name: str, method: list[Run], reference: list[Run]) -> dict:
+    seeds = [{run.record['seed']: run for run in runs} for runs in (reference, method)]
+    seed = min(seeds[0].keys() & seeds[1].keys(), default=None)
+    # the first of each where they have no seed in common
+    first, second = (runs[0] if seed is None else of[seed] for runs, of in zip((reference, method), seeds, strict=True))
+    test = mcnemar(first.predictions, second.predictions)
+    return {
+        'name': name,
+        'method': method[0].record['method'],
+        'reference': reference[0].record['method'],
+        'settings': settings_of(method[0]),
+        'uf1': mean_uf1(method),
+        **_change([method, reference], [1, -1]),
+        'seeds': len(method),
+        'only_reference': test['only_first'],
+        'only_method': test['only_second'],
         'mcnemar_seed': seed,
         'mcnemar_p': test['p'],
     }
 
 
-def _place_of(runs: list[Run], seed: int | None) -> int:
-    """The first where the two methods have no seed in common."""
-    return 0 if seed is None else [run.record['seed'] for run in runs].index(seed)
+def mean_uf1(runs: list[Run]) -> float:
+    """Return the mean UF1 over the seeds of a method."""
+    return float(np.mean([run.counts.scores['uf1'] for run in runs]))
 
 
-def _common_seed(first: list[Run], second: list[Run]) -> int | None:
-    common = {run.record['seed'] for run in first} & {run.record['seed'] for run in second}
-    return min(common, default=None)
+def _change(methods: list[list[Run]], weights: list[float]) -> dict:
+    estimate = contrast([[run.counts for run in runs] for runs in methods], weights, 'uf1')
+    return {'change': estimate.value, 'change_low': estimate.low, 'change_high': estimate.high}
 
 
-def _contrast(methods: list[list[Run]], weights: list[float]) -> tuple[float, float | None, float | None]:
-    """Return the weighted sum of the UF1 of methods (each its seeds) on the same clips, with a paired 95 % interval.
-
-    See `statistics.contrast_bootstrap`; here every run is resampled once, for all that is made of it.
-    """
-    pairs = list(zip(methods, weights, strict=True))
-    change = sum(weight * mean_of(runs, lambda run: run.scores['full']['uf1']) for runs, weight in pairs)
-    if len(methods[0][0].counts) < 2:
-        return change, None, None
-    drawn = sum(weight * mean_of(runs, lambda run: run.resampled['uf1']) for runs, weight in pairs)
-    return change, *np.quantile(drawn, [0.025, 0.975]).tolist()
-
-
-def mean_of(runs: list[Run], value: Callable[[Run], np.ndarray]) -> np.ndarray:
-    """Return the mean of a value over the seeds of a method."""
-    return np.mean([value(run) for run in runs], axis=0)
-
-
-def find_grids(family: Family) -> list[tuple[str, ...]]:
+def find_grids(group: AblationGroup) -> list[tuple[str, ...]]:
     """Return the sets of two or more parts of which every combination has run, largest first, none within another."""
-    known = family.by_set
+    known = group.by_set
     grids: list[tuple[str, ...]] = []
-    for parts in sorted(family.runs, key=lambda parts: (-len(parts), parts)):
+    for parts in sorted(group.runs, key=lambda parts: (-len(parts), parts)):
         complete = all(subset in known for subset in subsets_of(parts))
         if len(parts) > 1 and complete and not any(set(parts) <= set(grid) for grid in grids):
             grids.append(parts)
     return grids
 
 
-def main_effects(family: Family, parts: tuple[str, ...]) -> list[dict]:
+def main_effects(group: AblationGroup, parts: tuple[str, ...]) -> list[dict]:
     """Return the main effect of each part of a full grid, and the interactions of two.
 
     The main effect of a part is the mean, over all combinations of the other parts, of the change that it makes. The
@@ -108,14 +88,10 @@ def main_effects(family: Family, parts: tuple[str, ...]) -> list[dict]:
         Per effect: effect (one or two parts), change, change_low, change_high.
     """
     subsets = list(subsets_of(parts))
-    methods = [family.by_set[subset] for subset in subsets]
-    rows = []
-    for effect in [*combinations(parts, 1), *combinations(parts, 2)]:
-        weights = [effect_weight(effect, subset, len(parts)) for subset in subsets]
-        change, low, high = _contrast(methods, weights)
-        row = {'effect': effect, 'change': float(change), 'change_low': low, 'change_high': high}
-        rows.append(rounded(row))
-    return rows
+    methods = [group.by_set[subset] for subset in subsets]
+    effects = [*combinations(parts, 1), *combinations(parts, 2)]
+    weights = {effect: [effect_weight(effect, subset, len(parts)) for subset in subsets] for effect in effects}
+    return [rounded({'effect': effect, **_change(methods, weights[effect])}) for effect in effects]
 
 
 def effect_weight(effect: tuple[str, ...], subset: Parts, n_parts: int) -> float:
@@ -128,3 +104,97 @@ def subsets_of(parts: Iterable[str]) -> Iterable[Parts]:
     """Return every combination of `parts`, the empty one first."""
     parts = tuple(parts)
     return (frozenset(chosen) for size in range(len(parts) + 1) for chosen in combinations(parts, size))
+
+
+def _signed(number: float) -> str:
+    """-0.04 -> '-0.0400'; no minus before a zero."""
+    return f'{round(number, 4) + 0.0:+.4f}'
+
+
+def _interval(row: dict) -> str:
+    return (
+        'one subject' if row['change_low'] is None else f'[{_signed(row["change_low"])}, {_signed(row["change_high"])}]'
+    )
+
+
+def _probability(p: float) -> str:
+    return '< 0.001' if p < 0.001 else f'{p:.3f}'
+
+
+CHANGE = [
+    Column('change', 'change of UF1', lambda row: _signed(row['change']), 'right'),
+    Column('interval', '95 % interval', _interval),
+]
+EFFECTS = [Column('effect', 'effect', lambda row: ' x '.join(row['effect'])), *CHANGE]
+
+
+def _columns(method: str, reference: str) -> list[Column]:
+    """Return the columns of a comparison, with the words for its two sides."""
+    return [
+        Column('name', method, lambda row: row['name']),
+        Column('uf1', 'UF1', lambda row: f'{row["uf1"]:.4f}'),
+        *CHANGE,
+        Column('only_reference', f'only {reference} right', lambda row: str(row['only_reference']), 'right'),
+        Column('only_method', f'only {method} right', lambda row: str(row['only_method']), 'right'),
+        Column('p', 'McNemar p', lambda row: _probability(row['mcnemar_p']), 'right'),
+        Column('p_holm', 'p, Holm', lambda row: _probability(row['mcnemar_p_holm']), 'right'),
+    ]
+
+
+def ablation_blocks(group: AblationGroup, rows: list[dict]) -> list[Block]:
+    """Lay out the ablations of one full model, then the main effects of every full grid among them."""
+    blocks = _blocks(f'Ablations of {group.full}', 'the full model', ('ablation', 'full'), group.runs[()], rows)
+    for parts in find_grids(group):
+        blocks += _effect_blocks(group, parts)
+    return blocks
+
+
+def reference_blocks(reference: list[Run], rows: list[dict]) -> list[Block]:
+    """Lay out the comparison of every method with one."""
+    name = reference[0].record['method']
+    return _blocks(f'Every method against {name}', name, ('method', 'reference'), reference, rows)
+
+
+def _blocks(title: str, name: str, words: tuple[str, str], reference: list[Run], rows: list[dict]) -> list[Block]:
+    against = f'against {name} (UF1 {mean_uf1(reference):.4f})'
+    return [
+        Heading(3, title),
+        Paragraph(f'Change of UF1 {against} on the same {reference[0].record["n_clips"]} clips:'),
+        *make_tables(_columns(*words), rows, f'Change {against}'),
+        Notes(tuple(_notes(reference, rows, words[0]))),
+    ]
+
+
+def _notes(reference: list[Run], rows: list[dict], word: str) -> list[str]:
+    several = len(reference) > 1 or any(row['seeds'] > 1 for row in rows)
+    chance = (
+        'They are of the mean over the seeds; how trainings differ is not in them, but after the ± of the main table.'
+        if several
+        else 'Each method was trained once: the chance of a training (initial weights, order of clips) is not in them.'
+    )
+    seed = ' (where there are several seeds, of the first that both have)' if any(r['seeds'] > 1 for r in rows) else ''
+    open_question = 'whether the part helps' if word == 'ablation' else 'which method is better'
+    notes = [
+        f'Intervals: paired over the {reference[0].record["n_subjects"]} subjects; 1000 resamples, in each the same '
+        f'subjects for both methods. {chance} An interval that holds 0 leaves open {open_question}.',
+        f'McNemar: exact, on the clips that one of the two alone answers rightly{seed}. It takes the clips '
+        'as independent; those of one subject are alike, so p is rather too small than too large.',
+    ]
+    if len(rows) > 1:
+        notes.append(
+            f'Multiple comparisons: these are {len(rows)}, and of intervals at 95 % one in twenty misses the truth by '
+            f'chance. The last column corrects p for all {len(rows)} (Holm); the intervals are not corrected.'
+        )
+    return notes
+
+
+def _effect_blocks(group: AblationGroup, parts: tuple[str, ...]) -> list[Block]:
+    size = ' x '.join(['2'] * len(parts))
+    title = f'Main effects over the {size} grid of {", ".join(parts)}'
+    note = (
+        f'A main effect is the change that one ablation makes, averaged over the {2 ** (len(parts) - 1)} combinations '
+        'of the others. An interaction (a x b) is the mean change by a where b is ablated as well, less that where b '
+        'is kept. Intervals are paired over subjects as above, not corrected for their number.'
+    )
+    rows = main_effects(group, parts)
+    return [Heading(4, title), *make_tables(EFFECTS, rows, 'Main effects and interactions'), Notes((note,))]

@@ -39,7 +39,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Markdown:
-    """Our own words with links and code, shown as they are: nothing of a record stands in them."""
+    """Our own words with links and code, shown as they are: nothing of a record is in them."""
 
     text: str
 
@@ -60,7 +60,7 @@ class Table:
         rows: one cell per column.
         right: the headers of the columns that are set to the right.
         formats: where it is shown, `md` and `tex`.
-        caption: its first words in LaTeX, where no heading stands above it.
+        caption: its first words in LaTeX, where no heading is above it.
     """
 
     headers: tuple[str, ...]

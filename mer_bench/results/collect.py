@@ -28,7 +28,7 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
     Args:
         with_predictions: take runs on real data too, whose predictions.csv holds names and labels of licensed clips."""
     records, failures = find_runs(results)
-    unfinished = {path: told for path in records if (told := describe_unfinished(path, read_record(path)))}
+    unfinished = {path: text for path in records if (text := describe_unfinished(path, read_record(path)))}
     runs = read_runs([path for path in records if path not in unfinished])
     if not runs and not failures:
         raise InputError(
@@ -49,18 +49,16 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
 
 
 def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, Path]:
-    """Return the new folder of every run, by its old one; all lie below `into`, and two runs never share one."""
+    """Return the new folder of every run, by its old one; all are below `into`, and two runs never share one."""
     places: dict[Path, Path] = {}
     for found in (*runs, *failures):
         try:
-            places[found.path.parent] = inside(into, _folder(found))
+            target = inside(into, _folder(found))
         except InputError as error:
             raise InputError(f'{found.path}: {error}') from None
-    taken: dict[Path, Path] = {}
-    for source, target in places.items():
-        if target in taken:
-            raise InputError(f'{source} and {taken[target]} would both become {target}; collect one of them only')
-        taken[target] = source
+        if twin := next((source for source, taken in places.items() if taken == target), None):
+            raise InputError(f'{found.path.parent} and {twin} would both become {target}; collect one of them only')
+        places[found.path.parent] = target
     return places
 
 
@@ -76,17 +74,12 @@ def _folder(found: Run | Failure) -> Path:
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
     """Copy the named files; what an earlier copy left beside them goes."""
-    for name in (*FINISHED, FAILURE):
-        if name in names:
-            _copy_file(source / name, target / name)
+    for name in {*FINISHED, FAILURE} - {*names}:
+        (target / name).unlink(missing_ok=True)
+    for name in names:
+        if name == FAILURE:
+            content = read_failure(source / name).content
+            write_json(target / name, content | {'reason': without_paths(content['reason'])})
         else:
-            (target / name).unlink(missing_ok=True)
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    if source.name == FAILURE:
-        content = read_failure(source).content
-        write_json(target, content | {'reason': without_paths(content['reason'])})
-        return
-    with write_atomically(target) as temporary:
-        temporary.write_bytes(source.read_bytes())
+            with write_atomically(target / name) as temporary:
+                temporary.write_bytes((source / name).read_bytes())

@@ -12,7 +12,7 @@ MINUS = re.compile(r'(?<![\w}.])-(?=\d)')  # of a number, not a hyphen or a date
 
 
 def to_latex(blocks: list[Block]) -> str:
-    """Lay out the tables of a page, each with a caption; footnotes are lettered and stand below their table."""
+    """Lay out the tables of a page, each with a caption; footnotes are numbered and come below their table."""
     parts = [HEAD]
     titles: dict[int, str] = {}
     for block in blocks:

@@ -11,7 +11,7 @@ ADDRESS_ALONE = re.compile(r'\S*(\s+["\'(].*)?')
 
 
 def to_markdown(blocks: list[Block]) -> str:
-    """Lay out a page; its footnotes are numbered in their order and stand at the end."""
+    """Lay out a page; its footnotes are numbered in their order and come at the end."""
     footnotes: dict[str, int] = {}
     parts = [_block(block, footnotes) for block in blocks if not isinstance(block, Table) or 'md' in block.formats]
     if footnotes:

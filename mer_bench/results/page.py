@@ -1,20 +1,27 @@
-"""A page of a leaderboard as blocks. Every number comes from the rows and the records."""
+"""A page of a leaderboard: its name, its blocks and its files. Every number comes from the rows and the records."""
 
+import io
+import re
 from dataclasses import dataclass, field
 
-from mer_bench.results.ablation_blocks import ablation_blocks
-from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
-from mer_bench.results.columns import REPRODUCED, RESCORED, csv_row, make_tables, score_cell
+import pandas as pd
+
+from mer_bench.escaping import for_csv
+from mer_bench.results.blocks import Block, Heading, Paragraph, Table
+from mer_bench.results.latex import to_latex
+from mer_bench.results.markdown import to_markdown
 from mer_bench.results.record import Failure
-from mer_bench.results.rows import slices_of
+from mer_bench.results.rows import REPRODUCED, RESCORED, csv_row, make_tables, rescored_row
 from mer_bench.results.run import Run
-from mer_bench.results.section_notes import section_notes
-from mer_bench.results.sections import Section
+from mer_bench.results.sanity import Bound
+from mer_bench.results.sections import Section, make_sections, section_blocks
+
+SYNTHETIC = 'synthetic'
 
 
 @dataclass(frozen=True)
 class Page:
-    """All that stands on one page; synthetic and real data never share one."""
+    """All that is on one page; synthetic and real data never share one."""
 
     sections: list[Section]
     rescored: list[dict] = field(default_factory=list)
@@ -29,87 +36,55 @@ class Page:
         return reproduced + [csv_row(RESCORED, row) for row in self.rescored]
 
     @property
-    def datasets(self) -> list[str]:
+    def methods(self) -> list[str]:
+        """The methods that ran here."""
+        return [row['method'] for section in self.sections for row in section.rows]
+
+    @property
+    def data(self) -> str:
+        """The data sets of the page, for a title."""
         named = [row['dataset'] for row in self.rows] + [failure.content['dataset'] for failure in self.failures]
-        return list(dict.fromkeys(named))
+        return ', '.join(dict.fromkeys(named)) + ' (synthetic data)' * self.synthetic
+
+
+def make_page(
+    runs: list[Run],
+    failures: list[Failure],
+    name: str,
+    bounds: dict[tuple[str, str], Bound],
+    reference: str | None = None,
+) -> Page:
+    """Make the page `name` of runs that are all synthetic or all real; `reference`: see `make_sections`."""
+    rescored = [rescored_row(run) for run in runs if run.rescored]
+    return Page(
+        sections=make_sections([run for run in runs if not run.rescored], name, bounds, reference),
+        rescored=sorted(rescored, key=lambda row: (-row['uf1'], row['method'])),
+        failures=failures,
+        synthetic=any(run.synthetic for run in runs) or any(failure.content['synthetic'] for failure in failures),
+    )
 
 
 def page_blocks(page: Page) -> list[Block]:
-    """Lay out a page: a section per data digest, then re-scored rows, published rows, and what did not finish."""
-    blocks: list[Block] = [Heading(1, f'Leaderboard: {", ".join(page.datasets)}{_told(page.synthetic)}')]
+    """Lay out a page: a section per data digest, then re-scored rows, what did not finish, and published rows."""
+    blocks: list[Block] = [Heading(1, f'Leaderboard: {page.data}')]
     for section in page.sections:
-        blocks += _section(section, page.synthetic)
+        blocks += section_blocks(section)
     if page.rescored:
-        blocks += _rescored(page.rescored, page.synthetic)
+        blocks += _rescored(page)
     if page.failures:
         blocks += failure_blocks(page.failures)
     return blocks + page.published
 
 
-def _told(synthetic: bool) -> str:
-    return ' (synthetic data)' if synthetic else ''
-
-
-def _section(section: Section, synthetic: bool) -> list[Block]:
-    first, runs = section.rows[0], section.runs
-    heading = f'{first["dataset"]}{_told(synthetic)}, {first["protocol"]}, data {first["store_digest"][:8]}'
-    blocks: list[Block] = [Heading(2, heading), *make_tables(REPRODUCED, section.rows, 'Reproduced here')]
-    if slices_of(runs[0]):
-        blocks += _slices(runs[0], section.rows)
-    if any('au_f1' in row for row in section.rows):
-        blocks += _action_units(runs[0], section.rows)
-    blocks.append(Notes(tuple(section_notes(section))))
-    for family, rows in section.ablations:
-        blocks += ablation_blocks(family, rows)
-    return [*blocks, Heading(3, 'How each row was made'), _making(section.rows)]
-
-
-def _slices(run: Run, rows: list[dict]) -> list[Block]:
-    datasets = slices_of(run)
-    clips = ', '.join(f'{name} {run.scores[name]["n"]}' for name in datasets)
-    columns = [(name, score) for name in datasets for score in ('UF1', 'UAR')]
-    headers = ('method', *(f'{name} {score}' for name, score in columns))
-    cells = [(row['method'], *(score_cell(row, f'{name}_{score.lower()}') for name, score in columns)) for row in rows]
-    caption = 'The same predictions per data set'
-    return [Paragraph(f'{caption} (clips: {clips}):'), Table(headers, tuple(cells), caption=caption)]
-
-
-def _action_units(run: Run, rows: list[dict]) -> list[Block]:
-    columns = {'mean F1': 'au_f1'}
-    if slices_of(run):
-        columns |= {'mean of data sets': 'au_f1_mean', **{name: f'{name}_au_f1' for name in slices_of(run)}}
-    cells = [(row['method'], *(score_cell(row, key) for key in columns.values())) for row in rows]
-    caption = 'Action units: the mean over the units of their F1 at threshold 0.5, pooled'
-    caption += ', and of each data set' if slices_of(run) else ''
-    return [Paragraph(f'{caption}:'), Table(('method', *columns), tuple(cells), caption=caption)]
-
-
-def _making(rows: list[dict]) -> Table:
-    headers = ('method', 'config', 'overrides', 'seed', 'settings digest', 'commit', 'device')
-    cells = [
-        (
-            row['method'],
-            row['config'],
-            row['overrides'] or 'none',
-            row['seed_list'],
-            row['settings_digest'][:12],
-            row['commit'] or 'unknown',
-            row['device'],
-        )
-        for row in rows
-    ]
-    return Table(headers, tuple(cells), formats=('md',))
-
-
-def _rescored(rows: list[dict], synthetic: bool) -> list[Block]:
+def _rescored(page: Page) -> list[Block]:
     text = (
         'Predictions that their authors published, scored here as ours are: clip by clip, pooled, then scored once. '
         'How they were trained, and on which version of the data, is as the authors say; they are not ranked among '
         'the rows above.'
     )
-    protocols = ', '.join(dict.fromkeys(row['protocol'] for row in rows))
-    tables = make_tables(RESCORED, rows, 'Re-scored from published predictions')
-    return [Heading(2, f'Re-scored{_told(synthetic)}, {protocols}'), Paragraph(text), *tables]
+    protocols = ', '.join(dict.fromkeys(row['protocol'] for row in page.rescored))
+    tables = make_tables(RESCORED, page.rescored, 'Re-scored from published predictions')
+    return [Heading(2, f'Re-scored{" (synthetic data)" * page.synthetic}, {protocols}'), Paragraph(text), *tables]
 
 
 def failure_blocks(failures: list[Failure]) -> list[Block]:
@@ -117,13 +92,61 @@ def failure_blocks(failures: list[Failure]) -> list[Block]:
     contents = sorted((failure.content for failure in failures), key=lambda c: (c['config'], c['method'], c['seed']))
     headers = ('method', 'config', 'seed', 'reason', 'date')
     cells = tuple(
-        (
-            content['method'],
-            content['config'],
-            str(content['seed']),
-            ' '.join(content['reason'].split()),
-            content['date'],
-        )
-        for content in contents
+        (c['method'], c['config'], str(c['seed']), ' '.join(c['reason'].split()), c['date']) for c in contents
     )
     return [Heading(2, 'Did not finish'), Table(headers, cells, right=('seed',), formats=('md',))]
+
+
+def page_files(name: str, page: Page) -> dict[str, str]:
+    """Return the files of a page, by name: markdown, csv, LaTeX."""
+    blocks = page_blocks(page)
+    rows = io.StringIO()
+    cells = [{for_csv(name): for_csv(value) for name, value in row.items()} for row in page.rows]
+    pd.DataFrame(cells, dtype=object).to_csv(rows, index=False, lineterminator='\n')
+    return {f'{name}.md': to_markdown(blocks), f'{name}.csv': rows.getvalue(), f'{name}.tex': to_latex(blocks)}
+
+
+def page_of(run: Run) -> str:
+    """Return the name of the page of a run."""
+    return page_name(run.record['dataset'], run.record['protocol'], run.synthetic)
+
+
+def page_name(dataset: str, protocol: str, synthetic: bool) -> str:
+    """Return 'megc2019_3class_loso' or, for drawn data, 'synthetic_smic'.
+
+    Real data have a page for each data set and protocol; the data set is named where the label scheme does not name it.
+    Synthetic data have one page for each data set that they imitate.
+
+    Args:
+        protocol: folds and label scheme, as a record names them: 'LOSO, smic_3class'.
+    """
+    if synthetic:
+        return f'{SYNTHETIC}_{_slug(dataset)}'
+    folds, _, scheme = protocol.partition(', ')
+    scheme = scheme.partition(', ')[0]
+    if not scheme.startswith(f'{dataset}_'):  # name data set and classes once: megc2019_flow_3class
+        named, _, classes = scheme.partition('_')
+        scheme = f'{dataset}_{classes if dataset.startswith(f"{named}_") else scheme}'
+    return _slug(f'{scheme}_{folds}')
+
+
+def page_of_failure(failure: Failure, runs: list[Run]) -> str | None:
+    """Return the name of the page of a run that did not finish; what it does not know is that of its config's others.
+
+    Returns:
+        None where no run of the same config finished, or synthetic and real data are there and it may be of both.
+    """
+    content = failure.content
+    if content['protocol'] is not None and content['synthetic'] is not None:
+        return page_name(content['dataset'], content['protocol'], content['synthetic'])
+    if content['synthetic']:
+        return page_name(content['dataset'], '', True)
+    known = [run for run in runs if not run.rescored and run.record['dataset'] == content['dataset']]
+    if content['synthetic'] is None and len({run.synthetic for run in known}) > 1:
+        return None
+    pages = [page_of(run) for run in known if run.record['config']['name'] == content['config']]
+    return next(iter(pages), None)
+
+
+def _slug(text: str) -> str:
+    return re.sub('[^a-z0-9]+', '_', text.lower()).strip('_')

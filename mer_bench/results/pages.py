@@ -1,27 +1,27 @@
-"""Leaderboards made from records only: one page of given results, or a folder with a page for every protocol."""
+"""A folder of leaderboards made from records only: a page for every protocol, and their index."""
 
-import io
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
-import pandas as pd
-
-from mer_bench.errors import InputError
-from mer_bench.escaping import for_csv
+from mer_bench.errors import InputError, listed
 from mer_bench.files import write_atomically
 from mer_bench.results.blocks import Block, Heading, Link, Markdown, Paragraph, Table
 from mer_bench.results.latex import to_latex
 from mer_bench.results.markdown import to_markdown
-from mer_bench.results.names import SYNTHETIC, page_of, page_of_failure
-from mer_bench.results.page import Page, failure_blocks, page_blocks
-from mer_bench.results.published import blocks_for, published_page, read_published
+from mer_bench.results.page import Page, failure_blocks, make_page, page_files, page_of, page_of_failure
+from mer_bench.results.published import blocks_for, published_page, read_published, results_file
 from mer_bench.results.record import Failure
 from mer_bench.results.run import Run, find_runs, read_runs
-from mer_bench.results.sanity import Bound, read_bounds
-from mer_bench.results.sections import make_sections, rescored_rows
+from mer_bench.results.sanity import read_bounds
 
 INDEX = 'README.md'
 PUBLISHED = 'published'
+NO_TABLE = 'No table yet: the data sets are licensed, and no run on them has been handed in with its predictions.'
+ABOUT_SYNTHETIC = (
+    'Faces drawn by a program in the layout of a data set. These tables show that every method runs, and '
+    'which of them learn in a reduced size; they say nothing about which method is better on people.'
+)
 
 
 @dataclass(frozen=True)
@@ -29,46 +29,8 @@ class Pages:
     """The pages by name, the runs that no page is known for, and whether there are published numbers."""
 
     pages: dict[str, Page]
-    homeless: list[Failure]
+    unassigned: list[Failure]
     published: list[Block]
-
-
-def write_leaderboard(results: list[str | Path], out: str | Path) -> str:
-    """Make one page of all records in `results`: markdown at `out`, beside it the rows as csv and LaTeX tables.
-
-    Records of different data sets, protocols or data digests go to sections of their own.
-
-    Returns:
-        The markdown.
-    """
-    out = Path(out)
-    records, failures = find_runs(results)
-    runs = read_runs(records)
-    _check_name(out, runs, failures)
-    texts = page_files(out.stem, make_page(runs, failures, out.stem, {}))
-    for name, text in texts.items():
-        write_text(out.with_name(name), text)
-    return texts[out.name]
-
-
-def make_page(runs: list[Run], failures: list[Failure], name: str, bounds: dict[tuple[str, str], Bound]) -> Page:
-    """Make the page `name` of runs that are all synthetic or all real."""
-    reproduced = [run for run in runs if not run.rescored]
-    return Page(
-        sections=make_sections(reproduced, name, bounds),
-        rescored=rescored_rows([run for run in runs if run.rescored]),
-        failures=failures,
-        synthetic=any(run.synthetic for run in runs) or any(failure.content['synthetic'] for failure in failures),
-    )
-
-
-def page_files(name: str, page: Page) -> dict[str, str]:
-    """Return the files of a page, by name: markdown, csv, LaTeX."""
-    blocks = page_blocks(page)
-    rows = io.StringIO()
-    cells = [{for_csv(name): for_csv(value) for name, value in row.items()} for row in page.rows]
-    pd.DataFrame(cells, dtype=object).to_csv(rows, index=False, lineterminator='\n')
-    return {f'{name}.md': to_markdown(blocks), f'{name}.csv': rows.getvalue(), f'{name}.tex': to_latex(blocks)}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -77,51 +39,46 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
-def _check_name(out: Path, runs: list[Run], failures: list[Failure]) -> None:
-    """Keep synthetic and real data apart, and the word synthetic in the name of the file."""
-    if out.suffix != '.md':
-        raise InputError(f'--out {out}: expected a markdown file; name it for example my_tables/smic.md')
-    kinds = [(run, run.synthetic) for run in runs] + [(failure, failure.content['synthetic']) for failure in failures]
-    synthetic = [run for run, kind in kinds if kind is True]
-    real = [run for run, kind in kinds if kind is False]
-    if synthetic and real:
-        raise InputError(
-            f'expected either synthetic or real data, but {synthetic[0].path} is synthetic and {real[0].path} is real; '
-            'make one leaderboard of each'
-        )
-    if synthetic and SYNTHETIC not in out.stem:
-        raise InputError(
-            f'--out {out}: expected a file name with the word synthetic, because these runs are on synthetic data; '
-            f'name it for example {out.with_stem(f"synthetic_{out.stem}")}'
-        )
+def refuse_unknown(reference: str | None, methods: list[str]) -> None:
+    """Refuse a method to compare with that is not among `methods`."""
+    if reference is None or reference in methods:
+        return
+    near = get_close_matches(reference, methods, n=1, cutoff=0.5)
+    advice = f'did you mean {near[0]!r}?' if near else f'give one of {listed(methods) or "them"}'
+    raise InputError(f'expected a method of these runs to compare with, but none is named {reference!r}; {advice}')
 
 
-def make_pages(results: list[str | Path]) -> Pages:
+def make_pages(results: list[str | Path], reference: str | None = None) -> Pages:
     """Make the pages of all records in `results`.
 
     A folder of `results` may hold published.csv and sanity_bounds.csv beside the runs.
     """
     records, failures = find_runs(results)
-    return make_pages_of(read_runs(records), failures, results)
+    pages = make_pages_of(read_runs(records), failures, results, reference)
+    refuse_unknown(reference, [name for page in pages.pages.values() for name in page.methods])
+    return pages
 
 
-def make_pages_of(runs: list[Run], failures: list[Failure], results: list[str | Path]) -> Pages:
+def make_pages_of(
+    runs: list[Run], failures: list[Failure], results: list[str | Path], reference: str | None = None
+) -> Pages:
     """Make the pages of runs that are read already."""
     bounds = read_bounds(beside(results, 'sanity_bounds.csv'))
     file = beside(results, 'published.csv')
-    published = None if file is None else read_published(file)
+    known = file or results_file('published.csv')  # which a page of real data shows wherever its runs are
+    published = read_published(known) if known else []
     places = {id(failure): page_of_failure(failure, runs) for failure in failures}
     names = sorted({page_of(run) for run in runs} | {name for name in places.values() if name})
     pages = {}
     for name in names:
         members = [run for run in runs if page_of(run) == name]
-        page = make_page(members, [f for f in failures if places[id(f)] == name], name, bounds)
-        if published is not None and members and not page.synthetic:
+        page = make_page(members, [f for f in failures if places[id(f)] == name], name, bounds, reference)
+        if members and not page.synthetic:
             first = members[0].record
             page = replace(page, published=blocks_for(published, first['dataset'], len(first['classes'])))
         pages[name] = page
-    homeless = [failure for failure in failures if places[id(failure)] is None]
-    return Pages(pages, homeless, [] if published is None else published_page(published))
+    unassigned = [failure for failure in failures if places[id(failure)] is None]
+    return Pages(pages, unassigned, published_page(published) if file else [])
 
 
 def beside(results: list[str | Path], name: str) -> Path | None:
@@ -142,13 +99,13 @@ def render_pages(pages: Pages) -> dict[str, str]:
     return {**files, INDEX: to_markdown(index_blocks(pages))}
 
 
-def write_pages(results: list[str | Path], folder: Path) -> list[Path]:
+def write_pages(results: list[str | Path], folder: Path, reference: str | None = None) -> list[Path]:
     """Write all pages into `folder`; other files there stay.
 
     Returns:
         The markdown files.
     """
-    files = render_pages(make_pages(results))
+    files = render_pages(make_pages(results, reference))
     for name, text in files.items():
         write_text(folder / name, text)
     return [folder / name for name in files if name.endswith('.md')]
@@ -166,15 +123,8 @@ def index_blocks(pages: Pages) -> list[Block]:
             '[docs/leaderboards.md](../docs/leaderboards.md) says how to read and how to extend them.'
         ),
         Heading(2, 'Recorded faces'),
+        _list_of(real) if real else Paragraph(NO_TABLE),
     ]
-    if real:
-        blocks.append(_list_of(real))
-    else:
-        blocks.append(
-            Paragraph(
-                'No table yet: the data sets are licensed, and no run on them has been handed in with its predictions.'
-            )
-        )
     if pages.published:
         blocks.append(
             Markdown(
@@ -183,16 +133,9 @@ def index_blocks(pages: Pages) -> list[Block]:
             )
         )
     if synthetic:
-        blocks += [
-            Heading(2, 'Synthetic data'),
-            Paragraph(
-                'Faces drawn by a program in the layout of a data set. These tables show that every method runs, and '
-                'which of them learn in a reduced size; they say nothing about which method is better on people.'
-            ),
-            _list_of(synthetic),
-        ]
-    if pages.homeless:
-        blocks += failure_blocks(pages.homeless)
+        blocks += [Heading(2, 'Synthetic data'), Paragraph(ABOUT_SYNTHETIC), _list_of(synthetic)]
+    if pages.unassigned:
+        blocks += failure_blocks(pages.unassigned)
     return blocks
 
 
@@ -201,7 +144,7 @@ def _list_of(pages: dict[str, Page]) -> Table:
     rows = [
         (
             Link(name, f'{name}.md'),
-            ', '.join(page.datasets) + (' (synthetic data)' if page.synthetic else ''),
+            page.data,
             '; '.join(dict.fromkeys(row['protocol'] for row in page.rows)),
             ', '.join(dict.fromkeys(str(row['clips']) for row in page.rows)),
             str(sum(len(section.rows) for section in page.sections)),

@@ -1,6 +1,6 @@
 """Published numbers: rows of results/published.csv as tables of their own, by data set, with their protocols as stated.
 
-Nothing here is checked by us; the cautions of the column `notes` become footnotes. The rows stand by year and name:
+We have checked none of them; the cautions of the column `notes` become footnotes. Rows are sorted by year and name:
 numbers of different protocols have no rank.
 """
 
@@ -45,8 +45,20 @@ LINK = re.compile(r'(https?://\S+)|(?:arXiv:)(\d{4}\.\d{4,5})|\b(10\.\d{4,}/[^\s
 Row = dict[str, str]
 
 
+def clone() -> Path | None:
+    """Return the clone of the repository that this package runs from; None where it was installed without one."""
+    root = Path(__file__).parents[2]
+    return root if (root / 'pyproject.toml').is_file() and (root / 'results').is_dir() else None
+
+
+def results_file(name: str) -> Path | None:
+    """Return published.csv or sanity_bounds.csv of the clone, or else of the installed package; None without it."""
+    folders = [clone(), Path(__file__).parents[1] / '.mim']
+    return next((file for root in folders if root and (file := root / 'results' / name).is_file()), None)
+
+
 def read_published(path: Path) -> list[Row]:
-    """Read the rows of published.csv as text; `title` is the table in which a row stands."""
+    """Read the rows of published.csv as text; `title` is the table of a row."""
     reader = csv.DictReader(io.StringIO(read_text(path), newline=''))
     rows = list(reader)
     if tuple(reader.fieldnames or ()) != COLUMNS or any(None in row or None in row.values() for row in rows):
@@ -59,7 +71,7 @@ def read_published(path: Path) -> list[Row]:
 
 
 def _title(path: Path, row: Row) -> str:
-    """Return the table of a row; data sets scored as parts of the composite stand with it."""
+    """Return the table of a row; data sets scored as parts of the composite are in its table."""
     if row['protocol'].startswith(CDE) and row['dataset'] in PARTS:
         return COMPOSITE
     for title, (names, _) in DATASETS.items():

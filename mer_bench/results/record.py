@@ -3,8 +3,8 @@
 Both may come from a stranger. The models below are the one schema: whatever reads or writes such a file goes through
 them, and gets plain dicts. Keys that they do not name may be there, and nothing reads them.
 
-A record of source `rescored` is made from predictions that somebody published (results/rescored.py). How they came
-about is not ours to say, so it has keys of its own.
+A record of source `rescored` is made from predictions that somebody published (results/rescored.py). We do not
+know how they were made, so it has keys of its own.
 """
 
 import json
@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError, from_json
 
 from mer_bench.errors import InputError, visible
 from mer_bench.escaping import folder_name
-from mer_bench.evaluation.statistics import MAX_CLASSES
+from mer_bench.evaluation.metrics import MAX_CLASSES
 from mer_bench.files import read_json, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'
@@ -28,15 +28,6 @@ RESCORED = 'rescored'
 CONTROL = re.compile(r'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]')
 AGAIN = 'write the record again'
 SWEEP_AGAIN = 'run the sweep again'
-# what pydantic says, and how we say it
-WORDS = (
-    ('^Input should be (?=less|greater)', 'a number '),
-    ('^Input should be ', ''),
-    ('^String should have ', 'text of '),
-    (r'^\w+ should have (.*) after validation, not \d+$', r'\1'),
-    ('a valid dictionary( or instance of .*)?', 'an object'),
-    ('a valid string', 'text'),
-)
 OTHER_VERSION = 'read it with the version of mer_bench that wrote it'
 
 
@@ -70,7 +61,7 @@ class Part(BaseModel):
 
 
 class Source(Part):
-    """Something with a name of which a digest tells the content."""
+    """The name of a file and the digest of its content."""
 
     name: Name
     digest: Name
@@ -108,7 +99,7 @@ class Faces(Part):
 
 
 class Store(Part):
-    """What the flow store says of itself: of several data sets, apex and faces are one entry each."""
+    """From store.json: of several data sets, apex and faces are one entry each."""
 
     flow: Line = 'unknown'
     clip_len: Count | Line = 'unknown'
@@ -232,7 +223,7 @@ class RescoredRecord(AnyRecord):
 
 
 class FailureNote(Part):
-    """Why a run of a sweep did not finish; what it does not say was not known yet."""
+    """Why a run of a sweep did not finish; what it lacks was not known yet."""
 
     schema_version: Literal[1]
     method: Name
@@ -293,9 +284,9 @@ def check_schema(path: str | Path, content: object, model: type[Part], advice: s
 
 def _in_words(message: str) -> str:
     """'Input should be a valid integer' -> 'a valid integer'."""
-    for pattern, words in WORDS:
-        message = re.sub(pattern, words, message)
-    return message
+    words = re.sub(r'^\w+ should (be|have) | after validation, not \d+$| or instance of .*', '', message)
+    words = words.replace('a valid dictionary', 'an object').replace('a valid string', 'text')
+    return f'a number {words}' if words.startswith(('less', 'greater')) else words
 
 
 def _dotted(place: tuple[str | int, ...], content: object, missing: bool) -> str:

@@ -3,10 +3,8 @@
 from datetime import date
 from pathlib import Path
 
-import pandas as pd
-
 from mer_bench.errors import InputError
-from mer_bench.evaluation.labels import WHOLE
+from mer_bench.evaluation.labels import name_labels
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.files import digest_file, write_atomically
@@ -39,7 +37,7 @@ def write_rescored(
             f'expected folds and label scheme as protocol, found {protocol!r}; give it as "LOSO, megc2019_3class"'
         )
     _refuse_own_run(Path(log).with_name('record.json'))
-    frame = _with_names(read_predictions(log), classes, log)
+    frame = name_labels(read_predictions(log), classes, log)
     folder = Path(folder)
     record = {
         'schema_version': SCHEMA_VERSION,
@@ -65,24 +63,9 @@ def write_rescored(
 
 
 def _refuse_own_run(record: Path) -> None:
-    """Refuse the predictions of a run of ours, whose record lies beside them."""
+    """Refuse the predictions of a run of ours, whose record is beside them."""
     if record.is_file() and read_record(record)['source'] != RESCORED:
         raise InputError(
             f'{record.parent}: expected predictions that somebody published, found a run with its record; '
             'hand it in with tools/leaderboard.py --collect'
         )
-
-
-def _with_names(frame: pd.DataFrame, classes: list[str], log: str | Path) -> pd.DataFrame:
-    labels = {*frame['y_true'].unique().tolist(), *frame['y_pred'].unique().tolist()}
-    numbered = all(WHOLE.fullmatch(str(label)) for label in labels) and not labels <= {*classes}
-    names = {label: classes[int(label)] for label in labels if int(label) < len(classes)} if numbered else {}
-    unknown = labels - {*(names or classes)}
-    if unknown:
-        raise InputError(
-            f'{log}: expected labels of the classes {", ".join(classes)}, found {min(unknown, key=str)}; name every '
-            'class in the order of the labels'
-        )
-    if numbered:
-        frame = frame.assign(**{key: frame[key].map(names) for key in ('y_true', 'y_pred')})
-    return frame

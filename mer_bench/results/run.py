@@ -1,4 +1,4 @@
-"""Runs as a leaderboard takes them: found, and each record held against the predictions beside it."""
+"""The runs of a leaderboard: finds them, and compares each record with the predictions beside it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,12 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError, listed
-from mer_bench.evaluation.metrics import scores_of_labels
+from mer_bench.evaluation.metrics import METRICS, SubjectCounts, check_classes, describe
 from mer_bench.evaluation.predictions import read_columns
-from mer_bench.evaluation.statistics import SCORES, check_classes, count_by_subject, resample_counts
 from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, find_records, read_failure, read_record
-
-COMPARED = ('n', 'n_subjects', *SCORES, 'f1_per_class', 'recall_per_class', 'confusion_matrix')
 
 
 @dataclass(frozen=True)
@@ -25,25 +22,20 @@ class Run:
         path: of its record.
         record: as it was read.
         table: the predictions beside it, one list a column.
-        counts: hits, true and predicted clips of each subject and class, (S, 3, C); see `statistics.subject_counts`.
+        counts: the confusion matrix of each subject.
         scores: of the full table and each data set, computed anew from the predictions, without intervals.
     """
 
     path: Path
     record: dict
     table: dict[str, list]
-    counts: np.ndarray
+    counts: SubjectCounts
     scores: dict
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """The table as a frame, made where one is asked for: of thousands of runs this takes long."""
         return pd.DataFrame(self.table)
-
-    @cached_property
-    def resampled(self) -> dict[str, np.ndarray]:
-        """The scores of 1000 draws of subjects, the same subjects for every run on the same data."""
-        return resample_counts(self.counts)
 
     @property
     def synthetic(self) -> bool:
@@ -107,7 +99,7 @@ def describe_unfinished(path: Path, record: dict) -> str | None:
 
 
 def is_complete(record: dict) -> bool:
-    """Tell whether a run has all its folds and its scores."""
+    """Return whether a run has all its folds and its scores."""
     return not missing_folds(record) and record['complete'] and record['scores'] is not None
 
 
@@ -132,17 +124,17 @@ def _read_run(path: Path, record: dict) -> Run:
     except InputError as error:
         raise InputError(f'{file}: {error}') from None
     if not same_scores(scores, record['scores']):
+        stored = f'{record["scores"]["full"]["uf1"]:.4f}' if 'full' in record['scores'] else 'unknown'
         raise InputError(
             f'{path}: expected the scores that predictions.csv beside it gives (UF1 {scores["full"]["uf1"]:.4f}), but '
-            f'the record holds others (UF1 {_stored_uf1(record)}); write the record again from its predictions'
+            f'the record holds others (UF1 {stored}); write the record again from its predictions'
         )
-    fault = disagreement(record, table)
-    if fault:
+    if fault := disagreement(record, table):
         raise InputError(f'{path}: {fault}; write the record again from its predictions')
     return Run(path, record, table, counts, scores)
 
 
-def _score(table: dict[str, list], classes: list) -> tuple[np.ndarray, dict]:
+def _score(table: dict[str, list], classes: list) -> tuple[SubjectCounts, dict]:
     """Return the counts of the full table, and the scores of it and of each data set."""
     check_classes(classes)
     if unknown := {*table['y_true'], *table['y_pred']} - {*classes}:
@@ -150,82 +142,60 @@ def _score(table: dict[str, list], classes: list) -> tuple[np.ndarray, dict]:
     place = {name: number for number, name in enumerate(classes)}
     y_true, y_pred = (np.array([place[label] for label in table[name]]) for name in ('y_true', 'y_pred'))
     subjects, datasets = (np.array(table[name], dtype=object) for name in ('subject', 'dataset'))
-    counts, full = _score_part(subjects, y_true, y_pred, classes)
+
+    def score(part: np.ndarray) -> tuple[SubjectCounts, dict]:
+        names, numbers = np.unique(subjects[part], return_inverse=True)
+        counts = SubjectCounts.of_codes(numbers, y_true[part], y_pred[part], len(names), len(classes))
+        return counts, describe(counts.total, len(names), classes)
+
+    counts, full = score(np.full(len(subjects), True))
     names = sorted({*table['dataset']})
-    if len(names) == 1:
-        return counts, {'full': full, names[0]: full}
-    parts = {name: datasets == name for name in names}
-    return counts, {'full': full} | {
-        name: _score_part(subjects[part], y_true[part], y_pred[part], classes)[1] for name, part in parts.items()
-    }
-
-
-def _score_part(subjects: np.ndarray, y_true: np.ndarray, y_pred: np.ndarray, classes: list) -> tuple:
-    """Return the counts of one table, and its scores."""
-    names, numbers = np.unique(subjects, return_inverse=True)
-    counts = count_by_subject(numbers, y_true, y_pred, len(names), len(classes))
-    return counts, scores_of_labels(y_true, y_pred, len(names), classes)
-
-
-def _stored_uf1(record: dict) -> str:
-    full = record['scores'].get('full')
-    stored = full.get('uf1') if isinstance(full, dict) else None
-    return f'{stored:.4f}' if isinstance(stored, float) else 'unknown'
+    parts = {names[0]: full} if len(names) == 1 else {name: score(datasets == name)[1] for name in names}
+    return counts, {'full': full, **parts}
 
 
 def same_scores(computed: dict, stored: dict) -> bool:
-    """Compare the scores of every data set; the intervals are left out, numpy may change its random streams."""
+    """Compare the scores of every data set; the intervals are left out, numpy may change its random streams.
+
+    A metric that the record lacks is newer than the record; the schema names those that it must have.
+    """
+    per_class = 'f1_per_class', 'recall_per_class', 'confusion_matrix'
+    keys = 'n', 'n_subjects', *(metric.name for metric in METRICS), *per_class
     return computed.keys() == stored.keys() and all(
-        isinstance(stored[name], dict) and key in stored[name] and _close(part[key], stored[name][key])
-        for name, part in computed.items()
-        for key in COMPARED
+        _close(part[key], stored[name][key]) for name, part in computed.items() for key in keys if key in stored[name]
     )
 
 
 def _close(computed: object, stored: object) -> bool:
-    """Compare numbers to 1e-9, lists and tables part by part; whatever else is stored is another."""
+    """Compare numbers to 1e-9, lists and tables part by part."""
     if isinstance(computed, dict):
-        return (
-            isinstance(stored, dict)
-            and computed.keys() == stored.keys()
-            and all(_close(value, stored[key]) for key, value in computed.items())
-        )
+        return computed.keys() == stored.keys() and all(_close(value, stored[key]) for key, value in computed.items())
     if isinstance(computed, list):
-        return (
-            isinstance(stored, list)
-            and len(computed) == len(stored)
-            and all(_close(*pair) for pair in zip(computed, stored, strict=True))
-        )
-    return isinstance(stored, int | float) and not isinstance(stored, bool) and abs(computed - stored) <= 1e-9
+        return len(computed) == len(stored) and all(map(_close, computed, stored))
+    return isinstance(stored, int | float) and abs(computed - stored) <= 1e-9
 
 
 def disagreement(record: dict, table: dict[str, list]) -> str | None:
     """Return what a record counts otherwise than its predictions, beside the scores; None where they agree."""
     subjects = len({*table['subject']})
     if record['n_subjects'] != subjects:
-        return f'expected {record["n_subjects"]} subjects, as it says, but its predictions are of {subjects}'
+        return f'expected {record["n_subjects"]} subjects, as in the record, but the predictions are of {subjects}'
     if record['source'] == RESCORED:
         return None
-    for key, counted in _per_class(table).items():
-        stored = {name: number for name, number in record[key].items() if number != 0}
-        if stored != counted:
-            return f'expected {key} to be {counted}, as its predictions say, but it is {stored}'
-    seeds = {*map(str, table.get('seed', ()))}
-    if seeds != {str(record['seed'])}:
-        return f'expected predictions of seed {record["seed"]} alone, but its predictions are of {_list(seeds)}'
-    folds = len({*table.get('fold', ())})
-    if folds != record['folds']['total']:
-        return f'expected predictions of {record["folds"]["total"]} folds, as it says, but they are of {folds}'
-    return None
-
-
-def _per_class(table: dict[str, list]) -> dict[str, dict]:
     pairs = {*zip(table['y_true'], table['subject'], strict=True)}
-    return {
+    per_class = {
         'clips_per_class': dict(Counter(table['y_true'])),
         'subjects_per_class': dict(Counter(label for label, _ in pairs)),
     }
-
-
-def _list(names: set[str]) -> str:
-    return ', '.join(sorted(names)) or 'no seed'
+    for key, counted in per_class.items():
+        stored = {name: number for name, number in record[key].items() if number != 0}
+        if stored != counted:
+            return f'expected {key} to be {counted}, as in the predictions, but it is {stored}'
+    seeds = {*map(str, table.get('seed', ()))}
+    if seeds != {str(record['seed'])}:
+        found = ', '.join(sorted(seeds)) or 'no seed'
+        return f'expected predictions of seed {record["seed"]} alone, but found {found}'
+    folds = len({*table.get('fold', ())})
+    if folds != record['folds']['total']:
+        return f'expected predictions of {record["folds"]["total"]} folds, as in the record, but they are of {folds}'
+    return None

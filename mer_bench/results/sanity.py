@@ -23,7 +23,7 @@ class Bound:
 
 
 def read_bounds(path: Path | None) -> dict[tuple[str, str], Bound]:
-    """Read sanity_bounds.csv: a row per table and method; the method `*` stands for all others of the table.
+    """Read sanity_bounds.csv: a row per table and method; the method `*` means all others of the table.
 
     A row may have a reason and no uf1; then the uf1 of `*` counts.
     """
@@ -38,7 +38,9 @@ def read_bounds(path: Path | None) -> dict[tuple[str, str], Bound]:
         raise InputError(f'{path}: expected the columns {", ".join(COLUMNS)}, found {found}; correct the header')
     twice = table[table.duplicated(['table', 'method'])]
     if len(twice):
-        raise InputError(f'{path}: {twice.iloc[0]["method"]} of {twice.iloc[0]["table"]} stands twice; remove one row')
+        raise InputError(
+            f'{path}: {twice.iloc[0]["method"]} of {twice.iloc[0]["table"]} is there twice; remove one row'
+        )
     return {(row.table, row.method): Bound(_uf1(path, row.uf1), row.reason.strip()) for row in table.itertuples()}
 
 
@@ -71,7 +73,7 @@ def find_bound(bounds: dict[tuple[str, str], Bound], table: str, method: str) ->
 
 
 def judge(row: dict, bound: Bound) -> dict:
-    """Return what a row says of its bound: sanity_uf1, sanity_reached, sanity_reason; nothing without a bound."""
+    """Return the columns on the bound of a row: sanity_uf1, sanity_reached, sanity_reason; nothing without a bound."""
     if bound.uf1 is None:
         return {}
     reached = row['uf1'] >= bound.uf1

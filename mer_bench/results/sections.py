@@ -1,42 +1,70 @@
-"""Sections of a leaderboard: runs on the same data under the same protocol, with their rows and comparisons."""
+"""Sections of a leaderboard: runs on the same data under the same protocol, with their rows, comparisons and notes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mer_bench.errors import InputError
-from mer_bench.results.ablations import compare
-from mer_bench.results.families import Family, find_families
-from mer_bench.results.rows import rescored_row, settings_of, summarise
+from mer_bench.results.ablation_groups import AblationGroup, find_groups
+from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, reference_blocks
+from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
+from mer_bench.results.rows import (
+    REPRODUCED,
+    distinct,
+    make_tables,
+    score_cell,
+    settings_of,
+    slices_of,
+    summarise,
+)
 from mer_bench.results.run import Run
 from mer_bench.results.sanity import Bound, find_bound, judge
 
 SAME = ('sample_id', 'y_true', 'subject')  # of the predictions of runs on the same data
+CHANGES = (
+    *('reference', 'change', 'change_low', 'change_high', 'only_reference', 'only_method'),
+    *('mcnemar_seed', 'mcnemar_p', 'mcnemar_p_holm'),
+)  # what csv has of a comparison
+OF_ABLATIONS = dict(reference='compared_with', only_reference='only_full', only_method='only_ablation')
 
 
 @dataclass(frozen=True)
 class Section:
-    """Runs of the same data: `rows` in their order, and every full model with its ablations (`compare` of each).
+    """Runs of the same data.
 
-    `not_compared` says which methods of a full model's name are compared with none, and why.
+    Attributes:
+        rows: in the order of the table.
+        ablations: every full model with its ablations, and what `compare_ablations` returns of them.
+        not_compared: which methods of a full model's name are compared with none, and why.
+        reference: the runs of the one method that all others are compared with, where one is asked for; `against` is
+            the comparison.
     """
 
     runs: list[Run]
     rows: list[dict]
-    ablations: list[tuple[Family, list[dict]]] = field(default_factory=list)
+    ablations: list[tuple[AblationGroup, list[dict]]] = field(default_factory=list)
     not_compared: list[str] = field(default_factory=list)
+    reference: list[Run] = field(default_factory=list)
+    against: list[dict] = field(default_factory=list)
 
 
-def make_sections(runs: list[Run], table: str, bounds: dict[tuple[str, str], Bound]) -> list[Section]:
-    """Make the sections of reproduced runs, in the order of their data; `bounds` are those of sanity_bounds.csv."""
+def make_sections(
+    runs: list[Run], table: str, bounds: dict[tuple[str, str], Bound], reference: str | None = None
+) -> list[Section]:
+    """Make the sections of reproduced runs, in the order of their data.
+
+    Args:
+        bounds: those of sanity_bounds.csv.
+        reference: the method that every other one is compared with.
+    """
     variants = [run for run in runs if is_variant(run)]
     return [
-        _section(group, [run for run in variants if clips_key(run) == clips_key(group[0])], table, bounds)
+        _section(group, [run for run in variants if clips_key(run) == clips_key(group[0])], table, bounds, reference)
         for group in group_by(runs, data_key).values()
     ]
 
 
 def is_variant(run: Run) -> bool:
-    """Say whether the run is an ablation of how the data were prepared: its clips lie in a store of their own."""
+    """Return whether the run is an ablation of how the data were prepared: its clips are in a store of their own."""
     return run.record['config'].get('data_variant') is not None
 
 
@@ -49,7 +77,7 @@ def group_by(runs: list[Run], key: Callable[[Run], tuple]) -> dict[tuple, list[R
 
 
 def data_key(run: Run) -> tuple:
-    """What two runs must share to stand in one table."""
+    """What two runs must share to be in one table."""
     return *clips_key(run), run.record['data']['store_digest']
 
 
@@ -72,7 +100,9 @@ def methods_of(runs: list[Run]) -> list[list[Run]]:
     return [sorted(seeds, key=lambda run: run.record['seed']) for seeds in groups]
 
 
-def _section(runs: list[Run], variants: list[Run], table: str, bounds: dict[tuple[str, str], Bound]) -> Section:
+def _section(
+    runs: list[Run], variants: list[Run], table: str, bounds: dict[tuple[str, str], Bound], reference: str | None
+) -> Section:
     """Rank the rows: rule `last` before the others, then UF1 descending, then the name.
 
     `variants` are the ablations of how the same clips were prepared: compared here, ranked in a section of their own.
@@ -81,29 +111,40 @@ def _section(runs: list[Run], variants: list[Run], table: str, bounds: dict[tupl
     variants = variants if own else []
     check_same_data([*runs, *variants])
     methods = methods_of(runs)
-    rows = [summarise(seeds, settings_of(seeds[0])) for seeds in methods]
-    families, not_compared = find_families(methods_of([*own, *variants]))
-    ablations = [(family, compare(family)) for family in families]
-    _add_changes(rows, [row for _, compared in ablations for row in compared])
+    rows = [summarise(seeds) for seeds in methods]
+    groups, not_compared = find_groups(methods_of([*own, *variants]))
+    ablations = [(group, compare_ablations(group)) for group in groups]
+    by_method = {(row['method'], row['settings_digest']): row for row in rows}
+    for change in (change for _, changes in ablations for change in changes):
+        if row := by_method.get((change['method'], change['settings'])):  # none where it is of another store
+            row |= {OF_ABLATIONS.get(key, key): change[key] for key in CHANGES}
     for row in rows:
         row.update(judge(row, find_bound(bounds, table, row['method'])))
     names = [(row['method'], row['epoch_rule'], row['source']) for row in rows]
     for row, name in zip(rows, names, strict=True):
         if names.count(name) > 1:  # one name for two settings
             row['method'] += f' ({row["settings_digest"][:8]})'
+    chosen, against = _against(rows, methods, reference)
+    if reference is not None and not chosen:
+        not_compared.append(f'No method is compared with {reference} here: it is alone or did not run on these data.')
     ranked = sorted(rows, key=lambda row: (row['epoch_rule'] != 'last', -row['uf1'], row['method']))
-    return Section(runs, ranked, ablations, not_compared)
+    return Section(runs, ranked, ablations, not_compared, chosen, against)
 
 
-def _add_changes(rows: list[dict], compared: list[dict]) -> None:
-    """Put the comparison with the full model into the rows, for the csv."""
-    by_method = {(row['method'], row['settings_digest']): row for row in rows}
-    for change in compared:
-        row = by_method.get((change['method'], change['settings']))
-        if row is None:  # of another store
-            continue
-        row['compared_with'] = change['full']
-        row |= {key: change[key] for key in change if key.startswith(('change', 'only_', 'mcnemar_'))}
+def _against(rows: list[dict], methods: list[list[Run]], reference: str | None) -> tuple[list[Run], list[dict]]:
+    """Compare every method with the reference, best first, and put the comparison into its row, for the csv."""
+    names = [row['method'] for row in rows]
+    if reference not in names or len(names) < 2:
+        return [], []
+    chosen = methods[names.index(reference)]
+    others = {}
+    for row, name, seeds in zip(rows, names, methods, strict=True):
+        if seeds is not chosen:
+            others[name if names.count(name) == 1 else f'{name}, {row["epoch_rule"]}'] = row, seeds
+    against = compare(chosen, {name: seeds for name, (_, seeds) in others.items()})
+    for change in against:
+        others[change['name']][0].update({f'against_{key}': change[key] for key in CHANGES})
+    return chosen, sorted(against, key=lambda row: (-row['uf1'], row['name']))
 
 
 def check_same_data(runs: list[Run]) -> None:
@@ -112,11 +153,122 @@ def check_same_data(runs: list[Run]) -> None:
     for run, truth in zip(runs, truths, strict=True):
         if truth != truths[0]:
             raise InputError(
-                f'{run.path}: expected the clips and labels of {runs[0].path}, as the digests of the data say, '
-                'but predictions.csv holds others; run the same train command again'
+                f'{run.path}: expected the clips and labels of {runs[0].path}, since the digests of the data agree, '
+                'but predictions.csv has others; run the same train command again'
             )
 
 
-def rescored_rows(runs: list[Run]) -> list[dict]:
-    """Return the rows of published predictions by UF1."""
-    return sorted((rescored_row(run) for run in runs), key=lambda row: (-row['uf1'], row['method']))
+def section_blocks(section: Section) -> list[Block]:
+    """Lay out one section."""
+    first, run = section.rows[0], section.runs[0]
+    synthetic = ' (synthetic data)' if run.synthetic else ''
+    heading = f'{first["dataset"]}{synthetic}, {first["protocol"]}, data {first["store_digest"][:8]}'
+    blocks: list[Block] = [Heading(2, heading), *make_tables(REPRODUCED, section.rows, 'Reproduced here')]
+    if slices_of(run):
+        blocks += _slices(run, section.rows)
+    if any('au_f1' in row for row in section.rows):
+        blocks += _action_units(run, section.rows)
+    blocks.append(Notes(tuple(_notes(section))))
+    if section.against:
+        blocks += reference_blocks(section.reference, section.against)
+    for group, rows in section.ablations:
+        blocks += ablation_blocks(group, rows)
+    return [*blocks, Heading(3, 'How each row was made'), _making(section.rows)]
+
+
+def _slices(run: Run, rows: list[dict]) -> list[Block]:
+    datasets = slices_of(run)
+    clips = ', '.join(f'{name} {run.scores[name]["n"]}' for name in datasets)
+    columns = {f'{name} {score}': f'{name}_{score.lower()}' for name in datasets for score in ('UF1', 'UAR')}
+    caption = 'The same predictions per data set'
+    return [Paragraph(f'{caption} (clips: {clips}):'), _score_columns(rows, columns, caption)]
+
+
+def _action_units(run: Run, rows: list[dict]) -> list[Block]:
+    columns = {'mean F1': 'au_f1'}
+    if slices_of(run):
+        columns |= {'mean of data sets': 'au_f1_mean', **{name: f'{name}_au_f1' for name in slices_of(run)}}
+    caption = 'Action units: the mean over the units of their F1 at threshold 0.5, pooled'
+    caption += ', and of each data set' if slices_of(run) else ''
+    return [Paragraph(f'{caption}:'), _score_columns(rows, columns, caption)]
+
+
+def _score_columns(rows: list[dict], columns: dict[str, str], caption: str) -> Table:
+    cells = [(row['method'], *(score_cell(row, key) for key in columns.values())) for row in rows]
+    return Table(('method', *columns), tuple(cells), caption=caption)
+
+
+def _making(rows: list[dict]) -> Table:
+    columns = {
+        'method': lambda row: row['method'],
+        'config': lambda row: row['config'],
+        'overrides': lambda row: row['overrides'] or 'none',
+        'seed': lambda row: row['seed_list'],
+        'settings digest': lambda row: row['settings_digest'][:12],
+        'commit': lambda row: row['commit'] or 'unknown',
+        'device': lambda row: row['device'],
+    }
+    return Table((*columns,), tuple(tuple(cell(row) for cell in columns.values()) for row in rows), formats=('md',))
+
+
+def _notes(section: Section) -> list[str]:
+    """Return sentences on scores, intervals, data, epoch rules and software of a section."""
+    runs, rows = section.runs, section.rows
+    notes = [_note_on_scores(runs[0]), _note_on_intervals(rows), _note_on_data(runs[0])]
+    if rules := {row['epoch_rule'] for row in rows} - {'last'}:
+        notes.append(
+            f'Epoch rule {", ".join(sorted(rules))}: the epoch was chosen by a score, not fixed beforehand, so these '
+            'rows look better than they are; they stand below the others and are not to be compared with them.'
+        )
+    return [*notes, *section.not_compared, _note_on_software(runs)]
+
+
+def _note_on_scores(run: Run) -> str:
+    return (
+        f'Scores: the predictions of all {run.record["folds"]["total"]} folds pooled into one table, then scored once; '
+        f'UF1 and UAR are unweighted means over the classes {", ".join(run.record["classes"])}.'
+    )
+
+
+def _note_on_intervals(rows: list[dict]) -> str:
+    seeds = ' of the mean over the seeds' if any(row['seeds'] > 1 for row in rows) else ''
+    spread = ' After ± stands the standard deviation over the seeds.' if seeds else ''
+    return (
+        f'Intervals: 95 % percentile intervals of UF1{seeds}, 1000 bootstrap resamples of the '
+        f'{rows[0]["subjects"]} subjects.{spread} Overlapping intervals do not settle which of two methods is better: '
+        'the rows are on the same clips, which takes a paired test.'
+    )
+
+
+def _note_on_data(run: Run) -> str:
+    record, full = run.record, run.scores['full']
+    store, digests = record['data']['store'], record['data']
+    counts = ', '.join(
+        f'{sum(row)} {name}' for name, row in zip(record['classes'], full['confusion_matrix'], strict=True)
+    )
+    size = ' x '.join(map(str, store.get('size', ['unknown'])))
+    kind = 'synthetic, no recorded faces; ' if run.synthetic else ''
+    return (
+        f'Data: {kind}{full["n"]} clips ({counts}), {full["n_subjects"]} subjects; optical flow '
+        f'{store.get("flow", "unknown")}, clip length {store.get("clip_len", "unknown")} of {size} pixels, '
+        f'apex {_as_text(store.get("apex", "unknown"))}, faces {_as_text(store.get("faces", "unknown"))}; '
+        f'digests: annotations {digests["annotations_digest"][:12]}, store {digests["store_digest"][:12]}.'
+        + ''.join(f' {note[:1].upper()}{note[1:]}.' for note in record.get('notes', []))
+    )
+
+
+def _as_text(value: object) -> str:
+    """Return a value of store.json as text; of how faces were found the detector is enough."""
+    if not isinstance(value, dict):
+        return str(value)
+    if 'detector' in value:
+        return value['detector'] + ' stabilised' * bool(value.get('stabilise'))
+    return ', '.join(f'{name} {_as_text(part)}' for name, part in value.items())
+
+
+def _note_on_software(runs: list[Run]) -> str:
+    names = dict.fromkeys(name for run in runs for name in run.record['versions'])
+    versions = [f'{name} {distinct(run.record["versions"].get(name) for run in runs)}' for name in names]
+    dates = sorted(day for run in runs for day in run.record['date'].split(', '))
+    period = dates[0] if dates[0] == dates[-1] else f'{dates[0]} to {dates[-1]}'
+    return f'Software: {", ".join(versions)}; runs of {period}.'

@@ -8,10 +8,9 @@ from rich.progress import track
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.provenance import read_run, refuse_other_settings, with_decision
+from mer_bench.experiment.provenance import read_run, refuse_other_settings, start_record, with_decision
 from mer_bench.models.backbones.pretrained import read_weights
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.record import start_record
 from mer_bench.runs.run import pool_predictions
 from mer_bench.training.device import activate
 from mer_bench.training.fold import CHECKPOINT, finished_folder, write_predictions

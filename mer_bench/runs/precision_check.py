@@ -17,7 +17,7 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.precision import PrecisionCheck
 from mer_bench.experiment.provenance import with_decision
 from mer_bench.processes import in_workers
-from mer_bench.runs.record import build_model, fit_pretrained
+from mer_bench.runs.model import build_model, fit_pretrained
 from mer_bench.training.device import activate
 from mer_bench.training.fold import finished_folders
 from mer_bench.training.gradient_check import compare_gradients

@@ -12,18 +12,19 @@ import pandas as pd
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir, open_experiment
 from mer_bench.experiment.provenance import (
+    decided,
     describe_data,
-    notes_on_data,
     read_run,
     refuse_other_settings,
+    start_record,
     with_decision,
 )
 from mer_bench.files import locked, write_atomically
-from mer_bench.protocols.excluded_clips import COLUMNS, EXCLUDED_CLIPS, absent_clips
+from mer_bench.protocols.clip_selection import absent_clips
 from mer_bench.protocols.folds import Fold
+from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS
 from mer_bench.results.record import write_record
 from mer_bench.results.run import read_runs
-from mer_bench.runs.record import decided, start_record
 from mer_bench.runs.worker_pool import Show, default_jobs, run_missing
 from mer_bench.training.fold import (
     CHECKPOINT,
@@ -124,10 +125,13 @@ def train(
         InputError: A fault in the options, the data or the run folder.
     """
     experiment = open_experiment(options)
-    print('\n'.join([*describe_data(experiment), *notes_on_data(experiment)]), flush=True)
     folder = Path(work_dir) if work_dir else default_work_dir(experiment.method, seed)
+    lines, record = describe_data(experiment), start_record(experiment, seed)
+    print('\n'.join([*lines, *record['notes']]), flush=True)
     jobs = jobs or default_jobs(experiment.device)
-    return Run(folder, run_folds(experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose))
+    return Run(
+        folder, run_folds(experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record)
+    )
 
 
 def run_folds(
@@ -140,12 +144,14 @@ def run_folds(
     show: Show | None = None,
     isolated: bool = False,
     verbose: bool = False,
+    record: dict | None = None,
 ) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 
     A finished fold is a folder `folds/<name>`, which appears by a rename and is never changed again; `folds/.<name>` is
     a fold in work. A finished run is read: no model is built, and nothing is scored or written unless a fold differs
-    from what was scored. See :func:`run_missing` for `show`, `isolated` and `verbose`.
+    from what was scored. See :func:`run_missing` for `show`, `isolated` and `verbose`; `record` is what
+    :func:`start_record` returns, if the caller has it.
 
     Raises:
         FolderInUse: Another run is using `work_dir`.
@@ -155,7 +161,7 @@ def run_folds(
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
     done = finished_folders(work_dir, experiment.folds)
     missing = [fold for fold in experiment.chosen if fold.name not in done]
-    record = start_record(experiment, seed)
+    record = record or start_record(experiment, seed)
     read_only = not missing and not os.access(work_dir, os.W_OK)
     busy = f'another run is using {work_dir}; wait for it or give another --work-dir'
     with nullcontext() if read_only else locked(work_dir, busy):
@@ -183,48 +189,48 @@ def train_missing(
     **settings,
 ) -> dict:
     """Build the model, choose precision and way of training, and train folds; return the record as it began."""
+    if stack not in ('auto', 'off') and experiment.method.is_estimator:
+        raise InputError(
+            f'--stack {stack}: {experiment.method.name} cannot be stacked: it is no network; use --stack off'
+        )
+    why = 'it is no network' if experiment.method.is_estimator and stack == 'auto' else ''
+    record['stack'] = dict(way='off', folds=1, asked=stack, seconds={}, why=why)
     if experiment.method.is_estimator:
-        return fit_missing(experiment, missing, seed, work_dir, record, jobs, stack, **settings)
+        return fit_missing(experiment, missing, seed, work_dir, record, jobs, **settings)
+    from mer_bench.runs.model import build_model, describe_model
     from mer_bench.runs.precision_check import settle_precision
-    from mer_bench.runs.record import build_model, describe_model
     from mer_bench.training.device import activate
-    from mer_bench.training.stacking.strategy import choose_for_run
 
     activate(experiment)
     model = build_model(experiment.method.cfg)
     record |= describe_model(experiment, model)
     experiment = settle_precision(experiment, model, work_dir, apart=jobs > 1 or settings['isolated'])
-    choice = choose_for_run(experiment, model, seed, work_dir, stack)
+    record |= decided(experiment)
+    choice = None
+    if stack != 'off':
+        from mer_bench.training.stacking.strategy import choose_for_run
+
+        choice = choose_for_run(experiment, model, seed, work_dir, stack)
+        record['stack'] = choice.record
     del model
-    record = begin_run(experiment, work_dir, record | dict(decided(experiment), stack=choice.record))
+    record = begin_run(experiment, work_dir, record)
+    if experiment.data.view.normalise:
+        _ = experiment.data.moments  # here and not in every worker
     note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
     run_missing(experiment, missing, seed, work_dir, jobs, choice=choice, note=note, **settings)
     return record
 
 
 def fit_missing(
-    experiment: Experiment,
-    missing: list[Fold],
-    seed: int,
-    work_dir: Path,
-    record: dict,
-    jobs: int,
-    stack: str | int,
-    **settings,
+    experiment: Experiment, missing: list[Fold], seed: int, work_dir: Path, record: dict, jobs: int, **settings
 ) -> dict:
     """Do the same for a method of scikit-learn: describe all clips once, then fit the folds."""
     from mer_bench.training.sklearn.estimator_fold import describe_clips, forget_features
 
-    if stack not in ('auto', 'off'):
-        raise InputError(
-            f'--stack {stack}: {experiment.method.name} cannot be stacked: it is no network; use --stack off'
-        )
-    why = '' if stack == 'off' else 'it is no network'
-    record = begin_run(
-        experiment, work_dir, record | dict(stack=dict(way='off', folds=1, asked=stack, seconds={}, why=why))
-    )
+    record = begin_run(experiment, work_dir, record)
     try:
-        jobs = describe_clips(experiment, seed, work_dir, jobs, bool(settings['show']), shared=stack != 'off')
+        shared = record['stack']['asked'] != 'off'
+        jobs = describe_clips(experiment, seed, work_dir, jobs, bool(settings['show']), shared)
         run_missing(experiment, missing, seed, work_dir, jobs, **settings)
     finally:
         forget_features(work_dir)
@@ -238,10 +244,9 @@ def begin_run(experiment: Experiment, work_dir: Path, record: dict) -> dict:
         InputError: It holds folds of other settings or data.
     """
     refuse_other_folds(work_dir, record, continued=True)
-    record = update_record(work_dir, record, experiment)
     write_scheme(experiment, work_dir)
     write_csv(experiment.data.dropped, work_dir / 'dropped.csv')
-    return record
+    return update_record(work_dir, record, experiment)
 
 
 def write_scheme(experiment: Experiment, folder: Path) -> None:

@@ -20,7 +20,7 @@ from mer_bench.errors import InputError, visible
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.processes import in_workers, quick_ones_here
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.fold import finished_folders, mend_folder, read_epoch, run_fold
+from mer_bench.training.fold import describe_result, finished_folders, mend_folder, read_epoch, run_fold
 
 if TYPE_CHECKING:
     from mer_bench.training.stacking.strategy import StackChoice
@@ -86,7 +86,6 @@ def run_missing(
 
         groups = plan_groups(experiment, missing, choice)
     jobs = max(1, min(jobs, len(groups)))
-    mended = [line for fold in missing if (line := mend_folder(work_dir, fold))]
     if count := gpus(experiment):
         experiment = replace(experiment, gpu_share=1 / math.ceil(jobs / count))
     tasks = [partial(run_at_place, experiment, group, seed, work_dir, save_checkpoints, choice) for group in groups]
@@ -101,13 +100,14 @@ def run_missing(
             def tell(line: str) -> None:
                 console.print(line, soft_wrap=True, markup=False, highlight=False)
 
+            mended = [mend_folder(work_dir, fold) for fold in missing]
             for line in filter(None, (note, *mended, continued)):
                 tell(line)
             alone = not isolated and (jobs == 1 or experiment.method.is_estimator)
             running = (quick_ones_here if alone else in_workers)(tasks, jobs, experiment.threads, tell)
             with closing(running) as groups_done:
                 for result in (result for results in groups_done for result in results):
-                    line = visible(format_result(result))
+                    line = visible(describe_result(result))
                     print(f'{datetime.now():%Y-%m-%d %H:%M:%S} {line}', file=log, flush=True)
                     if verbose:
                         tell(line)
@@ -146,13 +146,6 @@ def run_at_place(
 def gpus(experiment: Experiment) -> int:
     """Return how many GPUs the workers share: all for `cuda`, one for `cuda:N`, none on the CPU."""
     return _count_gpus() if experiment.device == 'cuda' else int(experiment.device != 'cpu')
-
-
-def format_result(result: dict) -> str:
-    """Return the line about a finished fold."""
-    seconds = result['train_seconds']
-    time = 'continued' if seconds is None else f'{seconds:.0f} s'
-    return f'{result["fold"]}: {result["n_train"]} clips to train, {result["n_test"]} to test, {time}'
 
 
 @contextmanager

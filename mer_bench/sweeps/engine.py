@@ -1,9 +1,10 @@
-"""Where the trainings of a sweep run: in processes of this machine, or in a cluster of Ray."""
+"""Where the trainings of a sweep run: in processes of this machine, or on a Ray cluster."""
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
+from numbers import Real
 
 from mer_bench.errors import InputError
 from mer_bench.runs.worker_pool import default_jobs
@@ -16,6 +17,54 @@ Run = Callable[[Sequence[PlannedRun], SweepOptions, SweepProgress], dict[Planned
 
 
 @dataclass(frozen=True)
+class EngineOptions:
+    """Where and how the trainings of a sweep run.
+
+    Attributes:
+        engine: `local`, or `ray`.
+        device: auto, cpu, cuda or cuda:N; Ray chooses the GPU itself.
+        jobs: Trainings at a time; None: one per core or GPU, on Ray all.
+        threads: CPU threads of a training.
+        stack: As `--stack` of tools/train.py.
+        address: Of a Ray cluster, or `auto`; None: Ray on this machine alone.
+        gpu_share: Share of a GPU and its memory for each training; None: a whole GPU.
+        memory: GiB for each training; None: 5, or what the largest node has.
+    """
+
+    engine: str = 'local'
+    device: str = 'auto'
+    jobs: int | None = None
+    threads: int = 1
+    stack: str | int = 'auto'
+    address: str | None = None
+    gpu_share: float | None = None
+    memory: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ('local', 'ray'):
+            raise InputError(f'--engine: expected local or ray, got {self.engine!r}; choose one of them')
+        for name, kind, most in (
+            ('jobs', int, inf),
+            ('threads', int, inf),
+            ('gpu_share', Real, 1),
+            ('memory', Real, inf),
+        ):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, kind) and 0 < value <= most):
+                raise InputError(
+                    f'{name}: expected a number above 0{", at most 1" * (most == 1)}, got {value!r}; fix it'
+                )
+        ray_only = {'--address': self.address, '--gpu-share': self.gpu_share, '--memory': self.memory}
+        unused = [option for option, value in ray_only.items() if value is not None]
+        if self.engine == 'local' and unused:
+            raise InputError(f'{unused[0]} applies to --engine ray only; add --engine ray or omit {unused[0]}')
+        if self.engine == 'ray' and self.device not in ('auto', 'cpu', 'cuda'):
+            raise InputError(
+                f'--device {self.device} --engine ray: expected auto, cpu or cuda, because Ray chooses the GPU'
+            )
+
+
+@dataclass(frozen=True)
 class Engine:
     """An engine that is ready.
 
@@ -24,7 +73,7 @@ class Engine:
         device: Of the trainings.
         jobs: Trainings at a time.
         share: Cores, or the share of a GPU, of a training.
-        together: The folds of all runs are in one queue.
+        together: Whether the folds of all runs share one queue.
         run: Does the runs of a sweep.
     """
 
@@ -42,67 +91,53 @@ class Engine:
 
 
 @contextmanager
-def open_engine(args: argparse.Namespace) -> Iterator[Engine]:
-    """Start the engine that the command line asks for, and end it; a dry run starts nothing.
+def open_engine(options: EngineOptions, dry_run: bool = False) -> Iterator[Engine]:
+    """Start an engine, and stop it when the block ends; a dry run connects to no cluster and knows only `options`.
 
     Raises:
         InputError: There is no such device, no Ray or no cluster.
     """
-    if args.engine == 'local':
-        yield local_engine(args)
-    elif args.dry_run:
-        yield planned_engine(args)
+    if options.engine == 'local':
+        yield local_engine(options)
+    elif dry_run:
+        device, share = options.device, options.threads
+        if device == 'cuda':
+            share = options.gpu_share or 1.0
+        yield Engine('cpu', 'cpu' if device == 'auto' else device, options.jobs or 1, share, True, run_sweep)
     else:
-        with ray_engine(args) as engine:
+        with ray_engine(options) as engine:
             yield engine
 
 
-def local_engine(args: argparse.Namespace) -> Engine:
-    """The processes of this machine, run after run."""
-    device = set_device(args.device)
-    jobs = args.jobs or default_jobs(device)
+def local_engine(options: EngineOptions) -> Engine:
+    """Return the processes of this machine, which do one run after another."""
+    device = set_device(options.device)
+    jobs = options.jobs or default_jobs(device)
 
-    def run(runs: Sequence[PlannedRun], options: SweepOptions, progress: SweepProgress) -> dict:
-        return run_sweep(runs, jobs, options, progress)
+    def run(runs: Sequence[PlannedRun], shared: SweepOptions, progress: SweepProgress) -> dict:
+        return run_sweep(runs, jobs, shared, progress)
 
-    return Engine(args.device, device, jobs, args.threads if device == 'cpu' else 1, False, run)
-
-
-def planned_engine(args: argparse.Namespace) -> Engine:
-    """A cluster that is not asked: only what the command line says of it is known."""
-    device = device_word(args.device)
-    if device == 'auto' and args.estimate:
-        raise InputError(
-            '--estimate --engine ray: say --device cpu or --device cuda, because a dry run asks no cluster'
-        )
-    share = args.threads if device != 'cuda' else args.gpu_share or 1.0
-    return Engine('cpu', 'cpu' if device == 'auto' else device, args.jobs or args.workers or 1, share, True, run_sweep)
+    return Engine(options.device, device, jobs, options.threads if device == 'cpu' else 1, False, run)
 
 
 @contextmanager
-def ray_engine(args: argparse.Namespace) -> Iterator[Engine]:
-    """Join a cluster of Ray, or start one on this machine, and leave it."""
-    word = device_word(args.device)
+def ray_engine(options: EngineOptions) -> Iterator[Engine]:
+    """Join a Ray cluster, or start Ray on this machine, and leave it when the block ends."""
     from mer_bench.sweeps.ray import pool as ray_pool  # an extra
-    from mer_bench.sweeps.ray.driver import RayOptions, run_sweep_on_ray
+    from mer_bench.sweeps.ray.driver import RaySweep
 
-    with ray_pool.connected(args.address):
-        device = word if word != 'auto' else 'cuda' if ray_pool.has_gpus() else 'cpu'
-        share = args.gpu_share or 1.0
-        resources = ray_pool.resources(args.threads, share if device == 'cuda' else 0.0, args.memory)
+    with ray_pool.connected(options.address):
+        device = options.device
+        if device == 'auto':
+            device = 'cuda' if ray_pool.has_gpus() else 'cpu'
+        share = options.gpu_share or 1.0
+        resources = ray_pool.resources(options.threads, share if device == 'cuda' else 0.0, options.memory)
         ray_pool.warn_if_nothing_fits(resources)
-        ray_options = RayOptions(ray_pool.ask_hardware(device, resources), args.stack, args.jobs)
+        hardware = ray_pool.ask_hardware(device, resources)
 
-        def run(runs: Sequence[PlannedRun], options: SweepOptions, progress: SweepProgress) -> dict:
-            return run_sweep_on_ray(runs, options, progress, ray_pool.RayPool(resources), ray_options)
+        def run(runs: Sequence[PlannedRun], shared: SweepOptions, progress: SweepProgress) -> dict:
+            return RaySweep(runs, shared, progress, ray_pool.RayPool(resources), hardware, options.jobs).run()
 
         slots = max(1, ray_pool.slots(resources))
-        jobs = min(args.jobs or slots, slots)
-        yield Engine('cpu', device, jobs, share if device == 'cuda' else args.threads, True, run)
-
-
-def device_word(word: str) -> str:
-    """Check `--device` for Ray, which deals the GPUs out itself."""
-    if word not in ('auto', 'cpu', 'cuda'):
-        raise InputError(f'--device {word} --engine ray: auto, cpu or cuda was expected; Ray chooses the GPU')
-    return word
+        jobs = min(options.jobs or slots, slots)
+        yield Engine('cpu', device, jobs, share if device == 'cuda' else options.threads, True, run)

@@ -1,12 +1,15 @@
-"""How long the folds of a sweep take, from folds and records of the same methods."""
+"""How long the folds of a sweep take, and the hours of the whole sweep, from finished folds and records."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabulate import tabulate
+
 from mer_bench.files import read_json
-from mer_bench.sweeps.plan import PlannedRun
+from mer_bench.sweeps.plan import PlannedRun, by_method
+from mer_bench.sweeps.report import format_duration
 from mer_bench.training.fold import finished_folder
 
 
@@ -17,7 +20,7 @@ class Measured:
     Attributes:
         seconds: Training and test of all of them.
         clips: Their training clips times epochs.
-        device: With its threads or precision; empty where nobody noted it.
+        device: With its threads or precision; empty if it was not recorded.
         processor: Its name, likewise.
     """
 
@@ -32,10 +35,10 @@ class TimeEstimate:
 
     Args:
         base: Holds <config>/<method>/seed<N>.
-        jobs: Folds at a time; measured seconds are taken as those of a fold beside as many others.
-        together: The folds of all runs are in one queue, and not run after run.
-        measured: More folders with runs or records, used where `base` has no fold of a method.
-        device: Says whether the device of a measurement is the one to come.
+        jobs: Folds at a time; measured seconds count as those of a fold beside as many others.
+        together: Whether the folds of all runs share one queue; otherwise the runs follow one another.
+        measured: More folders with runs or records, used if `base` has no fold of a method.
+        device: Whether a measurement on a device counts.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class TimeEstimate:
         self.rates: dict[tuple[str, str], list[Measured]] = {}
 
     def seconds(self, run: PlannedRun) -> float | None:
-        """Return the time of the missing folds of a run; None where nothing was measured."""
+        """Return the time of the missing folds of a run; None if nothing was measured."""
         clips = [n_train for fold, n_train in run.folds if not finished_folder(run.folder, fold).exists()]
         if not clips:
             return 0.0
@@ -65,7 +68,7 @@ class TimeEstimate:
         return sum(part.seconds for part in measured) / sum(part.clips for part in measured) if measured else None
 
     def measured(self, run: PlannedRun) -> list[Measured]:
-        """Return what was measured of the method of a run: on its config, or else on the first that has anything."""
+        """Return the measurements of the method of a run: of its config, or else of the first config with any."""
         key = run.config_name, run.folder.parent.name
         if key not in self.rates:
             own = self.base / run.config_name / run.folder.parent.name
@@ -77,7 +80,7 @@ class TimeEstimate:
         return self.rates[key]
 
     def forget(self, run: PlannedRun) -> None:
-        """Measure the method of a run again: it has new folds."""
+        """Measure the method of a run again, because it has new folds."""
         for key in [key for key in self.rates if key[1] == run.folder.parent.name]:
             del self.rates[key]
 
@@ -87,7 +90,7 @@ class TimeEstimate:
 
 
 def measure_run(run: Path) -> Measured | None:
-    """Return what the finished folds of a run took, or those of its record where the folds are not there."""
+    """Return what the finished folds of a run took; without its folds, what its record says."""
     try:
         record = read_json(run / 'record.json', 'run it again')
         folds = [read_json(path, 'run it again') for path in run.glob('folds/[!.]*/fold.json')]
@@ -95,7 +98,7 @@ def measure_run(run: Path) -> Measured | None:
         if timed:
             seconds = sum(fold['train_seconds'] + fold['test_seconds'] for fold in timed)
             clips = sum(fold['n_train'] for fold in timed)
-        else:  # every clip is held out by one fold, and trained on in the others
+        else:  # every clip is held out by one fold and trained on in the others
             seconds = record['seconds']['train'] + record['seconds']['test']
             clips = record['n_clips'] * (record['folds']['total'] - 1)
         known = record.get('device', ''), record.get('versions', {}).get('processor', '')
@@ -105,6 +108,82 @@ def measure_run(run: Path) -> Measured | None:
 
 
 def epochs_of(record: dict) -> int:
-    """Return the epochs of a fold of a run, as its record tells the config; 1 for a method without any."""
+    """Return the epochs of a fold from the config in a record; 1 for a method without epochs."""
     found = re.search(r'\bmax_epochs=(\d+)', record['config']['text'])
     return int(found[1]) if found else 1
+
+
+def same_device(unit: str, threads: float) -> Callable[[str], bool]:
+    """Return a test whether a measured device is of the same kind: a CPU with as many threads, or a GPU.
+
+    `cpu` alone is the device of scikit-learn, which runs there also beside trainings on a GPU.
+    """
+    if unit == 'core':
+        return lambda device: device in ('', 'cpu') or device.startswith(f'cpu, {threads} thread')
+    return lambda device: device == 'cpu' or not device.startswith('cpu')
+
+
+def estimate_cost(runs: Sequence[PlannedRun], estimate: TimeEstimate, workers: int, unit: str, share: float) -> dict:
+    """Estimate the cost of all trainings of a sweep, as if nothing were finished.
+
+    Args:
+        runs: Of the sweep.
+        estimate: Seconds of their methods.
+        workers: Trainings at a time.
+        unit: `core` or `GPU`.
+        share: Cores, or the share of a GPU, of one worker.
+
+    Returns:
+        unit (of hours), workers, trainings; not_measured: trainings of methods that were not, which no sum includes;
+        hours; wall_seconds: until the last training ends if no worker is ever idle, at least those of the longest;
+        methods: of each that can be opened method, config, trainings over all seeds, seconds and hours of all of them
+        on one worker and seconds of the longest (None if not measured), and the devices of the measurements.
+    """
+    methods = []
+    for seeds in by_method(runs):
+        run = seeds[0]  # the seeds of a method differ in nothing else
+        if run.fault:
+            continue
+        clips, rate = [n_train for _, n_train in run.folds], estimate.rate(run)
+        method = dict(method=run.method, config=run.config_name, trainings=len(clips) * len(seeds))
+        method |= dict(seconds=None, hours=None, longest=None)
+        if rate is not None:
+            seconds = rate * run.max_epochs * sum(clips) * len(seeds)
+            method |= dict(seconds=seconds, hours=seconds * share / 3600, longest=rate * run.max_epochs * max(clips))
+        devices = dict.fromkeys(f'{part.device}, {part.processor}'.strip(', ') for part in estimate.measured(run))
+        methods.append(method | dict(measured=[*devices]))
+    known = [method for method in methods if method['seconds'] is not None]
+    trainings = sum(method['trainings'] for method in methods)
+    return dict(
+        unit=f'{unit}-hours',
+        workers=workers,
+        trainings=trainings,
+        not_measured=trainings - sum(method['trainings'] for method in known),
+        hours=sum(method['hours'] for method in known),
+        wall_seconds=max([sum(part['seconds'] for part in known) / workers, *(part['longest'] for part in known)]),
+        methods=methods,
+    )
+
+
+def format_cost(cost: dict) -> str:
+    """Return a row for each method, the most expensive first, and the sums in sentences; see :func:`estimate_cost`."""
+    rows = []
+    ranked = sorted(cost['methods'], key=lambda method: -(method['seconds'] or 0))
+    for method in ranked:
+        numbers = ('unknown', 'unknown')
+        if method['seconds'] is not None:
+            numbers = f'{method["seconds"] / method["trainings"]:.3g}', f'{method["hours"]:.3f}'
+        rows.append([method['method'], method['config'], method['trainings'], *numbers])
+    headers = ['method', 'config', 'trainings', 'seconds each', cost['unit']]
+    lines = [tabulate(rows, headers, disable_numparse=True, colalign=('left', 'left', 'right', 'right', 'right')), '']
+    if measured := cost['trainings'] - cost['not_measured']:
+        workers = f'{cost["workers"]} worker{"s" * (cost["workers"] > 1)}'
+        wall_time = format_duration(cost['wall_seconds'])
+        lines.append(f'{measured} trainings: {cost["hours"]:.2f} {cost["unit"]}')
+        lines.append(f'wall time with {workers}: {wall_time}, without the start of processes')
+        devices = dict.fromkeys(device for part in ranked for device in part['measured'])
+        lines.append(f'measured on: {"; ".join(devices)}')
+    if cost['not_measured']:
+        names = [f'{part["method"]} on {part["config"]}' for part in ranked if part['seconds'] is None]
+        lines.append(f'not measured and not in the sums: {cost["not_measured"]} trainings of {", ".join(names)}')
+    return '\n'.join(lines)

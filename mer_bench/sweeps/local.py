@@ -1,4 +1,4 @@
-"""The runs of a sweep one after another; what fails is noted and does not stop the others."""
+"""Runs the runs of a sweep one after another on this machine; a failed run is noted and does not stop the others."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,20 +10,14 @@ from mer_bench.files import FolderInUse
 from mer_bench.runs.run import run_folds
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, reopen, settings_of
 from mer_bench.sweeps.progress import SweepProgress
-from mer_bench.sweeps.status import (
-    failure_stamp,
-    is_complete,
-    read_reason,
-    remove_failure,
-    write_failure,
-)
+from mer_bench.sweeps.status import failure_stamp, is_complete, read_reason, remove_failure, write_failure
 
-SECONDS_BETWEEN_TRIES = 5.0  # at runs that another sweep holds
+SECONDS_BETWEEN_TRIES = 5.0  # at runs that another sweep is using
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: `finished`, `failed` with its reason, or `busy`: another process holds its folder."""
+    """`finished`, `failed` with its reason, or `busy`: another process is using the run folder."""
 
     state: str
     reason: str = ''
@@ -32,18 +26,18 @@ class Outcome:
 def run_sweep(
     runs: Sequence[PlannedRun],
     jobs: int,
-    args: SweepOptions,
+    options: SweepOptions,
     progress: SweepProgress,
     wait: Callable[[float], None] = time.sleep,
 ) -> dict[PlannedRun, Outcome]:
-    """Do all runs; those that another process holds are passed over and looked at again until it is done."""
+    """Do all runs; those that another process is using are skipped and tried again until it is done."""
     stamps = {run: failure_stamp(run) for run in runs}
     outcomes: dict[PlannedRun, Outcome] = {}
     waiting = list(runs)
     while waiting:
         for run in waiting:
             progress.begin(run)
-            outcomes[run] = attempt(run, stamps[run], jobs, args, progress)
+            outcomes[run] = attempt(run, stamps[run], jobs, options, progress)
             progress.end(run, outcomes[run].state, outcomes[run].reason)
         again = [run for run in waiting if outcomes[run].state == 'busy']
         if len(again) == len(waiting):
@@ -52,27 +46,27 @@ def run_sweep(
     return outcomes
 
 
-def attempt(run: PlannedRun, stamp: int | None, jobs: int, args: SweepOptions, progress: SweepProgress) -> Outcome:
-    """Do one run, unless it is finished, or another sweep failed at it since this one was planned.
+def attempt(run: PlannedRun, stamp: int | None, jobs: int, options: SweepOptions, progress: SweepProgress) -> Outcome:
+    """Do one run, unless it is finished, or another sweep failed at it after this sweep started.
 
     Args:
-        stamp: Of the failure.json that was there when this sweep began.
+        stamp: :func:`failure_stamp` of the run when this sweep started.
     """
     if outcome := settled(run, stamp):
         return outcome
     try:
-        experiment = open_planned(run, args)
-        run_folds(experiment, run.seed, run.folder, jobs, stack=args.stack, show=progress.follow, isolated=True)
+        experiment = open_planned(run, options)
+        run_folds(experiment, run.seed, run.folder, jobs, stack=options.stack, show=progress.follow, isolated=True)
     except FolderInUse:
         return Outcome('busy')
-    except Exception as error:  # a method may fail in any way
+    except Exception as error:  # a method can fail in any way
         return failed(run, in_one_line(error))
     remove_failure(run)
     return Outcome('finished')
 
 
 def settled(run: PlannedRun, stamp: int | None) -> Outcome | None:
-    """Return the outcome of a run that is finished, or failed elsewhere since this sweep began; None for the others."""
+    """Return the outcome of a run that is finished, or that failed elsewhere after this sweep started; else None."""
     if is_complete(run):
         remove_failure(run)
         return Outcome('finished')
@@ -82,20 +76,20 @@ def settled(run: PlannedRun, stamp: int | None) -> Outcome | None:
 
 
 def failed(run: PlannedRun, reason: str) -> Outcome:
-    """Note why a run failed."""
+    """Write down why a run failed."""
     write_failure(run, reason)
     return Outcome('failed', reason)
 
 
-def open_planned(run: PlannedRun, args: SweepOptions) -> Experiment:
+def open_planned(run: PlannedRun, options: SweepOptions) -> Experiment:
     """Open the experiment of a run again.
 
     Raises:
-        InputError: It cannot be opened, or is not what was planned.
+        InputError: It cannot be opened, or differs from what was planned.
     """
     if run.fault:
         raise InputError(run.fault)
-    experiment = reopen(run, args)
+    experiment = reopen(run, options)
     if settings_of(experiment) != run.settings:
-        raise InputError('config, override, label scheme or data changed since the sweep began; start it again')
+        raise InputError('config, override, label scheme or data changed after the sweep started; start it again')
     return experiment

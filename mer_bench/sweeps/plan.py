@@ -1,23 +1,33 @@
-"""The runs of a sweep: config x method x seed, opened once, so that what is wrong is told before a training."""
+"""The runs of a sweep: config x method x seed, each opened before the first training so that errors show up early."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, product
 from pathlib import Path
 
 from mer_bench import errors
 from mer_bench.errors import InputError
+from mer_bench.experiment.config_files import match_configs, match_overrides
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
 from mer_bench.experiment.method import load_method, read_config, read_override, replaces_model
 from mer_bench.experiment.provenance import describe_pretrained, describe_protocol
-from mer_bench.files import digest_of
+from mer_bench.files import digest_of, reading_once
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import place_of
-from mer_bench.sweeps.words import Overrides
+
+Overrides = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """What all runs of a sweep share: data roots by config, and how they are trained."""
+    """What all runs of a sweep share.
+
+    Attributes:
+        roots: Folders of the prepared data by config; an empty list means the config's own.
+        device: Of the process that opens methods, and of local trainings.
+        threads: CPU threads of a training.
+        stack: As `--stack` of tools/train.py.
+    """
 
     roots: Mapping[str, Sequence[str]]
     device: str = 'auto'
@@ -31,18 +41,18 @@ class PlannedRun:
 
     Attributes:
         config: The path of the config; `config_name` is its name in folders and tables.
-        overrides: Files, or names of networks of timm.
-        data_root: Folders of the prepared data in place of those of the config.
+        overrides: Files, or names of timm networks.
+        data_root: Folders of the prepared data in place of the config's own.
         method: The name of the method.
-        seed: Of weights, order and augmentation.
+        seed: Seeds weights, order and augmentation.
         folder: The run folder.
-        dataset: The data set's name; of a method that cannot be opened the config's.
-        protocol: As in record.json; None where the method cannot be opened.
-        synthetic: Whether the data are; None where the method cannot be opened.
-        folds: Each fold with the number of its training clips.
-        max_epochs: Of a fold.
-        settings: What the numbers of a run depend on, beside the seed; as in record.json.
-        sameness: Digest of the settings with what the method really sees of a clip: equal for equal methods.
+        dataset: Name of the data set; the name of the config if the method cannot be opened.
+        protocol: As in record.json; None if the method cannot be opened.
+        synthetic: Whether the data are synthetic; None if the method cannot be opened.
+        folds: Each fold with its number of training clips.
+        max_epochs: Epochs of a fold.
+        settings: What the numbers of a run depend on besides the seed, as in record.json.
+        sameness: Digest of the settings and of the input the method sees: equal for equal methods.
         fault: Why the method cannot be opened, if so.
     """
 
@@ -65,53 +75,119 @@ class PlannedRun:
     def config_name(self) -> str:
         return Path(self.config).stem
 
+    def __str__(self) -> str:
+        return f'{self.method} on {self.config_name}, seed {self.seed}'
+
+
+def expand_patterns(words: Sequence[str], option: str) -> list[str]:
+    """Replace each glob pattern that the shell did not expand by the matching files, in order of their names."""
+    return list(dict.fromkeys(name for word in words for name in _matches(word, option)))
+
+
+def expand_word(word: str, option: str) -> list[Overrides]:
+    """Read `FILE+FILE`, overrides that are merged in this order; a pattern in it gives one method per match."""
+    parts = [word] if Path(word).is_file() else word.split('+')
+    return list(product(*(_matches(part, option) for part in parts)))
+
+
+def _matches(word: str, option: str) -> list[str]:
+    names = match_configs(word) if option == '--configs' else match_overrides(word)
+    if not names:
+        raise InputError(f'{option} {word}: expected files that match this pattern, found none; correct the pattern')
+    return names
+
+
+def expand_methods(
+    overrides: Sequence[str], grid: Sequence[str], shared: Sequence[str] = (), full: bool = True
+) -> list[Overrides]:
+    """Return the overrides of each method, every method once.
+
+    Args:
+        overrides: One method per word.
+        grid: Every subset of these words is a method: the full factorial.
+        shared: Files merged onto every method, after its own.
+        full: Whether the config without an override is a method too.
+    """
+    factors = dict.fromkeys(parts for word in grid for parts in expand_word(word, '--grid'))
+    methods = [parts for word in overrides for parts in expand_word(word, '--overrides')]
+    methods += [sum(subset, ()) for size in range(len(factors) + 1) for subset in combinations(factors, size)]
+    methods = [(), *methods] if full else [method for method in methods if method]
+    last = [name for word in shared for parts in expand_word(word, '--with') for name in parts]
+    unique = dict.fromkeys(tuple(dict.fromkeys((*method, *last))) for method in methods)
+    if not unique:
+        raise InputError('expected at least one method, got none; add --overrides or --grid, or omit --no-full')
+    return list(unique)
+
+
+def roots_by_config(configs: Sequence[str], words: Sequence[str]) -> dict[str, list[str]]:
+    """Return the data roots of each config from `DIR` (of the only config) or `CONFIG=DIR`."""
+    roots: dict[str, list[str]] = {config: [] for config in configs}
+    for word in words:
+        name, _, folder = word.partition('=')
+        named = [config for config in configs if name in (config, Path(config).stem)]
+        if folder and named:
+            roots[named[0]].append(folder)
+        elif len(configs) == 1:
+            roots[configs[0]].append(word)
+        else:
+            raise InputError(
+                f'--data-root {word}: expected CONFIG=DIR, such as {Path(configs[0]).stem}=DIR, because there are '
+                f'{len(configs)} configs; add the name of the config'
+            )
+    return roots
+
 
 def plan_runs(
     configs: Sequence[str],
     methods: Sequence[Overrides],
     seeds: Sequence[int],
     base: Path,
-    args: SweepOptions,
-    told: Callable[[str], None] = lambda text: None,
+    options: SweepOptions,
+    note: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[PlannedRun], list[str]]:
-    """Open every method on every config; also tell which methods are equal, of which the first is planned.
+    """Open every method on every config.
 
     Args:
         configs: Paths.
         methods: Overrides of each method.
         seeds: All runs of the first seed come first.
-        base: The runs lie in base/<config>/<method>/seed<N>.
-        args: With roots (data roots by config), device and threads.
-        told: Is told what is being opened.
+        base: The runs go to base/<config>/<method>/seed<N>.
+        options: Shared by all runs.
+        note: Called with the name of what is opened next.
+
+    Returns:
+        The runs, without duplicates; one sentence for each method that equals an earlier one and is skipped.
 
     Raises:
         InputError: An override cannot be read, no method can be opened on a config, or two would share a folder.
     """
-    for word in dict.fromkeys(word for words in methods for word in words):
-        read_override(word)
     opened = []
-    for config in configs:
-        on_config = []
-        for words in methods:
-            told(f'{Path(config).stem} {" ".join(Path(word).stem for word in words)}')
-            on_config.append(open_run(config, words, base, args))
-        opened.append(on_config)
+    with reading_once():
+        for word in dict.fromkeys(word for words in methods for word in words):
+            read_override(word)
+        for config in configs:
+            on_config = []
+            for words in methods:
+                note(f'{Path(config).stem} {" ".join(Path(word).stem for word in words)}')
+                on_config.append(open_run(config, words, base, options))
+            opened.append(on_config)
     refuse_unusable([on_config for on_config in opened if all(run.fault for run in on_config)], len(configs))
     unique, equal = drop_duplicates([run for on_config in opened for run in on_config])
-    return [with_seed(run, seed) for seed in dict.fromkeys(seeds) for run in unique], equal
+    return [
+        replace(run, seed=seed, folder=run.folder / f'seed{seed}') for seed in dict.fromkeys(seeds) for run in unique
+    ], equal
 
 
-def open_run(config: str, overrides: Overrides, base: Path, args: SweepOptions) -> PlannedRun:
-    """Open a method; its folder is still the one above those of its seeds."""
-    roots = args.roots[config]
-    planned = PlannedRun(config, overrides, tuple(roots), '', 0, base, Path(config).stem)
+def open_run(config: str, overrides: Overrides, base: Path, options: SweepOptions) -> PlannedRun:
+    """Open a method; its `folder` is still the parent of the folders of its seeds."""
+    planned = PlannedRun(config, overrides, tuple(options.roots[config]), '', 0, base, Path(config).stem)
     try:
-        experiment = reopen(planned, args)
-    except Exception as error:  # a config is a program, and can be wrong in any way
+        experiment = reopen(planned, options)
+    except Exception as error:  # a config is a program and can raise anything
         method, dataset = name_method(config, overrides)
         folder = base / place_of(planned.config_name, method, 0).parent
         return replace(planned, method=method, dataset=dataset, folder=folder, fault=in_one_line(error))
-    subjects, method = experiment.data.annotations['subject'], experiment.method
+    subjects, method, settings = experiment.data.annotations['subject'], experiment.method, settings_of(experiment)
     return replace(
         planned,
         method=method.name,
@@ -121,25 +197,20 @@ def open_run(config: str, overrides: Overrides, base: Path, args: SweepOptions) 
         synthetic=bool(experiment.data.info['synthetic']),
         folds=tuple((fold, int(subjects.isin(fold.train_subjects).sum())) for fold in experiment.folds),
         max_epochs=method.cfg.train_cfg.max_epochs,
-        settings=settings_of(experiment),
-        sameness=sameness_of(experiment),
+        settings=settings,
+        sameness=sameness_of(experiment, settings),
     )
 
 
-def with_seed(run: PlannedRun, seed: int) -> PlannedRun:
-    """Return a run with its seed and folder."""
-    return replace(run, seed=seed, folder=run.folder / f'seed{seed}')
-
-
-def reopen(run: PlannedRun, args: SweepOptions) -> Experiment:
+def reopen(run: PlannedRun, options: SweepOptions) -> Experiment:
     """Open the experiment of a planned run."""
     return open_experiment(
-        RunOptions(run.config, run.overrides, data_root=run.data_root, device=args.device, threads=args.threads)
+        RunOptions(run.config, run.overrides, data_root=run.data_root, device=options.device, threads=options.threads)
     )
 
 
 def settings_of(experiment: Experiment) -> dict:
-    """What a finished run must have in its record to be the run of this experiment."""
+    """Return what the record of a finished run must hold to belong to this experiment."""
     method = experiment.method
     return dict(
         config=method.digest,
@@ -149,15 +220,15 @@ def settings_of(experiment: Experiment) -> dict:
     )
 
 
-def sameness_of(experiment: Experiment) -> str:
-    """Return the digest of the settings, with what is seen of a clip in place of how the config says it."""
+def sameness_of(experiment: Experiment, settings: dict) -> str:
+    """Return a digest of the settings in which the input is described by its effect, not by its config keys."""
     data = experiment.data
     seen = dict(input=[data.channels, data.shape, data.view.normalise])
-    return digest_of([experiment.method.content | seen, settings_of(experiment) | dict(config=None)])
+    return digest_of([experiment.method.content | seen, settings | dict(config=None)])
 
 
 def in_one_line(error: Exception) -> str:
-    """The message of an error without its line breaks; the name of its class where it was not written for users."""
+    """Return the message of an error on one line, with its class unless the message was written for users."""
     message = errors.in_one_line(error)
     return message if isinstance(error, InputError) else f'{type(error).__name__}: {message}'.removesuffix(': ')
 
@@ -181,27 +252,37 @@ def name_method(config: str, overrides: Overrides) -> tuple[str, str]:
 
 
 def refuse_unusable(unusable: list[list[PlannedRun]], total: int) -> None:
-    """Refuse configs on which no method can be opened, such as those without prepared data, all in one message."""
+    """Refuse configs on which no method can be opened, such as those without prepared data, in one message."""
     if not unusable:
         return
-    told = '; '.join(f'{runs[0].config}: {runs[0].fault}' for runs in unusable)
+    faults = '; '.join(f'{runs[0].config}: {runs[0].fault}' for runs in unusable)
     if total == 1:
-        raise InputError(told)
-    raise InputError(f'{len(unusable)} of {total} configs cannot be swept; leave them out or mend them: {told}')
+        raise InputError(faults)
+    raise InputError(f'{len(unusable)} of {total} configs cannot be swept; fix them or leave them out: {faults}')
 
 
 def drop_duplicates(runs: list[PlannedRun]) -> tuple[list[PlannedRun], list[str]]:
-    """Keep the first of several equal methods of a config, and tell the others; refuse a folder of two methods."""
+    """Keep the first of several equal methods of a config and name the others; refuse two methods in one folder."""
     first: dict[object, PlannedRun] = {}
     equal = []
     for run in runs:
-        kept = first.setdefault((run.config_name, run.sameness) if run.sameness else run.folder, run)
-        if kept.method != run.method:
-            equal.append(f'{run.method} on {run.config_name} equals {kept.method} and is left out')
+        earlier = first.setdefault((run.config_name, run.sameness) if run.sameness else run.folder, run)
+        if earlier.method != run.method:
+            equal.append(f'{run.method} on {run.config_name} equals {earlier.method} and is skipped')
     by_folder: dict[Path, PlannedRun] = {}
     for run in first.values():
         other = by_folder.setdefault(run.folder, run)
         if other is not run:
             names = [' '.join((run.config, *run.overrides)) for run in (other, run)]
-            raise InputError(f'expected a name for each method, but {names[0]} and {names[1]} share one; rename a file')
+            raise InputError(
+                f'expected a different name for each method, but {names[0]} and {names[1]} have the same; rename a file'
+            )
     return list(by_folder.values()), equal
+
+
+def by_method(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
+    """Group the seeds of each method on each config."""
+    groups: dict[Path, list[PlannedRun]] = {}
+    for run in runs:
+        groups.setdefault(run.folder.parent, []).append(run)
+    return list(groups.values())

@@ -1,4 +1,4 @@
-"""The live table of a sweep: method x config, folds done, state, time; one line a run where nobody watches."""
+"""The live table of a sweep: method x config, folds done, state, time; without a terminal one line per run."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,13 +11,13 @@ from rich.table import Table
 
 from mer_bench.protocols.folds import Fold
 from mer_bench.sweeps.estimate import TimeEstimate
-from mer_bench.sweeps.plan import PlannedRun
+from mer_bench.sweeps.plan import PlannedRun, by_method
 from mer_bench.sweeps.report import format_duration, format_rest, joint_state
-from mer_bench.sweeps.status import stored_record
-from mer_bench.training.fold import finished_folder, read_epoch
+from mer_bench.sweeps.status import count_finished, score_of
+from mer_bench.training.fold import read_epoch
 
 ENDED = ('finished', 'failed')
-LINES_AROUND = 8  # head, foot and frame of the table, and what stands above it
+LINES_AROUND = 8  # head, foot and frame of the table, and the lines above it
 
 
 class SweepProgress:
@@ -25,7 +25,7 @@ class SweepProgress:
 
     Args:
         runs: In their order; the seeds of a method on a config share a row.
-        estimate: Of the time that is left.
+        estimate: Of the remaining time.
         console: By default stderr.
     """
 
@@ -33,15 +33,13 @@ class SweepProgress:
         self.runs = list(runs)
         self.estimate = estimate
         self.console = console or Console(stderr=True)
-        self.rows: dict[Path, list[PlannedRun]] = {}
-        for run in self.runs:
-            self.rows.setdefault(run.folder.parent, []).append(run)
+        self.rows = by_method(self.runs)
         self.states = dict.fromkeys(self.runs, 'waiting')
-        self.done = {run: self._count_done(run) for run in self.runs}
+        self.done = {run: count_finished(run) for run in self.runs}
         self.seconds = dict.fromkeys(self.runs, 0.0)
         self.rest = {run: estimate.seconds(run) for run in self.runs}
         self.running: dict[PlannedRun, float] = {}  # since when
-        self.share: Callable[[], float] | None = None  # of the epochs of the only running run that are done
+        self.share: Callable[[], float] | None = None  # of the finished epochs of the only running run
         self.share_before = 0.0
         self.start = time.monotonic()
 
@@ -61,28 +59,28 @@ class SweepProgress:
         self.states[run] = 'running'
 
     def advance(self, run: PlannedRun) -> None:
-        """Some folds of a running run are finished."""
-        self.done[run] = self._count_done(run)
+        """More folds of a running run are finished."""
+        self.done[run] = count_finished(run)
         self.rest[run] = self.estimate.seconds(run)
 
     def end(self, run: PlannedRun, state: str, reason: str) -> None:
-        """A run has ended, or was passed over."""
+        """A run has ended, or was skipped."""
         now = time.monotonic()
         seconds = now - self.running.pop(run, now)
         self.seconds[run] += seconds
         self.states[run] = {'busy': 'elsewhere'}.get(state, state)
-        self.done[run] = self._count_done(run)
+        self.done[run] = count_finished(run)
         self._estimate_again(run)
         if state != 'busy' and not self.console.is_terminal:
             ended = sum(self.states[run] in ENDED for run in self.runs)
-            name = f'{run.method} on {run.config_name}, seed {run.seed}'
-            outcome = (reason and f': {reason}') or self._score(run)
-            line = f'[{ended}/{len(self.runs)}] {name}: {state}{outcome} ({format_duration(seconds)})'
+            score = score_of(run)
+            outcome = f': {reason}' if reason else '' if score is None else f', UF1 {score:.3f}'
+            line = f'[{ended}/{len(self.runs)}] {run}: {state}{outcome} ({format_duration(seconds)})'
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def follow(self, folds: list[Fold], work_dir: Path, max_epochs: int) -> Iterator[Console]:
-        """Stand in for the bar of a single run; what it would print is left out."""
+        """Take the place of the bar of a single run, without its lines."""
 
         def share() -> float:
             return sum(read_epoch(work_dir, fold, max_epochs) for fold in folds) / (max_epochs * len(folds))
@@ -94,7 +92,7 @@ class SweepProgress:
             self.share = None
 
     def render(self) -> Group:
-        """Return the rows around the first that is at work, as many as the terminal has lines for, and the total."""
+        """Return the rows around the first running one, as many as fit the terminal, and the total."""
         running, share = dict(self.running), self.share  # the other thread may change them
         done = share() if share else None
         table = Table()
@@ -105,19 +103,18 @@ class SweepProgress:
         return Group(table, self._total(running, done))
 
     def _visible(self, running: dict[PlannedRun, float]) -> list[list[PlannedRun]]:
-        rows = list(self.rows.values())
-        height = max(3, self.console.height - LINES_AROUND)
+        rows, height = self.rows, max(3, self.console.height - LINES_AROUND)
         at = next((i for i, runs in enumerate(rows) if not running.keys().isdisjoint(runs)), 0)
         first = max(0, min(at - height // 2, len(rows) - height))
         return rows[first : first + height]
 
     def _row(self, runs: list[PlannedRun], running: dict[PlannedRun, float], done: float | None) -> tuple[str, ...]:
-        """The row of a method; `done` is the share of the epochs of the only run at work."""
+        """The row of a method; `done` is the share of finished epochs of the only running run."""
         ours = [run for run in runs if run in running]
         seconds = sum(self.seconds[run] for run in runs) + sum(time.monotonic() - running[run] for run in ours)
         state = joint_state([self.states[run] for run in runs])
         if len(running) == len(ours) == 1:
-            self.done[ours[0]] = self._count_done(ours[0])
+            self.done[ours[0]] = count_finished(ours[0])
             state = f'seed {ours[0].seed}' + ('' if done is None else f', {done:.0%}')
         folds = f'{sum(self.done[run] for run in runs)}/{sum(len(run.folds) for run in runs) or "?"}'
         return runs[0].method, runs[0].config_name, folds, state, format_duration(seconds) if seconds >= 1 else ''
@@ -125,7 +122,7 @@ class SweepProgress:
     def _total(self, running: dict[PlannedRun, float], done: float | None) -> str:
         now = time.monotonic()
         rest = {run: self.rest[run] for run in self.runs if self.states[run] not in ENDED}
-        if done and done > self.share_before:  # this run tells its own time
+        if done and done > self.share_before:  # this run gives its own estimate
             for run, start in running.items():
                 rest[run] = (now - start) * (1 - done) / (done - self.share_before)
         failed = [*self.states.values()].count('failed')
@@ -139,12 +136,3 @@ class SweepProgress:
         for other in self.runs:
             if other.method == run.method and self.states[other] not in ENDED:
                 self.rest[other] = self.estimate.seconds(other)
-
-    @staticmethod
-    def _count_done(run: PlannedRun) -> int:
-        return sum(finished_folder(run.folder, fold).exists() for fold, _ in run.folds)
-
-    @staticmethod
-    def _score(run: PlannedRun) -> str:
-        record = stored_record(run)
-        return f', UF1 {record["scores"]["full"]["uf1"]:.3f}' if record and record['scores'] else ''

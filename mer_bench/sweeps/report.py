@@ -1,4 +1,4 @@
-"""What a sweep prints: its plan, and at its end what came of every method."""
+"""What a sweep prints: its plan, and at the end the outcome of every method."""
 
 import shlex
 from collections import Counter
@@ -9,7 +9,8 @@ from statistics import mean
 
 from tabulate import tabulate
 
-from mer_bench.sweeps.plan import PlannedRun
+from mer_bench.errors import command
+from mer_bench.sweeps.plan import PlannedRun, by_method
 from mer_bench.sweeps.status import (
     STATES,
     count_folds,
@@ -17,16 +18,17 @@ from mer_bench.sweeps.status import (
     holds_other_settings,
     is_complete,
     read_reason,
-    stored_record,
+    score_of,
+    state_of,
 )
 
 
 def format_plan(runs: Sequence[PlannedRun], times: Sequence[float | None]) -> str:
-    """Return the folds of every method by state, what is known to fail, and the time that is left.
+    """Return the folds of every method by state, what is known to fail, and the remaining time.
 
     Args:
         runs: Of the sweep.
-        times: Estimate of each run in seconds; None where nothing was measured.
+        times: Estimate of each run in seconds; None if nothing was measured.
     """
     rows, totals = [], Counter()
     known = dict(zip(runs, times, strict=True))
@@ -44,26 +46,16 @@ def format_plan(runs: Sequence[PlannedRun], times: Sequence[float | None]) -> st
 
 def format_outcomes(runs: Sequence[PlannedRun]) -> str:
     """Return UF1 and state of every method, the reason of every failure, and the commands to run next."""
+    states = {run: state_of(run) for run in runs}
     rows = []
     for seeds in by_method(runs):
-        complete = [run for run in seeds if is_complete(run)]
-        scores = [stored_record(run)['scores']['full']['uf1'] for run in complete]
-        state = joint_state([state_of(run) for run in seeds])
+        scores = [score_of(run) for run in seeds if states[run] == 'finished']
+        state = joint_state([states[run] for run in seeds])
         rows.append([seeds[0].method, _place(seeds[0]), f'{mean(scores):.3f}' if scores else '', state])
     lines = [tabulate(rows, ['method', 'config', 'UF1', 'state'], disable_numparse=True)]
-    failed = [run for run in runs if state_of(run) == 'failed']
-    if failed:
-        lines += [
-            '',
-            *(f'failed: {run.method} on {run.config_name}, seed {run.seed}: {read_reason(run)}' for run in failed),
-        ]
-        lines.append('try them again with --only-failed')
+    if failures := [f'failed: {run}: {read_reason(run)}' for run in runs if states[run] == 'failed']:
+        lines += ['', *failures, 'add --only-failed to try them again']
     return '\n'.join([*lines, *leaderboard_commands(runs)])
-
-
-def state_of(run: PlannedRun) -> str:
-    """Return finished, failed or unfinished."""
-    return 'finished' if is_complete(run) else 'failed' if has_failed(run) else 'unfinished'
 
 
 def joint_state(states: list[str]) -> str:
@@ -75,31 +67,22 @@ def joint_state(states: list[str]) -> str:
 
 def leaderboard_commands(runs: Sequence[PlannedRun]) -> list[str]:
     """Return one command for each config with a finished run."""
-    complete = [run for run in runs if is_complete(run)]
     commands = {}
-    for run in complete:
+    for run in filter(is_complete, runs):
         name = run.config_name.removeprefix('mer_')
         out = Path('my_tables', f'synthetic_{name}.md' if run.synthetic else f'{name}.md')
         folder = shlex.quote(str(run.folder.parent.parent))
-        commands[f'python tools/leaderboard.py {folder} --out {out}'] = None
+        commands[f'{command("leaderboard")} {folder} --out {out}'] = None
     return ['', 'next:', *commands] if commands else []
 
 
-def by_method(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
-    """Group the seeds of each method on each config."""
-    groups: dict[Path, list[PlannedRun]] = {}
-    for run in runs:
-        groups.setdefault(run.folder.parent, []).append(run)
-    return list(groups.values())
-
-
 def format_duration(seconds: float) -> str:
-    """Return h:mm:ss, after a day with the number of days."""
+    """Return h:mm:ss, from a day on with the number of days."""
     return str(timedelta(seconds=round(seconds)))
 
 
 def format_rest(times: Sequence[float | None]) -> str:
-    """Tell the sum of estimates, and how many are unknown."""
+    """Return the sum of estimates and how many are unknown."""
     known = [time for time in times if time is not None]
     unknown = len(times) - len(known)
     if not unknown:
@@ -109,7 +92,7 @@ def format_rest(times: Sequence[float | None]) -> str:
 
 
 def _place(run: PlannedRun) -> str:
-    """The config with its data set, where that has another name."""
+    """The config, with its data set if that has another name."""
     same = run.config_name.removeprefix('mer_') == run.dataset
     return run.config_name if same else f'{run.config_name} ({run.dataset})'
 
@@ -119,10 +102,10 @@ def _notes(runs: Sequence[PlannedRun]) -> list[str]:
     notes = list(dict.fromkeys(faults))
     for run in runs:
         if has_failed(run) and not run.fault:
-            notes.append(f'failed before: {run.method} on {run.config_name}, seed {run.seed}: {read_reason(run)}')
+            notes.append(f'failed before: {run}: {read_reason(run)}')
         if holds_other_settings(run):
             notes.append(
-                f'{run.folder} holds folds of another config or other data, and this run will fail; '
-                'give another --work-dir or remove that folder'
+                f'{run.folder} holds folds of another config or other data, so this run will fail; '
+                'choose another --work-dir or remove that folder'
             )
     return ['', *notes] if notes else []

@@ -1,4 +1,4 @@
-"""What a run folder of a sweep holds: finished and continued folds, the record of a complete run, or a failure."""
+"""The state of a run folder: finished and continued folds, the record of a complete run, or a failure."""
 
 from collections import Counter
 from contextlib import suppress
@@ -18,7 +18,7 @@ STATES = ('new', 'continued', 'finished', 'failed')
 
 
 def count_folds(run: PlannedRun) -> Counter:
-    """Count the folds of a run by `STATES`; all that are not finished of a run that failed are failed."""
+    """Count the folds of a run by `STATES`; all unfinished folds of a failed run count as failed."""
     states = Counter()
     for fold, _ in run.folds:
         if finished_folder(run.folder, fold).exists():
@@ -30,27 +30,43 @@ def count_folds(run: PlannedRun) -> Counter:
     return states
 
 
+def count_finished(run: PlannedRun) -> int:
+    """Count the finished folds of a run."""
+    return sum(finished_folder(run.folder, fold).exists() for fold, _ in run.folds)
+
+
+def state_of(run: PlannedRun) -> str:
+    """Return finished, failed or unfinished."""
+    return 'finished' if is_complete(run) else 'failed' if has_failed(run) else 'unfinished'
+
+
 def stored_record(run: PlannedRun) -> dict | None:
-    """Return the record in the folder of a run; None where there is none, or none that can be read."""
+    """Return the record in the folder of a run; None if there is none that can be read."""
     try:
         return read_run(run.folder)
     except InputError:
         return None
 
 
+def score_of(run: PlannedRun) -> float | None:
+    """Return UF1 over all clips; None for a run without scores."""
+    record = stored_record(run)
+    return record['scores']['full']['uf1'] if record and record['scores'] else None
+
+
 def is_complete(run: PlannedRun) -> bool:
-    """Say whether a run with these settings is finished and scored."""
+    """Whether a run with these settings is finished and scored."""
     record = stored_record(run)
     return not run.fault and (
         bool(record and record['complete'])
         and not holds_other_settings(run)
-        and all(finished_folder(run.folder, fold).exists() for fold, _ in run.folds)
+        and count_finished(run) == len(run.folds)
         and is_whole(run)
     )
 
 
 def is_whole(run: PlannedRun) -> bool:
-    """Say whether all folds of a finished run are undamaged, and predictions.csv has a row for each of their clips."""
+    """Whether all folds of a finished run are undamaged and predictions.csv has a row for each of their clips."""
     try:
         rows = sum(read_result(run.folder, fold)['n_test'] for fold, _ in run.folds)
         refuse_special(run.folder / PREDICTIONS)
@@ -60,7 +76,7 @@ def is_whole(run: PlannedRun) -> bool:
 
 
 def holds_other_settings(run: PlannedRun) -> bool:
-    """Say whether the folder of a run has folds of another config, label scheme or data, which are never mixed."""
+    """Whether the folder of a run has folds of another config, label scheme or data; such folds are never mixed."""
     if run.settings is None or not any((run.folder / 'folds').glob('*')):
         return False
     record = stored_record(run)
@@ -77,7 +93,7 @@ def holds_other_settings(run: PlannedRun) -> bool:
 
 
 def has_failed(run: PlannedRun) -> bool:
-    """Say whether the last attempt at a run failed."""
+    """Whether the last attempt at a run failed."""
     return (run.folder / FAILURE).exists()
 
 
@@ -90,7 +106,7 @@ def failure_stamp(run: PlannedRun) -> int | None:
 
 
 def read_reason(run: PlannedRun) -> str:
-    """The reason in failure.json."""
+    """Return the reason in failure.json."""
     try:
         return read_failure(run.folder / FAILURE).content['reason']
     except InputError:
@@ -98,9 +114,9 @@ def read_reason(run: PlannedRun) -> str:
 
 
 def write_failure(run: PlannedRun, reason: str) -> None:
-    """Write failure.json, unless another process is at work in the folder: then it will know better.
+    """Write failure.json, unless another process is using the folder and will know better.
 
-    Of the folders of this machine the reason keeps the last names.
+    Paths in the reason are cut to their last parts, so that it does not show the folders of this machine.
     """
     folders = (run.folder.parents[2], *run.data_root, Path.cwd(), Path.home())
     content = dict(
@@ -119,6 +135,6 @@ def write_failure(run: PlannedRun, reason: str) -> None:
 
 
 def remove_failure(run: PlannedRun) -> None:
-    """Forget an earlier failure."""
-    if has_failed(run):  # a finished run may lie on a disk that can only be read
+    """Remove the failure.json of an earlier attempt."""
+    if has_failed(run):  # a finished run may be on a read-only disk
         (run.folder / FAILURE).unlink(missing_ok=True)

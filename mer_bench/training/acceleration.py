@@ -1,4 +1,4 @@
-"""What makes a network faster on its device and changes no more than its last digits: precision and memory layout."""
+"""Precision and memory layout: they make a network faster on its device, and change only the last digits."""
 
 from collections.abc import Callable, Collection
 from functools import wraps
@@ -10,7 +10,7 @@ from mer_bench.training.device import DTYPES
 
 
 def prefers_channels_last(model: nn.Module, device: str, precision: str) -> bool:
-    """Say whether `channels_last='auto'` lays a network out so: 3D convolutions, none in groups, where it was faster.
+    """Return what `channels_last='auto'` means for a network: True for 3D convolutions without groups, if faster.
 
     On a CPU in fp32 it was 1.07 times faster for 3x16x112x112, but 0.8 times for 3x8x32x32. Convolutions in groups
     have no kernels of this layout and would be copied there and back.
@@ -20,15 +20,15 @@ def prefers_channels_last(model: nn.Module, device: str, precision: str) -> bool
 
 
 def accelerate(model: nn.Module, precision: str, channels_last: str | bool, fp32_layers: Collection[str] = ()) -> None:
-    """Let a recogniser, trained or tested, compute in a precision and a memory layout; its state_dict stays as it is.
+    """Let a recogniser compute in a precision and a memory layout, in training and in test; its state_dict is the same.
 
-    Its weights must have been drawn or loaded, since random numbers are drawn in the order of memory.
+    Call it after the weights are drawn or loaded, since random numbers are drawn in the order of memory.
 
     Args:
         model: On its device.
         precision: fp32, bf16 or fp16: of convolutions and matrix products; norms, losses and weights stay in fp32.
         channels_last: True, False or 'auto', see :func:`prefers_channels_last`.
-        fp32_layers: Names of the modules that compute in fp32 whatever the precision.
+        fp32_layers: Names of the modules that always compute in fp32.
     """
     device = next(model.parameters()).device.type
     if channels_last == 'auto':
@@ -46,7 +46,7 @@ def accelerate(model: nn.Module, precision: str, channels_last: str | bool, fp32
 
 
 def in_fp32(forward: Callable, device: str) -> Callable:
-    """Return the forward pass of a layer that takes all in fp32 and gives fp32, also under autocast.
+    """Return the forward pass of a layer that computes in fp32, also under autocast.
 
     On a CPU it computes in contiguous memory, which is faster there, see :func:`prefers_channels_last`.
     """
@@ -67,12 +67,12 @@ def in_fp32(forward: Callable, device: str) -> Callable:
 
 
 def lay_channels_last(model: nn.Module, but: Collection[str] = ()) -> None:
-    """Lay the kernels of the 3D convolutions out with channels last, but some; their inputs and outputs follow."""
+    """Store the kernels of the 3D convolutions with channels last, except some; inputs and outputs follow them."""
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv3d) and name not in but:
             module.weight.data = module.weight.data.to(memory_format=torch.channels_last_3d)
 
 
 def logits_in_fp32(head: nn.Module, inputs: tuple, logits: object) -> object:
-    """A forward hook: NumPy, in the accuracy of MMAction2's heads, knows no bf16."""
+    """A forward hook: MMAction2's heads compute their accuracy with NumPy, which has no bf16."""
     return logits.float() if isinstance(logits, torch.Tensor) else logits

@@ -9,7 +9,8 @@ from mmengine.utils import import_modules_from_strings
 
 import mer_bench.registry  # noqa: F401
 from mer_bench.errors import InputError
-from mer_bench.experiment.experiment import Experiment, choose_device
+from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.precision import choose_device
 from mer_bench.processes import keep_freed_memory
 
 DTYPES = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -22,9 +23,9 @@ def activate(experiment: Experiment) -> None:
     Raises:
         InputError: `custom_imports` or `default_scope` of the config cannot be used.
     """
+    set_device(experiment.device)
     keep_freed_memory()
     logging.raiseExceptions = False  # on a full disk, whatever is written beside the log gives one clear error
-    set_device(experiment.device)
     if experiment.device != 'cpu':
         limit_gpu_memory(experiment.gpu_share)
     torch.set_num_threads(experiment.threads)

@@ -138,6 +138,13 @@ def refuse_changes(experiment: Experiment, folders: list[Path]) -> None:
         raise
 
 
+def describe_result(result: dict) -> str:
+    """Return the line about a finished fold."""
+    seconds = result['train_seconds']
+    time = 'continued' if seconds is None else f'{seconds:.0f} s'
+    return f'{result["fold"]}: {result["n_train"]} clips to train, {result["n_test"]} to test, {time}'
+
+
 def read_result(work_dir: Path, fold: Fold) -> dict:
     """Return the fold.json of a finished fold.
 

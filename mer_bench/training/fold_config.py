@@ -8,7 +8,7 @@ from mmengine.config import Config, ConfigDict
 from sklearn.utils.class_weight import compute_class_weight
 
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.provenance import run_title
+from mer_bench.experiment.provenance import describe_device
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold import POINTER
@@ -23,6 +23,8 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     cfg, data = Config(experiment.method.cfg.to_dict(), format_python_code=False), experiment.data
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = fold.folder
+    cfg.log_title = run_title(experiment, fold, seed)
+    drop_a_lone_clip(cfg.train_dataloader, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
     cfg.resume = _has_checkpoint(work_dir)
     if cfg.resume:
         cfg.load_from = None
@@ -37,7 +39,6 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
         loader.dataset.pipeline[0].update(data.view.options)
     if checkpoint := cfg.default_hooks.get('checkpoint'):
         checkpoint.interval = max(checkpoint.interval, cfg.train_cfg.max_epochs // CHECKPOINTS)
-    drop_a_lone_clip(cfg.train_dataloader, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
     if data.view.normalise:
         mean, std = data.normalisation(fold.train_subjects)
         cfg.model.data_preprocessor.update(mean=mean, std=std)
@@ -48,7 +49,6 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     cfg.test_evaluator = dict(
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )
-    cfg.log_title = run_title(experiment, fold, seed)
     cfg.precision = experiment.precision
     if check := experiment.check:
         cfg.fp32_layers, cfg.precision_check = list(check.fp32_layers), check.line
@@ -59,6 +59,12 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     elif cfg.get('env_cfg'):
         cfg.env_cfg.cudnn_benchmark = False  # MMEngine warns of it where the randomness is deterministic
     return cfg
+
+
+def run_title(experiment: Experiment, fold: Fold, seed: int) -> str:
+    """Return the first line of a fold's log."""
+    method = experiment.method
+    return f'{method.config_name}, {method.name}, fold {fold.name}, seed {seed}, {describe_device(experiment)}'
 
 
 def plain_wrapper(wrapper: Config) -> dict:

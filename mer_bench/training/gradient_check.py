@@ -1,16 +1,17 @@
-"""Whether a network has right gradients in mixed precision: every layer by itself, and what is computed between them.
+"""Checks the gradients of a network in mixed precision, layer by layer, and what is computed between the layers.
 
-Some kernels are wrong for some shapes on some processors, so nothing is known in advance: a batch of random clips goes
-through the network in fp32 and in mixed precision. The gradients of the whole network say little: after fifty layers
-with batch norm the rounding of bf16 alone leaves a cosine near 0. So every layer is cut out. In both precisions it gets
-the same input and the same random gradient of its output, and so does whatever is computed from one layer to the next.
+Some kernels are wrong for some shapes on some processors, so a batch of random clips goes through the network in fp32
+and in mixed precision before a training. The gradients of the whole network cannot be compared: after fifty layers with
+batch norm, the rounding of bf16 alone leaves a cosine near 0. So every layer is cut out. In both precisions it gets the
+same input and the same random gradient of its output, and so does whatever is computed from one layer to the next.
 """
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from mmengine.structures import BaseDataElement
@@ -21,22 +22,22 @@ from mer_bench.training.acceleration import accelerate
 from mer_bench.training.device import DTYPES
 
 AGREE = 0.99
-ROUNDS = 2  # the second one with the layers in fp32 that the first one found
-LOSS_SCALE = 1024.0  # fp16 knows no smaller numbers than 6e-8
-NOTHING, NOISE = 1e-6, 1e-2  # gradients have a size of 1: what is 0 in fp32 may be the noise of rounding in bf16
+ROUNDS = 2  # in the second, the layers that the first found compute in fp32
+LOSS_SCALE = 1024.0  # fp16 has no smaller numbers than 6e-8
+NOTHING, NOISE = 1e-6, 1e-2  # gradients are of size 1: what is 0 in fp32 may be the noise of rounding in bf16
 PERIOD = 100_003
-OF_LAYER = 10**6  # first of the seeds of another kind
+LAYER_SEEDS = 10**6  # the first seed of gradients inside a layer; those between layers start at 0
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What came of a comparison.
+    """The result of a comparison.
 
     Attributes:
-        fp32_layers: Names of the layers that have to compute in fp32, in the order of the network.
+        fp32_layers: Names of the layers that must compute in fp32, in the order of the network.
         layers: Smallest :func:`agreement` of a layer that computes in mixed precision.
         between: The place with the smallest agreement of what is computed between the layers, and that agreement.
-        mended: Whether all is right with these layers in fp32.
+        mended: Whether all gradients are right with these layers in fp32.
     """
 
     fp32_layers: tuple[str, ...]
@@ -62,14 +63,13 @@ def compare_gradients(
         channels_last: As for :func:`accelerate`.
     """
     prepare(model)
-    reference = Reference(model, DTYPES[precision])
-    reference.step(clips, data_samples)
-    fp32_layers = {call.name for call in reference.calls if call.overhangs}
+    calls = record_calls(model, DTYPES[precision], clips, data_samples)
+    fp32_layers = {call.name for call in calls if call.overhangs}
     for _ in range(ROUNDS):
         fast = copy.deepcopy(model)
         accelerate(fast, precision, channels_last, fp32_layers)
-        comparison = Comparison(fast, reference, fp32_layers)
-        comparison.step(clips, data_samples)
+        comparison = Comparison(model, calls, DTYPES[precision], fp32_layers)
+        comparison.run(fast, clips, data_samples)
         found = comparison.faulty_layers()
         fp32_layers |= found
         if not found:
@@ -80,17 +80,10 @@ def compare_gradients(
     return Agreement(names, layers, between, mended=not found and between[1] >= AGREE)
 
 
-def agreement_of(found: torch.Tensor | None, expected: torch.Tensor | None) -> float:
-    """Return the agreement of two gradients, of which either may be none."""
-    if found is None or expected is None:
-        return float(found is expected)
-    return agreement(found, expected)
-
-
 def prepare(model: nn.Module) -> None:
-    """Let a network draw nothing at random, and let nothing hide what is behind a factor of zero.
+    """Turn off what draws random numbers, and draw anew the weights of zero, behind which no gradient would be seen.
 
-    Layers with weights or running statistics keep the mode of a training.
+    Layers with weights or running statistics stay in training mode.
     """
     model.train()
     for module in model.modules():
@@ -105,12 +98,17 @@ def prepare(model: nn.Module) -> None:
 
 
 def is_layer(module: nn.Module) -> bool:
-    """Say whether a module consists of no others."""
+    """Return whether a module consists of no others."""
     return next(module.children(), None) is None
 
 
-def agreement(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """Return the cosine of two tensors of one length, less where their lengths differ; -1 where not all is finite."""
+def agreement(found: torch.Tensor | None, expected: torch.Tensor | None) -> float:
+    """Return the cosine of two tensors of one length, less if their lengths differ, -1 if not all is finite.
+
+    Of gradients that are None, both must be.
+    """
+    if found is None or expected is None:
+        return float(found is expected)
     found, expected = found.detach().float().flatten(), expected.detach().float().flatten()
     ours, theirs = found.dot(found).item(), expected.dot(expected).item()
     if not math.isfinite(ours):
@@ -125,11 +123,11 @@ class Call:
     """A call of a layer in fp32, whose numbers the other precision gets too.
 
     Attributes:
-        name: Of the layer.
-        kind: What it is, with its settings and the shape of its input.
+        name: Name of the layer.
+        kind: Its class, settings and shape of input: a fault is of the kind.
         overhangs: Whether its kernel is longer than its input along an axis, on a CPU.
-        x: Its input; None: it is not of one tensor, and counts as something between the layers.
-        gradient: What arrived for its output; None: nothing did.
+        x: Its input; None if that is not one tensor: the layer then counts as something between the others.
+        gradient: The gradient that arrived for its output, if any.
     """
 
     name: str
@@ -140,7 +138,7 @@ class Call:
 
 
 class Cut(torch.autograd.Function):
-    """A layer in the graph of the network: gives a known output, and hands back a random gradient of a known seed."""
+    """Replaces a layer in the graph of the network: a known output, and backwards a random gradient of a known seed."""
 
     @staticmethod
     def forward(ctx, x: torch.Tensor, give: Callable[[], torch.Tensor], keep: Callable, seed: int) -> torch.Tensor:
@@ -154,122 +152,104 @@ class Cut(torch.autograd.Function):
 
 
 def cut_out(x: torch.Tensor, y: torch.Tensor, keep: Callable[[torch.Tensor], None], seed: int) -> torch.Tensor:
-    """Return y as the output of a layer for x; `keep` gets the gradient that arrives for it."""
+    """Return y as the output of a layer for x, and let `keep` have the gradient that arrives for it."""
     x = x if x.requires_grad else x.detach().requires_grad_()
     return Cut.apply(x, lambda: y, keep, seed)
 
 
 def noise_like(x: torch.Tensor, seed: int) -> torch.Tensor:
-    """Fill x with normal random numbers that each precision can hold; they come again after a prime number of them."""
+    """Fill x with normal random numbers that every precision can hold; they repeat after a prime number of them."""
     generator = torch.Generator(x.device).manual_seed(seed)
     numbers = torch.randn(min(x.numel(), PERIOD), generator=generator, device=x.device).bfloat16().half()
     return x.copy_(numbers.repeat(-(-x.numel() // PERIOD))[: x.numel()].view(x.shape))
 
 
-class Step:
-    """One step of a training, in which :meth:`call` stands for the call of every layer."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-
-    def step(self, clips: torch.Tensor, data_samples: Sequence[BaseDataElement]) -> None:
-        """Run forward, losses and backward."""
-        with self._layers_replaced():
-            losses = self.model(clips.clone(), copy.deepcopy(data_samples), mode='loss')
-            (self.model.parse_losses(losses)[0] * LOSS_SCALE).backward()
-
-    @contextmanager
-    def _layers_replaced(self) -> Iterator[None]:
-        layers = {module: name for name, module in self.model.named_modules() if is_layer(module)}
-        before = {layer: layer.__dict__.get('forward') for layer in layers}  # what accelerate() put there
-        for layer, name in layers.items():
-            layer.forward = self._replacement(name, layer, layer.forward)
-        yield
-        for layer, forward in before.items():
-            del layer.forward
-            if forward is not None:
-                layer.forward = forward
-
-    def _replacement(self, name: str, layer: nn.Module, compute: Callable) -> Callable:
-        return lambda *args, **kwargs: self.call(name, layer, compute, *args, **kwargs)
-
-    def call(self, name: str, layer: nn.Module, compute: Callable, *args, **kwargs) -> object:
-        """Call a layer whose own forward is `compute`."""
-        raise NotImplementedError
-
-
-class Reference(Step):
-    """The step in fp32 and contiguous memory.
+def run_step(model: nn.Module, call: Callable, clips: torch.Tensor, data_samples: Sequence[BaseDataElement]) -> None:
+    """Run forward, losses and backward of a training step, with `call` in place of the call of every layer.
 
     Args:
         model: On its device.
-        dtype: Of the mixed precision; what enters and leaves a layer is rounded to it, so that both precisions go on
-            from the same numbers.
+        call: Called with name, layer, the layer's own forward, and the arguments of the call.
+        clips, data_samples: As for :func:`compare_gradients`.
     """
+    with ExitStack() as stack:
+        for name, layer in [*model.named_modules()]:
+            if is_layer(layer):
+                own = layer.__dict__.get('forward')  # what accelerate() put there
+                stack.callback(layer.__dict__.pop if own is None else layer.__dict__.__setitem__, 'forward', own)
+                layer.forward = partial(call, name, layer, layer.forward)
+        losses = model(clips.clone(), copy.deepcopy(data_samples), mode='loss')
+        (model.parse_losses(losses)[0] * LOSS_SCALE).backward()
 
-    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__(model)
-        self.dtype = dtype
-        self.layers = dict(model.named_modules())
-        self.calls: list[Call] = []
 
-    def call(self, name: str, layer: nn.Module, compute: Callable, *args, **kwargs) -> object:
-        """Call a layer, and note its numbers."""
-        call, seed = Call(name), len(self.calls)
-        self.calls.append(call)
+def record_calls(
+    model: nn.Module, dtype: torch.dtype, clips: torch.Tensor, data_samples: Sequence[BaseDataElement]
+) -> list[Call]:
+    """Run a step in fp32 and contiguous memory, and return the calls of its layers in their order.
+
+    What enters and leaves a layer is rounded to `dtype`, so that both precisions continue with the same numbers.
+    """
+    calls = []
+
+    def call(name: str, layer: nn.Module, compute: Callable, *args, **kwargs) -> object:
+        noted, seed = Call(name), len(calls)
+        calls.append(noted)
         if len(args) != 1 or kwargs or not is_floating(args[0]):
             return compute(*args, **kwargs)
-        x = args[0].detach().to(self.dtype, copy=True)
+        x = args[0].detach().to(dtype, copy=True)
         with torch.no_grad():
             y = compute(x.float())
         if not is_floating(y):
             return compute(*args)
-        call.x, call.kind = x, (type(layer).__name__, layer.extra_repr(), str(tuple(x.shape)))
-        call.overhangs = overhangs(layer, x)
+        noted.x, noted.kind = x, (type(layer).__name__, layer.extra_repr(), str(tuple(x.shape)))
+        noted.overhangs = overhangs(layer, x)
 
         def keep(gradient: torch.Tensor) -> None:
-            call.gradient = gradient.to(self.dtype)
+            noted.gradient = gradient.to(dtype)
 
-        return cut_out(args[0], y.to(self.dtype).float(), keep, seed)
+        return cut_out(args[0], y.to(dtype).float(), keep, seed)
+
+    run_step(model, call, clips, data_samples)
+    return calls
 
 
-class Comparison(Step):
+class Comparison:
     """The step in mixed precision, with the inputs and outputs that layers had in fp32.
 
     Args:
-        model: On its device, accelerated.
-        reference: Its step is done.
-        fp32_layers: Those that are not compared.
+        plain: The network in fp32, with the gradients of its step.
+        calls: Of its layers.
+        dtype: Of the mixed precision.
+        fp32_layers: Layers that are not compared.
 
     Attributes:
-        layers: Smallest agreement of each layer by itself: of its output and of the gradients of weights and input.
+        layers: Smallest agreement of each layer alone: of its output and of the gradients of weights and input.
         between: Smallest agreement of what arrives at each layer, forward and backward, and of the gradients of
             weights that belong to no layer.
     """
 
-    def __init__(self, model: nn.Module, reference: Reference, fp32_layers: set[str]) -> None:
-        super().__init__(model)
-        self.reference, self.fp32_layers = reference, fp32_layers
+    def __init__(self, plain: nn.Module, calls: list[Call], dtype: torch.dtype, fp32_layers: set[str]) -> None:
+        self.plain, self.calls, self.dtype, self.fp32_layers = plain, calls, dtype, fp32_layers
         self.count = 0
         self.layers: dict[str, float] = {}
         self.between: dict[str, float] = {}
 
-    def step(self, clips: torch.Tensor, data_samples: Sequence[BaseDataElement]) -> None:
-        """Run forward, losses and backward, and compare."""
-        super().step(clips, data_samples)
-        found = dict(self.model.named_parameters())
-        for name, parameter in self.reference.model.named_parameters():
-            note(self.between, name, agreement_of(found[name].grad, parameter.grad))
+    def run(self, fast: nn.Module, clips: torch.Tensor, data_samples: Sequence[BaseDataElement]) -> None:
+        """Run a step of the network as :func:`accelerate` made it, and compare."""
+        run_step(fast, self.call, clips, data_samples)
+        found = dict(fast.named_parameters())
+        for name, parameter in self.plain.named_parameters():
+            note(self.between, name, agreement(found[name].grad, parameter.grad))
 
     def call(self, name: str, layer: nn.Module, compute: Callable, *args, **kwargs) -> object:
-        """Compare a layer by itself, and give what it gave in fp32."""
-        call, seed = self.reference.calls[self.count], self.count
+        """Compare a layer alone, and return what it returned in fp32."""
+        call, seed = self.calls[self.count], self.count
         self.count += 1
         if call.x is None:
             return compute(*args, **kwargs)
         x = args[0]
         note(self.between, name, agreement(x, call.x))
-        y = self.compare(name, layer, compute, torch.empty_like(x).copy_(call.x), seed + OF_LAYER)
+        y = self.compare(name, layer, compute, torch.empty_like(x).copy_(call.x), seed + LAYER_SEEDS)
 
         def keep(gradient: torch.Tensor) -> None:
             if call.gradient is not None:
@@ -278,8 +258,8 @@ class Comparison(Step):
         return cut_out(x, y, keep, seed)
 
     def compare(self, name: str, layer: nn.Module, compute: Callable, x: torch.Tensor, seed: int) -> torch.Tensor:
-        """Compare a layer that gets x, unless it is one in fp32; return the output of fp32."""
-        plain, dtype = self.reference.layers[name], self.reference.dtype
+        """Compare a layer for the input x, unless it computes in fp32; return the output of fp32."""
+        plain, dtype = self.plain.get_submodule(name), self.dtype
         if name in self.fp32_layers:
             with torch.no_grad():
                 return compute(x).to(dtype).float()
@@ -288,13 +268,13 @@ class Comparison(Step):
         spoil_free_memory(x, expected[0], *layer.parameters())
         with torch.autocast(x.device.type, dtype, cache_enabled=False):
             found = with_gradients(layer, compute, x, seed)
-        note(self.layers, name, min(agreement_of(*pair) for pair in zip(found, expected, strict=True)))
+        note(self.layers, name, min(agreement(*pair) for pair in zip(found, expected, strict=True)))
         return torch.empty_like(found[0]).copy_(expected[0].to(dtype))
 
     def faulty_layers(self) -> set[str]:
-        """Return the layers that disagree, and all of their kind: what reads unwritten memory is right at times."""
-        kinds = {call.kind for call in self.reference.calls if self.layers.get(call.name, 1.0) < AGREE}
-        return {call.name for call in self.reference.calls if call.kind in kinds} - self.fp32_layers
+        """Return the layers that disagree, and all of their kind: a kernel that reads unwritten memory may be right."""
+        kinds = {call.kind for call in self.calls if self.layers.get(call.name, 1.0) < AGREE}
+        return {call.name for call in self.calls if call.kind in kinds} - self.fp32_layers
 
 
 def with_gradients(layer: nn.Module, compute: Callable, x: torch.Tensor, seed: int) -> list[torch.Tensor | None]:
@@ -318,12 +298,12 @@ def note(smallest: dict[str, float], name: str, value: float) -> None:
 
 
 def is_floating(x: object) -> bool:
-    """Say whether x is a tensor of real numbers."""
+    """Return whether x is a tensor of real numbers."""
     return isinstance(x, torch.Tensor) and x.is_floating_point()
 
 
 def overhangs(layer: nn.Module, x: torch.Tensor) -> bool:
-    """Say whether a convolution must not even be tried in bf16: its kernel is longer than its input, on a CPU.
+    """Return whether a convolution must not even be tried in bf16: its kernel is longer than its input, on a CPU.
 
     There oneDNN 3.12 writes beyond the gradient of the weights, and may end the process.
     """

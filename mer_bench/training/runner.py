@@ -1,4 +1,4 @@
-"""One fold through MMEngine's Runner."""
+"""Trains one fold through MMEngine's Runner."""
 
 import gc
 import logging
@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from mmaction.visualization import ActionVisualizer
 from mmengine.config import Config
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, RuntimeInfoHook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmengine.registry import DefaultScope
+from mmengine.registry import OPTIM_WRAPPERS, DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.utils import set_random_seed
 
@@ -24,13 +24,12 @@ from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrain
 from mer_bench.models.clip_dropout import set_draws
 from mer_bench.training import prediction_table  # noqa: F401  (registers the metric)
 from mer_bench.training.acceleration import accelerate
-from mer_bench.training.deferred_logging import LateLogHook
 
 
 class FoldRunner(Runner):
     """MMEngine's Runner with a quiet console and fixed names: train.log and config.py in the fold's folder.
 
-    The network is laid out for its device, and no step waits for the device to log its numbers.
+    It lays the network out for its device, and no step waits for the device to log its numbers.
     """
 
     accelerated = False
@@ -46,11 +45,11 @@ class FoldRunner(Runner):
         self.logger.info(self.cfg.get('log_title', ''))
 
     def dump_config(self) -> None:
-        """Write config.py, whatever the time of day, laid out for a reader."""
+        """Write config.py, without a time in its name, laid out for a reader."""
         Config(self.cfg.to_dict()).dump(Path(self.work_dir, 'config.py'))
 
     def _init_model_weights(self) -> None:
-        """Draw the weights, then read the checkpoints of the config's `pretrained` with the loader of all networks."""
+        """Draw the weights, then read the checkpoints of the config's `pretrained` with our own loader."""
         model = self.model.module if is_model_wrapper(self.model) else self.model
         parts = take_pretrained(model)
         super()._init_model_weights()
@@ -58,7 +57,7 @@ class FoldRunner(Runner):
             load_pretrained(part, path, self.logger)
 
     def load_or_resume(self) -> None:
-        """Load what the config says; the weights are then drawn or loaded, and the network can be laid out."""
+        """Load what the config names; once the weights are drawn or loaded, lay the network out."""
         if self._load_from and not (self._resume or self._has_loaded):
             model = self.model.module if is_model_wrapper(self.model) else self.model
             load_pretrained(model, self._load_from, self.logger)
@@ -83,10 +82,10 @@ class FoldRunner(Runner):
             ) from error
 
     def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper:
-        """Build the wrapper of the config, MMEngine's plain one as the one that does not wait."""
+        """Build the wrapper of the config; replace MMEngine's plain one by one that does not wait for the device."""
         plain = isinstance(optim_wrapper, dict) and optim_wrapper.get('type', 'OptimWrapper') == 'OptimWrapper'
         if plain and 'optimizer' in optim_wrapper:  # not several of them
-            optim_wrapper = dict(optim_wrapper, type='LateLogOptimWrapper')
+            optim_wrapper = dict(optim_wrapper, type='DeferredLogOptimWrapper')
         return super().build_optim_wrapper(optim_wrapper)
 
     def build_param_scheduler(self, scheduler: dict | list) -> list | dict:
@@ -99,15 +98,59 @@ class FoldRunner(Runner):
             ) from error
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """Register the hooks of the config, and the one whose numbers are read when the log needs them."""
+        """Register the hooks of the config, and :class:`DeferredLogHook`."""
         interval = ((hooks or {}).get('logger') or {}).get('interval', 10)
-        super().register_default_hooks(dict(hooks or {}, runtime_info=LateLogHook(interval)))
+        super().register_default_hooks(dict(hooks or {}, runtime_info=DeferredLogHook(interval)))
+
+
+@OPTIM_WRAPPERS.register_module()
+class DeferredLogOptimWrapper(OptimWrapper):
+    """MMEngine's OptimWrapper, which keeps the norm of the gradients on the device for :class:`DeferredLogHook`."""
+
+    grad_norm: torch.Tensor | None = None
+
+    def _clip_grad(self) -> None:
+        parameters = [p for group in self.param_groups for p in group['params'] if p.grad is not None]
+        if parameters:
+            self.grad_norm = self.clip_func(parameters, **self.clip_grad_kwargs)  # None where values are clipped
+
+
+class DeferredLogHook(RuntimeInfoHook):
+    """MMEngine's RuntimeInfoHook, which reads the numbers of many steps at once, just before a line of the log.
+
+    MMEngine reads every loss and the norm of the gradients in every step: it waits until the device has done the step,
+    and the device then waits for the next one.
+
+    Args:
+        interval: Steps between lines of the log, as that of LoggerHook.
+    """
+
+    def __init__(self, interval: int) -> None:
+        self.interval = interval
+        self.steps = []
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None) -> None:
+        """Keep the numbers of this step; read all where LoggerHook writes a line."""
+        numbers = dict(outputs or {})
+        if (norm := getattr(runner.optim_wrapper, 'grad_norm', None)) is not None:
+            numbers['grad_norm'] = norm
+        self.steps.append({name: torch.as_tensor(value).detach() for name, value in numbers.items()})
+        if self.every_n_inner_iters(batch_idx, self.interval) or self.end_of_epoch(runner.train_dataloader, batch_idx):
+            self.read_numbers(runner)
+
+    def read_numbers(self, runner: Runner) -> None:
+        """Read all numbers from the device at once, and pass them to the log."""
+        numbers = [(name, value.float()) for step in self.steps for name, value in step.items()]
+        values = torch.stack([value for _, value in numbers]).tolist() if numbers else ()
+        for (name, _), value in zip(numbers, values, strict=True):
+            runner.message_hub.update_scalar(f'train/{name}', value)
+        self.steps = []
 
 
 class EpochSeedHook(Hook):
-    """Seeds every epoch by its number, so that a continued training draws what an unbroken one would.
+    """Seeds every epoch by its number, so that a continued training draws what an uninterrupted one would.
 
-    A FlowDataPreprocessor draws for each clip, and is told what from; no other draws from what an earlier one was told.
+    A FlowDataPreprocessor draws for each clip from seed, epoch and clip; nothing of an earlier training is left.
     """
 
     def __init__(self, seed: int) -> None:
@@ -122,12 +165,12 @@ class EpochSeedHook(Hook):
             model.data_preprocessor.set_epoch(self.seed, runner.epoch, runner.train_dataloader.dataset)
 
     def after_train(self, runner: Runner) -> None:
-        """Let nothing else draw what belongs to the last batch."""
+        """Forget the draws of the last batch."""
         set_draws(None)
 
 
 class ReportHook(Hook):
-    """Calls `report(epoch)` with the number of finished epochs, also those of an earlier, interrupted run."""
+    """Calls `report(epoch)` with the number of finished epochs, including those of an interrupted run."""
 
     def __init__(self, report: Callable[[int], None]) -> None:
         self.report = report
@@ -143,13 +186,13 @@ class ReportHook(Hook):
 
 @cache
 def spare_imports() -> None:
-    """Let the garbage collector pass over what is imported by now: the Runner calls it several times a fold."""
+    """Exclude what is imported by now from garbage collection, which the Runner calls several times a fold."""
     gc.collect()
     gc.freeze()
 
 
 def build_runner(cfg: Config) -> FoldRunner:
-    """Build a runner that shares no log and no message with the one before."""
+    """Build a runner that shares no log and no message with an earlier one."""
     spare_imports()
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:

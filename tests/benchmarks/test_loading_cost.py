@@ -1,16 +1,17 @@
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
 from benchmarks import loading_cost
-from benchmarks.loading_cost import Settings, alternatives, compare, load_plainly, table
+from benchmarks.loading_cost import alternatives, load_plainly, measure
 from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
 from mer_bench.loading.load_flow_clip import LoadFlowClip
 
-SMALL = Settings(clips=4, batch=2, rounds=2, clip_len=2, size=28)
+SMALL = SimpleNamespace(clips=4, batch=2, rounds=2, clip_len=2, size=28, threads=1, device='cpu')
 RUNS = {  # seconds of two rounds
     'mmaction2': [0.6, 0.8],
     'mmaction2_own_loader': [0.4, 0.4],
@@ -31,7 +32,7 @@ def _threads_stay():
 @pytest.fixture
 def result(monkeypatch):
     monkeypatch.setattr(loading_cost, 'interleave', lambda timed, rounds: {name: RUNS[name] for name in timed})
-    return compare(SMALL)
+    return measure(SMALL)
 
 
 def test_ratios_are_the_stock_pipeline_over_ours(result):
@@ -65,16 +66,6 @@ def test_the_plain_loader_reads_what_ours_reads(tmp_path):
     assert plain == own
 
 
-def test_the_table_names_what_is_compared(result):
-    console = Console(record=True, width=120)
-    console.print(table(result))
-    shown = console.export_text()
-    assert all(word in shown for word in ("MMAction2's pipeline", 'resident', '3x2x28x28', '100.0 ms', '7.00'))
-
-
-@pytest.mark.parametrize(
-    ('wrong', 'said'), [({'batch': 5}, 'at most 4 clips'), ({'rounds': 0}, 'rounds of at least 1')]
-)
-def test_settings_that_measure_nothing_are_refused(wrong, said):
-    with pytest.raises(InputError, match=said):
-        Settings(**{'clips': 4} | wrong)
+def test_a_batch_of_more_clips_than_there_are_is_refused():
+    with pytest.raises(InputError, match='a batch of at most 4 clips, got 5'):
+        measure(SimpleNamespace(clips=4, batch=5))

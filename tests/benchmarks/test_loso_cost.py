@@ -1,22 +1,24 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from benchmarks import loso_cost
-from benchmarks.loso_cost import SIZES, Settings, compare, table
-from benchmarks.public_loop import PublicSTSTNet
+from benchmarks.loso_cost import SIZES, measure
+from benchmarks.plain_loop import PlainSTSTNet
 from mer_bench.errors import InputError
 from mer_bench.models.baselines.ststnet import STSTNet
 
 
 def test_the_plain_loop_trains_the_same_network():
-    ours, public = STSTNet(), PublicSTSTNet()
-    parts = zip((public.conv1, public.conv2, public.conv3), (public.bn1, public.bn2, public.bn3), strict=True)
+    ours, plain = STSTNet(), PlainSTSTNet()
+    parts = zip((plain.conv1, plain.conv2, plain.conv3), (plain.bn1, plain.bn2, plain.bn3), strict=True)
     for stream, (conv, norm) in zip(ours.streams, parts, strict=True):
         conv.load_state_dict(stream[0].state_dict())
         norm.load_state_dict(stream[2].state_dict())
     clips = torch.randn(2, 3, 28, 28)
-    logits = public.fc(ours.eval()(clips[:, :, None]).flatten(1))
-    torch.testing.assert_close(public.eval()(clips), logits)
+    logits = plain.fc(ours.eval()(clips[:, :, None]).flatten(1))
+    torch.testing.assert_close(plain.eval()(clips), logits)
 
 
 def test_the_folds_are_those_of_the_composite():
@@ -26,17 +28,16 @@ def test_the_folds_are_those_of_the_composite():
 def test_every_way_is_timed(monkeypatch):
     monkeypatch.setattr(loso_cost, 'SIZES', [6, 4, 5])
     monkeypatch.setattr(loso_cost.joblib, 'cpu_count', lambda: 1)  # no other processes
-    result = compare(Settings(folds=2, epochs=1, rounds=1))
+    result = measure(SimpleNamespace(folds=2, epochs=1, rounds=1, device='cpu', stack=0))
     measured = {'plain', 'plain_1_thread', 'runner', 'sequential', 'stacked', 'compiled'} - {*result['missing']}
     assert {*result['seconds']} == measured
     seconds, ratio = result['seconds'], result['ratios']['sequential']['median']
     assert ratio == pytest.approx(seconds['plain'] / seconds['sequential'])
     assert {*result['ratios']} == {*result['against']}
-    assert table(result).row_count == 6
     # 16 filters of 3x3x3 at 900 places, forward and for the weights, and a classifier of 400 x 3 with its two gradients
     assert result['work']['sequential']['flops'] == 2 * (15 - 6) * (2 * 16 * 27 * 900 + 3 * 400 * 3)
 
 
 def test_more_folds_than_there_are_is_one_sentence():
     with pytest.raises(InputError, match='expected at most 68 folds, got 69; lower --folds'):
-        Settings(folds=69)
+        measure(SimpleNamespace(folds=69))

@@ -1,12 +1,11 @@
 """Sheets and trees of the real data sets' size, with made-up rows: from the raw folder to the official counts."""
 
-import runpy
 from collections import Counter
+from importlib import import_module
 
 import pytest
 
 from mer_bench.datasets.synthetic.sheets import SheetRow, write_sheet
-from tests.conftest import ROOT
 from tests.datasets.raw_data import repeat, touch_frames
 
 # Class counts as the data sets' papers and sheets have them; CASME II: 2014-05-08.
@@ -75,7 +74,7 @@ WRITERS = {  # folder of the prepared data: data set, what writes its raw folder
 def tables(tmp_path_factory):
     """The annotation tables of the three data sets, and of CASME II with 256 clips."""
     root = tmp_path_factory.mktemp('full_size')
-    prepare = runpy.run_path(str(ROOT / 'tools/prepare.py'))['main']
+    prepare = import_module('mer_bench.cli.prepare').main
     for name, (dataset, write) in WRITERS.items():
         (root / f'raw_{name}').mkdir()
         write(root / f'raw_{name}')
@@ -85,7 +84,7 @@ def tables(tmp_path_factory):
 
 def protocol(tables, capsys, scheme, *names):
     """Return what tools/protocol.py prints."""
-    main = runpy.run_path(str(ROOT / 'tools/protocol.py'))['main']
+    main = import_module('mer_bench.cli.protocol').main
     main([scheme, *(str(tables / name) for name in names)])
     return capsys.readouterr().out
 

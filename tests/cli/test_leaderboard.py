@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.in_process import tool
 
 TESTS = Path(__file__).parents[1]
 TOOL = TESTS.parent / 'tools' / 'leaderboard.py'
-main = runpy.run_path(str(TOOL))['main']
+main = import_module('mer_bench.cli.leaderboard').main
 write_run = runpy.run_path(str(TESTS / 'results' / 'conftest.py'))['write_run']
 
 
@@ -82,6 +83,9 @@ def test_runs_are_collected_shown_and_checked(tmp_path, capsys):
         ('--into results/x', '--collect RUNS and --into DIR go together'),
         ('--collect runs --into x --check', '--collect RUNS goes with --into DIR alone'),
         ('--collect runs --into x --out y.md', '--collect RUNS goes with --into DIR alone'),
+        ('--collect runs --into x --compare y', '--collect RUNS goes with --into DIR alone'),
+        ('--compare full', '--compare METHOD expects runs'),
+        ('runs --out-dir x --check --compare full', '--check looks at tables without --compare'),
         ('--with-predictions', '--with-predictions expects --collect'),
         ('--out x.md', '--out FILE.md expects the runs of the page'),
         ('runs --out x.md --check', '--out FILE.md expects the runs of the page and no --check'),
@@ -98,15 +102,15 @@ def test_a_path_to_check_that_is_not_there_ends_with_code_2(tmp_path):
     assert (result.returncode, result.stderr.count('\n')) == (2, 1)
 
 
-def test_the_tool_starts_without_torch():
-    code = f"import runpy, sys; runpy.run_path({str(TOOL)!r}); print('torch' in sys.modules)"
+def test_the_tool_starts_without_what_takes_long_to_import():
+    code = "import sys, mer_bench.cli.leaderboard; print({'torch', 'scipy', 'sklearn', 'matplotlib'} & {*sys.modules})"
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
-    assert done.stdout == 'False\n'
+    assert done.stdout == 'set()\n'
 
 
 def test_a_published_log_is_scored_and_shown(tmp_path, capsys):
     (tmp_path / 'log.txt').write_text('smic s01\nclip0 0 0\nclip1 1 1\nsmic s02\nclip2 2 0\n')
-    score = runpy.run_path(str(TOOL.with_name('score.py')))['main']
+    score = import_module('mer_bench.cli.score').main
     record = ['--record', str(tmp_path / 'theirs'), '--method', 'Their net', '--url', 'https://example.org/log']
     with pytest.raises(InputError, match='--record expects --dataset and --protocol and --classes as well'):
         score([str(tmp_path / 'log.txt'), *record])
@@ -114,3 +118,19 @@ def test_a_published_log_is_scored_and_shown(tmp_path, capsys):
     score([str(tmp_path / 'log.txt'), *record, *place])
     assert main([str(tmp_path / 'theirs'), '--out', str(tmp_path / 'smic.md')]) == 0
     assert '| Their net | 0.6667 ' in capsys.readouterr().out
+
+
+def test_without_a_clone_the_default_folders_are_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr('mer_bench.cli.leaderboard.clone', lambda: None)
+    for arguments in ([], ['--check']):
+        with pytest.raises(InputError, match='expected runs and --out-dir DIR, since there is no clone'):
+            main(arguments)
+    write_run(tmp_path / 'runs')
+    assert main([str(tmp_path / 'runs'), '--out-dir', str(tmp_path / 'out')]) == 0
+
+
+def test_every_method_is_set_against_one_from_the_command_line(tmp_path, capsys):
+    write_run(tmp_path / 'runs' / 'a', 'perfect', method='net')
+    write_run(tmp_path / 'runs' / 'b', 'one wrong', method='other')
+    assert main([str(tmp_path / 'runs'), '--out', str(tmp_path / 'smic.md'), '--compare', 'net']) == 0
+    assert '### Every method against net' in capsys.readouterr().out

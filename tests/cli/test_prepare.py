@@ -22,13 +22,13 @@ SLOW_ENOUGH = ['--flow', 'tvl1', '--clip-len', '8', '--size', '28', '--workers',
 # the tool, which waits for ever where its second clip is done
 PAUSED = f"""
 import runpy, sys, time
-from mer_bench.preparation import workers
-noted, append_done = [], workers.append_done
+from mer_bench.preparation.store import fill
+noted, append_done = [], fill.append_done
 def append_one(build, clip):
     time.sleep(1e6 if noted else 0)
     append_done(build, clip)
     noted.append(clip)
-workers.append_done = append_one
+fill.append_done = append_one
 sys.argv[0] = {TOOL!r}
 runpy.run_path(sys.argv[0], run_name='__main__')
 """
@@ -94,8 +94,8 @@ def test_the_summary_tells_what_lies_where_and_what_is_next(raw, uninterrupted):
         (['smic', '--raw', '.', '--clip-len', '0'], 'clip-len must be at least 1'),
         (['smic', '--raw', '.', '--size', '27'], 'size must be at least 28'),
         (['smic', '--raw', '.', '--workers', '0'], 'workers must be at least 1'),
-        (['smic', '--raw', '.', '--annotations-only', '--faces', 'dlib'], 'touches no frame'),
-        (['smic', '--raw', '.', '--annotations-only', '--preview', 'a.png'], 'touches no frame'),
+        (['smic', '--raw', '.', '--annotations-only', '--faces', 'dlib'], 'reads no frame'),
+        (['smic', '--raw', '.', '--annotations-only', '--preview', 'a.png'], 'reads no frame'),
         (['flow-images', 'nowhere'], 'no such folder'),
         (['flow-images', '.'], 'found neither'),
         (['synthetic', '--like', 'smic', '--out', 'out', '--subjects', '0'], 'at least 1 subject'),

@@ -1,21 +1,20 @@
 """tools/prepare.py with every option of faces and flow, on drawn faces in a raw tree."""
 
 import json
-import runpy
 
 import cv2
 import pandas as pd
 import pytest
 
+from mer_bench.cli.prepare import main
 from mer_bench.preparation.store.flow_store import FlowStore
-from tests.conftest import ROOT
 
 SMALL = ['--flow', 'dis', '--clip-len', '2', '--size', '28', '--workers', '1']
 CHANNELS = ['u', 'v', 'magnitude', 'angle']
 
 
 def prepare(*args):
-    runpy.run_path(str(ROOT / 'tools' / 'prepare.py'))['main']([str(arg) for arg in args])
+    main([str(arg) for arg in args])
 
 
 @pytest.fixture(scope='module')

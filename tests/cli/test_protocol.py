@@ -1,10 +1,10 @@
 """tools/protocol.py from the command line."""
 
 import re
-import runpy
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,13 @@ from tests.in_process import tool
 from tests.protocols.protocol_tables import sheet_table
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'protocol.py'
+
+WITHOUT_TORCH = f"""
+import runpy, sys
+sys.argv[0] = {str(TOOL)!r}
+runpy.run_path(sys.argv[0], run_name='__main__')
+assert not {{'cv2', 'torch', 'sklearn'}} & set(sys.modules)
+"""
 
 
 def protocol(*args):
@@ -34,7 +41,7 @@ def data(tmp_path_factory):
 
 def test_the_composite_is_shown_with_its_folds_and_official_counts(data):
     roots = [data / 'smic', data / 'casme2' / 'annotations.csv', data / 'samm']
-    command = [sys.executable, TOOL, 'megc2019_3class', *roots]
+    command = [sys.executable, '-c', WITHOUT_TORCH, 'megc2019_3class', *roots]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ['full', '250', '109', '83', '442', '68'] in lines
@@ -68,10 +75,10 @@ def test_other_counts_than_the_official_ones_are_noted(data, tmp_path):
 
 def test_clips_left_out_by_name_are_listed_and_a_class_without_a_clip_is_noted(data, tmp_path, capsys):
     (tmp_path / 'own.csv').write_text(
-        'dataset,column,value,label\nsmic,emotion,surprise,surprise\nsmic,emotion,*,rest\nsmic,emotion,tense,tense\n'
+        'dataset,column,value,label\nsmic,emotion,surprise,surprise\nsmic,emotion,*,rest\nsamm,emotion,tense,tense\n'
     )
     (tmp_path / 'excluded_clips.csv').write_text('scheme,dataset,subject,clip,reason\nown,smic,sub01,c0,blurred\n')
-    runpy.run_path(str(TOOL))['main']([str(tmp_path / 'own.csv'), str(data / 'smic')])
+    import_module('mer_bench.cli.protocol').main([str(tmp_path / 'own.csv'), str(data / 'smic')])
     text = capsys.readouterr().out
     assert '  smic/sub01/c0: blurred' in text.splitlines()
     assert 'note: class tense has no clip in these data' in text
@@ -100,7 +107,7 @@ def test_a_wrong_out_is_one_sentence_before_anything_is_shown(data, tmp_path, pl
 )
 def test_what_a_user_can_mend_is_told(data, args, fault):
     names = ('smic', 'samm', 'nowhere')
-    main = runpy.run_path(str(TOOL))['main']
+    main = import_module('mer_bench.cli.protocol').main
     with pytest.raises(InputError, match=re.escape(fault)):
         main([str(data / arg) if arg in names else arg for arg in args])
 
@@ -116,7 +123,7 @@ def test_a_clip_that_was_not_prepared_is_named_with_its_reason(tmp_path):
     clips = [('007_1_1', 'anger', 140), ('007_1_2', 'surprise', 140), ('007_1_3', 'anger', 90)]  # 90: before the onset
     rows = [SheetRow(7, clip, 100, 120, offset, emotion, '4') for clip, emotion, offset in clips]
     write_sheet('samm', rows, tmp_path / 'SAMM_Micro_FACS_Codes_v2.xlsx')
-    prepare = runpy.run_path(str(TOOL.with_name('prepare.py')))['main']
+    prepare = import_module('mer_bench.cli.prepare').main
     prepare(['samm', '--raw', str(tmp_path), '--out', str(tmp_path / 'samm'), '--annotations-only'])
     table = tmp_path / 'smic.csv'
     write_annotations(sheet_table('smic', 16), table)  # LOSO needs a second subject

@@ -1,9 +1,9 @@
 """tools/sweep.py as a user meets it: failures, resuming, kill -9, two at a time."""
 
 import json
-import runpy
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -30,7 +30,7 @@ def overrides(tmp_path_factory):
 def sweep(monkeypatch, *arguments):
     """Run the tool in this process and return its exit code."""
     monkeypatch.chdir(ROOT)
-    main = runpy.run_path('tools/sweep.py')['main']
+    main = import_module('mer_bench.cli.sweep').main
     try:
         run_tool(lambda: main(['--configs', CONFIG, '--device', 'cpu', '--jobs', '1', *map(str, arguments)]))
     except SystemExit as stop:
@@ -69,7 +69,7 @@ def test_a_broken_method_is_listed_and_can_be_tried_again_alone(
     }
     assert 'the model of this config cannot be built' in failure['reason']
     assert f'multiscale_resnet3d50+broken on mer_smic, seed 0: {failure["reason"]}' in printed.out
-    assert f'python tools/leaderboard.py {work_dir}/mer_smic --out my_tables/synthetic_smic.md' in printed.out
+    assert f'mer-bench leaderboard {work_dir}/mer_smic --out my_tables/synthetic_smic.md' in printed.out
     assert [line[:5] for line in printed.err.splitlines() if line.startswith('[')] == ['[1/2]', '[2/2]']
     assert (work_dir / 'mer_smic/prior/seed0/predictions.csv').exists()
 
@@ -138,14 +138,14 @@ def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_p
     [
         (['--overrides', 'nothing/*.py'], '--overrides nothing/*.py: expected files that match this pattern'),
         (['--overrides', 'nothing.py'], 'no such config file: nothing.py'),
-        (['--no-full'], 'expected a method, got none'),
+        (['--no-full'], 'expected at least one method, got none'),
         (['--device', 'cuda:99'], '--device cuda:99: torch sees'),
         (['--data-root', 'nowhere'], 'no prepared data set smic'),
-        (['--address', 'auto'], '--address is of --engine ray; add --engine ray'),
-        (['--json', '--estimate'], '--json is of --dry-run --estimate'),
-        (['--price', '0.1'], 'are of --estimate'),
-        (['--engine', 'ray', '--device', 'cuda:1', '--dry-run'], 'Ray chooses the GPU'),
-        (['--engine', 'ray', '--device', 'auto', '--dry-run', '--estimate'], 'say --device cpu or --device cuda'),
+        (['--address', 'auto'], '--address applies to --engine ray only; add --engine ray'),
+        (['--json', '--estimate'], '--json applies to --dry-run --estimate'),
+        (['--workers', '2'], 'apply to --estimate only'),
+        (['--engine', 'ray', '--device', 'cuda:1', '--dry-run'], 'because Ray chooses the GPU'),
+        (['--engine', 'ray', '--device', 'auto', '--dry-run', '--estimate'], 'choose --device cpu or cuda'),
     ],
 )
 def test_what_a_user_can_mend_is_one_sentence_before_any_training(arguments, sentence, tmp_path, monkeypatch, capfd):
@@ -156,14 +156,14 @@ def test_what_a_user_can_mend_is_one_sentence_before_any_training(arguments, sen
     assert not (tmp_path / 'runs').exists()
 
 
-def test_a_dry_run_prices_the_sweep_and_needs_no_cluster(prepared_data, overrides, tmp_path, monkeypatch, capsys):
+def test_a_dry_run_estimates_the_cost_and_needs_no_cluster(prepared_data, overrides, tmp_path, monkeypatch, capsys):
     ststnet = 'configs/baselines/ststnet.py+configs/reduced/two_folds.py'  # as it is in results/
     words = ['--no-full', '--overrides', ststnet, overrides / 'prior.py', '--seeds', '0', '1']
     words += ['--data-root', prepared_data, '--work-dir', tmp_path, '--engine', 'ray', '--measured', 'results']
     assert sweep(monkeypatch, *words, '--dry-run', '--estimate', '--workers', '3', '--json') == 0
-    price = json.loads(capsys.readouterr().out)
-    assert (price['trainings'], price['not_measured'], price['workers'], price['unit']) == (10, 6, 3, 'core-hours')
-    assert price['hours'] > 0
+    cost = json.loads(capsys.readouterr().out)
+    assert (cost['trainings'], cost['not_measured'], cost['workers'], cost['unit']) == (10, 6, 3, 'core-hours')
+    assert cost['hours'] > 0
     assert not [*tmp_path.iterdir()]
 
 

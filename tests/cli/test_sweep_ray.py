@@ -1,11 +1,12 @@
 """tools/sweep.py --engine ray on two simulated nodes: a stopped driver, a killed process, a lost node."""
 
 import os
-import runpy
 import signal
 import threading
-from pathlib import Path
+from contextlib import suppress
+from importlib import import_module
 
+import psutil
 import pytest
 
 from mer_bench.errors import run_tool
@@ -34,7 +35,7 @@ def cluster(monkeypatch):
 
 def sweep(*arguments):
     """Run the tool in this process and return its exit code."""
-    main = runpy.run_path('tools/sweep.py')['main']
+    main = import_module('mer_bench.cli.sweep').main
     try:
         run_tool(lambda: main([*map(str, arguments)]))
     except SystemExit as stop:
@@ -46,13 +47,10 @@ def tasks_on(node):
     """Ids of the processes of a simulated node that train now."""
     (raylet,) = node.all_processes['raylet']
     found = []
-    for path in Path('/proc').glob('[0-9]*'):
-        try:
-            parent = int((path / 'stat').read_text().rpartition(')')[2].split()[1])
-            if parent == raylet.process.pid and b'ray::run_on_node' in (path / 'cmdline').read_bytes():
-                found.append(int(path.name))
-        except (OSError, IndexError):  # it has ended
-            continue
+    for process in psutil.Process(raylet.process.pid).children():
+        with suppress(psutil.Error):  # it has ended
+            if 'ray::run_on_node' in ' '.join(process.cmdline()):
+                found.append(process.pid)
     return found
 
 

@@ -2,14 +2,14 @@
 
 import os
 import pickle
-import runpy
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
 from mer_bench.errors import run_tool
-from mer_bench.runs import run as loso
+from mer_bench.runs import run as whole_run
 from tests.conftest import ROOT, write_prepared_data
 from tests.gate import Gate, started, wait_for
 from tests.in_process import tool
@@ -18,7 +18,7 @@ CONFIG = 'configs/mer_smic.py'
 
 
 def main_of(name):
-    return runpy.run_path(str(ROOT / f'tools/{name}.py'))['main']
+    return import_module(f'mer_bench.cli.{name}').main
 
 
 @pytest.mark.slow
@@ -31,7 +31,7 @@ def test_a_training_killed_in_a_fold_ends_with_the_same_predictions(prepared_dat
     assert (run / 'folds/.smic_s02/epoch_1.pth').exists()
     assert not (run / 'predictions.csv').exists()
     gate.open()
-    again = tool('train', *arguments, '--work-dir', run)
+    again = tool('train', *arguments, '--work-dir', run, '--verbose')
     assert '1 of 3 folds are finished already' in again.stderr
     assert 'smic/s02: 12 clips to train, 6 to test, continued' in again.stderr
     assert 'Confusion matrix' in again.stdout
@@ -132,12 +132,15 @@ def test_what_a_user_can_mend_is_one_sentence_and_exit_code_2(arguments, sentenc
 def test_what_differs_between_data_sets_is_said_before_the_training(prepared_data, tmp_path, monkeypatch, capsys):
     other = write_prepared_data(tmp_path / 'casme2', dataset='casme2', apex='annotated')
     options = ['--cfg-options', 'data_source=[smic,casme2]', 'label_scheme=megc2019_3class', '--device', 'cpu']
-    monkeypatch.setattr(loso, 'run_folds', lambda *args: sys.exit(3))
+    monkeypatch.setattr(whole_run, 'run_folds', lambda *args, **settings: sys.exit(3))
     with pytest.raises(SystemExit):
         main_of('train')([str(ROOT / CONFIG), '--data-root', str(prepared_data), str(other), *options])
-    assert capsys.readouterr().out == (
-        'note: the data sets were not prepared alike: apex smic: middle, casme2: annotated\n'
-    )
+    counts = '18 clips of 3 subjects (negative 6, positive 6, surprise 6)'
+    assert capsys.readouterr().out.splitlines() == [
+        f'casme2: {counts}',
+        f'smic: {counts}',
+        'note: the data sets were prepared differently: apex smic: middle, casme2: annotated',
+    ]
 
 
 @pytest.mark.parametrize(('name', 'usage'), [('train', 'CONFIG [options]'), ('test', 'CONFIG RUN [options]')])

@@ -325,7 +325,7 @@ def test_two_versions_of_the_sheet_are_told_apart_by_the_user(casme2):
             lambda path: write_coding(path, [*CLIPS, ('sub01', 'ep90_01F', 47, *CLIPS[0][3:])]),
             'sub01 ep90_01F occurs twice',
         ),
-        (lambda path: write_coding(path, [(None, *CLIPS[0][1:])]), 'frames 46 to 86 .* does not say whose clip'),
+        (lambda path: write_coding(path, [(None, *CLIPS[0][1:])]), 'frames 46 to 86 .* does not name subject and clip'),
         (lambda path: path.write_text('no workbook'), 'cannot be read as a sheet'),
     ],
 )

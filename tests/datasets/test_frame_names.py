@@ -77,7 +77,7 @@ def test_a_few_files_of_another_form_are_left_aside_with_a_remark(tmp_path):
     ('names', 'which', 'fault'),
     [
         (['1.jpg', '2.jpg', '1_flow2.jpg', '2_flow2.jpg'], '', r'one form of names for the frames, found 1.jpg \(2\)'),
-        (['a1.jpg', 'b1.png'], '', r'frame 1 is there twice \(a1.jpg, b1.png\); keep one, or say with --frame-number'),
+        (['a1.jpg', 'b1.png'], '', r'frame 1 is there twice \(a1.jpg, b1.png\); keep one, or choose the frame number'),
         (['1.jpg', '2.jpg'], '2', r'1.jpg: expected 2 numbers in the name, found 1; choose another --frame-number'),
     ],
 )

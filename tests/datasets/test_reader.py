@@ -1,11 +1,13 @@
-"""Each reader knows the names of its clips: the sheet of another data set with the same columns is refused."""
+"""What all readers share: corrections of sheets, and names of clips, which tell the sheets of data sets apart."""
 
 import re
 from itertools import permutations
 
+import pandas as pd
 import pytest
 
 from mer_bench.datasets.catalogue import DATASETS
+from mer_bench.datasets.reader import CORRECTION, CORRECTIONS, apply_corrections, read_corrections
 from mer_bench.errors import InputError
 from tests.datasets.raw_data import read
 
@@ -50,3 +52,31 @@ def test_one_strange_name_is_read_and_a_sheet_of_them_refused(tmp_path, reader):
     assert len(read(reader, sheets=[sheet], with_frames=False).table) == 2
     with pytest.raises(InputError, match=r"found the row '\w+(\.1)? \| mine \| 46.*'; give the sheet of"):
         read(reader, sheets=[write_rows(tmp_path / 'a.csv', reader, strange, strange, own)], with_frames=False)
+
+
+FIX = pd.DataFrame([['sub07', 'EP06_01', 'offset', '68', '91', 'a mistake', 'its owner']], columns=CORRECTION)
+
+
+def rows(clip, offset):
+    return pd.DataFrame({'subject': ['sub07'], 'clip': [clip], 'offset': [offset]})
+
+
+def test_a_cell_with_the_old_value_is_corrected_whatever_the_capitals_of_its_clip():
+    corrected, (note,) = apply_corrections(rows('ep06_01', '68'), FIX)
+    assert corrected['offset'].tolist() == ['91']
+    assert note['detail'] == "offset '68' -> 91: a mistake (its owner)"
+
+
+def test_another_value_or_another_clip_stays():
+    for table in (rows('EP06_01', '90'), rows('EP06_02', '68')):
+        corrected, notes = apply_corrections(table, FIX)
+        assert corrected.equals(table)
+        assert notes == []
+
+
+def test_every_correction_that_is_shipped_has_a_reason_and_a_source():
+    tables = [read_corrections(path.stem) for path in CORRECTIONS.glob('*.csv')]
+    assert tables
+    assert all(
+        (table[['subject', 'clip', 'column', 'old', 'reason', 'source']] != '').all(axis=None) for table in tables
+    )

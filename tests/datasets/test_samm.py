@@ -168,7 +168,7 @@ def test_the_sheet_of_the_long_videos_is_refused(tmp_path):
     ('clips', 'fault'),
     [
         ([CLIPS[0], (6, *CLIPS[0][1:-1], 5)], '006 006_9_2 occurs twice'),
-        ([('011', *CLIPS[0][1:])], 'clip 006_9_2 is said to be of subject 011'),
+        ([('011', *CLIPS[0][1:])], 'the row of the clip 006_9_2 has the subject 011'),
     ],
 )
 def test_a_wrong_row_is_told_in_one_sentence(tmp_path, clips, fault):

@@ -39,7 +39,7 @@ def test_a_csv_may_have_the_encodings_that_excel_writes(tmp_path, encoding, said
     [
         ('1,2,é\n'.encode('latin-1'), 'found the byte 0xE9 in line 2, which is none of them'),
         (b'1,2,a\0\n', 'found the sign NUL in line 2'),
-        (b'1,2,' + b'9' * 5000, 'column 3 holds the number 99999999... of 5000 digits'),
+        (b'1,2,' + b'9' * 5000, 'a cell holds the number 99999999... of 5000 digits'),
         (b'1' + b',' * 10**6 + b'\n' * 10**5, 'lines, one of them with 1000001 cells'),
     ],
 )
@@ -93,7 +93,7 @@ def outer_entity(path):
 @pytest.mark.parametrize(
     ('write', 'fault'),
     [
-        (far_cell, 'a cell lies far below or beside the table'),
+        (far_cell, 'a cell is far below or beside the table'),
         (zip_bomb, r'its cells hold \d{9} signs'),
         (outer_entity, 'cannot be read as a sheet'),
         (lambda path: path.write_bytes(b'PK\3\4'), 'cannot be read as a sheet'),
@@ -221,7 +221,7 @@ def test_a_row_of_sums_is_passed_over_and_half_a_name_is_refused(tmp_path):
     assert clip_rows(sheet)['clip'].tolist() == ['a']
     assert sheet.notes[0]['detail'].endswith(': Total | 10 | 90')
     for half in ((None, 'b', 1, 9), ('s2', None, 1, 9)):
-        with pytest.raises(InputError, match=r'the row with frames 1 to 9 .* does not say whose clip it is'):
+        with pytest.raises(InputError, match=r'the row with frames 1 to 9 .* does not name subject and clip'):
             clip_rows(read_sheet(write_sheet(tmp_path / 'a.xlsx', header, [*rows, half]), columns))
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from mer_bench.datasets.sheet import read_tables
-from mer_bench.datasets.table import COLUMNS, annotation_table, read_annotations, write_annotations
+from mer_bench.datasets.table import COLUMNS, annotation_table, load_annotations, read_annotations, write_annotations
 from mer_bench.errors import InputError
 
 
@@ -21,6 +21,14 @@ def test_a_written_table_reads_back_equal(tmp_path):
     table = annotation_table([row('006_1_2', onset=1, apex=3, offset=9, action_units='1+2'), row('006', onset=4)])
     write_annotations(table, tmp_path / 'annotations.csv')
     pd.testing.assert_frame_equal(read_annotations(tmp_path / 'annotations.csv'), table)
+
+
+def test_a_table_is_loaded_from_its_folder_or_by_its_file(tmp_path):
+    table = annotation_table([row('006_1_2', onset=1, apex=3, offset=9), row('006', onset=4)])
+    for name in ('annotations.csv', 'other.csv'):
+        write_annotations(table, tmp_path / name)
+    for place in (tmp_path, str(tmp_path), tmp_path / 'other.csv'):
+        pd.testing.assert_frame_equal(load_annotations(place), table)
 
 
 def test_digits_and_na_stay_text_and_unknown_frames_stay_empty(tmp_path):

@@ -102,7 +102,7 @@ def test_a_data_set_without_action_units_is_left_out():
 
 
 @pytest.mark.parametrize('column', ['action_units', 'action_units_score_4'])
-def test_missing_columns_are_told(column):
+def test_missing_columns_are_named(column):
     frame = predictions(('samm', '4', 0.9, 0.1)).drop(columns=['action_units_score_12', column])
     with pytest.raises(InputError, match='expected the columns action_units and action_units_score_<number>'):
         score_action_units(frame)

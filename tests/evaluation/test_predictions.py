@@ -81,7 +81,7 @@ FAULTS = {
     'a clip before any header': ('a 0 0\n', 'line 1: expected a header'),
     'a line of one word': ('smic s1\na 0 0\nb\n', 'line 3: expected <clip>'),
     'a line of four words': ('smic s1\na 0 0\nb 0 0 1\n', 'line 3: expected <clip>'),
-    'a clip twice': ('smic s1\na 0 0\n\nb 0 0\na 1 1\n', 'line 5: .*smic/s1/a stands in line 2'),
+    'a clip twice': ('smic s1\na 0 0\n\nb 0 0\na 1 1\n', 'line 5: .*smic/s1/a is in line 2'),
     'a clip without a prediction': ('casme2 sub01\nEP1 0 0\nEP2 1\nEP3 1 1\n', "line 3: .*'EP2 1'"),
     'the last clip without a prediction': ('casme2 sub01\nEP1 0 0\nEP2 2\n', "line 3: .*'EP2 2'"),
     'a subject without clips': ('smic s1\nsmic s2\na 0 0\n', "line 1: .*'smic s1'"),
@@ -106,7 +106,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(('content', 'message'), FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_told_with_file_and_line(read, content, message):
+def test_a_fault_names_file_and_line(read, content, message):
     with pytest.raises(InputError, match=f'log.txt.*{message}') as error:
         read(content)
     assert '\n' not in str(error.value)
@@ -115,7 +115,7 @@ def test_a_fault_is_told_with_file_and_line(read, content, message):
 def test_no_such_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(InputError, match=r'gone\.csv: .*No such file'):
         read_predictions(tmp_path / 'gone.csv')
-    with pytest.raises(InputError, match='Is a directory'):
+    with pytest.raises(InputError, match='expected a run folder'):
         read_predictions(tmp_path)
 
 
@@ -201,7 +201,7 @@ def test_numbers_of_classes_are_in_their_order(read):
 
 
 def test_a_file_of_several_seeds_says_so(read):
-    with pytest.raises(InputError, match=r'line 3: .*smic/s1/a comes with several values of seed \(0, 1\)'):
+    with pytest.raises(InputError, match=r'line 3: .*smic/s1/a has several values of seed \(0, 1\)'):
         read('sample_id,seed,y_true,y_pred\nsmic/s1/a,0,x,x\nsmic/s1/a,1,x,x\n')
 
 

@@ -45,5 +45,5 @@ def test_action_units_have_a_column_each():
     assert lines[-1] == ['mean', 'of', 'data', 'sets', '0.3750']
 
 
-def test_no_action_units_at_all_are_told():
+def test_no_action_units_at_all_are_named():
     assert format_action_units({'full': None, 'smic': None}) == 'Action units: no clip of these data has any'

@@ -1,145 +1,100 @@
-"""The bootstrap over subjects; scikit-learn is the definition of each score."""
-
-import warnings
+"""Comparisons of methods on the same clips: intervals, McNemar's test and Holm's correction worked out by hand."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom
-from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+from scipy.stats import binomtest
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.statistics import (
-    SCORES,
-    mean_bootstrap,
-    resample_scores,
-    scores_of_counts,
-    subject_bootstrap,
-    subject_counts,
-)
-
-CLASSES = [0, 1, 2]
+from mer_bench.evaluation.statistics import holm, mcnemar, paired_bootstrap
 
 
-def random_table(n_subjects, seed=0, clips=6, skill=0.6):
-    """Return predictions that are right with probability `skill`, else a random class."""
-    rng = np.random.default_rng(seed)
-    y_true = rng.choice(3, size=n_subjects * clips, p=[0.6, 0.25, 0.15])
-    y_pred = np.where(rng.random(len(y_true)) < skill, y_true, rng.integers(0, 3, len(y_true)))
-    subject = [f'smic/s{i:03d}' for i in np.repeat(np.arange(n_subjects), clips)]
-    return pd.DataFrame({'subject': subject, 'y_true': y_true, 'y_pred': y_pred})
+def answers(y_pred, subjects='aabbccdd', y_true=(0, 1) * 4):
+    names = [f'd/{subject}/{i}' for i, subject in enumerate(subjects)]
+    return pd.DataFrame({'sample_id': names, 'subject': list(subjects), 'y_true': y_true, 'y_pred': y_pred})
 
 
-def sklearn_scores(frame):
-    options = {'labels': CLASSES, 'average': 'macro', 'zero_division': 0}
-    weighted = options | {'average': 'weighted'}
-    pair = frame['y_true'], frame['y_pred']
-    return {
-        'accuracy': accuracy_score(*pair),
-        'uf1': f1_score(*pair, **options),
-        'uar': recall_score(*pair, **options),
-        'macro_precision': precision_score(*pair, **options),
-        'weighted_f1': f1_score(*pair, **weighted),
-    }
+RIGHT, WRONG = (0, 1) * 4, (1, 0) * 4
 
 
-@pytest.mark.parametrize('seed', range(5))
-def test_formulas_on_counts_equal_sklearn(seed):
-    frame = random_table(n_subjects=4, seed=seed, clips=2, skill=0.3)  # so few clips that classes are absent
-    pooled = subject_counts(frame, CLASSES).sum(axis=0)
-    assert scores_of_counts(pooled) == pytest.approx(sklearn_scores(frame), abs=1e-12)
+def test_the_change_between_equal_predictions_is_zero_with_an_interval_of_zero():
+    frame = answers((0, 1, 0, 0, 1, 1, 1, 0))
+    assert paired_bootstrap([frame], [frame], [0, 1])['uf1'] == (0, 0, 0)
 
 
-def test_a_resample_equals_sklearn_on_the_repeated_rows():
-    frame = random_table(n_subjects=5)
-    drawn = np.random.default_rng(7).multinomial(5, np.full(5, 0.2), size=20)
-    resampled = resample_scores(frame, CLASSES, n_resamples=20, seed=7)
-    parts = [part for _, part in frame.groupby('subject')]
-    for i, times in enumerate(drawn):
-        rows = pd.concat([part for part, n in zip(parts, times, strict=True) for _ in range(n)])
-        assert {name: resampled[name][i] for name in SCORES} == pytest.approx(sklearn_scores(rows))
+def test_a_change_that_is_the_same_for_every_subject_has_no_width():
+    # Every subject has one of two clips right with the one method and none with the other.
+    half, none = answers((0, 0) * 4), answers(WRONG)
+    assert paired_bootstrap([half], [none], [0, 1])['accuracy'] == (0.5, 0.5, 0.5)
 
 
-def test_the_interval_is_seeded_and_holds_the_estimate():
-    frame = random_table(n_subjects=30)
-    intervals = subject_bootstrap(frame, CLASSES)
-    assert intervals == subject_bootstrap(frame, CLASSES, seed=0)
-    assert intervals != subject_bootstrap(frame, CLASSES, seed=1)
-    for name, value in sklearn_scores(frame).items():
-        assert intervals[name][0] < value < intervals[name][1]
+def test_the_paired_interval_is_that_of_the_differences_of_the_subjects():
+    # Ten subjects; the methods differ by one clip in ten of five of them: the mean of ten draws of 0 or 0.1, whose
+    # 2.5 and 97.5 percent points are those of Binomial(10, 1/2), 2 and 8, over 100.
+    subjects = ''.join(letter * 10 for letter in 'abcdefghij')
+    y_true = (0, 1) * 50
+    y_pred = np.array(y_true)
+    y_pred[:50:10] = 1
+    one, other = answers(y_pred, subjects, y_true), answers(y_true, subjects, y_true)
+    result = paired_bootstrap([one], [other], [0, 1])['accuracy']
+    assert result == pytest.approx((-0.05, -0.08, -0.02))
 
 
-def test_the_interval_does_not_depend_on_the_order_of_rows():
-    frame = random_table(n_subjects=10)
-    shuffled = frame.sample(frac=1, random_state=0)
-    assert subject_bootstrap(shuffled, CLASSES) == subject_bootstrap(frame, CLASSES)
+def test_the_order_of_the_clips_does_not_matter_but_other_clips_are_refused():
+    frame = answers((0, 1, 0, 0, 1, 1, 1, 0))
+    assert paired_bootstrap([frame], [frame.sample(frac=1, random_state=0)], [0, 1])['uar'].value == 0
+    with pytest.raises(InputError, match='the same clips'):
+        paired_bootstrap([frame], [frame.assign(sample_id='x')], [0, 1])
 
 
-def test_few_subjects_give_a_wide_interval():
-    widths = [np.diff(subject_bootstrap(random_table(n), CLASSES)['uf1'])[0] for n in (5, 200)]
-    assert widths[0] > 3 * widths[1]
+def test_one_subject_gives_a_change_without_an_interval():
+    one = answers(RIGHT, 'aaaaaaaa')
+    result = paired_bootstrap([one], [answers(WRONG, 'aaaaaaaa')], [0, 1])
+    assert result['accuracy'] == (1, None, None)
 
 
-def test_clips_of_one_subject_are_not_independent():
-    # Ten subjects, each wholly right or wholly wrong: the interval is that of ten coin tosses, however many clips.
-    # Ten tosses of a fair coin: the 2.5 and 97.5 percent points of Binomial(10, 1/2) are 2 and 8.
-    y_true = np.tile([0, 1], 10 * 25)
-    y_pred = np.where(np.repeat(np.arange(10), 50) < 5, y_true, 1 - y_true)
-    frame = pd.DataFrame({'subject': np.repeat(np.arange(10), 50), 'y_true': y_true, 'y_pred': y_pred})
-    assert subject_bootstrap(frame, [0, 1])['accuracy'] == pytest.approx([0.2, 0.8])
+def test_the_seeds_of_a_method_are_averaged_before_the_difference():
+    # accuracies 1 and 0 of two seeds against 1/2
+    result = paired_bootstrap([answers(RIGHT), answers(WRONG)], [answers((0, 0) * 4)], [0, 1])['accuracy']
+    assert result == (0, 0, 0)
 
 
-def test_a_perfect_model_has_a_point_for_an_interval():
-    frame = random_table(n_subjects=20, skill=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter('error')
-        assert subject_bootstrap(frame, CLASSES)['accuracy'] == [1, 1]
+def table(right):
+    """One clip per letter: 1 is answered rightly."""
+    names = [f'd/s/{i}' for i in range(len(right))]
+    return pd.DataFrame({'sample_id': names, 'subject': 's', 'y_true': 'x', 'y_pred': ['yx'[int(r)] for r in right]})
 
 
-def test_one_subject_has_no_interval():
-    assert subject_bootstrap(random_table(n_subjects=1), CLASSES) == dict.fromkeys(SCORES)
+def test_mcnemar_counts_the_clips_that_one_method_alone_answers_rightly():
+    # 6 clips only the first, 1 only the second, 2 both, 1 none: two-sided P = 2 * (C(7,0) + C(7,1)) / 2**7 = 16/128
+    result = mcnemar(table('1111110110'), table('0000001110'))
+    assert (result['only_first'], result['only_second']) == (6, 1)
+    assert result['p'] == pytest.approx(0.125)
 
 
-def test_the_mean_of_equal_seeds_has_the_interval_of_one():
-    frame = random_table(n_subjects=12)
-    assert mean_bootstrap([frame, frame], CLASSES) == subject_bootstrap(frame, CLASSES)
+def test_methods_that_never_differ_have_probability_one():
+    assert mcnemar(table('101'), table('101')) == {'only_first': 0, 'only_second': 0, 'p': 1.0}
 
 
-def test_the_mean_over_seeds_is_taken_within_each_resample():
-    # Seed 0 is right where seed 1 is wrong, so every resample has the mean accuracy 1/2.
-    frame = pd.DataFrame({'subject': list('abcdef'), 'y_true': [0, 1] * 3, 'y_pred': [0, 1, 0, 0, 1, 0]})
-    opposite = frame.assign(y_pred=1 - frame['y_pred'])
-    assert mean_bootstrap([frame, opposite], [0, 1])['accuracy'] == pytest.approx([0.5, 0.5])
+def test_clips_are_joined_by_name():
+    # by position every clip would differ
+    result = mcnemar(table('1100'), table('1100').iloc[::-1])
+    assert (result['only_first'], result['only_second']) == (0, 0)
 
 
-def test_a_score_of_many_subjects_has_the_interval_of_the_binomial():
-    # one clip a subject, 7 of 10 right: the accuracy of a resample is Binomial(n, 0.7) / n
-    n = 30_000
-    y_pred = (np.arange(n) % 10 >= 7).astype(int)
-    frame = pd.DataFrame({'subject': np.arange(n), 'y_true': 0, 'y_pred': y_pred})
-    expected = binom.ppf([0.025, 0.975], n, 0.7) / n
-    assert subject_bootstrap(frame, [0, 1])['accuracy'] == pytest.approx(expected, abs=3e-4)
+def test_other_clips_are_refused():
+    with pytest.raises(InputError, match='the same clips'):
+        mcnemar(table('11'), table('111'))
 
 
-def test_draws_in_parts_are_those_at_once(monkeypatch):
-    frame = random_table(n_subjects=20)
-    at_once = subject_bootstrap(frame, CLASSES)
-    monkeypatch.setattr('mer_bench.evaluation.statistics.DRAWN_AT_ONCE', 130)  # 6 resamples at a time
-    assert subject_bootstrap(frame, CLASSES) == at_once
+def test_holm_multiplies_the_smallest_by_their_number_and_never_falls():
+    # sorted 0.01, 0.03, 0.04 times 3, 2, 1: 0.03, 0.06, and 0.04 is lifted to 0.06
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
-@pytest.mark.parametrize('column', ['y_true', 'y_pred'])
-@pytest.mark.parametrize('label', [3, None, 'x'])
-def test_a_label_outside_the_classes_is_never_counted_as_another(column, label):
-    frame = random_table(n_subjects=2).astype({column: object})
-    frame.loc[0, column] = label
-    with pytest.raises(InputError, match='expected only the classes 0, 1, 2'):
-        mean_bootstrap([frame], CLASSES)
-
-
-def test_thousands_of_classes_are_refused_before_memory_is_taken():
-    # 200 confusion matrices of 30,000 x 30,000 would take 1.4 TB
-    labels = np.arange(30_000)
-    frame = pd.DataFrame({'subject': labels % 200, 'y_true': labels, 'y_pred': labels})
-    with pytest.raises(InputError, match='at most 100 classes, found 30000'):
-        subject_bootstrap(frame, [*labels.tolist()])
+@pytest.mark.parametrize(('first', 'second'), [(0, 5), (3, 9), (10, 10), (200, 150)])
+def test_the_probability_of_mcnemar_is_that_of_the_exact_binomial_test(first, second):
+    p = mcnemar(table('1' * first + '0' * second), table('0' * first + '1' * second))['p']
+    assert p == pytest.approx(binomtest(first, first + second).pvalue)

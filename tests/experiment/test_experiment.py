@@ -3,7 +3,7 @@
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.data_sources import find_data
+from mer_bench.experiment.data_sources import describe_source, find_data
 from mer_bench.experiment.method import load_method
 from tests.conftest import MOTION, ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
@@ -15,7 +15,12 @@ def test_every_root_has_its_source():
     roots, sources = find_data(load_method(COMPOSITE).cfg, None)
     assert roots == ['data/smic', 'data/casme2', 'data/samm']
     assert [source['dataset'] for source in sources] == ['smic', 'casme2', 'samm']
-    assert sources[2]['prepare'].startswith('python tools/prepare.py samm ')
+    assert sources[2]['prepare'] == 'mer-bench prepare samm --raw FOLDER_OF_SAMM'
+
+
+def test_the_command_to_prepare_is_named_as_the_user_started_us(monkeypatch):
+    monkeypatch.setattr('sys.argv', ['/somewhere/tools/train.py'])
+    assert describe_source('samm')['prepare'] == 'python tools/prepare.py samm --raw FOLDER_OF_SAMM'
 
 
 def test_the_roots_of_the_command_line_take_their_place():
@@ -25,6 +30,21 @@ def test_the_roots_of_the_command_line_take_their_place():
         find_data(load_method(COMPOSITE).cfg, ['a'])
 
 
+@pytest.mark.parametrize(
+    ('datasets', 'config', 'names'),
+    [
+        (['casme2', 'samm'], 'mer_megc2019', 'mer_casme2_samm_3class'),  # of the same label scheme
+        (['samm', 'casme2'], 'mer_cd6me', 'mer_casme2_samm_3class or mer_megc2018_cde or mer_megc2018_hde'),
+        (['casme2'], 'mer_megc2018_cde', 'mer_casme2_objective'),
+        (['smic'], 'mer_megc2019', 'mer_smic'),
+    ],
+)
+def test_fewer_data_sets_than_the_config_s_are_answered_with_their_config(tmp_path, datasets, config, names):
+    roots = [str(write_prepared_data(tmp_path / f'of {name}', subjects=1, dataset=name)) for name in datasets]
+    with pytest.raises(InputError, match=f'; for these data use {names}$'):
+        find_data(load_method(config).cfg, roots)
+
+
 def test_a_data_set_without_a_source_is_named():
     with pytest.raises(InputError, match=r"data_source: expected one of .*casme2.*, got 'casmeII'"):
         find_data(load_method(COMPOSITE, [], {'data_source': 'casmeII', 'data_root': 'a'}).cfg, None)
@@ -32,7 +52,7 @@ def test_a_data_set_without_a_source_is_named():
 
 def test_the_missing_data_set_of_a_composite_is_named(prepared_data, tmp_path):
     roots = [prepared_data, tmp_path / 'casme2', tmp_path / 'samm']
-    with pytest.raises(InputError, match=r'no prepared data set casme2 .*Chinese Academy .*tools/prepare.py casme2 '):
+    with pytest.raises(InputError, match=r'no prepared data set casme2 .*Chinese Academy .*mer-bench prepare casme2 '):
         experiment_on(*roots, config=COMPOSITE)
 
 

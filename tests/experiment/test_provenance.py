@@ -9,10 +9,15 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.experiment import provenance
 from mer_bench.experiment.precision import PrecisionCheck
-from mer_bench.experiment.provenance import describe_data, note_on_classes, notes_on_data, refuse_other_settings
+from mer_bench.experiment.provenance import (
+    describe_data,
+    note_on_classes,
+    notes_on_data,
+    refuse_other_settings,
+    start_record,
+)
 from mer_bench.protocols.folds import make_folds
 from mer_bench.results.record import write_record
-from mer_bench.runs.record import start_record
 from mer_bench.runs.run import ADVICE
 from tests.conftest import write_prepared_data
 from tests.training.test_fold_config import experiment_on

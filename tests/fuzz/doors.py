@@ -23,10 +23,7 @@ from safetensors.torch import save_file
 from mer_bench import escaping
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.csv_table import table_of_your_own
-from mer_bench.datasets.flow_images import read_flow_images
 from mer_bench.datasets.frame_names import FrameName, frames_of
-from mer_bench.datasets.label_table import read_labels
-from mer_bench.datasets.pictures import digest_picture, is_deep, read_picture
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.datasets.smic import FRAME as SMIC_FRAME
@@ -36,6 +33,7 @@ from mer_bench.datasets.synthetic.tree import _drawing
 from mer_bench.datasets.synthetic.units import ACTION_UNITS
 from mer_bench.datasets.table import read_annotations, write_annotations
 from mer_bench.evaluation.action_units import score_action_units
+from mer_bench.evaluation.compare import compare
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
@@ -44,23 +42,28 @@ from mer_bench.experiment.provenance import circumstances, refuse_other_settings
 from mer_bench.files import digest_file, digest_of
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.backbones.pretrained import load_pretrained
-from mer_bench.preparation.clip_flow import clip_flow
 from mer_bench.preparation.clip_frames import ClipSource
+from mer_bench.preparation.faces.clip_faces import COLUMNS, found_face, read_rows
 from mer_bench.preparation.faces.detection import Face, align
-from mer_bench.preparation.faces.face_pass import COLUMNS, found_face, read_rows
+from mer_bench.preparation.flow.clip_flow import clip_flow
+from mer_bench.preparation.flow.label_table import read_labels
+from mer_bench.preparation.flow.published import read_flow_images
 from mer_bench.preparation.frames import read_frame
+from mer_bench.preparation.pictures import digest_picture, is_deep, read_picture
 from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store.build import DoneClip, append_done, read_done, read_remarks, start_build
 from mer_bench.preparation.store.build import write_clip as fill_clip
 from mer_bench.preparation.store.flow_store import CHECKED, FlowStore, seal
+from mer_bench.protocols.clip_selection import apply_scheme
 from mer_bench.protocols.folds import Fold, make_folds
-from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
+from mer_bench.protocols.label_schemes import load_scheme
+from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
-from mer_bench.results.families import find_families
 from mer_bench.results.latex import to_latex
+from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.markdown import to_markdown
-from mer_bench.results.pages import write_leaderboard, write_pages
+from mer_bench.results.pages import write_pages
 from mer_bench.results.published import published_page, read_published
 from mer_bench.results.record import read_failure, read_record
 from mer_bench.results.rescored import write_rescored
@@ -296,6 +299,7 @@ def read_and_score(folder: Path, name: str) -> None:
     table = score_table(frame, classes_of(frame))
     json.dumps(table)
     assert_plain(format_scores(table))
+    assert_plain(str(compare(folder / name, frame, classes_of(frame))))
     if 'action_units' in frame:
         format_action_units(score_action_units(frame))
 
@@ -379,7 +383,7 @@ def read_config_text(folder: Path) -> None:
         for name, overrides in (('full', []), ('full+part', [note])):
             config = {'name': 'mer_smic', 'text': text if overrides else 'lr = 1', 'digest': digest_of(name)}
             places.append(write_run(Path(place, name), method=name, config=config, overrides=overrides) / 'record.json')
-        find_families(methods_of(read_runs(places)))
+        find_groups(methods_of(read_runs(places)))
 
 
 def write_published(folder: Path) -> None:

@@ -1,20 +1,24 @@
 import copy
 import pickle
+import re
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
 from mmaction.registry import DATASETS, MODELS
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope, init_default_scope
 from torch.utils.data import DataLoader
 
 from mer_bench.errors import InputError
 from mer_bench.loading import flow_store_dataset
 from mer_bench.loading.clip_table import open_store
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
+from mer_bench.loading.flow_store_dataset import FlowStoreDataset
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.protocols.label_schemes import load_scheme
+from tests.conftest import write_prepared_data
 
 SCHEME = load_scheme('smic_3class')
 SOURCE = {'dataset': 'smic', 'owner': 'its owner', 'prepare': 'python tools/prepare.py smic --raw DIR'}
@@ -191,3 +195,81 @@ def test_an_epoch_is_the_same_from_a_gpu(prepared_data, monkeypatch):
     assert resident[0]['inputs'].device.type == 'cuda'
     for name, clip in epoch_of(resident, device='cuda').items():
         assert torch.allclose(clip.cpu(), expected[name], rtol=1e-6, atol=1e-6)
+
+
+@pytest.fixture
+def _no_scope(monkeypatch):
+    """No default scope, as in a program that has no config."""
+    monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
+
+
+@pytest.mark.usefixtures('_no_scope')
+def test_a_plain_data_set_feeds_a_training_loop_of_ones_own(prepared_data):
+    train = FlowStoreDataset(prepared_data, subjects=['smic/s01', 'smic/s03'], label_scheme='smic_3class')
+    (batch,) = DataLoader(train, batch_size=12, num_workers=1)
+    assert (batch['inputs'].shape, batch['inputs'].dtype) == ((12, 3, 2, 32, 32), torch.float32)
+    assert batch['label'].bincount().tolist() == [4, 4, 4]
+    assert train.metainfo['classes'] == ('negative', 'positive', 'surprise')
+    assert {*batch['subject']} == {'smic/s01', 'smic/s03'}
+    assert len({*batch['sample_id']}) == 12
+
+
+@pytest.mark.usefixtures('_no_scope')
+def test_a_pipeline_needs_no_default_scope(prepared_data):
+    clips = FlowStoreDataset(prepared_data, label_scheme='smic_3class', pipeline=[{'type': 'LoadFlowClip'}, PACK])
+    assert clips[0]['data_samples'].subject == 'smic/s01'
+
+
+def test_a_plain_item_is_the_stored_flow_of_its_clip_and_may_be_changed(prepared_data):
+    clips = FlowStoreDataset(prepared_data, subjects='smic/s02', label_scheme='smic_3class', action_units=[7, 12])
+    store = open_store(str(prepared_data / 'store'))
+    item = clips[3]
+    assert {*item} == {'inputs', 'label', 'action_units', 'sample_id', 'subject'}
+    assert np.array_equal(item['inputs'], store.clips[store.index[item['sample_id']]])
+    assert item['action_units'].tolist() == [0, 1]  # the cell is 12
+    item['inputs'].zero_()
+    assert clips[3]['inputs'].any()
+
+
+def test_without_a_label_scheme_every_clip_has_the_emotion_of_the_table(prepared_data):
+    clips = FlowStoreDataset(prepared_data, input=dict(channels=['v', 'u'], frames='apex', size=16))
+    assert len(clips) == 18
+    assert {item['emotion'] for item in clips} == {'negative', 'positive', 'surprise'}
+    assert clips[0]['inputs'].shape == (2, 1, 16, 16)
+    assert {*clips[0]} == {'inputs', 'emotion', 'sample_id', 'subject'}
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(subjects=['smic/s01', 's02']), "got 's02'; did you mean 'smic/s02'?"),
+        (dict(subjects=['smic/s1']), "got 'smic/s1'; did you mean 'smic/s01'?"),
+        (dict(subjects=['anna']), "got 'anna'; the first of 3 subjects is 'smic/s01'"),
+        (dict(subjects=[]), "expected at least one, such as 'smic/s01'"),
+        (dict(label_scheme='smic_3clas'), "label scheme 'smic_3clas'"),
+        (dict(input=dict(chanels=['u'])), "keys channels, frames, repeat, size, got 'chanels'"),
+        (dict(input=dict(channels=['grey'])), "expected 'grey' in the store of smic"),
+    ],
+)
+def test_an_unknown_subject_scheme_or_input_is_refused_when_the_data_set_is_opened(prepared_data, options, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        FlowStoreDataset(prepared_data, **options)
+
+
+def test_a_subject_whose_clips_the_label_scheme_leaves_out_is_named(tmp_path):
+    root = write_prepared_data(tmp_path / 'casme2', 2, dataset='casme2', relabel={1: 'others', 2: 'happiness'})
+    with pytest.raises(InputError, match="the label scheme leaves out every clip of 'casme2/s01'"):
+        FlowStoreDataset(root, subjects=['casme2/s01'], label_scheme='megc2019_3class')
+
+
+def test_an_unknown_data_set_is_named_with_the_one_beside_it(prepared_data):
+    with pytest.raises(InputError, match=f'did you mean {prepared_data}'):
+        FlowStoreDataset(prepared_data.with_name('smc'))
+    with pytest.raises(InputError, match=r'found none; run tools/prepare\.py'):
+        FlowStoreDataset(prepared_data.with_name('samm'))
+
+
+def test_data_sets_that_were_prepared_differently_are_not_joined(prepared_data, tmp_path):
+    other = write_prepared_data(tmp_path / 'casme2', 2, clip_len=1, dataset='casme2', emotions=('surprise',))
+    with pytest.raises(InputError, match='expected clip_len 2'):
+        FlowStoreDataset([prepared_data, other])

@@ -6,9 +6,8 @@ import torch
 
 from mer_bench.loading import resident
 from mer_bench.loading.clip_table import open_store
-from mer_bench.loading.free_memory import free_memory
 from mer_bench.loading.prepared_data import open_prepared_data, viewed_clips
-from mer_bench.loading.resident import fits, resident_clips
+from mer_bench.loading.resident import fits, free_memory, resident_clips
 from mer_bench.protocols.label_schemes import load_scheme
 
 SOURCE = {'dataset': 'smic', 'owner': 'its owner', 'prepare': 'prepare'}
@@ -61,6 +60,6 @@ def test_they_fit_where_every_process_could_have_them_in_half_of_the_free_memory
     assert not fits(data.places, data.view)
 
 
-def test_free_memory_is_told_and_not_known_of_a_device_without_any():
+def test_free_memory_is_known_of_a_cpu_and_0_of_a_device_without_memory():
     assert free_memory(torch.device('meta')) == 0
     assert free_memory(torch.device('cpu')) > 2**20

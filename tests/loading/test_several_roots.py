@@ -5,9 +5,8 @@ import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
-from mer_bench.loading.clip_table import open_store
+from mer_bench.loading.clip_table import common_info, difference_note, open_store
 from mer_bench.loading.prepared_data import open_prepared_data
-from mer_bench.loading.store_info import common_info, difference_note
 from mer_bench.protocols.label_schemes import load_scheme
 from tests.conftest import write_prepared_data
 
@@ -91,7 +90,7 @@ def test_what_differs_is_one_note():
     smic = dict(same, dataset='smic', apex={'middle': 3}, faces={'detector': 'none'})
     casme2 = dict(same, dataset='casme2', apex={'annotated': 2, 'middle': 1}, faces={'detector': 'dlib', 'size': 224})
     assert difference_note(common_info({'a': smic, 'b': casme2})) == (
-        'note: the data sets were not prepared alike: apex smic: middle, casme2: annotated and middle; '
+        'note: the data sets were prepared differently: apex smic: middle, casme2: annotated and middle; '
         'faces smic: none, casme2: dlib 224'
     )
     more_clips = dict(smic, dataset='smic_vis', apex={'middle': 7})

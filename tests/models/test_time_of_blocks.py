@@ -1,4 +1,4 @@
-"""The table of docs/architecture.md on what the blocks see, against the networks of the configs."""
+"""The table of docs/model.md on what the blocks see, against the networks of the configs."""
 
 import re
 from ast import literal_eval
@@ -10,7 +10,7 @@ from mmaction.registry import MODELS
 
 from mer_bench.experiment.method import load_method
 from mer_bench.preparation.settings import FlowSettings
-from mer_bench.runs.record import note_on_taps
+from mer_bench.runs.model import note_on_taps
 from tests.conftest import ROOT
 
 FILES = {path.stem: str(path) for folder in ('ablations', 'configs/reduced') for path in (ROOT / folder).glob('*.py')}
@@ -19,7 +19,7 @@ CONFIGS = {path.stem for path in (ROOT / 'configs').glob('*.py')}
 
 def rows():
     """(config, overrides, first cell, other cells) of each config of each row."""
-    page = (ROOT / 'docs/architecture.md').read_text(encoding='utf-8')
+    page = (ROOT / 'docs/model.md').read_text(encoding='utf-8')
     lines = page.partition('| config and overrides |')[2].partition('\n\n')[0].splitlines()[2:]
     for line in lines:
         first, *cells = (cell.strip() for cell in line.strip().strip('|').split('|'))

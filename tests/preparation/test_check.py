@@ -10,9 +10,8 @@ from mer_bench.datasets.places import Places
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
 from mer_bench.preparation.check import check_dataset
-from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.prepare import prepare_dataset
-from mer_bench.preparation.settings import FlowSettings
+from mer_bench.preparation.settings import FaceSettings, FlowSettings
 from mer_bench.preparation.store.flow_store import FlowStore
 
 HEADER = ['Subject', 'Filename', 'OnsetFrame', 'ApexFrame', 'OffsetFrame', 'Action Units', 'Estimated Emotion']
@@ -32,20 +31,35 @@ def casme2(smic_raw):
     return smic_raw
 
 
-def test_faults_of_the_sheet_are_told_apart_from_those_of_frames(casme2, capsys):
-    assert check_dataset(DATASETS['casme2'], Places(casme2))
+def test_faults_of_the_sheet_are_separate_from_those_of_frames(casme2, tmp_path, capsys):
+    assert check_dataset(DATASETS['casme2'], Places(casme2), tmp_path)
     told = capsys.readouterr().out
     assert 'clips without a known apex: 1' in told
     assert 'clips without a usable onset and offset in the sheet: 1' in told
-    assert told.endswith('clips that lack a frame or have a damaged one: 0\n')
+    assert 'clips that lack a frame or have a damaged one: 0\n' in told
     assert f'sheet: {casme2 / "CASME2-coding.xlsx"} [Sheet1]' in told
 
 
-def test_a_damaged_frame_and_a_missing_one_are_faults(casme2, capsys):
+def test_a_damaged_frame_and_a_missing_one_are_faults(casme2, tmp_path, capsys):
     (casme2 / 'Cropped/sub01/EP1/reg_img99.bmp').write_text('no picture')
     (casme2 / 'Cropped/sub01/EP2/reg_img98.bmp').unlink()
-    assert not check_dataset(DATASETS['casme2'], Places(casme2))
+    assert not check_dataset(DATASETS['casme2'], Places(casme2), tmp_path)
     assert 'clips that lack a frame or have a damaged one: 2' in capsys.readouterr().out
+
+
+def test_check_shows_the_first_twelve_notes_and_writes_all_to_the_report(tmp_path, capsys):
+    rows = [(1, f'EP{number:02d}', 9, 5, 3, 4, 'fear') for number in range(20)]
+    (tmp_path / 'sub01/EP99').mkdir(parents=True)
+    for number in (1, 2):
+        cv2.imwrite(str(tmp_path / f'sub01/EP99/img{number}.jpg'), np.zeros((9, 9)))
+    rows.append((1, 'EP99', 1, 2, 2, 4, 'fear'))
+    pd.DataFrame(rows, columns=HEADER).to_excel(tmp_path / 'CASME2-coding.xlsx', index=False)
+    assert check_dataset(DATASETS['casme2'], Places(tmp_path), tmp_path / 'out')
+    shown = capsys.readouterr().out
+    assert 'wrong numbers: 20' in shown
+    assert shown.count('sub01 EP') == 12
+    assert f'and 8 more in {tmp_path}/out/report.csv' in shown
+    assert len(pd.read_csv(tmp_path / 'out/report.csv')) == 20
 
 
 def prepare_smic(raw, out, **options):

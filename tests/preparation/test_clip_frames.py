@@ -7,12 +7,11 @@ import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.preparation import clip_frames
-from mer_bench.preparation.clip_flow import clip_flow
 from mer_bench.preparation.clip_frames import ClipFrames, ClipSource
 from mer_bench.preparation.faces import detection as faces
 from mer_bench.preparation.faces.detection import Face
-from mer_bench.preparation.faces.settings import FaceSettings
-from mer_bench.preparation.settings import FlowSettings
+from mer_bench.preparation.flow.clip_flow import clip_flow
+from mer_bench.preparation.settings import FaceSettings, FlowSettings
 from tests.preparation.conftest import shifted_texture
 
 SHAPE = (128, 128)

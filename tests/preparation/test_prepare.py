@@ -15,16 +15,16 @@ from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
 from mer_bench.preparation import prepare
 from mer_bench.preparation.faces import clip_faces
+from mer_bench.preparation.faces.clip_faces import FoundFace
 from mer_bench.preparation.faces.detection import Face
-from mer_bench.preparation.faces.face_pass import FoundFace
-from mer_bench.preparation.faces.settings import FaceSettings
+from mer_bench.preparation.flow import clip_flow
 from mer_bench.preparation.frames import SPOTTING_REGIONS
 from mer_bench.preparation.prepare import prepare_dataset, write_table
-from mer_bench.preparation.settings import FlowSettings
-from mer_bench.preparation.store import parameters as store_parameters
+from mer_bench.preparation.settings import FaceSettings, FlowSettings
 from mer_bench.preparation.store.build import read_done, start_build
+from mer_bench.preparation.store.fill import compute_clips
 from mer_bench.preparation.store.flow_store import FlowStore
-from mer_bench.preparation.workers import compute_clips, in_parallel
+from mer_bench.processes import in_parallel
 from tests.datasets.raw_data import write_sheet
 
 SETTINGS = FlowSettings('dis', clip_len=4, size=28)
@@ -57,6 +57,29 @@ def test_an_emotion_that_no_label_scheme_knows_is_told(tmp_path, capsys):
     write_table(DATASETS['csv'], Places(sheets=(sheet,)), tmp_path / 'out')
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith('note: ')]
     assert line.startswith("note: no label scheme knows the emotion '7' (2 clips), 'joy' (1 clip); correct the sheet")
+
+
+def test_preparing_from_python_takes_the_options_of_the_tool_and_returns_the_folder(smic_raw, tmp_path):
+    out = prepare.prepare('smic', str(smic_raw), tmp_path / 'out', flow='dis', clip_len=4, size=28, workers=1)
+    prepare_smic(smic_raw, tmp_path / 'same', SETTINGS, workers=1)
+    assert out == tmp_path / 'out'
+    stores = [FlowStore(folder / 'store').info for folder in (out, tmp_path / 'same')]
+    assert stores[0]['data_digest'] == stores[1]['data_digest']
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'options', 'said'),
+    [
+        ('smicc', {}, "no data set 'smicc', did you mean smic"),
+        ('smic', {'raw': None}, 'expected --raw DIR'),
+        ('smic', {'columns': ['subject']}, '--columns and --classes are for a table of your own'),
+        ('smic', {'faces': 'haar'}, "face detector 'haar' is not one of"),
+        ('smic', {'workers': 0}, 'workers must be at least 1'),
+    ],
+)
+def test_a_wrong_option_in_python_is_an_input_error(tmp_path, dataset, options, said):
+    with pytest.raises(InputError, match=said):
+        prepare.prepare(dataset, **{'raw': tmp_path, 'out': tmp_path / 'out'} | options)
 
 
 def test_two_workers_give_the_same_store_as_one(smic_raw, tmp_path):
@@ -137,7 +160,7 @@ def test_damage_is_told(smic_raw, tmp_path, capsys, part):
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
     (tmp_path / 'out' / 'store' / part).write_text('{')
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
-    assert re.search(rf'store is damaged \({part}.*\): all clips are computed anew', capsys.readouterr().out)
+    assert re.search(rf'store is damaged \({part}.*\): all clips are recomputed', capsys.readouterr().out)
     assert len(FlowStore(tmp_path / 'out' / 'store').clips) == 4
 
 
@@ -172,7 +195,7 @@ def test_what_asks_for_a_look_at_a_face_is_noted(smic_raw, tmp_path, monkeypatch
     """Textures have no nose: each clip is noted as not stabilised, or with its motion."""
     face, two = Face(1, 0, 0, 0, 0, 0, 64, 64), Face(1, 0, 0, 0, 0, 0, 64, 64, n_faces=2)
     monkeypatch.setattr(clip_faces, 'find_faces', faces_stub((face, 98), (face, 99), (two, 98), (None, None)))
-    monkeypatch.setattr(store_parameters, 'face_parameters', asdict)
+    monkeypatch.setattr(clip_flow, 'face_parameters', asdict)
     steady = FaceSettings('dlib', 64, stabilise=True)
     for _ in range(2):  # the second finds the store finished
         prepare_dataset(DATASETS['smic'], Places(smic_raw), tmp_path / 'out', SETTINGS, steady, 1)

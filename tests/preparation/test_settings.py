@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.preparation.settings import FlowSettings
+from mer_bench.preparation.settings import FaceSettings, FlowSettings
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,16 @@ def test_an_angle_may_stand_beside_what_tells_that_nothing_moves(beside):
 def test_the_settings_load_neither_opencv_nor_torch():
     code = 'import sys, mer_bench.preparation.settings; assert not {"cv2", "torch"} & set(sys.modules)'
     subprocess.run([sys.executable, '-c', code], check=True)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'sentence'),
+    [
+        ({'detector': 'haar'}, r"face detector 'haar' is not one of .*'dlib'.*; choose one of them"),
+        ({'detector': 'dlib', 'size': 63}, 'face size: expected at least 64 pixels, found 63; 224 is the default'),
+        ({'stabilise': True}, "stabilise: expected a face detector .*, found 'none'; choose the detector dlib"),
+    ],
+)
+def test_a_wrong_setting_of_faces_is_named(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        FaceSettings(**settings)

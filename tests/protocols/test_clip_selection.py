@@ -69,3 +69,42 @@ def test_a_clip_that_older_sheets_lack_stops_no_built_in_scheme():
     # sub24/EP02_07 is in no sheet of 2014
     kept, _ = select_clips([('casme2', sheet_table('casme2', 24))], load_scheme('megc2019_3class'))
     assert len(kept) == 145
+
+
+def scheme_of(folder, *rules):
+    path = folder / 'mine.csv'
+    path.write_text('\n'.join(['dataset,column,value,label', 'smic,emotion,surprise,surprise', *rules]) + '\n')
+    return load_scheme(path)
+
+
+def test_an_emotion_that_no_clip_has_is_refused_with_the_nearest_one(tmp_path):
+    scheme = scheme_of(tmp_path, 'casme2,emotion,hapiness,positive')
+    with pytest.raises(
+        InputError, match=r'mine.csv: rule casme2,emotion,hapiness,positive: .* did you mean happiness\? correct'
+    ):
+        select_clips([('a', sheet_table('smic', 16)), ('b', sheet_table('casme2', 24))], scheme)
+
+
+def test_without_a_near_emotion_those_of_the_data_are_named(tmp_path):
+    with pytest.raises(InputError, match='its emotions are negative, positive, surprise; correct'):
+        select_clips([('a', sheet_table('smic', 16))], scheme_of(tmp_path, 'smic,emotion,xyz,rest'))
+
+
+@pytest.mark.parametrize(
+    'rule',
+    [
+        'samm,emotion,hapiness,positive',  # of a data set that is not in the run
+        'smic,emotion,*,rest',
+    ],
+)
+def test_a_value_of_another_data_set_or_any_value_is_accepted(tmp_path, rule):
+    select_clips([('a', sheet_table('smic', 16))], scheme_of(tmp_path, rule))
+
+
+def test_an_emotion_of_an_official_scheme_may_be_missing(tmp_path):
+    """A release may lack it: a copy of an official scheme is accepted as the scheme itself is."""
+    smic = sheet_table('smic', 16)
+    smic = smic[smic['emotion'] != 'positive']
+    rules = [f'smic,emotion,{emotion},{emotion}' for emotion in ('negative', 'positive')]
+    for scheme in (load_scheme('smic_3class'), scheme_of(tmp_path, *rules)):
+        assert set(select_clips([('a', smic)], scheme)[0]['label']) == {'negative', 'surprise'}

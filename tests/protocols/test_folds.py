@@ -3,7 +3,7 @@ import pytest
 from sklearn.model_selection import LeaveOneGroupOut
 
 from mer_bench.errors import InputError
-from mer_bench.protocols.folds import fold_title, leave_one_subject_out, make_folds, select_folds
+from mer_bench.protocols.folds import fold_title, leave_one_out, make_folds, select_folds
 from tests.protocols.protocol_tables import clip_row, random_table
 
 RULES = [
@@ -48,7 +48,7 @@ def test_loso_holds_out_every_subject_in_the_order_of_names():
     assert [fold.name for fold in folds] == ['casme2/s01', 'samm/006', 'smic/s01']
     assert folds[0].train_subjects == ('samm/006', 'smic/s01')
     assert folds[0].test_subjects == ('casme2/s01',)
-    assert folds == leave_one_subject_out(TABLE)
+    assert folds == leave_one_out(TABLE, 'subject')
 
 
 def test_leave_one_dataset_out_tests_all_subjects_of_a_data_set():

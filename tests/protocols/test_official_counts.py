@@ -2,8 +2,9 @@ import pandas as pd
 import pytest
 
 from mer_bench.datasets.table import annotation_table
+from mer_bench.protocols.clip_selection import apply_scheme
 from mer_bench.protocols.folds import make_folds
-from mer_bench.protocols.label_schemes import apply_scheme, load_scheme, scheme_names
+from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names
 from mer_bench.protocols.official_counts import (
     COLUMNS,
     COUNTS,
@@ -15,7 +16,6 @@ from mer_bench.protocols.official_counts import (
     official_summary,
 )
 from mer_bench.protocols.report import format_official
-from mer_bench.protocols.scheme_rules import read_cells
 from tests.protocols.protocol_tables import clip_row, sheet_table
 
 MEGC2019 = load_scheme('megc2019_3class')

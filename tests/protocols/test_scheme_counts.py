@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from mer_bench.protocols.label_schemes import apply_scheme, load_scheme, scheme_names
+from mer_bench.protocols.clip_selection import apply_scheme
+from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names
 from mer_bench.protocols.official_counts import COLUMNS, COUNTS
-from mer_bench.protocols.scheme_rules import read_cells
 from tests.protocols.protocol_tables import clip_row, sheet_table
 
 SMIC_VIS = dict(negative=23, positive=28, surprise=20)  # the 71 clips of subjects 11 to 20 of SMIC-HS

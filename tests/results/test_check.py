@@ -9,9 +9,8 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.files import digest_of
 from mer_bench.results.ablations import subsets_of
-from mer_bench.results.check import check_results
+from mer_bench.results.check import check_results, missing_combinations
 from mer_bench.results.collect import collect
-from mer_bench.results.grid_faults import missing_combinations
 from mer_bench.results.pages import write_pages
 
 
@@ -122,16 +121,16 @@ def change(path, key, value):
         ('scores.smic.n_subjects', 5, 'expected the scores'),
         ('scores.full.uf1', 'high', "expected a valid number for the key 'scores.full.uf1', but got str 'high'"),
         ('scores.full', 3, "expected an object for the key 'scores.full', but got int 3"),
-        ('n_subjects', 5, 'expected 5 subjects, as it says, but its predictions are of 4'),
+        ('n_subjects', 5, 'expected 5 subjects, as in the record, but the predictions are of 4'),
         ('clips_per_class.negative', 5, 'expected clips_per_class to be'),
         ('subjects_per_class.negative', 3, 'expected subjects_per_class to be'),
-        ('folds', {'total': 3, 'done': 3, 'missing': []}, 'of 3 folds, as it says, but they are of 4'),
-        ('seed', 2, 'expected predictions of seed 2 alone, but its predictions are of 1'),
+        ('folds', {'total': 3, 'done': 3, 'missing': []}, 'of 3 folds, as in the record, but they are of 4'),
+        ('seed', 2, 'expected predictions of seed 2 alone, but found 1'),
         ('overrides', [{'name': 'x', 'text': 'lr = 1', 'digest': 'e' * 64}], 'the digest of the override x'),
-        ('method', 'a/b', r'expected the folder mer_smic/a_b/seed1, as it says itself'),
+        ('method', 'a/b', r'expected the folder mer_smic/a_b/seed1, which its own names give'),
     ],
 )
-def test_what_a_record_says_is_held_against_predictions_text_and_place(committed, tmp_path, key, value, told):
+def test_a_record_is_compared_with_predictions_text_and_place(committed, tmp_path, key, value, told):
     change(tmp_path / 'results/mer_smic/other/seed1/record.json', key, value)
     faults = committed()
     assert 'other/seed1/record.json: expected' in faults[0]

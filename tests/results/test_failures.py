@@ -5,7 +5,8 @@ import json
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.results.pages import make_pages, write_leaderboard
+from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.pages import make_pages
 from mer_bench.results.run import find_runs
 
 FAILURE = {
@@ -47,7 +48,7 @@ def test_failures_alone_make_a_page(tmp_path):
     assert '# Leaderboard: smic' in write_leaderboard([tmp_path], tmp_path / 'out' / 'smic.md')
 
 
-def test_a_failure_stands_on_the_page_of_its_config(new_run, tmp_path):
+def test_a_failure_is_on_the_page_of_its_config(new_run, tmp_path):
     new_run('a', synthetic=True)
     fail(tmp_path / 'b')
     fail(tmp_path / 'c', protocol='LOSO, smic_3class', synthetic=False)
@@ -57,16 +58,16 @@ def test_a_failure_stands_on_the_page_of_its_config(new_run, tmp_path):
         'smic_3class_loso': 1,
         'synthetic_smic': 1,
     }
-    assert [failure.content['dataset'] for failure in pages.homeless] == ['samm']
+    assert [failure.content['dataset'] for failure in pages.unassigned] == ['samm']
 
 
-def test_a_failure_that_may_be_of_either_kind_stands_on_no_page(new_run, tmp_path):
+def test_a_failure_that_may_be_of_either_kind_is_on_no_page(new_run, tmp_path):
     new_run('a')
     new_run('b', synthetic=True)
     fail(tmp_path / 'c', protocol='LOSO, smic_3class')
     pages = make_pages([tmp_path])
     assert not any(page.failures for page in pages.pages.values())
-    assert len(pages.homeless) == 1
+    assert len(pages.unassigned) == 1
 
 
 @pytest.mark.parametrize('change', [{'reason': None}, {'schema_version': 2}, {'seed': 'zero'}])

@@ -7,7 +7,7 @@ import pytest
 from mer_bench.escaping import for_latex
 from mer_bench.results.blocks import Heading, Link, Noted, Table
 from mer_bench.results.latex import to_latex
-from mer_bench.results.pages import write_leaderboard
+from mer_bench.results.leaderboard import write_leaderboard
 
 
 def check_syntax(text):

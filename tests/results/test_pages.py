@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.results.names import page_name
+from mer_bench.results.page import page_name
 from mer_bench.results.pages import make_pages, render_pages, write_pages
 from mer_bench.results.rescored import write_rescored
 from mer_bench.results.sanity import read_bounds
@@ -56,7 +56,7 @@ def test_the_index_lists_the_tables_and_keeps_synthetic_ones_apart(new_run, tmp_
     assert [cell.strip() for cell in row.split('|')[2:6]] == ['smic (synthetic data)', 'LOSO, smic_3class', '8', '2']
 
 
-def test_published_rows_stand_in_a_table_of_their_own(new_run, tmp_path):
+def test_published_rows_have_a_table_of_their_own(new_run, tmp_path):
     new_run('a', 'one wrong')
     (tmp_path / 'published.csv').write_text(PUBLISHED)
     files = render_pages(make_pages([tmp_path]))
@@ -69,7 +69,7 @@ def test_published_rows_stand_in_a_table_of_their_own(new_run, tmp_path):
     assert 'Famous net' in files['published.md']
 
 
-def test_published_rows_never_stand_beside_synthetic_ones(new_run, tmp_path):
+def test_published_rows_are_never_beside_synthetic_ones(new_run, tmp_path):
     new_run('a', synthetic=True)
     (tmp_path / 'published.csv').write_text(PUBLISHED)
     assert 'Famous' not in render_pages(make_pages([tmp_path]))['synthetic_smic.md']
@@ -88,7 +88,7 @@ def rescore(folder, **changes):
     return write_rescored(log, folder, **given | changes)
 
 
-def test_rescored_rows_stand_in_a_table_of_their_own_with_their_log(new_run, tmp_path):
+def test_rescored_rows_have_a_table_of_their_own_with_their_log(new_run, tmp_path):
     new_run('a', 'one wrong')
     record = rescore(tmp_path / 'b')
     # negative: 2 right of 2, 3 answers: 4/5; positive 1; surprise 0
@@ -140,7 +140,7 @@ def test_without_bounds_there_is_no_column_for_them(new_run, tmp_path):
 
 @pytest.mark.parametrize(
     ('text', 'fault'),
-    [('table,method\n', 'expected the columns'), (BOUNDS + 'smic_3class_loso,*,0.1,\n', r'\* of .* stands twice'),
+    [('table,method\n', 'expected the columns'), (BOUNDS + 'smic_3class_loso,*,0.1,\n', r'\* of .* is there twice'),
      (BOUNDS + 'x,y,high,\n', "found 'high'"), (BOUNDS + 'x,y,nan,\n', "found 'nan'"),
      (BOUNDS + 'x,y,45,\n', "found '45'"), ('', 'expected a table'), ('é', 'expected UTF-8')],
 )  # fmt: skip

@@ -8,7 +8,8 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.results.blocks import Link, Table
 from mer_bench.results.markdown import to_markdown
-from mer_bench.results.published import COLUMNS, blocks_for, published_page, read_published
+from mer_bench.results.pages import make_pages, render_pages
+from mer_bench.results.published import COLUMNS, blocks_for, published_page, read_published, results_file
 from tests.conftest import ROOT
 
 FILE = ROOT / 'results' / 'published.csv'
@@ -109,7 +110,7 @@ def test_a_page_shows_what_is_published_on_its_data_and_number_of_classes(tmp_pa
     assert blocks_for(published, 'mydata', 3) == []
 
 
-def test_parts_of_the_composite_stand_with_the_composite(tmp_path):
+def test_parts_of_the_composite_are_in_the_table_of_the_composite(tmp_path):
     rows = [{'protocol': 'MEGC2019 CDE, LOSO 68 folds, pooled', 'dataset': name} for name in ('composite', 'SMIC')]
     published = read_published(write(tmp_path / 'p.csv', rows=rows))
     (table,) = tables(blocks_for(published, 'megc2019_flow', 3))
@@ -137,3 +138,20 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path):
 def test_a_row_that_cannot_be_right_is_named(tmp_path, change, fault):
     with pytest.raises(InputError, match=fault):
         read_published(write(tmp_path / 'p.csv', rows=[change]))
+
+
+def test_the_files_of_a_clone_come_before_those_of_the_package(tmp_path, monkeypatch):
+    assert results_file('published.csv') == ROOT / 'results' / 'published.csv'
+    package = tmp_path / 'mer_bench'
+    (package / '.mim/results').mkdir(parents=True)
+    (package / '.mim/results/published.csv').touch()
+    monkeypatch.setattr('mer_bench.results.published.__file__', str(package / 'results' / 'published.py'))
+    assert results_file('published.csv') == package / '.mim/results/published.csv'
+    assert results_file('sanity_bounds.csv') is None
+
+
+def test_a_page_of_real_data_shows_published_numbers_wherever_its_runs_are(new_run, tmp_path):
+    new_run('mine/a')
+    files = render_pages(make_pages([tmp_path / 'mine']))
+    assert '## Published numbers, SMIC' in files['smic_3class_loso.md']
+    assert 'published.md' not in files

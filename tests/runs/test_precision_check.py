@@ -14,8 +14,8 @@ from mer_bench.experiment.precision import PrecisionCheck
 from mer_bench.experiment.provenance import with_decision
 from mer_bench.results.record import read_record
 from mer_bench.runs import precision_check
+from mer_bench.runs.model import build_model
 from mer_bench.runs.precision_check import check, needs_check, settle_precision
-from mer_bench.runs.record import build_model
 from mer_bench.runs.run import run_folds
 from mer_bench.training.fold_config import fold_config
 from mer_bench.training.gradient_check import Agreement

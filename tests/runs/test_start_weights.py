@@ -4,15 +4,14 @@ import pytest
 import torch
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.provenance import refuse_other_settings
+from mer_bench.experiment.provenance import refuse_other_settings, start_record
 from mer_bench.models import MultiScaleResNet3d
 from mer_bench.results.record import write_record
-from mer_bench.runs.record import start_record
 from mer_bench.runs.run import ADVICE
 from mer_bench.training.fold_config import fold_config
 from mer_bench.training.stacking.data import build_fresh_runner
 from tests.conftest import ROOT
-from tests.runs.test_record import described
+from tests.runs.test_model import described
 from tests.training.test_fold_config import experiment_on
 
 STOCK = """

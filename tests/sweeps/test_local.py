@@ -1,4 +1,4 @@
-"""The runs of a sweep: failures, folders that another process holds, and what is shown."""
+"""The runs of a sweep: failures, folders that another process uses, and the progress."""
 
 import io
 from contextlib import ExitStack
@@ -84,7 +84,7 @@ def test_a_reason_keeps_the_last_names_of_the_folders_of_a_machine(runs, monkeyp
     assert read_reason(runs[0]) == f'{place}/folds and {root}/flow.npy and someone/x are wrong'
 
 
-def test_a_run_that_another_process_holds_is_looked_at_again(runs, args, trained):
+def test_a_run_that_another_process_uses_is_tried_again(runs, args, trained):
     with ExitStack() as stack:
         stack.enter_context(locked(runs[0].folder, 'busy'))
         outcomes, _ = sweep(runs, args, wait=lambda seconds: stack.close())
@@ -92,7 +92,7 @@ def test_a_run_that_another_process_holds_is_looked_at_again(runs, args, trained
     assert outcomes == [Outcome('finished')] * 2
 
 
-def test_what_another_sweep_failed_at_meanwhile_is_not_tried_again(runs, args, trained):
+def test_a_run_that_another_sweep_failed_at_meanwhile_is_not_tried_again(runs, args, trained):
     with ExitStack() as stack:
         stack.enter_context(locked(runs[0].folder, 'busy'))
 
@@ -105,7 +105,7 @@ def test_what_another_sweep_failed_at_meanwhile_is_not_tried_again(runs, args, t
     assert outcomes[0] == Outcome('failed', 'out of memory')
 
 
-def test_a_failure_is_not_written_where_another_process_is_at_work(runs):
+def test_a_failure_is_not_written_while_another_process_uses_the_folder(runs):
     with locked(runs[0].folder, 'busy'):
         write_failure(runs[0], 'out of memory')
     assert not has_failed(runs[0])
@@ -132,6 +132,6 @@ def test_the_live_table_keeps_to_the_lines_of_the_terminal(runs, tmp_path):
     assert 'method25' in shown
 
 
-def test_errors_are_told_in_one_line_with_their_class_where_they_were_not_written_for_users():
+def test_an_error_is_one_line_with_its_class_unless_it_was_written_for_users():
     assert in_one_line(InputError('a\nb')) == 'a b'
     assert in_one_line(KeyError()) == 'KeyError'

@@ -1,7 +1,8 @@
-"""The plan of a sweep on the tiny data set, and what it reads from run folders."""
+"""Which methods the words of a sweep stand for, its plan on the tiny data set, and the state of run folders."""
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,14 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import default_work_dir
 from mer_bench.experiment.method import load_method
 from mer_bench.sweeps.estimate import TimeEstimate
-from mer_bench.sweeps.plan import SweepOptions, plan_runs
+from mer_bench.sweeps.plan import (
+    SweepOptions,
+    expand_methods,
+    expand_patterns,
+    expand_word,
+    plan_runs,
+    roots_by_config,
+)
 from mer_bench.sweeps.report import format_plan, format_rest
 from mer_bench.sweeps.status import count_folds, is_complete, read_reason, write_failure
 from tests.conftest import ROOT
@@ -57,7 +65,7 @@ def test_methods_that_see_the_same_of_a_clip_are_equal(plan, tmp_path):
     other = tmp_path / 'both_frames.py'
     other.write_text('input = dict(frames=2)')  # of two
     _, equal = plan((), (str(other),))
-    assert equal == ['multiscale_resnet3d50+both_frames on mer_smic equals multiscale_resnet3d50 and is left out']
+    assert equal == ['multiscale_resnet3d50+both_frames on mer_smic equals multiscale_resnet3d50 and is skipped']
 
 
 def test_a_method_that_cannot_be_opened_is_not_finished(plan, tmp_path):
@@ -74,16 +82,16 @@ def test_a_method_that_cannot_be_opened_is_not_finished(plan, tmp_path):
 def test_two_methods_of_one_name_are_refused(plan, tmp_path):
     other = tmp_path / 'no_attention.py'
     other.write_text('train_cfg = dict(max_epochs=1)')
-    with pytest.raises(InputError, match=r'ablations/no_attention\.py and .*/no_attention\.py share one; rename'):
+    with pytest.raises(InputError, match=r'ablations/no_attention\.py and .*/no_attention\.py have the same; rename'):
         plan((ABLATION,), (str(other),))
 
 
-def test_an_override_that_is_not_there_is_told_before_all(plan):
+def test_a_missing_override_is_an_error_before_anything_else(plan):
     with pytest.raises(InputError, match='no such config file: nothing'):
         plan((), ('nothing',))
 
 
-def test_missing_data_are_told_before_all(plan, tmp_path):
+def test_missing_data_are_an_error_before_anything_else(plan, tmp_path):
     with pytest.raises(InputError, match=r'mer_smic\.py: .*no prepared data set smic'):
         plan((), (ABLATION,), root=tmp_path)
 
@@ -108,7 +116,7 @@ def test_folds_are_counted_by_state(plan):
     assert read_reason(run) == 'out of memory'
 
 
-def test_folds_of_other_settings_are_told_in_the_plan(plan):
+def test_the_plan_names_folders_with_folds_of_other_settings(plan):
     (run,), _ = plan(())
     finish(run, run.folds[0][0], 1.0)
     assert 'holds folds of another config or other data' in format_plan([run], [None])
@@ -136,12 +144,101 @@ def test_the_time_of_another_data_set_is_taken_where_this_one_has_none(plan):
 
 
 @pytest.mark.parametrize(
-    ('times', 'told'),
+    ('times', 'text'),
     [
         ([3600.0, 60.0], 'about 1:01:00 left'),
         ([60.0, None], 'about 0:01:00 and 1 run of methods not measured yet left'),
         ([None, None], 'time unknown: 2 runs of methods not measured yet'),
     ],
 )
-def test_unknown_times_are_told(times, told):
-    assert format_rest(times) == told
+def test_unknown_times_are_counted(times, text):
+    assert format_rest(times) == text
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('b.py', 'a.py', 'short.py', 'note.txt'):
+        (tmp_path / name).touch()
+
+
+def test_a_pattern_stands_for_its_files_in_the_order_of_their_names(files):
+    assert expand_patterns(['short.py', '[ab].py', 'a.py'], '--configs') == ['short.py', 'a.py', 'b.py']
+
+
+def test_a_pattern_without_a_file_is_an_error(files):
+    with pytest.raises(InputError, match=r'--overrides c\*\.py: expected files that match this pattern, found none'):
+        expand_methods(['c*.py'], [])
+
+
+def test_names_stand_for_shipped_files(files):
+    assert expand_word('ststnet+no_*', '--overrides') == expand_word(
+        'configs/baselines/ststnet.py+ablations/no_*.py', '--overrides'
+    )
+    (config,) = expand_patterns(['mer_smic', 'configs/mer_smic.py'], '--configs')
+    assert Path(config).parts[-2:] == ('configs', 'mer_smic.py')
+
+
+def test_joined_words_are_merged_one_after_another(files):
+    assert expand_word('a.py+short.py', '--overrides') == [('a.py', 'short.py')]
+
+
+def test_a_pattern_in_a_joined_word_gives_a_method_a_match(files):
+    assert expand_word('[ab].py+short.py', '--overrides') == [('a.py', 'short.py'), ('b.py', 'short.py')]
+
+
+def test_a_plus_in_the_name_of_a_file_joins_nothing(files, tmp_path):
+    (tmp_path / 'a+b.py').touch()
+    assert expand_word('a+b.py', '--overrides') == [('a+b.py',)]
+
+
+def test_a_grid_of_three_gives_its_eight_subsets(files, tmp_path):
+    for name in 'xyz':
+        (tmp_path / name).touch()
+    assert expand_methods([], ['x', 'y', 'z']) == [
+        (),
+        ('x',),
+        ('y',),
+        ('z',),
+        ('x', 'y'),
+        ('x', 'z'),
+        ('y', 'z'),
+        ('x', 'y', 'z'),
+    ]
+
+
+def test_methods_named_twice_are_planned_once(files):
+    assert expand_methods(['a.py', 'timm_resnet18', 'a.py'], ['a.py', 'b.py']) == [
+        (),
+        ('a.py',),
+        ('timm_resnet18',),
+        ('b.py',),
+        ('a.py', 'b.py'),
+    ]
+
+
+def test_shared_files_come_last_and_only_once(files):
+    assert expand_methods(['a.py', 'a.py+short.py'], [], ['short.py']) == [('short.py',), ('a.py', 'short.py')]
+
+
+def test_the_bare_config_can_be_left_out(files):
+    assert expand_methods(['a.py'], ['b.py'], ['short.py'], full=False) == [('a.py', 'short.py'), ('b.py', 'short.py')]
+
+
+def test_no_method_at_all_is_an_error(files):
+    with pytest.raises(InputError, match='expected at least one method, got none'):
+        expand_methods([], [], full=False)
+
+
+def test_roots_of_several_configs_are_named(files):
+    configs = ['configs/mer_smic.py', 'configs/mer_megc2019.py']
+    roots = roots_by_config(configs, ['mer_megc2019=d/smic', 'configs/mer_smic.py=e', 'mer_megc2019=d/samm'])
+    assert roots == {configs[0]: ['e'], configs[1]: ['d/smic', 'd/samm']}
+    with pytest.raises(InputError, match='expected CONFIG=DIR, such as mer_smic=DIR, because there are 2 configs'):
+        roots_by_config(configs, ['data/smic'])
+
+
+def test_roots_of_one_config_need_no_name(files):
+    assert roots_by_config(['configs/mer_smic.py'], ['data/x=y', 'mer_smic=z']) == {
+        'configs/mer_smic.py': ['data/x=y', 'z']
+    }

@@ -1,6 +1,6 @@
 """One clip of a procedural face: what moves and when, its frames and its true flow.
 
-A clip shows one face that moves by a known warp. A point X of the face at rest lies at time t at
+A clip shows one face that moves by a known warp. A point X of the face at rest is at time t at
 `phi_t(X) = P_t(X + rest(X) + sum_k a_k(t) * move_k(X))`: `rest` is the clip's own resting pose, the movements are those
 of the list below, and P_t is the placement of the head with its jitter. A frame is the face's texture sampled at the
 inverse of `phi_t`, found by fixed-point steps; the true flow is `phi_apex(phi_onset^-1(x)) - x`, exact to 0.02 pixels

@@ -1,4 +1,4 @@
-"""The files of a synthetic tree: frames, true flow, annotation sheets, and what lies about beside them."""
+"""The files of a synthetic tree: frames, true flow, annotation sheets, and stray files beside them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ class Drawing:
 
 
 def write_clip(root: Path, drawing: Drawing) -> None:
-    """Write frames and then flow, unless the flow is there: it says that the frames are."""
+    """Write frames and then flow, unless the flow is there: then the frames are, too."""
     path = root / drawing.entry.flow
     if not path.exists():
         write_frames(root, drawing)

@@ -21,7 +21,7 @@ class Layout:
         clip: name of a clip.
         frames: variant -> path of a frame; the first is the usual one.
         subjects: numbers of the subjects; after the last one they count on.
-        sheets: path -> key of synthetic_sheets.SHEETS; a path with a word is one file for each of its values.
+        sheets: path -> key of :data:`.sheets.SHEETS`; a path with a word is one file for each of its values.
         codes: emotion -> its code in names.
         timing: lengths and frame numbers.
         long: the variants whose folders hold `LEAD` more frames on either side, of a longer video.
@@ -69,7 +69,7 @@ def subject_number(layout: Layout, index: int) -> int:
 
 
 def clip_timing(layout: Layout, variant: str, position: int) -> Timing:
-    """Return the timing of a subject's clip; clips of one video lie behind each other."""
+    """Return the timing of a subject's clip; clips of one video follow each other."""
     shift = (clip_words(layout, 0, position)['take'] - 1) * layout.spacing
     low, high = layout.timing.first
     return replace(layout.timing, first=(low + shift, high + shift), lead=LEAD if variant in layout.long else 0)

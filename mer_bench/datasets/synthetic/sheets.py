@@ -4,7 +4,7 @@ The columns are those that public loaders of the data sets read; docs/datasets.m
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,36 +27,14 @@ STIMULI = (  # of CAS(ME)^2: as clips name it, its code, and the name of its vid
 )
 VALENCES = {'happiness': 'positive', 'surprise': 'surprise', 'helpless': 'others'}  # any other emotion is negative
 FELT = {'positive': 'happiness', 'negative': 'disgust', 'surprise': 'surprise', 'others': 'helpless'}
-FOURDME_UNITS = (
-    1,
-    2,
-    4,
-    5,
-    6,
-    7,
-    9,
-    10,
-    12,
-    14,
-    15,
-    17,
-    18,
-    20,
-    23,
-    24,
-    25,
-    26,
-    28,
-    38,
-    43,
-    45,
-)  # 22; which is a guess
+FOURDME_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 18, 20, 23, 24, 25, 26, 28, 38, 43, 45)  # a guess
 FOURDME_EMOTIONS = ('Positive', 'Negative', 'Surprise', 'Repression', 'Others')
+CODES = ('', '+M58', '', '+AD38')  # that sheets of DFME have beside units
 
 
 @dataclass(frozen=True)
 class SheetRow:
-    """What a sheet says about one clip, before its owner's spelling.
+    """The content of a sheet's row about one clip, before its owner's spelling.
 
     Attributes:
         subject: number of the person.
@@ -79,6 +57,10 @@ class SheetRow:
     micro: bool = True
 
 
+# A column of a sheet: a field of the row, a function of the row and its number in the sheet, or None for empty cells.
+Column = str | Callable[[SheetRow, int], Cell] | None
+
+
 def write_sheet(like: str, rows: Sequence[SheetRow], path: Path) -> None:
     """Write an annotation sheet.
 
@@ -92,74 +74,35 @@ def write_sheet(like: str, rows: Sequence[SheetRow], path: Path) -> None:
     write_workbook(SHEETS[like](rows), Path(path))
 
 
+def sheet(
+    columns: Mapping[str, Column],
+    rows: Iterable[SheetRow],
+    name: str = 'Sheet1',
+    above: Sequence[Sequence[Cell]] = (),
+    below: Sequence[Sequence[Cell]] = (),
+) -> Sheets:
+    """Return a workbook of one sheet with a header; a column whose name begins with `blank` has none there."""
+    header = [None if column.startswith('blank') else column for column in columns]
+    cells = [[cell(row, number, column) for column in columns.values()] for number, row in enumerate(rows)]
+    return {name: [*above, header, *cells, *below]}
+
+
+def cell(row: SheetRow, number: int, column: Column) -> Cell:
+    """Return what a row has in a column."""
+    return getattr(row, column) if isinstance(column, str) else column and column(row, number)
+
+
 def numeric(text: str) -> Cell:
     """Return a lone number as a number, as Excel does when it is typed in."""
     return int(text) if text.isdigit() else text or None
 
 
-def arabic(objective_class: str) -> int:
-    return ('I', 'II', 'III', 'IV', 'V', 'VI', 'VII').index(objective_class) + 1
+def units(row: SheetRow, number: int) -> Cell:
+    return numeric(row.action_units)
 
 
-def table(records: Iterable[dict[str, Cell]]) -> list[list[Cell]]:
-    """Return header and rows; the keys are the header, and one that begins with `blank` is an empty cell there."""
-    records = list(records)
-    header = [None if name.startswith('blank') else name for name in records[0]]
-    return [header, *(list(record.values()) for record in records)]
-
-
-def frame_numbers(row: SheetRow, *names: str) -> dict[str, Cell]:
-    """Return the columns of onset, apex and offset under these names."""
-    return dict(zip(names, (row.onset, row.apex, row.offset), strict=True))
-
-
-def casme2(rows: Sequence[SheetRow]) -> Sheets:
-    """CASME2-coding-20140508.xlsx, with its two columns that have no name."""
-    return {
-        'Sheet1': table(
-            {
-                'Subject': row.subject,
-                'Filename': row.clip,
-                'blank 1': None,
-                **frame_numbers(row, 'OnsetFrame', 'ApexFrame', 'OffsetFrame'),
-                'blank 2': None,
-                'Action Units': numeric(row.action_units),
-                'Estimated Emotion': row.emotion,
-            }
-            for row in rows
-        )
-    }
-
-
-def casme2_objective(rows: Sequence[SheetRow]) -> Sheets:
-    """CASME2-ObjectiveClasses.xlsx."""
-    return {
-        'Sheet1': table(
-            {'Subject': row.subject, 'Filename': row.clip, 'Objective Class': arabic(row.objective_class)}
-            for row in rows
-        )
-    }
-
-
-def samm(rows: Sequence[SheetRow]) -> Sheets:
-    """SAMM_Micro_FACS_Codes_v2.xlsx: 13 rows of notes, the header in row 14, the duration a formula."""
-    notes = [['Synthetic faces in the format of SAMM'], ['Duration = Offset Frame - Onset Frame + 1'], *([[]] * 11)]
-    coding = table(
-        {
-            'Subject': f'{row.subject:03d}',
-            'Filename': row.clip,
-            'Inducement Code': int(row.clip.split('_')[1]),
-            **frame_numbers(row, 'Onset Frame', 'Apex Frame', 'Offset Frame'),
-            'Duration': f'=F{line}-D{line}+1',
-            'Micro': 'Micro - 1/2',
-            'Action Units': numeric(row.action_units if line % 3 else with_legend(row.action_units)),
-            'Estimated Emotion': 'Other' if row.emotion == 'others' else row.emotion.capitalize(),
-            'Objective Classes': arabic(row.objective_class),
-            'Notes': None,
-        }
-        for line, row in enumerate(rows, start=15)
-    )
-    return {'MICRO_ONLY': [*notes, *coding]}
+def arabic(row: SheetRow, number: int) -> int:
+    return ('I', 'II', 'III', 'IV', 'V', 'VI', 'VII').index(row.objective_class) + 1
 
 
 def with_legend(units: str) -> str:
@@ -172,31 +115,90 @@ def with_legend(units: str) -> str:
     return '+'.join([*(f'{name}C' for name in names[:-1]), f'A{names[-1]}B'])
 
 
-def casme(rows: Sequence[SheetRow]) -> Sheets:
-    """Section A.xls of CASME: a backslash where there is no second apex, contempt as the sheet spells it."""
+def milliseconds(row: SheetRow, last: int) -> float:
+    return round((last - row.onset + 1) * 1000 / 60, 2)
 
-    def milliseconds(row: SheetRow, last: int) -> float:
-        return round((last - row.onset + 1) * 1000 / 60, 2)
 
-    return {
-        'Sheet1': table(
-            {
-                'Subject': row.subject,
-                'Filename': row.clip,
-                'blank 1': None,
-                'OnsetF': row.onset,
-                'ApexF1': row.apex,
-                'ApexF2': row.apex + 1 if row.apex % 3 else '\\',
-                'OffsetF': row.offset,
-                'blank 2': None,
-                'Onset': milliseconds(row, row.apex),
-                'Total': milliseconds(row, row.offset),
-                'AU': numeric(row.action_units),
-                'Emotion': 'comtempt' if row.emotion == 'contempt' else row.emotion,
-            }
-            for row in rows
-        )
-    }
+def duration(row: SheetRow, number: int) -> int:
+    return row.offset - row.onset + 1
+
+
+NAMES = {'Subject': 'subject', 'Filename': 'clip'}
+FRAMES = {'OnsetFrame': 'onset', 'ApexFrame': 'apex', 'OffsetFrame': 'offset'}
+# CASME2-coding-20140508.xlsx, with its two columns that have no name.
+CASME2 = NAMES | {'blank 1': None} | FRAMES | {'blank 2': None, 'Action Units': units, 'Estimated Emotion': 'emotion'}
+# SAMM_Micro_FACS_Codes_v2.xlsx: 13 rows of notes, the header in row 14, the duration a formula.
+SAMM_NOTES = [['Synthetic faces in the format of SAMM'], ['Duration = Offset Frame - Onset Frame + 1'], *([[]] * 11)]
+SAMM = {
+    'Subject': lambda row, number: f'{row.subject:03d}',
+    'Filename': 'clip',
+    'Inducement Code': lambda row, number: int(row.clip.split('_')[1]),
+    'Onset Frame': 'onset',
+    'Apex Frame': 'apex',
+    'Offset Frame': 'offset',
+    'Duration': lambda row, number: f'=F{number + 15}-D{number + 15}+1',
+    'Micro': lambda row, number: 'Micro - 1/2',
+    'Action Units': lambda row, number: numeric(row.action_units if number % 3 else with_legend(row.action_units)),
+    'Estimated Emotion': lambda row, number: 'Other' if row.emotion == 'others' else row.emotion.capitalize(),
+    'Objective Classes': arabic,
+    'Notes': None,
+}
+# Section A.xls of CASME: a backslash where there is no second apex, contempt as the sheet spells it.
+CASME = NAMES | {
+    'blank 1': None,
+    'OnsetF': 'onset',
+    'ApexF1': 'apex',
+    'ApexF2': lambda row, number: row.apex + 1 if row.apex % 3 else '\\',
+    'OffsetF': 'offset',
+    'blank 2': None,
+    'Onset': lambda row, number: milliseconds(row, row.apex),
+    'Total': lambda row, number: milliseconds(row, row.offset),
+    'AU': units,
+    'Emotion': lambda row, number: 'comtempt' if row.emotion == 'contempt' else row.emotion,
+}
+# cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx; the file name is a letter, the video that the clip is a part of.
+CASME3_SPELLINGS = {'happiness': 'happy', 'sadness': 'sad', 'others': 'Others'}
+CASME3 = {
+    'Subject': lambda row, number: row.clip.split('_')[0],
+    'Filename': lambda row, number: row.clip.split('_')[1],
+    'Onset': 'onset',
+    'Apex': 'apex',
+    'Offset': 'offset',
+    'AU': units,
+    'Objective class': 'objective_class',
+    'emotion': lambda row, number: CASME3_SPELLINGS.get(row.emotion, row.emotion),
+}
+MMEW = NAMES | FRAMES | {'Action Units': units, 'Estimated Emotion': 'emotion', 'remarks': None}
+# training_full_with_AU.xlsx and the like.
+DFME = {
+    'Subject': lambda row, number: f'sub{row.subject:04d}',
+    'Filename': 'clip',
+    **FRAMES,
+    'Emotion': 'emotion',
+    'AU': lambda row, number: numeric(row.action_units + CODES[number % 4]),
+}
+# 4DME_Labelling_Micro_release v1.xlsx: action units and emotions as text and as columns of 0 and 1.
+FOURDME = {
+    'sub_ID': 'subject',
+    'fold_name': 'clip',
+    'Onset': 'onset',
+    'Apex': 'apex',
+    'Offset': 'offset',
+    'Total': duration,
+    'AUs': lambda row, number: f'AU{row.action_units}',
+    **{f'AU{unit}': lambda row, number, unit=unit: int(unit in moved(row)) for unit in FOURDME_UNITS},
+    'eye blink': lambda row, number: 0,
+    **{name: lambda row, number, name=name: int(name in felt(row)) for name in FOURDME_EMOTIONS},
+    'Emotion': lambda row, number: '+'.join(felt(row)),
+}
+
+
+def moved(row: SheetRow) -> set[int]:
+    return {split_unit(name)[1] for name in row.action_units.split('+') if name}
+
+
+def felt(row: SheetRow) -> list[str]:
+    return [name.capitalize() for name in row.emotion.split('+')]
 
 
 def casme_sq(rows: Sequence[SheetRow]) -> Sheets:
@@ -216,136 +218,41 @@ def casme_sq(rows: Sequence[SheetRow]) -> Sheets:
     }
 
 
-def casme3(rows: Sequence[SheetRow]) -> Sheets:
-    """cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx; the file name is a letter, the video that the clip is a part of."""
-    spellings = {'happiness': 'happy', 'sadness': 'sad', 'others': 'Others'}
-    return {
-        'label': table(
-            {
-                'Subject': row.clip.split('_')[0],
-                'Filename': row.clip.split('_')[1],
-                **frame_numbers(row, 'Onset', 'Apex', 'Offset'),
-                'AU': numeric(row.action_units),
-                'Objective class': row.objective_class,
-                'emotion': spellings.get(row.emotion, row.emotion),
-            }
-            for row in rows
-        )
+def smic_e(rows: Sequence[SheetRow], suffix: str = '', expressions: int = 2) -> Sheets:
+    """SMIC-HS-E_annotation_2019.xlsx and SMIC_VIS_E_annotation.xlsx; with the suffix ' NIR' SMIC_NIR_E_annotation.xlsx.
+
+    In the sheet of HS a long clip may have three expressions, and there is a text below the last row.
+    """
+    more = range(2, expressions + 1)
+    columns = {
+        **NAMES,
+        'blank 1': None,
+        f'OnsetF{suffix}': 'onset',
+        f'OffsetF{suffix}': 'offset',
+        **{f'{name}{number}F': None for number in more for name in ('Onset', 'Offset')},
+        'blank 2': None,
+        'FirstF': lambda row, number: row.onset - LEAD,
+        'LastF': lambda row, number: row.offset + LEAD,
+        'TotalMF1': duration,
+        **{f'TotalMF{number}': None for number in more if expressions > 2},
+        'TotalVL': lambda row, number: duration(row, number) + 2 * LEAD,
+        'Emotion': 'emotion',
     }
-
-
-def mmew(rows: Sequence[SheetRow]) -> Sheets:
-    """MMEW_Micro_Exp.xlsx."""
-    return {
-        'Sheet1': table(
-            {
-                'Subject': row.subject,
-                'Filename': row.clip,
-                **frame_numbers(row, 'OnsetFrame', 'ApexFrame', 'OffsetFrame'),
-                'Action Units': numeric(row.action_units),
-                'Estimated Emotion': row.emotion,
-                'remarks': None,
-            }
-            for row in rows
-        )
-    }
-
-
-def fourdme(rows: Sequence[SheetRow]) -> Sheets:
-    """4DME_Labelling_Micro_release v1.xlsx: action units and emotions as text and as columns of 0 and 1."""
-
-    def record(row: SheetRow) -> dict[str, Cell]:
-        moved = {split_unit(name)[1] for name in row.action_units.split('+') if name}
-        felt = [name.capitalize() for name in row.emotion.split('+')]
-        return {
-            'sub_ID': row.subject,
-            'fold_name': row.clip,
-            **frame_numbers(row, 'Onset', 'Apex', 'Offset'),
-            'Total': row.offset - row.onset + 1,
-            'AUs': f'AU{row.action_units}',
-            **{f'AU{unit}': int(unit in moved) for unit in FOURDME_UNITS},
-            'eye blink': 0,
-            **{name: int(name in felt) for name in FOURDME_EMOTIONS},
-            'Emotion': '+'.join(felt),
-        }
-
-    return {'Sheet1': table(map(record, rows))}
-
-
-def dfme(rows: Sequence[SheetRow]) -> Sheets:
-    """training_full_with_AU.xlsx and the like; AU has action descriptors and movement codes, too, at times."""
-    codes = ('', '+M58', '', '+AD38')
-    return {
-        'Sheet1': table(
-            {
-                'Subject': f'sub{row.subject:04d}',
-                'Filename': row.clip,
-                **frame_numbers(row, 'OnsetFrame', 'ApexFrame', 'OffsetFrame'),
-                'Emotion': row.emotion,
-                'AU': numeric(row.action_units + codes[index % 4]),
-            }
-            for index, row in enumerate(rows)
-        )
-    }
-
-
-def smic_e_hs(rows: Sequence[SheetRow]) -> Sheets:
-    """SMIC-HS-E_annotation_2019.xlsx: up to three micro-expressions in a long clip, a text below the last row."""
-    coding = table(
-        {
-            'Subject': row.subject,
-            'Filename': row.clip,
-            'blank 1': None,
-            'OnsetF': row.onset,
-            'OffsetF': row.offset,
-            **dict.fromkeys(['Onset2F', 'Offset2F', 'Onset3F', 'Offset3F', 'blank 2']),
-            **long_clip(row),
-            'TotalMF1': row.offset - row.onset + 1,
-            **dict.fromkeys(['TotalMF2', 'TotalMF3']),
-            'TotalVL': row.offset - row.onset + 1 + 2 * LEAD,
-            'Emotion': row.emotion,
-        }
-        for row in rows
-    )
-    return {'Sheet1': [*coding, [], ['MF: frames of a micro-expression; VL: frames of the video']]}
-
-
-def smic_e_slow(rows: Sequence[SheetRow], suffix: str = '') -> Sheets:
-    """SMIC_VIS_E_annotation.xlsx; with the suffix ' NIR' SMIC_NIR_E_annotation.xlsx."""
-    return {
-        'Sheet1': table(
-            {
-                'Subject': row.subject,
-                'Filename': row.clip,
-                'blank 1': None,
-                f'OnsetF{suffix}': row.onset,
-                f'OffsetF{suffix}': row.offset,
-                **dict.fromkeys(['Onset2F', 'Offset2F', 'blank 2']),
-                **long_clip(row),
-                'TotalMF1': row.offset - row.onset + 1,
-                'TotalVL': row.offset - row.onset + 1 + 2 * LEAD,
-                'Emotion': row.emotion,
-            }
-            for row in rows
-        )
-    }
-
-
-def long_clip(row: SheetRow) -> dict[str, Cell]:
-    return {'FirstF': row.onset - LEAD, 'LastF': row.offset + LEAD}
+    text = [[], ['MF: frames of a micro-expression; VL: frames of the video']] if expressions > 2 else []
+    return sheet(columns, rows, below=text)
 
 
 SHEETS: dict[str, Callable[[Sequence[SheetRow]], Sheets]] = {
-    'smic_e_hs': smic_e_hs,
-    'smic_e_vis': smic_e_slow,
-    'smic_e_nir': partial(smic_e_slow, suffix=' NIR'),
-    'casme2': casme2,
-    'casme2_objective': casme2_objective,
-    'samm': samm,
-    'casme': casme,
+    'smic_e_hs': partial(smic_e, expressions=3),
+    'smic_e_vis': smic_e,
+    'smic_e_nir': partial(smic_e, suffix=' NIR'),
+    'casme2': partial(sheet, CASME2),
+    'casme2_objective': partial(sheet, NAMES | {'Objective Class': arabic}),
+    'samm': partial(sheet, SAMM, name='MICRO_ONLY', above=SAMM_NOTES),
+    'casme': partial(sheet, CASME),
     'casme_sq': casme_sq,
-    'casme3': casme3,
-    'mmew': mmew,
-    '4dme': fourdme,
-    'dfme': dfme,
+    'casme3': partial(sheet, CASME3, name='label'),
+    'mmew': partial(sheet, MMEW),
+    '4dme': partial(sheet, FOURDME),
+    'dfme': partial(sheet, DFME),
 }

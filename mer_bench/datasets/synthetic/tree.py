@@ -1,10 +1,10 @@
 """Raw trees of procedural faces, laid out as the owner of a data set does it, with the true flow beside them.
 
-`write_synthetic_tree(out, 'samm')` writes frames, annotation sheet and what else lies about in a real folder, so that
+`write_synthetic_tree(out, 'samm')` writes frames, annotation sheet and the stray files of a real folder, so that
 a reader goes its whole way. The faces and their movement are those of :mod:`mer_bench.datasets.synthetic.clip`,
 places and names those of :mod:`mer_bench.datasets.synthetic.layouts`.
 
-Beside the data set's own files: `synthetic.json` marks the tree, `true_flow/clips.csv` says what happens in each clip
+Beside the data set's own files: `synthetic.json` marks the tree, `true_flow/clips.csv` describes each clip
 and `true_flow/<name>.npy` is its flow from onset to apex, (2, H, W) float16 in pixels right and down.
 """
 
@@ -52,7 +52,7 @@ def write_synthetic_tree(
 
     Args:
         out: the folder to write; left alone if it already holds the tree of these parameters.
-        like: the data set whose layout it has, a key of synthetic_layouts.LAYOUTS.
+        like: the data set whose layout it has, a key of :data:`mer_bench.datasets.synthetic.layouts.LAYOUTS`.
         subjects: the number of faces.
         clips_per_subject: the clips of each face, the emotions of the data set in turn.
         seed: the same seed gives the same files, byte for byte.
@@ -60,35 +60,14 @@ def write_synthetic_tree(
         variant: `cropped`, `raw` or another of the data set's trees; its usual one if not given.
         progress: called with the clips done and the clips in all.
     """
-    out = Path(out).absolute()
-    layout, variant = find_layout(like, variant)
-    parameters = _parameters(like, subjects, clips_per_subject, seed, strength, variant)
-    if _is_complete(out, parameters):
-        return
-    part = out.with_name(out.name + '.part')
-    _open_part(part, parameters)
-    entries = []
-    for drawing in _drawings(layout, variant, subjects, clips_per_subject, seed, strength):
-        write_clip(part, drawing)
-        entries.append(drawing.entry)
-        if progress:
-            progress(len(entries), subjects * clips_per_subject)
-    if variant in layout.still:
-        write_frames(part, _still_drawing(layout, variant, clips_per_subject, seed), layout.still[variant])
-    write_strays(part, entries[0])
-    write_sheets(part, entries)
-    write_truth(part, entries)
-    os.rename(part, out)
-
-
-def _parameters(like: str, subjects: int, clips_per_subject: int, seed: int, strength: float, variant: str) -> dict:
     if subjects < 1 or clips_per_subject < 1 or seed < 0 or not 0 < strength <= 2:
         raise InputError(
             'expected at least 1 subject, 1 clip per subject, a seed of 0 or more, and a strength above 0 and up to 2, '
             f'but got subjects={subjects}, clips_per_subject={clips_per_subject}, seed={seed}, strength={strength}; '
             'change these numbers'
         )
-    return {
+    layout, variant = find_layout(like, variant)
+    parameters = {
         'synthetic': True,
         'like': like,
         'variant': variant,
@@ -98,23 +77,31 @@ def _parameters(like: str, subjects: int, clips_per_subject: int, seed: int, str
         'subjects': subjects,
         'clips_per_subject': clips_per_subject,
     }
-
-
-def _is_complete(out: Path, parameters: dict) -> bool:
-    """Tell whether `out` already is this tree; it must not be anything else."""
-    if not out.exists():
-        return False
-    _refuse_other_content(out, parameters)
-    return (out / MARKER).exists()
-
-
-def _open_part(part: Path, parameters: dict) -> None:
-    """Start the unfinished tree or clear away what a killed call left half-written in it."""
+    out = Path(out).absolute()
+    part = out.with_name(out.name + '.part')
+    if out.exists():
+        _refuse_other_content(out, parameters)
+        if (out / MARKER).exists():
+            return
     if part.exists():
         _refuse_other_content(part, parameters)
-    for leftover in part.rglob('.*.tmp'):
+    for leftover in part.rglob('.*.tmp'):  # of a killed call
         leftover.unlink()
     write_json(part / MARKER, parameters)
+    entries = []
+    for drawing in _drawings(layout, variant, subjects, clips_per_subject, seed, strength):
+        write_clip(part, drawing)
+        entries.append(drawing.entry)
+        if progress:
+            progress(len(entries), subjects * clips_per_subject)
+    if variant in layout.still:  # one more clip of the first subject: just head, drift and blinks
+        face = draw_face(_rng(layout, seed, 0, 0))
+        still = _drawing(layout, variant, (0, clips_per_subject), seed, face, ('',), 1)
+        write_frames(part, still, layout.still[variant])
+    write_strays(part, entries[0])
+    write_sheets(part, entries)
+    write_truth(part, entries)
+    os.rename(part, out)
 
 
 def _refuse_other_content(folder: Path, parameters: dict) -> None:
@@ -143,12 +130,6 @@ def _drawings(
         for position in range(clips):
             emotion = clip_words(layout, index, position)['emotion']
             yield _drawing(layout, variant, (index, position), seed, face, ACTION_UNITS[emotion], strength)
-
-
-def _still_drawing(layout: Layout, variant: str, clips: int, seed: int) -> Drawing:
-    """Return one more clip of the first subject, without an expression: just head, drift and blinks."""
-    face = draw_face(_rng(layout, seed, 0, 0))
-    return _drawing(layout, variant, (0, clips), seed, face, ('',), 1)
 
 
 def _drawing(

@@ -21,6 +21,17 @@ from mer_bench.errors import InputError
 from mer_bench.models.backbones.pretrained import load_pretrained
 from mer_bench.models.batch_norm import OneClipBatchNorm3d
 
+TRUNK = dict(  # arguments of ResNet3d, with the values of Hara et al.
+    conv1_kernel=(7, 7, 7),
+    conv1_stride_t=1,
+    pool1_stride_t=2,
+    with_pool2=False,
+    temporal_strides=(1, 2, 2, 2),
+    inflate=1,
+    inflate_style='3x3x3',
+    zero_init_residual=False,
+)
+
 
 class MultiScaleBlock(nn.Module):
     """Parallel branches of different kernel sizes, added to the trunk; an exact identity at the start.
@@ -33,7 +44,7 @@ class MultiScaleBlock(nn.Module):
         kernel_sizes: Odd kernel sizes, one branch each.
         reduction: The trunk's channels over those of a branch, which are rounded.
         max_kernel_t: The longest kernel in time, odd; None: as long as in space. In a map of T frames a kernel longer
-            than 2T - 1 has taps that meet nothing but padding.
+            than 2T - 1 has taps that see only padding.
         **cfgs: conv_cfg, norm_cfg and act_cfg of the trunk.
     """
 
@@ -70,7 +81,7 @@ class MultiScaleBlock(nn.Module):
         constant_init(self.mix.norm, 0)
 
     def kernels_beyond(self, size: Sequence[int]) -> list[tuple[int, ...]]:
-        """The kernels whose outer taps meet nothing but padding on maps of ``size`` (T, H, W)."""
+        """Return the kernels whose outer taps see only padding on maps of ``size`` (T, H, W)."""
         kernels = [layer.conv.kernel_size for branch in self.branches for layer in branch]
         return [kernel for kernel in kernels if any(k > 2 * n - 1 for k, n in zip(kernel, size, strict=True))]
 
@@ -92,15 +103,13 @@ class MultiScaleResNet3d(ResNet3d):
         kernel_sizes: Odd kernel sizes of the branches; None for no blocks.
         max_kernel_t: The longest kernel in time of the block after each stage; None: as long as in space. The default
             is 2T' - 1 for the T' = 8, 4, 2 and 1 steps that the stages see of 16 frames.
-        multiscale_stages: Stages, counted from 0, after which a block stands.
+        multiscale_stages: Stages, counted from 0, that are followed by a block.
         reduction: The trunk's channels over those of a branch, which are rounded.
         out_indices: Stages whose maps are returned; a single one gives a tensor, as stock heads expect.
         pretrained: Path of a 2D or 3D checkpoint, see :func:`load_pretrained`; None: random weights.
-        conv1_kernel, conv1_stride_t, pool1_stride_t, with_pool2, temporal_strides, inflate, inflate_style,
-            zero_init_residual: As in ResNet3d, with the values of Hara et al.
         norm_cfg: As in ResNet3d; the default is batch norm that survives a batch of one clip.
-        **kwargs: Everything else of ResNet3d: in_channels, base_channels, conv1_stride_s, pool1_stride_s,
-            frozen_stages (the blocks stay trainable), norm_eval, ...
+        **kwargs: Everything else of ResNet3d, by default as in :data:`TRUNK`: in_channels, base_channels,
+            conv1_stride_s, pool1_stride_s, frozen_stages (the blocks stay trainable), norm_eval, ...
     """
 
     def __init__(
@@ -112,31 +121,11 @@ class MultiScaleResNet3d(ResNet3d):
         reduction: float = 8,
         out_indices: Sequence[int] = (1, 2, 3),
         pretrained: str | None = None,
-        conv1_kernel: Sequence[int] = (7, 7, 7),
-        conv1_stride_t: int = 1,
-        pool1_stride_t: int = 2,
-        with_pool2: bool = False,
-        temporal_strides: Sequence[int] = (1, 2, 2, 2),
-        inflate: int | Sequence = 1,
-        inflate_style: str = '3x3x3',
-        zero_init_residual: bool = False,
         norm_cfg: dict | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(
-            depth=depth,
-            out_indices=out_indices,
-            conv1_kernel=conv1_kernel,
-            conv1_stride_t=conv1_stride_t,
-            pool1_stride_t=pool1_stride_t,
-            with_pool2=with_pool2,
-            temporal_strides=temporal_strides,
-            inflate=inflate,
-            inflate_style=inflate_style,
-            zero_init_residual=zero_init_residual,
-            norm_cfg=norm_cfg or {'type': OneClipBatchNorm3d, 'requires_grad': True},
-            **kwargs,
-        )
+        norm_cfg = norm_cfg or {'type': OneClipBatchNorm3d, 'requires_grad': True}
+        super().__init__(depth=depth, out_indices=out_indices, norm_cfg=norm_cfg, **(TRUNK | kwargs))
         self.checkpoint = pretrained
         self.multiscale = nn.ModuleDict()
         if not all(0 <= stage < len(self.res_layers) for stage in multiscale_stages):
@@ -153,7 +142,7 @@ class MultiScaleResNet3d(ResNet3d):
             self.multiscale[self.res_layers[stage]] = block
 
     def init_weights(self, pretrained: str | None = None) -> None:
-        """Random weights, blocks at zero, then the checkpoint if there is one."""
+        """Draw random weights, set the blocks to zero, then load the checkpoint if there is one."""
         super().init_weights()
         for block in self.multiscale.values():
             block.zero_init()
@@ -186,7 +175,7 @@ class MultiScaleResNet3d(ResNet3d):
 
     @contextmanager
     def watch_blocks(self) -> Iterator[dict[str, tuple[int, ...]]]:
-        """Yield what a forward pass fills: (T, H, W) of the maps that each block sees, by the stage before it."""
+        """Yield a dict that a forward pass fills: (T, H, W) of the maps that each block sees, by stage."""
         sizes = {}
         with ExitStack() as hooks:
             for name, block in self.multiscale.items():

@@ -1,4 +1,4 @@
-"""Weights of a checkpoint on this machine -> a network: the same one, or a 3D one from its 2D twin.
+"""Loads the weights of a local checkpoint into a network: the same one, or the 3D version of a 2D one.
 
 A 2D kernel is repeated along time and divided by its length: a still clip gives the picture's response (I3D,
 Carreira and Zisserman, CVPR 2017, https://arxiv.org/abs/1705.07750).
@@ -32,16 +32,16 @@ RENAMES = (
     (re.compile(r'\bdownsample\.1\.'), 'downsample.bn.'),
     (re.compile(r'^norm\.'), 'norm3.'),  # the last norm of Swin, in 2D and in 3D
 )
-# what a checkpoint of another clip size or of pictures cannot have: tables of places, lateral convolutions, our blocks
+# absent from checkpoints for pictures or other clip sizes: tables of positions, lateral convolutions, our blocks
 NOT_OF_THE_TRUNK = re.compile(r'rel_pos|pos_embed|relative_position|lateral|multiscale\.')
 SHARE = 0.9  # of the trunk: half of the kernels of I3D have the shapes of those of Hara et al.
 
 
 def load_pretrained(network: nn.Module, path: str | Path, logger: Logger | None = None) -> dict[str, list[str]]:
-    """Copy every weight that fits into a network, and say which did.
+    """Copy every weight that fits into a network, and return which did.
 
-    Three input channels (red, green, blue) go unchanged onto three flow channels (u, v, strain); another number of
-    channels than the checkpoint has is refused, as is a file that fits less than nine tenths of the convolutions and
+    Three input channels (red, green, blue) are copied unchanged to three flow channels (u, v, strain). Checkpoints
+    for another number of channels are refused, and files that fit less than nine tenths of the convolutions and
     matrices of the backbone.
 
     Args:
@@ -84,7 +84,7 @@ def load_pretrained(network: nn.Module, path: str | Path, logger: Logger | None 
 
 
 def _check_channels(path: str | Path, weights: dict[str, Tensor], target: dict[str, Tensor], trunk: list[str]) -> None:
-    """Refuse a first convolution of other input channels: no kernel of a picture means, say, an angle."""
+    """Refuse a first convolution for another number of channels: no kernel for pictures fits, say, an angle."""
     first = next((name for name in trunk if target[name].dim() >= 4), None)
     if first not in weights or weights[first].dim() < 4:
         return
@@ -98,9 +98,9 @@ def _check_channels(path: str | Path, weights: dict[str, Tensor], target: dict[s
 
 
 def take_pretrained(model: nn.Module) -> list[tuple[nn.Module, str]]:
-    """Return the parts of mmaction in a model that are to start from a checkpoint, each with its path.
+    """Return the parts of mmaction in a model that start from a checkpoint, each with its path.
 
-    They forget it: mmaction's own loaders begin from random weights where nothing fits.
+    The path is removed from them: mmaction's own loaders start from random weights if nothing fits.
     """
     found = []
     for part in model.modules():
@@ -117,7 +117,7 @@ def take_pretrained(model: nn.Module) -> list[tuple[nn.Module, str]]:
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint by name. A file that holds code is refused, never run."""
+    """Return the tensors of a checkpoint by name. A file that holds code is refused, never run."""
     if re.match(r'\w+://', str(path)):
         raise InputError(
             f'expected the path of a checkpoint, got the address {path}; nothing is downloaded here, '
@@ -150,12 +150,12 @@ def _read(path: Path) -> object:
     if zipfile.is_zipfile(path) and not is_whole(path):
         raise ValueError('its checksums differ')
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # of what a file that is refused says of itself
+        warnings.simplefilter('ignore')  # about a file that is refused anyway
         return torch.load(path, map_location='cpu', weights_only=True)
 
 
 def is_file(path: str | Path) -> bool:
-    """Whether there is such a file; none has a name that the system does not take."""
+    """Return whether there is such a file; a name that the system does not accept has none."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
@@ -163,9 +163,9 @@ def is_file(path: str | Path) -> bool:
 
 
 def is_whole(path: str | Path) -> bool:
-    """Whether a file of torch.save holds what was written: it has a CRC-32 of every part, which torch does not check.
+    """Return whether a file of torch.save is intact: it has a CRC-32 of every part, which torch does not check.
 
-    That takes 0.03 s for 100 MB. The parts are not packed, so that no small file can hold a large one.
+    That takes 0.03 s for 100 MB. Compressed parts are refused, so that no small file can unpack to a large one.
     """
     try:
         with zipfile.ZipFile(path) as file:
@@ -178,12 +178,12 @@ def is_whole(path: str | Path) -> bool:
 
 
 def is_plain(tensor: Tensor) -> bool:
-    """Whether a tensor holds a number at every place, in memory."""
+    """Return whether a tensor is dense and in memory."""
     return tensor.layout is torch.strided and tensor.device.type == 'cpu' and not tensor.is_quantized
 
 
 def plain_names(names: Iterable[str]) -> dict[str, str]:
-    """Return for each name what it is in mmaction's ResNets, and as it is where two would be the same."""
+    """Return the name in mmaction's ResNets for each name, and the name itself if two would become the same."""
     names = {name: mmaction_name(name) for name in names}
     count = Counter(names.values())
     return {name: plain if count[plain] == 1 else name for name, plain in names.items()}
@@ -197,7 +197,7 @@ def mmaction_name(name: str) -> str:
 
 
 def fit(weights: dict[str, Tensor], target: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
-    """The weights in the shapes of the target, and the names by what became of them."""
+    """Return the weights in the shapes of the target, and the names of all weights by result."""
     fitting = {}
     report = {'matched': [], 'inflated': [], 'other_shape': [], 'missing': []}
     report['unexpected'] = sorted(weights.keys() - target)
@@ -221,14 +221,14 @@ def fit(weights: dict[str, Tensor], target: dict[str, Tensor]) -> tuple[dict[str
 
 
 def inflate(name: str, weight: Tensor, shape: torch.Size, lateral: bool) -> Tensor | None:
-    """Return a weight of a 2D network for the 3D network of the same kind, as mmaction does; None: there is no way.
+    """Return a weight of a 2D network for the 3D network of the same kind, as mmaction does; None if there is none.
 
     Args:
-        name: Of the weight.
-        weight: Of the 2D network.
-        shape: In the 3D network.
-        lateral: Whether its convolutions may have more input channels, from the other pathway of SlowFast: kernels of
-            zeros.
+        name: Name of the weight.
+        weight: Weight of the 2D network.
+        shape: Shape in the 3D network.
+        lateral: Whether its convolutions may have more input channels, from the other pathway of SlowFast: their
+            kernels are zero.
     """
     if name.endswith('relative_position_bias_table') and weight.dim() == len(shape) == 2:  # of Swin: one for each step
         steps, rest = divmod(shape[0], max(len(weight), 1))
@@ -243,7 +243,7 @@ def inflate(name: str, weight: Tensor, shape: torch.Size, lateral: bool) -> Tens
 
 
 def log_report(report: dict[str, list[str]], path: str | Path, logger: Logger) -> None:
-    """One line per kind of result: how many weights, and which."""
+    """Log one line per kind of result: how many weights, and which."""
     logger.info(f'weights of {path}:')
     for kind, names in report.items():
         logger.info(f'{len(names)} {kind.replace("_", " ")}: {", ".join(names) or "none"}')

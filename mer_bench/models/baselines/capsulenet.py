@@ -11,7 +11,6 @@ from mmaction.models.heads import BaseHead
 from mmaction.models.losses import BaseWeightedLoss
 from mmaction.registry import MODELS
 from torch import nn
-from torchvision.models import resnet18
 
 from mer_bench.errors import InputError
 from mer_bench.models.backbones.pretrained import load_pretrained
@@ -31,6 +30,8 @@ class CapsuleNet(nn.Module):
     """
 
     def __init__(self, pretrained: str | None = None) -> None:
+        from torchvision.models import resnet18  # takes a second to import
+
         super().__init__()
         resnet = resnet18()
         self.trunk = nn.Sequential()
@@ -64,7 +65,7 @@ def squash(capsules: torch.Tensor) -> torch.Tensor:
 
 @MODELS.register_module()
 class CapsuleHead(BaseHead):
-    """One capsule a class, fed by routing-by-agreement; its length says how sure the class is.
+    """One capsule a class, fed by routing-by-agreement; its length is the confidence in the class.
 
     Args:
         num_classes: Number of classes.
@@ -122,8 +123,8 @@ def route(votes: torch.Tensor, rounds: int) -> torch.Tensor:
     Only the last round passes gradients to the votes, as in the authors' code.
 
     Args:
-        votes: (N, M, K, D): what each of K capsules says to each of M classes.
-        rounds: How often the coupling is told.
+        votes: (N, M, K, D): the vote of each of K capsules for each of M classes.
+        rounds: Number of rounds of routing.
 
     Returns:
         (N, M, D) class capsules.

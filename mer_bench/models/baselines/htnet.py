@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from mmaction.registry import MODELS
-from timm.layers import ConvMlp, LayerNorm2d
 from torch import nn
 
 from mer_bench.errors import InputError
@@ -64,7 +63,7 @@ class HTNet(nn.Module):
             for i, (width, depth) in enumerate(zip(dims, block_repeats, strict=True))
         )
         self.aggregations = nn.ModuleList(aggregation(*pair) for pair in pairwise(dims))
-        self.norm = LayerNorm2d(dims[-1], eps=1e-5)
+        self.norm = LayerNorm2d(dims[-1])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the (N, D) features of flow pictures (N, C, 1, 28, 28); D is 4 `dim` with three levels."""
@@ -105,23 +104,29 @@ def aggregation(in_channels: int, out_channels: int) -> nn.Sequential:
     """Mix neighbouring positions, across the borders of blocks, and halve the map."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=1),
-        LayerNorm2d(out_channels, eps=1e-5),
+        LayerNorm2d(out_channels),
         nn.MaxPool2d(3, stride=2, padding=1),
     )
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer norm over the channels of maps (N, C, H, W)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class LocalTransformer(nn.Module):
     """Pre-norm transformer layers on the positions of a map, with one learnt number added per position."""
 
     def __init__(self, dim: int, seq_len: int, depth: int, heads: int, mlp_ratio: int) -> None:
+        from timm.layers import ConvMlp  # timm takes a second to import
+
         super().__init__()
         self.pos_embed = nn.Parameter(torch.randn(seq_len))
-        self.attentions = nn.ModuleList(
-            nn.Sequential(LayerNorm2d(dim, eps=1e-5), Attention2d(dim, heads)) for _ in range(depth)
-        )
+        self.attentions = nn.ModuleList(nn.Sequential(LayerNorm2d(dim), Attention2d(dim, heads)) for _ in range(depth))
         self.mlps = nn.ModuleList(
-            nn.Sequential(LayerNorm2d(dim, eps=1e-5), ConvMlp(dim, dim * mlp_ratio, act_layer=nn.GELU))
-            for _ in range(depth)
+            nn.Sequential(LayerNorm2d(dim), ConvMlp(dim, dim * mlp_ratio, act_layer=nn.GELU)) for _ in range(depth)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from mmaction.registry import MODELS
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from mer_bench.errors import InputError
@@ -37,6 +35,9 @@ class MMNet(nn.Module):
         num_heads: int = 4,
         mlp_ratio: float = 4,
     ) -> None:
+        from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD  # timm takes a second to import
+        from timm.models.vision_transformer import VisionTransformer
+
         super().__init__()
         self.register_buffer('mean', torch.tensor(IMAGENET_DEFAULT_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(IMAGENET_DEFAULT_STD).view(3, 1, 1), persistent=False)

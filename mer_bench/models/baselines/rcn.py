@@ -152,8 +152,8 @@ class RCNHead(FlatHead):
         num_classes: Number of classes.
         in_channels: Channels of the maps.
         pool_size: Their size before the classifier.
-        attention: None; 'after': the map of the stem tells the attention for that of the block (RCN-A); 'inside': the
-            block is a part of the head, and the map of the stem tells the attention for its first step (RCN-F).
+        attention: None; 'after': the map of the stem gives the attention for that of the block (RCN-A); 'inside': the
+            block is part of the head, and the map of the stem gives the attention for its first step (RCN-F).
         **kwargs: As in FlatHead.
     """
 

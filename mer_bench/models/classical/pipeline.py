@@ -56,7 +56,7 @@ def build_step(step: dict, seed: int) -> BaseEstimator:
 
 
 def find_estimator(name: str) -> type[BaseEstimator] | None:
-    """Return the descriptor of this package, or the estimator of scikit-learn, with this name; None if unknown."""
+    """Return the descriptor of this package or the estimator of scikit-learn with this name; None if there is none."""
     return ESTIMATORS.module_dict.get(name) or find_in_scikit_learn(name)  # ESTIMATORS.get logs, and imports torch
 
 

@@ -1,6 +1,6 @@
 """One classifier per scale and one on the fused map: deeply-supervised nets, https://arxiv.org/abs/1409.5185.
 
-Beside the emotion the fused map can tell facial action units, several of which may be seen at once.
+Beside the emotion, the fused map can also predict facial action units, several of which may be shown at once.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class MultiOutputHead(AsyncLossHead):
         init_std: Standard deviation of the classifiers' first weights.
         topk: Training accuracies to log.
         average_clips: ``'prob'``: the probabilities of several clips of a sample are averaged.
-        num_action_units: Number of action units to tell from the fused map; 0 for none.
+        num_action_units: Number of action units to predict from the fused map; 0 for none.
         action_unit_weight: Weight of a clip that shows the unit, for each unit; None: 1.
         action_unit_loss_weight: Weight of the action units' loss beside the fused output's 1.
         **kwargs: Everything else of BaseHead: label_smooth_eps, multi_class, init_cfg.
@@ -180,7 +180,7 @@ def vote(probs: torch.Tensor) -> torch.Tensor:
 
 
 def max_confidence(probs: torch.Tensor) -> torch.Tensor:
-    """The probabilities of the output that is surest of a class, sample by sample; the first of equals."""
+    """The probabilities of the most confident output, sample by sample; the first of equals."""
     surest = probs.amax(dim=-1).argmax(dim=0)
     return probs[surest, torch.arange(probs.shape[1], device=probs.device)]
 

@@ -12,15 +12,15 @@ import numpy as np
 
 from mer_bench.files import digest_file
 from mer_bench.preparation.faces.landmarks import face_landmarks, import_dlib, model_path
-from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.faces.stabilise import VERSION as STABILISE_VERSION
+from mer_bench.preparation.settings import FaceSettings
 
 VERSION = 1  # of what find_face does: raised when the same picture gives another face
 
 # Eye corners and the base of the nose (iBUG numbers): the part of the "more stable/rigid points under changes of
 # expression" of OpenFace (Baltrusaitis et al., WACV 2016, Face_utils.cpp) that neither lids, jaw nor nose wings move.
 STABLE_POINTS = (36, 39, 42, 45, 33)
-# Where they lie in dlib's mean face (get_face_chip_details), whose brows begin at y = 0.02 and whose lips end at 0.91.
+# Where they are in dlib's mean face (get_face_chip_details), whose brows begin at y = 0.02 and whose lips end at 0.91.
 MEAN_FACE = np.array(
     [(0.121737, 0.216423), (0.334606, 0.231733), (0.645647, 0.231733), (0.858516, 0.216423), (0.490127, 0.628106)]
 )
@@ -31,7 +31,7 @@ TEMPLATE = (MEAN_FACE - [0.490127, 0]) / 1.5 + [0.5, 0.22 / 1.5]
 
 @dataclass(frozen=True)
 class Face:
-    """Where a face lies.
+    """Where a face is.
 
     Attributes:
         a: cosine part of the similarity transform from the picture to the aligned crop,

@@ -10,8 +10,8 @@ import numpy as np
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically
 from mer_bench.preparation.faces.detection import Face, align
-from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.frames import read_frame
+from mer_bench.preparation.settings import FaceSettings
 
 TILE = 112  # pixels
 CAPTION = 14

@@ -1,8 +1,8 @@
 """The head's own shift and rotation between two aligned crops, estimated where expressions hardly reach.
 
 Points on the ridge of the nose and around the outer eye corners are followed by pyramidal Lucas-Kanade (Bouguet 2000,
-OpenCV's), and a rotation with a shift is fitted to them by least squares with Cauchy loss: what the skin does at one of
-the three places is outvoted by the other two. No place on a face is rigid: action unit 9 wrinkles the root of the nose,
+OpenCV's), and a rotation with a shift is fitted to them by least squares with Cauchy loss: where skin moves at one of
+the three places, the other two outvote it. No place on a face is rigid: action unit 9 wrinkles the root of the nose,
 6 and 7 gather the skin beside the eyes, 1 and 2 pull at it from above.
 """
 
@@ -12,13 +12,13 @@ from scipy.optimize import least_squares
 
 VERSION = 1  # raised when the same pictures give another motion
 
-# (top, bottom, left, right) as shares of the crop. The ridge lies between the inner eye corners and above the wings,
-# which 9 and 10 move; the outer eye corners lie at row 0.29 and the columns 0.25 and 0.75, and brows end at row 0.2.
+# (top, bottom, left, right) as shares of the crop. The ridge is between the inner eye corners and above the wings,
+# which 9 and 10 move; the outer eye corners are at row 0.29 and the columns 0.25 and 0.75, and brows end at row 0.2.
 RIDGE = (0.36, 0.53, 0.41, 0.59)
 EYE_CORNERS = (0.22, 0.36, 0.14, 0.26), (0.22, 0.36, 0.74, 0.86)
 POINTS = 9  # followed per side of the ridge; of an eye corner 7, so that the ridge has a bit less than half of them
 WINDOW = 0.094  # side of what is compared around a point, share of the crop: 21 pixels of 224
-CLOSE = 0.05  # pixels: points that lie further off count less and less
+CLOSE = 0.05  # pixels: points further off count less and less
 MISFIT, MIN_FITTING = 0.5, 0.5  # fewer points than this share within `MISFIT` pixels of the fit: not one head
 MAX_SHIFT, MAX_TURN = 0.1, 0.2  # share of the crop, radians: more is a mismatch, not a head within a micro-expression
 CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-3)

@@ -25,11 +25,26 @@ import pandas as pd
 from mer_bench import __version__, files
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import SPACE, InputError, cause_of
-from mer_bench.files import digest_file, digest_of, named, sync_folder, write_atomically, write_json
+from mer_bench.files import digest_file, digest_of, named, read_own_json, sync_folder, write_atomically, write_json
 from mer_bench.preparation.store.flow_store import PARTS, DamagedStore, check_array, read_header, seal
-from mer_bench.preparation.store.state import NAMED_PARAMETERS, read_json
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NAMED_PARAMETERS = (
+    'dataset',
+    'synthetic',
+    'flow',
+    'flow_parameters',
+    'reference',
+    'channels',
+    'clip_len',
+    'size',
+    'apex',
+    'spotting_regions',
+    'faces',
+    'sampling',
+    'levels',
+    'opencv',
+)
 FEATURES = 'features'  # folder in the store where training keeps what descriptors make of these clips
 
 
@@ -47,7 +62,7 @@ class DoneClip:
 
     @classmethod
     def parse(cls, line: str) -> 'DoneClip | None':
-        """Return what a line says; None where it is damaged."""
+        """Return the clip of a line; None where it is damaged."""
         if not (
             match := re.fullmatch(r'([0-9]{1,9}),(-?[0-9]{1,18})?,([0-9]{1,12}(?:\.[0-9]{1,9})?),([^\ufffd]*)', line)
         ):
@@ -61,7 +76,7 @@ def locked(out: Path) -> Iterator[None]:
     """Hold the folder for one preparation at a time."""
     if out.exists() and not out.is_dir():
         raise InputError(f'{out}: expected a folder to write to, it is a file; choose another --out')
-    with files.locked(out, f'{out}: another preparation is at work in this folder; wait for it or choose --out'):
+    with files.locked(out, f'{out}: another preparation is using this folder; wait for it or choose another --out'):
         clear_half_written(out)
         yield
 
@@ -99,8 +114,8 @@ def start_build(out: Path, parameters: dict, shape: tuple[int, ...]) -> Path:
 
 
 def can_be_continued(build: Path, parameters: dict, shape: tuple[int, ...]) -> bool:
-    """Say whether a build folder has the parameters and the array that a run began with."""
-    begun_with = read_json(build / 'parameters.json')
+    """Return whether a build folder has the parameters and the array that a run began with."""
+    begun_with = read_own_json(build / 'parameters.json')
     if begun_with is None or digest_of(begun_with) != digest_of(parameters):
         return False
     flow, done = build / 'flow.npy', build / 'done.txt'
@@ -163,7 +178,7 @@ def finish_build(build: Path, out: Path, table: pd.DataFrame, parameters: dict, 
     Args:
         build: a build folder with every clip done.
         out: the prepared data set's folder.
-        table: the annotation table in the order of the rows, its apex as the data set says it.
+        table: the annotation table in the order of the rows, its apex that of the data set.
         parameters: what was built.
         units: one sentence for store.json.
     """

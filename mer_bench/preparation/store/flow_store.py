@@ -6,37 +6,70 @@ and header and size of flow.npy are compared whenever a store is opened; the con
 """
 
 import hashlib
-import json
 import math
 from io import BytesIO
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file, digest_of
+from mer_bench.files import digest_file, digest_of, read_own_json
 
 PARTS = ('flow.npy', 'index.csv', 'store.json')
 SCHEMA_VERSION = 4
 BEFORE_SEALS = 3  # the version whose store.json has no digest of itself
 CHANNELS = ['u', 'v', 'strain']  # of a store that does not name them
-NEEDED = dict.fromkeys(('schema_version', 'n_clips', 'clip_len'), (int,))
-NEEDED |= dict.fromkeys(('dataset', 'parameters_digest', 'data_digest', 'index_digest', 'annotations_digest'), (str,))
-NEEDED |= dict(synthetic=(bool,), size=(list,), seconds=(int, float))
-MORE = dict.fromkeys(('flow', 'reference', 'sampling', 'opencv', 'units'), (str,))
-MORE |= dict.fromkeys(('flow_parameters', 'spotting_regions', 'versions'), (dict,))
-MORE |= dict(channels=(list,), apex=(str, dict), faces=(str, dict, type(None)))
+
+Count = Annotated[int, Field(gt=0, lt=2**31)]
 
 Stamp = tuple[str, int, int, int]
 CHECKED: dict[Stamp, str] = {}  # digests of files that were read from end to end
 
 
+class StoreInfo(BaseModel):
+    """The keys of store.json and what they may hold; others may be there too."""
+
+    model_config = ConfigDict(strict=True, extra='allow')
+
+    schema_version: int
+    n_clips: Count
+    clip_len: Count
+    size: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    dataset: str
+    synthetic: bool
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    parameters_digest: str
+    data_digest: str
+    index_digest: str
+    annotations_digest: str
+    channels: Annotated[list[str], Field(min_length=1)] = CHANNELS
+    apex: str | dict = ''
+    faces: str | dict | None = None
+    flow: str = ''
+    reference: str = ''
+    sampling: str = ''
+    opencv: str = ''
+    units: str = ''
+    flow_parameters: dict = {}
+    spotting_regions: dict = {}
+    versions: dict = {}
+
+    @field_validator('channels')
+    @classmethod
+    def check_channels(cls, names: list[str]) -> list[str]:
+        if len({*names}) < len(names):
+            raise ValueError('a channel occurs twice')
+        return names
+
+
 class DamagedStore(InputError):
-    """A part of a store, `path`, is not what was written; `fault` says what is wrong with it."""
+    """A part of a store, `path`, is not what was written; `fault` is what is wrong with it."""
 
     def __init__(self, path: Path, fault: str) -> None:
-        super().__init__(f'{path} is damaged ({fault}); run tools/prepare.py again with the options of before')
+        super().__init__(f'{path} is damaged ({fault}); run tools/prepare.py again with the same options')
         self.path, self.fault = path, fault
 
     def __reduce__(self) -> tuple:
@@ -93,7 +126,7 @@ def stamp_of(path: Path) -> Stamp | None:
     """Return path, size and times of a file, which differ once it was written to; None where there is none."""
     try:
         stat = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return None
     return str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
@@ -106,40 +139,21 @@ def seal(info: dict) -> dict:
 
 def read_info(path: Path) -> dict:
     """Return what store.json holds, but its digest of itself; a :class:`DamagedStore` where it does not fit."""
-    try:
-        info = json.loads(path.read_text(encoding='utf-8'), parse_constant=_refuse_constant)
-        json.dumps(info, ensure_ascii=False).encode()  # half a surrogate is no text
-        version = info['schema_version']
-        sealed = version == BEFORE_SEALS or info == seal(info)
-    except (ValueError, RecursionError, TypeError, KeyError):
-        raise DamagedStore(path, 'it does not describe a store') from None
-    if not sealed and version == SCHEMA_VERSION:
+    info = read_own_json(path)
+    if info is None or 'schema_version' not in info:
+        raise DamagedStore(path, 'it does not describe a store')
+    version = info['schema_version']
+    if version == SCHEMA_VERSION and info != seal(info):
         raise DamagedStore(path, 'it is not what was written')
     if version not in (BEFORE_SEALS, SCHEMA_VERSION):
         raise DamagedStore(path, f'its schema_version is not {SCHEMA_VERSION}')
     info.pop('digest', None)
-    if key := _wrong_key(info):
-        raise DamagedStore(path, f'{key} is missing or has a value that it cannot have')
+    try:
+        StoreInfo.model_validate(info)
+    except ValidationError as error:
+        key = error.errors()[0]['loc'][0]
+        raise DamagedStore(path, f'{key} is missing or has a value that it cannot have') from None
     return {**info, 'channels': info.get('channels', CHANNELS)}
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f'{name} is no number')
-
-
-def _wrong_key(info: dict) -> str | None:
-    """Return a key of store.json that is missing or whose value cannot be, if there is one."""
-    for key, types in (NEEDED | MORE).items():
-        if (key in NEEDED or key in info) and type(info.get(key)) not in types:
-            return key
-    for key in ('n_clips', 'clip_len', 'size'):
-        numbers = info[key] if key == 'size' else [info[key]]
-        if len(numbers) != (2 if key == 'size' else 1) or not all(type(n) is int and 0 < n < 2**31 for n in numbers):
-            return key
-    names = info.get('channels', CHANNELS)
-    if not names or not all(type(name) is str for name in names) or len({*names}) < len(names):
-        return 'channels'
-    return None if 0 <= info['seconds'] < float('inf') else 'seconds'
 
 
 def read_index(path: Path, info: dict) -> dict[str, int]:
@@ -159,7 +173,7 @@ def read_index(path: Path, info: dict) -> dict[str, int]:
 
 
 def map_clips(path: Path, info: dict) -> np.memmap:
-    """Map flow.npy, whose header and size must be those that store.json says."""
+    """Map flow.npy, whose header and size must be those in store.json."""
     shape = (info['n_clips'], len(info['channels']), info['clip_len'], *info['size'])
     return np.memmap(path, np.float16, 'r', check_array(path, shape), shape)
 
@@ -181,7 +195,7 @@ def check_array(path: Path, shape: tuple[int, ...]) -> int:
 
 
 def read_header(file) -> tuple[tuple[int, ...], np.dtype]:
-    """Return shape and type of the array in an open .npy file, which then stands at its first number."""
+    """Return shape and type of the array in an open .npy file, which is left at its first number."""
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError('another version of the format')
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)

@@ -1,65 +1,36 @@
-"""What lies in the folder of a prepared data set: a whole store, a damaged one, or one of other settings."""
+"""What is in the folder of a prepared data set: a whole store, a damaged one, or one of other settings."""
 
-import json
 from pathlib import Path
 
-from mer_bench.files import digest_of
+from mer_bench.files import digest_of, read_own_json
+from mer_bench.preparation.store.build import NAMED_PARAMETERS
 from mer_bench.preparation.store.flow_store import PARTS, DamagedStore, FlowStore
-
-NAMED_PARAMETERS = (
-    'dataset',
-    'synthetic',
-    'flow',
-    'flow_parameters',
-    'reference',
-    'channels',
-    'clip_len',
-    'size',
-    'apex',
-    'spotting_regions',
-    'faces',
-    'sampling',
-    'levels',
-    'opencv',
-)
-
-
-def read_json(path: Path) -> dict | None:
-    """Return the content of a JSON file of ours, however long it is; None where there is none or it is damaged.
-
-    What others hand in is read by :func:`mer_bench.files.read_json`, which says what is wrong with it.
-    """
-    try:
-        content = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
-    except (ValueError, RecursionError):  # no JSON, or no text
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def other_parameters(out: Path, parameters: dict) -> list[dict]:
     """Return what the finished store and unfinished builds in `out` were made with, where it is not `parameters`."""
-    made = [read_json(out / 'store' / 'store.json')]
-    made += [read_json(path) for path in sorted(out.glob('.store-*/parameters.json'))]
+    made = [read_own_json(out / 'store' / 'store.json')]
+    made += [read_own_json(path) for path in sorted(out.glob('.store-*/parameters.json'))]
     return [old for old in made if old and old.get('parameters_digest', digest_of(old)) != digest_of(parameters)]
 
 
 def is_complete(out: Path, parameters: dict) -> bool:
-    """Say whether `out` holds the finished, undamaged store of these parameters."""
+    """Return whether `out` holds the finished, undamaged store of these parameters."""
     return made_with(out, parameters) and damage(out, parameters) is None
 
 
 def made_with(out: Path, parameters: dict) -> bool:
-    """Say whether the finished store in `out` says that it was made with these parameters."""
-    info = read_json(out / 'store' / 'store.json')
+    """Return whether the finished store in `out` names these parameters as its own."""
+    info = read_own_json(out / 'store' / 'store.json')
     return info is not None and info.get('parameters_digest') == digest_of(parameters)
 
 
 def damage(out: Path, parameters: dict) -> str | None:
-    """Say what of the store in `out` is damaged; None where nothing is, or where other parameters made it."""
+    """Return what of the store in `out` is damaged; None where nothing is, or where its parameters are others."""
     store = out / 'store'
     if not store.exists():
         return None
-    if read_json(store / 'store.json') is None:
+    if read_own_json(store / 'store.json') is None:
         return 'store.json is missing or cannot be read'
     if not made_with(out, parameters):
         return None
@@ -78,7 +49,7 @@ def what_changed(old: dict, new: dict) -> str:
     if 'flow' in names and 'flow_parameters' in names:
         names.remove('flow_parameters')  # they come with the method
     if 'apex' in names and 'spotting_regions' in names:
-        names.remove('spotting_regions')  # likewise
+        names.remove('spotting_regions')  # they come with the apex
     changes = [change for name in names for change in differences(name, old.get(name), new.get(name))]
     return ', '.join(changes) or 'the clips or their frames'
 

@@ -1,6 +1,6 @@
-"""The runs of a sweep on Ray: the folds of many runs are in the queue together, and the driver keeps what comes back.
+"""The runs of a sweep on Ray: the folds of many runs share one queue, and the driver saves the folds that come back.
 
-A run folder has the same files as that of a run on this machine. Its lock is held from the first task to the last.
+A run folder has the same files as that of a local run. Its lock is held from the first task to the last.
 """
 
 import shutil
@@ -13,41 +13,25 @@ from pathlib import Path
 
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.precision import choose_precision
-from mer_bench.experiment.provenance import describe_device, describe_pretrained, with_decision
+from mer_bench.experiment.provenance import describe_device, describe_pretrained, start_record, with_decision
 from mer_bench.files import FolderInUse, locked
 from mer_bench.protocols.folds import Fold
+from mer_bench.runs.model import build_model, describe_model
 from mer_bench.runs.precision_check import fall_back, needs_check
-from mer_bench.runs.record import build_model, describe_model, start_record
 from mer_bench.runs.run import begin_run, update_record
 from mer_bench.sweeps.local import SECONDS_BETWEEN_TRIES, Outcome, failed, open_planned, settled
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line
 from mer_bench.sweeps.progress import SweepProgress
-from mer_bench.sweeps.ray.node_files import moved, places_of
-from mer_bench.sweeps.ray.node_task import Files, RunJob, TaskResult, source_digest
+from mer_bench.sweeps.ray.node import Files, RunJob, TaskResult, places_of, relocate, source_digest
 from mer_bench.sweeps.ray.pool import Hardware, RayPool
 from mer_bench.sweeps.status import failure_stamp, remove_failure
 from mer_bench.training.device import activate
 from mer_bench.training.fold import finished_folder
-from mer_bench.training.stacking.strategy import Stack, StackChoice, choose_for_run, plan_groups
+from mer_bench.training.stacking.strategy import StackChoice, choose_for_run, plan_groups
 
-RUNS_AT_A_TIME = 200  # of which the driver holds the lock, an open file each
+RUNS_AT_A_TIME = 200  # whose locks the driver holds, an open file each
 SECONDS_BETWEEN_LOOKS = 0.5
-CHECK = -1  # number of the task that checks the precision of a run, before the others are planned
-
-
-@dataclass(frozen=True)
-class RayOptions:
-    """How the trainings of a sweep run in the cluster.
-
-    Attributes:
-        hardware: Of the nodes.
-        stack: As `--stack`.
-        jobs: Trainings in the queue at a time; None: as many as there are.
-    """
-
-    hardware: Hardware
-    stack: Stack = 'auto'
-    jobs: int | None = None
+CHECK = -1  # number of the task that checks the precision of a run before its folds are planned
 
 
 @dataclass(eq=False)
@@ -58,9 +42,9 @@ class OpenRun:
         run: As planned.
         experiment: Opened, with the device of the tasks.
         lock: Holds the run folder.
-        record: As it stands before the first fold; None before the precision is known.
+        record: Before the first fold; None before the precision is known.
         choice: How folds are trained; None likewise.
-        groups: Of folds, one a task, by number; those that are not finished. That of CHECK is empty.
+        groups: Unfinished groups of folds by the number of their task. The group of CHECK is empty.
     """
 
     run: PlannedRun
@@ -71,124 +55,93 @@ class OpenRun:
     groups: dict[int, list[Fold]] = field(default_factory=dict)
 
 
-def run_sweep_on_ray(
-    runs: Sequence[PlannedRun], args: SweepOptions, progress: SweepProgress, pool: RayPool, options: RayOptions
-) -> dict[PlannedRun, Outcome]:
-    """Do all runs; those that another process holds are looked at again until it is done.
+class RaySweep:
+    """A sweep on Ray.
 
     Args:
         runs: Of the sweep.
-        args: As for planning, which needs no GPU.
-        progress: Is told of every run.
+        options: As for planning, which needs no GPU.
+        progress: Shows every run.
         pool: Of the cluster.
-        options: How trainings run.
-
-    Raises:
-        InputError: A node cannot run the trainings of this machine.
+        hardware: Of the nodes.
+        jobs: Trainings in the queue at a time; None: all.
     """
-    sweep = RaySweep(runs, args, progress, pool, options)
-    try:
-        while sweep.is_busy():
-            sweep.open_next()
-            sweep.fill_queue()
-            for key, result in pool.done(0 if sweep.can_open() else SECONDS_BETWEEN_LOOKS):
-                sweep.receive(*key, result)
-    finally:
-        for opened in sweep.opened:
-            opened.lock.close()
-    return sweep.outcomes
-
-
-class RaySweep:
-    """Where a sweep stands; arguments as for :func:`run_sweep_on_ray`."""
 
     def __init__(
         self,
         runs: Sequence[PlannedRun],
-        args: SweepOptions,
+        options: SweepOptions,
         progress: SweepProgress,
         pool: RayPool,
-        options: RayOptions,
+        hardware: Hardware,
+        jobs: int | None = None,
     ) -> None:
-        self.args, self.progress, self.pool, self.options = args, progress, pool, options
+        self.options, self.progress, self.pool, self.hardware, self.jobs = options, progress, pool, hardware, jobs
         self.stamps = {run: failure_stamp(run) for run in runs}
         self.outcomes: dict[PlannedRun, Outcome] = {}
         self.waiting = deque(runs)
-        self.held: list[PlannedRun] = []  # by another process
-        self.next_try = time.monotonic() + SECONDS_BETWEEN_TRIES  # at these
+        self.busy: list[PlannedRun] = []  # in use by another process
+        self.next_try = time.monotonic() + SECONDS_BETWEEN_TRIES  # of these
         self.opened: set[OpenRun] = set()
-        self.queue: deque[tuple[OpenRun, object, int]] = deque()  # what is not yet given to Ray
+        self.queue: deque[tuple[OpenRun, object, int]] = deque()  # not submitted to Ray yet
 
-    def is_busy(self) -> bool:
-        """Whether there is anything to do or to wait for."""
-        return bool(self.waiting or self.held or self.opened)
+    def run(self) -> dict[PlannedRun, Outcome]:
+        """Do all runs; those that another process is using are tried again until it is done.
 
-    def can_open(self) -> bool:
-        """Whether a run is to be opened now."""
-        if self.held and not self.waiting and time.monotonic() >= self.next_try:
-            self.waiting.extend(self.held)
-            self.held.clear()
+        Raises:
+            InputError: A node cannot run the trainings of this machine.
+        """
+        try:
+            while self.waiting or self.busy or self.opened:
+                if self._can_open():
+                    self._open(self.waiting.popleft())
+                self._fill_queue()
+                for key, result in self.pool.done(0 if self._can_open() else SECONDS_BETWEEN_LOOKS):
+                    self._receive(*key, result)
+        finally:
+            for opened in self.opened:
+                opened.lock.close()
+        return self.outcomes
+
+    def _can_open(self) -> bool:
+        """Whether a run should be opened now."""
+        if self.busy and not self.waiting and time.monotonic() >= self.next_try:
+            self.waiting.extend(self.busy)
+            self.busy.clear()
             self.next_try = time.monotonic() + SECONDS_BETWEEN_TRIES
         return bool(self.waiting) and not self.queue and len(self.opened) < RUNS_AT_A_TIME
 
-    def open_next(self) -> None:
-        """Open the next run, unless it is finished, failed elsewhere or held by another process."""
-        if not self.can_open():
-            return
-        run = self.waiting.popleft()
+    def _open(self, run: PlannedRun) -> None:
+        """Queue the tasks of a run, unless it is finished, failed elsewhere or in use by another process."""
         self.progress.begin(run)
-        if outcome := settled(run, self.stamps[run]) or self._open(run):
+        if outcome := settled(run, self.stamps[run]):
             self._end(run, outcome)
-
-    def fill_queue(self) -> None:
-        """Give Ray what it may have at a time; all, unless the user set a limit: a cluster may grow by its queue."""
-        while self.queue and (self.options.jobs is None or len(self.pool.running) < self.options.jobs):
-            opened, job, number = self.queue.popleft()
-            self.pool.submit((opened, number), job, opened.groups[number])
-
-    def receive(self, opened: OpenRun, number: int, result: TaskResult) -> None:
-        """Keep the folds of a task; end its run where it was the last one, or could not train all of them."""
-        if opened not in self.opened:  # another task of the run has failed
             return
-        if number == CHECK:
-            del opened.groups[CHECK]
-            found = result.check or fall_back(opened.experiment, result.fault)
-            opened.experiment = with_decision(opened.experiment, opened.run.folder, found)
-            self._plan(opened)
-            return
-        keep_folds(opened.run.folder, result.files)
-        del opened.groups[number]
-        self.progress.advance(opened.run)
-        if result.fault:
-            self._close(opened)
-            self._end(opened.run, failed(opened.run, result.fault))
-        elif not opened.groups:
-            self._finish(opened)
-
-    def _open(self, run: PlannedRun) -> Outcome | None:
-        """Put the tasks of a run into the queue; return an outcome where there is nothing to wait for."""
         try:
-            opened = open_run(run, self.args, self.options)
+            with ExitStack() as lock:
+                experiment = on_hardware(open_planned(run, self.options), self.hardware)
+                lock.enter_context(locked(run.folder, 'in use'))
+                opened = OpenRun(run, experiment, lock.pop_all())
         except FolderInUse:
-            return Outcome('busy')
-        except Exception as error:  # a method may fail in any way
-            return failed(run, in_one_line(error))
+            self._end(run, Outcome('busy'))
+            return
+        except Exception as error:  # a method can fail in any way
+            self._end(run, failed(run, in_one_line(error)))
+            return
         self.opened.add(opened)
-        if needs_check(opened.experiment, run.folder):
+        if needs_check(experiment, run.folder):
             opened.groups = {CHECK: []}
             self._queue(opened)
         else:
-            opened.experiment = with_decision(opened.experiment, run.folder)
+            opened.experiment = with_decision(experiment, run.folder)
             self._plan(opened)
-        return None
 
     def _plan(self, opened: OpenRun) -> None:
-        """Put the trainings of a run into the queue."""
+        """Queue the trainings of a run."""
         try:
-            plan_run(opened, self.options)
+            plan_run(opened, self.options, self.hardware)
         except Exception as error:  # as above
-            self._close(opened)
-            self._end(opened.run, failed(opened.run, in_one_line(error)))
+            self._fail(opened, in_one_line(error))
             return
         if opened.groups:
             self._queue(opened)
@@ -199,21 +152,46 @@ class RaySweep:
         job = self.pool.share(make_job(opened))
         self.queue.extend((opened, job, number) for number in opened.groups)
 
+    def _fill_queue(self) -> None:
+        """Submit tasks to Ray: all, unless the user set a limit, because a cluster can grow with its queue."""
+        while self.queue and (self.jobs is None or len(self.pool.running) < self.jobs):
+            opened, job, number = self.queue.popleft()
+            self.pool.submit((opened, number), job, opened.groups[number])
+
+    def _receive(self, opened: OpenRun, number: int, result: TaskResult) -> None:
+        """Save the folds of a task; end its run if this was its last task, or one that could not train all folds."""
+        if opened not in self.opened:  # another task of the run has failed
+            return
+        del opened.groups[number]
+        if number == CHECK:
+            found = result.check or fall_back(opened.experiment, result.fault)
+            opened.experiment = with_decision(opened.experiment, opened.run.folder, found)
+            self._plan(opened)
+            return
+        save_folds(opened.run.folder, result.files)
+        self.progress.advance(opened.run)
+        if result.fault:
+            self._fail(opened, result.fault)
+        elif not opened.groups:
+            self._finish(opened)
+
     def _finish(self, opened: OpenRun) -> None:
-        """Score a run of which all folds are there."""
+        """Score a run whose folds are all finished."""
         try:
             update_record(opened.run.folder, opened.record, opened.experiment)
         except Exception as error:  # as above
-            self._close(opened)
-            outcome = failed(opened.run, in_one_line(error))
-        else:
-            remove_failure(opened.run)
-            self._close(opened)
-            outcome = Outcome('finished')
-        self._end(opened.run, outcome)
+            self._fail(opened, in_one_line(error))
+            return
+        remove_failure(opened.run)
+        self._close(opened)
+        self._end(opened.run, Outcome('finished'))
+
+    def _fail(self, opened: OpenRun, reason: str) -> None:
+        self._close(opened)  # failure.json is written under the same lock
+        self._end(opened.run, failed(opened.run, reason))
 
     def _close(self, opened: OpenRun) -> None:
-        """Leave a run folder, and end what is still going on for it."""
+        """Release a run folder and cancel its remaining tasks."""
         self.opened.remove(opened)
         self.queue = deque(entry for entry in self.queue if entry[0] is not opened)
         self.pool.cancel([(opened, number) for number in opened.groups])
@@ -222,25 +200,12 @@ class RaySweep:
     def _end(self, run: PlannedRun, outcome: Outcome) -> None:
         self.outcomes[run] = outcome
         if outcome.state == 'busy':
-            self.held.append(run)
+            self.busy.append(run)
         self.progress.end(run, outcome.state, outcome.reason)
 
 
-def open_run(run: PlannedRun, args: SweepOptions, options: RayOptions) -> OpenRun:
-    """Open a run and take the lock of its folder.
-
-    Raises:
-        FolderInUse: Another process holds the folder.
-        InputError: As :func:`mer_bench.experiment.experiment.open_experiment`.
-    """
-    experiment = on_hardware(open_planned(run, args), options.hardware)
-    with ExitStack() as lock:
-        lock.enter_context(locked(run.folder, 'in use'))
-        return OpenRun(run, experiment, lock.pop_all())
-
-
-def plan_run(opened: OpenRun, options: RayOptions) -> None:
-    """Write what stands in a run folder before the first fold, and divide the missing folds into tasks.
+def plan_run(opened: OpenRun, options: SweepOptions, hardware: Hardware) -> None:
+    """Write the files that a run folder has before its first fold, and divide the missing folds into tasks.
 
     Raises:
         InputError: As :func:`mer_bench.runs.run.run_folds`.
@@ -253,14 +218,14 @@ def plan_run(opened: OpenRun, options: RayOptions) -> None:
         model = build_model(experiment.method.cfg)
         record |= describe_model(here, model)
     opened.choice = choose_for_run(experiment, model, run.seed, run.folder, options.stack)
-    record |= dict(device=describe_device(experiment, options.hardware.gpu), stack=opened.choice.record)
+    record |= dict(device=describe_device(experiment, hardware.gpu), stack=opened.choice.record)
     opened.record = begin_run(experiment, run.folder, record)
     missing = [fold for fold in experiment.folds if not finished_folder(run.folder, fold).exists()]
     opened.groups = dict(enumerate(plan_tasks(experiment, missing, opened.choice)))
 
 
 def on_hardware(experiment: Experiment, hardware: Hardware) -> Experiment:
-    """Return an experiment that was opened here as it is trained on a node."""
+    """Return an experiment that was opened here with the device and precision of the nodes."""
     precision = experiment.precision
     if not experiment.method.is_estimator:
         precision = choose_precision(experiment.method.cfg, hardware.device, hardware.mixed)
@@ -268,17 +233,17 @@ def on_hardware(experiment: Experiment, hardware: Hardware) -> Experiment:
 
 
 def plan_tasks(experiment: Experiment, missing: list[Fold], choice: StackChoice) -> list[list[Fold]]:
-    """Return the groups of folds that are one task each; those of scikit-learn are one, and share their features."""
+    """Return the folds of each task; all folds of scikit-learn are one task, because they share their features."""
     if experiment.method.is_estimator:
         return [missing] if missing else []
     return plan_groups(experiment, missing, choice)
 
 
 def make_job(opened: OpenRun) -> RunJob:
-    """Describe what the tasks of a run share."""
+    """Return what the tasks of a run share."""
     places = places_of(opened.experiment)
     return RunJob(
-        experiment=moved(opened.experiment, places),
+        experiment=relocate(opened.experiment, places),
         places=places,
         seed=opened.run.seed,
         choice=opened.choice,
@@ -287,8 +252,8 @@ def make_job(opened: OpenRun) -> RunJob:
     )
 
 
-def keep_folds(work_dir: Path, files: Files) -> None:
-    """Write finished folds; each appears by a rename, as one that was trained here. What was begun here is removed."""
+def save_folds(work_dir: Path, files: Files) -> None:
+    """Write finished folds in place of unfinished ones; each appears by a rename, like a fold that was trained here."""
     for name, contents in files.items():
         folder = work_dir / 'folds' / f'.{name}'
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Trainings as tasks of Ray: resources, files for nodes that do not see them, and tasks that are lost and run again."""
+"""Trainings as Ray tasks: their resources, files for nodes that do not see them, and lost tasks that run again."""
 
 import os
 import sys
@@ -16,27 +16,26 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.precision import mixed_precision
 from mer_bench.protocols.folds import Fold
 from mer_bench.runs.worker_pool import BYTES_PER_JOB
-from mer_bench.sweeps.ray.node_files import Places
-from mer_bench.sweeps.ray.node_task import RunJob, TaskResult, run_task
+from mer_bench.sweeps.ray.node import Places, RunJob, TaskResult, run_task
 
-os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # Ray reads it when it is imported, and asks nobody
+os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # no usage reports; Ray reads it at import
 try:
     import ray
     from ray import exceptions
 except ImportError as error:
     raise InputError("--engine ray: Ray is not installed; run `pip install 'mer_bench[ray]'`") from error
 
-DEATHS = 3  # of the process of one task, after which it is given up
-LOSSES = 20  # of the node of one task
+DEATHS = 3  # of the process of one task, after which the task fails
+LOSSES = 20  # of the node of one task, likewise
 GIB = 2**30
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a task asks Ray for.
+    """What a task needs.
 
     Attributes:
-        threads: CPU threads of a training; so many cores are taken.
+        threads: CPU threads of a training; it takes as many cores.
         gpus: Share of a GPU, 0 on the CPU.
         memory: Bytes of main memory.
     """
@@ -47,11 +46,11 @@ class Resources:
 
     @property
     def options(self) -> dict:
-        """As Ray wants them. Lost tasks are run again by RayPool: Ray does so without end where memory is short."""
+        """Options of Ray. RayPool repeats lost tasks: Ray would never stop repeating those that lack memory."""
         return dict(num_cpus=self.threads, num_gpus=self.gpus, memory=self.memory, max_retries=0)
 
     def fits(self, has: dict[str, float]) -> int:
-        """Return how many such tasks a node takes at a time that has these resources."""
+        """Return how many tasks fit at a time on a node with these resources."""
         counts = [has.get('CPU', 0) // self.threads, has.get('memory', 0) // self.memory]
         if self.gpus:  # a task gets its share of one GPU
             counts.append(int(has.get('GPU', 0)) * int(1 / self.gpus))
@@ -59,7 +58,7 @@ class Resources:
 
 
 def resources(threads: int, gpus: float, gib: float | None) -> Resources:
-    """Return what a task asks for; without `gib` the memory of the largest training, or of the largest node if less."""
+    """Return what a task needs; without `gib` the memory of the largest training, or of the largest node if less."""
     most = max((node['Resources'].get('memory', 0) for node in ray.nodes() if node['Alive']), default=0)
     memory = gib * GIB if gib else min(BYTES_PER_JOB, most or BYTES_PER_JOB)
     return Resources(threads, gpus, int(memory))
@@ -69,19 +68,19 @@ def resources(threads: int, gpus: float, gib: float | None) -> Resources:
 def connected(address: str | None) -> Iterator[None]:
     """Join the cluster at `address` (`auto`: the one of this machine), or start Ray on this machine alone.
 
-    When the block ends, also by an error, the tasks of this process end.
+    The tasks of this process end with the block, also after an error.
 
     Raises:
-        InputError: There is no cluster there.
+        InputError: There is no cluster at this address.
     """
     own = {} if address else dict(include_dashboard=False)
     try:
         ray.init(address=address or 'local', log_to_driver=False, logging_level='ERROR', **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(
-            f'--address {address}: expected a cluster of Ray ({str(error).strip().splitlines()[0]}); start one with '
-            '`ray start --head`, set RAY_AUTH_MODE=token where it has a token, or leave --address out for this machine '
-            'alone'
+            f'--address {address}: expected a Ray cluster, found none ({str(error).strip().splitlines()[0]}); start '
+            'one with `ray start --head`, set RAY_AUTH_MODE=token if it has a token, or omit --address to use this '
+            'machine alone'
         ) from error
     try:
         yield
@@ -90,24 +89,24 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def has_gpus() -> bool:
-    """Say whether the cluster has a GPU now."""
+    """Whether the cluster has a GPU now."""
     return ray.cluster_resources().get('GPU', 0) > 0
 
 
 def slots(resources: Resources) -> int:
-    """Return how many such tasks the cluster takes at a time now."""
+    """Return how many such tasks fit into the cluster at a time now."""
     return sum(resources.fits(node['Resources']) for node in ray.nodes() if node['Alive'])
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """What trainings run on.
+    """The hardware of the nodes.
 
     Attributes:
         device: `cpu` or `cuda`.
         gpu: Name of the GPU, None on the CPU.
         mixed: See :func:`mer_bench.experiment.precision.mixed_precision`.
-        gpu_share: Of a training; Ray shares a GPU out, but does not watch over its memory.
+        gpu_share: Of a training, which limits its own memory: Ray divides a GPU, but not its memory.
     """
 
     device: str
@@ -117,7 +116,7 @@ class Hardware:
 
 
 def ask_hardware(device: str, resources: Resources) -> Hardware:
-    """Ask a node that can take a training, once there is one; the other nodes should be of the same kind."""
+    """Ask the first node that can take a training; the other nodes should be of the same kind."""
     try:
         gpu, mixed = ray.get(look_at_hardware.options(**dict(resources.options, max_retries=LOSSES)).remote(device))
     except exceptions.RayError as error:
@@ -127,26 +126,21 @@ def ask_hardware(device: str, resources: Resources) -> Hardware:
 
 @ray.remote
 def look_at_hardware(device: str) -> tuple[str | None, str]:
-    """Return the name of the GPU of this node, if asked for, and its precision beside fp32."""
+    """Return the name of this node's GPU, None for a CPU, and the best mixed precision."""
     return None if device == 'cpu' else torch.cuda.get_device_name(), mixed_precision(device)
 
 
 @ray.remote
 def run_on_node(job: RunJob, folds: list[Fold], shipped: dict | None) -> TaskResult:
-    """Run a task, and fetch shipped files from Ray's object store only where they are needed."""
+    """Run a task; shipped files are fetched from Ray's object store only if needed."""
     return run_task(job, folds, shipped, ray.get)
 
 
-@dataclass(frozen=True)
-class SharedJob:
-    """What the tasks of a run share: its reference in the object store, and where the files of the run lie."""
-
-    reference: object
-    places: Places
+SharedJob = tuple[object, Places]  # a RunJob: its reference in the object store, and the places of its files
 
 
 class RayPool:
-    """Tasks in the cluster, by the keys of the caller.
+    """The tasks in the cluster, by keys of the caller.
 
     Args:
         resources: Of each task.
@@ -163,22 +157,22 @@ class RayPool:
 
     def share(self, job: RunJob) -> SharedJob:
         """Put what the tasks of a run share into the object store."""
-        return SharedJob(ray.put(job), job.places)
+        return ray.put(job), job.places
 
     def submit(self, key: Hashable, job: SharedJob, folds: list[Fold]) -> None:
-        """Put a task, which trains some folds of a run, into the queue of Ray."""
+        """Submit a task, which trains some folds of a run, to Ray."""
         self.tasks[key] = job, folds
         self._start(key)
 
     def cancel(self, keys: list[Hashable]) -> None:
-        """End tasks, waiting or running, and forget them."""
+        """Cancel waiting and running tasks."""
         for reference, key in [*self.running.items()]:
             if key in keys:
                 ray.cancel(reference, force=True)
                 del self.running[reference], self.tasks[key]
 
     def done(self, seconds: float) -> list[tuple[Hashable, TaskResult]]:
-        """Wait until a task is done, at most some seconds, and return those that are.
+        """Wait at most some seconds until a task is done, and return the finished ones.
 
         Raises:
             InputError: A node cannot run tasks of this driver.
@@ -187,7 +181,7 @@ class RayPool:
             raise self.fault
         references = [*self.running]
         if not references:
-            time.sleep(seconds)  # another sweep holds what is left
+            time.sleep(seconds)  # another sweep is using the remaining runs
             return []
         if not ray.wait(references, timeout=seconds)[0]:
             return []
@@ -198,16 +192,16 @@ class RayPool:
             try:
                 result = self._result(reference)
             except InputError as error:
-                self.fault = error  # told when what arrived beside it is kept
+                self.fault = error  # raised after the results that arrived with it are saved
                 continue
             if result:
                 results.append((key, result))
         return results
 
     def _start(self, key: Hashable) -> None:
-        job, folds = self.tasks[key]
-        shipped = {name: self._store(path) for name, path in job.places.files.items()} if self.must_ship else None
-        self.running[self.task.remote(job.reference, folds, shipped)] = key
+        (reference, places), folds = self.tasks[key]
+        shipped = {name: self._store(path) for name, path in places.files.items()} if self.must_ship else None
+        self.running[self.task.remote(reference, folds, shipped)] = key
 
     def _store(self, path: Path) -> object:
         """Put a file into the object store once."""
@@ -229,7 +223,9 @@ class RayPool:
         except exceptions.RayError as error:
             raise InputError(f'a node cannot run trainings ({_last_line(error)}); {SAME_CODE}') from error
         if result and result.other_code:
-            raise InputError(f'a node has another mer_bench than this one, or its code changed meanwhile; {SAME_CODE}')
+            raise InputError(
+                f'a node has a different version of mer_bench, or its code changed during the sweep; {SAME_CODE}'
+            )
         if result and result.lacks_files:
             self.must_ship, result = True, None
         if result is None:
@@ -239,12 +235,12 @@ class RayPool:
         return result
 
 
-SAME_CODE = 'install the same version of mer_bench, with what it needs, on every node'
+SAME_CODE = 'install the same version of mer_bench and its dependencies on every node'
 DIED = (
-    f'the system ended the training process {DEATHS} times, mostly for want of memory; '
-    'give it more with --memory, or use fewer --threads a node'
+    f'the system killed the training process {DEATHS} times, usually because memory ran out; '
+    'give each training more with --memory'
 )
-LOST = f'the nodes of this training were lost {LOSSES} times'
+LOST = f'the nodes of this training were lost {LOSSES} times; check the cluster and run the same command again'
 
 
 def _last_line(error: Exception) -> str:
@@ -252,7 +248,7 @@ def _last_line(error: Exception) -> str:
 
 
 def warn_if_nothing_fits(resources: Resources) -> None:
-    """Say on stderr that no node can take a training now, and what it needs: a cluster may grow."""
+    """Print on stderr that no node can take a training now, and what it needs; the cluster may still grow."""
     if not slots(resources):
         gpu = f', {resources.gpus:g} GPU' if resources.gpus else ''
         needs = f'{resources.threads} CPU{gpu}, {resources.memory / GIB:.1f} GiB'

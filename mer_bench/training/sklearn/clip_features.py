@@ -23,12 +23,11 @@ from sklearn.base import BaseEstimator
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.provenance import versions
-from mer_bench.files import digest_file, digest_of, write_array, write_json
+from mer_bench.files import digest_file, digest_of, read_own_json, write_array, write_json
 from mer_bench.loading.clip_table import open_store
-from mer_bench.loading.clip_view import ClipView
+from mer_bench.loading.input_spec import InputSpec
 from mer_bench.loading.prepared_data import PreparedData, viewed_clips
 from mer_bench.preparation.store.build import FEATURES
-from mer_bench.preparation.store.state import read_json
 from mer_bench.processes import quick_ones_here
 
 CHUNK = 16  # clips that one worker describes at a time
@@ -57,7 +56,7 @@ def clip_features(data: PreparedData, steps: Sequence[BaseEstimator], jobs: int,
 
 
 def store_features(
-    store: str, rows: np.ndarray, steps: Sequence[BaseEstimator], view: ClipView, jobs: int, quiet: bool
+    store: str, rows: np.ndarray, steps: Sequence[BaseEstimator], view: InputSpec, jobs: int, quiet: bool
 ) -> tuple[dict[int, np.ndarray] | np.ndarray, str]:
     """Return the features of at least the clips in `rows` of a store, by row, and `COMPUTED` or `KEPT`."""
     content = made_of(store, steps, view)
@@ -72,7 +71,7 @@ def store_features(
     return dict(zip(rows, describe_all(store, rows, steps, view, jobs, quiet), strict=True)), COMPUTED
 
 
-def made_of(store: str, steps: Sequence[BaseEstimator], view: ClipView) -> dict:
+def made_of(store: str, steps: Sequence[BaseEstimator], view: InputSpec) -> dict:
     """Return all that decides the features, as it is read back from JSON."""
     content = dict(
         steps=[[type(step).__module__, type(step).__qualname__, step.get_params()] for step in steps],
@@ -87,7 +86,7 @@ def made_of(store: str, steps: Sequence[BaseEstimator], view: ClipView) -> dict:
 def own_modules(steps: Sequence[BaseEstimator]) -> list[ModuleType]:
     """Return the modules of the view of a clip and of the classes of the steps, but those of scikit-learn."""
     names = dict.fromkeys(
-        part.__module__ for part in (ClipView, *(base for step in steps for base in type(step).__mro__))
+        part.__module__ for part in (InputSpec, *(base for step in steps for base in type(step).__mro__))
     )
     return [sys.modules[name] for name in names if name.partition('.')[0] not in ('sklearn', 'builtins')]
 
@@ -115,7 +114,7 @@ def library_versions(steps: Sequence[BaseEstimator]) -> dict[str, str]:
 
 def read_features(path: Path, n_clips: int) -> np.ndarray | None:
     """Return kept features of so many clips, mapped; None where there are none or they are damaged."""
-    about = read_json(path.with_suffix('.json'))
+    about = read_own_json(path.with_suffix('.json'))
     try:
         features = np.load(path, mmap_mode='r') if about and digest_file(path) == about.get('digest') else None
     except Exception:  # a damaged or hostile file can raise anything
@@ -148,7 +147,7 @@ def keep(path: Path, features: np.ndarray, content: dict, limit: int) -> None:
 
 
 def describe_all(
-    store: str, rows: Sequence[int], steps: Sequence[BaseEstimator], view: ClipView, jobs: int, quiet: bool
+    store: str, rows: Sequence[int], steps: Sequence[BaseEstimator], view: InputSpec, jobs: int, quiet: bool
 ) -> np.ndarray:
     """Describe clips of a store over workers, (len(rows), D)."""
     chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
@@ -161,7 +160,7 @@ def describe_all(
 
 
 def describe(
-    store: str, rows: Sequence[int], view: ClipView, steps: Sequence[BaseEstimator], place: int
+    store: str, rows: Sequence[int], view: InputSpec, steps: Sequence[BaseEstimator], place: int
 ) -> list[tuple[int, np.ndarray]]:
     """Return each of some clips of a store with its features, (D,) float32; without a step these are its values."""
     values = np.stack([*viewed_clips(((store, row) for row in rows), view)])

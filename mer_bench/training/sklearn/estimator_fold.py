@@ -13,12 +13,11 @@ from threadpoolctl import ThreadpoolController
 from mer_bench.errors import InputError, in_one_line
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.method import import_custom
-from mer_bench.experiment.provenance import run_title
-from mer_bench.files import write_array, write_json
+from mer_bench.files import read_own_json, write_array, write_json
 from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
-from mer_bench.preparation.store.state import read_json
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold import write_predictions
+from mer_bench.training.fold_config import run_title
 from mer_bench.training.sklearn.clip_features import clip_features
 from mer_bench.training.sklearn.shared_fit import BLOCK, IN_DOUBLE, PLAIN, FoldClips, fit_fold, way_of
 
@@ -36,7 +35,7 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     """
     clips, classes = experiment.data.annotations, experiment.method.cfg.classes
     _, model = build_method(experiment, seed)
-    given = read_json(work_dir / WAY)
+    given = read_own_json(work_dir / WAY)
     rows = fold_clips(experiment, fold, model, work_dir)
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught, linear_algebra().limit(limits=experiment.threads):

@@ -1,14 +1,16 @@
-"""What a stack of folds is trained on: the clips of all folds in memory, and what each fold makes of them."""
+"""What a stack of folds is trained on: the clips of all folds in memory, and the batches of each fold."""
 
 import copy
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from mmaction.registry import DATASETS
 from mmaction.structures import ActionDataSample
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import DefaultSampler
 
 from mer_bench.clip_random import clip_keys
 from mer_bench.experiment.experiment import Experiment
@@ -51,8 +53,8 @@ class StackedFolds:
     Attributes:
         folds: The folds.
         cfgs: Their configs.
-        runner: Of the first fold, with fresh weights: every fold starts from them, since all have the same seed.
-        clips: Those of all folds.
+        runner: Runner of the first fold, with fresh weights; every fold starts from them, since all have the same seed.
+        clips: The clips of all folds.
         train_rows: Rows of the training clips of each fold.
         moments: (F, 2, C), mean and deviation of each channel over them.
         class_weights: (F, K), of the loss.
@@ -91,7 +93,7 @@ def open_folds(
         dtype: Of weights and clips.
     """
     cfgs = [fold_config(experiment, fold, seed, folder_in_work(work_dir, fold)) for fold in folds]
-    for cfg in cfgs:  # from the beginning, whatever another way of training left
+    for cfg in cfgs:  # from the beginning, whatever another strategy left
         cfg.resume, cfg.load_from = False, experiment.method.cfg.get('load_from')
     runner = build_fresh_runner(cfgs[0], scratch, dtype)
     device = next(runner.model.parameters()).device
@@ -134,8 +136,66 @@ def read_clips(cfg: Config, device: torch.device, dtype: torch.dtype) -> Residen
 
 
 def moments_of(cfg: Config, channels: int) -> tuple[list[float], list[float]]:
-    """Return mean and deviation that a fold's preprocessor takes away; 0 and 1 where it takes nothing."""
+    """Return mean and deviation of a fold's preprocessor; 0 and 1 if it does not normalise."""
     preprocessor = cfg.model.data_preprocessor
     if preprocessor.get('mean') is None:
         return [0.0] * channels, [1.0] * channels
     return list(preprocessor.mean), list(preprocessor.std)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step of every fold.
+
+    Attributes:
+        rows: (F, B) int64, which clips each fold takes.
+        mask: (F, B) bool, which of them count: a fold with fewer clips repeats one. None: all.
+    """
+
+    rows: torch.Tensor
+    mask: torch.Tensor | None = None
+
+
+def steps_per_epoch(n_train: int, loader: ConfigDict) -> int:
+    """Return the number of batches that a loader makes of an epoch."""
+    share = n_train / loader.batch_size
+    return math.floor(share) if loader.get('drop_last') else math.ceil(share)
+
+
+class FoldBatches:
+    """The batches of F folds that have as many steps an epoch.
+
+    Args:
+        train_rows: Of each fold the (n,) int64 rows of its training clips, in the order of its data set.
+        loader: The config of the training's loader.
+        seed: Of the run.
+        device: Where the rows are needed.
+    """
+
+    def __init__(self, train_rows: Sequence[torch.Tensor], loader: ConfigDict, seed: int, device: str = 'cpu') -> None:
+        self.train_rows, self.seed, self.device = train_rows, seed, device
+        self.batch_size, self.shuffle = loader.batch_size, loader.sampler.get('shuffle', True)
+        (self.steps,) = {steps_per_epoch(len(rows), loader) for rows in train_rows}
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, counted from 0."""
+        taken = self.orders(epoch)
+        lengths = torch.tensor([len(rows) for rows in taken])
+        padded = torch.nn.utils.rnn.pad_sequence(taken, batch_first=True)
+        counts = torch.arange(padded.shape[1]) < lengths[:, None]
+        padded = torch.where(counts, padded, padded[:, :1])  # with a training clip of the same fold
+        padded, counts = (part.to(self.device, non_blocking=True) for part in (padded, counts))
+        shortest = int(lengths.min())
+        for start in range(0, self.steps * self.batch_size, self.batch_size):
+            part = slice(start, start + self.batch_size)
+            whole = padded[:, part].shape[1] + start <= shortest
+            yield Batch(padded[:, part], None if whole else counts[:, part])
+
+    def orders(self, epoch: int) -> list[torch.Tensor]:
+        """Return the rows that each fold takes in an epoch, in their order, from MMEngine's sampler."""
+        orders = {}
+        for n_train in {*map(len, self.train_rows)}:
+            sampler = DefaultSampler(range(n_train), shuffle=self.shuffle, seed=self.seed)
+            sampler.set_epoch(epoch)
+            orders[n_train] = torch.tensor([*sampler][: self.steps * self.batch_size])
+        return [rows[orders[len(rows)]] for rows in self.train_rows]

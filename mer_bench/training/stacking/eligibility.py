@@ -14,10 +14,9 @@ from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.loading.flow_store_dataset import SAME_EVERY_TIME
 from mer_bench.models.clip_dropout import BatchDraws, ClipDropout
 from mer_bench.models.complexity import complexity
-from mer_bench.training.stacking.batches import Batch
-from mer_bench.training.stacking.network import SingleNetwork, StackedNetwork
-from mer_bench.training.stacking.norm import STANDARD
-from mer_bench.training.stacking.optimiser import ELEMENTWISE
+from mer_bench.training.stacking.data import Batch
+from mer_bench.training.stacking.network import STANDARD, SingleNetwork, StackedNetwork
+from mer_bench.training.stacking.train import ELEMENTWISE
 
 MOST_PARAMETERS = 10_000_000
 MOST_FLOPS = 2 * 10**8  # of a clip, forward: such a step is launches and memory traffic more than arithmetic
@@ -25,24 +24,27 @@ LOADER_KEYS = {'batch_size', 'num_workers', 'persistent_workers', 'sampler', 'da
 
 
 def why_not_stackable(experiment: Experiment, model: nn.Module | None) -> str | None:
-    """Say what keeps a method from being stacked; None: nothing does, and two copies in a stack compute what one does.
+    """Return why a method cannot be stacked, or None if it can: then two copies in a stack compute what one does.
 
-    Small networks of MMAction2's plain kind can: a Recognizer3D without a neck, a head with the cross-entropy of
-    BaseHead, chance from ClipDropout alone, an optimiser that changes every weight by itself.
+    Small plain networks can be: a Recognizer3D without a neck, a head with BaseHead's cross-entropy, no randomness but
+    that of ClipDropout, and an optimiser that updates every weight independently.
+
+    Args:
+        experiment: Method and data.
+        model: The method's network, built; left as it was. None for an estimator of scikit-learn.
     """
     if experiment.method.is_estimator:
         return 'it is no network'
-    cfg = experiment.method.cfg
     return (
-        of_config(cfg, experiment.precision)
-        or of_model(model)
-        or of_size(model, experiment)
-        or of_trial(model, experiment)
+        unknown_setting(experiment.method.cfg, experiment.precision)
+        or unknown_part(model)
+        or too_large(model, experiment)
+        or wrong_result(model, experiment)
     )
 
 
-def of_config(cfg: Config, precision: str) -> str | None:
-    """What of the training's config a stack does not know."""
+def unknown_setting(cfg: Config, precision: str) -> str | None:
+    """Return a setting of the training that stacking does not support."""
     wrapper = cfg.optim_wrapper
     known = {
         f'the precision {precision}': precision == 'fp32',
@@ -59,8 +61,8 @@ def of_config(cfg: Config, precision: str) -> str | None:
     return f'it has {unknown[0]}' if unknown else None
 
 
-def of_model(model: nn.Module) -> str | None:
-    """What of the model a stack does not know."""
+def unknown_part(model: nn.Module) -> str | None:
+    """Return a part of the network that stacking does not support."""
     if type(model) is not MODELS.get('Recognizer3D') or model.with_neck:
         return 'it is no Recognizer3D of backbone and head alone'
     head, preprocessor = model.cls_head, model.data_preprocessor
@@ -80,8 +82,8 @@ def of_model(model: nn.Module) -> str | None:
     return None
 
 
-def of_size(model: nn.Module, experiment: Experiment) -> str | None:
-    """Whether it is too large for a stack to be of use."""
+def too_large(model: nn.Module, experiment: Experiment) -> str | None:
+    """Return the size of a network that is too large to gain from stacking."""
     parameters, flops = complexity(model, experiment.data.shape)
     if parameters > MOST_PARAMETERS or flops > MOST_FLOPS:
         return (
@@ -91,8 +93,8 @@ def of_size(model: nn.Module, experiment: Experiment) -> str | None:
     return None
 
 
-def of_trial(model: nn.Module, experiment: Experiment) -> str | None:
-    """Whether a stack of two computes what the network alone computes."""
+def wrong_result(model: nn.Module, experiment: Experiment) -> str | None:
+    """Compare the logits and the loss of a stack of two folds with those of each fold alone."""
     channels = experiment.data.shape[0]
     clips = torch.randn(3, *experiment.data.shape, generator=torch.Generator().manual_seed(0))
     batch = Batch(torch.tensor([[0, 1, 2], [1, 0, 1]]), torch.tensor([[1, 1, 1], [1, 1, 0]], dtype=torch.bool))
@@ -105,12 +107,8 @@ def of_trial(model: nn.Module, experiment: Experiment) -> str | None:
     for fold, rows in enumerate((batch.rows[:1], batch.rows[1:, :2])):
         (alone,) = SingleNetwork(model)(clips, Batch(rows), moments[fold:], draws)
         if not torch.allclose(alone, stacked[fold, : rows.shape[1]], rtol=1e-3, atol=1e-4):
-            return 'its logits are others in a stack'
-    return of_loss(model.cls_head, alone)
-
-
-def of_loss(head: nn.Module, logits: torch.Tensor) -> str | None:
-    """Whether the head's loss of these (N, classes) logits is that of a stack."""
+            return 'a stack computes other logits'
+    head, logits = model.cls_head, alone
     labels = torch.arange(len(logits)) % logits.shape[1]
     losses = head.loss_by_feat(logits, [ActionDataSample().set_gt_label(label) for label in labels])
     expected = head.loss_cls.loss_weight * F.cross_entropy(logits, labels, head.loss_cls.class_weight)

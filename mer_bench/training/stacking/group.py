@@ -1,10 +1,9 @@
-"""A group of folds from their configs to their folders of results, in this process and from clips in memory."""
+"""Trains and tests a group of folds in this process, from clips in memory, and writes their folders of results."""
 
 import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from pprint import pformat
 
@@ -19,10 +18,8 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.training.device import activate
 from mer_bench.training.fold import CHECKPOINT, finish_fold, folder_in_work, refuse_changes, report_epoch, run_fold
 from mer_bench.training.stacking.data import StackedFolds, open_folds
-from mer_bench.training.stacking.strategy import StackChoice
-from mer_bench.training.stacking.ststnet.compiled import train_compiled
-from mer_bench.training.stacking.ststnet.kernel import unavailable
-from mer_bench.training.stacking.train import Weights, train_folds
+from mer_bench.training.stacking.strategy import StackChoice, find_trainer
+from mer_bench.training.stacking.train import Weights
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -30,16 +27,15 @@ SECONDS_BETWEEN_REPORTS = 0.5
 def run_group(
     experiment: Experiment, folds: list[Fold], seed: int, work_dir: Path, save_checkpoints: bool, choice: StackChoice
 ) -> list[dict]:
-    """Train and test a group of folds of :func:`plan_groups`, and leave of each what :func:`run_fold` leaves.
+    """Train and test a group of folds of :func:`plan_groups`; write the same files as :func:`run_fold`.
 
     Raises:
-        InputError: Label scheme or data changed since the experiment was opened, or a training diverged; the folds that
-            were finished are kept.
+        InputError: Label scheme or data changed since the experiment was opened, or a training diverged; finished folds
+            are kept.
     """
     if choice.way == 'off':
         return [run_fold(experiment, fold, seed, work_dir, save_checkpoints) for fold in folds]
-    if choice.way == 'compiled' and unavailable():  # on another machine than the one that chose
-        choice = replace(choice, way='sequential')
+    way, train = find_trainer(choice.way)
     activate(experiment)
     experiment.check_unchanged()
     start = time.perf_counter()
@@ -48,8 +44,8 @@ def run_group(
         noted = circumstances(experiment)
         opening = (time.perf_counter() - start) / len(folds)
         results, faults = [], []
-        for part, weights, losses, seconds in train_parts(experiment, stack, work_dir, choice):
-            noted |= dict(stack=dict(way=choice.way, folds=len(part.folds)))
+        for part, weights, losses, seconds in train_parts(experiment, stack, work_dir, train, choice.folds):
+            noted |= dict(stack=dict(way=way, folds=len(part.folds)))
             for i, state in enumerate(weights):
                 folder = folder_in_work(work_dir, part.folds[i])
                 leave_training(part.cfgs[i], state, losses[:, i], folder, save_checkpoints)
@@ -67,15 +63,21 @@ def run_group(
 
 
 def train_parts(
-    experiment: Experiment, stack: StackedFolds, work_dir: Path, choice: StackChoice
+    experiment: Experiment, stack: StackedFolds, work_dir: Path, train: Callable[..., tuple], size: int
 ) -> Iterator[tuple[StackedFolds, list[Weights], torch.Tensor, float]]:
-    """Train a stack in parts of as many folds as chosen, in smaller ones where these do not fit on the GPU.
+    """Train a stack in parts of `size` folds, or smaller ones if these do not fit on the GPU.
+
+    Args:
+        experiment: Refused if its data change meanwhile.
+        stack: All folds.
+        work_dir: The run folder.
+        train: What trains a part, see :func:`find_trainer`.
+        size: Number of folds of a part.
 
     Yields:
         A part, the weights of its folds, their (epochs, F) losses, and the seconds of each.
     """
-    train = train_compiled if choice.way == 'compiled' else train_folds
-    size, first = choice.folds, 0
+    first = 0
     while first < len(stack.folds):
         part = stack.part(first, first + size)
         folders = [folder_in_work(work_dir, fold) for fold in part.folds]
@@ -98,7 +100,7 @@ def train_parts(
 
 
 def reporter(folders: list[Path]) -> Callable[[int], None]:
-    """Return what notes the number of finished epochs in each folder, not more often than anybody looks."""
+    """Return a function that notes the number of finished epochs in each folder, at most twice a second."""
     noted = -SECONDS_BETWEEN_REPORTS
 
     def report(epoch: int) -> None:
@@ -136,7 +138,7 @@ def test_fold(stack: StackedFolds, state: Weights, folder: Path) -> dict:
 
 
 def config_text(cfg: Config) -> str:
-    """Return a config as the text of a file; MMEngine's own, which is prettier, takes longer than many a training."""
+    """Return a config as the text of a file; MMEngine's own text is prettier, but takes longer than many trainings."""
     return ''.join(f'{key} = {pformat(value, width=120, sort_dicts=False)}\n' for key, value in cfg.to_dict().items())
 
 

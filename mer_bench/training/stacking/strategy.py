@@ -2,12 +2,14 @@
 
 import copy
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
 from statistics import median
 
 import torch
+from torch import nn
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
@@ -15,30 +17,31 @@ from mer_bench.experiment.provenance import read_run
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold import finished_folder
 from mer_bench.training.fold_config import drop_a_lone_clip
-from mer_bench.training.stacking.batches import steps_per_epoch
-from mer_bench.training.stacking.data import StackedFolds, open_folds
+from mer_bench.training.stacking import ststnet
+from mer_bench.training.stacking.data import StackedFolds, open_folds, steps_per_epoch
 from mer_bench.training.stacking.eligibility import why_not_stackable
-from mer_bench.training.stacking.ststnet.compiled import why_not_compiled
 from mer_bench.training.stacking.timing import interleave
-from mer_bench.training.stacking.train import build_network, training_epochs
+from mer_bench.training.stacking.train import build_network, train_folds, training_epochs
 
 Stack = str | int  # 'auto', 'off' or the number of folds of a stack
-WAYS = ('off', 'sequential', 'stacked', 'compiled')
-ON_CPU = 8  # folds of a stack: more do not share more of the cost of a launch, and leave the cache
-AT_A_TIME = 4  # folds that one task trains one after another: they share what is opened
+# trainers for one network alone: modules with `unavailable`, `why_not` and `train`, by the name of their strategy
+KERNELS = {'compiled': ststnet}
+WAYS = ('off', 'sequential', 'stacked', *KERNELS)
+ON_CPU = 8  # folds of a stack: more save little and no longer fit into the cache
+AT_A_TIME = 4  # folds that one task trains one after another, so that they share what is opened
 
 
 @dataclass(frozen=True)
 class StackChoice:
-    """The way chosen.
+    """The strategy of a run.
 
     Attributes:
-        way: 'off': MMEngine's Runner; 'sequential': one fold after another; 'stacked': several at a time; 'compiled':
-            by the kernel of STSTNet.
-        folds: Of a stack.
+        way: 'off': MMEngine's Runner; 'sequential': one fold after another; 'stacked': several at a time; or one of
+            :data:`KERNELS`.
+        folds: Number of folds of a stack.
         asked: What the user asked for.
-        seconds: Measured for a step of a fold, by way.
-        why: What decided, where nothing was measured.
+        seconds: Measured seconds of one step of one fold, by strategy.
+        why: The reason, if nothing was measured.
     """
 
     way: str
@@ -49,42 +52,50 @@ class StackChoice:
 
     @property
     def record(self) -> dict:
-        """What a run says of it."""
+        """The entry of record.json."""
         return asdict(self)
 
     @classmethod
-    def of_record(cls, record: dict) -> 'StackChoice | None':
-        """Return the choice that a record notes; None where it notes none that could be made: then one is made anew."""
+    def from_record(cls, record: dict) -> 'StackChoice | None':
+        """Return the choice that a record notes; None if there is none, or none that this version knows."""
         noted = record.get('stack')
         if not noted or noted['way'] not in WAYS or noted['folds'] < 1:
             return None
         return cls(**{name: noted[name] for name in ('way', 'folds', 'asked', 'seconds', 'why')})
 
 
-def choose_for_run(experiment: Experiment, model, seed: int, work_dir: Path, stack: Stack) -> StackChoice:
-    """Choose once a run: what an earlier part of it chose stays, if it was asked the same or no fold is missing.
+def choose_for_run(
+    experiment: Experiment, model: nn.Module | None, seed: int, work_dir: Path, stack: Stack
+) -> StackChoice:
+    """Choose once a run: a continued run keeps its choice if it is asked for the same, or if no fold is missing.
+
+    Args:
+        experiment, model, stack: As for :func:`choose`.
+        seed: Of the run.
+        work_dir: The run folder.
 
     Raises:
         InputError: As :func:`choose`.
     """
     if (work_dir / 'record.json').exists() and any((work_dir / 'folds').glob('*')):
-        noted = StackChoice.of_record(read_run(work_dir))
+        noted = StackChoice.from_record(read_run(work_dir))
         done = all(finished_folder(work_dir, fold).exists() for fold in experiment.folds)
         if noted and (done or noted.asked == stack):
             return noted
     return choose(experiment, model, seed, stack)
 
 
-def choose(experiment: Experiment, model, seed: int, stack: Stack) -> StackChoice:
-    """Choose how to train; where several ways may be the fastest, a few steps of each are timed.
+def choose(experiment: Experiment, model: nn.Module | None, seed: int, stack: Stack) -> StackChoice:
+    """Choose how to train; if several ways may be the fastest, time a few steps of each.
 
     Args:
         experiment: Method, data and device.
+        model: The method's network, built; None for an estimator of scikit-learn.
         seed: Of the run.
         stack: 'off', a number of folds, or 'auto'.
 
     Raises:
-        InputError: A number was asked for, and the method cannot be stacked.
+        InputError: The user asked for a number of folds, and the method cannot be stacked.
     """
     if stack == 'off':
         return StackChoice('off', asked=stack)
@@ -99,14 +110,25 @@ def choose(experiment: Experiment, model, seed: int, stack: Stack) -> StackChoic
         # the driver of a cluster may have none
         gpus = max(1, torch.cuda.device_count()) if experiment.device == 'cuda' else 1
         return StackChoice('stacked', -(-len(experiment.folds) // gpus), stack, why='a GPU waits for launches')
-    if why_not_compiled(experiment, model) is None:
-        return StackChoice('compiled', asked=stack, why='the compiled kernel fits')
+    for way, kernel in KERNELS.items():
+        if kernel.why_not(experiment, model) is None:
+            return StackChoice(way, asked=stack, why='the compiled kernel fits')
     return measure(experiment, seed)
 
 
+def find_trainer(way: str) -> tuple[str, Callable[..., tuple]]:
+    """Return a strategy with the function that trains a :class:`StackedFolds` by it, see :func:`train_folds`.
+
+    A kernel chosen on another machine may be unavailable on this one: its folds are then trained one after another.
+    """
+    if way not in KERNELS:
+        return way, train_folds
+    return ('sequential', train_folds) if KERNELS[way].unavailable() else (way, KERNELS[way].train)
+
+
 def measure(experiment: Experiment, seed: int, rounds: int = 3) -> StackChoice:
-    """Time steps of one fold and of a stack in turns, and choose the faster."""
-    groups = by_steps(experiment, experiment.folds)
+    """Time steps of one fold and of a stack in turns, so that a busy machine slows both, and choose the faster."""
+    groups = group_by_steps(experiment, experiment.folds)
     folds = max(groups, key=len)[:ON_CPU]
     if len(folds) == 1:
         return StackChoice('sequential', why='no two folds have as many steps an epoch')
@@ -120,22 +142,22 @@ def measure(experiment: Experiment, seed: int, rounds: int = 3) -> StackChoice:
 
 
 def endless_steps(stack: StackedFolds):
-    """Yield the losses of steps, and begin again where a training is over."""
+    """Yield the losses of steps, starting again when a training is over."""
     while True:
         yield from chain.from_iterable(training_epochs(stack, build_network(stack)))
 
 
 def plan_groups(experiment: Experiment, folds: list[Fold], choice: StackChoice) -> list[list[Fold]]:
-    """Divide folds into the groups that one task each is to train; those of a stack have as many steps an epoch."""
+    """Divide folds into groups, one for each task; the folds of a stack have as many steps an epoch."""
     if choice.way == 'off':
         return [[fold] for fold in folds]
     size = choice.folds if choice.way == 'stacked' else AT_A_TIME
-    groups = by_steps(experiment, folds)
+    groups = group_by_steps(experiment, folds)
     return [group[first : first + size] for group in groups for first in range(0, len(group), size)]
 
 
-def by_steps(experiment: Experiment, folds: list[Fold]) -> list[list[Fold]]:
-    """Group folds by the steps of an epoch and by what becomes of a last batch, in their order."""
+def group_by_steps(experiment: Experiment, folds: list[Fold]) -> list[list[Fold]]:
+    """Group folds by the steps of an epoch and by whether a last lone clip is dropped, in their order."""
     subjects, groups = experiment.data.annotations['subject'], {}
     for fold in folds:
         n_train = int(subjects.isin(fold.train_subjects).sum())

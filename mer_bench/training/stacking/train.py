@@ -4,20 +4,25 @@ from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper, _ParamScheduler, build_optim_wrapper
+from mmengine.registry import OPTIM_WRAPPERS
+from torch import nn
 
 from mer_bench.loading.augment_clips import augment_clips
 from mer_bench.models.clip_dropout import BatchDraws
-from mer_bench.training.stacking.batches import Batch, FoldBatches
-from mer_bench.training.stacking.data import StackedFolds
+from mer_bench.training.runner import FoldRunner
+from mer_bench.training.stacking.data import Batch, FoldBatches, StackedFolds
 from mer_bench.training.stacking.network import SingleNetwork, StackedNetwork
-from mer_bench.training.stacking.optimiser import build_optimiser, step_schedules
 
+# they update every weight independently, so those of several folds can share one tensor
+ELEMENTWISE = ('SGD', 'Adam', 'AdamW', 'Adamax', 'NAdam', 'RAdam', 'RMSprop', 'Adagrad', 'Adadelta', 'Rprop', 'ASGD')
 Network = SingleNetwork | StackedNetwork
 Weights = dict[str, torch.Tensor]
 
 
 def train_folds(stack: StackedFolds, report: Callable[[int], None]) -> tuple[list[Weights], torch.Tensor]:
-    """Train all folds of a stack together; a single one as the plain module that it is.
+    """Train all folds of a stack together, or a single one as a plain module.
 
     Args:
         stack: The folds.
@@ -36,13 +41,13 @@ def train_folds(stack: StackedFolds, report: Callable[[int], None]) -> tuple[lis
 
 
 def build_network(stack: StackedFolds) -> Network:
-    """Return the network of the folds with the weights that they start from."""
+    """Return the network of the folds with their first weights."""
     folds, model = len(stack.folds), stack.runner.model
     return SingleNetwork(model) if folds == 1 else StackedNetwork(model, folds)
 
 
 def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[torch.Tensor]]:
-    """Yield for each epoch its steps, which are done one by one as they are asked for: the (F,) losses of each."""
+    """Yield an iterator over the steps of each epoch; each step is done when asked for, and gives its (F,) losses."""
     runner = stack.runner
     optimiser, schedules = build_optimiser(runner, network.weights, stacked=len(stack.folds) > 1)
     batches = FoldBatches(stack.train_rows, stack.cfgs[0].train_dataloader, runner.seed, stack.moments.device)
@@ -62,7 +67,7 @@ def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[
 
 
 def clips_of_epoch(stack: StackedFolds, epoch: int) -> torch.Tensor:
-    """Return all clips as an epoch sees them: augmentation belongs to the clip, and is the same for every fold."""
+    """Return all clips, augmented for an epoch; augmentation belongs to the clip, so all folds see the same."""
     preprocessor, clips = stack.runner.model.data_preprocessor, stack.clips
     if not preprocessor.augmentation.moves:
         return clips.inputs
@@ -80,3 +85,39 @@ def fold_losses(logits: torch.Tensor, stack: StackedFolds, batch: Batch) -> torc
     if batch.mask is not None:
         weights = weights * batch.mask
     return (terms * weights).sum(1) / weights.sum(1) * stack.runner.model.cls_head.loss_cls.loss_weight
+
+
+@OPTIM_WRAPPERS.register_module()
+class FoldOptimWrapper(OptimWrapper):
+    """Clips the gradients of each fold by their own norm; the first dimension of every parameter is the fold."""
+
+    def _clip_grad(self) -> None:
+        if self.clip_func is not torch.nn.utils.clip_grad_norm_:  # of single values
+            super()._clip_grad()
+            return
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group['params']]
+        grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        kind = float(self.clip_grad_kwargs.get('norm_type', 2.0))
+        norms = torch.stack([torch.linalg.vector_norm(grad.flatten(1), kind, dim=1) for grad in grads])
+        total = torch.linalg.vector_norm(norms, kind, dim=0)
+        # as torch.nn.utils.clip_grad_norm_
+        shares = (self.clip_grad_kwargs['max_norm'] / (total + 1e-6)).clamp(max=1.0)
+        for grad in grads:
+            grad.mul_(shares.view(-1, *[1] * (grad.dim() - 1)))
+
+
+def build_optimiser(
+    runner: FoldRunner, weights: nn.Module, stacked: bool
+) -> tuple[OptimWrapper, list[_ParamScheduler]]:
+    """Build the optimiser of the runner's config for other weights, and its schedules."""
+    cfg = Config(dict(optim_wrapper=runner.cfg.optim_wrapper.to_dict())).optim_wrapper
+    cfg.type = 'FoldOptimWrapper' if stacked else 'OptimWrapper'
+    runner.optim_wrapper = build_optim_wrapper(weights, cfg)
+    return runner.optim_wrapper, runner.build_param_scheduler(runner.cfg.get('param_scheduler') or [])
+
+
+def step_schedules(schedules: list[_ParamScheduler], by_epoch: bool) -> None:
+    """Step the schedules of iterations or those of epochs, as MMEngine's ParamSchedulerHook does."""
+    for schedule in schedules:
+        if schedule.by_epoch == by_epoch:
+            schedule.step()

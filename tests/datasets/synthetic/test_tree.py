@@ -13,7 +13,7 @@ from mer_bench.datasets.synthetic.tree import _drawings, write_synthetic_tree
 from mer_bench.datasets.synthetic.units import ACTION_UNITS
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
-from mer_bench.preparation.optical_flow import compute_flow
+from mer_bench.preparation.flow.optical_flow import compute_flow
 
 ROWS, COLUMNS = np.mgrid[:170, :140]
 FACE = ((COLUMNS - 70) / 55) ** 2 + ((ROWS - 90) / 72) ** 2 < 1

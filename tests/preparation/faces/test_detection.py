@@ -15,8 +15,8 @@ from mer_bench.preparation.faces.detection import (
     find_face,
     finding_parameters,
 )
-from mer_bench.preparation.faces.settings import FaceSettings
 from mer_bench.preparation.frames import SPOTTING_REGIONS
+from mer_bench.preparation.settings import FaceSettings
 from tests.preparation.conftest import shifted_texture
 
 SETTINGS = FaceSettings('dlib', size=128)

@@ -5,7 +5,7 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.preparation.faces.detection import Face
 from mer_bench.preparation.faces.preview import CAPTION, GREY, PER_ROW, TILE, check_preview, preview_faces
-from mer_bench.preparation.faces.settings import FaceSettings
+from mer_bench.preparation.settings import FaceSettings
 
 SETTINGS = FaceSettings('dlib', size=112)
 

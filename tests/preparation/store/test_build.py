@@ -168,7 +168,7 @@ def test_two_preparations_do_not_share_a_folder(tmp_path):
     code += f'with locked(Path({str(tmp_path)!r})):\n    print("held", flush=True)\n    sys.stdin.read()\n'
     with subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
-        with pytest.raises(InputError, match='another preparation is at work'), locked(tmp_path):
+        with pytest.raises(InputError, match='another preparation is using this folder'), locked(tmp_path):
             pass
         holder.stdin.close()
     with locked(tmp_path):

@@ -16,14 +16,14 @@ from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.local import Outcome
 from mer_bench.sweeps.plan import SweepOptions, plan_runs
 from mer_bench.sweeps.progress import SweepProgress
-from mer_bench.sweeps.ray.node_task import TaskResult, run_task
+from mer_bench.sweeps.ray.node import TaskResult, run_task
 from mer_bench.sweeps.status import is_complete, read_reason
 from tests.conftest import ROOT
 
 pytest.importorskip('ray')
 from mer_bench.sweeps.ray import driver as sweep_ray
 from mer_bench.sweeps.ray import pool as ray_pool
-from mer_bench.sweeps.ray.driver import RayOptions, run_sweep_on_ray
+from mer_bench.sweeps.ray.driver import RaySweep
 from mer_bench.sweeps.ray.pool import GIB, Hardware, Resources
 
 CONFIG = str(ROOT / 'configs/mer_smic.py')
@@ -73,9 +73,8 @@ def runs(args, tmp_path):
 
 def sweep(runs, args, pool, jobs=None, mixed='fp32'):
     console = Console(file=io.StringIO(), width=200)
-    options = RayOptions(Hardware('cpu', None, mixed), jobs=jobs)
     with SweepProgress(runs, TimeEstimate(runs[0].folder.parents[2], 1, together=True), console) as progress:
-        outcomes = run_sweep_on_ray(runs, args, progress, pool, options)
+        outcomes = RaySweep(runs, args, progress, pool, Hardware('cpu', None, mixed), jobs).run()
     return [outcomes[run] for run in runs], console.file.getvalue().splitlines()
 
 
@@ -131,7 +130,7 @@ def test_tasks_of_a_failed_run_are_cancelled(runs, args, monkeypatch):
     assert [(opened.run.seed, number) for opened, number in pool.cancelled] == [(1, 1), (1, 2)]
 
 
-def test_a_run_that_another_process_holds_is_looked_at_again(runs, args, monkeypatch):
+def test_a_run_that_another_process_uses_is_tried_again(runs, args, monkeypatch):
     monkeypatch.setattr(sweep_ray, 'SECONDS_BETWEEN_TRIES', 0)
     pool = PoolHere()
     with ExitStack() as held:
@@ -172,15 +171,15 @@ def test_a_node_takes_as_many_trainings_as_its_scarcest_resource_has_room_for():
     assert Resources(threads=1, gpus=0.3, memory=4 * GIB).fits(node) == 6
 
 
-def test_an_address_without_a_cluster_is_told_in_one_sentence(monkeypatch):
+def test_an_address_without_a_cluster_is_an_error_in_one_sentence(monkeypatch):
     # a cluster of a test that runs beside this one is not to be found
     monkeypatch.setattr('ray._private.services.find_gcs_addresses', cache(set))
     monkeypatch.setattr('ray._private.services.find_bootstrap_address', lambda temp_dir: None)
-    with pytest.raises(InputError, match='--address auto: expected a cluster of Ray'), ray_pool.connected('auto'):
+    with pytest.raises(InputError, match='--address auto: expected a Ray cluster'), ray_pool.connected('auto'):
         pass
 
 
-def test_without_ray_the_command_that_installs_it_is_told(monkeypatch):
+def test_without_ray_the_error_gives_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', None)
     monkeypatch.delitem(sys.modules, 'mer_bench.sweeps.ray.pool')
     with pytest.raises(InputError, match=r"run `pip install 'mer_bench\[ray\]'`"):

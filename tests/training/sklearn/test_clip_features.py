@@ -57,7 +57,7 @@ def test_what_is_kept_says_of_what_it_was_made(root):
     about = json.loads(kept(root)[0].with_suffix('.json').read_text())
     assert about['steps'][0][1:] == ['HOOF', HOOF(n_bins=6).get_params() | {'grid': [1, 1]}]
     assert about['view']['channels'] == ['u', 'v']
-    assert {'classical/hoof.py', 'classical/blocks.py', 'loading/clip_view.py'} <= {*about['code']}
+    assert {'classical/hoof.py', 'classical/blocks.py', 'loading/input_spec.py'} <= {*about['code']}
     assert {'numpy', 'scipy', 'scikit-image', 'torch', 'processor'} <= {*about['versions']}
 
 

@@ -1,6 +1,10 @@
 """An experiment whose folds differ in everything that a stack has to keep apart, for the tests of stacking."""
 
+import copy
 from pathlib import Path
+
+from mmaction.registry import MODELS
+from torch import nn
 
 from mer_bench.experiment.experiment import Experiment
 from tests.conftest import ROOT, write_prepared_data
@@ -33,3 +37,8 @@ def stack_experiment(folder: Path, network: str, override: str = EVERYTHING, **c
     overrides = [str(ROOT / f'configs/baselines/{network}.py'), str(path)]
     options = ['data_source=[smic,casme2]', 'label_scheme=megc2019_3class']
     return experiment_on(*roots, overrides=overrides, cfg_options=options, **changes)
+
+
+def build_model(experiment: Experiment) -> nn.Module:
+    """Build the network of an experiment, as a run does once."""
+    return MODELS.build(copy.deepcopy(experiment.method.cfg.model))

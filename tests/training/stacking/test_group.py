@@ -12,8 +12,9 @@ from mer_bench.runs.checkpoints import predict_with_checkpoints
 from mer_bench.runs.run import run_folds
 from mer_bench.training.fold import CHECKPOINT
 from mer_bench.training.stacking import group as stack_group
+from mer_bench.training.stacking import strategy
 from mer_bench.training.stacking.strategy import StackChoice
-from mer_bench.training.stacking.ststnet.kernel import unavailable
+from mer_bench.training.stacking.ststnet import unavailable
 from tests.training.stacking.stack_experiment import EVERYTHING, stack_experiment
 
 KERNEL = """
@@ -56,7 +57,7 @@ def same_predictions(run, other):
 
 @pytest.mark.slow
 def test_stacks_and_lean_training_predict_what_the_runner_predicts(folder, stacked, tmp_path):
-    one = stack_experiment(folder, 'ststnet', fold=['smic/s01'])  # in a padded stack
+    one = stack_experiment(folder, 'ststnet', folds=['smic/s01'])  # in a padded stack
     run_folds(one, 0, tmp_path / 'off', stack='off')
     run_folds(one, 0, tmp_path / 'lean', stack=1)
     same_predictions(stacked[0], tmp_path / 'off')
@@ -67,7 +68,7 @@ def test_stacks_and_lean_training_predict_what_the_runner_predicts(folder, stack
 @pytest.mark.slow
 @pytest.mark.skipif(unavailable() is not None, reason='the kernel of STSTNet cannot be built here')
 def test_the_compiled_kernel_is_chosen_where_it_fits_and_predicts_what_the_runner_predicts(folder, tmp_path):
-    one = stack_experiment(tmp_path, 'ststnet', KERNEL, fold=['smic/s01'])
+    one = stack_experiment(tmp_path, 'ststnet', KERNEL, folds=['smic/s01'])
     assert run_folds(one, 0, tmp_path / 'auto')['stack']['way'] == 'compiled'
     run_folds(one, 0, tmp_path / 'off', stack='off')
     same_predictions(tmp_path / 'auto', tmp_path / 'off')
@@ -118,7 +119,7 @@ def test_a_stopped_run_continues_with_the_missing_stacks(stacked, experiment, tm
 
 
 def test_a_stack_that_does_not_fit_on_the_gpu_is_halved(experiment, tmp_path, monkeypatch):
-    sizes, train = [], stack_group.train_folds
+    sizes, train = [], strategy.train_folds
 
     def train_two_at_most(stack, report):
         sizes.append(len(stack.folds))
@@ -126,21 +127,21 @@ def test_a_stack_that_does_not_fit_on_the_gpu_is_halved(experiment, tmp_path, mo
             raise torch.cuda.OutOfMemoryError
         return train(stack, report)
 
-    monkeypatch.setattr(stack_group, 'train_folds', train_two_at_most)
+    monkeypatch.setattr(strategy, 'train_folds', train_two_at_most)
     results = stack_group.run_group(experiment, experiment.folds, 0, tmp_path, False, StackChoice('stacked', 4))
     assert sizes == [4, 2, 2]
     assert [result['stack']['folds'] for result in results] == [2, 2, 2, 2]
 
 
 def test_a_fold_that_diverges_takes_no_other_with_it(experiment, tmp_path, monkeypatch):
-    train = stack_group.train_folds
+    train = strategy.train_folds
 
     def spoil_one(stack, report):
         weights, losses = train(stack, report)
         weights[1]['cls_head.fc_cls.bias'].fill_(float('nan'))
         return weights, losses
 
-    monkeypatch.setattr(stack_group, 'train_folds', spoil_one)
+    monkeypatch.setattr(strategy, 'train_folds', spoil_one)
     with pytest.raises(InputError, match='the training of fold casme2/s02 diverged'):
         run_folds(experiment, 0, tmp_path, stack=4)
     finished = {path.name for path in (tmp_path / 'folds').glob('[!.]*')}
@@ -151,15 +152,21 @@ def test_folds_during_which_the_data_change_are_not_kept(tmp_path, monkeypatch):
     experiment = stack_experiment(tmp_path, 'ststnet', EVERYTHING)
     table = tmp_path / 'smic/annotations.csv'
     monkeypatch.setattr(stack_group, 'report_epoch', lambda folder, epoch: table.write_text(table.read_text() + '\n'))
-    with pytest.raises(InputError, match='changed while the run was going on'):
+    with pytest.raises(InputError, match='changed during the run'):
         run_folds(experiment, 0, tmp_path / 'run', stack=4)
     assert not [*(tmp_path / 'run/folds').iterdir()]
 
 
 def test_the_way_is_measured_once_a_run(tmp_path, monkeypatch):
-    experiment = stack_experiment(tmp_path, 'one_hidden_layer', fold=['smic/s01'])
+    experiment = stack_experiment(tmp_path, 'one_hidden_layer', folds=['smic/s01'])
     first = run_folds(experiment, 0, tmp_path / 'run')['stack']
     assert first['way'] == min(first['seconds'], key=first['seconds'].get)
     monkeypatch.setattr('mer_bench.training.stacking.strategy.measure', lambda *args: pytest.fail('measured again'))
-    second = stack_experiment(tmp_path, 'one_hidden_layer', fold=['smic/s02'])
+    second = stack_experiment(tmp_path, 'one_hidden_layer', folds=['smic/s02'])
     assert run_folds(second, 0, tmp_path / 'run')['stack'] == first
+
+
+def test_a_kernel_that_this_machine_lacks_is_replaced_by_plain_training(monkeypatch):
+    monkeypatch.setattr(strategy.KERNELS['compiled'], 'unavailable', lambda: 'no C++ compiler')
+    assert strategy.find_trainer('compiled') == ('sequential', strategy.train_folds)
+    assert strategy.find_trainer('stacked') == ('stacked', strategy.train_folds)

@@ -91,7 +91,7 @@ def test_a_trained_fold_is_that_of_pytorch(num_classes, ratio, batch_size, lengt
     with torch.no_grad():
         model.backbone.streams[1][2].weight[2] = -0.7  # below 0 the smallest value of a window wins
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    state = FoldState.of(model.state_dict())
+    state = FoldState.from_state_dict(model.state_dict())
     losses = train(state, clips, labels, keys, orders, batch_size, class_weight=weight, dropout_ratio=ratio, **adam)
     expected = train_plainly(model, clips, labels, keys, orders, batch_size, weight, **adam)
     np.testing.assert_allclose(losses.ravel(), expected, rtol=1e-5)
@@ -108,7 +108,7 @@ def test_a_trained_fold_is_that_of_pytorch(num_classes, ratio, batch_size, lengt
 def test_the_moments_are_those_of_adam():
     clips, labels, keys, orders = data(3)
     model = Network()
-    state = FoldState.of(model.state_dict())
+    state = FoldState.from_state_dict(model.state_dict())
     train(state, clips, labels, keys, orders[:1], batch_size=CLIPS)
     set_draws(BatchDraws(keys[orders[0]], SEED, FIRST))
     F.cross_entropy(model(clips[orders[0]]), labels[orders[0]]).backward()
@@ -121,7 +121,7 @@ def test_the_moments_are_those_of_adam():
 @compiles
 def test_a_training_goes_on_where_it_stood():
     clips, labels, keys, orders = data(3)
-    whole, halves = (FoldState.of(Network().state_dict()) for _ in range(2))
+    whole, halves = (FoldState.from_state_dict(Network().state_dict()) for _ in range(2))
     losses = train(whole, clips, labels, keys, orders)
     parts = [train(halves, clips, labels, keys, orders[i : i + 1], first_epoch=FIRST + i) for i in range(3)]
     assert np.array_equal(losses, np.concatenate(parts))
@@ -135,7 +135,7 @@ def test_the_variance_of_values_far_from_zero_is_exact():
     model = Network()
     with torch.no_grad():
         model.backbone.streams[0][0].bias.fill_(300)
-    state = FoldState.of(model.state_dict())
+    state = FoldState.from_state_dict(model.state_dict())
     train(state, clips, labels, keys, orders[:1], batch_size=CLIPS)
     norm = nn.BatchNorm2d(3).double()
     inputs = (clips[orders[0]] - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
@@ -147,7 +147,7 @@ def test_the_variance_of_values_far_from_zero_is_exact():
 def test_nan_is_not_hidden():
     clips, labels, keys, orders = data(3)
     clips[orders[0, 3], 1, 20, 20] = torch.nan
-    losses = train(FoldState.of(Network().state_dict()), clips, labels, keys, orders[:1])
+    losses = train(FoldState.from_state_dict(Network().state_dict()), clips, labels, keys, orders[:1])
     assert np.isnan(losses).all()
 
 
@@ -165,7 +165,7 @@ def test_nan_is_not_hidden():
 def test_what_the_kernel_would_read_out_of_bounds_is_refused(change, words):
     names = ('clips', 'labels', 'keys', 'orders')
     with pytest.raises(ValueError, match=words):
-        train(FoldState.of(Network().state_dict()), **dict(zip(names, data(3), strict=True)) | change)
+        train(FoldState.from_state_dict(Network().state_dict()), **dict(zip(names, data(3), strict=True)) | change)
 
 
 def test_only_the_compiled_layers_fit():
@@ -206,7 +206,7 @@ def test_a_failed_build_is_a_reason_and_leaves_no_library(compiler):
     assert 'kernel.cpp:3: error: unknown type' in unavailable()
     assert not list(ststnet_kernel.cache_folder().iterdir())
     with pytest.raises(InputError, match='train without the compiled kernel'):
-        train(FoldState.of(Network().state_dict()), *data(3))
+        train(FoldState.from_state_dict(Network().state_dict()), *data(3))
 
 
 def test_a_library_that_does_not_load_is_a_reason(compiler):

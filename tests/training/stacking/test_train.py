@@ -6,12 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.dataset import DefaultSampler
+from torch import nn
 
 from mer_bench.loading.augment_clips import augment_clips
 from mer_bench.models.clip_dropout import BatchDraws, set_draws
 from mer_bench.training.fold_config import balanced_weights
 from mer_bench.training.stacking.data import open_folds
-from mer_bench.training.stacking.train import train_folds
+from mer_bench.training.stacking.train import FoldOptimWrapper, train_folds
 from tests.training.stacking.stack_experiment import stack_experiment
 
 EPOCHS, BATCH, LR, MAX_NORM = 2, 6, 1e-2, 0.5  # of the experiment
@@ -63,3 +64,19 @@ def test_every_fold_of_a_stack_gets_the_weights_of_a_training_alone(network, tmp
         for name, tensor in alone.items():
             torch.testing.assert_close(weights[name], tensor, rtol=0, atol=1e-8)
         assert (alone['cls_head.fc_cls.weight'] - start['cls_head.fc_cls.weight']).abs().max() > 1e-4
+
+
+def test_each_fold_is_clipped_by_its_own_norm():
+    grads = torch.randn(3, 4, 2) * torch.tensor([0.01, 1.0, 100.0]).view(3, 1, 1), torch.randn(3, 5)
+    stacked = [nn.Parameter(torch.zeros_like(grad)) for grad in grads]
+    wrapper = FoldOptimWrapper(torch.optim.SGD(stacked, lr=1.0), clip_grad=dict(max_norm=1.5))
+    for parameter, grad in zip(stacked, grads, strict=True):
+        parameter.grad = grad.clone()
+    wrapper.step()
+    for fold in range(3):
+        alone = [nn.Parameter(torch.zeros_like(grad[fold])) for grad in grads]
+        for parameter, grad in zip(alone, grads, strict=True):
+            parameter.grad = grad[fold].clone()
+        torch.nn.utils.clip_grad_norm_(alone, 1.5)
+        for together, single in zip(stacked, alone, strict=True):
+            torch.testing.assert_close(together[fold].detach(), -single.grad)

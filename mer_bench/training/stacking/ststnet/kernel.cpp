@@ -1,7 +1,7 @@
 // Trains one fold of STSTNet (Liong et al., FG 2019, arXiv 1902.03634) with activations that never leave the cache:
 // PyTorch writes and reads the 900 x 16 outputs of the convolution several times a clip and step; here a row of them
 // is made, used and forgotten, and made again for the gradient. The arithmetic is that of models/baselines/ststnet.py
-// with FlatHead, cross-entropy and torch.optim.Adam; the interface is in ststnet_kernel.py. NaN stays NaN.
+// with FlatHead, cross-entropy and torch.optim.Adam; the interface is in kernel.py. NaN stays NaN.
 
 #include "kernel.h"
 

@@ -5,7 +5,7 @@ FlatHead computes under torch.optim.Adam, from the same first weights, batches a
 of float32::
 
     if (reason := unavailable() or unfit(model)) is None:
-        state = FoldState.of(model.state_dict())
+        state = FoldState.from_state_dict(model.state_dict())
         for epoch in range(0, max_epochs, 10):
             losses = train_fold(clips, labels, keys, orders[epoch : epoch + 10], state, first_epoch=epoch, ...)
         model.load_state_dict(state.state_dict())
@@ -44,13 +44,13 @@ FILTERS, POOLED, MAX_CLASSES = 16, 100, 64
 
 
 def unavailable() -> str | None:
-    """Say why this machine cannot build or load the kernel; None: it can. The first call builds (about 2 seconds)."""
+    """Return why this machine cannot build or load the kernel, or None. The first call builds it (about 2 seconds)."""
     library = _library()
     return library if isinstance(library, str) else None
 
 
 def unfit(model: nn.Module) -> str | None:
-    """Say why the kernel is not made for a recogniser; None: it is, with pictures of 3x28x28."""
+    """Return why the kernel does not fit a recogniser, or None if it does, for pictures of 3x28x28."""
     backbone, head = model.backbone, model.cls_head
     if type(backbone) is not STSTNet or type(head) is not FlatHead:
         return f'{type(backbone).__name__} with {type(head).__name__}: only STSTNet with FlatHead is compiled'
@@ -90,7 +90,7 @@ class FoldState:
     steps: int = 0
 
     @classmethod
-    def of(cls, state_dict: Mapping[str, torch.Tensor]) -> 'FoldState':
+    def from_state_dict(cls, state_dict: Mapping[str, torch.Tensor]) -> 'FoldState':
         """Start from the weights of a fresh Recognizer3D; moments start at 0."""
         streams = sum(name.startswith('backbone.streams') and name.endswith('.0.bias') for name in state_dict)
         norms = [
@@ -149,7 +149,7 @@ def train_fold(
         keys: (N,) int32, see :func:`mer_bench.clip_random.clip_keys`.
         orders: (E, L) rows of `clips`, one order of the training clips for each epoch. The last batch of an epoch
             may be shorter; to drop it leave its rows out.
-        state: Where the training stands.
+        state: The training so far.
         mean: Mean of each of the 3 channels, over the training clips.
         std: Their standard deviation.
         seed: Of the run; with epoch and key it decides the dropout masks.
@@ -197,7 +197,7 @@ def train_fold(
 
 
 def _check(clips, labels, keys, orders, class_weight, normalisation, state, batch_size, dropout_ratio) -> None:
-    """The kernel reads memory without looking, so everything that it indexes is looked at here."""
+    """Check everything that the kernel indexes, since it reads memory without checks."""
     if not len(clips) == len(labels) == len(keys):
         raise ValueError(f'{len(clips)} clips, {len(labels)} labels and {len(keys)} keys: as many were expected')
     if orders.ndim != 2 or not orders.size or orders.min() < 0 or orders.max() >= len(clips):
@@ -209,7 +209,7 @@ def _check(clips, labels, keys, orders, class_weight, normalisation, state, batc
 
 
 def _salts(seed: int, epochs: Sequence[int], widths: Sequence[int]) -> np.ndarray:
-    """(E, 16) int32: what tells apart the draws of each stream, as ClipDropout counts them."""
+    """Return (E, 16) int32, the salts of the draws of each stream, as ClipDropout counts them."""
     streams = [[salt(seed, epoch, FIRST_STREAM + i) for i in range(len(widths))] for epoch in epochs]
     return np.repeat(np.array(streams, np.int32), widths, axis=1)
 

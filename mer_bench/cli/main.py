@@ -1,0 +1,60 @@
+"""`mer-bench COMMAND`, and the doors of tools/*.py to the same commands. A command is imported when it is called."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import mer_bench
+from mer_bench.errors import InputError, did_you_mean, run_tool
+
+COMMANDS = {
+    'prepare': 'turn a raw data set into annotations.csv and a flow store',
+    'protocol': 'show classes, folds and official counts before any training',
+    'train': 'train and score one method over all folds',
+    'test': 'score the saved checkpoints of a run again',
+    'sweep': 'train many methods: every config x method x seed',
+    'score': "score anybody's predictions",
+    'compare': 'compare two runs on the same clips',
+    'leaderboard': 'make tables of finished runs',
+    'list': 'list configs, methods, ablations, data sets, label schemes and flow methods',
+    'demo': 'draw faces, prepare them, train four methods, make a leaderboard',
+}
+
+
+def main() -> None:
+    """Run `mer-bench` as the shell starts it."""
+    run_tool(lambda: run_command(sys.argv[1:]))
+
+
+def door(name: str) -> None:
+    """Run one command as tools/<name>.py, with the arguments of the process."""
+    run_tool(lambda: import_module(f'mer_bench.cli.{name}').main())
+
+
+def run_command(argv: Sequence[str]) -> int | None:
+    """Run the command that the first word names; return its exit code."""
+    name, *rest = argv or ['']
+    if name in COMMANDS:
+        sys.argv[0] = f'mer-bench {name}'  # argparse takes the program's name of usage lines from here
+        return import_module(f'mer_bench.cli.{name}').main(rest)
+    if name and not name.startswith('-'):
+        raise InputError(
+            f'mer-bench has no command {name}{did_you_mean(name, COMMANDS)}; mer-bench --help lists the commands'
+        )
+    lines = [f'  {name:12} {text}' for name, text in COMMANDS.items()]
+    parser = argparse.ArgumentParser(
+        prog='mer-bench',
+        usage='mer-bench COMMAND [arguments]',
+        description=mer_bench.__doc__.partition('\n')[0],
+        epilog='\n'.join(['commands:', *lines, '', 'mer-bench COMMAND --help explains a command.']),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--version', action='version', version=f'mer_bench {mer_bench.__version__}')
+    parser.parse_args(argv)
+    parser.print_help()
+    return 2
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,237 @@
+"""Two sets of predictions on the same clips: which is better, by how much, and how sure is that?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mer_bench.errors import InputError, visible
+from mer_bench.escaping import for_csv
+from mer_bench.evaluation.labels import name_labels
+from mer_bench.evaluation.metrics import METRICS, SubjectCounts
+from mer_bench.evaluation.predictions import classes_of, in_order, load_predictions
+from mer_bench.evaluation.statistics import Estimate, mcnemar, paired_bootstrap
+from mer_bench.files import write_atomically
+
+# Cameron, Gelbach and Miller, Rev. Econ. Stat. 90(3), 2008: a bootstrap of 5 to 30 clusters rejects too often
+FEW_SUBJECTS = 20
+FIGURES = ('.svg', '.png', '.pdf')
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sets of predictions, a and b, on the clips that both have.
+
+    Attributes:
+        names: of a and b.
+        scores: metric -> its values for a and b.
+        differences: metric -> a minus b, with the paired 95 % interval over the subjects.
+        mcnemar: `only_first` and `only_second`, the clips that a or b alone predicts correctly, and the exact `p`.
+        subjects: one row per subject, by name: clips, correct_a, correct_b.
+        missing: how many clips of a are missing in b, and of b in a; they are left out.
+    """
+
+    names: tuple[str, str]
+    scores: dict[str, tuple[float, float]]
+    differences: dict[str, Estimate]
+    mcnemar: dict
+    subjects: pd.DataFrame
+    missing: tuple[int, int]
+
+    @property
+    def n_clips(self) -> int:
+        return int(self.subjects['clips'].sum())
+
+    @property
+    def wins(self) -> tuple[int, int, int]:
+        """The subjects of whose clips a predicts more correctly, b does, and both as many."""
+        difference = self.subjects['correct_a'] - self.subjects['correct_b']
+        return int((difference > 0).sum()), int((difference < 0).sum()), int((difference == 0).sum())
+
+    @property
+    def sentence(self) -> str:
+        """The result in one sentence, by UF1."""
+        (a, b), change = self.scores['uf1'], self.differences['uf1']
+        better, worse = self.names if change.value >= 0 else self.names[::-1]
+        if change.value == 0:
+            lead = f'{self.names[0]} and {self.names[1]} have the same UF1 ({a:.4f})'
+        else:
+            lead = f'{better} has the higher UF1: {max(a, b):.4f} against {min(a, b):.4f} of {worse}'
+        if change.low is None:
+            return f'{lead}; with one subject only there is no interval, so the difference may be chance.'
+        low, high = (change.low, change.high) if change.value >= 0 else (-change.high, -change.low)
+        interval = f'the 95 % interval of the difference, {low:+.4f} to {high:+.4f},'
+        if change.low > 0 or change.high < 0:
+            return f'{lead}; {interval} excludes 0, so the lead is unlikely to be due to the choice of these subjects.'
+        return f'{lead}; {interval} contains 0, so these subjects do not show which of the two is better.'
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per metric: a, b, the difference and its interval, then what all rows share."""
+        rows = [
+            (name, *pair, *change)
+            for (name, pair), change in zip(self.scores.items(), self.differences.values(), strict=True)
+        ]
+        a_better, b_better, equal = self.wins
+        shared = {
+            'name_a': for_csv(self.names[0]),
+            'name_b': for_csv(self.names[1]),
+            'clips': self.n_clips,
+            'subjects': len(self.subjects),
+            'missing_in_b': self.missing[0],
+            'missing_in_a': self.missing[1],
+            'only_a_correct': self.mcnemar['only_first'],
+            'only_b_correct': self.mcnemar['only_second'],
+            'mcnemar_p': self.mcnemar['p'],
+            'subjects_a_better': a_better,
+            'subjects_b_better': b_better,
+            'subjects_equal': equal,
+        }
+        return pd.DataFrame(rows, columns=['metric', 'a', 'b', 'difference', 'low', 'high']).assign(**shared)
+
+    def __str__(self) -> str:
+        from tabulate import tabulate
+
+        rows = [
+            [metric.header, *(f'{value:.4f}' for value in self.scores[metric.name]), *_cells(metric.name, self)]
+            for metric in METRICS
+        ]
+        headers = ['', *self.names, 'difference', '95 % interval']
+        table = tabulate(rows, headers, disable_numparse=True, colalign=('left', *['right'] * 3, 'left'))
+        a_better, b_better, equal = self.wins
+        test, (a, b) = self.mcnemar, self.names
+        lines = [
+            self.sentence,
+            f'{self.n_clips} clips of {len(self.subjects)} subjects. Intervals: 1000 resamples of the subjects, the '
+            'same for both; how much another training would differ is not in them.',
+            f'Subjects: {a} predicts more clips correctly for {a_better}, {b} for {b_better}; equal for {equal}.',
+            f'Clips: {test["only_first"]} only {a} predicts correctly, {test["only_second"]} only {b}; '
+            f"McNemar's exact test p = {test['p']:.3g}, which takes clips as independent: trust the interval first.",
+        ]
+        if len(self.subjects) < FEW_SUBJECTS:
+            lines.append(f'With fewer than {FEW_SUBJECTS} subjects the intervals are rather too narrow.')
+        if any(self.missing):
+            lines.append(
+                f'Left out: clips that only one of the two has, {self.missing[0]} of {a}, {self.missing[1]} of {b}.'
+            )
+        return '\n'.join([table, '', *lines])
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the differences with their intervals, and the difference of each subject, as svg, png or pdf."""
+        path = Path(path)
+        if path.suffix.lower() not in FIGURES:
+            raise InputError(f'{path}: expected a figure as {", ".join(FIGURES)}; name it for example compare.svg')
+        figure = _draw(self)
+        with write_atomically(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches='tight')
+
+
+def _cells(metric: str, comparison: Comparison) -> tuple[str, str]:
+    change = comparison.differences[metric]
+    interval = 'one subject' if change.low is None else f'[{change.low:+.4f}, {change.high:+.4f}]'
+    return f'{change.value:+.4f}', interval
+
+
+def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str, str] | None = None) -> Comparison:
+    """Compare two sets of predictions clip by clip, joined by sample_id.
+
+    Args:
+        a, b: whatever :func:`load_predictions` takes: run folders, files, DataFrames, runs.
+        classes: names of the labels 0, 1, 2 of a log; by default those of the other side, where it has names.
+        names: what to call the two (default: from their paths).
+
+    Raises:
+        InputError: No clip is in both, or a clip has another subject or label in b than in a.
+    """
+    names, classes = names or _names(a, b), [*map(str, classes)]
+    frames = [load_predictions(source) for source in (a, b)]
+    frames = [_with_names(frame, classes or _scored(frames), name) for frame, name in zip(frames, names, strict=True)]
+    frames, missing = _common(frames, names)
+    labels = {*pd.unique(pd.concat([frame[key] for frame in frames for key in ('y_true', 'y_pred')]))}
+    classes = classes or _scored(frames) or in_order(labels)
+    counts = [SubjectCounts.of(frame, classes).scores for frame in frames]
+    correct = [(frame['y_true'] == frame['y_pred']).groupby(frame['subject']).sum() for frame in frames]
+    clips = frames[0].groupby('subject').size()
+    return Comparison(
+        names,
+        {metric.name: tuple(float(scores[metric.name]) for scores in counts) for metric in METRICS},
+        paired_bootstrap([frames[0]], [frames[1]], classes),
+        mcnemar(*frames),
+        pd.DataFrame({'clips': clips, 'correct_a': correct[0], 'correct_b': correct[1]}),
+        missing,
+    )
+
+
+def _scored(frames: list[pd.DataFrame]) -> list[str]:
+    """Return the classes of the first table that names them by columns of scores."""
+    named = (classes_of(frame) for frame in frames if any(name.startswith('score_') for name in frame))
+    return next(named, [])
+
+
+def _with_names(frame: pd.DataFrame, classes: list[str], name: str) -> pd.DataFrame:
+    frame = name_labels(frame, classes, name) if classes else frame
+    return frame.astype({'y_true': str, 'y_pred': str})
+
+
+def _common(frames: list[pd.DataFrame], names: tuple[str, str]) -> tuple[list[pd.DataFrame], tuple[int, int]]:
+    """Return the clips that both tables have, in the same order, and how many of each the other lacks."""
+    a, b = (frame.set_index('sample_id', drop=False).rename_axis(None) for frame in frames)
+    both = a.index.intersection(b.index).sort_values()
+    if both.empty:
+        raise InputError(
+            f'expected predictions of the same clips, but of {len(a)} of {names[0]} and {len(b)} of {names[1]} none '
+            f'has the same sample_id ({a.index[0]}, {b.index[0]}); give predictions on the same data, with a '
+            'sample_id <dataset>/<subject>/<clip>'
+        )
+    missing = len(a) - len(both), len(b) - len(both)
+    a, b = a.loc[both], b.loc[both]
+    for key, word in (('y_true', 'label'), ('subject', 'subject')):
+        if (differ := a[key] != b[key]).any():
+            clip = both[int(np.argmax(differ))]
+            raise InputError(
+                f'expected the same {word} of each clip, but {int(differ.sum())} of {len(both)} clips differ, such as '
+                f'{clip}: {a[key][clip]!r} in {names[0]}, {b[key][clip]!r} in {names[1]}; compare predictions on the '
+                'same labels, or give --classes in the order of the labels 0, 1, 2'
+            )
+    return [a, b], missing
+
+
+def _names(*sources: object) -> tuple[str, str]:
+    """Name both by as many of the last parts of their paths as tell them apart."""
+    paths = [Path(source) if isinstance(source, str | Path) else None for source in sources]
+    if None in paths or paths[0].absolute() == paths[1].absolute():
+        return 'A', 'B'
+    parts = [
+        (path.parent if path.name in ('predictions.csv', 'record.json') else path).absolute().parts for path in paths
+    ]
+    n = next((n for n in range(1, 20) if parts[0][-n:] != parts[1][-n:]), 20)
+    return tuple(visible('/'.join(part[-n:])) for part in parts)
+
+
+def _draw(comparison: Comparison):
+    """Return the figure: above the metrics with their intervals, below one bar per subject."""
+    from matplotlib.figure import Figure  # takes half a second to import
+
+    figure = Figure(figsize=(7, 5.5))
+    above, below = figure.subplots(2, 1, height_ratios=[1, 1.4])
+    for row, metric in enumerate(METRICS[::-1]):
+        change = comparison.differences[metric.name]
+        if change.low is not None:
+            above.plot([change.low, change.high], [row, row], color='black')
+        above.plot(change.value, row, 'o', color='black')
+    above.axvline(0, color='grey', linewidth=0.8)
+    above.set_yticks(range(len(METRICS)), [metric.header for metric in METRICS[::-1]])
+    title = f'{comparison.names[0]} minus {comparison.names[1]}, 95 % intervals'
+    above.set_title(title, fontsize='medium', parse_math=False)
+    above.margins(y=0.15)
+    table = comparison.subjects
+    share = ((table['correct_a'] - table['correct_b']) / table['clips']).sort_values()
+    below.bar(range(len(share)), share, color=np.where(share < 0, 'tab:orange', 'tab:blue'))
+    below.axhline(0, color='grey', linewidth=0.8)
+    below.set_ylabel('difference of accuracy')
+    if len(share) <= 40:
+        below.set_xticks(range(len(share)), share.index, rotation=90, fontsize='x-small', parse_math=False)
+    else:
+        below.set_xlabel(f'{len(share)} subjects')
+    return figure

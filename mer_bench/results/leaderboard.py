@@ -1,0 +1,112 @@
+"""One leaderboard of given runs: as files, or as a table in Python."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from mer_bench.errors import InputError
+from mer_bench.evaluation.compare import compare as compare_pair
+from mer_bench.evaluation.metrics import METRICS, score
+from mer_bench.evaluation.statistics import holm
+from mer_bench.results.page import SYNTHETIC, Page, make_page, page_files
+from mer_bench.results.pages import refuse_unknown, write_text
+from mer_bench.results.record import Failure
+from mer_bench.results.run import Run, find_runs, read_runs
+
+
+def leaderboard(
+    runs: object, out: str | Path | None = None, compare: str | None = None, classes: list[str] | tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Rank methods by UF1.
+
+    Args:
+        runs: folders of runs or above them, or objects with such a `folder`, where the seeds of a method are averaged;
+            or `{name: predictions}`, where predictions are whatever :func:`mer_bench.score` takes.
+        out: a markdown file to write, with a csv and a LaTeX file beside it; for folders of runs only.
+        compare: the method that every other one is compared with: paired intervals, McNemar's test, Holm's correction.
+        classes: of predictions, all classes where they do not show each of them.
+
+    Returns:
+        One row per method. Of folders, the columns of the csv of a leaderboard; of predictions, method, clips,
+        subjects, every metric, uf1_low and uf1_high. With `compare`, the columns `against_*` as well.
+    """
+    if isinstance(runs, Mapping):
+        if out is not None:
+            raise InputError('out expects folders of runs with their records; leave it out')
+        return _of_predictions(runs, compare, classes)
+    several = isinstance(runs, Iterable) and not isinstance(runs, str | pd.DataFrame)
+    folders = [getattr(run, 'folder', run) for run in (runs if several else [runs])]
+    if not all(isinstance(folder, str | Path) for folder in folders):
+        raise InputError('expected folders of runs or {name: predictions}; give each method a name, as in {"a": run}')
+    if out is not None:
+        write_leaderboard(folders, out, compare)
+    return pd.DataFrame(read_page(folders, None, compare).rows)
+
+
+def _of_predictions(sources: Mapping[str, object], reference: str | None, classes: list[str]) -> pd.DataFrame:
+    tables = {name: score(source, classes)['full'] for name, source in sources.items()}
+    rows = [
+        {'method': name, 'clips': full['n'], 'subjects': full['n_subjects']}
+        | {metric.name: full[metric.name] for metric in METRICS}
+        | dict(zip(('uf1_low', 'uf1_high'), full['intervals']['uf1'] or (None, None), strict=True))
+        for name, full in tables.items()
+    ]
+    if reference is not None:
+        refuse_unknown(reference, [*sources])
+        others = [row for row in rows if row['method'] != reference]
+        for row in others:
+            names = row['method'], reference
+            pair = compare_pair(sources[names[0]], sources[reference], classes, names)
+            change = zip(('change', 'change_low', 'change_high'), pair.differences['uf1'], strict=True)
+            row |= {f'against_{key}': value for key, value in change} | {'against_mcnemar_p': pair.mcnemar['p']}
+        for row, p in zip(others, holm([row['against_mcnemar_p'] for row in others]), strict=True):
+            row['against_mcnemar_p_holm'] = p
+    return pd.DataFrame(sorted(rows, key=lambda row: (-row['uf1'], row['method'])))
+
+
+def write_leaderboard(results: list[str | Path], out: str | Path, reference: str | None = None) -> str:
+    """Make one page of all records in `results`: markdown at `out`, beside it the rows as csv and LaTeX tables.
+
+    Records of different data sets, protocols or data digests go to sections of their own.
+
+    Args:
+        reference: the method that every other one on the same data is compared with.
+
+    Returns:
+        The markdown.
+    """
+    out = Path(out)
+    texts = page_files(out.stem, read_page(results, out, reference))
+    for name, text in texts.items():
+        write_text(out.with_name(name), text)
+    return texts[out.name]
+
+
+def read_page(results: list[str | Path], out: Path | None, reference: str | None) -> Page:
+    """Make the page of all records in `results`, which is to be written at `out`."""
+    records, failures = find_runs(results)
+    runs = read_runs(records)
+    _check_name(out, runs, failures)
+    page = make_page(runs, failures, out.stem if out else '', {}, reference)
+    refuse_unknown(reference, page.methods)
+    return page
+
+
+def _check_name(out: Path | None, runs: list[Run], failures: list[Failure]) -> None:
+    """Keep synthetic and real data apart, and the word synthetic in the name of the file."""
+    if out and out.suffix != '.md':
+        raise InputError(f'--out {out}: expected a markdown file; name it for example my_tables/smic.md')
+    kinds = [(run, run.synthetic) for run in runs] + [(failure, failure.content['synthetic']) for failure in failures]
+    synthetic = [run for run, kind in kinds if kind is True]
+    real = [run for run, kind in kinds if kind is False]
+    if synthetic and real:
+        raise InputError(
+            f'expected either synthetic or real data, but {synthetic[0].path} is synthetic and {real[0].path} is real; '
+            'make one leaderboard of each'
+        )
+    if out and synthetic and SYNTHETIC not in out.stem:
+        raise InputError(
+            f'--out {out}: expected a file name with the word synthetic, because these runs are on synthetic data; '
+            f'name it for example {out.with_stem(f"synthetic_{out.stem}")}'
+        )

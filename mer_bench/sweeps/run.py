@@ -1,0 +1,131 @@
+"""The whole sweep as one function: plan the runs, show the plan, run what is missing, return the state of every run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from mer_bench.errors import InputError
+from mer_bench.sweeps.engine import EngineOptions, open_engine
+from mer_bench.sweeps.estimate import TimeEstimate, estimate_cost, format_cost, same_device
+from mer_bench.sweeps.plan import PlannedRun, SweepOptions, expand_methods, expand_patterns, plan_runs, roots_by_config
+from mer_bench.sweeps.progress import SweepProgress
+from mer_bench.sweeps.report import format_outcomes, format_plan
+from mer_bench.sweeps.status import has_failed, read_reason, score_of, state_of
+
+Words = str | Path | Sequence[str | Path]
+
+
+def sweep(
+    configs: Words,
+    overrides: Words = (),
+    grid: Words = (),
+    shared: Words = (),
+    seeds: Sequence[int] = (0,),
+    no_full: bool = False,
+    work_dir: str | Path = 'work_dirs',
+    data_roots: Words | Mapping[str, Words] | None = None,
+    device: str = 'auto',
+    jobs: int | None = None,
+    threads: int = 1,
+    stack: str | int = 'auto',
+    engine: str = 'local',
+    address: str | None = None,
+    gpu_share: float | None = None,
+    memory: float | None = None,
+    only_failed: bool = False,
+    dry_run: bool = False,
+    estimate: bool = False,
+    workers: int | None = None,
+    measured: Words = (),
+    show: Callable[[str], None] | None = print,
+) -> pd.DataFrame:
+    """Train and score every config with every method and every seed; finished runs are left as they are.
+
+    Args:
+        configs: Config files or patterns of them.
+        overrides: One method per word: a file, files joined with `+`, a pattern, or timm_NAME.
+        grid: Every subset of these words is a method.
+        shared: Files merged onto every method, such as a reduced size.
+        seeds: The first seed of everything runs first.
+        no_full: Leave out the config without an override.
+        work_dir: The runs go to work_dir/<config>/<method>/seed<N>.
+        data_roots: Folders of the prepared data, of the only config or by config; None: the config's own.
+        device: As of :class:`EngineOptions`, as are jobs, threads, stack, engine, address, gpu_share and memory.
+        only_failed: Only the runs that failed before.
+        dry_run: Plan and train nothing.
+        estimate: Also estimate the hours of the whole sweep, from measured trainings.
+        workers: Of the estimate: trainings at a time (default: jobs).
+        measured: Of the estimate: more folders with runs or records.
+        show: Called with the plan and the outcomes as text; None prints nothing but the progress, on stderr.
+
+    Returns:
+        One row per run: config, method, dataset, seed, state, reason, uf1 and folder. The state is `finished`,
+        `unfinished`, `failed` (the last attempt) or `invalid` (the method cannot be opened), the last two with their
+        reason. `attrs['cost']` holds the estimate, if asked for, see :func:`estimate_cost`.
+
+    Raises:
+        InputError: An argument, a file or the data of a config are wrong; nothing was trained.
+    """
+    if dry_run and engine == 'ray':
+        jobs = jobs or workers  # no cluster is asked
+    options = EngineOptions(engine, device, jobs, threads, stack, address, gpu_share, memory)
+    if (workers or measured) and not estimate:
+        raise InputError('--workers and --measured apply to --estimate only; add --estimate or omit them')
+    if estimate and dry_run and engine == 'ray' and device == 'auto':
+        raise InputError('--estimate --engine ray: choose --device cpu or cuda, because a dry run asks no cluster')
+    if any(seed not in range(2**32) for seed in seeds):
+        raise InputError(f'seeds: expected whole numbers from 0 to 4294967295, got {list(seeds)}; correct them')
+    show = show or (lambda text: None)
+    configs, base = expand_patterns(as_words(configs), '--configs'), Path(work_dir)
+    methods = expand_methods(as_words(overrides), as_words(grid), as_words(shared), not no_full)
+    roots = roots_by_config(configs, root_words(data_roots))
+    with open_engine(options, dry_run) as opened:
+        plan_options = SweepOptions(roots, opened.planning_device, threads, stack)
+        with Console(stderr=True).status('planning') as status:
+            runs, equal = plan_runs(configs, methods, list(seeds) or [0], base, plan_options, status.update)
+        if only_failed:
+            runs = [run for run in runs if has_failed(run)]
+            if not runs:
+                show('no run of this sweep has failed')
+                return table_of(runs)
+        fits = same_device(opened.unit, threads)
+        folders = [Path(word) for word in as_words(measured)]
+        times = TimeEstimate(base, opened.jobs, opened.together, folders, fits)
+        show('\n'.join([*equal, format_plan(runs, [times.seconds(run) for run in runs])]))
+        cost = None
+        if estimate:
+            cost = estimate_cost(runs, times, workers or opened.jobs, opened.unit, opened.share)
+            show('\n' + format_cost(cost))
+        if not dry_run:
+            with SweepProgress(runs, times) as progress:
+                opened.run(runs, plan_options, progress)
+            show('\n' + format_outcomes(runs))
+    table = table_of(runs)
+    if cost:
+        table.attrs['cost'] = cost
+    return table
+
+
+def as_words(words: Words) -> list[str]:
+    """Return one word or several as a list of texts."""
+    return [str(words)] if isinstance(words, (str, Path)) else [str(word) for word in words]
+
+
+def root_words(roots: Words | Mapping[str, Words] | None) -> list[str]:
+    """Return data roots as the words DIR or CONFIG=DIR."""
+    if isinstance(roots, Mapping):
+        return [f'{config}={root}' for config, named in roots.items() for root in as_words(named)]
+    return as_words(roots or ())
+
+
+def table_of(runs: Sequence[PlannedRun]) -> pd.DataFrame:
+    """Return one row per run, see :func:`sweep`."""
+    rows = []
+    for run in runs:
+        state = 'invalid' if run.fault else state_of(run)
+        reason = run.fault or (read_reason(run) if state == 'failed' else '')
+        uf1 = score_of(run) if state == 'finished' else None
+        rows.append((run.config_name, run.method, run.dataset, run.seed, state, reason, uf1, run.folder))
+    return pd.DataFrame(rows, columns=['config', 'method', 'dataset', 'seed', 'state', 'reason', 'uf1', 'folder'])

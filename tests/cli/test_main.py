@@ -1,0 +1,82 @@
+"""The command mer-bench and the doors in tools/."""
+
+import subprocess
+import sys
+
+import pytest
+
+import mer_bench
+from mer_bench.cli import main as door
+from tests.conftest import ROOT
+from tests.in_process import tool
+
+
+def mer_bench_command(monkeypatch, capsys, *words):
+    """Return exit code, output and errors of `mer-bench`."""
+    monkeypatch.setattr(sys, 'argv', ['mer-bench', *words])
+    try:
+        door.main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    return code, *capsys.readouterr()
+
+
+def test_help_names_every_command(monkeypatch, capsys):
+    code, out, _ = mer_bench_command(monkeypatch, capsys, '--help')
+    assert code == 0
+    issue = 'prepare protocol train test sweep score compare leaderboard list demo'
+    assert [
+        line.split()[0] for line in out.splitlines() if line.startswith('  ') and line[2].isalpha()
+    ] == issue.split()
+
+
+def test_without_a_command_help_is_shown_and_the_exit_code_is_2(monkeypatch, capsys):
+    assert mer_bench_command(monkeypatch, capsys)[0] == 2
+
+
+def test_the_version_is_that_of_the_package(monkeypatch, capsys):
+    code, out, _ = mer_bench_command(monkeypatch, capsys, '--version')
+    assert (code, out) == (0, f'mer_bench {mer_bench.__version__}\n')
+
+
+@pytest.mark.parametrize(('word', 'near'), [('trian', ' (did you mean train?)'), ('xyz', '')])
+def test_an_unknown_command_is_answered_with_the_nearest(monkeypatch, capsys, word, near):
+    code, out, err = mer_bench_command(monkeypatch, capsys, word)
+    assert (code, out) == (2, '')
+    assert err == f'error: mer-bench has no command {word}{near}; mer-bench --help lists the commands\n'
+
+
+@pytest.mark.parametrize('name', ['prepare', 'protocol', 'train', 'sweep', 'score', 'leaderboard'])
+def test_usage_lines_name_the_program_that_was_called(monkeypatch, capsys, name):
+    assert mer_bench_command(monkeypatch, capsys, name, '--help')[1].startswith(f'usage: mer-bench {name} ')
+    assert tool(name, '--help').stdout.startswith(f'usage: {name}.py ')
+
+
+def test_every_command_but_list_and_demo_has_a_door_in_tools():
+    doors = {path.stem for path in (ROOT / 'tools').glob('*.py')} - {'benchmark'}
+    assert doors == {*door.COMMANDS} - {'list', 'demo'}
+
+
+@pytest.mark.parametrize('start', ['tool', 'command'])
+def test_ctrl_c_during_the_imports_ends_in_one_line_with_code_130(monkeypatch, capsys, start):
+    class Interrupted:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == 'mer_bench.cli.score':
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, 'mer_bench.cli.score', raising=False)
+    monkeypatch.setattr(sys, 'meta_path', [Interrupted, *sys.meta_path])
+    if start == 'tool':
+        done = tool('score', 'predictions.csv')
+        code, out, err = done.returncode, done.stdout, done.stderr
+    else:
+        code, out, err = mer_bench_command(monkeypatch, capsys, 'score', 'predictions.csv')
+    assert (code, out, err) == (130, '', 'stopped; run the same command again to continue\n')
+
+
+def test_the_command_itself_imports_nothing_heavy():
+    code = "import sys, mer_bench.cli.main; print({'numpy', 'pandas', 'torch', 'mmengine'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'set()\n'

@@ -1,0 +1,77 @@
+"""Leaderboards from Python, and every method against one. Expected numbers are worked out by hand.
+
+The eight clips of conftest.py: one surprise clip taken for negative gives UF1 23/27, always negative gives 2/9.
+"""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from mer_bench.errors import InputError
+from mer_bench.results.leaderboard import leaderboard, write_leaderboard
+from mer_bench.results.pages import write_pages
+
+
+@pytest.fixture
+def three(new_run, tmp_path):
+    for method, answers in (('net', 'perfect'), ('other', 'one wrong'), ('rule', 'always negative')):
+        new_run(f'runs/{method}', answers, method=method)
+    return tmp_path / 'runs'
+
+
+def test_folders_and_runs_with_a_folder_give_the_rows_of_the_csv(three, tmp_path):
+    table = leaderboard(three, out=tmp_path / 'smic.md')
+    assert table['method'].tolist() == ['net', 'other', 'rule']
+    assert table['uf1'].tolist() == pytest.approx([1, 23 / 27, 2 / 9])
+    assert [*table] == [*pd.read_csv(tmp_path / 'smic.csv')]
+    runs = [SimpleNamespace(folder=three / name) for name in ('rule', 'other')]
+    assert leaderboard(runs)['method'].tolist() == ['other', 'rule']
+
+
+def test_predictions_are_ranked_by_name_and_compared(three):
+    sources = {name: three / name for name in ('rule', 'net')} | {'frame': pd.read_csv(three / 'other/predictions.csv')}
+    table = leaderboard(sources, compare='net').set_index('method')
+    assert [*table.index] == ['net', 'frame', 'rule']
+    assert table.loc['frame', ['clips', 'subjects', 'uf1', 'against_change']].tolist() == pytest.approx(
+        [8, 4, 23 / 27, 23 / 27 - 1]
+    )
+    # 4 clips that net alone predicts correctly: P = 2 / 2**4, times 2 comparisons
+    assert table.loc['rule', ['against_mcnemar_p', 'against_mcnemar_p_holm']].tolist() == [0.125, 0.25]
+    assert table.loc['net'].isna()['against_change']
+
+
+@pytest.mark.parametrize('runs', [3, [pd.DataFrame()], {'a': 3}])
+def test_what_is_no_run_is_refused(runs):
+    with pytest.raises(InputError, match='expected '):
+        leaderboard(runs)
+
+
+def test_every_method_is_set_against_one_with_corrected_p(three, tmp_path):
+    text = write_leaderboard([three], tmp_path / 'smic.md', 'net')
+    section = text.split('### Every method against net')[1].split('###')[0]
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in section.splitlines() if line.startswith('|')]
+    assert [row[0] for row in rows[2:]] == ['other', 'rule']
+    assert rows[0][-4:] == ['only reference right', 'only method right', 'McNemar p', 'p, Holm']
+    # always negative misses 4 of 8 clips: P = 2 / 2**4, of two comparisons
+    assert rows[3][1:3] + rows[3][4:] == ['0.2222', '-0.7778', '4', '0', '0.125', '0.250']
+    assert 'The last column corrects p for all 2 (Holm)' in section
+    table = pd.read_csv(tmp_path / 'smic.csv').set_index('method')
+    assert table.loc['other', 'against_change'] == pytest.approx(23 / 27 - 1)
+    assert pd.isna(table.loc['net', 'against_change'])
+
+
+def test_data_on_which_the_reference_did_not_run_say_so(three, new_run, tmp_path):
+    new_run('runs/x', method='elsewhere', dataset='samm', datasets=('samm',))
+    text = write_leaderboard([three], tmp_path / 'all.md', 'net')
+    assert text.count('Every method against net') == 1
+    assert text.count('No method is compared with net here') == 1
+
+
+def test_an_unknown_method_is_answered_with_the_nearest(three, tmp_path):
+    for write in (lambda: write_leaderboard([three], tmp_path / 'smic.md', 'othr'),
+                  lambda: write_pages([three], tmp_path / 'pages', 'othr'),
+                  lambda: leaderboard({'other': three / 'net'}, compare='othr')):  # fmt: skip
+        with pytest.raises(InputError, match="none is named 'othr'; did you mean 'other'"):
+            write()
+    assert not (tmp_path / 'smic.md').exists()

@@ -1,0 +1,6 @@
+"""The door to mer_bench/cli/compare.py; see --help."""
+
+from mer_bench.cli.main import door
+
+if __name__ == '__main__':
+    door('compare')
