@@ -15,7 +15,6 @@ from sklearn.preprocessing import StandardScaler
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.models.classical import ESTIMATORS
-from mer_bench.models.classical.pipeline import find_estimator
 from mer_bench.runs.run import run_folds
 from mer_bench.training.sklearn.shared_fit import BLOCK, GRAM, PLAIN
 from tests.conftest import ROOT
@@ -126,17 +125,14 @@ def test_a_whole_run_imports_no_torch(tmp_path, prepared_data):
 
 def test_a_worker_finds_a_descriptor_of_a_users_module(tmp_path, prepared_data, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(ESTIMATORS, '_module_dict', ESTIMATORS.module_dict.copy())
     (tmp_path / 'own_descriptor.py').write_text(
         'from mer_bench.models.classical import ESTIMATORS\n'
         'from mer_bench.models.classical.flatten import Flatten\n'
-        "OwnDescriptor = ESTIMATORS.register_module('OwnDescriptor', force=True, module=type('Own', (Flatten,), {}))\n"
+        "ESTIMATORS.register_module('OwnDescriptor', module=type('OwnDescriptor', (Flatten,), {}))\n"
     )
-    text = "custom_imports = dict(imports=['own_descriptor'])\n" + RIDGE.replace(
-        '[dict', "[dict(type='OwnDescriptor'), dict", 1
-    )
-    method = opened(tmp_path, prepared_data, text)
-    run_folds(replace(method, chosen=method.folds[:1]), 0, tmp_path / 'run')
+    steps = RIDGE.replace('[dict', "[dict(type='OwnDescriptor'), dict", 1)
+    method = opened(tmp_path, prepared_data, f"custom_imports = dict(imports=['own_descriptor'])\n{steps}")
     # as in a process that did not read the config
     del sys.modules['own_descriptor'], ESTIMATORS.module_dict['OwnDescriptor']
-    find_estimator.cache_clear()
     assert run_folds(method, 0, tmp_path / 'run')['complete']
