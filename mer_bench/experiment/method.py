@@ -1,7 +1,9 @@
 """A method: a config with overrides merged onto it, and its name in every table."""
 
+import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.config_keys import check_keys
 from mer_bench.experiment.config_values import check_complete, check_values, fill_outputs, fold_rule, is_estimator
 from mer_bench.experiment.data_sources import data_sources, joined_name
-from mer_bench.files import digest_of, once
+from mer_bench.files import digest_of
 from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 
 LOCATIONS = ('data_root', 'data_source')
@@ -114,17 +116,34 @@ def replaces_model(change: dict) -> bool:
     return isinstance(model, dict) and bool(model.get('_delete_'))
 
 
-@once
 def read_config(path: str) -> Config:
     """Read a config file; what is wrong with it is told in one sentence."""
     if not Path(path).is_file():
         raise InputError(f'no such config file: {path}; configs are in configs/, overrides in ablations/')
+    if _once and path in _once[-1]:
+        return copy.deepcopy(_once[-1][path])
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
     except Exception as error:  # a config is a program, and can raise anything
         raise InputError(
             f'{path} is not a config that can be read: {type(error).__name__}: {error}; correct the file'
         ) from error
+    if _once:
+        _once[-1][path] = copy.deepcopy(cfg)
+    return cfg
+
+
+_once: list[dict[str, Config]] = []  # by path; of each configs_read_once that lasts
+
+
+@contextmanager
+def configs_read_once() -> Iterator[None]:
+    """Read each config and override only once in this block, as a sweep does that opens many methods on them."""
+    _once.append({})
+    try:
+        yield
+    finally:
+        _once.pop()
 
 
 def parse_options(pairs: Mapping[str, object] | Sequence[str]) -> dict:

@@ -8,7 +8,6 @@ import pandas as pd
 
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
-from mer_bench.files import once
 from mer_bench.preparation.store.flow_store import PARTS, FlowStore, Stamp, stamp_of
 from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.label_schemes import LabelScheme
@@ -24,7 +23,6 @@ def _opened(path: str, stamps: tuple[Stamp | None, ...]) -> FlowStore:
     return FlowStore(path)
 
 
-@once
 def read_clips(
     roots: Sequence[str | Path], scheme: LabelScheme, ann_file: str = 'annotations.csv', store: str = 'store'
 ) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.files import digest_of, once
+from mer_bench.files import digest_of
 from mer_bench.protocols.excluded_clips import EXCLUDED_CLIPS, read_excluded
 from mer_bench.protocols.scheme_rules import ANY, Rule, read_cells, read_rules
 
@@ -46,7 +46,6 @@ def scheme_names() -> list[str]:
     return list(dict.fromkeys(built_in_rules()['scheme']))
 
 
-@once
 def load_scheme(name_or_path: str | Path) -> LabelScheme:
     """Return the built-in scheme of this name, or the one in an own csv, which is called as its file without `.csv`."""
     path = Path(name_or_path)
