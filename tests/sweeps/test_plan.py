@@ -65,7 +65,7 @@ def test_a_plan_reads_each_file_once(plan, tmp_path, monkeypatch):
     other, read = tmp_path / 'other.py', []
     other.write_text('train_cfg = dict(max_epochs=3)')
     whole = Config.fromfile
-    monkeypatch.setattr(Config, 'fromfile', lambda path: read.append(path) or whole(path))
+    monkeypatch.setattr(Config, 'fromfile', lambda path, *rest, **more: read.append(path) or whole(path, *rest, **more))
     runs, _ = plan((str(other),), (ABLATION, str(other)))
     assert [run.max_epochs for run in runs] == [3, 3]
     assert read.count(str(other)) == 1
