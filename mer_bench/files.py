@@ -1,17 +1,14 @@
 """Files that are either whole or absent, and digests of what they hold."""
 
-import copy
 import hashlib
 import json
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -20,9 +17,6 @@ from pydantic_core import from_json
 from mer_bench.errors import InputError, advice_on, cause_of, is_unwritten
 
 KINDS = {stat.S_ISDIR: 'a folder', stat.S_ISFIFO: 'a pipe', stat.S_ISSOCK: 'a socket'}
-
-Function = TypeVar('Function', bound=Callable)
-_read: list[dict[str, object]] = []  # results of the functions marked with `once`, while reading_once lasts
 
 LARGEST_JSON = 64 << 20  # bytes; a record has some thousands
 
@@ -202,28 +196,3 @@ def digest_file(path: str | Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-@contextmanager
-def reading_once() -> Iterator[None]:
-    """Let functions marked with :func:`once` read a file only once in this block: a sweep opens many methods on it."""
-    _read.append({})
-    try:
-        yield
-    finally:
-        _read.pop()
-
-
-def once(function: Function) -> Function:
-    """Let a function that reads files return copies of its first result for the same arguments in `reading_once`."""
-
-    @wraps(function)
-    def read(*args: object) -> object:
-        if not _read:
-            return function(*args)
-        key = f'{function.__module__}.{function.__name__}{args!r}'
-        if key not in _read[-1]:
-            _read[-1][key] = function(*args)
-        return copy.deepcopy(_read[-1][key])
-
-    return read

@@ -4,7 +4,7 @@ import pickle
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file, once, reading_once, write_atomically
+from mer_bench.files import digest_file, write_atomically
 from mer_bench.results.sanity import read_text
 
 
@@ -50,17 +50,3 @@ def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path, make, 
     for read in (digest_file, read_text):
         with pytest.raises(InputError, match=f'a.csv: expected a file, found {kind}; '):
             read(tmp_path / 'a.csv')
-
-
-def test_files_are_read_once_in_a_block_and_each_reader_gets_its_own_copy(tmp_path):
-    @once
-    def read(path):
-        return [path.read_text()]
-
-    path = tmp_path / 'a'
-    path.write_text('1')
-    with reading_once():
-        read(path).append('changed by its reader')
-        path.write_text('2')
-        assert read(path) == ['1']
-    assert read(path) == ['2']

@@ -1,7 +1,9 @@
 """A method: a config with overrides merged onto it, and its name in every table."""
 
+import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from mer_bench.experiment.config_checks import (
 )
 from mer_bench.experiment.config_files import TIMM, find_config, find_override
 from mer_bench.experiment.data_sources import joined_name, source_names
-from mer_bench.files import digest_of, once
+from mer_bench.files import digest_of
 from mer_bench.loading.clip_table import open_scheme
 from mer_bench.protocols.label_schemes import LabelScheme
 
@@ -125,17 +127,33 @@ def replaces_model(change: dict) -> bool:
     return isinstance(model, dict) and bool(model.get('_delete_'))
 
 
-@once
 def read_config(path: str) -> Config:
     """Read a config file; a fault in it becomes an InputError of one sentence."""
+    if _once and path in _once[-1]:
+        return copy.deepcopy(_once[-1][path])
     try:
         cfg = Config.fromfile(path, import_custom_modules=False)
         import_custom(cfg)
-        return cfg
     except Exception as error:  # a config is a program, and can raise anything
         raise InputError(
             f'{path} is not a config that can be read: {type(error).__name__}: {error}; correct the file'
         ) from error
+    if _once:
+        _once[-1][path] = copy.deepcopy(cfg)
+    return cfg
+
+
+_once: list[dict[str, Config]] = []  # by path; of each configs_read_once that lasts
+
+
+@contextmanager
+def configs_read_once() -> Iterator[None]:
+    """Read each config and override only once in this block, as a sweep does that opens many methods on them."""
+    _once.append({})
+    try:
+        yield
+    finally:
+        _once.pop()
 
 
 def import_custom(cfg: Config) -> None:

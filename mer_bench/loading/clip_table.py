@@ -9,7 +9,6 @@ import pandas as pd
 
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
-from mer_bench.files import once
 from mer_bench.loading.input_spec import InputSpec
 from mer_bench.preparation.store.flow_store import CHANNELS, PARTS, FlowStore, Stamp, stamp_of
 from mer_bench.protocols.clip_selection import check_clips_differ, select_clips
@@ -35,7 +34,6 @@ def read_clip(store: str, row: int, view: InputSpec) -> np.ndarray:
     return view(clip if view.keeps_values else clip.astype(np.float32))
 
 
-@once
 def read_clips(
     roots: Sequence[str | Path], scheme: LabelScheme | None, ann_file: str = 'annotations.csv', store: str = 'store'
 ) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mer_bench.datasets.spellings import OBJECTIVE_CLASSES
 from mer_bench.errors import InputError
-from mer_bench.files import digest_of, once, refuse_special
+from mer_bench.files import digest_of, refuse_special
 
 SCHEMES = Path(__file__).with_name('label_schemes.csv')
 ANY = '*'  # the value of a rule for every value that no other rule of its data set names
@@ -58,7 +58,6 @@ def scheme_names() -> list[str]:
     return list(dict.fromkeys(built_in_rules()['scheme']))
 
 
-@once
 def load_scheme(name_or_path: str | Path) -> LabelScheme:
     """Return the built-in scheme of this name, or the one in a csv, which is named after its file without `.csv`."""
     path = Path(name_or_path)

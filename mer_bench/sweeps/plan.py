@@ -9,9 +9,9 @@ from mer_bench import errors
 from mer_bench.errors import InputError
 from mer_bench.experiment.config_files import match_configs, match_overrides
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
-from mer_bench.experiment.method import load_method, read_config, read_override, replaces_model
+from mer_bench.experiment.method import configs_read_once, load_method, read_config, read_override, replaces_model
 from mer_bench.experiment.provenance import describe_pretrained, describe_protocol
-from mer_bench.files import digest_of, reading_once
+from mer_bench.files import digest_of
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import place_of
 
@@ -162,7 +162,7 @@ def plan_runs(
         InputError: An override cannot be read, no method can be opened on a config, or two would share a folder.
     """
     opened = []
-    with reading_once():
+    with configs_read_once():
         for word in dict.fromkeys(word for words in methods for word in words):
             read_override(word)
         for config in configs:

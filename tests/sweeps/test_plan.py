@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import default_work_dir
@@ -59,6 +60,16 @@ def test_equal_methods_of_other_names_are_planned_once(plan, tmp_path):
     runs, equal = plan((ABLATION,), (str(other),))
     assert [run.overrides for run in runs] == [(ABLATION,)]
     assert 'without_attention on mer_smic equals multiscale_resnet3d50+no_attention' in equal[0]
+
+
+def test_a_plan_reads_each_file_once(plan, tmp_path, monkeypatch):
+    other, read = tmp_path / 'other.py', []
+    other.write_text('train_cfg = dict(max_epochs=3)')
+    whole = Config.fromfile
+    monkeypatch.setattr(Config, 'fromfile', lambda path, *rest, **more: read.append(path) or whole(path, *rest, **more))
+    runs, _ = plan((str(other),), (ABLATION, str(other)))
+    assert [run.max_epochs for run in runs] == [3, 3]
+    assert read.count(str(other)) == 1
 
 
 def test_methods_that_see_the_same_of_a_clip_are_equal(plan, tmp_path):
