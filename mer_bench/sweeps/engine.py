@@ -7,11 +7,11 @@ from math import inf
 from numbers import Real
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.experiment import choose_device
 from mer_bench.runs.worker_pool import default_jobs
 from mer_bench.sweeps.local import Outcome, run_sweep
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions
 from mer_bench.sweeps.progress import SweepProgress
-from mer_bench.training.device import set_device
 
 Run = Callable[[Sequence[PlannedRun], SweepOptions, SweepProgress], dict[PlannedRun, Outcome]]
 
@@ -111,7 +111,7 @@ def open_engine(options: EngineOptions, dry_run: bool = False) -> Iterator[Engin
 
 def local_engine(options: EngineOptions) -> Engine:
     """Return the processes of this machine, which do one run after another."""
-    device = set_device(options.device)
+    device = choose_device(options.device)
     jobs = options.jobs or default_jobs(device)
 
     def run(runs: Sequence[PlannedRun], shared: SweepOptions, progress: SweepProgress) -> dict:
