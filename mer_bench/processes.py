@@ -130,10 +130,16 @@ def worker_ids(threads: int) -> list[int]:
 def _submit(place: int, threads: int, task: Callable[[int], Result]) -> Future:
     """Give a task to the worker at a place, or to a new one if the old one was killed while it waited."""
     try:
-        return _worker(place, threads).submit(task, place)
+        return _worker(place, threads).submit(_run_in, os.getcwd(), task, place)
     except TerminatedWorkerError:
         _stop(place, threads)
-        return _worker(place, threads).submit(task, place)
+        return _worker(place, threads).submit(_run_in, os.getcwd(), task, place)
+
+
+def _run_in(folder: str, task: Callable[[int], Result], place: int) -> Result:
+    """Run a task in the present folder of the parent, which may have changed since the worker started."""
+    os.chdir(folder)
+    return task(place)
 
 
 def _worker(place: int, threads: int) -> ProcessPoolExecutor:

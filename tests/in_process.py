@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 def tool(name: str, *words, cwd: Path = ROOT) -> subprocess.CompletedProcess:
     """Run tools/<name>.py in a folder; return its exit code and what it printed, as subprocess.run does.
 
-    Warnings do not reach stderr, and worker processes of earlier runs may have another folder.
+    Warnings do not reach stderr.
     """
     code, out, err = 0, io.StringIO(), io.StringIO()
     path = str(ROOT / f'tools/{name}.py')

@@ -71,6 +71,16 @@ def test_tasks_are_told_their_place_and_libraries_their_threads():
     assert sorted({*in_workers(tasks, 2, 3)}) == [(0, '3'), (1, '3')]
 
 
+def folder_of_worker(place: int) -> str:
+    return os.getcwd()
+
+
+def test_a_worker_that_stays_follows_its_parent_to_another_folder(tmp_path, monkeypatch):
+    assert [*in_workers([folder_of_worker], 1, 1)] == [os.getcwd()]
+    monkeypatch.chdir(tmp_path)
+    assert [*in_workers([folder_of_worker], 1, 1)] == [str(tmp_path)]
+
+
 def test_an_error_of_a_task_ends_the_workers_that_are_busy(tmp_path):
     begun, go_on, late = (tmp_path / name for name in ('begun', 'go_on', 'late'))
 
