@@ -121,30 +121,73 @@ def read_csv(path: str | Path, data: bytes, mark: str, names: list[str], line: i
             f'{path}, line {line}: expected printable names of columns, of at most {LONGEST_NAME} characters, but got '
             f'{shown(odd[0])}; rename it'
         )
-    reader = csv.reader(io.StringIO(data.decode() + '\n', newline=''), delimiter=mark)
-    rows, lines = [], []
-    try:
-        next(reader)
-        for cells in reader:
-            if cells and cells[-1].endswith('\n'):
-                raise InputError(f'{path}: expected a csv, but its quotation marks do not close; correct it')
-            if len(cells) == len(names):
-                rows.append(cells)
-                lines.append(reader.line_num)
-            elif any(cells):
-                raise InputError(
-                    f'{path}, line {line - 1 + reader.line_num}: expected {len(names)} cells as in the header, but got '
-                    f'{len(cells)}; correct it'
-                )
-    except csv.Error as error:
-        raise InputError(
-            f'{path}, line {line - 1 + reader.line_num}: expected a csv, but got: {error}; correct it'
-        ) from None
-    columns = zip(names, zip(*rows, strict=True), strict=True) if rows else [(name, ()) for name in names]
-    frame = pd.DataFrame({name: [cell.strip() for cell in cells] for name, cells in columns if name}, dtype=object)
-    filled = np.flatnonzero((frame[[name for name in NAMES if name in frame]] != '').any(axis=1))
-    return RawTable(frame.iloc[filled], lambda row: f'{path}, line {line - 1 + lines[filled[row]]}', is_csv=True)
+    where = _line_finder(path, data, mark, line)
+    frame = _parse(data, mark, names)
+    if frame is None or _may_be_short(frame, len(names)):
+        _refuse_lengths(path, data, mark, len(names), line)
+    if frame is None:
+        frame = _parse(data, mark, names, as_text=True)
+    if frame is None:
+        raise InputError(f'{path}: expected a csv, but its quotation marks do not close; correct it')
+    frame = frame[[number for number, name in enumerate(names) if name]]
+    frame.columns = [name for name in names if name]
+    if not data.isascii() or b' ' in data or (mark != '\t' and b'\t' in data):
+        text = [name for name in frame if frame[name].dtype != float]
+        frame = frame.assign(**{name: frame[name].astype(str).str.strip() for name in text})
+    blank = (frame['y_true'] == '') & (frame['y_pred'] == '')
+    for name in set(NAMES) & set(frame):
+        blank &= frame[name] == ''
+    rows = np.flatnonzero(~blank)
+    return RawTable(frame.iloc[rows], lambda row: where(rows[row]), is_csv=True)
 
 
 def bare(name: str) -> str:
     return shown(name)[1:-1]
+
+
+def _parse(data: bytes, mark: str, names: list[str], as_text: bool = False) -> pd.DataFrame | None:
+    """Return the rows, by default with scores as numbers; None where they are no such table."""
+    # not as categories, which pandas would turn into numbers: 006 is no 6
+    kinds = {number: float if 'score_' in name and not as_text else str for number, name in enumerate(names)}
+    options = dict(keep_default_na=False, skip_blank_lines=False, float_precision='round_trip', low_memory=False)
+    try:
+        frame = pd.read_csv(io.BytesIO(data), sep=mark, header=0, names=[*range(len(names))], dtype=kinds, **options)
+    except (ValueError, OverflowError):  # a row of several cells too many, a score that is no number
+        return None
+    return frame if isinstance(frame.index, pd.RangeIndex) else None
+
+
+def _may_be_short(frame: pd.DataFrame, n_columns: int) -> bool:
+    """Tell whether a row may have too few cells: those that it lacks are read as empty ones."""
+    last = frame[n_columns - 1]
+    return bool((last.isna() if last.dtype == float else last == '').any())
+
+
+def _refuse_lengths(path: str | Path, data: bytes, mark: str, n_columns: int, line: int) -> None:
+    """Name the first row with another number of cells than the header, if there is one."""
+    rows = csv.reader(io.StringIO(data.decode(), newline=''), delimiter=mark)
+    try:
+        for row in rows:
+            if len(row) != n_columns and any(row):
+                raise InputError(
+                    f'{path}, line {line - 1 + rows.line_num}: expected {n_columns} cells as in the header, but got '
+                    f'{len(row)}; correct it'
+                )
+    except csv.Error as error:
+        raise InputError(
+            f'{path}, line {line - 1 + rows.line_num}: expected a csv, but got: {error}; correct it'
+        ) from None
+
+
+def _line_finder(path: str | Path, data: bytes, mark: str, line: int) -> Callable[[int], str]:
+    """Return the function that gives file and line of a row."""
+
+    def where(row: int) -> str:
+        if b'"' not in data:
+            return f'{path}, line {line + 1 + row}'
+        rows = csv.reader(io.StringIO(data.decode(), newline=''), delimiter=mark)
+        for _, _ in zip(range(row + 2), rows, strict=False):
+            pass
+        return f'{path}, line {line - 1 + rows.line_num}'
+
+    return where

@@ -5,7 +5,6 @@ its lines. Nothing in a file is executed.
 """
 
 import csv
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -210,57 +209,58 @@ def _refuse_long_lines(path: str | Path, data: bytes) -> None:
 
 def _identity(frame: pd.DataFrame, where: Callable[[int], str]) -> dict[str, pd.Series]:
     """Return sample_id, dataset, subject and clip of each row, from its sample_id, or from its subject and clip."""
-    given = {name: frame[name].astype(str).tolist() if name in frame else [''] * len(frame) for name in NAMES[:4]}
-    heads = [_split(sample_id) for sample_id in given['sample_id']]
-    named = any(heads) or 'subject' not in frame
-    numbers: Counter[str] = Counter()
-    rows, places = [], {}
-    for row, (sample_id, dataset, subject, clip) in enumerate(zip(*given.values(), strict=True)):
-        if named and heads[row] is None:
-            raise InputError(
-                f'{where(row)}: expected the sample_id <dataset>/<subject>/<clip>, but got {shown(sample_id)}; '
-                'write it in full'
-            )
-        if named:
-            head, clip = heads[row]
-        else:
-            head = subject
-            numbers[subject] += 1
-            clip = (sample_id if 'sample_id' in frame else clip) or str(numbers[subject])
-        key = dataset, subject or head, head
-        if key not in places:
-            places[key] = _place(*key, lambda row=row: where(row))
-        dataset, subject = places[key]
-        rows.append((sample_id if named else f'{subject}/{clip}', dataset, subject, clip))
-    columns = dict(zip(NAMES[:4], map(list, zip(*rows, strict=True)), strict=True))
-    if not ''.join(columns['sample_id']).isprintable():
-        row = next(number for number, name in enumerate(columns['sample_id']) if not name.isprintable())
-        found = shown(columns['sample_id'][row])
-        raise InputError(f'{where(row)}: expected a printable name, but got {found}; rename it')
-    return {name: pd.Series(cells, dtype=str) for name, cells in columns.items()}
+    given = {name: frame[name].astype(str) if name in frame else pd.Series('', frame.index) for name in NAMES[:4]}
+    heads, clips, whole = _split(given['sample_id'])
+    named = whole.any() or 'subject' not in frame
+    if named and not whole.all():
+        row = int((~whole).argmax())
+        found = shown(given['sample_id'].iloc[row])
+        raise InputError(
+            f'{where(row)}: expected the sample_id <dataset>/<subject>/<clip>, but got {found}; write it in full'
+        )
+    if not named:
+        heads = given['subject']
+        clips = given['sample_id'] if 'sample_id' in frame else given['clip']
+        numbers = frame.groupby('subject', observed=True).cumcount() + 1
+        clips = clips.where(clips != '', numbers.astype(str))
+    subject = heads if (given['subject'] == '').all() else given['subject'].where(given['subject'] != '', heads)
+    pairs = pd.DataFrame({'dataset': given['dataset'], 'subject': subject, 'head': heads}).astype('category')
+    kind = pairs.groupby(list(pairs), sort=False, observed=True).ngroup().to_numpy()
+    places = [_place(*pair) for pair in pairs.drop_duplicates().itertuples(index=False)]
+    for number, (dataset, name) in enumerate(places):
+        fault = (name.endswith('/') and 'a subject, but got none; name it') or (
+            dataset == 'full' and "a data set, but 'full' names the whole table; rename it"
+        )
+        if fault or not name.isprintable():
+            fault = fault or f'a printable name, but got {shown(name)}; rename it'
+            raise InputError(f'{where(int((kind == number).argmax()))}: expected {fault}')
+    dataset, subject = (
+        pd.Series(np.array(names, dtype=object)[kind], dtype=str) for names in zip(*places, strict=True)
+    )
+    sample_id = given['sample_id'] if named else subject + '/' + clips
+    if not ''.join(sample_id.tolist()).isprintable():
+        row = next(number for number, name in enumerate(sample_id.tolist()) if not name.isprintable())
+        raise InputError(f'{where(row)}: expected a printable name, but got {shown(sample_id[row])}; rename it')
+    return {'sample_id': sample_id, 'dataset': dataset, 'subject': subject, 'clip': clips}
 
 
-def _split(sample_id: str) -> tuple[str, str] | None:
-    """Return <dataset>/<subject> and <clip> of a sample_id; None where one of the three is missing."""
-    dataset, _, rest = sample_id.partition('/')
-    subject, _, clip = rest.partition('/')
-    return (f'{dataset}/{subject}', clip) if dataset and subject and clip else None
+def _split(sample_ids: pd.Series) -> tuple[pd.Series, pd.Series, np.ndarray]:
+    """Return <dataset>/<subject> and <clip> of each sample_id, and whether all three are there."""
+    names = sample_ids.tolist()
+    ends = [max(name.find('/', name.find('/') + 1), 0) for name in names]
+    heads, clips = (
+        pd.Series([name[part] for name, part in zip(names, parts, strict=True)], dtype=str)
+        for parts in ((slice(end) for end in ends), (slice(end + 1, None) for end in ends))
+    )
+    kinds = heads.astype('category')
+    is_place = np.array([all(head.partition('/')[::2]) for head in kinds.cat.categories], dtype=bool)
+    return heads, clips, is_place[kinds.cat.codes] & (clips != '').to_numpy()
 
 
-def _place(dataset: str, subject: str, head: str, where: Callable[[], str]) -> tuple[str, str]:
+def _place(dataset: str, subject: str, head: str) -> tuple[str, str]:
     """Return data set and `<dataset>/<subject>` of a row; `head` is the beginning of its sample_id, or its subject."""
     dataset = dataset or (head.rpartition('/')[0] or UNNAMED)
-    subject = subject if subject.startswith(f'{dataset}/') else f'{dataset}/{subject}'
-    fault = None
-    if subject.endswith('/'):
-        fault = 'a subject, but got none; name it'
-    elif dataset == 'full':
-        fault = "a data set, but 'full' names the whole table; rename it"
-    elif not subject.isprintable():
-        fault = f'a printable name, but got {shown(subject)}; rename it'
-    if fault:
-        raise InputError(f'{where()}: expected {fault}')
-    return dataset, subject
+    return dataset, subject if subject.startswith(f'{dataset}/') else f'{dataset}/{subject}'
 
 
 def _scores(frame: pd.DataFrame, name: str, where: Callable[[int], str]) -> pd.Series:
@@ -275,7 +275,7 @@ def _scores(frame: pd.DataFrame, name: str, where: Callable[[int], str]) -> pd.S
             f'{where(row)}: expected a finite number in {bare(name)}, but got {shown(str(frame[name].iloc[row]))}, as '
             'a diverged model gives it; predict again'
         )
-    return frame[name].astype(float)  # which rounds as Python does
+    return numbers
 
 
 def _refuse_twice(frame: pd.DataFrame, where: Callable[[int], str]) -> None:
