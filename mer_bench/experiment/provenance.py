@@ -283,7 +283,7 @@ def describe_device(experiment: Experiment, gpu: str | None = None) -> str:
     if gpu is None:
         import torch
 
-        gpu = torch.cuda.get_device_name()
+        gpu = torch.cuda.get_device_name(experiment.device)  # which need not be the current one
     return f'{gpu}, {experiment.precision}'
 
 

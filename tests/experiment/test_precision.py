@@ -73,8 +73,9 @@ def test_the_precision_is_chosen_once_and_said_in_record_and_config(prepared_dat
 
 
 def test_on_a_gpu_weights_are_updated_at_once_and_fp16_losses_are_scaled(prepared_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'a GPU')
+    monkeypatch.setattr(torch.cuda, 'get_device_name', 'the GPU {}'.format)
     experiment = experiment_on(prepared_data)
+    assert describe_device(replace(experiment, device='cuda:1', precision='bf16')) == 'the GPU cuda:1, bf16'
     assert 'fused' not in fold_config(experiment, FOLD, 0, tmp_path).optim_wrapper.optimizer
     for name, wrapper in (('bf16', 'OptimWrapper'), ('fp16', 'AmpOptimWrapper')):
         cfg = fold_config(replace(experiment, device='cuda', precision=name), FOLD, 0, tmp_path)
