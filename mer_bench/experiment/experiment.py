@@ -9,6 +9,7 @@ from mer_bench.experiment.config_checks import check_action_units, check_batches
 from mer_bench.experiment.data_sources import check_variant, find_data, name_dataset, stamps_of
 from mer_bench.experiment.method import Method, load_method, parse_options
 from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision
+from mer_bench.loading.clip_table import open_scheme
 from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, read_digests
 from mer_bench.preparation.store.flow_store import Stamp
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
@@ -102,8 +103,12 @@ def open_experiment(options: RunOptions) -> Experiment:
     """
     method = load_method(options.config, options.overrides, parse_options(options.cfg_options))
     cfg = method.cfg
+    if method.is_estimator and options.device != 'auto':
+        choose_device(options.device)  # it computes on the CPU, but a device that does not exist is a mistake
     roots, sources = find_data(cfg, options.data_root)
-    stamps = stamps_of(method.scheme.path, roots)  # taken before reading, so that no change goes unnoticed
+    stamps = stamps_of(method.scheme.path, roots)  # taken before the data are read, so that no change goes unnoticed
+    if open_scheme(cfg.label_scheme).digest != method.scheme.digest:  # the scheme was read before
+        raise InputError(f'the label scheme {cfg.label_scheme} changed while it was read; run the same command again')
     data = open_prepared_data(roots, method.scheme, sources, cfg.get('input'), named=bool(options.data_root))
     check_variant(cfg.get('data_variant'), data.info)
     found = [info['dataset'] for info in data.info.get('stores', [data.info])]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.experiment import experiment as opening
 from mer_bench.runs import run as loso
 from mer_bench.training import fold
 from tests.conftest import write_prepared_data
@@ -65,6 +66,13 @@ def test_a_fold_during_which_they_change_is_not_kept(experiment, tmp_path, monke
     with pytest.raises(InputError, match='changed during the run'):
         loso.run_folds(experiment, 0, tmp_path / 'run')
     assert not [*(tmp_path / 'run/folds').iterdir()]
+
+
+def test_a_scheme_that_changes_before_the_data_are_opened_is_not_used(scheme, prepared_data, tmp_path, monkeypatch):
+    find = opening.find_data
+    monkeypatch.setattr(opening, 'find_data', lambda *given: edit_scheme(tmp_path) or find(*given))
+    with pytest.raises(InputError, match=f'the label scheme {scheme} changed while it was read; run the same command'):
+        experiment_on(prepared_data, overrides=['majority'], cfg_options=[f'label_scheme={scheme}'])
 
 
 def test_folds_of_other_clips_or_labels_are_not_scored(prepared_data, tiny_override, tmp_path):
