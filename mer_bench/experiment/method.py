@@ -19,10 +19,9 @@ from mer_bench.experiment.config_checks import (
     fold_rule,
     is_estimator,
 )
-from mer_bench.experiment.config_files import TIMM, find_config, find_override
-from mer_bench.experiment.data_sources import joined_name, source_names
+from mer_bench.experiment.sources import TIMM, find_config, find_override, joined_name, source_names
 from mer_bench.files import digest_of
-from mer_bench.loading.clip_table import open_scheme
+from mer_bench.loading.prepared_data import open_scheme
 from mer_bench.protocols.label_schemes import LabelScheme
 
 OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')

@@ -26,7 +26,7 @@ from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS
 from mer_bench.results.record import write_record
 from mer_bench.results.run import read_runs
 from mer_bench.runs.worker_pool import Show, default_jobs, run_missing
-from mer_bench.training.fold import (
+from mer_bench.training.fold_folder import (
     CHECKPOINT,
     PREDICTIONS,
     REMEDY,
@@ -197,8 +197,7 @@ def train_missing(
     record['stack'] = dict(way='off', folds=1, asked=stack, seconds={}, why=why)
     if experiment.method.is_estimator:
         return fit_missing(experiment, missing, seed, work_dir, record, jobs, **settings)
-    from mer_bench.runs.model import build_model, describe_model
-    from mer_bench.runs.precision_check import settle_precision
+    from mer_bench.runs.model import build_model, describe_model, settle_precision
     from mer_bench.training.device import activate
 
     activate(experiment)

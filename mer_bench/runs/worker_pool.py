@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import joblib
-import psutil
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mer_bench.errors import InputError, visible
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.processes import in_workers, quick_ones_here
+from mer_bench.processes import in_workers, quick_ones_here, usable_memory
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.fold import describe_result, finished_folders, mend_folder, read_epoch, run_fold
+from mer_bench.training.fold import run_fold
+from mer_bench.training.fold_folder import describe_result, finished_folders, mend_folder, read_epoch
 
 if TYPE_CHECKING:
     from mer_bench.training.stacking.strategy import StackChoice
@@ -37,9 +37,7 @@ Show = Callable[[list[Fold], Path, int], AbstractContextManager[Console]]
 def default_jobs(device: str) -> int:
     """One training for each CPU core as far as memory allows, or one for each GPU; one for `cuda:N`."""
     if device == 'cpu':
-        limits = [file.read_text().strip() for file in Path('/sys/fs/cgroup').glob('memory.max')]  # of a container
-        memory = min([psutil.virtual_memory().total, *map(int, filter(str.isdigit, limits))])
-        return max(1, min(joblib.cpu_count(), memory // BYTES_PER_JOB))
+        return max(1, min(joblib.cpu_count(), usable_memory()[0] // BYTES_PER_JOB))
     return _count_gpus() if device == 'cuda' else 1
 
 

@@ -14,7 +14,7 @@ from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.plan import PlannedRun, by_method
 from mer_bench.sweeps.report import format_duration, format_rest, joint_state
 from mer_bench.sweeps.status import count_finished, score_of
-from mer_bench.training.fold import read_epoch
+from mer_bench.training.fold_folder import read_epoch
 
 ENDED = ('finished', 'failed')
 LINES_AROUND = 8  # head, foot and frame of the table, and the lines above it

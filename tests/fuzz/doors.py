@@ -74,8 +74,7 @@ from mer_bench.runs.run import update_record
 from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.plan import PlannedRun
 from mer_bench.sweeps.status import count_folds, failure_stamp, holds_other_settings, is_complete, read_reason
-from mer_bench.training.fold import can_resume, finish_fold, folder_in_work, mend_folder, read_epoch
-from mer_bench.training.fold_config import POINTER
+from mer_bench.training.fold_folder import POINTER, can_resume, finish_fold, folder_in_work, mend_folder, read_epoch
 from mer_bench.training.sklearn.clip_features import keep, read_features
 from tests.conftest import write_prepared_data
 from tests.fuzz.pages import assert_harmless
