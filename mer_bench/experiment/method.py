@@ -72,9 +72,9 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     Raises:
         InputError: A file is missing or broken, or sets a key that nothing reads.
     """
-    config = find_config(config)
+    config, files = find_config(config), [find_override(word) for word in overrides]
     cfg = read_config(config)
-    read = [(word, *read_override(word)) for word in overrides]
+    read = [(word, *read_override(file)) for word, file in zip(overrides, files, strict=True)]
     check_complete(cfg, config)
     cfg.folds = fold_rule(cfg.folds)
     named = cfg.dataset, source_names(cfg)
@@ -105,12 +105,11 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
 
 
 def read_override(word: str) -> tuple[dict, dict]:
-    """Read an override: a file, or `timm_<name>` for an image network of timm.
+    """Read an override: a file, or `timm_<name>` for an image network of timm; see :func:`find_override`.
 
     Returns:
         Name, text and digest of the override; what it changes.
     """
-    word = find_override(word)
     if word.startswith(TIMM) and not Path(word).is_file():
         from mer_bench.experiment.timm_override import timm_override  # timm takes seconds to import
 

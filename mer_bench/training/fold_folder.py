@@ -58,9 +58,17 @@ def finished_folder(work_dir: Path, fold: Fold) -> Path:
 
 
 def finished_folders(work_dir: Path, folds: Iterable[Fold]) -> dict[str, Path]:
-    """Return the folder of each finished fold, by the name of the fold."""
-    folders = {fold.name: finished_folder(work_dir, fold) for fold in folds}
-    return {name: folder for name, folder in folders.items() if folder.exists()}
+    """Return the folder of each finished fold, by the name of the fold; `folds/` is listed once."""
+    names = names_in(work_dir)
+    return {fold.name: work_dir / 'folds' / fold.folder for fold in folds if fold.folder in names}
+
+
+def names_in(work_dir: Path) -> set[str]:
+    """Return the names in `folds/` of a run folder, those of unfinished folds with their dot."""
+    try:
+        return {*os.listdir(work_dir / 'folds')}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
 
 
 def folder_in_work(work_dir: Path, fold: Fold) -> Path:
@@ -186,11 +194,17 @@ def report_epoch(folder: Path, epoch: int) -> None:
     (folder / EPOCH).write_text(str(epoch))
 
 
-def read_epoch(work_dir: Path, fold: Fold, max_epochs: int) -> int:
-    """Return how many epochs of a fold are done."""
-    if finished_folder(work_dir, fold).exists():
-        return max_epochs
-    path = folder_in_work(work_dir, fold) / EPOCH
+def read_epochs(work_dir: Path, folds: Iterable[Fold], max_epochs: int) -> list[int]:
+    """Return how many epochs of each fold are done; `folds/` is listed once."""
+    names = names_in(work_dir)
+    return [
+        max_epochs if fold.folder in names else read_epoch(folder_in_work(work_dir, fold) / EPOCH, max_epochs)
+        for fold in folds
+    ]
+
+
+def read_epoch(path: Path, max_epochs: int) -> int:
+    """Return the number that :func:`report_epoch` noted in a file; 0 without one."""
     try:
         return max(0, min(max_epochs, int((path.is_file() and path.read_text()) or 0)))
     except (OSError, ValueError):  # there is none, or it is being written

@@ -165,7 +165,7 @@ def test_what_is_no_file_is_not_continued_from_and_makes_room(tmp_path, experime
     (folder / 'epoch_3.pth').mkdir()
     for name in ('epoch_2.pth', 'epoch'):
         os.mkfifo(folder / name)
-    assert fold_folder.read_epoch(tmp_path, experiment.folds[0], 5) == 0
+    assert fold_folder.read_epochs(tmp_path, experiment.folds[:1], 5) == [0]
     line = fold_folder.mend_folder(tmp_path, experiment.folds[0])
     assert line == 'smic/s01: epoch_3.pth is damaged; this fold continues from epoch_1.pth'
     assert (folder / 'last_checkpoint').read_text() == str(folder / 'epoch_1.pth')
@@ -203,4 +203,4 @@ def test_the_number_of_epochs_on_the_bar_is_no_reason_to_stop(tmp_path, experime
     folder = tmp_path / 'folds/.smic_s01'
     folder.mkdir(parents=True)
     (folder / 'epoch').write_bytes(text.encode(errors='surrogateescape'))
-    assert fold_folder.read_epoch(tmp_path, experiment.folds[0], 2) == 0
+    assert fold_folder.read_epochs(tmp_path, experiment.folds[:1], 2) == [0]

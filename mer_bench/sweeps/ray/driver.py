@@ -25,7 +25,7 @@ from mer_bench.sweeps.ray.node import Files, RunJob, TaskResult, places_of, relo
 from mer_bench.sweeps.ray.pool import Hardware, RayPool
 from mer_bench.sweeps.status import failure_stamp, remove_failure
 from mer_bench.training.device import activate
-from mer_bench.training.fold_folder import finished_folder
+from mer_bench.training.fold_folder import finished_folders
 from mer_bench.training.stacking.strategy import StackChoice, choose_for_run, plan_groups
 
 RUNS_AT_A_TIME = 200  # whose locks the driver holds, an open file each
@@ -219,7 +219,8 @@ def plan_run(opened: OpenRun, options: SweepOptions, hardware: Hardware) -> None
     opened.choice = choose_for_run(experiment, model, run.seed, run.folder, options.stack)
     record |= dict(device=describe_device(experiment, hardware.gpu), stack=opened.choice.record)
     opened.record = begin_run(experiment, run.folder, record)
-    missing = [fold for fold in experiment.folds if not finished_folder(run.folder, fold).exists()]
+    done = finished_folders(run.folder, experiment.folds)
+    missing = [fold for fold in experiment.folds if fold.name not in done]
     opened.groups = dict(enumerate(plan_tasks(experiment, missing, opened.choice)))
 
 
