@@ -72,16 +72,16 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     Raises:
         InputError: A file is missing or broken, or sets a key that nothing reads.
     """
-    config, files = find_config(config), [find_override(word) for word in overrides]
+    config = find_config(config)
     cfg = read_config(config)
-    read = [(word, *read_override(file)) for word, file in zip(overrides, files, strict=True)]
+    read = [(word, *read_override(word)) for word in overrides]
+    replacing = [replaces_model(change) for _, _, change in read]  # merging takes the key out
     check_complete(cfg, config)
     cfg.folds = fold_rule(cfg.folds)
     named = cfg.dataset, source_names(cfg)
     notes = []
     names = [cfg.method]
-    for word, note, change in read:
-        replaces = replaces_model(change)  # merging takes the key out
+    for (word, note, change), replaces in zip(read, replacing, strict=True):
         if replaces and notes:
             raise InputError(
                 f'{word} replaces the model, what comes before it would be lost or go unnamed; name this override first'
@@ -105,11 +105,12 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
 
 
 def read_override(word: str) -> tuple[dict, dict]:
-    """Read an override: a file, or `timm_<name>` for an image network of timm; see :func:`find_override`.
+    """Read an override: a file, or `timm_<name>` for an image network of timm.
 
     Returns:
         Name, text and digest of the override; what it changes.
     """
+    word = find_override(word)
     if word.startswith(TIMM) and not Path(word).is_file():
         from mer_bench.experiment.timm_override import timm_override  # timm takes seconds to import
 
