@@ -23,7 +23,7 @@ from benchmarks.arguments import add_device, add_numbers
 from benchmarks.machine import finish
 from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
-from mer_bench.loading.clip_table import open_store
+from mer_bench.loading.prepared_data import open_store
 from mer_bench.processes import keep_freed_memory
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 

@@ -25,7 +25,8 @@ from benchmarks.plain_loop import train_plainly
 from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
-from mer_bench.training.fold import folder_in_work, run_network
+from mer_bench.training.fold import run_network
+from mer_bench.training.fold_folder import folder_in_work
 from mer_bench.training.stacking.data import StackedFolds, open_folds
 from mer_bench.training.stacking.group import test_fold
 from mer_bench.training.stacking.strategy import ON_CPU

@@ -1,5 +1,6 @@
-"""Random numbers that belong to a clip: functions of seed, epoch, clip, stream and place only.
+"""Random numbers that belong to a clip, and the dropout that draws from them.
 
+The numbers are functions of seed, epoch, clip, stream and place only.
 They do not depend on the other clips of a batch, on their order, on worker processes, on the device, or on how many
 folds are trained together. The mixing function is lowbias32 (Wellons, https://nullprogram.com/blog/2018/07/31/), all
 of it in 32-bit integers that wrap around, so that every device gives the same bits.
@@ -7,9 +8,11 @@ of it in 32-bit integers that wrap around, so that every device gives the same b
 
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 BITS = 24  # of a uniform number: what float32 holds exactly
 GOLDEN = 0x9E3779B9  # 2**32 over the golden ratio: spreads the places
@@ -59,3 +62,58 @@ def _shift(words: torch.Tensor, bits: int) -> torch.Tensor:
 
 def _signed(word: int) -> int:
     return word - 2**32 if word >= 2**31 else word
+
+
+FIRST_STREAM = 1000  # lower ones belong to augmentation
+
+
+@dataclass
+class BatchDraws:
+    """What determines the dropout masks of a batch.
+
+    Attributes:
+        keys: (N,) int32, one per clip, see :func:`clip_keys`.
+        seed: Seed of the run.
+        epoch: Counted from 0.
+        rows: (B,) int64, which of the keys are the batch; None: all, in their order.
+        masks: Masks drawn for all keys, by layer; kept if `rows` picks from them repeatedly.
+        layer: Number of layers of this forward pass that have drawn.
+    """
+
+    keys: torch.Tensor
+    seed: int
+    epoch: int
+    rows: torch.Tensor | None = None
+    masks: dict[int, torch.Tensor] | None = None
+    layer: int = 0
+
+    def fits(self, x: torch.Tensor) -> bool:
+        """Return whether these can be the draws of a batch, and not those of an earlier one of another size."""
+        return self.rows is not None or len(self.keys) == len(x)
+
+    def keep(self, shape: torch.Size, ratio: float) -> torch.Tensor:
+        """Return which values to keep, (B, *shape) bool, for the next layer of the forward pass."""
+        layer, self.layer = self.layer, self.layer + 1
+        masks = {} if self.masks is None else self.masks
+        if layer not in masks:
+            uniform = clip_uniform(self.keys, self.seed, self.epoch, FIRST_STREAM + layer, shape.numel())
+            masks[layer] = (uniform >= ratio).view(len(self.keys), *shape)
+        return masks[layer] if self.rows is None else masks[layer][self.rows]
+
+
+_current: BatchDraws | None = None
+
+
+def set_draws(draws: BatchDraws | None) -> None:
+    """Set what the next forward pass in training draws from; None: torch's own generator."""
+    global _current
+    _current = draws
+
+
+class ClipDropout(nn.Dropout):
+    """nn.Dropout of (N, ...) features that draws from :func:`set_draws`; plain nn.Dropout if nothing is set."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or not self.p or _current is None or not _current.fits(x):
+            return super().forward(x)
+        return x * (_current.keep(x.shape[1:], self.p).to(x.dtype) / (1 - self.p))

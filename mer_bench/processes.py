@@ -14,8 +14,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TypeVar
 
+import psutil
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -30,6 +32,7 @@ KEEP_MEMORY = 'MER_BENCH_KEEP_MEMORY'  # set to 0 in the environment, it leaves 
 # malloc.h of glibc
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 LARGEST_INT = 2**31 - 1
+CGROUP = Path('/sys/fs/cgroup')  # version 2, of this process if it runs in a container
 _workers: dict[tuple[int, int], ProcessPoolExecutor] = {}
 
 
@@ -162,6 +165,22 @@ def _stop(place: int, threads: int) -> None:
     """End the worker at this place, whatever it does."""
     if worker := _workers.pop((place, threads), None):
         worker.shutdown(kill_workers=True)
+
+
+def usable_memory() -> tuple[int, int]:
+    """Return the bytes of memory that this process may use in all, and how many of them are free.
+
+    In a container that is the limit of its cgroup, if it is lower than what the machine has; psutil ignores it. Cached
+    pages of files count as free, as the system gives them up on demand.
+    """
+    machine = psutil.virtual_memory()
+    try:
+        limit, used = ((CGROUP / f'memory.{name}').read_text().strip() for name in ('max', 'current'))
+        cached = dict(line.split() for line in (CGROUP / 'memory.stat').read_text().splitlines())['inactive_file']
+        limit, used = int(limit), int(used) - int(cached)
+    except (OSError, ValueError, KeyError):  # no cgroup, or one without a limit ('max')
+        return machine.total, machine.available
+    return min(machine.total, limit), max(0, min(machine.available, limit - used))
 
 
 def keep_freed_memory() -> bool:

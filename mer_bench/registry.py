@@ -8,7 +8,7 @@ from mer_bench import compat
 
 compat.apply()  # before mmaction.models is imported
 
-from mer_bench.loading import flow_data_preprocessor, flow_store_dataset, load_flow_clip  # noqa: E402
+from mer_bench.loading import flow_data_preprocessor, flow_store_dataset  # noqa: E402
 from mer_bench.models import backbones, baselines, heads, necks  # noqa: E402
 
 __all__ = [
@@ -17,6 +17,5 @@ __all__ = [
     'flow_data_preprocessor',
     'flow_store_dataset',
     'heads',
-    'load_flow_clip',
     'necks',
 ]

@@ -18,6 +18,7 @@ FLOORS = [
     {'protocols'},
     {'datasets'},
 ]
+DOORS = {'mer_bench', 'mer_bench.registry'}  # one imports lazily, the other registers what is above it
 BESIDE = {'models'}  # tensors and arrays only
 MODULES = {
     '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__'): path
@@ -57,13 +58,12 @@ def test_every_folder_has_its_floor():
 
 
 def test_imports_point_down():
-    doors = ('mer_bench', 'mer_bench.registry')  # one imports lazily, the other registers what is above it
     up = [
         (module, other)
         for module, others in GRAPH.items()
         for other in others
-        if module not in doors
-        and other not in doors
+        if module not in DOORS
+        and other not in DOORS
         and (floor(room(other)) > floor(room(module)) or other.split('.')[0] != 'mer_bench')
     ]
     assert up == []
@@ -76,7 +76,7 @@ def test_models_know_tensors_only():
 
 def test_imports_make_no_circle():
     try:
-        TopologicalSorter(GRAPH).prepare()
+        TopologicalSorter({module: others - DOORS for module, others in GRAPH.items()}).prepare()
     except CycleError as error:
         pytest.fail(f'a circle: {" -> ".join(error.args[1])}')
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mer_bench.datasets.table import MARKER
-from mer_bench.experiment.data_sources import find_data
 from mer_bench.experiment.method import load_method
+from mer_bench.experiment.sources import find_data
 from tests.conftest import ROOT
 
 CONFIGS = sorted((ROOT / 'configs').glob('*.py'))

@@ -7,6 +7,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -145,3 +146,35 @@ def test_tasks_that_take_longer_than_a_worker_needs_to_start_go_on_in_workers(mo
     assert first == os.getpid()
     assert os.getpid() not in others
     assert len(others) == 2
+
+
+@pytest.fixture
+def container(tmp_path, monkeypatch):
+    """Return a function that sets the limits of a container, on a machine with 1000 bytes of which 800 are free."""
+    monkeypatch.setattr(processes.psutil, 'virtual_memory', lambda: SimpleNamespace(total=1000, available=800))
+    monkeypatch.setattr(processes, 'CGROUP', tmp_path)
+
+    def limit(most: str, current: int, inactive_file: int) -> None:
+        (tmp_path / 'memory.max').write_text(f'{most}\n')
+        (tmp_path / 'memory.current').write_text(f'{current}\n')
+        (tmp_path / 'memory.stat').write_text(f'anon 7\ninactive_file {inactive_file}\nactive_file 9\n')
+
+    return limit
+
+
+@pytest.mark.parametrize(
+    ('limits', 'expected'),
+    [
+        (('400', 150, 50), (400, 300)),  # cached pages of files are free
+        (('1900', 150, 50), (1000, 800)),  # more than the machine has
+        (('400', 500, 50), (400, 0)),
+        (('max', 150, 50), (1000, 800)),
+    ],
+)
+def test_memory_is_that_of_the_container_where_it_is_less(container, limits, expected):
+    container(*limits)
+    assert processes.usable_memory() == expected
+
+
+def test_without_a_container_memory_is_that_of_the_machine(container):
+    assert processes.usable_memory() == (1000, 800)

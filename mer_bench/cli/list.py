@@ -9,7 +9,7 @@ import re
 import shutil
 import textwrap
 
-from mer_bench.experiment.config_files import ABLATIONS, BASELINES, CONFIGS, REDUCED, SHIPPED, describe, shipped
+from mer_bench.experiment.sources import ABLATIONS, BASELINES, CONFIGS, REDUCED, SHIPPED, describe, shipped
 
 NARROWEST = 60  # columns: a shorter line would leave no room for the text
 

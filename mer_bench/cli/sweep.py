@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mer_bench.cli.arguments import positive, positive_number, seed, share, stack
+from mer_bench.cli.main import positive, positive_number, seed, share, stack
 from mer_bench.errors import InputError
 
 

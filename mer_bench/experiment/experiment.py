@@ -6,11 +6,10 @@ from pathlib import Path
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.config_checks import check_action_units, check_batches, check_steps, fill_channels
-from mer_bench.experiment.data_sources import check_variant, find_data, name_dataset, stamps_of
 from mer_bench.experiment.method import Method, load_method, parse_options
 from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision
-from mer_bench.loading.clip_table import open_scheme
-from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, read_digests
+from mer_bench.experiment.sources import check_variant, find_data, name_dataset, stamps_of
+from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, open_scheme, read_digests
 from mer_bench.preparation.store.flow_store import Stamp
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme

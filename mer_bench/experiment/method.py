@@ -19,10 +19,9 @@ from mer_bench.experiment.config_checks import (
     fold_rule,
     is_estimator,
 )
-from mer_bench.experiment.config_files import TIMM, find_config, find_override
-from mer_bench.experiment.data_sources import joined_name, source_names
+from mer_bench.experiment.sources import TIMM, find_config, find_override, joined_name, source_names
 from mer_bench.files import digest_of
-from mer_bench.loading.clip_table import open_scheme
+from mer_bench.loading.prepared_data import open_scheme
 from mer_bench.protocols.label_schemes import LabelScheme
 
 OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')
@@ -76,13 +75,13 @@ def load_method(config: str, overrides: list[str] = (), options: dict | None = N
     config = find_config(config)
     cfg = read_config(config)
     read = [(word, *read_override(word)) for word in overrides]
+    replacing = [replaces_model(change) for _, _, change in read]  # merging takes the key out
     check_complete(cfg, config)
     cfg.folds = fold_rule(cfg.folds)
     named = cfg.dataset, source_names(cfg)
     notes = []
     names = [cfg.method]
-    for word, note, change in read:
-        replaces = replaces_model(change)  # merging takes the key out
+    for (word, note, change), replaces in zip(read, replacing, strict=True):
         if replaces and notes:
             raise InputError(
                 f'{word} replaces the model, what comes before it would be lost or go unnamed; name this override first'

@@ -22,7 +22,7 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.method import Method
 from mer_bench.experiment.precision import PrecisionCheck, cpuinfo
 from mer_bench.files import digest_file
-from mer_bench.loading.clip_table import difference_note
+from mer_bench.loading.prepared_data import difference_note
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.clip_selection import count_reasons
 from mer_bench.protocols.folds import Fold, fold_title

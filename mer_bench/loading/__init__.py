@@ -8,7 +8,7 @@ from importlib import import_module
 PUBLIC = {
     'FlowDataPreprocessor': 'flow_data_preprocessor',
     'FlowStoreDataset': 'flow_store_dataset',
-    'LoadFlowClip': 'load_flow_clip',
+    'LoadFlowClip': 'flow_store_dataset',
 }
 __all__ = ['FlowDataPreprocessor', 'FlowStoreDataset', 'LoadFlowClip']
 

@@ -8,11 +8,9 @@ from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 from mer_bench import compat
-from mer_bench.clip_random import clip_keys
+from mer_bench.clip_random import BatchDraws, clip_keys, set_draws
 from mer_bench.errors import InputError
-from mer_bench.loading.augment_clips import augment_clips, make_batch
-from mer_bench.loading.augmentation import Augmentation, draw_partners, mix_clips, mix_labels
-from mer_bench.models.clip_dropout import BatchDraws, set_draws
+from mer_bench.loading.augmentation import Augmentation, augment_clips, draw_partners, make_batch, mix_clips, mix_labels
 from mer_bench.preparation.store.flow_store import CHANNELS
 
 compat.apply()

@@ -4,21 +4,62 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import torch
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS, TRANSFORMS
+from mmcv.transforms import BaseTransform
 from mmengine.device import get_device
 from torch.utils.data import get_worker_info
 
 from mer_bench.errors import InputError
-from mer_bench.loading.clip_table import clip_places, common_info, open_scheme, open_store, read_clips
-from mer_bench.loading.load_flow_clip import LoadFlowClip
-from mer_bench.loading.resident import fits, resident_clips
+from mer_bench.loading.input_spec import InputSpec, make_spec
+from mer_bench.loading.prepared_data import clip_places, common_info, open_scheme, open_store, read_clip, read_clips
+from mer_bench.processes import usable_memory
 from mer_bench.protocols.action_units import encode_action_units, truth_text
 
 SAME_EVERY_TIME = ['LoadFlowClip', 'PackActionInputs']  # a pipeline without randomness
+
+
+@TRANSFORMS.register_module()
+class LoadFlowClip(BaseTransform):
+    """Read one clip of the store: adds `imgs`, a (1, C, T, H, W) float32 tensor (one crop), and `img_shape`.
+
+    Args:
+        channels, frames, repeat, size: What is taken of a clip, see :class:`InputSpec`; None: all flow as stored.
+        as_images: Return `imgs` as MMAction2's own loaders do, T float32 arrays (H, W, C), for its transforms (Resize,
+            RandomCrop, FormatShape, ...). Its Flip keeps the sign of u: leave mirroring to FlowDataPreprocessor.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[str] | None = None,
+        frames: str | int | None = None,
+        repeat: bool = False,
+        size: int | None = None,
+        as_images: bool = False,
+    ) -> None:
+        self.options = dict(channels=channels, frames=frames, repeat=repeat, size=size)
+        self.as_images = as_images
+        self.views: dict[str, InputSpec] = {}
+
+    def view(self, path: str) -> InputSpec:
+        """Return the spec of the clips of a store."""
+        if path not in self.views:
+            store = open_store(path)
+            self.views[path] = make_spec(self.options, store.info, store.clips.shape[1:])
+        return self.views[path]
+
+    def transform(self, results: dict) -> dict:
+        clip = torch.from_numpy(read_clip(results['store'], results['row'], self.view(results['store']))).float()
+        results['img_shape'] = tuple(clip.shape[-2:])
+        if self.as_images:
+            results.update(as_images(clip))
+        else:
+            results['imgs'] = clip[None]
+        return results
 
 
 class Remembered(dict):
@@ -225,3 +266,73 @@ def check_subjects(subjects: Sequence[str], clips: pd.DataFrame, dropped: pd.Dat
     near = ending or get_close_matches(str(unknown), known, n=1)
     advice = f'did you mean {near[0]!r}?' if near else f'the first of {len(known)} subjects is {known[0]!r}'
     raise InputError(f'subjects: expected some of the data, got {unknown!r}; {advice}')
+
+
+def as_images(clip: torch.Tensor) -> dict:
+    """Return what MMAction2's transforms expect of a decoded clip (C, T, H, W).
+
+    To them modality 'Flow' means grey pictures of u and v in turns, and 'RGB' pictures of several channels.
+    """
+    images = [image.permute(1, 2, 0).contiguous().numpy() for image in clip.unbind(1)]
+    shape = tuple(clip.shape[-2:])
+    return dict(imgs=images, original_shape=shape, num_clips=1, clip_len=len(images), modality='RGB')
+
+
+SHARE = 0.5  # of the free memory, for the clips of all processes together
+Places = Sequence[tuple[str, int]]
+
+_resident: dict[tuple, torch.Tensor] = {}  # one entry: a process trains on one set of clips at a time
+
+
+def resident_clips(places: Places, view: InputSpec, device: str | torch.device = 'cpu') -> torch.Tensor:
+    """Return clips as the network sees them, in the memory of a device.
+
+    A second call for the same clips returns the same tensor, so do not write to it. A call for others forgets it.
+
+    Args:
+        places: Store and row of each clip.
+        view: What is taken of it.
+        device: Where to keep them.
+
+    Returns:
+        (N, C, T, H, W), float16 if the values are taken as stored, float32 if they are computed.
+    """
+    device, key = _key(places, view, device)
+    if key not in _resident:
+        _resident.clear()
+        first = torch.from_numpy(read_clip(*places[0], view))
+        clips = torch.empty((len(places), *first.shape), dtype=first.dtype, device=device)
+        for i, place in enumerate(places):
+            clips[i].copy_(torch.from_numpy(read_clip(*place, view)))
+        _resident[key] = clips
+    return _resident[key]
+
+
+def fits(places: Places, view: InputSpec, device: str | torch.device = 'cpu') -> bool:
+    """Return whether clips are in the memory of a device, or fit there beside what a training needs."""
+    device, key = _key(places, view, device)
+    if key in _resident:
+        return True
+    needed = len(places) * read_clip(*places[0], view).nbytes
+    return needed * sharers(device) <= SHARE * free_memory(device)
+
+
+def _key(places: Places, view: InputSpec, device: str | torch.device) -> tuple[torch.device, tuple]:
+    """Return the device with its number, and the key of a set of clips."""
+    device = torch.device(device)
+    if device.type == 'cuda' and device.index is None:
+        device = torch.device('cuda', torch.cuda.current_device())
+    digests = tuple(open_store(store).info.get('data_digest') for store in dict.fromkeys(store for store, _ in places))
+    return device, (tuple(places), view, digests, str(device))
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that a process can still take on a device; 0 if unknown."""
+    if device.type == 'cuda':
+        return torch.cuda.mem_get_info(device)[0]
+    return usable_memory()[1] if device.type == 'cpu' else 0
+
+
+def sharers(device: torch.device) -> int:
+    """Return how many processes may want the same share of a device: one per core of a CPU, two on a GPU."""
+    return joblib.cpu_count() if device.type == 'cpu' else 2

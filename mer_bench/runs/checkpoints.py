@@ -13,8 +13,8 @@ from mer_bench.models.backbones.pretrained import read_weights
 from mer_bench.protocols.folds import Fold
 from mer_bench.runs.run import pool_predictions
 from mer_bench.training.device import activate
-from mer_bench.training.fold import CHECKPOINT, finished_folder, write_predictions
-from mer_bench.training.fold_config import fold_config
+from mer_bench.training.fold import fold_config
+from mer_bench.training.fold_folder import CHECKPOINT, finished_folder, write_predictions
 from mer_bench.training.runner import build_runner
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -25,8 +25,8 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS
 from mer_bench.results.record import write_record
 from mer_bench.results.run import read_runs
-from mer_bench.runs.worker_pool import Show, default_jobs, run_missing
-from mer_bench.training.fold import (
+from mer_bench.runs.worker_pool import RunSettings, Show, default_jobs, run_missing
+from mer_bench.training.fold_folder import (
     CHECKPOINT,
     PREDICTIONS,
     REMEDY,
@@ -150,7 +150,7 @@ def run_folds(
 
     A finished fold is a folder `folds/<name>`, which appears by a rename and is never changed again; `folds/.<name>` is
     a fold in work. A finished run is read: no model is built, and nothing is scored or written unless a fold differs
-    from what was scored. See :func:`run_missing` for `show`, `isolated` and `verbose`; `record` is what
+    from what was scored. See :class:`RunSettings` for the arguments; `record` is what
     :func:`start_record` returns, if the caller has it.
 
     Raises:
@@ -169,8 +169,8 @@ def run_folds(
         if save_checkpoints:
             refuse_lost_checkpoints(experiment.chosen, done)
         if missing:
-            settings = dict(save_checkpoints=save_checkpoints, show=show, isolated=isolated, verbose=verbose)
-            record = train_missing(experiment, missing, seed, work_dir, record, jobs, stack, **settings)
+            settings = RunSettings(seed, work_dir, jobs, save_checkpoints, stack, show, isolated, verbose)
+            record = train_missing(experiment, missing, record, settings)
         else:
             experiment = with_decision(experiment, work_dir)
             refuse_other_folds(work_dir, record | decided(experiment), continued=True)
@@ -178,17 +178,9 @@ def run_folds(
         return update_record(work_dir, record, experiment)
 
 
-def train_missing(
-    experiment: Experiment,
-    missing: list[Fold],
-    seed: int,
-    work_dir: Path,
-    record: dict,
-    jobs: int,
-    stack: str | int,
-    **settings,
-) -> dict:
+def train_missing(experiment: Experiment, missing: list[Fold], record: dict, settings: RunSettings) -> dict:
     """Build the model, choose precision and way of training, and train folds; return the record as it began."""
+    stack, work_dir = settings.stack, settings.work_dir
     if stack not in ('auto', 'off') and experiment.method.is_estimator:
         raise InputError(
             f'--stack {stack}: {experiment.method.name} cannot be stacked: it is no network; use --stack off'
@@ -196,42 +188,39 @@ def train_missing(
     why = 'it is no network' if experiment.method.is_estimator and stack == 'auto' else ''
     record['stack'] = dict(way='off', folds=1, asked=stack, seconds={}, why=why)
     if experiment.method.is_estimator:
-        return fit_missing(experiment, missing, seed, work_dir, record, jobs, **settings)
-    from mer_bench.runs.model import build_model, describe_model
-    from mer_bench.runs.precision_check import settle_precision
+        return fit_missing(experiment, missing, record, settings)
+    from mer_bench.runs.model import build_model, describe_model, settle_precision
     from mer_bench.training.device import activate
 
     activate(experiment)
     model = build_model(experiment.method.cfg)
     record |= describe_model(experiment, model)
-    experiment = settle_precision(experiment, model, work_dir, apart=jobs > 1 or settings['isolated'])
+    experiment = settle_precision(experiment, model, work_dir, apart=settings.jobs > 1 or settings.isolated)
     record |= decided(experiment)
     choice = None
     if stack != 'off':
         from mer_bench.training.stacking.strategy import choose_for_run
 
-        choice = choose_for_run(experiment, model, seed, work_dir, stack)
+        choice = choose_for_run(experiment, model, settings.seed, work_dir, stack)
         record['stack'] = choice.record
     del model
     record = begin_run(experiment, work_dir, record)
     if experiment.data.view.normalise:
         _ = experiment.data.moments  # here and not in every worker
     note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
-    run_missing(experiment, missing, seed, work_dir, jobs, choice=choice, note=note, **settings)
+    run_missing(experiment, missing, settings, choice, note)
     return record
 
 
-def fit_missing(
-    experiment: Experiment, missing: list[Fold], seed: int, work_dir: Path, record: dict, jobs: int, **settings
-) -> dict:
+def fit_missing(experiment: Experiment, missing: list[Fold], record: dict, settings: RunSettings) -> dict:
     """Do the same for a method of scikit-learn: describe all clips once, then fit the folds."""
     from mer_bench.training.sklearn.estimator_fold import describe_clips, forget_features
 
+    seed, work_dir, quiet = settings.seed, settings.work_dir, bool(settings.show)
     record = begin_run(experiment, work_dir, record)
     try:
-        shared = record['stack']['asked'] != 'off'
-        jobs = describe_clips(experiment, seed, work_dir, jobs, bool(settings['show']), shared)
-        run_missing(experiment, missing, seed, work_dir, jobs, **settings)
+        jobs = describe_clips(experiment, seed, work_dir, settings.jobs, quiet, shared=settings.stack != 'off')
+        run_missing(experiment, missing, replace(settings, jobs=jobs))
     finally:
         forget_features(work_dir)
     return record

@@ -10,7 +10,7 @@ from tabulate import tabulate
 from mer_bench.files import read_json
 from mer_bench.sweeps.plan import PlannedRun, by_method
 from mer_bench.sweeps.report import format_duration
-from mer_bench.training.fold import finished_folder
+from mer_bench.training.fold_folder import finished_folder
 
 
 @dataclass(frozen=True)

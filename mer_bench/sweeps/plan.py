@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mer_bench import errors
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_files import match_configs, match_overrides
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
 from mer_bench.experiment.method import configs_read_once, load_method, read_config, read_override, replaces_model
 from mer_bench.experiment.provenance import describe_pretrained, describe_protocol
+from mer_bench.experiment.sources import match_configs, match_overrides
 from mer_bench.files import digest_of
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import place_of

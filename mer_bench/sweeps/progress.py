@@ -14,7 +14,7 @@ from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.plan import PlannedRun, by_method
 from mer_bench.sweeps.report import format_duration, format_rest, joint_state
 from mer_bench.sweeps.status import count_finished, score_of
-from mer_bench.training.fold import read_epoch
+from mer_bench.training.fold_folder import read_epochs
 
 ENDED = ('finished', 'failed')
 LINES_AROUND = 8  # head, foot and frame of the table, and the lines above it
@@ -83,7 +83,7 @@ class SweepProgress:
         """Take the place of the bar of a single run, without its lines."""
 
         def share() -> float:
-            return sum(read_epoch(work_dir, fold, max_epochs) for fold in folds) / (max_epochs * len(folds))
+            return sum(read_epochs(work_dir, folds, max_epochs)) / (max_epochs * len(folds))
 
         self.share, self.share_before = share, share()
         try:

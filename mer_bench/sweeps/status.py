@@ -11,7 +11,7 @@ from mer_bench.experiment.provenance import read_run, weights_of
 from mer_bench.files import FolderInUse, locked, refuse_special, write_json
 from mer_bench.results.record import FAILURE, read_failure
 from mer_bench.sweeps.plan import PlannedRun
-from mer_bench.training.fold import PREDICTIONS, finished_folder, folder_in_work, read_result
+from mer_bench.training.fold_folder import PREDICTIONS, finished_folder, folder_in_work, read_result
 
 SCHEMA_VERSION = 1
 STATES = ('new', 'continued', 'finished', 'failed')

@@ -1,57 +1,27 @@
 """One fold from its config to its folder of results; runs in the main process or in a worker.
 
-Methods of scikit-learn need no torch, so only what trains a network imports it.
+Methods of scikit-learn need no torch, so only what trains a network imports it. :func:`fold_config` is the one place
+where something is fitted to data for a network, on the training subjects alone.
 """
 
-import os
-import re
 import shutil
 import time
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from mmengine.config import Config, ConfigDict
 
-from mer_bench.errors import InputError, cause_of
+from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import circumstances
-from mer_bench.files import digest_file, read_json, refuse_special, write_atomically, write_json
+from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold
-from mer_bench.results.record import Count, Duration, Line, Name, Part, check_schema
+from mer_bench.training.fold_folder import CHECKPOINT, POINTER, finish_fold, folder_in_work, report_epoch, run_title
 
-EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
-POINTER = 'last_checkpoint'  # MMEngine's name for the file with the path of the newest checkpoint
-CHECKPOINT = 'checkpoint.pth'
-IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
-PREDICTIONS = 'predictions.csv'
-FLOAT_FORMAT = '%.9g'  # nine digits distinguish every float32 from its neighbours
-RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
-REMEDY = 'put back what was there, or remove the folder of this fold and run the same command again to train it again'
-
-
-class Together(Part):
-    """How a fold was trained with others."""
-
-    way: Line
-    folds: Count
-
-
-class FoldResult(Part):
-    """The content of fold.json. Folds of earlier versions have neither `stack` nor a digest."""
-
-    fold: Name
-    n_train: Count
-    n_test: Count
-    train_seconds: Duration | None
-    test_seconds: Duration | None
-    device: Line
-    versions: dict[Line, Line | None]
-    commit: Line | None
-    date: Line
-    stack: Together | None = None
-    fit: Line | None = None
-    predictions_digest: Line | None = None
+FUSED = ('Adam', 'AdamW', 'SGD')
+CHECKPOINTS = 20  # of a training at most: 800 epochs of a small network take less time than 80 of them
 
 
 def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save_checkpoints: bool) -> dict:
@@ -78,25 +48,14 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
     return result
 
 
-def write_predictions(table: pd.DataFrame, path: str | Path) -> None:
-    """Write predictions.csv in the order of sample_id."""
-    with write_atomically(path) as temporary:
-        temporary.write_text(predictions_text(table), encoding='utf-8')
-
-
-def predictions_text(table: pd.DataFrame) -> str:
-    """Return the text of predictions.csv, in the order of sample_id."""
-    return table.sort_values('sample_id').to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator='\n')
-
-
-def finish_fold(fold: Fold, work_dir: Path, result: dict) -> None:
-    """Write fold.json, remove what is no result, and rename the folder in work to its final name."""
-    folder = folder_in_work(work_dir, fold)
-    write_json(folder / 'fold.json', dict(result, predictions_digest=digest_file(folder / PREDICTIONS)))
-    for path in folder.iterdir():  # checkpoints for continuing, and MMEngine's empty log folder
-        if path.is_dir() or path.name not in RESULTS:
-            remove(path)
-    folder.rename(finished_folder(work_dir, fold))
+def refuse_changes(experiment: Experiment, folders: list[Path]) -> None:
+    """Refuse folds during which label scheme or data changed, and remove them: they may hold a mixture."""
+    try:
+        experiment.check_unchanged()
+    except InputError:
+        for folder in folders:
+            shutil.rmtree(folder)
+        raise
 
 
 def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, save_checkpoints: bool) -> dict:
@@ -107,7 +66,7 @@ def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, sav
         test_seconds.
     """
     from mer_bench.training.device import activate
-    from mer_bench.training.fold_config import fold_config
+    from mer_bench.training.fold import fold_config
     from mer_bench.training.runner import save_weights, train
 
     activate(experiment)
@@ -128,129 +87,108 @@ def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, sav
     )
 
 
-def refuse_changes(experiment: Experiment, folders: list[Path]) -> None:
-    """Refuse folds during which label scheme or data changed, and remove them: they may hold a mixture."""
+def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -> Config:
+    """Fill subjects, normalisation, class weights, seed and places into a copy of the method's config."""
+    # its text goes into every checkpoint, and formatting it each time would be slow
+    cfg, data = Config(experiment.method.cfg.to_dict(), format_python_code=False), experiment.data
+    cfg.work_dir = str(work_dir)
+    cfg.experiment_name = fold.folder
+    cfg.log_title = run_title(experiment, fold, seed)
+    drop_a_lone_clip(cfg.train_dataloader, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
+    cfg.resume = _has_checkpoint(work_dir)
+    if cfg.resume:
+        cfg.load_from = None
+    # on CUDA some 3D pooling and interpolation kernels have no deterministic form
+    cfg.randomness = dict(seed=seed, deterministic=experiment.device == 'cpu')
+    shared = dict(data_root=list(data.roots), label_scheme=cfg.label_scheme, action_units=cfg.action_units)
+    for loader, subjects in (
+        (cfg.train_dataloader, fold.train_subjects),
+        (cfg.test_dataloader, fold.test_subjects),
+    ):
+        loader.dataset.update(shared, subjects=list(subjects))
+        loader.dataset.pipeline[0].update(data.view.options)
+    if checkpoint := cfg.default_hooks.get('checkpoint'):
+        checkpoint.interval = max(checkpoint.interval, cfg.train_cfg.max_epochs // CHECKPOINTS)
+    if data.view.normalise:
+        mean, std = data.normalisation(fold.train_subjects)
+        cfg.model.data_preprocessor.update(mean=mean, std=std)
+    if cfg.model.data_preprocessor.type == 'FlowDataPreprocessor':  # the stock one does not mirror
+        cfg.model.data_preprocessor.channels = list(data.channels)
+    if cfg.get('class_weight') == 'balanced':
+        balance(cfg, data.annotations[data.annotations['subject'].isin(fold.train_subjects)])
+    cfg.test_evaluator = dict(
+        type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
+    )
+    cfg.precision = experiment.precision
+    if check := experiment.check:
+        cfg.fp32_layers, cfg.precision_check = list(check.fp32_layers), check.line
+    if cfg.precision == 'fp32' and cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
+        cfg.optim_wrapper = plain_wrapper(cfg.optim_wrapper)
+    if experiment.device != 'cpu':
+        tune_for_cuda(cfg)
+    elif cfg.get('env_cfg'):
+        cfg.env_cfg.cudnn_benchmark = False  # MMEngine warns of it where the randomness is deterministic
+    return cfg
+
+
+def plain_wrapper(wrapper: Config) -> dict:
+    """Return MMEngine's AmpOptimWrapper as its OptimWrapper, which computes in fp32."""
+    of_amp = ('type', 'dtype', 'loss_scale', 'use_fsdp')
+    return {'type': 'OptimWrapper', **{key: value for key, value in wrapper.items() if key not in of_amp}}
+
+
+def tune_for_cuda(cfg: Config) -> None:
+    """Scale the loss where the precision is fp16, and let one kernel update all weights where torch has it."""
+    wrapper = cfg.optim_wrapper
+    if cfg.precision == 'fp16' and wrapper.get('type', 'OptimWrapper') == 'OptimWrapper':
+        wrapper.type = 'AmpOptimWrapper'
+    optimizer = wrapper.get('optimizer', {})
+    if optimizer.get('type') in FUSED and not {'fused', 'foreach'} & {*optimizer}:
+        optimizer.fused = True
+
+
+def drop_a_lone_clip(loader: ConfigDict, n_train: int) -> None:
+    """Drop a last batch of a single clip, which batch norm of features cannot take; every epoch drops another clip."""
+    if n_train > 1 and n_train % loader.batch_size == 1:
+        loader.drop_last = True
+
+
+def balance(cfg: Config, training: pd.DataFrame) -> None:
+    """Weigh classes and action units by their counts in the training clips."""
+    head = cfg.model.cls_head
+    labels = pd.Categorical(training['label'], categories=cfg.classes).codes
+    loss = head.get('loss_cls', dict(type='CrossEntropyLoss'))
+    head.loss_cls = dict(loss, class_weight=balanced_weights(labels, len(cfg.classes)))
+    if cfg.action_units:
+        head.action_unit_weight = positive_weights(encode_action_units(training, cfg.action_units))
+
+
+def _has_checkpoint(work_dir: Path) -> bool:
+    """Whether MMEngine's pointer to the newest checkpoint leads to a file; see :func:`mend_folder`."""
     try:
-        experiment.check_unchanged()
-    except InputError:
-        for folder in folders:
-            shutil.rmtree(folder)
-        raise
-
-
-def describe_result(result: dict) -> str:
-    """Return the line about a finished fold."""
-    seconds = result['train_seconds']
-    time = 'continued' if seconds is None else f'{seconds:.0f} s'
-    return f'{result["fold"]}: {result["n_train"]} clips to train, {result["n_test"]} to test, {time}'
-
-
-def read_result(work_dir: Path, fold: Fold) -> dict:
-    """Return the fold.json of a finished fold.
-
-    Raises:
-        InputError: It, or predictions.csv beside it, is not what was written. A fold of an earlier version has
-            no digest of its predictions, so only its clips and labels are checked, later.
-    """
-    path, table = (finished_folder(work_dir, fold) / name for name in ('fold.json', PREDICTIONS))
-    result = read_json(path, REMEDY)
-    check_schema(path, result, FoldResult, REMEDY)
-    if result['fold'] != fold.name:
-        raise InputError(f'{path}: expected the fold {fold.name}, but it is of the fold {result["fold"]}; {REMEDY}')
-    refuse_special(table, REMEDY)
-    try:
-        digest = digest_file(table)
-    except OSError as error:
-        raise InputError(
-            f'{table}: expected the predictions of a fold, but got {cause_of(error)!r}; {REMEDY}'
-        ) from None
-    if result.get('predictions_digest') not in (None, digest):
-        raise InputError(f'{table}: expected the predictions that were written, but they are others; {REMEDY}')
-    return result
-
-
-def mend_folder(work_dir: Path, fold: Fold) -> str | None:
-    """Let an unfinished fold continue from its newest whole checkpoint, or begin again if none is whole.
-
-    Returns:
-        A line about what was damaged, if anything.
-    """
-    folder = folder_in_work(work_dir, fold)
-    pointer = folder / POINTER
-    if os.path.lexists(pointer):
-        remove(pointer)
-    found = sorted((path for path in folder.glob('*.pth') if IN_WORK.fullmatch(path.name)), key=_number, reverse=True)
-    if not found:
-        return None
-    whole = next((path for path in found if can_resume(path)), None)
-    if whole is None:
-        shutil.rmtree(folder)
-        return f'{fold.name}: {found[0].name} is damaged; this fold is trained again from its beginning'
-    damaged = found[: found.index(whole)]
-    with write_atomically(pointer) as temporary:
-        temporary.write_text(str(whole))
-    for path in damaged:
-        remove(path)
-    return f'{fold.name}: {damaged[0].name} is damaged; this fold continues from {whole.name}' if damaged else None
-
-
-def can_resume(path: Path) -> bool:
-    """Whether a checkpoint of MMEngine's Runner is whole, holds no code, and has what a training continues from."""
-    import torch
-
-    from mer_bench.models.backbones.pretrained import is_whole
-
-    try:
-        content = (
-            path.is_file() and is_whole(path) and torch.load(path, map_location='cpu', weights_only=True, mmap=True)
-        )
-        parts = [content[key] for key in ('state_dict', 'optimizer', 'message_hub')]
-        numbers = [content['meta'][key] for key in ('epoch', 'iter')]
-    except Exception:  # a damaged or hostile file can raise anything
+        return Path((work_dir / POINTER).read_text()).is_file()
+    except (OSError, ValueError):
         return False
-    return all(isinstance(part, dict) for part in parts) and all(type(number) is int for number in numbers)
 
 
-def remove(path: Path) -> None:
-    """Remove a file, a folder, or a link to either."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def balanced_weights(labels: np.ndarray, num_classes: int) -> list[float]:
+    """Weights n / (classes present * n_class); 1 for a class without a training clip, which no loss term uses."""
+    from sklearn.utils.class_weight import compute_class_weight  # a finished run does without
+
+    weights = np.ones(num_classes)
+    present = np.unique(labels)
+    weights[present] = compute_class_weight('balanced', classes=present, y=labels)
+    return weights.tolist()
 
 
-def _number(path: Path) -> int:
-    """The number in the name of a checkpoint, epoch_10.pth."""
-    return int(IN_WORK.fullmatch(path.name)[1])
+def positive_weights(targets: np.ndarray) -> list[float]:
+    """Weight of a clip that shows a unit: the root of clips without it over clips with it; 1 if either is missing.
 
+    With the full ratio, the one clip in hundreds that shows a rare unit would dominate the loss.
 
-def finished_folder(work_dir: Path, fold: Fold) -> Path:
-    """The folder of a finished fold; it appears whole."""
-    return work_dir / 'folds' / fold.folder
-
-
-def finished_folders(work_dir: Path, folds: Iterable[Fold]) -> dict[str, Path]:
-    """Return the folder of each finished fold, by the name of the fold."""
-    folders = {fold.name: finished_folder(work_dir, fold) for fold in folds}
-    return {name: folder for name, folder in folders.items() if folder.exists()}
-
-
-def folder_in_work(work_dir: Path, fold: Fold) -> Path:
-    """The folder of a fold that is being trained."""
-    return work_dir / 'folds' / f'.{fold.folder}'
-
-
-def report_epoch(folder: Path, epoch: int) -> None:
-    """Note the number of finished epochs."""
-    (folder / EPOCH).write_text(str(epoch))
-
-
-def read_epoch(work_dir: Path, fold: Fold, max_epochs: int) -> int:
-    """Return how many epochs of a fold are done."""
-    if finished_folder(work_dir, fold).exists():
-        return max_epochs
-    path = folder_in_work(work_dir, fold) / EPOCH
-    try:
-        return max(0, min(max_epochs, int((path.is_file() and path.read_text()) or 0)))
-    except (OSError, ValueError):  # there is none, or it is being written
-        return 0
+    Args:
+        targets: (N, K): 1 yes, 0 no, -1 unknown.
+    """
+    present, absent = (targets == 1).sum(0), (targets == 0).sum(0)
+    both = (present > 0) & (absent > 0)
+    return np.where(both, np.sqrt(absent / np.maximum(present, 1)), 1.0).tolist()

@@ -1,15 +1,18 @@
-"""Trains one fold through MMEngine's Runner."""
+"""Trains one fold through MMEngine's Runner, and writes its predictions."""
 
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+from mmaction.registry import METRICS
 from mmaction.visualization import ActionVisualizer
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook, RuntimeInfoHook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
@@ -18,12 +21,13 @@ from mmengine.registry import OPTIM_WRAPPERS, DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.utils import set_random_seed
 
+from mer_bench.clip_random import set_draws
 from mer_bench.errors import InputError
+from mer_bench.evaluation.action_units import PREFIX
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
-from mer_bench.models.clip_dropout import set_draws
-from mer_bench.training import prediction_table  # noqa: F401  (registers the metric)
-from mer_bench.training.acceleration import accelerate
+from mer_bench.training.device import accelerate
+from mer_bench.training.fold_folder import write_predictions
 
 
 class FoldRunner(Runner):
@@ -223,3 +227,59 @@ def save_weights(runner: FoldRunner, path: Path) -> None:
     """Save the weights alone, on the CPU: a file that loads without trusting it."""
     weights = {name: tensor.cpu() for name, tensor in runner.model.state_dict().items()}
     torch.save(dict(state_dict=weights), path)
+
+
+@METRICS.register_module()
+class PredictionTable(BaseMetric):
+    """Writes one row for each clip: the main decision, its scores, those of each output, and those of action units.
+
+    Args:
+        out_file: The csv file.
+        fold: Name of the fold.
+        seed: Seed of the training.
+    """
+
+    def __init__(self, out_file: str, fold: str, seed: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.out_file = out_file
+        self.fold = fold
+        self.seed = seed
+
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        """Turn each data sample into a row."""
+        classes = self.dataset_meta['classes']
+        self.results += [self._row(sample, classes) for sample in data_samples]
+
+    def _row(self, sample: dict, classes: Sequence[str]) -> dict:
+        row = dict(
+            sample_id=sample['sample_id'],
+            dataset=sample['sample_id'].split('/')[0],
+            subject=sample['subject'],
+            fold=self.fold,
+            seed=self.seed,
+            y_true=classes[int(sample['gt_label'])],
+            y_pred=classes[int(sample['pred_label'])],
+        )
+        blocks = {
+            '': sample['pred_score'],
+            **{f'{k}_': v for k, v in sample.get('output_scores', {}).items()},
+        }
+        for block, scores in blocks.items():
+            row.update({f'{block}score_{name}': score for name, score in zip(classes, scores.tolist(), strict=True)})
+        if 'action_unit_scores' in sample:
+            units = self.dataset_meta['action_units']
+            scores = sample['action_unit_scores'].tolist()
+            row['action_units'] = sample['action_units']
+            row.update({f'{PREFIX}{unit}': score for unit, score in zip(units, scores, strict=True)})
+        return row
+
+    def compute_metrics(self, results: list[dict]) -> dict:
+        """Write the table; scores are computed later, from the pooled tables of all folds."""
+        table = pd.DataFrame(results)
+        if not np.isfinite(table.filter(like='score_')).all(axis=None):
+            raise InputError(
+                f'the training of fold {self.fold} diverged: its scores are not numbers; '
+                'lower optim_wrapper.optimizer.lr and give another --work-dir'
+            )
+        write_predictions(table, self.out_file)
+        return dict(clips=len(results))

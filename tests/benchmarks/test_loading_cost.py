@@ -9,7 +9,7 @@ from benchmarks import loading_cost
 from benchmarks.loading_cost import alternatives, load_plainly, measure
 from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
-from mer_bench.loading.load_flow_clip import LoadFlowClip
+from mer_bench.loading.flow_store_dataset import LoadFlowClip
 
 SMALL = SimpleNamespace(clips=4, batch=2, rounds=2, clip_len=2, size=28, threads=1, device='cpu')
 RUNS = {  # seconds of two rounds

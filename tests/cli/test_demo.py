@@ -4,7 +4,7 @@ import re
 import subprocess
 
 from mer_bench.cli import demo, prepare
-from mer_bench.experiment.config_files import find_config, find_override
+from mer_bench.experiment.sources import find_config, find_override
 from tests.conftest import ROOT
 
 

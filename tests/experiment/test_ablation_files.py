@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mer_bench.errors import InputError
 from mer_bench.experiment.method import load_method
 from mer_bench.models.backbones.pretrained import read_weights
-from mer_bench.models.heads.multi_output_head import DECISIONS
+from mer_bench.models.heads import DECISIONS
 from mer_bench.models.necks.attention_fusion import FUSIONS
 from tests.conftest import ROOT
 

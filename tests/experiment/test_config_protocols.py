@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mer_bench.experiment.data_sources import find_data
 from mer_bench.experiment.method import load_method
+from mer_bench.experiment.sources import find_data
 from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.folds import make_folds
 from mer_bench.protocols.label_schemes import ANY

@@ -10,8 +10,8 @@ from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.data_sources import find_data
 from mer_bench.experiment.method import load_method
+from mer_bench.experiment.sources import find_data
 from mer_bench.protocols.action_units import CD6ME_UNITS
 from tests.conftest import ROOT
 

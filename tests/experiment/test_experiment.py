@@ -3,8 +3,8 @@
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.data_sources import describe_source, find_data
 from mer_bench.experiment.method import load_method
+from mer_bench.experiment.sources import describe_source, find_data
 from tests.conftest import MOTION, ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
 

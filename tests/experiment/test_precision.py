@@ -14,7 +14,7 @@ from mer_bench.experiment.method import load_method
 from mer_bench.experiment.precision import choose_precision
 from mer_bench.experiment.provenance import describe_device
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.fold_config import fold_config
+from mer_bench.training.fold import fold_config
 from tests.conftest import ROOT
 
 FOLD = Fold('smic/s02', ('smic/s01', 'smic/s03'), ('smic/s02',))

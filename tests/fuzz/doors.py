@@ -74,8 +74,7 @@ from mer_bench.runs.run import update_record
 from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.plan import PlannedRun
 from mer_bench.sweeps.status import count_folds, failure_stamp, holds_other_settings, is_complete, read_reason
-from mer_bench.training.fold import can_resume, finish_fold, folder_in_work, mend_folder, read_epoch
-from mer_bench.training.fold_config import POINTER
+from mer_bench.training.fold_folder import POINTER, can_resume, finish_fold, folder_in_work, mend_folder, read_epochs
 from mer_bench.training.sklearn.clip_features import keep, read_features
 from tests.conftest import write_prepared_data
 from tests.fuzz.pages import assert_harmless
@@ -564,7 +563,7 @@ def write_unfinished(folder: Path) -> None:
 def continue_fold(folder: Path) -> None:
     """Find what an unfinished fold continues from."""
     fold = a_run().folds[0]
-    assert 0 <= read_epoch(folder, fold, 5) <= 5
+    assert 0 <= read_epochs(folder, [fold], 5)[0] <= 5
     mend_folder(folder, fold)
     pointer = folder_in_work(folder, fold) / POINTER
     assert not pointer.exists() or can_resume(Path(pointer.read_text())), 'continues from what is damaged'

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from mer_bench.clip_random import clip_keys
-from mer_bench.loading.augment_clips import augment_clips, by_index, by_slices
-from mer_bench.loading.augmentation import Augmentation, Moves, draw_moves
+from mer_bench.loading.augmentation import Augmentation, Moves, augment_clips, by_index, by_slices, draw_moves
 
 WAYS = pytest.mark.parametrize('way', [by_slices, by_index])
 SQUARE = torch.arange(16.0).reshape(1, 1, 1, 4, 4)  # rows 0 1 2 3 | 4 5 6 7 | 8 9 10 11 | 12 13 14 15

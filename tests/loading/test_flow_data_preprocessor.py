@@ -4,11 +4,11 @@ import pytest
 import torch
 from mmaction.structures import ActionDataSample
 
+from mer_bench import clip_random
 from mer_bench.clip_random import clip_keys
 from mer_bench.errors import InputError
 from mer_bench.loading.augmentation import draw_partners
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
-from mer_bench.models import clip_dropout
 from mer_bench.models.heads import FlatHead, MultiOutputHead
 
 
@@ -40,7 +40,7 @@ def one(value: torch.Tensor) -> dict:
 @pytest.fixture(autouse=True)
 def _no_draws_are_left():
     yield
-    clip_dropout.set_draws(None)
+    clip_random.set_draws(None)
 
 
 def test_normalisation_is_per_channel_and_testing_does_not_augment():
@@ -97,7 +97,7 @@ def test_the_dropout_of_a_batch_draws_for_its_clips():
     preprocessor, clips = FlowDataPreprocessor(), Clips()
     preprocessor.set_epoch(3, 1)
     preprocessor(batch(clips, 2, 5), training=True)
-    draws = clip_dropout._current
+    draws = clip_random._current
     assert (draws.keys.tolist(), draws.seed, draws.epoch) == (clip_keys(['clip2', 'clip5']).tolist(), 3, 1)
 
 

@@ -13,10 +13,9 @@ from torch.utils.data import DataLoader
 
 from mer_bench.errors import InputError
 from mer_bench.loading import flow_store_dataset
-from mer_bench.loading.clip_table import open_store
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.loading.flow_store_dataset import FlowStoreDataset
-from mer_bench.loading.prepared_data import open_prepared_data
+from mer_bench.loading.prepared_data import open_prepared_data, open_store
 from mer_bench.protocols.label_schemes import load_scheme
 from tests.conftest import write_prepared_data
 

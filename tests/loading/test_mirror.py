@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mer_bench.loading.augment_clips import mirror_values
+from mer_bench.loading.augmentation import mirror_values
 
 
 def mirrored(clip: torch.Tensor, channels: tuple[str, ...]) -> torch.Tensor:

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mer_bench.loading import resident
-from mer_bench.loading.clip_table import open_store
-from mer_bench.loading.prepared_data import open_prepared_data, viewed_clips
-from mer_bench.loading.resident import fits, free_memory, resident_clips
+from mer_bench.loading import flow_store_dataset
+from mer_bench.loading.flow_store_dataset import fits, free_memory, resident_clips
+from mer_bench.loading.prepared_data import open_prepared_data, open_store, viewed_clips
 from mer_bench.protocols.label_schemes import load_scheme
 
 SOURCE = {'dataset': 'smic', 'owner': 'its owner', 'prepare': 'prepare'}
@@ -52,11 +51,11 @@ def test_they_are_read_once_and_forgotten_for_others(prepared_data):
 def test_they_fit_where_every_process_could_have_them_in_half_of_the_free_memory(prepared_data, monkeypatch):
     data = opened(prepared_data)
     size = 18 * 3 * 2 * 32 * 32 * 2  # clips x (C, T, H, W) x bytes
-    resident._resident.clear()
-    monkeypatch.setattr(resident, 'sharers', lambda device: 3)
-    monkeypatch.setattr(resident, 'free_memory', lambda device: 6 * size)
+    flow_store_dataset._resident.clear()
+    monkeypatch.setattr(flow_store_dataset, 'sharers', lambda device: 3)
+    monkeypatch.setattr(flow_store_dataset, 'free_memory', lambda device: 6 * size)
     assert fits(data.places, data.view)
-    monkeypatch.setattr(resident, 'free_memory', lambda device: 6 * size - 2)
+    monkeypatch.setattr(flow_store_dataset, 'free_memory', lambda device: 6 * size - 2)
     assert not fits(data.places, data.view)
 
 

@@ -5,8 +5,7 @@ import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
-from mer_bench.loading.clip_table import common_info, difference_note, open_store
-from mer_bench.loading.prepared_data import open_prepared_data
+from mer_bench.loading.prepared_data import common_info, difference_note, open_prepared_data, open_store
 from mer_bench.protocols.label_schemes import load_scheme
 from tests.conftest import write_prepared_data
 

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from mmaction.structures import ActionDataSample
 
 from mer_bench.models import MultiOutputHead
-from mer_bench.models.heads.multi_output_head import DECISIONS
+from mer_bench.models.heads import DECISIONS
 
 NAMES = ['scale0', 'scale1', 'fused']
 

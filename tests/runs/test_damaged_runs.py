@@ -12,7 +12,7 @@ from mer_bench.errors import InputError
 from mer_bench.runs import run as loso
 from mer_bench.sweeps.plan import SweepOptions, plan_runs
 from mer_bench.sweeps.status import is_complete
-from mer_bench.training import fold
+from mer_bench.training import fold, fold_folder
 from tests.conftest import ROOT
 from tests.training.test_fold_config import experiment_on
 
@@ -69,7 +69,7 @@ def test_a_damaged_finished_fold_is_named_with_what_to_do(run, experiment, name,
     file = run / 'folds/smic_s02' / name
     damage(file)
     with pytest.raises(InputError) as error:
-        fold.read_result(run, experiment.folds[1])
+        fold_folder.read_result(run, experiment.folds[1])
     assert str(error.value).startswith(f'{file}: {sentence}')
     assert str(error.value).endswith('remove the folder of this fold and run the same command again to train it again')
 
@@ -144,13 +144,15 @@ def test_an_unfinished_fold_continues_from_its_newest_whole_checkpoint(tmp_path,
     folder.mkdir(parents=True)
     for epoch in (9, 10):
         write_checkpoint(folder / f'epoch_{epoch}.pth', epoch)
-    assert fold.mend_folder(tmp_path, first) is None
+    assert fold_folder.mend_folder(tmp_path, first) is None
     damage(folder / 'epoch_10.pth')
-    line = fold.mend_folder(tmp_path, first)
+    line = fold_folder.mend_folder(tmp_path, first)
     assert line == 'smic/s01: epoch_10.pth is damaged; this fold continues from epoch_9.pth'
     assert (folder / 'last_checkpoint').read_text() == str(folder / 'epoch_9.pth')
     damage(folder / 'epoch_9.pth')
-    assert fold.mend_folder(tmp_path, first).endswith('is damaged; this fold is trained again from its beginning')
+    assert fold_folder.mend_folder(tmp_path, first).endswith(
+        'is damaged; this fold is trained again from its beginning'
+    )
     assert not folder.exists()
 
 
@@ -163,8 +165,8 @@ def test_what_is_no_file_is_not_continued_from_and_makes_room(tmp_path, experime
     (folder / 'epoch_3.pth').mkdir()
     for name in ('epoch_2.pth', 'epoch'):
         os.mkfifo(folder / name)
-    assert fold.read_epoch(tmp_path, experiment.folds[0], 5) == 0
-    line = fold.mend_folder(tmp_path, experiment.folds[0])
+    assert fold_folder.read_epochs(tmp_path, experiment.folds[:1], 5) == [0]
+    line = fold_folder.mend_folder(tmp_path, experiment.folds[0])
     assert line == 'smic/s01: epoch_3.pth is damaged; this fold continues from epoch_1.pth'
     assert (folder / 'last_checkpoint').read_text() == str(folder / 'epoch_1.pth')
     assert {path.name for path in folder.glob('*.pth')} == {'epoch_1.pth'}
@@ -172,7 +174,7 @@ def test_what_is_no_file_is_not_continued_from_and_makes_room(tmp_path, experime
 
 def test_a_checkpoint_with_code_is_not_continued_from(tmp_path):
     torch.save(dict(meta=dict(epoch=1, iter=4), state_dict={}, optimizer={}, message_hub=print), tmp_path / 'e1.pth')
-    assert not fold.can_resume(tmp_path / 'e1.pth')
+    assert not fold_folder.can_resume(tmp_path / 'e1.pth')
 
 
 def test_a_training_whose_checkpoint_is_damaged_ends_with_the_same_predictions(
@@ -201,4 +203,4 @@ def test_the_number_of_epochs_on_the_bar_is_no_reason_to_stop(tmp_path, experime
     folder = tmp_path / 'folds/.smic_s01'
     folder.mkdir(parents=True)
     (folder / 'epoch').write_bytes(text.encode(errors='surrogateescape'))
-    assert fold.read_epoch(tmp_path, experiment.folds[0], 2) == 0
+    assert fold_folder.read_epochs(tmp_path, experiment.folds[:1], 2) == [0]

@@ -13,11 +13,10 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.precision import PrecisionCheck
 from mer_bench.experiment.provenance import with_decision
 from mer_bench.results.record import read_record
-from mer_bench.runs import precision_check
-from mer_bench.runs.model import build_model
-from mer_bench.runs.precision_check import check, needs_check, settle_precision
+from mer_bench.runs import model as run_model
+from mer_bench.runs.model import build_model, check, needs_check, settle_precision
 from mer_bench.runs.run import run_folds
-from mer_bench.training.fold_config import fold_config
+from mer_bench.training.fold import fold_config
 from mer_bench.training.gradient_check import Agreement
 from tests.training.test_fold_config import experiment_on
 
@@ -88,7 +87,7 @@ def test_a_worker_finds_the_same(experiment, model, finished, tmp_path):
 
 
 def test_a_finished_fold_is_not_checked_again(experiment, finished, monkeypatch):
-    monkeypatch.setattr(precision_check, 'check', lambda *args: pytest.fail('it was checked again'))
+    monkeypatch.setattr(run_model, 'check', lambda *args: pytest.fail('it was checked again'))
     before = read_record(finished / 'record.json')['precision']
     assert run_folds(experiment, 0, finished)['precision'] == before
     assert needs_check(replace(experiment, chosen=experiment.folds), finished)
@@ -104,7 +103,7 @@ def test_a_run_goes_on_with_what_it_began_with_where_that_covers_what_is_found(e
 
 @pytest.mark.parametrize('before', [{}, dict(fp32_layers=('neck.other',))])
 def test_folds_of_another_decision_are_not_mixed_with(experiment, run, monkeypatch, before):
-    monkeypatch.setattr(precision_check, 'check', lambda *args: replace(RIGHT, fp32_layers=(LAYER,)))
+    monkeypatch.setattr(run_model, 'check', lambda *args: replace(RIGHT, fp32_layers=(LAYER,)))
     more = replace(experiment, chosen=experiment.folds)
     with pytest.raises(InputError, match=f'folds of another precision .*now bf16, 1 layer in fp32 .{LAYER}'):
         run_folds(more, 0, run(**before))
@@ -112,7 +111,7 @@ def test_folds_of_another_decision_are_not_mixed_with(experiment, run, monkeypat
 
 def test_a_fault_between_the_layers_takes_the_run_to_fp32(experiment, model, monkeypatch, tmp_path):
     found = Agreement((LAYER,), 0.999, ('neck', 0.5), mended=False)
-    monkeypatch.setattr(precision_check, 'compare_gradients', lambda *args: found)
+    monkeypatch.setattr(run_model, 'compare_gradients', lambda *args: found)
     settled = settle_precision(experiment, model, tmp_path, apart=False)
     assert settled.precision == 'fp32'
     assert settled.check.line == (
@@ -121,7 +120,7 @@ def test_a_fault_between_the_layers_takes_the_run_to_fp32(experiment, model, mon
 
 
 def test_gradients_that_cannot_be_compared_are_not_trusted(experiment, model, monkeypatch):
-    monkeypatch.setattr(precision_check, 'compare_gradients', lambda *args: 1 / 0)
+    monkeypatch.setattr(run_model, 'compare_gradients', lambda *args: 1 / 0)
     found = check(experiment, model)
     assert (found.used, found.why) == (
         'fp32',
@@ -133,7 +132,7 @@ def test_a_comparison_that_ends_its_process_leads_to_fp32(experiment, model, mon
     def die(*args):
         raise TerminatedWorkerError
 
-    monkeypatch.setattr(precision_check, 'in_workers', die)
+    monkeypatch.setattr(run_model, 'in_workers', die)
     assert settle_precision(experiment, model, tmp_path, apart=True).precision == 'fp32'
 
 

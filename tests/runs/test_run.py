@@ -152,7 +152,7 @@ def test_a_schedule_that_cannot_be_built_is_one_sentence(prepared_data, tiny_ove
 
 
 def test_other_settings_are_refused_before_gradients_are_compared(finished_run, experiment, monkeypatch):
-    monkeypatch.delattr('mer_bench.runs.precision_check.settle_precision')
+    monkeypatch.delattr('mer_bench.runs.model.settle_precision')
     with pytest.raises(InputError, match='holds folds of another seed'):
         whole_run.run_folds(experiment, 1, finished_run)
 

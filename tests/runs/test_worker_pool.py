@@ -13,7 +13,7 @@ from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.runs import worker_pool
 from mer_bench.runs.run import run_folds
 from mer_bench.runs.worker_pool import default_jobs
-from mer_bench.training.fold import read_result
+from mer_bench.training.fold_folder import read_result
 from tests.conftest import ROOT
 from tests.gate import Gate, has_ended, wait_for
 

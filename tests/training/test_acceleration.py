@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 import mer_bench.registry  # noqa: F401
-from mer_bench.training.acceleration import accelerate, prefers_channels_last
+from mer_bench.training.device import accelerate, prefers_channels_last
 from mer_bench.training.gradient_check import compare_gradients
 
 CLASSES = 3

@@ -6,7 +6,7 @@ from mmaction.registry import DATASETS, MODELS
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.device import activate
-from mer_bench.training.fold_config import balanced_weights, fold_config, positive_weights
+from mer_bench.training.fold import balanced_weights, fold_config, positive_weights
 from tests.conftest import ROOT, rewrite_flow, write_prepared_data
 
 FOLD = Fold('smic/s02', ('smic/s01', 'smic/s03'), ('smic/s02',))

@@ -14,7 +14,7 @@ from torch.nn.grad import conv3d_weight
 
 import mer_bench.registry  # noqa: F401
 from mer_bench.experiment.precision import mixed_precision
-from mer_bench.training.acceleration import accelerate
+from mer_bench.training.device import accelerate
 from mer_bench.training.gradient_check import AGREE, agreement, compare_gradients, prepare
 from tests.conftest import ROOT
 

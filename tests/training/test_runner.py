@@ -11,8 +11,9 @@ from mmengine.model import BaseDataPreprocessor
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from mer_bench import clip_random
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
-from mer_bench.models import MultiOutputHead, clip_dropout
+from mer_bench.models import MultiOutputHead
 from mer_bench.training.runner import DeferredLogHook, DeferredLogOptimWrapper, EpochSeedHook
 
 STEPS = 5
@@ -92,9 +93,9 @@ def test_a_flow_preprocessor_gets_seed_epoch_and_the_clips_of_the_fold():
 
 
 def test_no_dropout_draws_from_the_clips_of_another_training():
-    clip_dropout.set_draws(clip_dropout.BatchDraws(torch.zeros(1, dtype=torch.int32), 0, 0))
+    clip_random.set_draws(clip_random.BatchDraws(torch.zeros(1, dtype=torch.int32), 0, 0))
     begin_epoch(BaseDataPreprocessor(), 0)
-    assert clip_dropout._current is None
+    assert clip_random._current is None
 
 
 def test_torch_is_seeded_by_the_number_of_the_epoch():

@@ -10,7 +10,7 @@ from einops import rearrange
 from mmaction.registry import MODELS
 from torch import nn
 
-from mer_bench.models.clip_dropout import ClipDropout
+from mer_bench.clip_random import ClipDropout
 
 MAP = 16 * 7 * 7  # values of a stream, from 28x28
 

@@ -16,9 +16,9 @@ from einops import rearrange
 from mmaction.registry import MODELS
 from torch import nn
 
+from mer_bench.clip_random import ClipDropout
 from mer_bench.errors import InputError
-from mer_bench.models.clip_dropout import ClipDropout
-from mer_bench.models.heads.flat_head import FlatHead
+from mer_bench.models.heads import FlatHead
 
 EPS = 1e-6
 

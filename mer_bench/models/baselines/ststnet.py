@@ -12,7 +12,7 @@ from einops import rearrange
 from mmaction.registry import MODELS
 from torch import nn
 
-from mer_bench.models.clip_dropout import ClipDropout
+from mer_bench.clip_random import ClipDropout
 
 
 @MODELS.register_module()

@@ -16,8 +16,7 @@ from mer_bench.experiment.precision import choose_precision
 from mer_bench.experiment.provenance import describe_device, describe_pretrained, start_record, with_decision
 from mer_bench.files import FolderInUse, locked
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.model import build_model, describe_model
-from mer_bench.runs.precision_check import fall_back, needs_check
+from mer_bench.runs.model import build_model, describe_model, fall_back, needs_check
 from mer_bench.runs.run import begin_run, update_record
 from mer_bench.sweeps.local import SECONDS_BETWEEN_TRIES, Outcome, failed, open_planned, settled
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line
@@ -26,7 +25,7 @@ from mer_bench.sweeps.ray.node import Files, RunJob, TaskResult, places_of, relo
 from mer_bench.sweeps.ray.pool import Hardware, RayPool
 from mer_bench.sweeps.status import failure_stamp, remove_failure
 from mer_bench.training.device import activate
-from mer_bench.training.fold import finished_folder
+from mer_bench.training.fold_folder import finished_folders
 from mer_bench.training.stacking.strategy import StackChoice, choose_for_run, plan_groups
 
 RUNS_AT_A_TIME = 200  # whose locks the driver holds, an open file each
@@ -220,7 +219,8 @@ def plan_run(opened: OpenRun, options: SweepOptions, hardware: Hardware) -> None
     opened.choice = choose_for_run(experiment, model, run.seed, run.folder, options.stack)
     record |= dict(device=describe_device(experiment, hardware.gpu), stack=opened.choice.record)
     opened.record = begin_run(experiment, run.folder, record)
-    missing = [fold for fold in experiment.folds if not finished_folder(run.folder, fold).exists()]
+    done = finished_folders(run.folder, experiment.folds)
+    missing = [fold for fold in experiment.folds if fold.name not in done]
     opened.groups = dict(enumerate(plan_tasks(experiment, missing, opened.choice)))
 
 

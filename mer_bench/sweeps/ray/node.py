@@ -22,9 +22,9 @@ from mer_bench.files import digest_of
 from mer_bench.preparation.store.flow_store import PARTS
 from mer_bench.protocols.folds import Fold
 from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
-from mer_bench.runs.precision_check import check_at_place
+from mer_bench.runs.model import check_at_place
 from mer_bench.sweeps.plan import in_one_line
-from mer_bench.training.fold import finished_folder
+from mer_bench.training.fold_folder import finished_folders
 from mer_bench.training.sklearn.estimator_fold import describe_clips
 from mer_bench.training.stacking.group import run_group
 from mer_bench.training.stacking.strategy import StackChoice
@@ -167,7 +167,7 @@ def run_task(
             run_group(experiment, folds, job.seed, work_dir, False, job.choice)
         except Exception as error:  # a method can fail in any way
             fault = in_one_line(error)
-        finished = [path for fold in folds if (path := finished_folder(work_dir, fold)).exists()]  # small files
+        finished = [*finished_folders(work_dir, folds).values()]  # small files
         return TaskResult(
             {path.name: {file.name: file.read_bytes() for file in path.iterdir()} for path in finished}, fault
         )

@@ -24,9 +24,8 @@ from sklearn.base import BaseEstimator
 from mer_bench.errors import InputError
 from mer_bench.experiment.provenance import versions
 from mer_bench.files import digest_file, digest_of, read_own_json, write_array, write_json
-from mer_bench.loading.clip_table import open_store
 from mer_bench.loading.input_spec import InputSpec
-from mer_bench.loading.prepared_data import PreparedData, viewed_clips
+from mer_bench.loading.prepared_data import PreparedData, open_store, viewed_clips
 from mer_bench.preparation.store.build import FEATURES
 from mer_bench.processes import quick_ones_here
 

@@ -16,8 +16,7 @@ from mer_bench.experiment.method import import_custom
 from mer_bench.files import read_own_json, write_array, write_json
 from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.fold import write_predictions
-from mer_bench.training.fold_config import run_title
+from mer_bench.training.fold_folder import run_title, write_predictions
 from mer_bench.training.sklearn.clip_features import clip_features
 from mer_bench.training.sklearn.shared_fit import BLOCK, IN_DOUBLE, PLAIN, FoldClips, fit_fold, way_of
 

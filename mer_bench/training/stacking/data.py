@@ -15,8 +15,8 @@ from mmengine.dataset import DefaultSampler
 from mer_bench.clip_random import clip_keys
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.fold import folder_in_work
-from mer_bench.training.fold_config import fold_config
+from mer_bench.training.fold import fold_config
+from mer_bench.training.fold_folder import folder_in_work
 from mer_bench.training.runner import FoldRunner, build_runner
 
 

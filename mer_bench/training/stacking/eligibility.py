@@ -8,11 +8,10 @@ from mmengine.config import Config
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mer_bench.clip_random import clip_keys
+from mer_bench.clip_random import BatchDraws, ClipDropout, clip_keys
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.loading.flow_store_dataset import SAME_EVERY_TIME
-from mer_bench.models.clip_dropout import BatchDraws, ClipDropout
 from mer_bench.models.complexity import complexity
 from mer_bench.training.stacking.data import Batch
 from mer_bench.training.stacking.network import STANDARD, SingleNetwork, StackedNetwork

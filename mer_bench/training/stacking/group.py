@@ -16,7 +16,8 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import circumstances
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.device import activate
-from mer_bench.training.fold import CHECKPOINT, finish_fold, folder_in_work, refuse_changes, report_epoch, run_fold
+from mer_bench.training.fold import refuse_changes, run_fold
+from mer_bench.training.fold_folder import CHECKPOINT, finish_fold, folder_in_work, report_epoch
 from mer_bench.training.stacking.data import StackedFolds, open_folds
 from mer_bench.training.stacking.strategy import StackChoice, find_trainer
 from mer_bench.training.stacking.train import Weights

@@ -10,7 +10,7 @@ from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mer_bench.models.clip_dropout import BatchDraws, set_draws
+from mer_bench.clip_random import BatchDraws, set_draws
 from mer_bench.training.stacking.data import Batch
 
 STANDARD = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

@@ -15,8 +15,8 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import read_run
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.fold import finished_folder
-from mer_bench.training.fold_config import drop_a_lone_clip
+from mer_bench.training.fold import drop_a_lone_clip
+from mer_bench.training.fold_folder import finished_folders
 from mer_bench.training.stacking import ststnet
 from mer_bench.training.stacking.data import StackedFolds, open_folds, steps_per_epoch
 from mer_bench.training.stacking.eligibility import why_not_stackable
@@ -79,7 +79,7 @@ def choose_for_run(
     """
     if (work_dir / 'record.json').exists() and any((work_dir / 'folds').glob('*')):
         noted = StackChoice.from_record(read_run(work_dir))
-        done = all(finished_folder(work_dir, fold).exists() for fold in experiment.folds)
+        done = len(finished_folders(work_dir, experiment.folds)) == len(experiment.folds)
         if noted and (done or noted.asked == stack):
             return noted
     return choose(experiment, model, seed, stack)

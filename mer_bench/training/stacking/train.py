@@ -9,8 +9,8 @@ from mmengine.optim import OptimWrapper, _ParamScheduler, build_optim_wrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
 
-from mer_bench.loading.augment_clips import augment_clips
-from mer_bench.models.clip_dropout import BatchDraws
+from mer_bench.clip_random import BatchDraws
+from mer_bench.loading.augmentation import augment_clips
 from mer_bench.training.runner import FoldRunner
 from mer_bench.training.stacking.data import Batch, FoldBatches, StackedFolds
 from mer_bench.training.stacking.network import SingleNetwork, StackedNetwork

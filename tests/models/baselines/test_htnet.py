@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper
 
 from mer_bench.errors import InputError
 from mer_bench.models.baselines.htnet import CENTRES, HTNet, face_areas, in_blocks
-from mer_bench.models.heads.flat_head import FlatHead
+from mer_bench.models.heads import FlatHead
 
 OVERRIDE = Path(__file__).parents[3] / 'configs/baselines/htnet.py'
 SMALL = {'dim': 12, 'block_repeats': (1, 1, 2)}

@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional as T
 
 from mer_bench.errors import InputError
 from mer_bench.models.baselines.mmnet import ContinuousAttention, MMNet
-from mer_bench.models.heads.flat_head import FlatHead
+from mer_bench.models.heads import FlatHead
 
 OVERRIDE = Path(__file__).parents[3] / 'configs/baselines/mmnet.py'
 SMALL = {'widths': (4, 4, 8, 8), 'stem_width': 4}

@@ -8,8 +8,7 @@ import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_json
-from mer_bench.loading.clip_table import open_store
-from mer_bench.loading.prepared_data import open_prepared_data, read_digests
+from mer_bench.loading.prepared_data import open_prepared_data, open_store, read_digests
 from mer_bench.preparation.store import flow_store
 from mer_bench.preparation.store.flow_store import FlowStore, seal
 from mer_bench.protocols.label_schemes import load_scheme

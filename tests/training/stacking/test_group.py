@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mer_bench.errors import InputError
 from mer_bench.runs.checkpoints import predict_with_checkpoints
 from mer_bench.runs.run import run_folds
-from mer_bench.training.fold import CHECKPOINT
+from mer_bench.training.fold_folder import CHECKPOINT
 from mer_bench.training.stacking import group as stack_group
 from mer_bench.training.stacking import strategy
 from mer_bench.training.stacking.strategy import StackChoice

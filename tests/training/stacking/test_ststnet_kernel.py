@@ -8,11 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mer_bench.clip_random import clip_keys
+from mer_bench.clip_random import BatchDraws, clip_keys, set_draws
 from mer_bench.errors import InputError
 from mer_bench.models.baselines.ststnet import STSTNet
-from mer_bench.models.clip_dropout import BatchDraws, set_draws
-from mer_bench.models.heads.flat_head import FlatHead
+from mer_bench.models.heads import FlatHead
 from mer_bench.training.stacking.ststnet import kernel as ststnet_kernel
 from mer_bench.training.stacking.ststnet.kernel import FoldState, train_fold, unavailable, unfit
 

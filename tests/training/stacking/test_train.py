@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from mmengine.dataset import DefaultSampler
 from torch import nn
 
-from mer_bench.loading.augment_clips import augment_clips
-from mer_bench.models.clip_dropout import BatchDraws, set_draws
-from mer_bench.training.fold_config import balanced_weights
+from mer_bench.clip_random import BatchDraws, set_draws
+from mer_bench.loading.augmentation import augment_clips
+from mer_bench.training.fold import balanced_weights
 from mer_bench.training.stacking.data import open_folds
 from mer_bench.training.stacking.train import FoldOptimWrapper, train_folds
 from tests.training.stacking.stack_experiment import stack_experiment

@@ -30,12 +30,11 @@ from einops import rearrange
 from mmaction.registry import MODELS
 from torch import nn
 
-from mer_bench.clip_random import BITS, salt
+from mer_bench.clip_random import BITS, FIRST_STREAM, salt
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically
 from mer_bench.models.baselines.ststnet import STSTNet
-from mer_bench.models.clip_dropout import FIRST_STREAM
-from mer_bench.models.heads.flat_head import FlatHead
+from mer_bench.models.heads import FlatHead
 
 SOURCE, HEADER = Path(__file__).with_suffix('.cpp'), Path(__file__).with_suffix('.h')
 COMPILERS = ('c++', 'g++', 'clang++')

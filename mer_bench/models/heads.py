@@ -1,6 +1,7 @@
-"""One classifier per scale and one on the fused map: deeply-supervised nets, https://arxiv.org/abs/1409.5185.
+"""Heads: maps -> losses, or predictions on the data samples.
 
-Beside the emotion, the fused map can also predict facial action units, several of which may be shown at once.
+The head of several outputs follows deeply-supervised nets, https://arxiv.org/abs/1409.5185. Beside the emotion, its
+fused map can also predict facial action units, several of which may be shown at once.
 """
 
 from collections.abc import Sequence
@@ -8,13 +9,91 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.model.weight_init import normal_init
 from torch import nn
 
+from mer_bench import compat
+from mer_bench.clip_random import ClipDropout
 from mer_bench.errors import InputError
-from mer_bench.models.heads.async_loss_head import AsyncLossHead, stack_labels
+
+compat.apply()  # before mmaction.models is imported
+
+from mmaction.models.heads import BaseHead  # noqa: E402
 
 LOSS = {'type': 'CrossEntropyLoss'}
+
+
+class AsyncLossHead(BaseHead):
+    """BaseHead that never waits for the device: MMAction2 copies all logits to NumPy for the accuracy of a step."""
+
+    def loss_by_feat(self, cls_scores: torch.Tensor, data_samples: list) -> dict[str, torch.Tensor]:
+        """Return losses and, of labels that are one class each, accuracies; see :meth:`losses_of`."""
+        return self.losses_of(cls_scores, stack_labels(data_samples).to(cls_scores.device))
+
+    def losses_of(self, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return ``loss_cls``, or what a loss of several parts calls them, and ``top<k>_acc``.
+
+        Args:
+            logits: (N, num_classes).
+            labels: (N,) classes, or (N, num_classes) shares of them.
+        """
+        losses = {}
+        if labels.ndim == 1:
+            ranked = logits.detach().topk(min(max(self.topk), self.num_classes)).indices == labels[:, None]
+            losses = {f'top{k}_acc': ranked[:, :k].any(dim=1).float().mean() for k in self.topk}
+        if self.label_smooth_eps:
+            shares = F.one_hot(labels, self.num_classes) if labels.ndim == 1 else labels
+            labels = (1 - self.label_smooth_eps) * shares + self.label_smooth_eps / self.num_classes
+        loss = self.loss_cls(logits, labels)
+        return losses | (loss if isinstance(loss, dict) else {'loss_cls': loss})
+
+
+def stack_labels(data_samples: list[ActionDataSample]) -> torch.Tensor:
+    """Return (N,) classes, or (N, num_classes) where the label of a clip is a share of each class."""
+    labels = torch.stack([sample.gt_label for sample in data_samples])
+    return labels.squeeze(1) if labels.shape[1] == 1 else labels
+
+
+@MODELS.register_module()
+class FlatHead(AsyncLossHead):
+    """Dropout and one linear layer on the flattened features, first weights as PyTorch draws them.
+
+    Args:
+        num_classes: Number of classes.
+        in_channels: Features of a clip, all together.
+        dropout_ratio: Dropout before the layer.
+        average_clips, topk, **kwargs: As in BaseHead.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        dropout_ratio: float = 0.0,
+        average_clips: str = 'prob',
+        topk: int | tuple[int, ...] = (1,),
+        **kwargs,
+    ) -> None:
+        super().__init__(num_classes, in_channels, average_clips=average_clips, topk=topk, **kwargs)
+        self.dropout = ClipDropout(dropout_ratio)
+        self.fc_cls = nn.Linear(in_channels, num_classes)
+
+    def init_weights(self) -> None:
+        """Keep PyTorch's own first weights."""
+
+    def forward(self, x: torch.Tensor, **kwargs) -> torch.Tensor:
+        """Classify.
+
+        Args:
+            x: (N, in_channels) features, or (N, C, T, H, W) maps with as many values a clip.
+            **kwargs: loss_aux or fcn_test of Recognizer3D, not used.
+
+        Returns:
+            (N, num_classes) logits, float32 at least.
+        """
+        logits = self.fc_cls(self.dropout(x.flatten(1)))
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 @MODELS.register_module()
