@@ -14,6 +14,7 @@ from benchmarks.arguments import add_device, add_numbers
 from benchmarks.machine import convolution_precision
 from benchmarks.model_cost import count
 from benchmarks.random_store import write_random_store
+import mer_bench.registry  # noqa: F401
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
 from mer_bench.experiment.method import load_method
