@@ -14,12 +14,12 @@ from benchmarks.arguments import add_device, add_numbers
 from benchmarks.machine import convolution_precision
 from benchmarks.model_cost import count
 from benchmarks.random_store import write_random_store
-import mer_bench.registry  # noqa: F401
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
 from mer_bench.experiment.method import load_method
 from mer_bench.experiment.precision import choose_precision
 from mer_bench.runs.run import run_folds
+from mer_bench.training.device import activate
 
 HELP = 'every fold of the full model on a synthetic data set as large as SMIC'
 CONFIG = Path(__file__).resolve().parents[1] / 'configs/mer_smic.py'
@@ -102,6 +102,7 @@ def count_work(experiment: Experiment, epochs: int) -> dict:
 
     Beside it the precision.
     """
+    activate(experiment)
     cfg = experiment.method.cfg
     model = MODELS.build({key: value for key, value in cfg.model.items() if key != 'data_preprocessor'})
     cost = count(model, experiment.data.shape)
