@@ -19,6 +19,7 @@ from mer_bench.experiment.experiment import Experiment, RunOptions, open_experim
 from mer_bench.experiment.method import load_method
 from mer_bench.experiment.precision import choose_precision
 from mer_bench.runs.run import run_folds
+from mer_bench.training.device import activate
 
 HELP = 'every fold of the full model on a synthetic data set as large as SMIC'
 CONFIG = Path(__file__).resolve().parents[1] / 'configs/mer_smic.py'
@@ -101,6 +102,7 @@ def count_work(experiment: Experiment, epochs: int) -> dict:
 
     Beside it the precision.
     """
+    activate(experiment)
     cfg = experiment.method.cfg
     model = MODELS.build({key: value for key, value in cfg.model.items() if key != 'data_preprocessor'})
     cost = count(model, experiment.data.shape)

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.arguments import add_numbers
 from benchmarks.loso_cost import SIZES
 from mer_bench.errors import InputError
-from mer_bench.training.sklearn.shared_fit import IN_DOUBLE, FoldClips, fit_fold, run_products, run_residual, way_of
+from mer_bench.training.sklearn.shared_fit import IN_DOUBLE, SharedFit, way_of
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = 'linear SVM and ridge over 68 folds, against scikit-learn in a loop'
@@ -122,14 +122,12 @@ def ours(
     make: Callable[[], Pipeline], path: Path, labels: np.ndarray, subjects: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Return the same by the fastest way of :mod:`mer_bench.training.sklearn.shared_fit`."""
-    run_products.cache_clear()
-    run_residual.cache_clear()
     features = np.load(path, mmap_mode='r')
-    way = way_of(make(), *features.shape)
+    shared = SharedFit(make(), features, way_of(make(), *features.shape))
     decisions, predictions = [], []
     for subject in np.unique(subjects):
         test = subjects == subject
-        fitted, values, _ = fit_fold(make(), FoldClips(features, labels, ~test, test, way in IN_DOUBLE), way)
+        fitted, values, _ = shared.fit(labels, ~test, test)
         decisions.append(fitted.decision_function(values))
         predictions.append(fitted.predict(values))
     return decisions, np.concatenate(predictions)

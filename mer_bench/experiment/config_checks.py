@@ -254,6 +254,18 @@ def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
     head.update(sizes)
 
 
+# whether a backbone has the argument in_channels: for these without importing torch, for all others by asking the class
+TAKES_CHANNELS = dict(MultiScaleResNet3d=True, RCN=True, HTNet=True) | dict.fromkeys(
+    ('CapsuleNet', 'DualInception', 'MMNet', 'OFFApexNet', 'OneHiddenLayer', 'STSTNet'), False
+)
+
+
+def takes_channels(backbone: str) -> bool:
+    """Whether a backbone can be built for any number of input channels."""
+    known = TAKES_CHANNELS.get(backbone)
+    return 'in_channels' in arguments_of(backbone) if known is None else known
+
+
 def fill_channels(cfg: Config, names: Sequence[str]) -> None:
     """Give the backbone as many input channels as its clips have, so that a config need not name their number."""
     backbone, channels = cfg.model.backbone, len(names)
@@ -264,7 +276,7 @@ def fill_channels(cfg: Config, names: Sequence[str]) -> None:
             f'({", ".join(names)}); leave this key out'
         )
     # 3 is the default of every backbone; one without this argument is built for the channels that its config chooses
-    if channels != 3 and (key == 'in_chans' or key in arguments_of(backbone.type)):
+    if channels != 3 and (key == 'in_chans' or takes_channels(backbone.type)):
         backbone[key] = channels
 
 

@@ -94,8 +94,12 @@ class Experiment:
                 )
 
 
-def open_experiment(options: RunOptions) -> Experiment:
+def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment:
     """Open and check the config and the prepared data, so that any fault shows before the first training.
+
+    Args:
+        options: What to open.
+        mixed: As of :func:`choose_precision`; asking torch for it takes seconds.
 
     Raises:
         InputError: A fault in config, overrides, options or data.
@@ -121,7 +125,7 @@ def open_experiment(options: RunOptions) -> Experiment:
     check_action_units(cfg, data.annotations, data.roots)
     check_batches(cfg, data.annotations, folds)
     device = choose_device(options.device)
-    precision = choose_precision(cfg, device)
+    precision = choose_precision(cfg, device, mixed)
     return Experiment(method, data, folds, chosen, device, options.threads, precision, stamps=stamps)
 
 

@@ -122,13 +122,18 @@ def choose_precision(cfg: Config, device: str, mixed: str | None = None) -> str:
 
 def mixed_precision(device: str) -> str:
     """Return the precision for which a device (cpu, cuda, cuda:N) has instructions beside fp32; fp32 if none."""
-    if device == 'cpu' and not BF16_FLAGS & processor_flags():
+    if device == 'cpu' and not has_bf16_instructions():
         return 'fp32'
     import torch
 
     if device == 'cpu':
         return 'bf16' if torch.backends.mkldnn.is_available() else 'fp32'
     return 'bf16' if torch.cuda.get_device_capability(device)[0] >= AMPERE else 'fp16'
+
+
+def has_bf16_instructions() -> bool:
+    """Whether the processor can multiply in bf16."""
+    return bool(BF16_FLAGS & processor_flags())
 
 
 def processor_flags() -> set[str]:

@@ -56,6 +56,12 @@ class InputSpec:
             maps = {name: resize(name, part, self.size) for name, part in maps.items()}
         return np.stack([channel_of(maps, name) for name in self.channels])
 
+    def shape_of(self, stored: Sequence[int]) -> tuple[int, ...]:
+        """Return the shape of what the method sees of a clip, (C, T, H, W), from the shape of a stored one."""
+        _, length, *sizes = stored
+        length = length if self.frames is None else len(frame_indices(length, self.frames))
+        return len(self.channels), length, *(sizes if self.size is None else (self.size, self.size))
+
     @property
     def keeps_values(self) -> bool:
         """Whether every value is taken from the store, and none computed."""

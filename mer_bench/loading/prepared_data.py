@@ -87,12 +87,12 @@ def open_prepared_data(
         raise InputError(f'the data roots {", ".join(map(str, roots))} name one folder twice; give each data set once')
     info = common_info({root: store.info for root, store in stores.items()})
     annotations, dropped = read_clips(roots, scheme)
-    view = make_spec(options, info, next(iter(stores.values())).clips.shape[1:])
+    stored = next(iter(stores.values())).clips.shape[1:]
+    view = make_spec(options, info, stored)
     infos = [store.info for store in stores.values()]  # both digests were compared with the files above
     tables, flow = ([info[name] for info in infos] for name in ('annotations_digest', 'data_digest'))
     digests = dict(annotations_digest=_joint(tables), store_digest=_joint(flow))
-    shape = read_clip(*clip_places(annotations)[0], view).shape
-    return PreparedData(tuple(stores), annotations, dropped, view, shape, info, digests, checked)
+    return PreparedData(tuple(stores), annotations, dropped, view, view.shape_of(stored), info, digests, checked)
 
 
 def read_digests(roots: Sequence[str | Path], checked: dict[Stamp, str] | None = None) -> dict:

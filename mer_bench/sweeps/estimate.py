@@ -90,7 +90,7 @@ class TimeEstimate:
 
 
 def measure_run(run: Path) -> Measured | None:
-    """Return what the finished folds of a run took; without its folds, what its record says."""
+    """Return what the finished folds of a run took; without its folds, the seconds in its record."""
     try:
         record = read_json(run / 'record.json', 'run it again')
         folds = [read_json(path, 'run it again') for path in run.glob('folds/[!.]*/fold.json')]

@@ -9,6 +9,7 @@ from mer_bench import errors
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
 from mer_bench.experiment.method import configs_read_once, load_method, read_config, read_override, replaces_model
+from mer_bench.experiment.precision import has_bf16_instructions
 from mer_bench.experiment.provenance import describe_pretrained, describe_protocol
 from mer_bench.experiment.sources import match_configs, match_overrides
 from mer_bench.files import digest_of
@@ -182,7 +183,7 @@ def open_run(config: str, overrides: Overrides, base: Path, options: SweepOption
     """Open a method; its `folder` is still the parent of the folders of its seeds."""
     planned = PlannedRun(config, overrides, tuple(options.roots[config]), '', 0, base, Path(config).stem)
     try:
-        experiment = reopen(planned, options)
+        experiment = reopen(planned, options, planned_precision(options.device))
     except Exception as error:  # a config is a program and can raise anything
         method, dataset = name_method(config, overrides)
         folder = base / place_of(planned.config_name, method, 0).parent
@@ -202,11 +203,17 @@ def open_run(config: str, overrides: Overrides, base: Path, options: SweepOption
     )
 
 
-def reopen(run: PlannedRun, options: SweepOptions) -> Experiment:
-    """Open the experiment of a planned run."""
-    return open_experiment(
-        RunOptions(run.config, run.overrides, data_root=run.data_root, device=options.device, threads=options.threads)
-    )
+def planned_precision(device: str) -> str | None:
+    """Return the mixed precision of a CPU from its instructions alone, without torch; None for another device."""
+    if device != 'cpu':
+        return None
+    return 'bf16' if has_bf16_instructions() else 'fp32'
+
+
+def reopen(run: PlannedRun, options: SweepOptions, mixed: str | None = None) -> Experiment:
+    """Open the experiment of a planned run; to plan it, with the result of :func:`planned_precision`."""
+    place = dict(data_root=run.data_root, device=options.device, threads=options.threads)
+    return open_experiment(RunOptions(run.config, run.overrides, **place), mixed)
 
 
 def settings_of(experiment: Experiment) -> dict:

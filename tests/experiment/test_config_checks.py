@@ -3,6 +3,7 @@
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.config_checks import TAKES_CHANNELS, arguments_of
 from mer_bench.experiment.method import load_method, parse_options
 from tests.conftest import ROOT
 
@@ -184,3 +185,8 @@ def test_other_data_sources_are_named_in_the_data_set():
     assert load_method(composite, [], {'data_source': ['samm', 'casme2']}).cfg.dataset == 'casme2+samm'
     assert load_method(composite, [], {'data_source': ['samm', 'smic', 'casme2']}).cfg.dataset == 'megc2019'
     assert load_method(composite, [], {'data_source': ['samm', 'casme2'], 'dataset': 'two'}).cfg.dataset == 'two'
+
+
+@pytest.mark.parametrize('backbone', TAKES_CHANNELS)
+def test_what_is_known_of_a_backbone_is_what_its_class_takes(backbone):
+    assert TAKES_CHANNELS[backbone] == ('in_channels' in arguments_of(backbone))

@@ -106,3 +106,12 @@ def test_faces_are_aligned_where_a_detector_found_them():
 def test_an_apex_is_not_taken_from_motion_between_neighbours():
     with pytest.raises(InputError, match='--reference onset'):
         make_spec(dict(frames='apex'), INFO | dict(reference='previous'), SHAPE)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [None, dict(channels=['u', 'magnitude'], frames='apex'), dict(frames=4, size=2), dict(size=9)],
+)
+def test_the_shape_is_known_without_a_clip(options):
+    view = make_spec(options, INFO, SHAPE)
+    assert view.shape_of(SHAPE) == view(clip()).shape

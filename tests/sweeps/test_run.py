@@ -3,6 +3,8 @@
 import ast
 import inspect
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -66,3 +68,16 @@ def test_the_page_calls_it_with_arguments_and_columns_that_it_has():
     calls = [node for node in ast.walk(ast.parse(inspect.cleandoc(block))) if isinstance(node, ast.Call)]
     (call,) = [node for node in calls if getattr(node.func, 'id', '') == 'sweep']
     inspect.signature(sweep).bind(*call.args, **{word.arg: word.value for word in call.keywords})
+
+
+def test_a_plan_imports_no_torch(tmp_path, prepared_data):
+    """Importing it takes longer than the plan; also for other channels than 3, and on a processor with bf16."""
+    overrides = [ROOT / f'ablations/{name}.py' for name in ('channels_uv', 'attention_se')]
+    overrides += [ROOT / f'configs/baselines/{name}.py' for name in ('mmnet', 'ststnet', 'x3d_s', 'linear_svm')]
+    arguments = ['--configs', ROOT / 'configs/mer_smic.py', '--data-root', prepared_data, '--work-dir', tmp_path]
+    arguments += ['--dry-run', '--device', 'cpu', '--overrides', *overrides]
+    code = 'import sys; from mer_bench.cli.sweep import main; main(sys.argv[1:]); print("torch" in sys.modules)'
+    command = [sys.executable, '-c', code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert '7 runs; folds:' in done.stdout, done.stderr
+    assert done.stdout.endswith('\nFalse\n')

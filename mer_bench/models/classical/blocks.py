@@ -29,7 +29,7 @@ def block_histograms(
 
 
 def block_numbers(shape: tuple[int, int, int], grid: tuple[int, int, int]) -> np.ndarray:
-    """Return the number of the block that each pixel of a clip lies in, (T, H, W) int64."""
+    """Return the number of the block of each pixel of a clip, (T, H, W) int64."""
     if any(length < blocks for length, blocks in zip(shape, grid, strict=True)):
         raise InputError(
             f'blocks: expected at least {grid} frames, rows and columns for {grid} blocks, got {tuple(shape)} without '

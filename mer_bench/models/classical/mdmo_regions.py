@@ -66,7 +66,7 @@ N_REGIONS = 36
 
 @functools.cache
 def region_map(height: int, width: int) -> np.ndarray:
-    """Return the region that each pixel of an aligned face lies in, (H, W): 1 to 36, 0 for none.
+    """Return the region of each pixel of an aligned face, (H, W): 1 to 36, 0 for none.
 
     Raises:
         InputError: the picture is too small for the smallest region.

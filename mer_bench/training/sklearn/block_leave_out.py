@@ -12,7 +12,6 @@ https://doi.org/10.1109/IJCNN.2006.246634). The targets of the block are not use
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from mer_bench.models.classical.least_squares_svm import highest
@@ -51,17 +50,6 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
         raise np.linalg.LinAlgError('the matrix is not positive definite')
     lower = np.tril(dpotri(factor, lower=1)[0])
     return lower + np.tril(lower, -1).T
-
-
-def residual_maker_of_few(features: np.ndarray, alpha: float, intercept: bool) -> np.ndarray:
-    """Return I - H as :func:`residual_maker` does for a linear kernel, from features (N, D) with D below N."""
-    if intercept:
-        features = features - features.mean(0)
-    products = features.T @ features
-    refuse_small(alpha, np.trace(products))
-    fitted = features @ cho_solve(cho_factor(products + alpha * np.eye(len(products))), features.T)
-    residual = np.eye(len(features)) - fitted
-    return residual - 1 / len(features) if intercept else residual
 
 
 def refuse_small(alpha: float, trace: float) -> None:

@@ -18,11 +18,12 @@ from mer_bench.models.classical.pipeline import build_steps, class_scores, split
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold_folder import run_title, write_predictions
 from mer_bench.training.sklearn.clip_features import clip_features
-from mer_bench.training.sklearn.shared_fit import BLOCK, IN_DOUBLE, PLAIN, FoldClips, fit_fold, way_of
+from mer_bench.training.sklearn.shared_fit import BLOCK, PLAIN, SharedFit, way_of
 
 FEATURES = '.features.npy'  # of all clips in use, while folds are missing
 WAY = '.features.json'  # where they come from, how the folds are fitted to them, and the text of the config
 
+kept: dict[tuple[Path, int], SharedFit] = {}
 FEW_CLIPS = 2000  # whose dot products are fitted in less than a second
 
 
@@ -33,23 +34,23 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
         n_train, n_test, train_seconds, test_seconds, features (computed or kept) and fit (the method of fitting).
     """
     clips, classes = experiment.data.annotations, experiment.method.cfg.classes
-    _, model = build_method(experiment, seed)
     given = read_own_json(work_dir / WAY)
-    rows = fold_clips(experiment, fold, model, work_dir)
+    shared = shared_fit(experiment, seed, work_dir)
+    train, test = (clips['subject'].isin(part).to_numpy() for part in (fold.train_subjects, fold.test_subjects))
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught, linear_algebra().limit(limits=experiment.threads):
         warnings.simplefilter('always')
         try:
-            fitted, test, way = fit_fold(model, rows, given['fit'])
+            fitted, values, way = shared.fit(clips['label'].to_numpy(), train, test)
         except ValueError as error:
             raise InputError(
                 f'{experiment.method.name} cannot be fitted without {fold.name}: {in_one_line(error)}; '
                 'correct config or override, or take more data'
             ) from error
     trained = time.perf_counter()
-    scores = class_scores(fitted, test, classes)
-    table = clips.loc[rows.test, ['sample_id', 'dataset', 'subject']].assign(
-        fold=fold.name, seed=seed, y_true=clips.loc[rows.test, 'label'], y_pred=fitted.predict(test)
+    scores = class_scores(fitted, values, classes)
+    table = clips.loc[test, ['sample_id', 'dataset', 'subject']].assign(
+        fold=fold.name, seed=seed, y_true=clips.loc[test, 'label'], y_pred=fitted.predict(values)
     )
     table[[f'score_{name}' for name in classes]] = scores
     write_predictions(table, folder / 'predictions.csv')
@@ -58,7 +59,7 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     (folder / 'train.log').write_text('\n'.join(lines) + '\n', encoding='utf-8')
     seconds = dict(train_seconds=trained - start, test_seconds=time.perf_counter() - trained)
     ways = dict(features=given['features'], fit=way)
-    return dict(n_train=int(rows.train.sum()), n_test=int(rows.test.sum()), **seconds, **ways)
+    return dict(n_train=int(train.sum()), n_test=int(test.sum()), **seconds, **ways)
 
 
 def build_method(experiment: Experiment, seed: int) -> tuple[list[BaseEstimator], Pipeline]:
@@ -67,13 +68,15 @@ def build_method(experiment: Experiment, seed: int) -> tuple[list[BaseEstimator]
     return split_steps(build_steps(experiment.method.cfg.model.steps, seed))
 
 
-def fold_clips(experiment: Experiment, fold: Fold, model: Pipeline, work_dir: Path) -> FoldClips:
-    """Return features and labels of all clips with those to train and those to test."""
-    clips = experiment.data.annotations
-    features = np.load(work_dir / FEATURES, mmap_mode='r')
-    train, test = (clips['subject'].isin(part).to_numpy() for part in (fold.train_subjects, fold.test_subjects))
-    double = way_of(model, *features.shape) in IN_DOUBLE
-    return FoldClips(features, clips['label'].to_numpy(), train, test, double)
+def shared_fit(experiment: Experiment, seed: int, work_dir: Path) -> SharedFit:
+    """Return the method on the features of a run; it stays for the other folds that this process fits."""
+    path = work_dir / FEATURES
+    key = path, path.stat().st_mtime_ns  # a second attempt may write other features
+    if key not in kept:
+        kept.clear()
+        _, model = build_method(experiment, seed)
+        kept[key] = SharedFit(model, np.load(path, mmap_mode='r'), read_own_json(work_dir / WAY)['fit'])
+    return kept[key]
 
 
 @cache

@@ -6,12 +6,12 @@ libsvm and liblinear compute the same products clip by clip, fold after fold.
 import copy
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from scipy.linalg.lapack import dpstrf
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import RidgeClassifier
+from sklearn.svm import LinearSVC
 
 from mer_bench.models.classical.least_squares_svm import LeastSquaresSVM
+from mer_bench.training.sklearn.squared_hinge_svm import SquaredHingeSVM
 
 COLUMNS = 1 << 16  # that are in memory in double precision at a time
 
@@ -56,10 +56,12 @@ def kernel_options(classifier: BaseEstimator) -> dict:
     return {key: getattr(classifier, key, value) for key, value in usual.items()}
 
 
-def on_kernel(classifier: BaseEstimator) -> BaseEstimator:
+def on_kernel(classifier: BaseEstimator) -> BaseEstimator | SquaredHingeSVM:
     """Return the classifier that gives from a precomputed kernel what this one gives from features."""
     if isinstance(classifier, RidgeClassifier):
         return LeastSquaresSVM(1 / classifier.alpha, 'precomputed', class_weight=classifier.class_weight)
+    if isinstance(classifier, LinearSVC):
+        return SquaredHingeSVM.like(classifier)
     twin = copy.copy(classifier)
     twin.kernel = 'precomputed'
     return twin
@@ -68,18 +70,3 @@ def on_kernel(classifier: BaseEstimator) -> BaseEstimator:
 def part(products: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return some rows and columns, both (N,) bool, of (N, N); in half the time of np.ix_."""
     return products.take(np.flatnonzero(rows), 0).take(np.flatnonzero(columns), 1)
-
-
-def same_products(kernel: np.ndarray, against: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return features (n, r) and (m, r), r <= n, that have these dot products: fewer than the clips had.
-
-    Args:
-        kernel: (n, n) dot products of the training clips.
-        against: (m, n) of other clips with them. What is orthogonal to all training clips is left out: a linear
-            model of the training clips does not see it.
-    """
-    factor, order, rank, _ = dpstrf(kernel, lower=1)
-    order, lower = order - 1, np.tril(factor)[:, :rank]  # LAPACK counts from 1
-    features = np.empty_like(lower)
-    features[order] = lower
-    return features, solve_triangular(lower[:rank], against[:, order[:rank]].T, lower=True).T

@@ -14,8 +14,10 @@ from sklearn.preprocessing import StandardScaler
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import RunOptions, open_experiment
+from mer_bench.files import write_array, write_json
 from mer_bench.models.classical import ESTIMATORS
 from mer_bench.runs.run import run_folds
+from mer_bench.training.sklearn.estimator_fold import FEATURES, WAY, shared_fit
 from mer_bench.training.sklearn.shared_fit import BLOCK, GRAM, PLAIN
 from tests.conftest import ROOT
 
@@ -136,3 +138,12 @@ def test_a_worker_finds_a_descriptor_of_a_users_module(tmp_path, prepared_data, 
     # as in a process that did not read the config
     del sys.modules['own_descriptor'], ESTIMATORS.module_dict['OwnDescriptor']
     assert run_folds(method, 0, tmp_path / 'run')['complete']
+
+
+def test_other_features_in_the_same_file_are_not_mistaken(tmp_path, experiment):
+    """A second attempt may write other features where those of the first were."""
+    write_json(tmp_path / WAY, dict(fit=PLAIN))
+    for value in (1.0, 2.0):
+        write_array(tmp_path / FEATURES, np.full((2, 3), value, np.float32))
+        assert shared_fit(experiment, 0, tmp_path).features[0, 0] == value
+        assert shared_fit(experiment, 0, tmp_path) is shared_fit(experiment, 0, tmp_path)

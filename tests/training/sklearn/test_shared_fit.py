@@ -1,7 +1,5 @@
 """Folds that share a part of their fit, against scikit-learn's own loop."""
 
-import warnings
-
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -13,7 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from mer_bench.models.classical.least_squares_svm import LeastSquaresSVM
-from mer_bench.training.sklearn.shared_fit import BLOCK, FOLD_GRAM, GRAM, IN_DOUBLE, PLAIN, FoldClips, fit_fold, way_of
+from mer_bench.training.sklearn import squared_hinge_svm
+from mer_bench.training.sklearn.shared_fit import BLOCK, FOLD_GRAM, GRAM, IN_DOUBLE, PLAIN, SharedFit, way_of
+from mer_bench.training.sklearn.squared_hinge_svm import SquaredHingeSVM
 
 CENTRE = StandardScaler(with_std=False)
 LIBLINEAR = LinearSVC(dual=True, random_state=0, max_iter=10000, class_weight='balanced', tol=1e-6)
@@ -55,9 +55,9 @@ class Clips:
         np.save(folder / 'features.npy', features.astype(np.float32))
         self.features = np.load(folder / 'features.npy', mmap_mode='r')
 
-    def fold(self, subject, double):
+    def fit(self, model, way, subject):
         test = self.subjects == subject
-        return FoldClips(self.features, self.labels, ~test, test, double)
+        return SharedFit(model, self.features, way).fit(self.labels, ~test, test)
 
 
 @pytest.fixture(scope='module')
@@ -75,10 +75,10 @@ def few(tmp_path_factory):
 def check(clips, way, steps):
     double = way in IN_DOUBLE
     values = np.asarray(clips.features, np.float64 if double else np.float32)
+    shared = SharedFit(make_pipeline(*map(clone, steps)), clips.features, way)
     for train, test in LeaveOneGroupOut().split(values, clips.labels, clips.subjects):
         theirs = make_pipeline(*map(clone, steps)).fit(values[train], clips.labels[train])
-        fold = clips.fold(clips.subjects[test[0]], double)
-        ours, rows, gone = fit_fold(make_pipeline(*map(clone, steps)), fold, way)
+        ours, rows, gone = shared.fit(clips.labels, *(np.isin(range(len(values)), part) for part in (train, test)))
         assert gone == way
         decision = theirs.decision_function(values[test])
         np.testing.assert_allclose(ours.decision_function(rows), decision, atol=1e-10 if way == BLOCK else 1e-6)
@@ -107,7 +107,6 @@ def test_the_same_with_fewer_features_than_clips(few, way, steps):
         [RidgeClassifier(alpha=0)],
         [RidgeClassifier(positive=True)],
         [RidgeClassifier(fit_intercept=False, class_weight='balanced')],
-        [LinearSVC(dual=False)],
         [SVC(kernel='linear', probability=True)],
         [StandardScaler(), LeastSquaresSVM()],
     ],
@@ -123,7 +122,7 @@ def test_liblinear_gains_nothing_where_the_features_are_few():
 @pytest.mark.parametrize(('way', 'steps'), METHODS)
 def test_nothing_but_its_own_features_is_taken_of_a_held_out_clip(many, tmp_path, way, steps):
     """Other labels of the held-out subject and other features of its other clips change nothing."""
-    double, test = way in IN_DOUBLE, many.subjects == 4
+    test = many.subjects == 4
     other = Clips(tmp_path, 60)
     other.labels[test] = 'negative'
     changed = np.array(other.features)
@@ -132,44 +131,48 @@ def test_nothing_but_its_own_features_is_taken_of_a_held_out_clip(many, tmp_path
     other.features = np.load(tmp_path / 'changed.npy', mmap_mode='r')
     first = [
         fitted.decision_function(rows)[0]
-        for fitted, rows, _ in (fit_fold(make_pipeline(*steps), clips.fold(4, double), way) for clips in (many, other))
+        for fitted, rows, _ in (clips.fit(make_pipeline(*steps), way, 4) for clips in (many, other))
     ]
     np.testing.assert_allclose(first[0], first[1], atol=1e-9)
 
 
 def test_a_penalty_too_small_for_the_formula_is_left_to_scikit_learn(many):
     model = make_pipeline(RidgeClassifier(1e-9))
-    assert fit_fold(model, many.fold(0, True), BLOCK)[2] == PLAIN
+    assert many.fit(model, BLOCK, 0)[2] == PLAIN
 
 
 def test_clips_of_neither_part_are_left_to_scikit_learn(many):
     """The formula takes all clips but the held-out ones for the training clips."""
     test, train = many.subjects == 0, many.subjects > 1
-    clips = FoldClips(many.features, many.labels, train, test, True)
-    fitted, rows, way = fit_fold(make_pipeline(RidgeClassifier()), clips, BLOCK)
-    theirs = RidgeClassifier().fit(clips.values(train), many.labels[train])
+    shared = SharedFit(make_pipeline(RidgeClassifier()), many.features, BLOCK)
+    fitted, rows, way = shared.fit(many.labels, train, test)
+    theirs = RidgeClassifier().fit(shared.values(train), many.labels[train])
     assert way == PLAIN
-    np.testing.assert_allclose(fitted.decision_function(rows), theirs.decision_function(clips.values(test)))
+    np.testing.assert_allclose(fitted.decision_function(rows), theirs.decision_function(shared.values(test)))
 
 
-def test_other_clips_of_the_same_file_are_not_mistaken(tmp_path):
-    """A second attempt may write other features where those of the first were."""
-    clips = Clips(tmp_path, 60)
-    fit_fold(make_pipeline(SVC(kernel='linear')), clips.fold(0, True), GRAM)
-    np.save(tmp_path / 'new.npy', -2 * np.array(clips.features))
-    (tmp_path / 'new.npy').replace(tmp_path / 'features.npy')
-    clips.features = np.load(tmp_path / 'features.npy', mmap_mode='r')
-    fitted, rows, _ = fit_fold(make_pipeline(SVC(kernel='linear')), clips.fold(0, True), GRAM)
-    test = clips.subjects == 0
-    theirs = SVC(kernel='linear').fit(clips.features[~test], clips.labels[~test])
-    np.testing.assert_allclose(
-        fitted.decision_function(rows), theirs.decision_function(clips.features[test]), atol=1e-6
-    )
+@pytest.mark.parametrize('classes', [2, 3])
+@pytest.mark.parametrize('weight', [None, 'balanced', {'a': 3.0}])
+@pytest.mark.parametrize('bias', [dict(fit_intercept=False), dict(intercept_scaling=2.5)])
+def test_liblinear_with_a_small_tolerance_ends_where_ours_does(classes, weight, bias):
+    rng = np.random.default_rng(classes)
+    labels = np.array(['a', 'b', 'c'])[np.r_[rng.integers(0, classes, 40), [0] * 20]]
+    features = rng.normal(1, 1, (60, 90)) + (labels == 'b')[:, None] * 0.2
+    theirs = LinearSVC(C=0.1, class_weight=weight, tol=1e-10, max_iter=10**6, random_state=0, dual=True, **bias)
+    ours = SquaredHingeSVM.like(theirs).fit(features @ features.T, labels)
+    rows = rng.normal(1, 1, (50, 90))
+    decision = theirs.fit(features, labels).decision_function(rows)
+    np.testing.assert_allclose(ours.decision_function(rows @ features.T), decision, atol=1e-8)
 
 
-def test_liblinear_warns_as_it_does_alone(many):
+def test_an_optimum_that_is_not_reached_is_left_to_scikit_learn(many, monkeypatch):
+    monkeypatch.setattr(squared_hinge_svm, 'MOST_STEPS', 1)
     model = make_pipeline(StandardScaler(), LinearSVC(dual=True, max_iter=1, random_state=0))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter('always')
-        fit_fold(model, many.fold(0, False), FOLD_GRAM)
-    assert [warning.category for warning in caught] == [ConvergenceWarning]
+    with pytest.warns(ConvergenceWarning):  # liblinear's own
+        assert many.fit(model, FOLD_GRAM, 0)[2] == PLAIN
+
+
+@pytest.mark.parametrize('change', [dict(loss='hinge'), dict(dual=False), dict(C=-1.0), dict(C='1')])
+def test_another_liblinear_is_left_to_scikit_learn(change):
+    classifier = LinearSVC(**{'dual': True, **change})
+    assert way_of(make_pipeline(classifier), n_clips=50, n_features=60) == PLAIN
