@@ -1,4 +1,4 @@
-# Sanity: classes drawn by their shares among the training subjects, regardless of the clip (scikit-learn's stratified
+# Sanity: classes drawn by their shares among the training subjects, whatever the clip shows (scikit-learn's stratified
 # DummyClassifier, each clip with a draw of its own). Another seed draws others.
 model = dict(
     _delete_=True,

@@ -1,4 +1,4 @@
-# Sanity: the class with the most clips among the training subjects, regardless of the clip (scikit-learn's
+# Sanity: the class with the most clips among the training subjects, whatever the clip shows (scikit-learn's
 # DummyClassifier). On the MEGC2019 composite, 250 of whose 442 clips are negative, UF1 is 0.241 and UAR 1/3.
 model = dict(
     _delete_=True,

@@ -7,7 +7,7 @@
 # Not mixed with it: the README's example for SMIC, 32 maps, 5x5, 20 epochs (it calls ModelEval_Final.py, which is not
 # there), and a public reproduction of RCN-A (tvaranka/meb), 64 maps at 60x60, SGD 1e-4 with weight decay 5e-4, 500
 # epochs. The paper itself was not at hand.
-# Ours: 28x28, the size of the published flow pictures; the program uses pictures unchanged and states no size.
+# Ours: 28x28, the size of the published flow pictures; the program takes pictures as they are and does not say a size.
 # Deviations: each channel is standardised on the training clips (the authors' pictures run from 0 to 1).
 # The third 3x3 convolution that the authors' block declares and does not use is left out.
 model = dict(
