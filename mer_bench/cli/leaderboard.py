@@ -2,9 +2,9 @@
 
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md   # one page of these runs
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md --compare majority   # all against one method
-python tools/leaderboard.py --collect work_dirs --into results/NAME      # hand in finished runs
+python tools/leaderboard.py --collect work_dirs --into results/NAME      # submit finished runs
 python tools/leaderboard.py                                              # results/ -> leaderboards/, page by page
-python tools/leaderboard.py --check                                      # do results/ and leaderboards/ agree?
+python tools/leaderboard.py --check                                      # compare results/ with leaderboards/
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         for folder in collected.folders:
             print(folder)
         for run in collected.left_out:
-            print(f'left out, because it is not finished: {run}', file=sys.stderr)
+            print(f'left out because it is unfinished: {run}', file=sys.stderr)
         return 0
     if args.out:
         print(write_leaderboard(args.results, args.out, args.compare))
@@ -68,8 +68,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     where = parser.add_mutually_exclusive_group()
     where.add_argument('--out', type=Path, metavar='FILE.md', help='one page, e.g. my_tables/smic.md')
     where.add_argument('--out-dir', type=Path, metavar='DIR', help='a page per protocol (default: leaderboards/)')
-    parser.add_argument('--check', action='store_true', help='write nothing; name every difference, exit code 1')
-    parser.add_argument('--compare', metavar='METHOD', help='set every method against this one: p corrected by Holm')
+    parser.add_argument('--check', action='store_true', help='write nothing; list all differences and exit with code 1')
+    parser.add_argument('--compare', metavar='METHOD', help='compare every method with this one (p: Holm)')
     parser.add_argument('--collect', nargs='+', type=Path, metavar='RUNS', help='copy finished runs to --into')
     parser.add_argument('--into', type=Path, metavar='DIR', help='with --collect: the folder below results/')
     parser.add_argument(

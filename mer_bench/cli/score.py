@@ -1,6 +1,6 @@
 """Score predictions: accuracy, UF1, UAR, macro precision, weighted F1, in full and per data set, with 95 % intervals.
 
-Where the predictions hold action units, their F1 comes as well. Files are read in the forms in which people leave them:
+F1 of action units is added where the predictions contain them. These forms of files are read:
 
 - a csv (comma, semicolon or tab) with sample_id (<dataset>/<subject>/<clip>) or subject, and y_true and y_pred
 - a MEGC log: "<database> <subject>", then "<clip> <true> <pred>" for each clip

@@ -1,9 +1,9 @@
 """Scores of action units from pooled predictions: the F1 of every unit and their mean, in full and per data set.
 
 The definition is that of CD6ME (Varanka et al., TAC 2023, arXiv 2211.11425): binary F1 of the unit's presence over the
-pooled predictions of all folds, then the unweighted mean over the units. A clip whose cell leaves units open counts as
-showing those alone that the cell names for certain, and the F1 of a unit that no clip shows is 0. The mean of F1 over
-both answers, "macro", is another number: there, a model that never sees a rare unit still gets about one half for it.
+pooled predictions of all folds, then the unweighted mean over the units. A clip with uncertain units counts as
+showing only those that its cell names as certain, and the F1 of a unit that no clip shows is 0. The mean of F1 over
+both answers ("macro") is different: it gives about one half to a model that never finds a rare unit.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Two sets of predictions on the same clips: which is better, by how much, and how sure is that?"""
+"""Two sets of predictions on the same clips: which is better, by how much, and how certain is it?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Comparison:
 
     @property
     def wins(self) -> tuple[int, int, int]:
-        """The subjects of whose clips a predicts more correctly, b does, and both as many."""
+        """The numbers of subjects for whom a is correct more often, for whom b is, and for whom both are equal."""
         difference = self.subjects['correct_a'] - self.subjects['correct_b']
         return int((difference > 0).sum()), int((difference < 0).sum()), int((difference == 0).sum())
 
@@ -104,13 +104,13 @@ class Comparison:
         lines = [
             self.sentence,
             f'{self.n_clips} clips of {len(self.subjects)} subjects. Intervals: 1000 resamples of the subjects, the '
-            'same for both; how much another training would differ is not in them.',
+            'same for both; they do not cover differences between trainings.',
             f'Subjects: {a} predicts more clips correctly for {a_better}, {b} for {b_better}; equal for {equal}.',
-            f'Clips: {test["only_first"]} only {a} predicts correctly, {test["only_second"]} only {b}; '
-            f"McNemar's exact test p = {test['p']:.3g}, which takes clips as independent: trust the interval first.",
+            f'Clips: {test["only_first"]} are predicted correctly only by {a}, {test["only_second"]} only by {b}; '
+            f"McNemar's exact test p = {test['p']:.3g}. It assumes independent clips, so rely on the interval first.",
         ]
         if len(self.subjects) < FEW_SUBJECTS:
-            lines.append(f'With fewer than {FEW_SUBJECTS} subjects the intervals are rather too narrow.')
+            lines.append(f'With fewer than {FEW_SUBJECTS} subjects the intervals tend to be too narrow.')
         if any(self.missing):
             lines.append(
                 f'Left out: clips that only one of the two has, {self.missing[0]} of {a}, {self.missing[1]} of {b}.'
@@ -137,7 +137,7 @@ def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str,
     """Compare two sets of predictions clip by clip, joined by sample_id.
 
     Args:
-        a, b: whatever :func:`load_predictions` takes: run folders, files, DataFrames, runs.
+        a, b: as for :func:`load_predictions`: run folders, files, DataFrames, runs.
         classes: names of the labels 0, 1, 2 of a log; by default those of the other side, where it has names.
         names: what to call the two (default: from their paths).
 
@@ -198,7 +198,7 @@ def _common(frames: list[pd.DataFrame], names: tuple[str, str]) -> tuple[list[pd
 
 
 def _names(*sources: object) -> tuple[str, str]:
-    """Name both by as many of the last parts of their paths as tell them apart."""
+    """Name both by the shortest ends of their paths that differ."""
     paths = [Path(source) if isinstance(source, str | Path) else None for source in sources]
     if None in paths or paths[0].absolute() == paths[1].absolute():
         return 'A', 'B'

@@ -57,7 +57,7 @@ def plain_label(text: str, classes: list[str] = ()) -> str:
 
 
 def _fault_of(label: str, classes: list[str]) -> tuple[str, str] | None:
-    """Return what was expected of a label and what to do, where it can be none."""
+    """Return what was expected and what to do, for a text that cannot be a label."""
     if label.lower() in NO_LABEL:
         return 'a label', 'predict every clip'
     if len(label) > LONGEST or not label.isprintable():
@@ -65,7 +65,7 @@ def _fault_of(label: str, classes: list[str]) -> tuple[str, str] | None:
     if label in classes:
         return None
     if NO_CLASS.match(label) or (' ' in label and all(map(NUMBER.fullmatch, label.split()))):
-        return 'the name or the whole number of one class', 'write it by itself, as in 0'
+        return 'the name or the whole number of one class', 'write it alone, as in 0'
     if NUMBER.fullmatch(label) and not label.removeprefix('-').isdigit():
         return 'the name or the whole number of a class', 'give the class that has the highest probability or score'
     if classes:

@@ -183,7 +183,7 @@ def _leaves(path: str | Path, content: object, names: tuple[str, ...] = ()) -> I
 
 
 def _table(path: str | Path, leaves: dict[str, dict], lines: dict[str, str] | None = None) -> RawTable:
-    """Join the columns of all subjects; `lines` says where each is in the file."""
+    """Join the columns of all subjects; `lines` gives the line of each in the file."""
     tables = []
     for subject, columns in leaves.items():
         lengths = {key: len(cells) for key, cells in columns.items()}

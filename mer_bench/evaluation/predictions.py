@@ -1,7 +1,7 @@
-"""Tables of predictions: our predictions.csv, and the csv tables and logs that others leave, read into one frame.
+"""Tables of predictions: our predictions.csv, csv tables and logs of other programs, read into one frame.
 
-Which form a file has is seen from its text: a csv by its header, JSON or a Python dict by its first character, a log by
-its lines. Nothing in a file is executed.
+The text of a file shows its form: a csv by its header, JSON or a Python dict by its first character, a log by its
+lines. Nothing in a file is executed.
 """
 
 import csv
@@ -25,7 +25,7 @@ UNNAMED = 'unnamed'  # the data set where a file names none
 
 
 def load_predictions(source: object) -> pd.DataFrame:
-    """Return the predictions of a run, in whatever form they are at hand; see :func:`read_predictions`.
+    """Return predictions from a file, a folder, a DataFrame or a run; see :func:`read_predictions`.
 
     Args:
         source: a file of predictions, a folder or record.json with a predictions.csv, a DataFrame with the columns of
@@ -48,7 +48,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
 
     Returns:
         One row per clip: sample_id (`<dataset>/<subject>/<clip>`), dataset, subject (`<dataset>/<subject>`),
-        clip, y_true, y_pred, then whatever else a csv holds. Labels are strings from a csv; from the other forms they
+        clip, y_true, y_pred, then the other columns of a csv. Labels are strings from a csv; from the other forms they
         are ints where all are whole numbers.
     """
     path = _file_of(Path(path))
@@ -57,7 +57,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
 
 
 def read_columns(path: Path) -> dict[str, list]:
-    """Do so, and return a list for each column: of thousands of runs the frames alone would take long."""
+    """Read the same as lists, one per column: building the frames of thousands of runs would be slow."""
     own = read_own_csv(_read_bytes(path))
     return read_predictions(path).to_dict('list') if own is None else own
 
@@ -272,8 +272,8 @@ def _scores(frame: pd.DataFrame, name: str, where: Callable[[int], str]) -> pd.S
     if not finite.all():
         row = int((~finite).argmax())
         raise InputError(
-            f'{where(row)}: expected a finite number in {bare(name)}, but got {shown(str(frame[name].iloc[row]))}, as '
-            'a diverged model gives it; predict again'
+            f'{where(row)}: expected a finite number in {bare(name)}, but got {shown(str(frame[name].iloc[row]))} '
+            '(has the model diverged?); predict again'
         )
     return numbers
 

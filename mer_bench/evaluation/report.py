@@ -33,7 +33,7 @@ def format_action_units(table: dict) -> str:
     headers = ['', 'clips', 'unknown', 'mean F1', *(f'AU{unit}' for unit in units)]
     align = ('left', *['right'] * (len(headers) - 1))
     text = tabulate(rows, headers=headers, disable_numparse=True, colalign=align)
-    notes = 'an unknown clip counts as showing none, a unit that no clip shows as 0; -: no action units, not in full'
+    notes = 'unknown clips count as showing no unit; a unit that no clip shows has F1 0; -: no units, not in full'
     return f'Action units, F1 at threshold 0.5 ({notes})\n{text}'
 
 

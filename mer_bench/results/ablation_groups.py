@@ -7,7 +7,7 @@ from functools import lru_cache
 from mer_bench.results.run import Run
 
 Parts = frozenset[str]
-NO_CONFIG = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)  # of ast, for the text of a stranger
+NO_CONFIG = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)  # raised by ast for untrusted text
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def find_groups(methods: list[list[Run]]) -> tuple[list[AblationGroup], list[str
     config.
 
     Returns:
-        The groups, and a sentence for each method that is compared with none though others of its group ran.
+        The groups, and a sentence for each method that could not be compared with its group.
     """
     found, notes = [], []
     for group in group_methods(methods):
@@ -61,10 +61,10 @@ def _ablations_of(methods: list[list[Run]]) -> tuple[AblationGroup, list[str]]:
     full = order[0]
     equals = [runs for runs in order if len(names_of(runs)) == len(names_of(full))]
     if len(equals) > 1:
-        found = ', '.join(f'{_name(runs)} ({_digest(runs)})' for runs in equals)
+        found = ' and '.join(f'{_name(runs)} ({_digest(runs)})' for runs in equals)
         return AblationGroup(_name(full), {}), [
-            f'Ablations of {_name(full).split("+")[0]} are not compared: none of {found} is the one full model, which '
-            'has the fewest overrides.'
+            f'Ablations of {_name(full).split("+")[0]} are not compared: {found} have equally few overrides, so the '
+            'full model is ambiguous.'
         ]
     chosen, notes, digests = {(): full}, [], _digests(full)
     faults = {id(runs): _misfit(runs, full) for runs in order[1:]}
@@ -81,7 +81,7 @@ def _ablations_of(methods: list[list[Run]]) -> tuple[AblationGroup, list[str]]:
 
 
 def _misfit(runs: list[Run], full: list[Run]) -> str | None:
-    """Return why a method is no ablation of the full model; None where it is."""
+    """Return why a method is not an ablation of the full model; None if it is one."""
     if lacking := [name for name in names_of(full) if name not in names_of(runs)]:
         return f'it lacks the override {lacking[0]} of the full model'
     if keys := _other_keys(runs, full):
@@ -109,7 +109,7 @@ def _other_keys(runs: list[Run], full: list[Run]) -> list[str]:
 
 @lru_cache(256)
 def _values(text: str) -> dict[str, str]:
-    """Return the top-level assignments of a config, each value as text; nothing of what is no config."""
+    """Return the top-level assignments of a config, each value as text; none if it is not a config."""
     try:
         return {
             target.id: ast.dump(statement.value)
@@ -147,5 +147,5 @@ def _name(runs: list[Run]) -> str:
 
 
 def _digest(runs: list[Run]) -> str:
-    """Tell methods of one name apart."""
+    """Return what distinguishes methods of one name."""
     return runs[0].record['config']['digest'][:8]

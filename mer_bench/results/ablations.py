@@ -134,8 +134,8 @@ def _columns(method: str, reference: str) -> list[Column]:
         Column('name', method, lambda row: row['name']),
         Column('uf1', 'UF1', lambda row: f'{row["uf1"]:.4f}'),
         *CHANGE,
-        Column('only_reference', f'only {reference} right', lambda row: str(row['only_reference']), 'right'),
-        Column('only_method', f'only {method} right', lambda row: str(row['only_method']), 'right'),
+        Column('only_reference', f'only {reference} correct', lambda row: str(row['only_reference']), 'right'),
+        Column('only_method', f'only {method} correct', lambda row: str(row['only_method']), 'right'),
         Column('p', 'McNemar p', lambda row: _probability(row['mcnemar_p']), 'right'),
         Column('p_holm', 'p, Holm', lambda row: _probability(row['mcnemar_p_holm']), 'right'),
     ]
@@ -168,21 +168,21 @@ def _blocks(title: str, name: str, words: tuple[str, str], reference: list[Run],
 def _notes(reference: list[Run], rows: list[dict], word: str) -> list[str]:
     several = len(reference) > 1 or any(row['seeds'] > 1 for row in rows)
     chance = (
-        'They are of the mean over the seeds; how trainings differ is not in them, but after the ± of the main table.'
+        'They are intervals of the mean over the seeds; the spread between trainings is the number after ± above.'
         if several
-        else 'Each method was trained once: the chance of a training (initial weights, order of clips) is not in them.'
+        else 'Each method was trained once: the randomness of training (initial weights, clip order) is not included.'
     )
-    seed = ' (where there are several seeds, of the first that both have)' if any(r['seeds'] > 1 for r in rows) else ''
+    seed = ' (with several seeds: of the first that both have)' if any(r['seeds'] > 1 for r in rows) else ''
     open_question = 'whether the part helps' if word == 'ablation' else 'which method is better'
     notes = [
-        f'Intervals: paired over the {reference[0].record["n_subjects"]} subjects; 1000 resamples, in each the same '
-        f'subjects for both methods. {chance} An interval that holds 0 leaves open {open_question}.',
-        f'McNemar: exact, on the clips that one of the two alone answers rightly{seed}. It takes the clips '
-        'as independent; those of one subject are alike, so p is rather too small than too large.',
+        f'Intervals: paired over the {reference[0].record["n_subjects"]} subjects; 1000 resamples, each with the '
+        f'same subjects for both methods. {chance} An interval that contains 0 does not show {open_question}.',
+        f'McNemar: exact test on the clips that only one of the two predicts correctly{seed}. It treats clips as '
+        'independent, but those of one subject are alike, so p tends to be too small.',
     ]
     if len(rows) > 1:
         notes.append(
-            f'Multiple comparisons: these are {len(rows)}, and of intervals at 95 % one in twenty misses the truth by '
+            f'Multiple comparisons: of {len(rows)} intervals at 95 %, one in twenty is expected to miss the truth by '
             f'chance. The last column corrects p for all {len(rows)} (Holm); the intervals are not corrected.'
         )
     return notes
@@ -193,8 +193,8 @@ def _effect_blocks(group: AblationGroup, parts: tuple[str, ...]) -> list[Block]:
     title = f'Main effects over the {size} grid of {", ".join(parts)}'
     note = (
         f'A main effect is the change that one ablation makes, averaged over the {2 ** (len(parts) - 1)} combinations '
-        'of the others. An interaction (a x b) is the mean change by a where b is ablated as well, less that where b '
-        'is kept. Intervals are paired over subjects as above, not corrected for their number.'
+        'of the others. An interaction (a x b) is the mean change by a when b is ablated too, minus that when b is '
+        'kept. Intervals are paired over subjects as above and not corrected for multiple comparisons.'
     )
     rows = main_effects(group, parts)
     return [Heading(4, title), *make_tables(EFFECTS, rows, 'Main effects and interactions'), Notes((note,))]

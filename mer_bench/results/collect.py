@@ -14,14 +14,14 @@ FINISHED = (RECORD, 'predictions.csv')
 
 @dataclass(frozen=True)
 class Collected:
-    """The folders that were written, and a sentence for each run that is still unfinished."""
+    """The folders that were written, and a sentence for each unfinished run."""
 
     folders: list[Path]
     left_out: list[str]
 
 
 def collect(results: list[str | Path], into: Path, with_predictions: bool = False) -> Collected:
-    """Check runs and copy them to `into`/<config>/<method>/seed<N>/: record, predictions, and what did not finish.
+    """Check runs and copy them to `into`/<config>/<method>/seed<N>/: record and predictions, or failure.json.
 
     Unfinished runs without a failure.json are left out. The reason of a failure loses the paths of this machine.
 
@@ -73,7 +73,7 @@ def _folder(found: Run | Failure) -> Path:
 
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
-    """Copy the named files; what an earlier copy left beside them goes."""
+    """Copy the named files, and delete those of an earlier copy."""
     for name in {*FINISHED, FAILURE} - {*names}:
         (target / name).unlink(missing_ok=True)
     for name in names:

@@ -22,7 +22,7 @@ def leaderboard(
 
     Args:
         runs: folders of runs or above them, or objects with such a `folder`, where the seeds of a method are averaged;
-            or `{name: predictions}`, where predictions are whatever :func:`mer_bench.score` takes.
+            or `{name: predictions}`, with predictions as for :func:`mer_bench.score`.
         out: a markdown file to write, with a csv and a LaTeX file beside it; for folders of runs only.
         compare: the method that every other one is compared with: paired intervals, McNemar's test, Holm's correction.
         classes: of predictions, all classes where they do not show each of them.

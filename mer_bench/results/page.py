@@ -31,7 +31,7 @@ class Page:
 
     @property
     def rows(self) -> list[dict]:
-        """The rows of the csv: reproduced, then re-scored; what was only published is not among them."""
+        """The rows of the csv: reproduced, then re-scored; published numbers are not included."""
         reproduced = [csv_row(REPRODUCED, row) for section in self.sections for row in section.rows]
         return reproduced + [csv_row(RESCORED, row) for row in self.rescored]
 
@@ -65,7 +65,7 @@ def make_page(
 
 
 def page_blocks(page: Page) -> list[Block]:
-    """Lay out a page: a section per data digest, then re-scored rows, what did not finish, and published rows."""
+    """Lay out a page: a section per data digest, then re-scored rows, failed runs and published rows."""
     blocks: list[Block] = [Heading(1, f'Leaderboard: {page.data}')]
     for section in page.sections:
         blocks += section_blocks(section)
@@ -78,9 +78,9 @@ def page_blocks(page: Page) -> list[Block]:
 
 def _rescored(page: Page) -> list[Block]:
     text = (
-        'Predictions that their authors published, scored here as ours are: clip by clip, pooled, then scored once. '
-        'How they were trained, and on which version of the data, is as the authors say; they are not ranked among '
-        'the rows above.'
+        'Predictions published by their authors and scored here in the same way as ours: all clips pooled, then scored '
+        'once. Training and the version of the data are as the authors state, so these rows are not ranked with the '
+        'rows above.'
     )
     protocols = ', '.join(dict.fromkeys(row['protocol'] for row in page.rescored))
     tables = make_tables(RESCORED, page.rescored, 'Re-scored from published predictions')
@@ -88,13 +88,13 @@ def _rescored(page: Page) -> list[Block]:
 
 
 def failure_blocks(failures: list[Failure]) -> list[Block]:
-    """List runs that did not finish, each with its reason."""
+    """List the failed runs, each with its reason."""
     contents = sorted((failure.content for failure in failures), key=lambda c: (c['config'], c['method'], c['seed']))
     headers = ('method', 'config', 'seed', 'reason', 'date')
     cells = tuple(
         (c['method'], c['config'], str(c['seed']), ' '.join(c['reason'].split()), c['date']) for c in contents
     )
-    return [Heading(2, 'Did not finish'), Table(headers, cells, right=('seed',), formats=('md',))]
+    return [Heading(2, 'Failed runs'), Table(headers, cells, right=('seed',), formats=('md',))]
 
 
 def page_files(name: str, page: Page) -> dict[str, str]:
@@ -131,10 +131,10 @@ def page_name(dataset: str, protocol: str, synthetic: bool) -> str:
 
 
 def page_of_failure(failure: Failure, runs: list[Run]) -> str | None:
-    """Return the name of the page of a run that did not finish; what it does not know is that of its config's others.
+    """Return the page of a failed run; if its failure.json lacks the protocol, that of other runs of its config.
 
     Returns:
-        None where no run of the same config finished, or synthetic and real data are there and it may be of both.
+        None if no run of the same config finished, or if it could be a run on synthetic or on real data.
     """
     content = failure.content
     if content['protocol'] is not None and content['synthetic'] is not None:

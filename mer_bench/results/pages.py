@@ -17,10 +17,10 @@ from mer_bench.results.sanity import read_bounds
 
 INDEX = 'README.md'
 PUBLISHED = 'published'
-NO_TABLE = 'No table yet: the data sets are licensed, and no run on them has been handed in with its predictions.'
+NO_TABLE = 'No table yet: the data sets are licensed, and no run on them has been submitted with its predictions.'
 ABOUT_SYNTHETIC = (
-    'Faces drawn by a program in the layout of a data set. These tables show that every method runs, and '
-    'which of them learn in a reduced size; they say nothing about which method is better on people.'
+    'A program drew these faces, in the layout of a data set. The tables show that every method runs and which methods '
+    'learn at a reduced size; they do not show which method is better on people.'
 )
 
 
@@ -118,9 +118,9 @@ def index_blocks(pages: Pages) -> list[Block]:
     blocks: list[Block] = [
         Heading(1, 'Leaderboards'),
         Markdown(
-            'Written by `tools/leaderboard.py` from the records in `results/`; nobody types a number here. Each table '
-            'has its rows as `.csv`, to 10 significant digits, and its tables as `.tex` beside it. '
-            '[docs/leaderboards.md](../docs/leaderboards.md) says how to read and how to extend them.'
+            '`tools/leaderboard.py` generates these pages from the records in `results/`; do not edit them. Each page '
+            'comes with a `.csv` of its rows, to 10 significant digits, and a `.tex` of its tables. '
+            '[docs/leaderboards.md](../docs/leaderboards.md) explains how to read and extend them.'
         ),
         Heading(2, 'Recorded faces'),
         _list_of(real) if real else Paragraph(NO_TABLE),
@@ -128,8 +128,8 @@ def index_blocks(pages: Pages) -> list[Block]:
     if pages.published:
         blocks.append(
             Markdown(
-                f'[{PUBLISHED}.md]({PUBLISHED}.md): the numbers that papers report, with their protocols as stated '
-                'and our cautions. They are not ours and are not ranked with ours.'
+                f'[{PUBLISHED}.md]({PUBLISHED}.md): numbers reported in papers, with the stated protocols and our '
+                'cautions. They are not reproduced here and not ranked with our results.'
             )
         )
     if synthetic:
@@ -140,7 +140,7 @@ def index_blocks(pages: Pages) -> list[Block]:
 
 
 def _list_of(pages: dict[str, Page]) -> Table:
-    headers = ('table', 'data', 'protocol', 'clips', 'methods', 'seeds', 're-scored', 'did not finish')
+    headers = ('table', 'data', 'protocol', 'clips', 'methods', 'seeds', 're-scored', 'failed')
     rows = [
         (
             Link(name, f'{name}.md'),
@@ -154,7 +154,7 @@ def _list_of(pages: dict[str, Page]) -> Table:
         )
         for name, page in pages.items()
     ]
-    return Table(headers, tuple(rows), right=('clips', 'methods', 'seeds', 're-scored', 'did not finish'))
+    return Table(headers, tuple(rows), right=('clips', 'methods', 'seeds', 're-scored', 'failed'))
 
 
 def _range(numbers: list[int]) -> str:

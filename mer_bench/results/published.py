@@ -34,10 +34,9 @@ METRICS = ('Acc', 'UF1', 'UAR', 'F1')  # others are rare: they share a column
 CDE = 'MEGC2019 CDE'
 ONE_ROW = ['method', 'year', 'doi_or_url', 'protocol', 'classes', 'source_url']
 CAUTION = (
-    'As papers and their code report them: not reproduced, not re-scored unless a footnote says so, and not ranked, '
-    'because protocols, clips and classes differ or are not stated. F1 is as the source prints it; which average it '
-    'is, is not always said. '
-    'Footnotes hold what is to be known of a row or a number.'
+    'As reported by papers and their code: not reproduced, re-scored only where a footnote states it, and not ranked, '
+    'because protocols, clips and classes differ or are not stated. F1 is as printed in the source, which does not '
+    'always state the kind of average. Footnotes give the cautions for a row or a number.'
 )
 LINK = re.compile(r'(https?://\S+)|(?:arXiv:)(\d{4}\.\d{4,5})|\b(10\.\d{4,}/[^\s,;)]+)')
 
@@ -81,7 +80,7 @@ def _title(path: Path, row: Row) -> str:
 
 
 def blocks_for(rows: list[Row], dataset: str, n_classes: int) -> list[Block]:
-    """Return what is published on one of our data sets: the rows with as many classes, or with no word on them."""
+    """Return the published rows on one of our data sets, with as many classes or with classes that are not stated."""
     titles = [title for title, (_, ours) in DATASETS.items() if dataset in ours]
     chosen = [row for row in rows if row['title'] in titles and row['classes'] in (str(n_classes), 'not stated')]
     if not chosen:

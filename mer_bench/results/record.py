@@ -1,6 +1,6 @@
-"""What the folder of a run holds beside its predictions.csv: record.json, or failure.json where it did not finish.
+"""The files of a run beside predictions.csv: record.json, or failure.json if the run failed.
 
-Both may come from a stranger. The models below are the one schema: whatever reads or writes such a file goes through
+Both may come from a stranger. The models below are the only schema: all code that reads or writes these files uses
 them, and gets plain dicts. Keys that they do not name may be there, and nothing reads them.
 
 A record of source `rescored` is made from predictions that somebody published (results/rescored.py). We do not

@@ -1,4 +1,4 @@
-"""Records of published predictions: a log that somebody put on the net, scored as our own runs are."""
+"""Records of published predictions: a log that others published, scored in the same way as our runs."""
 
 from datetime import date
 from pathlib import Path
@@ -66,6 +66,6 @@ def _refuse_own_run(record: Path) -> None:
     """Refuse the predictions of a run of ours, whose record is beside them."""
     if record.is_file() and read_record(record)['source'] != RESCORED:
         raise InputError(
-            f'{record.parent}: expected predictions that somebody published, found a run with its record; '
-            'hand it in with tools/leaderboard.py --collect'
+            f'{record.parent}: expected predictions published by others, found a run with its record; '
+            'submit it with tools/leaderboard.py --collect'
         )

@@ -52,7 +52,7 @@ def summarise(runs: list[Run]) -> dict:
 
 
 def rescored_row(run: Run) -> dict:
-    """Make a row of published predictions; what is not known of them is left out."""
+    """Make a row of published predictions; unknown values are left out."""
     record = run.record
     row = {
         **_pooled_scores([run]),

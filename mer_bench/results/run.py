@@ -48,9 +48,9 @@ class Run:
 
 
 def find_runs(paths: list[str | Path]) -> tuple[list[Path], list[Failure]]:
-    """Return the record.json files at `paths`, and the runs that did not finish.
+    """Return the record.json files at `paths`, and the failed runs.
 
-    A folder with a failure.json did not finish unless its record is complete: then the failure was an earlier try. A
+    A folder with a failure.json is a failed run unless its record is complete: then an earlier attempt failed. A
     folder that holds published.csv needs no runs.
     """
     paths = [path for path in paths if not _only_published(Path(path))]
@@ -176,7 +176,7 @@ def _close(computed: object, stored: object) -> bool:
 
 
 def disagreement(record: dict, table: dict[str, list]) -> str | None:
-    """Return what a record counts otherwise than its predictions, beside the scores; None where they agree."""
+    """Return where the counts of a record differ from its predictions; None if they agree."""
     subjects = len({*table['subject']})
     if record['n_subjects'] != subjects:
         return f'expected {record["n_subjects"]} subjects, as in the record, but the predictions are of {subjects}'

@@ -126,7 +126,9 @@ def _section(
             row['method'] += f' ({row["settings_digest"][:8]})'
     chosen, against = _against(rows, methods, reference)
     if reference is not None and not chosen:
-        not_compared.append(f'No method is compared with {reference} here: it is alone or did not run on these data.')
+        not_compared.append(
+            f'No method is compared with {reference} here: it is the only method, or did not run on these data.'
+        )
     ranked = sorted(rows, key=lambda row: (row['epoch_rule'] != 'last', -row['uf1'], row['method']))
     return Section(runs, ranked, ablations, not_compared, chosen, against)
 
@@ -173,7 +175,7 @@ def section_blocks(section: Section) -> list[Block]:
         blocks += reference_blocks(section.reference, section.against)
     for group, rows in section.ablations:
         blocks += ablation_blocks(group, rows)
-    return [*blocks, Heading(3, 'How each row was made'), _making(section.rows)]
+    return [*blocks, Heading(3, 'Settings of each row'), _making(section.rows)]
 
 
 def _slices(run: Run, rows: list[dict]) -> list[Block]:
@@ -218,25 +220,25 @@ def _notes(section: Section) -> list[str]:
     if rules := {row['epoch_rule'] for row in rows} - {'last'}:
         notes.append(
             f'Epoch rule {", ".join(sorted(rules))}: the epoch was chosen by a score, not fixed beforehand, so these '
-            'rows look better than they are; they stand below the others and are not to be compared with them.'
+            'rows look better than they are. They are listed below the others and cannot be compared with them.'
         )
     return [*notes, *section.not_compared, _note_on_software(runs)]
 
 
 def _note_on_scores(run: Run) -> str:
     return (
-        f'Scores: the predictions of all {run.record["folds"]["total"]} folds pooled into one table, then scored once; '
-        f'UF1 and UAR are unweighted means over the classes {", ".join(run.record["classes"])}.'
+        f'Scores: the predictions of all {run.record["folds"]["total"]} folds are pooled into one table and scored '
+        f'once; UF1 and UAR are unweighted means over the classes {", ".join(run.record["classes"])}.'
     )
 
 
 def _note_on_intervals(rows: list[dict]) -> str:
     seeds = ' of the mean over the seeds' if any(row['seeds'] > 1 for row in rows) else ''
-    spread = ' After ± stands the standard deviation over the seeds.' if seeds else ''
+    spread = ' The number after ± is the standard deviation over the seeds.' if seeds else ''
     return (
         f'Intervals: 95 % percentile intervals of UF1{seeds}, 1000 bootstrap resamples of the '
-        f'{rows[0]["subjects"]} subjects.{spread} Overlapping intervals do not settle which of two methods is better: '
-        'the rows are on the same clips, which takes a paired test.'
+        f'{rows[0]["subjects"]} subjects.{spread} Overlapping intervals do not show which of two methods is better: '
+        'all rows use the same clips, so use a paired test.'
     )
 
 

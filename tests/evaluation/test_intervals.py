@@ -111,13 +111,13 @@ def test_the_mean_over_seeds_is_taken_within_each_resample():
     assert contrast([seeds], [1], 'accuracy') == pytest.approx((0.5, 0.5, 0.5))
 
 
-def test_a_score_of_many_subjects_has_the_interval_of_the_binomial():
+@pytest.mark.parametrize('n', [3_000, 100_000])
+def test_a_score_of_many_subjects_has_the_interval_of_the_binomial(n):
     # one clip a subject, 7 of 10 right: the accuracy of a resample is Binomial(n, 0.7) / n
-    n = 3_000
     y_pred = (np.arange(n) % 10 >= 7).astype(int)
     frame = pd.DataFrame({'subject': np.arange(n), 'y_true': 0, 'y_pred': y_pred})
-    expected = binom.ppf([0.025, 0.975], n, 0.7) / n
-    assert intervals(frame, [0, 1])['accuracy'] == pytest.approx(expected, abs=3e-3)
+    low, high = binom.ppf([0.025, 0.975], n, 0.7) / n
+    assert intervals(frame, [0, 1])['accuracy'] == pytest.approx([low, high], abs=0.1 * (high - low))
 
 
 def test_draws_in_parts_are_those_at_once(monkeypatch):
@@ -144,9 +144,9 @@ def test_thousands_of_classes_are_refused_before_memory_is_taken():
         intervals(frame, [*labels.tolist()])
 
 
-@pytest.mark.parametrize(('n_subjects', 'n_classes', 'most'), [(20_001, 3, 20_000), (6_000, 100, 5_000)])
-def test_clips_taken_for_subjects_are_refused_before_memory_is_taken(n_subjects, n_classes, most):
-    labels = np.arange(n_subjects) % n_classes
-    frame = pd.DataFrame({'subject': np.arange(n_subjects), 'y_true': labels, 'y_pred': labels})
-    with pytest.raises(InputError, match=f'at most {most} subjects with {n_classes} classes, found {n_subjects}'):
-        intervals(frame, [*range(n_classes)])
+def test_too_many_subjects_with_many_classes_are_refused_before_memory_is_taken():
+    # 20,000 confusion matrices of 100 x 100 would take 1.6 GB
+    labels = np.arange(20_000) % 100
+    frame = pd.DataFrame({'subject': np.arange(20_000), 'y_true': labels, 'y_pred': labels})
+    with pytest.raises(InputError, match='at most 10000 subjects with 100 classes, found 20000'):
+        intervals(frame, [*range(100)])

@@ -112,7 +112,7 @@ def test_two_full_models_are_named(new_run):
     runs = new_run('x', **one), new_run('y', **two), new_run('z', **method('full+a', ['a']))
     found, (note,) = groups_of(*runs)
     assert found == []
-    assert note.startswith('Ablations of full are not compared: none of full (')
+    assert note.startswith('Ablations of full are not compared: full (')
     assert write_leaderboard(runs, runs[0].parent / 'out.md').count(note) == 1
 
 

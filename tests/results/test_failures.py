@@ -1,4 +1,4 @@
-"""Runs that did not finish are listed with their reason and stop no other row."""
+"""Failed runs are listed with their reason and do not affect other rows."""
 
 import json
 
@@ -24,9 +24,9 @@ def test_a_failed_run_is_listed_below_the_table(new_run, tmp_path):
     new_run('a')
     fail(tmp_path / 'b')
     text = write_leaderboard([tmp_path], tmp_path / 'out' / 'smic.md')
-    below = text.split('## Did not finish')[1]
+    below = text.split('## Failed runs')[1]
     assert '| htnet    | mer_smic |      0 | expected flow of 28 \\| found 112 | 2025-02-01 |' in below
-    assert 'htnet' not in text.split('## Did not finish')[0]
+    assert 'htnet' not in text.split('## Failed runs')[0]
 
 
 def test_an_incomplete_run_with_a_failure_does_not_stop_the_others(new_run, tmp_path):

@@ -52,7 +52,7 @@ def test_every_method_is_set_against_one_with_corrected_p(three, tmp_path):
     section = text.split('### Every method against net')[1].split('###')[0]
     rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in section.splitlines() if line.startswith('|')]
     assert [row[0] for row in rows[2:]] == ['other', 'rule']
-    assert rows[0][-4:] == ['only reference right', 'only method right', 'McNemar p', 'p, Holm']
+    assert rows[0][-4:] == ['only reference correct', 'only method correct', 'McNemar p', 'p, Holm']
     # always negative misses 4 of 8 clips: P = 2 / 2**4, of two comparisons
     assert rows[3][1:3] + rows[3][4:] == ['0.2222', '-0.7778', '4', '0', '0.125', '0.250']
     assert 'The last column corrects p for all 2 (Holm)' in section

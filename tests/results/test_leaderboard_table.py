@@ -122,7 +122,7 @@ def test_notes_name_data_software_and_method_of_the_interval(new_run, make):
     text, _ = make()
     assert '8 clips (4 negative, 2 positive, 2 surprise), 4 subjects; optical flow tvl1, clip length 16 of' in text
     assert '1000 bootstrap resamples of the 4 subjects' in text
-    assert 'the predictions of all 4 folds pooled into one table' in text
+    assert 'the predictions of all 4 folds are pooled into one table' in text
     assert 'python 3.11.2, torch 2.15.0; runs of 2025-01-31' in text
 
 

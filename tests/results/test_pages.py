@@ -104,7 +104,7 @@ def test_rescored_rows_have_a_table_of_their_own_with_their_log(new_run, tmp_pat
 def test_a_run_of_ours_is_no_published_log(new_run, tmp_path):
     log = new_run('a') / 'predictions.csv'
     given = {'method': 'x', 'dataset': 'smic', 'protocol': 'LOSO, smic_3class', 'url': 'u', 'classes': ['negative']}
-    with pytest.raises(InputError, match='found a run with its record; hand it in with'):
+    with pytest.raises(InputError, match='found a run with its record; submit it with'):
         write_rescored(log, tmp_path / 'b', **given)
 
 

@@ -84,7 +84,7 @@ def load_pretrained(network: nn.Module, path: str | Path, logger: Logger | None 
 
 
 def _check_channels(path: str | Path, weights: dict[str, Tensor], target: dict[str, Tensor], trunk: list[str]) -> None:
-    """Refuse a first convolution for another number of channels: no kernel for pictures fits, say, an angle."""
+    """Refuse a first convolution for another number of channels: picture kernels do not fit, for example, an angle."""
     first = next((name for name in trunk if target[name].dim() >= 4), None)
     if first not in weights or weights[first].dim() < 4:
         return
