@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NoReturn
+
+from mer_bench.errors import did_you_mean, refuse
 
 if TYPE_CHECKING:
     from mer_bench.experiment.experiment import RunOptions
@@ -42,12 +45,23 @@ def stack(text: str) -> str | int:
     return text if text in ('auto', 'off') else positive(text)
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake with one line, and with the nearest option or choice."""
+
+    def error(self, message: str) -> NoReturn:
+        found = re.search(r"invalid choice: '?([^ ']*)'? \(choose from (.*)\)$|unrecognized arguments: (\S+)", message)
+        known = re.findall(r"[^', ]+", found[2] or '') if found else []
+        near = did_you_mean(found[1] or found[3], known or self._option_string_actions) if found else ''
+        usage = f'usage: {self.usage % {"prog": self.prog}}' if self.usage else f'{self.prog} --help shows the options'
+        refuse(f'{message}{near}; {usage}')
+
+
 def make_parser(description: str, *names: str) -> argparse.ArgumentParser:
     """Make the parser of a tool with the positional arguments `names`.
 
     They come first: an option that takes several words would swallow them.
     """
-    return argparse.ArgumentParser(
+    return Parser(
         usage=f'%(prog)s {" ".join(names)} [options]',
         description=description,
         epilog=f'{" and ".join(names)} come{"s" * (len(names) == 1)} before the options.',

@@ -91,7 +91,7 @@ def _rows(clips: pd.DataFrame) -> list[int]:
         store.check_clips()
     for path, sample_id in zip(clips['store'], clips['sample_id'], strict=True):
         if sample_id not in stores[path].index:
-            raise InputError(f'{path} holds no flow of {sample_id}; run tools/prepare.py again')
+            raise InputError(f'{path} holds no flow of {sample_id}; run mer-bench prepare again')
     return [stores[path].index[name] for path, name in zip(clips['store'], clips['sample_id'], strict=True)]
 
 

@@ -120,7 +120,7 @@ def check_roots(roots: Sequence[Path], sources: Sequence[dict], named: bool) -> 
     if missing:
         absent = not all((root / 'annotations.csv').is_file() for root in roots)
         first = 'check the path first; ' if named and absent else ''
-        raise InputError(f'{first}{"; ".join(missing)}{"; `make demo` needs no data" if absent else ""}')
+        raise InputError(f'{first}{"; ".join(missing)}{"; `mer-bench demo` needs no data" if absent else ""}')
     checked = {}
     for root, source in pairs:
         again = f'`{source["prepare"]} --out {root}`'

@@ -67,5 +67,5 @@ def _refuse_own_run(record: Path) -> None:
     if record.is_file() and read_record(record)['source'] != RESCORED:
         raise InputError(
             f'{record.parent}: expected predictions that somebody published, found a run with its record; '
-            'hand it in with tools/leaderboard.py --collect'
+            'hand it in with mer-bench leaderboard --collect'
         )

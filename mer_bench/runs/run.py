@@ -45,7 +45,7 @@ class Run:
     """A run that was trained.
 
     Attributes:
-        folder: Its files.
+        folder: Its files, an absolute path.
         record: The content of record.json.
     """
 
@@ -87,10 +87,9 @@ class Run:
         from mer_bench.evaluation.report import format_action_units, format_scores
 
         record, folds = self.record, self.record['folds']
+        here = self.folder.relative_to(Path.cwd()) if self.folder.is_relative_to(Path.cwd()) else self.folder
         if not record['complete']:
-            return (
-                f'{folds["done"]} of {folds["total"]} folds are finished in {self.folder}; scores follow the last one'
-            )
+            return f'{folds["done"]} of {folds["total"]} folds are finished in {here}; scores follow the last one'
         data = f'{record["dataset"]}, synthetic data' if record['synthetic'] else record['dataset']
         title = (
             f'{record["method"]} on {data}: {record["protocol"]}, seed {record["seed"]}, {record["epoch_rule"]} epoch'
@@ -98,7 +97,7 @@ class Run:
         lines = ['', title, format_scores(record['scores'])]
         if 'action_units' in record:
             lines += ['', format_action_units(record['action_units'])]
-        return '\n'.join([*lines, f'{self.folder}/record.json, {self.folder}/{PREDICTIONS}'])
+        return '\n'.join([*lines, f'{here}/record.json, {here}/{PREDICTIONS}'])
 
 
 def train(
@@ -129,9 +128,8 @@ def train(
     lines, record = describe_data(experiment), start_record(experiment, seed)
     print('\n'.join([*lines, *record['notes']]), flush=True)
     jobs = jobs or default_jobs(experiment.device)
-    return Run(
-        folder, run_folds(experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record)
-    )
+    record = run_folds(experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record)
+    return Run(folder.absolute(), record)
 
 
 def run_folds(

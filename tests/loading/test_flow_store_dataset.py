@@ -84,7 +84,7 @@ def test_missing_data_tells_where_whom_to_ask_and_what_to_run(tmp_path):
         str(tmp_path / 'nothing'),
         'its owner',
         'tools/prepare.py smic --raw DIR --out',
-        'make demo',
+        'mer-bench demo',
     ):
         assert part in str(error.value)
 
