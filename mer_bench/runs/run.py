@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 
 import pandas as pd
@@ -50,7 +51,7 @@ class Run:
     """
 
     folder: Path
-    record: dict
+    record: dict = field(repr=False)
 
     @property
     def scores(self) -> dict | None:
@@ -123,6 +124,7 @@ def train(
     Raises:
         InputError: A fault in the options, the data or the run folder.
     """
+    refuse_settings(seed, jobs, stack)
     experiment = open_experiment(options)
     folder = Path(work_dir) if work_dir else default_work_dir(experiment.method, seed)
     lines, record = describe_data(experiment), start_record(experiment, seed)
@@ -130,6 +132,16 @@ def train(
     jobs = jobs or default_jobs(experiment.device)
     record = run_folds(experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record)
     return Run(folder.absolute(), record)
+
+
+def refuse_settings(seed: object, jobs: object, stack: object) -> None:
+    """Refuse numbers that the command line would refuse as well, before anything is read or written."""
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise InputError(f'seed {seed!r}: expected a whole number from 0 to {2**32 - 1}')
+    if jobs is not None and (not isinstance(jobs, Integral) or jobs < 1):
+        raise InputError(f'jobs {jobs!r}: expected a whole number of at least 1, or None for one for each core')
+    if stack not in ('auto', 'off') and (not isinstance(stack, Integral) or stack < 1):
+        raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1")
 
 
 def run_folds(
