@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import mer_bench
+from mer_bench.errors import InputError
 from tests.conftest import ROOT
 from tests.in_process import tool
 
@@ -35,12 +36,32 @@ def test_every_block_of_the_page_runs(tmp_path, monkeypatch, capsys):
     run = names['run']
     assert run.scores['full']['n'] == len(run.predictions) == len(names['clips']) == 12
     assert run.folder.parts[-3:] == ('mer_smic', run.record['method'], 'seed0')
+    assert 'record' not in repr(run)  # a notebook shows it
+    monkeypatch.chdir(tmp_path.parent)  # the run is found from everywhere
+    assert mer_bench.compare(run, names['other']).names[0] == f'{run.record["method"]}/seed0'
+    assert len(mer_bench.leaderboard([run])) == 1
     assert [*run.per_subject()['subject']] == sorted({*names['clips']['subject']})
     assert names['scores']['full']['uf1'] == run.scores['full']['uf1']
     assert [*names['table']['method']] != []
     assert {*names['runs']['state']} == {'finished'}
     assert names['batch']['inputs'].shape[1:] == (3, 2, 32, 32)
     assert 'no such config file: mer_smik (did you mean mer_smic' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'settings', [{'seed': 'x'}, {'seed': -1}, {'jobs': 0}, {'jobs': '2'}, {'stack': 'all'}, {'device': 'gpu'}]
+)
+def test_a_wrong_setting_is_one_sentence_and_writes_nothing(tmp_path, monkeypatch, prepared_data, settings):
+    monkeypatch.chdir(tmp_path)
+    ((name, value),) = settings.items()
+    with pytest.raises(InputError, match=f'{name} .*{value}.*: expected'):
+        mer_bench.train('mer_smic', overrides='ridge', data_root=prepared_data, **settings)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_no_run_makes_no_leaderboard():
+    with pytest.raises(InputError, match='expected at least one run'):
+        mer_bench.leaderboard([])
 
 
 def test_the_page_shows_every_name_of_the_door():

@@ -9,12 +9,13 @@ python tools/compare.py work_dirs/mer_smic/full/seed0 work_dirs/mer_smic/ststnet
 import argparse
 from pathlib import Path
 
+from mer_bench.cli.arguments import Parser
 from mer_bench.evaluation.compare import compare
 from mer_bench.files import write_atomically
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('a', metavar='A', help='the one')
     parser.add_argument('b', metavar='B', help='the other')
     parser.add_argument('--classes', nargs='+', default=(), help='names of the labels 0, 1, 2 of a log, in their order')

@@ -7,6 +7,9 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
+from mer_bench.cli.arguments import Parser
+from mer_bench.errors import InputError
+
 ABLATIONS = ('no_multiscale', 'no_attention', 'single_head')
 REDUCED = ('quarter_width', 'small_input')
 
@@ -38,8 +41,13 @@ def train(data: str, work_dir: str, *ablation: str) -> list[str]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the steps one after another in this process."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('demo'), metavar='DIR', help='default: %(default)s')
-    for heading, (command, *words) in steps(parser.parse_args(argv).out):
+    out = parser.parse_args(argv).out
+    if out.is_dir() and any(out.iterdir()) and not (out / 'raw').exists():
+        raise InputError(
+            f'--out {out}: expected an empty folder or that of an earlier demo, found files; give a new one'
+        )
+    for heading, (command, *words) in steps(out):
         print(f'== {heading}', flush=True)
         import_module(f'mer_bench.cli.{command}').main(words)

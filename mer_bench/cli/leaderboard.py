@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from mer_bench.cli.arguments import Parser
 from mer_bench.errors import InputError
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
@@ -61,7 +62,7 @@ def places(args: argparse.Namespace) -> tuple[list[Path], Path]:
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line and refuse what does not go together."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         'results', nargs='*', type=Path, help='record.json files, run folders or folders above them (default: results/)'
     )

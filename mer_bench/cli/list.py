@@ -9,6 +9,7 @@ import re
 import shutil
 import textwrap
 
+from mer_bench.cli.arguments import Parser
 from mer_bench.experiment.sources import ABLATIONS, BASELINES, CONFIGS, REDUCED, SHIPPED, describe, shipped
 
 NARROWEST = 60  # columns: a shorter line would leave no room for the text
@@ -81,7 +82,7 @@ KINDS = {
 
 def main(argv: list[str] | None = None) -> None:
     """Print the entries of one kind, or of all kinds under headings."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('kind', nargs='?', choices=KINDS, metavar='KIND', help=f'one of {", ".join(KINDS)}')
     kind = parser.parse_args(argv).kind
     width = max(shutil.get_terminal_size((120, 24)).columns, NARROWEST)

@@ -4,6 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
+from mer_bench.cli.arguments import Parser
 from mer_bench.datasets.catalogue import DATASETS, find_dataset
 from mer_bench.datasets.places import Places
 from mer_bench.errors import command
@@ -20,7 +21,7 @@ from mer_bench.preparation.settings import (
 
 
 def main(argv: list[str] | None = None) -> int | None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, epilog='Stopped? Run the same command again: it continues with the same result.'
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')

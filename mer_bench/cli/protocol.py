@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mer_bench.cli.arguments import Parser
 from mer_bench.datasets.table import load_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically
@@ -23,7 +24,7 @@ REPORT_COLUMNS = ['subject', 'clip', 'kind', 'detail']
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('scheme', help=f'a csv of rules, or one of {", ".join(scheme_names())}')
     parser.add_argument('data', nargs='+', type=Path, help='folders of prepared data, or annotations.csv files')
     parser.add_argument(

@@ -18,6 +18,7 @@ python tools/score.py published_log.txt --classes negative positive surprise --r
 import argparse
 import json
 
+from mer_bench.cli.arguments import Parser
 from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import score
 from mer_bench.evaluation.report import format_action_units, format_scores
@@ -27,7 +28,7 @@ OF_A_RECORD = ('method', 'dataset', 'protocol', 'url', 'epoch_rule')
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('log', help='a run folder, its predictions.csv, or a file in one of these forms')
     parser.add_argument('--json', action='store_true', help='print the scores as JSON and nothing else')
     parser.add_argument(

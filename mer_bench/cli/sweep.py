@@ -7,13 +7,13 @@ import argparse
 import json
 from pathlib import Path
 
-from mer_bench.cli.main import positive, positive_number, seed, share, stack
+from mer_bench.cli.arguments import Parser, positive, positive_number, seed, share, stack
 from mer_bench.errors import InputError
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser; its destinations are the arguments of :func:`mer_bench.sweeps.run.sweep`, beside `json`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     many = dict(nargs='+', action='extend', default=[])
     add = parser.add_argument
     add('--configs', metavar='FILE', required=True, help='configs, or patterns of them', nargs='+', action='extend')

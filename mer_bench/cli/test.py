@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mer_bench.cli.main import add_arguments, make_parser, run_options
+from mer_bench.cli.arguments import add_arguments, make_parser, run_options
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mer_bench.cli.main import add_arguments, make_parser, positive, run_options, seed, stack
+from mer_bench.cli.arguments import add_arguments, make_parser, positive, run_options, seed, stack
 
 
 def main(argv: list[str] | None = None) -> None:

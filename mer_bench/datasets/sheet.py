@@ -33,8 +33,8 @@ VIDEO = r'\.(?:avi|mp4|mov|mkv|wmv|mpe?g)$'
 MARKS = {b'\xef\xbb\xbf': 'utf-8-sig', b'\xff\xfe\0\0': 'utf-32', b'\xff\xfe': 'utf-16', b'\xfe\xff': 'utf-16'}
 SAVE_AGAIN = "save it as 'CSV UTF-8' or as xlsx"
 OTHER_FORM = (
-    'give the sheet as its owner ships it, or rename its columns; `tools/prepare.py csv` reads any list, whose columns '
-    '--columns names where it has no header'
+    'give the sheet as its owner ships it, or rename its columns; `mer-bench prepare csv` reads any list, whose '
+    'columns --columns names where it has no header'
 )
 
 Columns = Mapping[str, Sequence[str]]

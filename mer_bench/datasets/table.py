@@ -86,12 +86,12 @@ def read_annotations(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     refuse_special(path, 'give the table or its folder')
     if not path.exists():
-        raise InputError(f'{path}: no such annotation table; run tools/prepare.py to make it')
+        raise InputError(f'{path}: no such annotation table; run mer-bench prepare to make it')
     empty_is_unknown = {column: [''] for column in [*FRAME_NUMBERS, 'fps']}
     try:
         table = pd.read_csv(path, dtype=DTYPES, keep_default_na=False, na_values=empty_is_unknown)
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
-            f'{path}: not an annotation table ({cause_of(error)}); run tools/prepare.py to make it'
+            f'{path}: not an annotation table ({cause_of(error)}); run mer-bench prepare to make it'
         ) from error
     return check_annotations(table, path)

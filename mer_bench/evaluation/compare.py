@@ -199,6 +199,7 @@ def _common(frames: list[pd.DataFrame], names: tuple[str, str]) -> tuple[list[pd
 
 def _names(*sources: object) -> tuple[str, str]:
     """Name both by the shortest ends of their paths that differ."""
+    sources = [getattr(source, 'folder', source) for source in sources]  # of a run
     paths = [Path(source) if isinstance(source, str | Path) else None for source in sources]
     if None in paths or paths[0].absolute() == paths[1].absolute():
         return 'A', 'B'
@@ -206,7 +207,9 @@ def _names(*sources: object) -> tuple[str, str]:
         (path.parent if path.name in ('predictions.csv', 'record.json') else path).absolute().parts for path in paths
     ]
     n = next((n for n in range(1, 20) if parts[0][-n:] != parts[1][-n:]), 20)
-    return tuple(visible('/'.join(part[-n:])) for part in parts)
+    elsewhere = parts[0][:-1] != parts[1][:-1]  # where a seed alone names no method
+    lengths = [max(n, 1 + (elsewhere and part[-1].startswith('seed'))) for part in parts]
+    return tuple(visible('/'.join(part[-n:])) for n, part in zip(lengths, parts, strict=True))
 
 
 def _draw(comparison: Comparison):

@@ -7,7 +7,7 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.experiment.config_checks import check_action_units, check_batches, check_steps, fill_channels
 from mer_bench.experiment.method import Method, load_method, parse_options
-from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision
+from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision, refuse_device
 from mer_bench.experiment.sources import check_variant, find_data, name_dataset, stamps_of
 from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, open_scheme, read_digests
 from mer_bench.preparation.store.flow_store import Stamp
@@ -104,6 +104,7 @@ def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment
     Raises:
         InputError: A fault in config, overrides, options or data.
     """
+    refuse_device(options.device)
     method = load_method(options.config, options.overrides, parse_options(options.cfg_options))
     cfg = method.cfg
     if method.is_estimator and options.device != 'auto':

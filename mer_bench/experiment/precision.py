@@ -84,11 +84,17 @@ class PrecisionCheck:
         return self.used == 'fp32' or (other.used == self.used and {*other.fp32_layers} <= {*self.fp32_layers})
 
 
-def choose_device(name: str) -> str:
-    """Return cpu, cuda or cuda:N for a device that a user names: one of these, or `auto` for cuda if there is a GPU."""
+def refuse_device(name: str) -> None:
+    """Refuse what names no device."""
     kind, _, number = name.partition(':')
     if kind not in ('auto', 'cpu', 'cuda') or (number and not (kind == 'cuda' and number.isdigit())):
         raise InputError(f'--device {name}: expected auto, cpu, cuda or cuda:N')
+
+
+def choose_device(name: str) -> str:
+    """Return cpu, cuda or cuda:N for a device that a user names: one of these, or `auto` for cuda if there is a GPU."""
+    refuse_device(name)
+    kind, _, number = name.partition(':')
     if kind == 'cpu':
         return name
     import torch  # takes seconds

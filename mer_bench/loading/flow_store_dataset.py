@@ -242,7 +242,7 @@ def check_root(root: Path, ann_file: str, store: str) -> None:
         return
     beside = [path.parent.name for path in root.parent.glob(f'*/{ann_file}')]
     near = get_close_matches(root.name, beside, n=1)
-    advice = f'did you mean {root.with_name(near[0])}?' if near else 'run tools/prepare.py to make it'
+    advice = f'did you mean {root.with_name(near[0])}?' if near else 'run mer-bench prepare to make it'
     raise InputError(f'{root}: expected prepared data ({ann_file} and {store}/), found none; {advice}')
 
 

@@ -121,7 +121,7 @@ def check_roots(roots: Sequence[Path], sources: Sequence[dict], named: bool) -> 
     if missing:
         absent = not all((root / 'annotations.csv').is_file() for root in roots)
         first = 'check the path first; ' if named and absent else ''
-        raise InputError(f'{first}{"; ".join(missing)}{"; `make demo` needs no data" if absent else ""}')
+        raise InputError(f'{first}{"; ".join(missing)}{"; `mer-bench demo` needs no data" if absent else ""}')
     checked = {}
     for root, source in pairs:
         again = f'`{source["prepare"]} --out {root}`'
@@ -271,7 +271,7 @@ def _rows(clips: pd.DataFrame) -> list[int]:
         store.check_clips()
     for path, sample_id in zip(clips['store'], clips['sample_id'], strict=True):
         if sample_id not in stores[path].index:
-            raise InputError(f'{path} holds no flow of {sample_id}; run tools/prepare.py again')
+            raise InputError(f'{path} holds no flow of {sample_id}; run mer-bench prepare again')
     return [stores[path].index[name] for path, name in zip(clips['store'], clips['sample_id'], strict=True)]
 
 

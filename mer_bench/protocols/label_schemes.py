@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from mer_bench.datasets.spellings import OBJECTIVE_CLASSES
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, did_you_mean
 from mer_bench.files import digest_of, refuse_special
 
 SCHEMES = Path(__file__).with_name('label_schemes.csv')
@@ -70,8 +70,8 @@ def load_scheme(name_or_path: str | Path) -> LabelScheme:
     table = table[table['scheme'] == str(name_or_path)]
     if table.empty:
         raise InputError(
-            f'label scheme {str(name_or_path)!r}: expected one of {", ".join(scheme_names())}, or the path of a csv '
-            f'with the columns {", ".join(Rule._fields)}'
+            f'label scheme {str(name_or_path)!r}{did_you_mean(str(name_or_path), scheme_names())}: expected one of '
+            f'{", ".join(scheme_names())}, or the path of a csv with the columns {", ".join(Rule._fields)}'
         )
     return make_scheme(str(name_or_path), table, SCHEMES)
 

@@ -205,11 +205,11 @@ def page_faults(expected: dict[str, str], folder: Path) -> list[str]:
     faults = []
     for name, text in sorted(expected.items()):
         if name not in present:
-            faults.append(f'{folder / name}: expected this file, but it is missing; run tools/leaderboard.py')
+            faults.append(f'{folder / name}: expected this file, but it is missing; run mer-bench leaderboard')
         elif present[name].is_dir() or present[name].read_bytes() != text.encode():
             faults.append(
                 f'{folder / name}: expected what the records give, but it differs{_where(present[name], text)}; '
-                'run tools/leaderboard.py'
+                'run mer-bench leaderboard'
             )
     return faults + [
         f'{path}: expected only what the records give, but no record gives this file; remove it'

@@ -33,7 +33,7 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
     if not runs and not failures:
         raise InputError(
             f'expected a finished run, but there are only {listed([*unfinished.values()])}; run the same '
-            'tools/train.py or tools/sweep.py command again'
+            'mer-bench train or mer-bench sweep command again'
         )
     real = [run for run in runs if not run.synthetic]
     if real and not with_predictions:

@@ -39,6 +39,8 @@ def leaderboard(
     folders = [getattr(run, 'folder', run) for run in (runs if several else [runs])]
     if not all(isinstance(folder, str | Path) for folder in folders):
         raise InputError('expected folders of runs or {name: predictions}; give each method a name, as in {"a": run}')
+    if not folders:
+        raise InputError('expected at least one run, got none')
     if out is not None:
         write_leaderboard(folders, out, compare)
     return pd.DataFrame(read_page(folders, None, compare).rows)

@@ -319,7 +319,7 @@ def find_records(paths: list[str | Path]) -> list[Path]:
         if not path.exists() or not (records or any(path.rglob(FAILURE))):
             raise InputError(
                 f'{path}: expected a record.json or a folder that holds one, but there is none; '
-                'run tools/train.py first or check the path'
+                'run mer-bench train first or check the path'
             )
         found |= {os.path.realpath(record): record for record in records}  # a loop of links raises nothing
     return list(found.values())

@@ -67,5 +67,5 @@ def _refuse_own_run(record: Path) -> None:
     if record.is_file() and read_record(record)['source'] != RESCORED:
         raise InputError(
             f'{record.parent}: expected predictions published by others, found a run with its record; '
-            'submit it with tools/leaderboard.py --collect'
+            'submit it with mer-bench leaderboard --collect'
         )

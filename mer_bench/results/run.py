@@ -84,7 +84,7 @@ def _refuse_incomplete(records: dict[Path, dict]) -> None:
     if unfinished:
         raise InputError(
             f'expected complete runs, but these are not: {listed(unfinished)}; '
-            'run the same tools/train.py command again, it continues where it stopped'
+            'run the same mer-bench train command again, it continues where it stopped'
         )
 
 

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 
 import pandas as pd
@@ -45,12 +46,12 @@ class Run:
     """A run that was trained.
 
     Attributes:
-        folder: Its files.
+        folder: Its files, an absolute path.
         record: The content of record.json.
     """
 
     folder: Path
-    record: dict
+    record: dict = field(repr=False)
 
     @property
     def scores(self) -> dict | None:
@@ -87,10 +88,9 @@ class Run:
         from mer_bench.evaluation.report import format_action_units, format_scores
 
         record, folds = self.record, self.record['folds']
+        here = self.folder.relative_to(Path.cwd()) if self.folder.is_relative_to(Path.cwd()) else self.folder
         if not record['complete']:
-            return (
-                f'{folds["done"]} of {folds["total"]} folds are finished in {self.folder}; scores follow the last one'
-            )
+            return f'{folds["done"]} of {folds["total"]} folds are finished in {here}; scores follow the last one'
         data = f'{record["dataset"]}, synthetic data' if record['synthetic'] else record['dataset']
         title = (
             f'{record["method"]} on {data}: {record["protocol"]}, seed {record["seed"]}, {record["epoch_rule"]} epoch'
@@ -98,7 +98,7 @@ class Run:
         lines = ['', title, format_scores(record['scores'])]
         if 'action_units' in record:
             lines += ['', format_action_units(record['action_units'])]
-        return '\n'.join([*lines, f'{self.folder}/record.json, {self.folder}/{PREDICTIONS}'])
+        return '\n'.join([*lines, f'{here}/record.json, {here}/{PREDICTIONS}'])
 
 
 def train(
@@ -124,14 +124,24 @@ def train(
     Raises:
         InputError: A fault in the options, the data or the run folder.
     """
+    refuse_settings(seed, jobs, stack)
     experiment = open_experiment(options)
     folder = Path(work_dir) if work_dir else default_work_dir(experiment.method, seed)
     lines, record = describe_data(experiment), start_record(experiment, seed)
     print('\n'.join([*lines, *record['notes']]), flush=True)
     jobs = jobs or default_jobs(experiment.device)
-    return Run(
-        folder, run_folds(experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record)
-    )
+    record = run_folds(experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record)
+    return Run(folder.absolute(), record)
+
+
+def refuse_settings(seed: object, jobs: object, stack: object) -> None:
+    """Refuse numbers that the command line would refuse as well, before anything is read or written."""
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise InputError(f'seed {seed!r}: expected a whole number from 0 to {2**32 - 1}')
+    if jobs is not None and (not isinstance(jobs, Integral) or jobs < 1):
+        raise InputError(f'jobs {jobs!r}: expected a whole number of at least 1, or None for one for each core')
+    if stack not in ('auto', 'off') and (not isinstance(stack, Integral) or stack < 1):
+        raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1")
 
 
 def run_folds(

@@ -3,7 +3,10 @@
 import re
 import subprocess
 
+import pytest
+
 from mer_bench.cli import demo, prepare
+from mer_bench.errors import InputError
 from mer_bench.experiment.sources import find_config, find_override
 from tests.conftest import ROOT
 
@@ -29,6 +32,13 @@ def test_the_steps_are_those_of_the_readme(tmp_path, monkeypatch):
     names = ['full', 'no_multiscale', 'no_attention', 'single_head']
     assert trained == [f'runs/{name}' for name in names] + ['still_control']
     assert [words[-1] for words in commands[4:7]] == names[1:]
+
+
+def test_a_folder_with_other_files_is_left_as_it_is(tmp_path):
+    (tmp_path / 'smic').mkdir()  # data that a user prepared
+    with pytest.raises(InputError, match='expected an empty folder or that of an earlier demo'):
+        demo.main(['--out', str(tmp_path)])
+    assert [path.name for path in tmp_path.iterdir()] == ['smic']
 
 
 def test_every_step_runs_under_its_heading(tmp_path, monkeypatch, capsys):

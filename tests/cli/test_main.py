@@ -47,6 +47,24 @@ def test_an_unknown_command_is_answered_with_the_nearest(monkeypatch, capsys, wo
     assert err == f'error: mer-bench has no command {word}{near}; mer-bench --help lists the commands\n'
 
 
+@pytest.mark.parametrize(
+    ('words', 'answer'),
+    [
+        ('train mer_smic --overide majority', 'unrecognized arguments: --overide majority (did you mean --override?)'),
+        ('list confgs', '(did you mean configs?)'),
+        ('prepare smik --raw x', '(did you mean smic?)'),
+        ('sweep', 'the following arguments are required: --configs'),
+        ('compare', 'the following arguments are required: A, B'),
+        ('protocol smic_3clas x', "label scheme 'smic_3clas' (did you mean smic_3class?)"),
+    ],
+)
+def test_a_mistake_in_a_command_line_is_answered_with_one_line(monkeypatch, capsys, words, answer):
+    code, out, err = mer_bench_command(monkeypatch, capsys, *words.split())
+    assert (code, out, err.count('\n')) == (2, '', 1)
+    assert err.startswith('error: ')
+    assert answer in err
+
+
 @pytest.mark.parametrize('name', ['prepare', 'protocol', 'train', 'sweep', 'score', 'leaderboard'])
 def test_usage_lines_name_the_program_that_was_called(monkeypatch, capsys, name):
     assert mer_bench_command(monkeypatch, capsys, name, '--help')[1].startswith(f'usage: mer-bench {name} ')

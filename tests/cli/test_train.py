@@ -82,7 +82,7 @@ def test_test_py_refuses_a_checkpoint_with_code(prepared_data, tiny_override, ha
     ('arguments', 'sentence'),
     [
         (['configs/nothing.py'], 'no such config file: configs/nothing.py'),
-        ([CONFIG, '--data-root', 'nowhere'], '`make demo` needs no data'),
+        ([CONFIG, '--data-root', 'nowhere'], '`mer-bench demo` needs no data'),
         (
             [CONFIG, '--data-root', 'a', '--data-root', 'b'],
             'expected 1 data roots, one for each of smic in this order, got 2',

@@ -91,5 +91,5 @@ def test_a_clip_without_a_folder_is_left_out_with_a_note(dfme):
 
 def test_a_sheet_of_another_form_points_to_the_generic_reader(tmp_path):
     sheet = write_labels(tmp_path / 'a.xlsx', TRAIN, [*HEADER[:2], *'abcde'])
-    with pytest.raises(InputError, match=r'with Subject, Filename, OnsetFrame, .*Emotion.*tools/prepare.py csv`'):
+    with pytest.raises(InputError, match=r'with Subject, Filename, OnsetFrame, .*Emotion.*mer-bench prepare csv`'):
         read('dfme', sheets=[sheet], with_frames=False)

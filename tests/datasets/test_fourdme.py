@@ -128,8 +128,8 @@ def test_a_clip_without_a_folder_is_left_out_with_a_note(fourdme):
 @pytest.mark.parametrize(
     ('header', 'fault'),
     [
-        (['person', *HEADER[1:]], r'with sub_ID, fold_name, Onset, Apex, AUs.*tools/prepare.py csv`'),
-        ([*HEADER[:10], *'abcdef'], r'expected the emotion as 0 or 1 in the columns positive.*tools/prepare.py csv`'),
+        (['person', *HEADER[1:]], r'with sub_ID, fold_name, Onset, Apex, AUs.*mer-bench prepare csv`'),
+        ([*HEADER[:10], *'abcdef'], r'expected the emotion as 0 or 1 in the columns positive.*mer-bench prepare csv`'),
     ],
 )
 def test_a_sheet_of_another_form_points_to_the_generic_reader(tmp_path, header, fault):

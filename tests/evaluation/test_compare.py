@@ -100,3 +100,20 @@ def test_a_folder_of_several_runs_is_refused_with_one_of_them(tmp_path):
     with pytest.raises(InputError, match=r'expected a run folder .* give one run, such as .*seed0'):
         compare(tmp_path, answers())
     assert compare(tmp_path / 'seed0', tmp_path / 'seed1').names == ('seed0', 'seed1')
+
+
+@pytest.mark.parametrize(
+    ('a', 'b', 'names'),
+    [
+        ('x/ridge/seed0', 'x/majority/seed1', ('ridge/seed0', 'majority/seed1')),
+        ('x/ridge/seed0', 'x/log.csv', ('ridge/seed0', 'log.csv')),
+    ],
+)
+def test_the_names_are_of_the_methods_also_of_runs_in_python(tmp_path, a, b, names):
+    for name in (a, b):
+        path = tmp_path / name / 'predictions.csv' if 'seed' in name else tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        answers().to_csv(path, index=False)
+    assert compare(tmp_path / a, tmp_path / b).names == names
+    run = SimpleNamespace(folder=tmp_path / a, predictions=answers())
+    assert compare(run, tmp_path / b).names == names

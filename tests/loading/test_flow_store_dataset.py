@@ -83,7 +83,7 @@ def test_missing_data_tells_where_whom_to_ask_and_what_to_run(tmp_path):
         str(tmp_path / 'nothing'),
         'its owner',
         'tools/prepare.py smic --raw DIR --out',
-        'make demo',
+        'mer-bench demo',
     ):
         assert part in str(error.value)
 
@@ -264,7 +264,7 @@ def test_a_subject_whose_clips_the_label_scheme_leaves_out_is_named(tmp_path):
 def test_an_unknown_data_set_is_named_with_the_one_beside_it(prepared_data):
     with pytest.raises(InputError, match=f'did you mean {prepared_data}'):
         FlowStoreDataset(prepared_data.with_name('smc'))
-    with pytest.raises(InputError, match=r'found none; run tools/prepare\.py'):
+    with pytest.raises(InputError, match=r'found none; run mer-bench prepare'):
         FlowStoreDataset(prepared_data.with_name('samm'))
 
 

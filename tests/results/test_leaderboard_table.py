@@ -148,7 +148,9 @@ def test_incomplete_runs_are_all_named_with_their_missing_folds(new_run, make, t
     new_run('good')
     new_run('x', complete=False, scores=None, folds={'total': 4, 'done': 1, 'missing': ['s2', 's3', 's4']})
     new_run('y', complete=False, folds={'total': 4, 'done': 3, 'missing': ['s4']})
-    with pytest.raises(InputError, match=r'x/record\.json \(.*3 of 4 missing\), .*y/record.*1 of 4.*same tools/train'):
+    with pytest.raises(
+        InputError, match=r'x/record\.json \(.*3 of 4 missing\), .*y/record.*1 of 4.*same mer-bench train'
+    ):
         make()
     assert not (tmp_path / 'out').exists()
 

@@ -136,8 +136,8 @@ def refuse_changes_by_hand(out: Path, table: pd.DataFrame) -> None:
     written = [info.get('annotations_digest') for info in infos]
     if digest_file(path) not in (*written, digest_of_table(table)):
         raise InputError(
-            f'{path}: expected the table as tools/prepare.py wrote it, found one that was changed since; undo the '
-            'change, or make it a data set of its own with `tools/prepare.py csv --sheet`; to have it written '
+            f'{path}: expected the table as mer-bench prepare wrote it, found one that was changed since; undo the '
+            'change, or make it a data set of its own with `mer-bench prepare csv --sheet`; to have it written '
             'again, delete it'
         )
 

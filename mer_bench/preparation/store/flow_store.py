@@ -69,7 +69,7 @@ class DamagedStore(InputError):
     """A part of a store, `path`, is not what was written; `fault` is what is wrong with it."""
 
     def __init__(self, path: Path, fault: str) -> None:
-        super().__init__(f'{path} is damaged ({fault}); run tools/prepare.py again with the same options')
+        super().__init__(f'{path} is damaged ({fault}); run mer-bench prepare again with the same options')
         self.path, self.fault = path, fault
 
     def __reduce__(self) -> tuple:
@@ -97,7 +97,7 @@ class FlowStore:
         missing = [part for part in PARTS if not (self.path / part).is_file()]
         if missing:
             raise InputError(
-                f'{self.path}: expected a prepared flow store, missing {", ".join(missing)}; run tools/prepare.py'
+                f'{self.path}: expected a prepared flow store, missing {", ".join(missing)}; run mer-bench prepare'
             )
         self.info = read_info(self.path / 'store.json')
         self.index = read_index(self.path / 'index.csv', self.info)

@@ -81,7 +81,7 @@ def test_damage_is_named_and_not_taken_for_a_store(tmp_path, table, part, conten
     (tmp_path / 'store' / part).write_bytes(content)
     assert damage(tmp_path, PARAMETERS) == fault
     assert not is_complete(tmp_path, PARAMETERS)
-    with pytest.raises(InputError, match=rf'{part} is damaged .* run tools/prepare.py again'):
+    with pytest.raises(InputError, match=rf'{part} is damaged .* run mer-bench prepare again'):
         FlowStore(tmp_path / 'store')
 
 
@@ -181,7 +181,7 @@ def test_an_incomplete_store_is_refused(tmp_path, table, part):
     fill(build)
     finish_build(build, tmp_path, table, PARAMETERS, 'pixels')
     (tmp_path / 'store' / part).unlink()
-    with pytest.raises(InputError, match=rf'missing {part}; run tools/prepare.py'):
+    with pytest.raises(InputError, match=rf'missing {part}; run mer-bench prepare'):
         FlowStore(tmp_path / 'store')
 
 
