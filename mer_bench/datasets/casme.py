@@ -15,8 +15,8 @@ import re
 
 import pandas as pd
 
+from mer_bench.datasets.dataset import DataSet, Rows, with_number_in_name
 from mer_bench.datasets.places import Places, clip_folders, find_parts, fitting_sheets, holds_clips
-from mer_bench.datasets.reader import DataSet, Rows, with_number_in_name
 from mer_bench.datasets.sheet import all_clip_rows, number_in
 from mer_bench.datasets.table import FRAME_NUMBERS
 from mer_bench.errors import InputError

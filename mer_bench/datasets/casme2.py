@@ -14,8 +14,8 @@ import re
 import pandas as pd
 
 from mer_bench.datasets.clip_row import note, some
+from mer_bench.datasets.dataset import DataSet, Rows
 from mer_bench.datasets.places import Places, clip_dirs, find_frames, find_sheet, find_sheets, holds_clips
-from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, kept_rows, number_in, one_sheet, read_sheet
 from mer_bench.datasets.spellings import OBJECTIVE_CLASSES, canonical_objective_class
 from mer_bench.errors import InputError

@@ -16,6 +16,7 @@ from five and more public loaders that agree.
 import re
 from pathlib import Path
 
+from mer_bench.datasets.dataset import DataSet, Rows, read_corrections, with_number_in_name
 from mer_bench.datasets.frame_names import frames_in
 from mer_bench.datasets.places import (
     Places,
@@ -27,7 +28,6 @@ from mer_bench.datasets.places import (
     subject_folders,
     visible_folders,
 )
-from mer_bench.datasets.reader import DataSet, Rows, read_corrections, with_number_in_name
 from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, number_in
 from mer_bench.datasets.spellings import plain
 from mer_bench.errors import InputError

@@ -21,8 +21,8 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.datasets.clip_row import note, row_text
+from mer_bench.datasets.dataset import DataSet, Rows
 from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheets, holds_clips
-from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, read_tables, without_suffix
 from mer_bench.errors import InputError
 

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from mer_bench.datasets import casme, casme2, casme3, casme_sq, csv_table, dfme, fourdme, mmew, samm, smic
 from mer_bench.datasets.csv_table import table_of_your_own
-from mer_bench.datasets.reader import DataSet
+from mer_bench.datasets.dataset import DataSet
 from mer_bench.errors import InputError
 
 DATASETS: dict[str, DataSet] = {

@@ -20,7 +20,7 @@ class ClipRow:
     """The cells of one clip, its frame numbers, and whether it can be used.
 
     Args:
-        cells: text, with the keys of :data:`mer_bench.datasets.reader.TEXT`.
+        cells: text, with the keys of :data:`mer_bench.datasets.dataset.TEXT`.
         notes: where notes are appended: subject, clip, kind, detail.
     """
 

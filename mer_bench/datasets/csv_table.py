@@ -15,8 +15,8 @@ from functools import partial
 
 import pandas as pd
 
+from mer_bench.datasets.dataset import DataSet, Rows
 from mer_bench.datasets.places import Places, find_sheet, find_sheets
-from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, each, header_places, one_sheet, read_tables, without_suffix
 from mer_bench.datasets.spellings import plain
 from mer_bench.datasets.table import NAME as DATASET_NAME
@@ -116,21 +116,23 @@ def name_class(emotion: str, classes: Sequence[str], path) -> str:
 
 
 def refuse_faults(cells: pd.DataFrame, sheet: Sheet) -> None:
-    """Refuse the first row that holds something else than a name, a frame rate or a truth value."""
-    for number, clip in enumerate(cells.to_dict('records'), start=1):
-        if fault := fault_of(clip):
+    """Refuse the first row with a name, a truth value or a frame rate that cannot be one."""
+    fps = pd.to_numeric(cells['fps'], errors='coerce').where(cells['fps'] != '', 1)
+    columns = (cells['subject'], cells['clip'], cells['synthetic'], cells['fps'], fps)
+    for number, row in enumerate(zip(*(column.tolist() for column in columns), strict=True), start=1):
+        if fault := fault_of(*row):
             raise InputError(f'{sheet}: row {number} below the header has {fault}; correct the table')
 
 
-def fault_of(clip: dict[str, str]) -> str | None:
+def fault_of(subject: str, clip: str, synthetic: str, fps_text: str, fps: float) -> str | None:
     """Return what is wrong with a row, None if nothing is."""
-    for name in ('subject', 'clip'):
-        if not NAME.fullmatch(clip[name]):
-            return f'the {name} {clip[name]!r}, expected a name without slashes'
-    if clip['synthetic'].lower() not in ('true', 'false', ''):
-        return f'synthetic {clip["synthetic"]!r}, expected true, false or an empty cell'
-    if clip['fps'] and not 0 < pd.to_numeric(clip['fps'], errors='coerce') < math.inf:
-        return f'fps {clip["fps"]!r}, expected a positive number or an empty cell'
+    for column, name in (('subject', subject), ('clip', clip)):
+        if not NAME.fullmatch(name):
+            return f'the {column} {name!r}, expected a name without slashes'
+    if synthetic.lower() not in ('true', 'false', ''):
+        return f'synthetic {synthetic!r}, expected true, false or an empty cell'
+    if not 0 < fps < math.inf:
+        return f'fps {fps_text!r}, expected a positive number or an empty cell'
     return None
 
 

@@ -14,9 +14,9 @@ not in the names, so the frame rate is unknown where the sheet does not have it.
 import re
 from pathlib import Path
 
+from mer_bench.datasets.dataset import DataSet, Rows
 from mer_bench.datasets.frame_names import frames_in
 from mer_bench.datasets.places import Places, find_parts, fitting_sheets, folders_by_key, visible_folders
-from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import all_clip_rows, number_in
 
 COLUMNS = {

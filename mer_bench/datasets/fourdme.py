@@ -17,8 +17,8 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.datasets.clip_row import note
+from mer_bench.datasets.dataset import DataSet, Rows
 from mer_bench.datasets.places import Places, find_frames, find_sheet, folders_by_key, holds_clips, visible_folders
-from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import OTHER_FORM, Sheet, kept_rows
 from mer_bench.errors import InputError
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mer_bench.datasets.clip_row import note
+from mer_bench.datasets.dataset import DataSet, Rows
 from mer_bench.datasets.frame_names import frames_in
 from mer_bench.datasets.places import (
     SUBJECT,
@@ -21,7 +22,6 @@ from mer_bench.datasets.places import (
     folders_by_key,
     visible_folders,
 )
-from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, clip_rows, number_in
 
 COLUMNS = {

@@ -1,18 +1,15 @@
-"""What all readers share: the rows of a sheet -> the checked annotation table, with a note for every change.
-
-A data set is one file with a :class:`DataSet`. Its function `rows` returns text cells as the sheet has them; sheets
-and folders are found by :mod:`mer_bench.datasets.places`.
-"""
+"""Rows as a data set's sheet has them -> the checked annotation table, with a note for every change."""
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
+from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.clip_row import FRAME_NUMBER, NOTE, ClipRow, note, row_text
+from mer_bench.datasets.dataset import TEXT, DataSet, Rows, read_corrections
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
 from mer_bench.datasets.places import Places, is_synthetic
 from mer_bench.datasets.sheet import Sheet, each, read_file
@@ -20,59 +17,7 @@ from mer_bench.datasets.spellings import canonical_emotion, canonical_objective_
 from mer_bench.datasets.table import COLUMNS, FRAME_NUMBERS, annotation_table
 from mer_bench.errors import InputError
 
-TEXT = ['subject', 'clip', 'onset', 'apex', 'offset', 'fps', 'emotion', 'objective_class', 'action_units', 'frames_dir']
-TEXT += ['synthetic']
-CORRECTIONS = Path(__file__).parent / 'corrections'
-CORRECTION = ['subject', 'clip', 'column', 'old', 'new', 'reason', 'source']
 MOST = 0.75  # of the folders of a tree of cut-out clips hold nothing but their clip
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What a reader found, before anything is corrected.
-
-    Attributes:
-        cells: one row of text per clip with columns of :data:`TEXT`; an absent column counts as empty. Where there are
-            several sheets, the column `sheet` has the one of each row.
-        frames: the folder that `frames_dir` is relative to; None where there is none.
-        sheets: what was read, with notes on what was not.
-        dataset: the data set's name where the rows have it; otherwise that of the reader.
-    """
-
-    cells: pd.DataFrame
-    frames: Path | None
-    sheets: tuple[Sheet, ...] = ()
-    dataset: str = ''
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """A data set as its owner ships it.
-
-    Attributes:
-        name: in sample_ids, in file names and on the command line.
-        title: as papers write it.
-        owner: whom to ask for it.
-        fps: frames per second.
-        layout: sheet and folders in a few words, for messages.
-        frame_name: matches a frame's whole file name as its owner ships it; group 1 is its number; None for any name.
-        rows: returns the rows, or raises an :class:`InputError`.
-        config: of the usual protocol.
-        clip_name: matches the names of clips as the sheet has them; another data set's sheet is refused by it. None
-            where the names are not known, or free.
-        ends_at_apex: returns whether a clip ends at its apex, called only where the offset is not known or wrong.
-    """
-
-    name: str
-    title: str
-    owner: str
-    fps: float
-    layout: str
-    frame_name: re.Pattern | FrameName | None
-    rows: Callable[[Places], Rows]
-    config: str
-    clip_name: re.Pattern | None = None
-    ends_at_apex: Callable[[ClipRow], bool] = lambda clip: False
 
 
 @dataclass(frozen=True)
@@ -173,7 +118,8 @@ def codes_in(units: str) -> str:
 def frame_numbers(texts: pd.Series) -> pd.Series:
     """Return frame numbers, Int64; unknown where a cell holds something else."""
     rows, different = pd.factorize(texts)
-    numbers = [int(text) if re.fullmatch(FRAME_NUMBER, text) else pd.NA for text in different]
+    is_number = re.compile(FRAME_NUMBER).fullmatch
+    numbers = [int(text) if is_number(text) else pd.NA for text in different.tolist()]
     return pd.Series(pd.array(numbers, dtype='Int64').take(rows), texts.index)
 
 
@@ -246,8 +192,6 @@ def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
 
     The sheets of some data sets have the same columns, but their clips are named otherwise.
     """
-    from mer_bench.datasets.catalogue import DATASETS  # which imports the readers, and they this module
-
     for source, cells in given_rows(rows) if dataset.clip_name else ():
         strange = cells.loc[~fits(cells['clip'], dataset), 'clip']
         foreign = {name: fits(strange, other) for name, other in DATASETS.items() if other.clip_name}
@@ -298,27 +242,6 @@ def without_repeats(clips: list[ClipRow], rows: Rows) -> list[ClipRow]:
                 'own, or name the sheets to read with --sheet'
             )
     return kept
-
-
-def with_number_in_name(cells: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the rows with a frame number added to the name of each clip that has several of them in `column`.
-
-    A video may hold several expressions: two rows EP01_12 with the onsets 10 and 40 are EP01_12_10 and EP01_12_40.
-    """
-    name = [cells['subject'].str.lower(), cells['clip'].str.lower()]
-    several = (cells.groupby(name)[column].transform('nunique') > 1) & cells[column].str.isdigit()
-    return cells.assign(clip=cells['clip'].where(~several, cells['clip'] + '_' + cells[column]))
-
-
-def read_corrections(dataset: str) -> pd.DataFrame:
-    """Return the corrections of a data set, all cells text; no file, no corrections."""
-    path = CORRECTIONS / f'{dataset}.csv'
-    if not path.is_file():
-        return pd.DataFrame(columns=CORRECTION)
-    table = pd.read_csv(path, dtype=str, na_filter=False)
-    if list(table.columns) != CORRECTION:
-        raise InputError(f'{path}: expected the columns {", ".join(CORRECTION)}, found {", ".join(table.columns)}')
-    return table
 
 
 def apply_corrections(rows: pd.DataFrame, corrections: pd.DataFrame) -> tuple[pd.DataFrame, list[dict]]:

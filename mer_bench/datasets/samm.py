@@ -14,8 +14,8 @@ import re
 
 import pandas as pd
 
+from mer_bench.datasets.dataset import DataSet, Rows
 from mer_bench.datasets.places import Places, clip_dirs, find_frames, find_sheet, holds_clips
-from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Sheet, clip_rows, number_in
 from mer_bench.datasets.spellings import spell
 from mer_bench.errors import InputError

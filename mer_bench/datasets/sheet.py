@@ -29,6 +29,7 @@ LONGEST = 9  # digits in the number of a subject
 LARGEST = 1 << 30  # bytes of a file
 MOST_CELLS = 50_000_000  # of a CSV, short rows filled up
 LONGEST_NUMBER = 100  # digits; int() refuses thousands
+CHANGED = re.compile(rf'[^!-~\n]|\n\d+\.0+\n|\d{{{LONGEST_NUMBER}}}')  # in cells between line ends
 VIDEO = r'\.(?:avi|mp4|mov|mkv|wmv|mpe?g)$'
 MARKS = {b'\xef\xbb\xbf': 'utf-8-sig', b'\xff\xfe\0\0': 'utf-32', b'\xff\xfe': 'utf-16', b'\xfe\xff': 'utf-16'}
 SAVE_AGAIN = "save it as 'CSV UTF-8' or as xlsx"
@@ -210,7 +211,7 @@ def read_file(path: Path, changed: int, size: int) -> tuple[list[tuple[str, bool
             tables = [('', False, read_csv(text))]
         else:
             tables, remark = read_workbook(path), ''
-        return [(name, hidden, cells.map(cell_text)) for name, hidden, cells in tables], remark
+        return [(name, hidden, cells.apply(cell_texts)) for name, hidden, cells in tables], remark
     except (ValueError, OSError, MemoryError, csv.Error) as error:
         if isinstance(error, InputError):
             raise
@@ -299,6 +300,13 @@ def read_csv(text: str) -> pd.DataFrame:
 def each(texts: pd.Series, change: Callable[[str], str]) -> pd.Series:
     """Return the texts, each changed; equal ones are changed once."""
     return texts.map({text: change(text) for text in texts.unique()})
+
+
+def cell_texts(column: pd.Series) -> pd.Series:
+    """Return the cells of a column as :func:`cell_text` does; most columns need no change, which one search shows."""
+    joined = '\n'.join(['', *column.tolist(), ''])
+    unchanged = joined.count('\n') == len(column) + 1 and not CHANGED.search(joined)
+    return column.astype(str) if unchanged else each(column, cell_text)
 
 
 def cell_text(text: str) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mer_bench.datasets.dataset import DataSet, Rows
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
 from mer_bench.datasets.places import (
     Places,
@@ -36,7 +37,6 @@ from mer_bench.datasets.places import (
     subject_folders,
     visible_folders,
 )
-from mer_bench.datasets.reader import DataSet, Rows
 from mer_bench.datasets.sheet import Columns, Sheet, clip_rows, number_in
 from mer_bench.datasets.spellings import EMOTIONS, spell
 from mer_bench.errors import InputError

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.datasets.clip_row import NOTE, note
+from mer_bench.datasets.dataset import DataSet
 from mer_bench.datasets.places import Places
-from mer_bench.datasets.reader import DataSet, Reading, read_dataset
+from mer_bench.datasets.reader import Reading, read_dataset
 from mer_bench.errors import InputError
 from mer_bench.preparation.frames import read_frames
 from mer_bench.preparation.summary import REPORT, print_notes, print_reading, track, write_report

@@ -7,8 +7,9 @@ import joblib
 import pandas as pd
 
 from mer_bench.datasets.catalogue import find_dataset
+from mer_bench.datasets.dataset import DataSet
 from mer_bench.datasets.places import Places
-from mer_bench.datasets.reader import DataSet, Reading, read_dataset
+from mer_bench.datasets.reader import Reading, read_dataset
 from mer_bench.errors import InputError
 from mer_bench.preparation.check import leave_out_damaged, with_notes
 from mer_bench.preparation.clip_frames import REMARK_MARK, STABILISED, ClipSource

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.progress import track as rich_track
 from tabulate import tabulate
 
-from mer_bench.datasets.reader import DataSet, Reading
+from mer_bench.datasets.dataset import DataSet
+from mer_bench.datasets.reader import Reading
 from mer_bench.errors import command, listed, visible
 from mer_bench.files import write_atomically
 from mer_bench.protocols.label_schemes import unknown_emotions

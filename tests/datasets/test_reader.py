@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from mer_bench.datasets.catalogue import DATASETS
-from mer_bench.datasets.reader import CORRECTION, CORRECTIONS, apply_corrections, read_corrections
+from mer_bench.datasets.dataset import CORRECTION, CORRECTIONS, read_corrections
+from mer_bench.datasets.reader import apply_corrections
 from mer_bench.errors import InputError
 from tests.datasets.raw_data import read
 
