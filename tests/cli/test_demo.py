@@ -56,5 +56,7 @@ def test_every_step_runs_under_its_heading(tmp_path, monkeypatch, capsys):
 
 
 def test_make_demo_is_the_command():
-    done = subprocess.run(['make', 'demo', '--dry-run'], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ['make', 'demo', '--dry-run', '--no-print-directory'], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == '.venv/bin/mer-bench demo --out demo'
