@@ -17,6 +17,7 @@ from torch import nn
 BITS = 24  # of a uniform number: what float32 holds exactly
 GOLDEN = 0x9E3779B9  # 2**32 over the golden ratio: spreads the places
 MULTIPLIERS = (0x7FEB352D, 0x846CA68B)
+FIRST_STREAM = 1000  # of dropout; lower ones belong to augmentation
 
 
 def clip_keys(sample_ids: Iterable[str]) -> torch.Tensor:
@@ -62,9 +63,6 @@ def _shift(words: torch.Tensor, bits: int) -> torch.Tensor:
 
 def _signed(word: int) -> int:
     return word - 2**32 if word >= 2**31 else word
-
-
-FIRST_STREAM = 1000  # lower ones belong to augmentation
 
 
 @dataclass

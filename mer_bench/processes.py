@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import joblib
 import psutil
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -51,8 +52,6 @@ def follow_parent(parent: int) -> None:
 @contextmanager
 def in_parallel(function: Callable, tasks: Sequence[tuple], workers: int) -> Iterator[Iterator]:
     """Yield the results of `function` for the arguments in `tasks` as they come; the workers end with this process."""
-    import joblib  # which few users of this module need
-
     parallel = joblib.Parallel(
         n_jobs=workers,
         batch_size=1,
@@ -123,11 +122,6 @@ def in_workers(
         for place, _, _ in running.values():
             _stop(place, threads)
         raise
-
-
-def worker_ids(threads: int) -> list[int]:
-    """Return the process ids of the present workers with this number of threads."""
-    return [process for key, worker in _workers.items() if key[1] == threads for process in worker._processes]
 
 
 def _submit(place: int, threads: int, task: Callable[[int], Result]) -> Future:

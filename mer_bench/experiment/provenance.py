@@ -182,6 +182,12 @@ def read_run(work_dir: Path) -> dict:
     )
 
 
+def record_of_folds(work_dir: Path) -> dict | None:
+    """Return the record of a run folder that holds folds, see :func:`read_run`; None if it has no record or no fold."""
+    begun = (work_dir / 'record.json').exists() and any((work_dir / 'folds').glob('*'))
+    return read_run(work_dir) if begun else None
+
+
 def with_decision(experiment: Experiment, work_dir: Path, found: PrecisionCheck | None = None) -> Experiment:
     """Return an experiment with the decision in a run folder if it is still enough, else with `found`.
 
@@ -190,9 +196,8 @@ def with_decision(experiment: Experiment, work_dir: Path, found: PrecisionCheck 
         work_dir: The run folder.
         found: Result of the comparison; None if nothing is to be trained.
     """
-    noted = None
-    if (work_dir / 'record.json').exists() and any((work_dir / 'folds').glob('*')):
-        noted = PrecisionCheck.from_record(read_run(work_dir))
+    begun = record_of_folds(work_dir)
+    noted = begun and PrecisionCheck.from_record(begun)
     if noted and noted.asked == experiment.precision and (found is None or noted.covers(found)):
         found = noted
     return replace(experiment, precision=found.used, check=found) if found else experiment

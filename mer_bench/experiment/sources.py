@@ -6,7 +6,6 @@ links. A config names its data sets in `data_source`, and their folders in `data
 """
 
 import glob
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 import mer_bench
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.errors import InputError, command, did_you_mean
+from mer_bench.files import read_own_json
 from mer_bench.preparation.store.flow_store import PARTS, Stamp, stamp_of
 from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
 
@@ -28,6 +28,7 @@ PACKAGE = 'mer_bench::'
 TIMM = 'timm_'  # before the name of a network of timm: an override without a file
 CONFIGS, BASELINES, ABLATIONS, REDUCED = 'configs', 'configs/baselines', 'ablations', 'configs/reduced'
 OVERRIDES = (BASELINES, ABLATIONS, REDUCED)
+FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'  # of an entry of data_source
 
 
 def find_config(word: str) -> str:
@@ -111,9 +112,6 @@ def _from_here(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'
-
-
 def find_data(cfg: 'Config', given: list[str] | None) -> tuple[list[str], list[dict]]:
     """Return the folders of the prepared data, and dataset, owner and prepare (the command) of each.
 
@@ -154,10 +152,8 @@ def fitting_configs(roots: list[str], label_scheme: str) -> list[str]:
 
 
 def _dataset_in(root: str) -> str:
-    try:
-        return str(json.loads(Path(root, 'store/store.json').read_text(encoding='utf-8'))['dataset'])
-    except (OSError, ValueError, KeyError, TypeError):
-        return Path(root).name
+    info = read_own_json(Path(root, 'store/store.json')) or {}
+    return str(info.get('dataset', Path(root).name))
 
 
 def data_sources(cfg: 'Config') -> list[dict]:

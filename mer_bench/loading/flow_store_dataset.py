@@ -21,6 +21,8 @@ from mer_bench.processes import usable_memory
 from mer_bench.protocols.action_units import encode_action_units, truth_text
 
 SAME_EVERY_TIME = ['LoadFlowClip', 'PackActionInputs']  # a pipeline without randomness
+SHARE = 0.5  # of the free memory, for the clips of all processes together
+Places = Sequence[tuple[str, int]]
 
 
 @TRANSFORMS.register_module()
@@ -277,9 +279,6 @@ def as_images(clip: torch.Tensor) -> dict:
     shape = tuple(clip.shape[-2:])
     return dict(imgs=images, original_shape=shape, num_clips=1, clip_len=len(images), modality='RGB')
 
-
-SHARE = 0.5  # of the free memory, for the clips of all processes together
-Places = Sequence[tuple[str, int]]
 
 _resident: dict[tuple, torch.Tensor] = {}  # one entry: a process trains on one set of clips at a time
 

@@ -17,6 +17,9 @@ from mer_bench.preparation.store.flow_store import CHANNELS, CHECKED, PARTS, SCH
 from mer_bench.protocols.clip_selection import check_clips_differ, select_clips
 from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS, LabelScheme, load_scheme
 
+SAME = ('flow', 'flow_parameters', 'channels', 'reference', 'clip_len', 'size', 'sampling')  # of all stores of a run
+EITHER = ('apex', 'faces')  # these may differ: SMIC has no apex in its release, and some data sets have cropped faces
+
 
 @dataclass(frozen=True)
 class PreparedData:
@@ -192,10 +195,6 @@ def viewed_clips(places: Iterable[tuple[str, int]], view: InputSpec) -> Iterator
     """Yield each clip as the network sees it, (C, T, H, W) float32, in the order of `places` (store, row)."""
     for store, row in places:
         yield read_clip(store, row, view).astype(np.float32, copy=False)
-
-
-SAME = ('flow', 'flow_parameters', 'channels', 'reference', 'clip_len', 'size', 'sampling')
-EITHER = ('apex', 'faces')  # these may differ: SMIC has no apex in its release, and some data sets have cropped faces
 
 
 def open_store(path: str) -> FlowStore:

@@ -10,7 +10,7 @@ from tabulate import tabulate
 from mer_bench.files import read_json
 from mer_bench.sweeps.plan import PlannedRun, by_method
 from mer_bench.sweeps.report import format_duration
-from mer_bench.training.fold_folder import finished_folder
+from mer_bench.training.fold_folder import finished_folders
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class TimeEstimate:
 
     def seconds(self, run: PlannedRun) -> float | None:
         """Return the time of the missing folds of a run; None if nothing was measured."""
-        clips = [n_train for fold, n_train in run.folds if not finished_folder(run.folder, fold).exists()]
+        done = finished_folders(run.folder, [fold for fold, _ in run.folds])
+        clips = [n_train for fold, n_train in run.folds if fold.name not in done]
         if not clips:
             return 0.0
         rate = self.rate(run)

@@ -11,7 +11,14 @@ from mer_bench.experiment.provenance import read_run, weights_of
 from mer_bench.files import FolderInUse, locked, refuse_special, write_json
 from mer_bench.results.record import FAILURE, read_failure
 from mer_bench.sweeps.plan import PlannedRun
-from mer_bench.training.fold_folder import PREDICTIONS, finished_folder, folder_in_work, read_result
+from mer_bench.training.fold_folder import (
+    PREDICTIONS,
+    finished_folder,
+    finished_folders,
+    folder_in_work,
+    names_in,
+    read_result,
+)
 
 SCHEMA_VERSION = 1
 STATES = ('new', 'continued', 'finished', 'failed')
@@ -19,20 +26,21 @@ STATES = ('new', 'continued', 'finished', 'failed')
 
 def count_folds(run: PlannedRun) -> Counter:
     """Count the folds of a run by `STATES`; all unfinished folds of a failed run count as failed."""
+    names, failed = names_in(run.folder), run.fault or has_failed(run)
     states = Counter()
     for fold, _ in run.folds:
-        if finished_folder(run.folder, fold).exists():
+        if finished_folder(run.folder, fold).name in names:
             states['finished'] += 1
-        elif run.fault or has_failed(run):
+        elif failed:
             states['failed'] += 1
         else:
-            states['continued' if folder_in_work(run.folder, fold).exists() else 'new'] += 1
+            states['continued' if folder_in_work(run.folder, fold).name in names else 'new'] += 1
     return states
 
 
 def count_finished(run: PlannedRun) -> int:
     """Count the finished folds of a run."""
-    return sum(finished_folder(run.folder, fold).exists() for fold, _ in run.folds)
+    return len(finished_folders(run.folder, [fold for fold, _ in run.folds]))
 
 
 def state_of(run: PlannedRun) -> str:

@@ -66,7 +66,6 @@ def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, sav
         test_seconds.
     """
     from mer_bench.training.device import activate
-    from mer_bench.training.fold import fold_config
     from mer_bench.training.runner import save_weights, train
 
     activate(experiment)

@@ -13,7 +13,7 @@ from torch import nn
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.provenance import read_run
+from mer_bench.experiment.provenance import record_of_folds
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold import drop_a_lone_clip
 from mer_bench.training.fold_folder import finished_folders
@@ -77,8 +77,8 @@ def choose_for_run(
     Raises:
         InputError: As :func:`choose`.
     """
-    if (work_dir / 'record.json').exists() and any((work_dir / 'folds').glob('*')):
-        noted = StackChoice.from_record(read_run(work_dir))
+    if begun := record_of_folds(work_dir):
+        noted = StackChoice.from_record(begun)
         done = len(finished_folders(work_dir, experiment.folds)) == len(experiment.folds)
         if noted and (done or noted.asked == stack):
             return noted
