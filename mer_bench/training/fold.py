@@ -24,8 +24,12 @@ FUSED = ('Adam', 'AdamW', 'SGD')
 CHECKPOINTS = 20  # of a training at most: 800 epochs of a small network take less time than 80 of them
 
 
-def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save_checkpoints: bool) -> dict:
+def run_fold(
+    experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save_checkpoints: bool, audit: bool = False
+) -> dict:
     """Train and test one fold; leave predictions.csv, config.py, train.log and fold.json in `folds/<name>`.
+
+    With `audit` also audit.csv, see :mod:`mer_bench.training.audit`.
 
     Raises:
         InputError: Label scheme or data changed since the experiment was opened; nothing of the fold is kept.
@@ -39,7 +43,7 @@ def run_fold(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, save
 
             outcome = run_estimator(experiment, fold, seed, work_dir, folder)
         else:
-            outcome = run_network(experiment, fold, seed, folder, save_checkpoints)
+            outcome = run_network(experiment, fold, seed, folder, save_checkpoints, audit)
             outcome |= dict(stack=dict(way='off', folds=1))
     finally:  # a change may also be why something else went wrong
         refuse_changes(experiment, [folder])
@@ -58,13 +62,16 @@ def refuse_changes(experiment: Experiment, folders: list[Path]) -> None:
         raise
 
 
-def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, save_checkpoints: bool) -> dict:
+def run_network(
+    experiment: Experiment, fold: Fold, seed: int, folder: Path, save_checkpoints: bool, audit: bool
+) -> dict:
     """Train a network through MMEngine's Runner, from its newest checkpoint where there is one, and test it.
 
     Returns:
         n_train, n_test, train_seconds (None if it was continued, because the time of the first part is unknown) and
         test_seconds.
     """
+    from mer_bench.training.audit import finish_audit
     from mer_bench.training.device import activate
     from mer_bench.training.runner import save_weights, train
 
@@ -72,10 +79,12 @@ def run_network(experiment: Experiment, fold: Fold, seed: int, folder: Path, sav
     cfg = fold_config(experiment, fold, seed, folder)
     continued = cfg.get('resume', False)
     start = time.perf_counter()
-    runner = train(cfg, partial(report_epoch, folder))
+    runner = train(cfg, partial(report_epoch, folder), audit)
     trained = time.perf_counter()
     runner.test()
     tested = time.perf_counter()
+    if audit:
+        finish_audit(folder, runner.max_epochs, cfg.classes)
     if save_checkpoints:
         save_weights(runner, folder / CHECKPOINT)
     return dict(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError, cause_of
+from mer_bench.evaluation.epoch_audit import AUDIT
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import describe_device
 from mer_bench.files import digest_file, read_json, refuse_special, write_atomically, write_json
@@ -24,7 +25,7 @@ CHECKPOINT = 'checkpoint.pth'
 IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
 PREDICTIONS = 'predictions.csv'
 FLOAT_FORMAT = '%.9g'  # nine digits distinguish every float32 from its neighbours
-RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
+RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT, AUDIT)
 REMEDY = 'put back what was there, or remove the folder of this fold and run the same command again to train it again'
 
 

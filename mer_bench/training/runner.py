@@ -26,6 +26,7 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import PREFIX
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
+from mer_bench.training.audit import EpochAuditHook
 from mer_bench.training.device import accelerate
 from mer_bench.training.fold_folder import write_predictions
 
@@ -212,11 +213,19 @@ def build_runner(cfg: Config) -> FoldRunner:
         ) from error
 
 
-def train(cfg: Config, report: Callable[[int], None]) -> FoldRunner:
-    """Train one fold, from its newest checkpoint where an interrupted run left one."""
+def train(cfg: Config, report: Callable[[int], None], audit: bool = False) -> FoldRunner:
+    """Train one fold, from its newest checkpoint where an interrupted run left one.
+
+    Args:
+        cfg: Of the fold.
+        report: Called with the number of finished epochs.
+        audit: Whether to predict the test clips after every epoch, see :mod:`mer_bench.training.audit`.
+    """
     runner = build_runner(cfg)
     runner.register_hook(EpochSeedHook(cfg.randomness.seed))
     runner.register_hook(ReportHook(report))
+    if audit:
+        runner.register_hook(EpochAuditHook())
     runner.train()
     if not runner.iter:
         raise InputError(f'{cfg.experiment_name}: the loader gave no batch to train on; correct train_dataloader')

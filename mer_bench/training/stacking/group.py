@@ -9,12 +9,15 @@ from pprint import pformat
 
 import torch
 from mmaction.registry import METRICS
+from mmaction.structures import ActionDataSample
 from mmengine.config import Config
+from torch import nn
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import circumstances
 from mer_bench.protocols.folds import Fold
+from mer_bench.training.audit import NOTES, finish_audit, note_epoch
 from mer_bench.training.device import activate
 from mer_bench.training.fold import refuse_changes, run_fold
 from mer_bench.training.fold_folder import CHECKPOINT, finish_fold, folder_in_work, report_epoch
@@ -26,7 +29,13 @@ SECONDS_BETWEEN_REPORTS = 0.5
 
 
 def run_group(
-    experiment: Experiment, folds: list[Fold], seed: int, work_dir: Path, save_checkpoints: bool, choice: StackChoice
+    experiment: Experiment,
+    folds: list[Fold],
+    seed: int,
+    work_dir: Path,
+    save_checkpoints: bool,
+    choice: StackChoice,
+    audit: bool = False,
 ) -> list[dict]:
     """Train and test a group of folds of :func:`plan_groups`; write the same files as :func:`run_fold`.
 
@@ -35,7 +44,7 @@ def run_group(
             are kept.
     """
     if choice.way == 'off':
-        return [run_fold(experiment, fold, seed, work_dir, save_checkpoints) for fold in folds]
+        return [run_fold(experiment, fold, seed, work_dir, save_checkpoints, audit) for fold in folds]
     way, train = find_trainer(choice.way)
     activate(experiment)
     experiment.check_unchanged()
@@ -45,7 +54,7 @@ def run_group(
         noted = circumstances(experiment)
         opening = (time.perf_counter() - start) / len(folds)
         results, faults = [], []
-        for part, weights, losses, seconds in train_parts(experiment, stack, work_dir, train, choice.folds):
+        for part, weights, losses, seconds in train_parts(experiment, stack, work_dir, train, choice.folds, audit):
             noted |= dict(stack=dict(way=way, folds=len(part.folds)))
             for i, state in enumerate(weights):
                 folder = folder_in_work(work_dir, part.folds[i])
@@ -55,6 +64,8 @@ def run_group(
                 except InputError as error:  # it diverged, alone
                     faults.append(error)
                     continue
+                if audit:
+                    finish_audit(folder, stack.runner.max_epochs, part.cfgs[i].classes)
                 result = dict(fold=part.folds[i].name, train_seconds=opening + seconds, **outcome, **noted)
                 finish_fold(part.folds[i], work_dir, result)
                 results.append(result)
@@ -64,7 +75,7 @@ def run_group(
 
 
 def train_parts(
-    experiment: Experiment, stack: StackedFolds, work_dir: Path, train: Callable[..., tuple], size: int
+    experiment: Experiment, stack: StackedFolds, work_dir: Path, train: Callable[..., tuple], size: int, audit: bool
 ) -> Iterator[tuple[StackedFolds, list[Weights], torch.Tensor, float]]:
     """Train a stack in parts of `size` folds, or smaller ones if these do not fit on the GPU.
 
@@ -74,6 +85,7 @@ def train_parts(
         work_dir: The run folder.
         train: What trains a part, see :func:`find_trainer`.
         size: Number of folds of a part.
+        audit: Whether to predict the test clips after every epoch.
 
     Yields:
         A part, the weights of its folds, their (epochs, F) losses, and the seconds of each.
@@ -86,7 +98,7 @@ def train_parts(
             folder.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         try:
-            weights, losses = train(part, reporter(folders))
+            weights, losses = train(part, reporter(folders), auditor(part, folders) if audit else None)
         except torch.cuda.OutOfMemoryError as error:
             if len(part.folds) == 1:
                 raise InputError(
@@ -114,6 +126,33 @@ def reporter(folders: list[Path]) -> Callable[[int], None]:
     return report
 
 
+def auditor(stack: StackedFolds, folders: list[Path]) -> Callable[[int, list[Weights]], None]:
+    """Return a function that predicts the test clips of each fold after an epoch, and notes it in their folders."""
+    model = copy.deepcopy(stack.runner.model).eval()
+    for folder in folders:  # from the beginning, whatever an interrupted training left
+        (folder / NOTES).unlink(missing_ok=True)
+
+    def audit(epoch: int, weights: list[Weights]) -> None:
+        for fold, state in enumerate(weights):
+            model.load_state_dict(state)
+            samples = predict(stack.part(fold, fold + 1), model)
+            note_epoch(folders[fold], epoch, {sample.sample_id: int(sample.pred_label) for sample in samples})
+
+    return audit
+
+
+def predict(stack: StackedFolds, model: nn.Module) -> list[ActionDataSample]:
+    """Return the predictions of a network for the test clips of a single fold."""
+    (cfg,), (fold,), clips = stack.cfgs, stack.folds, stack.clips
+    mean, std = stack.moments[0].view(2, -1, 1, 1, 1)
+    predicted = []
+    for chunk in clips.rows_of(fold.test_subjects).split(cfg.test_dataloader.batch_size):
+        inputs = ((clips.inputs[chunk.to(mean.device)] - mean) / std)[:, None]  # one crop
+        with torch.no_grad():
+            predicted += model(inputs, [copy.deepcopy(clips.samples[row]) for row in chunk.tolist()], mode='predict')
+    return predicted
+
+
 def test_fold(stack: StackedFolds, state: Weights, folder: Path) -> dict:
     """Write the predictions of the weights of a single fold.
 
@@ -121,21 +160,13 @@ def test_fold(stack: StackedFolds, state: Weights, folder: Path) -> dict:
         n_train, n_test and test_seconds.
     """
     start = time.perf_counter()
-    (cfg,), (fold,), clips = stack.cfgs, stack.folds, stack.clips
     model = copy.deepcopy(stack.runner.model)
     model.load_state_dict(state)
-    model.eval()
-    mean, std = stack.moments[0].view(2, -1, 1, 1, 1)
-    table = METRICS.build(cfg.test_evaluator)
-    table.dataset_meta = clips.metainfo
-    rows = clips.rows_of(fold.test_subjects)
-    for chunk in rows.split(cfg.test_dataloader.batch_size):
-        inputs = ((clips.inputs[chunk.to(mean.device)] - mean) / std)[:, None]  # one crop
-        with torch.no_grad():
-            samples = model(inputs, [copy.deepcopy(clips.samples[row]) for row in chunk.tolist()], mode='predict')
-        table.process({}, [sample.to_dict() for sample in samples])
-    table.compute_metrics(table.results)
-    return dict(n_train=len(stack.train_rows[0]), n_test=len(rows), test_seconds=time.perf_counter() - start)
+    table = METRICS.build(stack.cfgs[0].test_evaluator)
+    table.dataset_meta = stack.clips.metainfo
+    table.process({}, [sample.to_dict() for sample in predict(stack, model.eval())])
+    n_test = table.compute_metrics(table.results)['clips']
+    return dict(n_train=len(stack.train_rows[0]), n_test=n_test, test_seconds=time.perf_counter() - start)
 
 
 def config_text(cfg: Config) -> str:

@@ -21,23 +21,32 @@ Network = SingleNetwork | StackedNetwork
 Weights = dict[str, torch.Tensor]
 
 
-def train_folds(stack: StackedFolds, report: Callable[[int], None]) -> tuple[list[Weights], torch.Tensor]:
+def train_folds(
+    stack: StackedFolds, report: Callable[[int], None], audit: Callable[[int, list[Weights]], None] | None = None
+) -> tuple[list[Weights], torch.Tensor]:
     """Train all folds of a stack together, or a single one as a plain module.
 
     Args:
         stack: The folds.
         report: Called with the number of finished epochs.
+        audit: Called after every epoch with its number, counted from 0, and the weights of each fold.
 
     Returns:
         The weights of each fold, and the mean loss of each epoch and fold, (epochs, F).
     """
     network = build_network(stack)
     losses = []
+
+    def weights() -> list[Weights]:
+        return [network.state_of(fold) for fold in range(len(stack.folds))]
+
     report(0)
     for epoch, steps in enumerate(training_epochs(stack, network), start=1):
         losses.append(torch.stack([*steps]).mean(0))
+        if audit:
+            audit(epoch - 1, weights())
         report(epoch)
-    return [network.state_of(fold) for fold in range(len(stack.folds))], torch.stack(losses).cpu()
+    return weights(), torch.stack(losses).cpu()
 
 
 def build_network(stack: StackedFolds) -> Network:

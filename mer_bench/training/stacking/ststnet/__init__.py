@@ -37,7 +37,9 @@ def why_not(experiment: Experiment, model: nn.Module) -> str | None:
     return unfit(model) or unavailable()
 
 
-def train(stack: StackedFolds, report: Callable[[int], None]) -> tuple[list[dict], torch.Tensor]:
+def train(
+    stack: StackedFolds, report: Callable[[int], None], audit: Callable[[int, list[dict]], None] | None = None
+) -> tuple[list[dict], torch.Tensor]:
     """Train a single fold; as :func:`train_folds`."""
     cfg, runner, clips = stack.cfgs[0], stack.runner, stack.clips
     batches = FoldBatches(stack.train_rows, cfg.train_dataloader, runner.seed)
@@ -46,8 +48,9 @@ def train(stack: StackedFolds, report: Callable[[int], None]) -> tuple[list[dict
     adam = dict(lr=1e-3) | {key: value for key, value in cfg.optim_wrapper.optimizer.items() if key in ADAM_OPTIONS}
     losses = []
     report(0)
-    for first in range(0, runner.max_epochs, EPOCHS_AT_A_TIME):
-        epochs = range(first, min(first + EPOCHS_AT_A_TIME, runner.max_epochs))
+    at_a_time = 1 if audit else EPOCHS_AT_A_TIME
+    for first in range(0, runner.max_epochs, at_a_time):
+        epochs = range(first, min(first + at_a_time, runner.max_epochs))
         step_losses = train_fold(
             clips.inputs,
             clips.labels,
@@ -64,5 +67,7 @@ def train(stack: StackedFolds, report: Callable[[int], None]) -> tuple[list[dict
             **adam,
         )
         losses.append(torch.from_numpy(step_losses).mean(1, keepdim=True))
+        if audit:
+            audit(first, [state.state_dict()])
         report(epochs.stop)
     return [state.state_dict()], torch.cat(losses)

@@ -1,0 +1,122 @@
+"""The leak meter: what the choice of an epoch on the held-out subjects adds to the scores of a training.
+
+`train --audit-epochs` scores the held-out subjects after every epoch, into audit.csv, which no training reads. Its
+numbers are optimistic, because the test clips chose the epoch; they belong in tables of their own. Many published
+programs keep the best epoch of each held-out subject.
+"""
+
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mer_bench.errors import InputError
+from mer_bench.evaluation.metrics import SubjectCounts, class_f1, describe, encode
+
+AUDIT = 'audit.csv'  # beside predictions.csv
+PREDICTED = 'predicted'  # its column of one letter an epoch
+LETTERS = string.ascii_letters  # 'a' is the first class of the record
+LAST, BEST_COMMON, BEST_PER_SUBJECT = 'last epoch', 'best common epoch', 'best epoch of each subject'
+SELECTED = (BEST_COMMON, BEST_PER_SUBJECT)  # these rules look at the test subjects
+
+
+@dataclass(frozen=True)
+class EpochAudit:
+    """The predictions of every epoch, from audit.csv.
+
+    Attributes:
+        table: One row per clip: sample_id, dataset, subject, y_true and the other columns of predictions.csv.
+        codes: (N, E), the place of the predicted class in `classes`, after each epoch.
+        classes: Names of the classes.
+    """
+
+    table: pd.DataFrame
+    codes: np.ndarray
+    classes: list[str]
+
+    def predictions(self, epochs: np.ndarray | int) -> pd.DataFrame:
+        """Return the table with the column y_pred of an epoch, counted from 0, or of one epoch a clip, (N,)."""
+        chosen = np.broadcast_to(epochs, len(self.table))
+        return self.table.assign(y_pred=np.array(self.classes)[self.codes[np.arange(len(self.table)), chosen]])
+
+    def best_common(self) -> int:
+        """Return the epoch, counted from 0, whose pooled UF1 is the highest; the first of equals."""
+        return int(self.uf1().argmax())
+
+    def best_per_subject(self) -> np.ndarray:
+        """Return for each clip the first epoch in which most clips of its subject are correct, (N,)."""
+        correct = pd.DataFrame(self.codes == self._y_true()[:, None]).groupby(self.table['subject'].to_numpy()).sum()
+        best = pd.Series(correct.to_numpy().argmax(1), correct.index)
+        return best[self.table['subject']].to_numpy()
+
+    def uf1(self) -> np.ndarray:
+        """Return the pooled UF1 after each epoch, (E,)."""
+        size, (_, epochs) = len(self.classes), self.codes.shape
+        cells = (np.arange(epochs) * size + self._y_true()[:, None]) * size + self.codes
+        counts = np.bincount(cells.ravel(), minlength=epochs * size**2)
+        return class_f1(counts.reshape(epochs, size, size)).mean(-1)
+
+    def _y_true(self) -> np.ndarray:
+        return encode(self.table.assign(y_pred=self.table['y_true']), self.classes)[0]
+
+
+def leak_meter(audit: EpochAudit) -> list[dict]:
+    """Score the last epoch, the best common epoch, and the best epoch of each subject.
+
+    Returns:
+        One dict per rule: rule, epoch (counted from 1; None where it differs between subjects), and `scores` with their
+        95 % intervals over the subjects.
+    """
+    common, last = audit.best_common(), audit.codes.shape[1] - 1
+    rules = {LAST: last, BEST_COMMON: common, BEST_PER_SUBJECT: audit.best_per_subject()}
+    rows = []
+    for rule, epochs in rules.items():
+        counts = SubjectCounts.of(audit.predictions(epochs), audit.classes)
+        found = describe(counts.total, len(counts.matrices), audit.classes) | {'intervals': counts.intervals()}
+        rows.append(dict(rule=rule, epoch=None if np.ndim(epochs) else epochs + 1, scores=found))
+    return rows
+
+
+def read_audit(path: str | Path, classes: list[str]) -> EpochAudit:
+    """Read audit.csv.
+
+    Args:
+        path: The file.
+        classes: Those of the record beside it, in its order.
+
+    Raises:
+        InputError: It is not what `--audit-epochs` writes.
+    """
+    path = Path(path)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except Exception as error:  # a damaged file can raise anything
+        raise InputError(f'{path}: expected a table of epochs, but {error}; train with --audit-epochs again') from error
+    needed = {'sample_id', 'dataset', 'subject', 'y_true', PREDICTED}
+    if missing := sorted(needed - {*table}):
+        raise InputError(f'{path}: expected the column {missing[0]}, found none; train with --audit-epochs again')
+    words, known = table[PREDICTED], LETTERS[: len(classes)]
+    lengths = {*map(len, words)}
+    if len(lengths) != 1 or not max(lengths) or {*''.join(words)} - {*known}:
+        raise InputError(
+            f'{path}: expected one letter of {known!r} for each epoch and clip, found others; train with '
+            '--audit-epochs again'
+        )
+    codes = np.array([[known.index(letter) for letter in word] for word in words])
+    return EpochAudit(table.drop(columns=PREDICTED), codes, [*classes])
+
+
+def audit_table(clips: pd.DataFrame, codes: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    """Return the content of audit.csv.
+
+    Args:
+        clips: One row per clip: sample_id, dataset, subject, fold, seed, y_true.
+        codes: (N, E), the place of the predicted class in `classes`, after each epoch.
+        classes: Names of the classes, at most 52.
+    """
+    if len(classes) > len(LETTERS):
+        raise InputError(f'--audit-epochs expects at most {len(LETTERS)} classes, got {len(classes)}; leave it out')
+    letters = np.array([*LETTERS])[codes]
+    return clips.assign(**{PREDICTED: [''.join(row) for row in letters]})

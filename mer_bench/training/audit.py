@@ -1,0 +1,66 @@
+"""Predicts the held-out clips of a fold after every epoch, for the leak meter; training never sees the result.
+
+See :mod:`mer_bench.evaluation.epoch_audit` for what the file means.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mer_bench.errors import InputError
+from mer_bench.evaluation.epoch_audit import AUDIT, audit_table
+from mer_bench.training.fold_folder import write_predictions
+
+NOTES = '.audit.txt'  # in a fold in work: one line an epoch, from which a continued training goes on
+
+
+def note_epoch(folder: Path, epoch: int, predicted: dict[str, int]) -> None:
+    """Note the predicted class of each held-out clip after an epoch, counted from 0."""
+    line = ' '.join(str(predicted[name]) for name in sorted(predicted))
+    with open(folder / NOTES, 'a', encoding='utf-8') as file:
+        file.write(f'\n{epoch}: {line};')  # on a line of its own even after one that a stop cut off
+
+
+def finish_audit(folder: Path, epochs: int, classes: list[str]) -> None:
+    """Write audit.csv of a fold from its notes and predictions.csv.
+
+    Raises:
+        InputError: The fold was begun without an audit, so that epochs are missing.
+    """
+    columns = ['sample_id', 'dataset', 'subject', 'fold', 'seed', 'y_true']
+    clips = pd.read_csv(folder / 'predictions.csv', dtype=str, keep_default_na=False)[columns]
+    found = {}
+    for line in (folder / NOTES).read_text(encoding='utf-8').splitlines():
+        epoch, _, numbers = line.partition(':')
+        if line.endswith(';'):  # else a stop cut it off; an epoch that was trained again replaces the first
+            found[int(epoch)] = [*map(int, numbers.rstrip(';').split())]
+    if missing := [epoch for epoch in range(epochs) if epoch not in found]:
+        raise InputError(
+            f'{folder}: expected an audit of {epochs} epochs, but epoch {missing[0] + 1} has none, because this fold '
+            'was begun without --audit-epochs; remove the folder and run the same command again'
+        )
+    codes = np.array([found[epoch] for epoch in range(epochs)]).T  # clips in the order of their names, as in the table
+    write_predictions(audit_table(clips, codes, classes), folder / AUDIT)
+
+
+class EpochAuditHook(Hook):
+    """Predicts the test clips after every epoch of MMEngine's Runner.
+
+    It runs before CheckpointHook, so a training that continues from a checkpoint lacks no epoch. The next epoch is
+    seeded by its number, so it changes nothing in the training.
+    """
+
+    priority = 'NORMAL'
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Predict and note."""
+        runner.model.eval()
+        predicted = {}
+        with torch.no_grad():
+            for batch in runner.test_dataloader:
+                predicted |= {sample.sample_id: int(sample.pred_label) for sample in runner.model.test_step(batch)}
+        note_epoch(Path(runner.work_dir), runner.epoch, predicted)
