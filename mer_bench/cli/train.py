@@ -30,10 +30,16 @@ def main(argv: list[str] | None = None) -> None:
         help='small networks: keep the clips in memory and train N folds together, as many as is fastest (auto, the '
         "default), or train fold by fold with MMEngine's Runner (off); the predictions are the same",
     )
+    parser.add_argument(
+        '--audit-epochs',
+        action='store_true',
+        help='also score the held-out subjects after every epoch, into RUN/audit.csv; training never reads it',
+    )
     parser.add_argument('--verbose', action='store_true', help='show a line about each fold, as in RUN/train.log')
     args = parser.parse_args(argv)
 
     from mer_bench.runs.run import train  # takes a second to import
 
-    run = train(run_options(args), args.seed, args.work_dir, args.jobs, args.stack, args.save_checkpoints, args.verbose)
+    how = args.seed, args.work_dir, args.jobs, args.stack, args.save_checkpoints, args.verbose, args.audit_epochs
+    run = train(run_options(args), *how)
     print(run.summary())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.epoch_audit import AUDIT
 from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir, open_experiment
 from mer_bench.experiment.provenance import (
     decided,
@@ -109,6 +110,7 @@ def train(
     stack: str | int = 'auto',
     save_checkpoints: bool = False,
     verbose: bool = False,
+    audit_epochs: bool = False,
 ) -> Run:
     """Train and score a method over its folds, and print one line about each data set; continue a run that stopped.
 
@@ -120,6 +122,7 @@ def train(
         stack: How many folds of a small network are trained together: 'auto', 'off' or a number.
         save_checkpoints: Whether to keep the weights of each fold.
         verbose: Whether to show a line about each fold; train.log of the run has them in any case.
+        audit_epochs: Whether to write audit.csv, the predictions after every epoch: for the leak meter alone.
 
     Raises:
         InputError: A fault in the options, the data or the run folder.
@@ -130,7 +133,9 @@ def train(
     lines, record = describe_data(experiment), start_record(experiment, seed)
     print('\n'.join([*lines, *record['notes']]), flush=True)
     jobs = jobs or default_jobs(experiment.device)
-    record = run_folds(experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record)
+    record = run_folds(
+        experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record, audit=audit_epochs
+    )
     return Run(folder.absolute(), record)
 
 
@@ -155,6 +160,7 @@ def run_folds(
     isolated: bool = False,
     verbose: bool = False,
     record: dict | None = None,
+    audit: bool = False,
 ) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 
@@ -169,6 +175,8 @@ def run_folds(
     """
     if save_checkpoints and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
+    if audit and experiment.method.is_estimator:
+        raise InputError(f'{experiment.method.name} has no epochs to audit; leave --audit-epochs out')
     done = finished_folders(work_dir, experiment.folds)
     missing = [fold for fold in experiment.chosen if fold.name not in done]
     record = record or start_record(experiment, seed)
@@ -177,9 +185,11 @@ def run_folds(
     with nullcontext() if read_only else locked(work_dir, busy):
         refuse_other_folds(work_dir, record, continued=False)
         if save_checkpoints:
-            refuse_lost_checkpoints(experiment.chosen, done)
+            refuse_lost(CHECKPOINT, 'a checkpoint', '--save-checkpoints', experiment.chosen, done)
+        if audit:
+            refuse_lost(AUDIT, 'an audit of its epochs', '--audit-epochs', experiment.chosen, done)
         if missing:
-            settings = RunSettings(seed, work_dir, jobs, save_checkpoints, stack, show, isolated, verbose)
+            settings = RunSettings(seed, work_dir, jobs, save_checkpoints, stack, show, isolated, verbose, audit)
             record = train_missing(experiment, missing, record, settings)
         else:
             experiment = with_decision(experiment, work_dir)
@@ -275,13 +285,11 @@ def refuse_other_folds(work_dir: Path, record: dict, continued: bool) -> None:
         refuse_other_settings(work_dir, record, ADVICE, continued)
 
 
-def refuse_lost_checkpoints(folds: list[Fold], done: dict[str, Path]) -> None:
-    """Refuse to keep the weights of folds that were finished without keeping them."""
+def refuse_lost(name: str, what: str, option: str, folds: list[Fold], done: dict[str, Path]) -> None:
+    """Refuse to add to a run what folds that are finished have not kept."""
     for fold in folds:
-        if fold.name in done and not (done[fold.name] / CHECKPOINT).exists():
-            raise InputError(
-                f'{fold.name} is finished without a checkpoint; give another --work-dir with --save-checkpoints'
-            )
+        if fold.name in done and not (done[fold.name] / name).exists():
+            raise InputError(f'{fold.name} is finished without {what}; give another --work-dir with {option}')
 
 
 def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
@@ -303,6 +311,7 @@ def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
         pooled = pool_predictions([folder / PREDICTIONS for folder in done.values()])
         refuse_other_clips(work_dir, pooled, experiment.data.annotations)
         score_run(work_dir, record, predictions_text(pooled))
+        pool_audits([folder / AUDIT for folder in done.values()], work_dir / AUDIT)
         for part in ('train', 'test'):
             seconds = [result[f'{part}_seconds'] for result in finished]
             record['seconds'][part] = None if None in seconds else sum(seconds)
@@ -350,6 +359,14 @@ def pool_predictions(tables: list[Path]) -> pd.DataFrame:
     if len(twice):
         raise InputError(f'{twice.iloc[0]}: expected one fold that held it out, found several; {ADVICE}')
     return pooled
+
+
+def pool_audits(tables: list[Path], out: Path) -> None:
+    """Join the audits of all folds, if each has one; it is written once."""
+    if not out.exists() and all(path.exists() for path in tables):
+        parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in tables]
+        with write_atomically(out) as temporary:
+            temporary.write_text(predictions_text(pd.concat(parts)), encoding='utf-8')
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -47,6 +47,7 @@ class RunSettings:
         show: Shows the progress, in place of a bar over the epochs of the chosen folds.
         isolated: Use a process of its own even for one fold at a time, so that its crash does not end this one.
         verbose: Whether to show a line about each fold; train.log of the run has them in any case.
+        audit: Whether to predict the held-out clips after every epoch, into a file that no training reads.
     """
 
     seed: int
@@ -57,6 +58,7 @@ class RunSettings:
     show: Show | None = None
     isolated: bool = False
     verbose: bool = False
+    audit: bool = False
 
 
 def default_jobs(device: str) -> int:
@@ -146,8 +148,8 @@ def run_at_place(
     if choice and choice.way != 'off':
         from mer_bench.training.stacking.group import run_group
 
-        return run_group(experiment, missing, settings.seed, work_dir, kept, choice) if missing else []
-    return [run_fold(experiment, fold, settings.seed, work_dir, kept) for fold in missing]
+        return run_group(experiment, missing, settings.seed, work_dir, kept, choice, settings.audit) if missing else []
+    return [run_fold(experiment, fold, settings.seed, work_dir, kept, settings.audit) for fold in missing]
 
 
 def gpus(experiment: Experiment) -> int:
