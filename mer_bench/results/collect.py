@@ -5,11 +5,12 @@ from pathlib import Path
 
 from mer_bench.errors import InputError, listed
 from mer_bench.escaping import folder_name, inside, without_paths
+from mer_bench.evaluation.epoch_audit import AUDIT
 from mer_bench.files import write_atomically, write_json
 from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
 from mer_bench.results.run import Run, describe_unfinished, find_runs, read_runs
 
-FINISHED = (RECORD, 'predictions.csv')
+FINISHED = (RECORD, 'predictions.csv', AUDIT)  # the last only where the epochs were audited
 
 
 @dataclass(frozen=True)
@@ -81,5 +82,8 @@ def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
             content = read_failure(source / name).content
             write_json(target / name, content | {'reason': without_paths(content['reason'])})
         else:
+            if name == AUDIT and not (source / name).exists():
+                (target / name).unlink(missing_ok=True)
+                continue
             with write_atomically(target / name) as temporary:
                 temporary.write_bytes((source / name).read_bytes())

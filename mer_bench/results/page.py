@@ -9,6 +9,7 @@ import pandas as pd
 from mer_bench.escaping import for_csv
 from mer_bench.results.blocks import Block, Heading, Paragraph, Table
 from mer_bench.results.latex import to_latex
+from mer_bench.results.leak_meter import TEST_SELECTED
 from mer_bench.results.markdown import to_markdown
 from mer_bench.results.record import Failure
 from mer_bench.results.rows import REPRODUCED, RESCORED, csv_row, make_tables, rescored_row
@@ -100,10 +101,20 @@ def failure_blocks(failures: list[Failure]) -> list[Block]:
 def page_files(name: str, page: Page) -> dict[str, str]:
     """Return the files of a page, by name: markdown, csv, LaTeX."""
     blocks = page_blocks(page)
-    rows = io.StringIO()
-    cells = [{for_csv(name): for_csv(value) for name, value in row.items()} for row in page.rows]
-    pd.DataFrame(cells, dtype=object).to_csv(rows, index=False, lineterminator='\n')
-    return {f'{name}.md': to_markdown(blocks), f'{name}.csv': rows.getvalue(), f'{name}.tex': to_latex(blocks)}
+    leaks = [{'data': section.rows[0]['store_digest'][:8]} | row for section in page.sections for row in section.leaks]
+    return {
+        f'{name}.md': to_markdown(blocks),
+        f'{name}.csv': _csv(page.rows),
+        f'{name}.tex': to_latex(blocks),
+        **({f'{name}_{TEST_SELECTED}.csv': _csv(leaks)} if leaks else {}),
+    }
+
+
+def _csv(rows: list[dict]) -> str:
+    text = io.StringIO()
+    cells = [{for_csv(name): for_csv(value) for name, value in row.items()} for row in rows]
+    pd.DataFrame(cells, dtype=object).to_csv(text, index=False, lineterminator='\n')
+    return text.getvalue()
 
 
 def page_of(run: Run) -> str:

@@ -7,6 +7,7 @@ from mer_bench.errors import InputError
 from mer_bench.results.ablation_groups import AblationGroup, find_groups
 from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, reference_blocks
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
+from mer_bench.results.leak_meter import TEST_SELECTED, leak_blocks, leak_rows
 from mer_bench.results.rows import (
     REPRODUCED,
     distinct,
@@ -35,6 +36,7 @@ class Section:
         rows: in the order of the table.
         ablations: every full model with its ablations, and what `compare_ablations` returns of them.
         not_compared: which methods of a full model's name are compared with none, and why.
+        leaks: the rows of the leak meter, see :mod:`mer_bench.results.leak_meter`.
         reference: the runs of the one method that all others are compared with, where one is asked for; `against` is
             the comparison.
     """
@@ -45,6 +47,7 @@ class Section:
     not_compared: list[str] = field(default_factory=list)
     reference: list[Run] = field(default_factory=list)
     against: list[dict] = field(default_factory=list)
+    leaks: list[dict] = field(default_factory=list)
 
 
 def make_sections(
@@ -107,6 +110,11 @@ def _section(
 
     `variants` are the ablations of how the same clips were prepared: compared here, ranked in a section of their own.
     """
+    if selected := next((run for run in runs if run.record['epoch_rule'] == TEST_SELECTED), None):
+        raise InputError(
+            f'{selected.path}: its epoch was chosen on the test subjects ({TEST_SELECTED}), so no leaderboard '
+            'ranks it; train with --audit-epochs, which puts such a number into the leak meter'
+        )
     own = [run for run in runs if not is_variant(run)]
     variants = variants if own else []
     check_same_data([*runs, *variants])
@@ -124,13 +132,14 @@ def _section(
     for row, name in zip(rows, names, strict=True):
         if names.count(name) > 1:  # one name for two settings
             row['method'] += f' ({row["settings_digest"][:8]})'
+    leaks = leak_rows({row['method']: seeds for row, seeds in zip(rows, methods, strict=True)})
     chosen, against = _against(rows, methods, reference)
     if reference is not None and not chosen:
         not_compared.append(
             f'No method is compared with {reference} here: it is the only method, or did not run on these data.'
         )
     ranked = sorted(rows, key=lambda row: (row['epoch_rule'] != 'last', -row['uf1'], row['method']))
-    return Section(runs, ranked, ablations, not_compared, chosen, against)
+    return Section(runs, ranked, ablations, not_compared, chosen, against, leaks)
 
 
 def _against(rows: list[dict], methods: list[list[Run]], reference: str | None) -> tuple[list[Run], list[dict]]:
@@ -175,6 +184,7 @@ def section_blocks(section: Section) -> list[Block]:
         blocks += reference_blocks(section.reference, section.against)
     for group, rows in section.ablations:
         blocks += ablation_blocks(group, rows)
+    blocks += leak_blocks(section.leaks)
     return [*blocks, Heading(3, 'Settings of each row'), _making(section.rows)]
 
 

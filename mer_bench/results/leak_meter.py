@@ -1,0 +1,90 @@
+"""The leak meter of a leaderboard: what each training would score had its test subjects chosen the epoch.
+
+These numbers are `test_selected`: they have a table and a csv of their own, and no other table takes them.
+"""
+
+from statistics import fmean
+
+import numpy as np
+
+from mer_bench.errors import InputError
+from mer_bench.evaluation.epoch_audit import AUDIT, BEST_COMMON, BEST_PER_SUBJECT, LAST, leak_meter, read_audit
+from mer_bench.results.blocks import Block, Heading, Paragraph, Table
+from mer_bench.results.run import Run
+
+TEST_SELECTED = 'test_selected'
+INTRODUCTION = (
+    'The same trainings as above, scored after every epoch on the held-out subjects. A program that keeps the epoch '
+    'with the best test score reports the numbers on the right. They are test_selected, too high by what the last '
+    'column shows, and never ranked.'
+)
+
+
+def leak_rows(methods: dict[str, list[Run]]) -> list[dict]:
+    """Return one row for each method whose runs all have an audit, the largest difference first.
+
+    Args:
+        methods: The runs of each method, one per seed.
+
+    Returns:
+        method, seeds, epochs; `last`, `best_common` and `best_per_subject`, UF1 as means over the seeds, each with
+        `_low` and `_high`; `common_epochs`, the best common epoch of each seed; `added`, best per subject minus last.
+    """
+    rows = []
+    for name, runs in methods.items():
+        if not all(run.path.with_name(AUDIT).is_file() for run in runs):
+            continue
+        meters = [{row['rule']: row for row in _meter(run)} for run in runs]
+        row = dict(method=name, epoch_rule=TEST_SELECTED, seeds=len(runs), epochs=meters[0][LAST]['epoch'])
+        for key, rule in (('last', LAST), ('best_common', BEST_COMMON), ('best_per_subject', BEST_PER_SUBJECT)):
+            scores = [meter[rule]['scores'] for meter in meters]
+            row[key] = fmean(score['uf1'] for score in scores)
+            intervals = [score['intervals']['uf1'] for score in scores]
+            low, high = np.mean(intervals, axis=0).tolist() if all(intervals) else (None, None)
+            row |= {f'{key}_low': low, f'{key}_high': high}
+        row['common_epochs'] = ', '.join(str(meter[BEST_COMMON]['epoch']) for meter in meters)
+        rows.append(row | dict(added=row['best_per_subject'] - row['last']))
+    return sorted(rows, key=lambda row: (-row['added'], row['method']))
+
+
+def _meter(run: Run) -> list[dict]:
+    """Return the leak meter of a run; its last epoch must be what predictions.csv holds."""
+    path = run.path.with_name(AUDIT)
+    audit = read_audit(path, run.record['classes'])
+    last = audit.predictions(audit.codes.shape[1] - 1)
+    found = dict(zip(last['sample_id'], zip(last['y_true'], last['y_pred'], strict=True), strict=True))
+    truth = zip(run.table['y_true'], run.table['y_pred'], strict=True)
+    if found != dict(zip(run.table['sample_id'], truth, strict=True)):
+        raise InputError(
+            f'{path}: expected the last epoch to be that of predictions.csv, but clips or classes differ; collect the '
+            'run again, or remove this file'
+        )
+    return leak_meter(audit)
+
+
+def leak_blocks(rows: list[dict]) -> list[Block]:
+    """Lay out the leak meter of a section; nothing without rows."""
+    if not rows:
+        return []
+    headers = ('method', 'epochs', 'UF1, last epoch', 'UF1, best common epoch', 'best common epoch')
+    headers += ('UF1, best epoch of each subject', 'added')
+    cells = tuple(
+        (
+            row['method'],
+            str(row['epochs']),
+            _with_interval(row, 'last'),
+            f'{row["best_common"]:.4f}',
+            row['common_epochs'],
+            _with_interval(row, 'best_per_subject'),
+            f'{row["added"]:+.4f}',
+        )
+        for row in rows
+    )
+    title = 'Leak meter: epoch chosen on the test subjects'
+    table = Table(headers, cells, right=('epochs', 'best common epoch', 'added'), caption=title)
+    return [Heading(3, title), Paragraph(INTRODUCTION), table]
+
+
+def _with_interval(row: dict, key: str) -> str:
+    low, high = row[f'{key}_low'], row[f'{key}_high']
+    return f'{row[key]:.4f}' if low is None else f'{row[key]:.4f} [{low:.4f}, {high:.4f}]'
