@@ -1,0 +1,112 @@
+"""--audit-epochs: the held-out clips are predicted after every epoch, and the training does not notice."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from mer_bench.errors import InputError
+from mer_bench.evaluation.epoch_audit import AUDIT, read_audit
+from mer_bench.runs.run import run_folds
+from mer_bench.training import audit, fold
+from mer_bench.training.stacking.ststnet import unavailable
+from tests.conftest import ROOT
+from tests.training.stacking.stack_experiment import stack_experiment
+from tests.training.test_fold_config import experiment_on
+
+CLASSES = ['negative', 'positive', 'surprise']
+LEARNS = """
+train_cfg = dict(max_epochs=3)
+train_dataloader = dict(batch_size=6)
+optim_wrapper = dict(optimizer=dict(lr=1e-2))
+default_hooks = dict(checkpoint=dict(interval=1))
+"""
+
+
+@pytest.fixture(scope='module')
+def experiment(tmp_path_factory):
+    return stack_experiment(tmp_path_factory.mktemp('audit'), 'ststnet', LEARNS)
+
+
+@pytest.fixture(scope='module')
+def audited(experiment, tmp_path_factory):
+    """A run by MMEngine's Runner, with its audit."""
+    folder = tmp_path_factory.mktemp('off')
+    run_folds(experiment, 0, folder, stack='off', audit=True)
+    return folder
+
+
+@pytest.fixture
+def one(experiment):
+    """The first fold alone."""
+    return replace(experiment, chosen=experiment.folds[:1])
+
+
+def same_file(name, run, other):
+    """Whether the one fold of a run has the same file as that of another."""
+    (folder,) = (run / 'folds').iterdir()
+    return (folder / name).read_bytes() == (other / 'folds' / folder.name / name).read_bytes()
+
+
+def test_the_last_epoch_is_what_the_run_predicts_and_earlier_ones_differ(audited):
+    found, own = read_audit(audited / AUDIT, CLASSES), pd.read_csv(audited / 'predictions.csv')
+    assert found.predictions(2)['y_pred'].tolist() == own['y_pred'].tolist()
+    assert found.table['sample_id'].tolist() == own['sample_id'].tolist()
+    assert (found.codes[:, 0] != found.codes[:, 2]).any()
+
+
+def test_the_training_is_the_same_without_an_audit(one, audited, tmp_path):
+    run_folds(one, 0, tmp_path, stack='off')
+    assert same_file('predictions.csv', tmp_path, audited)
+
+
+@pytest.mark.parametrize(
+    'stack',
+    [1, 3, pytest.param('auto', marks=pytest.mark.skipif(unavailable() is not None, reason='no kernel here'))],
+)
+def test_every_way_of_training_sees_the_same_epochs(one, audited, tmp_path, stack):
+    run_folds(one, 0, tmp_path, stack=stack, audit=True)
+    assert same_file(AUDIT, tmp_path, audited)
+
+
+def test_a_training_that_was_stopped_after_its_audit_continues_without_a_gap(one, audited, tmp_path, monkeypatch):
+    noted = audit.note_epoch
+
+    def stop(folder, epoch, predicted):
+        noted(folder, epoch, predicted)
+        if epoch == 1:
+            with open(folder / audit.NOTES, 'a') as file:
+                file.write('\n2: 0 1')  # a line that is cut off
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(audit, 'note_epoch', stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_folds(one, 0, tmp_path, stack='off', audit=True)
+    monkeypatch.undo()
+    run_folds(one, 0, tmp_path, stack='off', audit=True)
+    assert same_file(AUDIT, tmp_path, audited)
+
+
+def test_a_fold_that_was_begun_without_an_audit_is_refused(one, tmp_path, monkeypatch):
+    def stop(folder, epoch):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fold, 'report_epoch', stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_folds(one, 0, tmp_path, stack='off')
+    monkeypatch.undo()
+    with pytest.raises(InputError, match='begun without --audit-epochs'):
+        run_folds(one, 0, tmp_path, stack='off', audit=True)
+
+
+def test_finished_folds_without_an_audit_are_refused(one, tmp_path):
+    run_folds(one, 0, tmp_path, stack=1)
+    with pytest.raises(InputError, match='finished without an audit of its epochs; give another --work-dir'):
+        run_folds(one, 0, tmp_path, stack=1, audit=True)
+
+
+def test_a_method_without_epochs_has_none_to_audit(prepared_data, tmp_path):
+    majority = experiment_on(prepared_data, overrides=[str(ROOT / 'configs/baselines/majority.py')])
+    with pytest.raises(InputError, match='majority has no epochs to audit'):
+        run_folds(majority, 0, tmp_path, audit=True)
