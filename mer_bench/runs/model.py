@@ -15,7 +15,6 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
 from torch import nn
@@ -26,7 +25,7 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.precision import PrecisionCheck
 from mer_bench.experiment.provenance import describe_pretrained, with_decision
 from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
-from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
+from mer_bench.models.backbones.pretrained import fit_pretrained
 from mer_bench.processes import in_workers
 from mer_bench.training.device import activate
 from mer_bench.training.fold import plain_wrapper
@@ -58,8 +57,7 @@ def settle_training(
     Returns:
         The experiment with its precision, how its folds are trained, and what :func:`describe_model` returns.
     """
-    activate(here or experiment)
-    model = build_model(experiment.method.cfg)
+    model = build_model(here or experiment)
     described = describe_model(here or experiment, model)
     if experiment.precision != 'fp32' and here is None:
         experiment = settle_precision(experiment, model, begun, apart)
@@ -67,16 +65,19 @@ def settle_training(
     return experiment, choose(experiment, model, size, seed, stack, begun), described
 
 
-def build_model(cfg: Config) -> BaseModel:
-    """Build the network of a config, in a process that :func:`activate` set up, with the same weights every time.
+def build_model(experiment: Experiment) -> BaseModel:
+    """Set up this process and build the network of an experiment in it, with the same weights every time.
 
     Raises:
         InputError: A part or an argument is wrong.
     """
+    activate(experiment)
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return MODELS.build(copy.deepcopy(cfg.model))  # a recogniser takes keys out of a backbone of timm
+            return MODELS.build(
+                copy.deepcopy(experiment.method.cfg.model)
+            )  # a recogniser takes keys out of a backbone of timm
     except Exception as error:  # parts of any kind raise anything
         raise InputError(
             f'the model of this config cannot be built: {in_one_line(error)}; correct config or override'
@@ -93,7 +94,6 @@ def describe_model(experiment: Experiment, model: BaseModel) -> dict:
     """
     cfg, shape, backbone = experiment.method.cfg, experiment.data.shape, model.backbone
     check_optimiser(model, cfg.optim_wrapper)
-    pretrained = fit_pretrained(model, cfg)
     try:
         parameters, flops = complexity(model, shape)
     except Exception as error:  # parts of any kind raise anything
@@ -102,6 +102,8 @@ def describe_model(experiment: Experiment, model: BaseModel) -> dict:
             f'{type(error).__name__}: {in_one_line(error)}; correct config or override'
         ) from error
     note = backbone.note_on_taps() if isinstance(backbone, MultiScaleResNet3d) else None
+    fitted = fit_pretrained(model, cfg.get('load_from'))
+    pretrained = fitted and describe_pretrained(cfg) | fitted
     return dict(pretrained=pretrained, parameters=parameters, flops=flops, note_on_model=note)
 
 
@@ -127,18 +129,6 @@ def complexity(model: nn.Module, input_shape: Sequence[int]) -> tuple[int, int]:
     for module, training in modes:
         module.training = training
     return sum(parameter.numel() for parameter in model.parameters()), counter.get_total_flops()
-
-
-def fit_pretrained(model: BaseModel, cfg: Config) -> dict | None:
-    """Read the weights that a training starts from into the model, and count how many tensors of its part they fill."""
-    ours = [(part, part.checkpoint) for part in model.modules() if isinstance(getattr(part, 'checkpoint', None), str)]
-    parts = [(model, cfg.load_from)] if cfg.get('load_from') else ours + take_pretrained(model)
-    if not parts:
-        return None
-    ((part, path),) = parts  # see check_weights
-    report = load_pretrained(part, path)
-    fitted = len(report['matched']) + len(report['inflated'])
-    return describe_pretrained(cfg) | dict(fitted=fitted, inflated=len(report['inflated']), of=len(part.state_dict()))
 
 
 def check_optimiser(model: BaseModel, wrapper: Mapping) -> None:
@@ -191,9 +181,8 @@ def check_at_place(experiment: Experiment, place: int) -> PrecisionCheck:
         experiment: As it was opened.
         place: Number of the worker.
     """
-    activate(experiment)
-    model = build_model(experiment.method.cfg)
-    fit_pretrained(model, experiment.method.cfg)
+    model = build_model(experiment)
+    fit_pretrained(model, experiment.method.cfg.get('load_from'))
     return check(experiment, model)
 
 

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from numbers import Integral
@@ -140,7 +140,7 @@ def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None
         experiment, choice, record = begin_run(experiment, settings, record, begun)
         note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
         train = fit_missing if experiment.method.is_estimator else run_missing
-        train(experiment, missing, settings, choice, note)
+        train(experiment, plan_groups(experiment, missing, choice), settings, choice, note)
         return update_record(work_dir, record, experiment)
 
 
@@ -170,12 +170,12 @@ def begin_run(
             experiment, begun, settings.seed, settings.stack, here=elsewhere and here, apart=apart
         )
     place = decided(experiment) if elsewhere is None else dict(decided(here), device=elsewhere)
-    record |= described | place | dict(stack=choice.record)
+    record |= described | place | dict(stack=asdict(choice))
     return experiment, choice, begin_folder(settings.work_dir, record, begun, experiment)
 
 
 def fit_missing(
-    experiment: Experiment, missing: list[Fold], settings: RunSettings, choice: StackChoice, note: str
+    experiment: Experiment, groups: list[list[Fold]], settings: RunSettings, choice: StackChoice, note: str
 ) -> None:
     """Do what :func:`run_missing` does for a method of scikit-learn: describe all clips once, then fit the folds."""
     from mer_bench.training.sklearn.estimator_fold import describe_clips, forget_features
@@ -183,7 +183,7 @@ def fit_missing(
     seed, work_dir, quiet = settings.seed, settings.work_dir, bool(settings.show)
     try:
         jobs = describe_clips(experiment, seed, work_dir, settings.jobs, quiet, shared=settings.stack != 'off')
-        run_missing(experiment, missing, replace(settings, jobs=jobs), choice, note)
+        run_missing(experiment, groups, replace(settings, jobs=jobs), choice, note)
     finally:
         forget_features(work_dir)
 
@@ -211,21 +211,21 @@ def _count_gpus() -> int:
 
 
 def run_missing(
-    experiment: Experiment, missing: list[Fold], settings: RunSettings, choice: StackChoice, note: str = ''
+    experiment: Experiment, groups: list[list[Fold]], settings: RunSettings, choice: StackChoice, note: str
 ) -> None:
-    """Train folds, `settings.jobs` at a time, and write a line about each to train.log of the run folder.
+    """Train groups of folds, `settings.jobs` at a time, and write a line about each to train.log of the run folder.
 
     Args:
         experiment: Method, data and device; its chosen folds are those of the bar.
-        missing: The folds to train.
+        groups: The folds to train, see :func:`plan_groups`.
         settings: Of the run.
-        choice: Which folds are trained together, and how.
-        note: A line to show before the first of them.
+        choice: How the folds of a group are trained.
+        note: Lines to show before the first of them.
 
     Raises:
         InputError: The system ended the worker of one fold twice.
     """
-    groups, chosen = plan_groups(experiment, missing, choice), experiment.chosen
+    missing, chosen = [fold for group in groups for fold in group], experiment.chosen
     work_dir, jobs = settings.work_dir, max(1, min(settings.jobs, len(groups)))
     if count := gpus(experiment):
         experiment = replace(experiment, gpu_share=1 / math.ceil(jobs / count))

@@ -100,15 +100,22 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     """Fill subjects, normalisation, class weights, seed and places into a copy of the method's config."""
     # its text goes into every checkpoint, and formatting it each time would be slow
     cfg, data = Config(experiment.method.cfg.to_dict(), format_python_code=False), experiment.data
-    cfg.work_dir = str(work_dir)
-    cfg.experiment_name = fold.folder
-    cfg.log_title = run_title(experiment, fold, seed)
-    drop_a_lone_clip(cfg.train_dataloader, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
+    cfg.work_dir, cfg.experiment_name = str(work_dir), fold.folder
+    training = data.annotations[data.annotations['subject'].isin(fold.train_subjects)]
+    drop_a_lone_clip(cfg.train_dataloader, len(training))
+    if cfg.get('class_weight') == 'balanced':
+        balance(cfg, training)
     cfg.resume = _has_checkpoint(work_dir)
     if cfg.resume:
         cfg.load_from = None
     # on CUDA some 3D pooling and interpolation kernels have no deterministic form
     cfg.randomness = dict(seed=seed, deterministic=experiment.device == 'cpu')
+    cfg.log_title = run_title(experiment, fold, seed)
+    if cfg.model.data_preprocessor.type == 'FlowDataPreprocessor':  # the stock one does not mirror
+        cfg.model.data_preprocessor.channels = list(data.channels)
+    if data.view.normalise:
+        mean, std = data.normalisation(fold.train_subjects)
+        cfg.model.data_preprocessor.update(mean=mean, std=std)
     shared = dict(data_root=list(data.roots), label_scheme=cfg.label_scheme, action_units=cfg.action_units)
     for loader, subjects in (
         (cfg.train_dataloader, fold.train_subjects),
@@ -116,15 +123,8 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     ):
         loader.dataset.update(shared, subjects=list(subjects))
         loader.dataset.pipeline[0].update(data.view.options)
-    if cfg.get('class_weight') == 'balanced':
-        balance(cfg, data.annotations[data.annotations['subject'].isin(fold.train_subjects)])
     if checkpoint := cfg.default_hooks.get('checkpoint'):
         checkpoint.interval = max(checkpoint.interval, cfg.train_cfg.max_epochs // CHECKPOINTS)
-    if data.view.normalise:
-        mean, std = data.normalisation(fold.train_subjects)
-        cfg.model.data_preprocessor.update(mean=mean, std=std)
-    if cfg.model.data_preprocessor.type == 'FlowDataPreprocessor':  # the stock one does not mirror
-        cfg.model.data_preprocessor.channels = list(data.channels)
     cfg.test_evaluator = dict(
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )

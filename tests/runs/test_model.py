@@ -9,7 +9,7 @@ from tests.training.test_fold_config import experiment_on
 
 
 def described(experiment):
-    return describe_model(experiment, build_model(experiment.method.cfg))
+    return describe_model(experiment, build_model(experiment))
 
 
 def test_parts_of_a_model_that_do_not_fit_are_one_sentence(prepared_data, tiny_override, tmp_path):

@@ -35,7 +35,7 @@ def experiment(prepared_data, tiny_override):
 
 @pytest.fixture(scope='module')
 def model(experiment):
-    return build_model(experiment.method.cfg)
+    return build_model(experiment)
 
 
 @pytest.fixture(scope='module')

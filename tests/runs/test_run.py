@@ -100,7 +100,7 @@ def test_two_folds_at_a_time_give_the_same_bytes(finished_run, experiment, tmp_p
 
 def test_a_finished_run_is_not_trained_again(finished_run, experiment, monkeypatch):
     monkeypatch.setattr(whole_run, 'run_missing', lambda *args: pytest.fail('a finished fold was trained again'))
-    monkeypatch.setattr('mer_bench.runs.model.build_model', lambda cfg: pytest.fail('a model was built'))
+    monkeypatch.setattr('mer_bench.runs.model.build_model', lambda experiment: pytest.fail('a model was built'))
     monkeypatch.setattr('mer_bench.evaluation.metrics.score_table', lambda *args: pytest.fail('it was scored again'))
     before = (finished_run / 'record.json').stat()
     assert whole_run.run_folds(experiment, RunSettings(0, finished_run)) == read_record(finished_run / 'record.json')

@@ -6,7 +6,7 @@ Nothing here needs torch at import: methods of scikit-learn, and `--stack off`, 
 import copy
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -34,7 +34,7 @@ AT_A_TIME = 4  # folds that one task trains one after another, so that they shar
 
 @dataclass(frozen=True)
 class StackChoice:
-    """The strategy of a run.
+    """The strategy of a run, noted in record.json.
 
     Attributes:
         way: 'off': MMEngine's Runner; 'sequential': one fold after another; 'stacked': several at a time; or one of
@@ -50,11 +50,6 @@ class StackChoice:
     asked: Stack = 'auto'
     seconds: dict[str, float] = field(default_factory=dict)
     why: str = ''
-
-    @property
-    def record(self) -> dict:
-        """The entry of record.json."""
-        return asdict(self)
 
     @classmethod
     def from_record(cls, record: dict) -> 'StackChoice | None':
