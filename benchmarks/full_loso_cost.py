@@ -18,7 +18,7 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
 from mer_bench.experiment.method import load_method
 from mer_bench.experiment.precision import choose_precision
-from mer_bench.runs.run import run_folds
+from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.device import activate
 
 HELP = 'every fold of the full model on a synthetic data set as large as SMIC'
@@ -90,7 +90,8 @@ def run_options(args: argparse.Namespace, data: Path, threads: int, device: str 
 def run_once(args: argparse.Namespace, data: Path, work_dir: Path, jobs: int) -> float:
     """Return the seconds of a whole run, including the start of its processes."""
     start = time.perf_counter()
-    record = run_folds(open_experiment(run_options(args, data, args.threads, args.device)), 0, work_dir, jobs)
+    experiment = open_experiment(run_options(args, data, args.threads, args.device))
+    record = run_folds(experiment, RunSettings(0, work_dir, jobs))
     seconds = time.perf_counter() - start
     if not record['complete']:
         raise RuntimeError(f'folds are missing: {record["folds"]["missing"]}')

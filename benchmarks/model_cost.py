@@ -22,9 +22,8 @@ from benchmarks.arguments import add_device, add_numbers
 from benchmarks.machine import convolution_precision, finish
 from mer_bench.experiment.config_checks import arguments_of
 from mer_bench.experiment.precision import mixed_precision
-from mer_bench.models.complexity import complexity
 from mer_bench.processes import keep_freed_memory
-from mer_bench.runs.model import CLIPS, random_batch
+from mer_bench.runs.model import CLIPS, complexity, random_batch
 from mer_bench.training.device import DTYPES, accelerate
 from mer_bench.training.gradient_check import compare_gradients
 from mer_bench.training.stacking.timing import interleave, pair_ratios

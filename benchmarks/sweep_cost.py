@@ -13,7 +13,7 @@ from benchmarks.arguments import add_numbers
 from benchmarks.full_loso_cost import CONFIG, add_store_arguments, count_work, run_options
 from benchmarks.random_store import write_random_store
 from mer_bench.experiment.experiment import open_experiment
-from mer_bench.runs.run import run_folds
+from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = 'folds over two workers, against one worker with two threads'
@@ -66,6 +66,6 @@ def measure(args: argparse.Namespace) -> dict:
 def run_all(args: argparse.Namespace, data: Path, work_dir: Path, workers: int, threads: int) -> None:
     """Run all folds in other processes, as a sweep does."""
     experiment = open_experiment(run_options(args, data, threads))
-    record = run_folds(experiment, 0, work_dir, workers, stack='off', isolated=True)
+    record = run_folds(experiment, RunSettings(0, work_dir, workers, stack='off', isolated=True))
     if not record['complete']:
         raise RuntimeError(f'folds are missing: {record["folds"]["missing"]}')

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mer_bench.runs.run import Run
+    from mer_bench.runs.run_folder import Run
 
 __version__ = '0.1.0'
 

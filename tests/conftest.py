@@ -138,10 +138,10 @@ def tiny_override(tmp_path_factory) -> Path:
 def finished_run(prepared_data, tiny_override, tmp_path_factory) -> Path:
     """The folder of an undisturbed run of the small training over all folds, with its checkpoints."""
     from mer_bench.experiment.experiment import RunOptions, open_experiment  # the stack takes seconds to import
-    from mer_bench.runs.run import run_folds
+    from mer_bench.runs.run import RunSettings, run_folds
 
     described = dict(config=str(ROOT / 'configs/mer_smic.py'), overrides=[str(tiny_override)], cfg_options=[], folds=[])
     experiment = open_experiment(RunOptions(**described, data_root=[str(prepared_data)], device='cpu', threads=1))
     work_dir = tmp_path_factory.mktemp('finished')
-    run_folds(experiment, 0, work_dir, save_checkpoints=True)
+    run_folds(experiment, RunSettings(0, work_dir, save_checkpoints=True))
     return work_dir

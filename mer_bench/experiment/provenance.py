@@ -144,7 +144,9 @@ def note_on_classes(clips: pd.DataFrame, folds: Sequence[Fold], units: Sequence[
     return f'note: no clip to learn {listed}: what shows it is held out there, and cannot be recognised'
 
 
-def refuse_other_settings(work_dir: Path, record: dict, advice: str, continued: bool = False) -> None:
+def refuse_other_settings(
+    work_dir: Path, record: dict, advice: str, continued: bool = False, begun: dict | None = None
+) -> dict:
     """Refuse folds of other settings or data, and name the first part that differs; the user's choices come first.
 
     Args:
@@ -152,13 +154,19 @@ def refuse_other_settings(work_dir: Path, record: dict, advice: str, continued: 
         record: That of the run to be.
         advice: What to do.
         continued: Whether device and precision must be the same too, because more folds are trained.
+        begun: The record of the folds, if it was read already.
+
+    Returns:
+        The record of the folds.
     """
     if not (work_dir / 'record.json').exists():
         raise InputError(f'{work_dir} holds folds without a record.json; {advice}')
-    earlier, now = settings_of(read_run(work_dir), continued), settings_of(record, continued)
+    begun = begun or read_run(work_dir)
+    earlier, now = settings_of(begun, continued), settings_of(record, continued)
     for part, value in now.items():
         if value != earlier[part]:
             raise InputError(f'{work_dir} holds folds of another {part} ({difference(earlier[part], value)}); {advice}')
+    return begun
 
 
 def read_run(work_dir: Path) -> dict:
@@ -188,15 +196,14 @@ def record_of_folds(work_dir: Path) -> dict | None:
     return read_run(work_dir) if begun else None
 
 
-def with_decision(experiment: Experiment, work_dir: Path, found: PrecisionCheck | None = None) -> Experiment:
-    """Return an experiment with the decision in a run folder if it is still enough, else with `found`.
+def with_decision(experiment: Experiment, begun: dict | None, found: PrecisionCheck | None = None) -> Experiment:
+    """Return an experiment with the decision that its folds began with if it is still enough, else with `found`.
 
     Args:
         experiment: As it was opened.
-        work_dir: The run folder.
+        begun: The record of folds that were trained before, see :func:`record_of_folds`.
         found: Result of the comparison; None if nothing is to be trained.
     """
-    begun = record_of_folds(work_dir)
     noted = begun and PrecisionCheck.from_record(begun)
     if noted and noted.asked == experiment.precision and (found is None or noted.covers(found)):
         found = noted

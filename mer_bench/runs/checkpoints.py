@@ -11,10 +11,10 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import read_run, refuse_other_settings, start_record, with_decision
 from mer_bench.models.backbones.pretrained import read_weights
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.run import pool_predictions
+from mer_bench.runs.run_folder import pool_predictions
 from mer_bench.training.device import activate
 from mer_bench.training.fold import fold_config
-from mer_bench.training.fold_folder import CHECKPOINT, finished_folder, write_predictions
+from mer_bench.training.fold_folder import CHECKPOINT, write_predictions
 from mer_bench.training.runner import build_runner
 
 
@@ -28,10 +28,11 @@ def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> No
     """
     if not (run / 'record.json').is_file():
         raise InputError(f'no record.json in {run}; give the folder of a run, such as work_dirs/CONFIG/METHOD/seed0')
-    experiment = with_decision(experiment, run)
-    seed = read_run(run)['seed']
-    refuse_other_settings(run, start_record(experiment, seed), 'give the config, overrides and data of its training')
-    weights = {fold: finished_folder(run, fold) / CHECKPOINT for fold in experiment.chosen}
+    begun = read_run(run)
+    experiment, seed = with_decision(experiment, begun), begun['seed']
+    advice = 'give the config, overrides and data of its training'
+    refuse_other_settings(run, start_record(experiment, seed), advice, begun=begun)
+    weights = {fold: run / 'folds' / fold.folder / CHECKPOINT for fold in experiment.chosen}
     missing = [fold.name for fold, path in weights.items() if not path.is_file()]
     if missing:
         raise InputError(

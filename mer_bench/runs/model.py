@@ -7,7 +7,7 @@ import copy
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,36 +15,69 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from mer_bench.errors import InputError, in_one_line
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.precision import PrecisionCheck
 from mer_bench.experiment.provenance import describe_pretrained, with_decision
 from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
-from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
-from mer_bench.models.complexity import complexity
+from mer_bench.models.backbones.pretrained import fit_pretrained
 from mer_bench.processes import in_workers
 from mer_bench.training.device import activate
 from mer_bench.training.fold import plain_wrapper
 from mer_bench.training.fold_folder import finished_folders
 from mer_bench.training.gradient_check import compare_gradients
+from mer_bench.training.stacking.strategy import Stack, StackChoice, choose
 
 CLIPS = 4  # of the batch whose gradients are compared, at most
 
 
-def build_model(cfg: Config) -> BaseModel:
-    """Build the network of a config, in a process that :func:`activate` set up, with the same weights every time.
+def settle_training(
+    experiment: Experiment,
+    begun: dict | None,
+    seed: int,
+    stack: Stack,
+    here: Experiment | None = None,
+    apart: bool = False,
+) -> tuple[Experiment, StackChoice, dict]:
+    """Build the network of a run, measure it, and settle its precision and how its folds are trained.
+
+    Args:
+        experiment: As it was opened; with `here`, its precision is settled already.
+        begun: The record of folds that were trained before, if any.
+        seed: Of the run.
+        stack: As for :func:`choose`.
+        here: The experiment on a device of this machine, if other machines train.
+        apart: As for :func:`settle_precision`.
+
+    Returns:
+        The experiment with its precision, how its folds are trained, and what :func:`describe_model` returns.
+    """
+    model = build_model(here or experiment)
+    described = describe_model(here or experiment, model)
+    if experiment.precision != 'fp32' and here is None:
+        experiment = settle_precision(experiment, model, begun, apart)
+    size = described['parameters'], described['flops']
+    return experiment, choose(experiment, model, size, seed, stack, begun), described
+
+
+def build_model(experiment: Experiment) -> BaseModel:
+    """Set up this process and build the network of an experiment in it, with the same weights every time.
 
     Raises:
         InputError: A part or an argument is wrong.
     """
+    activate(experiment)
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return MODELS.build(copy.deepcopy(cfg.model))  # a recogniser takes keys out of a backbone of timm
+            return MODELS.build(
+                copy.deepcopy(experiment.method.cfg.model)
+            )  # a recogniser takes keys out of a backbone of timm
     except Exception as error:  # parts of any kind raise anything
         raise InputError(
             f'the model of this config cannot be built: {in_one_line(error)}; correct config or override'
@@ -61,30 +94,41 @@ def describe_model(experiment: Experiment, model: BaseModel) -> dict:
     """
     cfg, shape, backbone = experiment.method.cfg, experiment.data.shape, model.backbone
     check_optimiser(model, cfg.optim_wrapper)
-    pretrained = fit_pretrained(model, cfg)
-    ours = isinstance(backbone, MultiScaleResNet3d)
     try:
-        with backbone.watch_blocks() if ours else nullcontext() as sizes:
-            parameters, flops = complexity(model, shape)
+        parameters, flops = complexity(model, shape)
     except Exception as error:  # parts of any kind raise anything
         raise InputError(
-            f'the parts of this model, or its input of {by(shape)}, do not fit together: '
+            f'the parts of this model, or its input of {"x".join(map(str, shape))}, do not fit together: '
             f'{type(error).__name__}: {in_one_line(error)}; correct config or override'
         ) from error
-    note = note_on_taps(backbone, sizes) if ours else None
+    note = backbone.note_on_taps() if isinstance(backbone, MultiScaleResNet3d) else None
+    fitted = fit_pretrained(model, cfg.get('load_from'))
+    pretrained = fitted and describe_pretrained(cfg) | fitted
     return dict(pretrained=pretrained, parameters=parameters, flops=flops, note_on_model=note)
 
 
-def fit_pretrained(model: BaseModel, cfg: Config) -> dict | None:
-    """Read the weights that a training starts from into the model, and count how many tensors of its part they fill."""
-    ours = [(part, part.checkpoint) for part in model.modules() if isinstance(getattr(part, 'checkpoint', None), str)]
-    parts = [(model, cfg.load_from)] if cfg.get('load_from') else ours + take_pretrained(model)
-    if not parts:
-        return None
-    ((part, path),) = parts  # see check_weights
-    report = load_pretrained(part, path)
-    fitted = len(report['matched']) + len(report['inflated'])
-    return describe_pretrained(cfg) | dict(fitted=fitted, inflated=len(report['inflated']), of=len(part.state_dict()))
+def complexity(model: nn.Module, input_shape: Sequence[int]) -> tuple[int, int]:
+    """Count parameters, and the FLOPs of one forward pass of one clip through backbone, neck and head.
+
+    A multiply and an add are 2 FLOPs. Convolutions and matrix products count; norms, activations and pooling do not.
+
+    Args:
+        model: A built Recognizer3D or Recognizer2D; left unchanged, each module in its mode.
+        input_shape: (C, T, H, W) of the clip.
+
+    Returns:
+        parameters, flops.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    clip = torch.zeros(1, 1, *input_shape, device=next(model.parameters()).device)
+    if hasattr(model.data_preprocessor, 'arrange'):
+        clip = model.data_preprocessor.arrange(clip)
+    model.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(clip, stage='head')
+    for module, training in modes:
+        module.training = training
+    return sum(parameter.numel() for parameter in model.parameters()), counter.get_total_flops()
 
 
 def check_optimiser(model: BaseModel, wrapper: Mapping) -> None:
@@ -102,49 +146,21 @@ def check_optimiser(model: BaseModel, wrapper: Mapping) -> None:
         logging.disable(logging.NOTSET)
 
 
-def note_on_taps(backbone: MultiScaleResNet3d, sizes: Mapping[str, Sequence[int]]) -> str | None:
-    """Return a sentence on the kernels of multi-scale blocks that are too large for the clips; None if all fit.
-
-    Args:
-        backbone: The one with the blocks.
-        sizes: (T, H, W) of the maps that each block sees, by the name of the stage before it.
-    """
-    beyond = {name: backbone.multiscale[name].kernels_beyond(size) for name, size in sizes.items()}
-    if not any(beyond.values()):
-        return None
-    listed = '; '.join(
-        f'{", ".join(map(by, dict.fromkeys(kernels)))} on {by(sizes[name])} after stage {name.removeprefix("layer")}'
-        for name, kernels in beyond.items()
-        if kernels
-    )
-    return (
-        'note: the clips are too small for some kernels of the multi-scale blocks, whose outer taps see only padding '
-        f'(time x height x width): {listed}; model.backbone.max_kernel_t limits the kernels in time'
-    )
-
-
-def by(size: Sequence[int]) -> str:
-    """(2, 7, 7) -> 2x7x7."""
-    return 'x'.join(map(str, size))
-
-
-def settle_precision(experiment: Experiment, model: BaseModel, work_dir: Path, apart: bool) -> Experiment:
+def settle_precision(experiment: Experiment, model: BaseModel, begun: dict | None, apart: bool) -> Experiment:
     """Return an experiment with the precision of the folds that are to be trained.
 
     Args:
-        experiment: As it was opened.
+        experiment: As it was opened, in mixed precision.
         model: Its network, built; left as it was.
-        work_dir: The run folder; an earlier decision there is kept if it is still enough.
+        begun: The record of folds that were trained before, if any: its decision is kept if it is still enough.
         apart: Compare in a process of its own, which saves memory here, and whose crash does not end this process.
     """
-    if experiment.precision == 'fp32':
-        return experiment
     try:
         task = partial(check_at_place, experiment)
         (found,) = in_workers([task], 1, experiment.threads) if apart else [check(experiment, model)]
     except TerminatedWorkerError:
         found = fall_back(experiment, 'the process that compared its gradients ended')
-    return with_decision(experiment, work_dir, found)
+    return with_decision(experiment, begun, found)
 
 
 def needs_check(experiment: Experiment, work_dir: Path) -> bool:
@@ -165,9 +181,8 @@ def check_at_place(experiment: Experiment, place: int) -> PrecisionCheck:
         experiment: As it was opened.
         place: Number of the worker.
     """
-    activate(experiment)
-    model = build_model(experiment.method.cfg)
-    fit_pretrained(model, experiment.method.cfg)
+    model = build_model(experiment)
+    fit_pretrained(model, experiment.method.cfg.get('load_from'))
     return check(experiment, model)
 
 

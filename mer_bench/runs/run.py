@@ -1,105 +1,67 @@
-"""All folds of an experiment: skip the finished ones, train the others, pool the predictions, write the record."""
+"""All folds of an experiment: skip the finished ones, train the others in worker processes, under one bar."""
 
+import math
 import os
-from collections.abc import Iterable
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 
-import pandas as pd
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, visible
 from mer_bench.evaluation.epoch_audit import AUDIT
 from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir, open_experiment
-from mer_bench.experiment.provenance import (
-    decided,
-    describe_data,
-    read_run,
-    refuse_other_settings,
-    start_record,
-    with_decision,
-)
-from mer_bench.files import locked, write_atomically
-from mer_bench.protocols.clip_selection import absent_clips
+from mer_bench.experiment.provenance import decided, describe_data, start_record, with_decision
+from mer_bench.files import locked
+from mer_bench.processes import in_workers, quick_ones_here, usable_memory
 from mer_bench.protocols.folds import Fold
-from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS
-from mer_bench.results.record import write_record
-from mer_bench.results.run import read_runs
-from mer_bench.runs.worker_pool import RunSettings, Show, default_jobs, run_missing
-from mer_bench.training.fold_folder import (
-    CHECKPOINT,
-    PREDICTIONS,
-    REMEDY,
-    finished_folders,
-    predictions_text,
-    read_result,
-)
+from mer_bench.runs.run_folder import Run, begin_folder, refuse_other_folds, update_record
+from mer_bench.training.fold import run_fold
+from mer_bench.training.fold_folder import CHECKPOINT, describe_result, finished_folders, mend_folder, read_epochs
+from mer_bench.training.stacking.strategy import Stack, StackChoice, choose, plan_groups
 
-IDENTITY = ['sample_id', 'dataset', 'subject', 'fold', 'y_true', 'y_pred']
-ADVICE = 'give another --work-dir or remove this folder'
-SCHEME_FILE = 'label_scheme.csv'
+# a training of the full model at 3x16x112x112 and batch 16 takes 4.4 GiB in fp32 and 3.9 GiB in bf16 (largest resident
+# set), and needs some room
+BYTES_PER_JOB = 5 * 2**30
+SECONDS_BETWEEN_LOOKS = 0.5
+LOG = 'train.log'  # of a run: one line for each finished fold
+# called with the folds, the run folder and the epochs of a fold; yields the console for lines
+Show = Callable[[list[Fold], Path, int], AbstractContextManager[Console]]
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run that was trained.
+class RunSettings:
+    """How the folds of a run are trained.
 
     Attributes:
-        folder: Its files, an absolute path.
-        record: The content of record.json.
+        seed: Of weights, order and augmentation.
+        work_dir: The run folder.
+        jobs: Number of folds, or groups of them, at a time.
+        save_checkpoints: Whether to keep the weights of each fold.
+        stack: How many folds of a small network are trained together: 'auto', 'off' or a number.
+        show: Shows the progress, in place of a bar over the epochs of the chosen folds.
+        isolated: Use a process of its own even for one fold at a time, so that its crash does not end this one.
+        verbose: Whether to show a line about each fold; train.log of the run has them in any case.
+        audit_epochs: Whether to write audit.csv, the predictions after every epoch, which no training reads.
     """
 
-    folder: Path
-    record: dict = field(repr=False)
-
-    @property
-    def scores(self) -> dict | None:
-        """The scores of all clips ('full') and of each data set; None while folds are missing."""
-        return self.record['scores']
-
-    @cached_property
-    def predictions(self) -> pd.DataFrame:
-        """One row for each clip: sample_id, dataset, subject, clip, y_true, y_pred, fold, seed, and the scores.
-
-        Raises:
-            InputError: Folds are missing.
-        """
-        from mer_bench.evaluation.predictions import read_predictions
-
-        if not self.record['complete']:
-            raise InputError(f'{self.summary()}: train the other folds first')
-        return read_predictions(self.folder / PREDICTIONS)
-
-    def per_subject(self) -> pd.DataFrame:
-        """Return one row for each subject: dataset, subject, clips, correct, accuracy, and the recall of each class.
-
-        The recall is NaN for a class of which the subject has no clip.
-        """
-        table = self.predictions
-        table = table.assign(correct=table['y_true'] == table['y_pred'])
-        of_subject = table.groupby(['dataset', 'subject'])
-        rows = of_subject['correct'].agg(clips='size', correct='sum', accuracy='mean')
-        recalls = table.groupby(['dataset', 'subject', 'y_true'])['correct'].mean().unstack()
-        return rows.join(recalls.reindex(columns=self.record['classes']).add_prefix('recall_')).reset_index()
-
-    def summary(self) -> str:
-        """Return method, scores and files of a finished run, or how many folds are finished."""
-        from mer_bench.evaluation.report import format_action_units, format_scores
-
-        record, folds = self.record, self.record['folds']
-        here = self.folder.relative_to(Path.cwd()) if self.folder.is_relative_to(Path.cwd()) else self.folder
-        if not record['complete']:
-            return f'{folds["done"]} of {folds["total"]} folds are finished in {here}; scores follow the last one'
-        data = f'{record["dataset"]}, synthetic data' if record['synthetic'] else record['dataset']
-        title = (
-            f'{record["method"]} on {data}: {record["protocol"]}, seed {record["seed"]}, {record["epoch_rule"]} epoch'
-        )
-        lines = ['', title, format_scores(record['scores'])]
-        if 'action_units' in record:
-            lines += ['', format_action_units(record['action_units'])]
-        return '\n'.join([*lines, f'{here}/record.json, {here}/{PREDICTIONS}'])
+    seed: int
+    work_dir: Path
+    jobs: int = 1
+    save_checkpoints: bool = False
+    stack: Stack = 'auto'
+    show: Show | None = None
+    isolated: bool = False
+    verbose: bool = False
+    audit_epochs: bool = False
 
 
 def train(
@@ -133,9 +95,8 @@ def train(
     lines, record = describe_data(experiment), start_record(experiment, seed)
     print('\n'.join([*lines, *record['notes']]), flush=True)
     jobs = jobs or default_jobs(experiment.device)
-    record = run_folds(
-        experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record, audit=audit_epochs
-    )
+    settings = RunSettings(seed, folder, jobs, save_checkpoints, stack, verbose=verbose, audit_epochs=audit_epochs)
+    record = run_folds(experiment, settings, record)
     return Run(folder.absolute(), record)
 
 
@@ -149,140 +110,91 @@ def refuse_settings(seed: object, jobs: object, stack: object) -> None:
         raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1")
 
 
-def run_folds(
-    experiment: Experiment,
-    seed: int,
-    work_dir: Path,
-    jobs: int = 1,
-    save_checkpoints: bool = False,
-    stack: str | int = 'auto',
-    show: Show | None = None,
-    isolated: bool = False,
-    verbose: bool = False,
-    record: dict | None = None,
-    audit: bool = False,
-) -> dict:
+def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None = None) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 
     A finished fold is a folder `folds/<name>`, which appears by a rename and is never changed again; `folds/.<name>` is
     a fold in work. A finished run is read: no model is built, and nothing is scored or written unless a fold differs
-    from what was scored. See :class:`RunSettings` for the arguments; `record` is what
-    :func:`start_record` returns, if the caller has it.
+    from what was scored.
+
+    Args:
+        experiment: Method, data and device.
+        settings: How to train.
+        record: What :func:`start_record` returns, if the caller has it.
 
     Raises:
-        FolderInUse: Another run is using `work_dir`.
+        FolderInUse: Another run is using the run folder.
         InputError: It holds folds of other settings or data, or the method cannot be stacked as asked.
     """
-    if save_checkpoints and experiment.method.is_estimator:
+    work_dir = settings.work_dir
+    if settings.save_checkpoints and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
-    if audit and experiment.method.is_estimator:
+    if settings.audit_epochs and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no epochs to audit; leave --audit-epochs out')
     done = finished_folders(work_dir, experiment.folds)
     missing = [fold for fold in experiment.chosen if fold.name not in done]
-    record = record or start_record(experiment, seed)
+    record = record or start_record(experiment, settings.seed)
     read_only = not missing and not os.access(work_dir, os.W_OK)
     busy = f'another run is using {work_dir}; wait for it or give another --work-dir'
     with nullcontext() if read_only else locked(work_dir, busy):
-        refuse_other_folds(work_dir, record, continued=False)
-        if save_checkpoints:
+        begun = refuse_other_folds(work_dir, record, continued=False)
+        if settings.save_checkpoints:
             refuse_lost(CHECKPOINT, 'a checkpoint', '--save-checkpoints', experiment.chosen, done)
-        if audit:
+        if settings.audit_epochs:
             refuse_lost(AUDIT, 'an audit of its epochs', '--audit-epochs', experiment.chosen, done)
-        if missing:
-            settings = RunSettings(seed, work_dir, jobs, save_checkpoints, stack, show, isolated, verbose, audit)
-            record = train_missing(experiment, missing, record, settings)
-        else:
-            experiment = with_decision(experiment, work_dir)
-            refuse_other_folds(work_dir, record | decided(experiment), continued=True)
-            record = read_run(work_dir)
+        if not missing:
+            experiment = with_decision(experiment, begun)
+            refuse_other_folds(work_dir, record | decided(experiment), continued=True, begun=begun)
+            return update_record(work_dir, begun, experiment)
+        experiment, choice, record = begin_run(experiment, settings, record, begun)
+        note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
+        train = fit_missing if experiment.method.is_estimator else run_missing
+        train(experiment, plan_groups(experiment, missing, choice), settings, choice, note)
         return update_record(work_dir, record, experiment)
 
 
-def train_missing(experiment: Experiment, missing: list[Fold], record: dict, settings: RunSettings) -> dict:
-    """Build the model, choose precision and way of training, and train folds; return the record as it began."""
-    stack, work_dir = settings.stack, settings.work_dir
-    if stack not in ('auto', 'off') and experiment.method.is_estimator:
-        raise InputError(
-            f'--stack {stack}: {experiment.method.name} cannot be stacked: it is no network; use --stack off'
-        )
-    why = 'it is no network' if experiment.method.is_estimator and stack == 'auto' else ''
-    record['stack'] = dict(way='off', folds=1, asked=stack, seconds={}, why=why)
+def begin_run(
+    experiment: Experiment, settings: RunSettings, record: dict, begun: dict | None, elsewhere: str | None = None
+) -> tuple[Experiment, StackChoice, dict]:
+    """Settle how the missing folds are trained, and write what the run folder has before the first of them.
+
+    Args:
+        experiment: As it was opened.
+        settings: Of the run.
+        record: Of the run, without its model.
+        begun: The record of the folds that were trained before, if any.
+        elsewhere: The device, described, if other machines train; then the precision is settled already.
+
+    Returns:
+        The experiment with its precision, how its folds are trained, and the record.
+    """
+    here = experiment if elsewhere is None else replace(experiment, device='cpu')  # there may be no GPU here
     if experiment.method.is_estimator:
-        return fit_missing(experiment, missing, record, settings)
-    from mer_bench.runs.model import build_model, describe_model, settle_precision
-    from mer_bench.training.device import activate
+        choice, described = choose(experiment, None, None, settings.seed, settings.stack, begun), {}
+    else:
+        from mer_bench.runs.model import settle_training
 
-    activate(experiment)
-    model = build_model(experiment.method.cfg)
-    record |= describe_model(experiment, model)
-    experiment = settle_precision(experiment, model, work_dir, apart=settings.jobs > 1 or settings.isolated)
-    record |= decided(experiment)
-    choice = None
-    if stack != 'off':
-        from mer_bench.training.stacking.strategy import choose_for_run
-
-        choice = choose_for_run(experiment, model, settings.seed, work_dir, stack)
-        record['stack'] = choice.record
-    del model
-    record = begin_run(experiment, work_dir, record)
-    if experiment.data.view.normalise:
-        _ = experiment.data.moments  # here and not in every worker
-    note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
-    run_missing(experiment, missing, settings, choice, note)
-    return record
+        apart = settings.jobs > 1 or settings.isolated
+        experiment, choice, described = settle_training(
+            experiment, begun, settings.seed, settings.stack, here=elsewhere and here, apart=apart
+        )
+    place = decided(experiment) if elsewhere is None else dict(decided(here), device=elsewhere)
+    record |= described | place | dict(stack=asdict(choice))
+    return experiment, choice, begin_folder(settings.work_dir, record, begun, experiment)
 
 
-def fit_missing(experiment: Experiment, missing: list[Fold], record: dict, settings: RunSettings) -> dict:
-    """Do the same for a method of scikit-learn: describe all clips once, then fit the folds."""
+def fit_missing(
+    experiment: Experiment, groups: list[list[Fold]], settings: RunSettings, choice: StackChoice, note: str
+) -> None:
+    """Do what :func:`run_missing` does for a method of scikit-learn: describe all clips once, then fit the folds."""
     from mer_bench.training.sklearn.estimator_fold import describe_clips, forget_features
 
     seed, work_dir, quiet = settings.seed, settings.work_dir, bool(settings.show)
-    record = begin_run(experiment, work_dir, record)
     try:
         jobs = describe_clips(experiment, seed, work_dir, settings.jobs, quiet, shared=settings.stack != 'off')
-        run_missing(experiment, missing, replace(settings, jobs=jobs))
+        run_missing(experiment, groups, replace(settings, jobs=jobs), choice, note)
     finally:
         forget_features(work_dir)
-    return record
-
-
-def begin_run(experiment: Experiment, work_dir: Path, record: dict) -> dict:
-    """Write what a run folder, which the caller holds, has from the first moment on; return the record.
-
-    Raises:
-        InputError: It holds folds of other settings or data.
-    """
-    refuse_other_folds(work_dir, record, continued=True)
-    write_scheme(experiment, work_dir)
-    write_csv(experiment.data.dropped, work_dir / 'dropped.csv')
-    return update_record(work_dir, record, experiment)
-
-
-def write_scheme(experiment: Experiment, folder: Path) -> None:
-    """Write the rules as label_scheme.csv, and beside it the clips of the data that are left out by name, if any.
-
-    `--cfg-options label_scheme=FOLDER/label_scheme.csv` reads both, also after the original has changed.
-    """
-    scheme, data = experiment.method.scheme, experiment.data
-    write_csv(pd.DataFrame(scheme.rules).assign(scheme=scheme.name), folder / SCHEME_FILE)
-    clips = pd.concat([data.annotations['sample_id'], data.dropped['sample_id']])
-    absent = absent_clips(scheme.excluded, clips)  # an own scheme must not name them
-    name = Path(SCHEME_FILE).stem
-    rows = [(name, *clip.split('/', 2), reason) for clip, reason in scheme.excluded if clip not in absent]
-    if rows:
-        write_csv(pd.DataFrame(rows, columns=COLUMNS), folder / EXCLUDED_CLIPS)
-
-
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as it is, atomically."""
-    with write_atomically(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator='\n')
-
-
-def refuse_other_folds(work_dir: Path, record: dict, continued: bool) -> None:
-    """Refuse a run folder that holds folds of other settings; see :func:`refuse_other_settings`."""
-    if any((work_dir / 'folds').glob('*')):
-        refuse_other_settings(work_dir, record, ADVICE, continued)
 
 
 def refuse_lost(name: str, what: str, option: str, folds: list[Fold], done: dict[str, Path]) -> None:
@@ -292,108 +204,124 @@ def refuse_lost(name: str, what: str, option: str, folds: list[Fold], done: dict
             raise InputError(f'{fold.name} is finished without {what}; give another --work-dir with {option}')
 
 
-def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
-    """Write record.json from the finished folds; with all of them also the pooled predictions.csv and the scores.
+def default_jobs(device: str) -> int:
+    """One training for each CPU core as far as memory allows, or one for each GPU; one for `cuda:N`."""
+    if device == 'cpu':
+        return max(1, min(joblib.cpu_count(), usable_memory()[0] // BYTES_PER_JOB))
+    return _count_gpus() if device == 'cuda' else 1
 
-    A finished run is scored and written again only if its folds, predictions.csv or scores do not agree.
+
+def _count_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def run_missing(
+    experiment: Experiment, groups: list[list[Fold]], settings: RunSettings, choice: StackChoice, note: str
+) -> None:
+    """Train groups of folds, `settings.jobs` at a time, and write a line about each to train.log of the run folder.
+
+    Args:
+        experiment: Method, data and device; its chosen folds are those of the bar.
+        groups: The folds to train, see :func:`plan_groups`.
+        settings: Of the run.
+        choice: How the folds of a group are trained.
+        note: Lines to show before the first of them.
+
+    Raises:
+        InputError: The system ended the worker of one fold twice.
     """
-    folds, before = experiment.folds, record
-    done = finished_folders(work_dir, folds)
-    missing = [fold.name for fold in folds if fold.name not in done]
-    finished = [read_result(work_dir, fold) for fold in folds if fold.name in done]
-    record = dict(
-        record,
-        folds=dict(total=len(folds), done=len(finished), missing=missing),
-        complete=not missing,
-        seconds=dict(record['seconds']),
-    )
-    if not missing:
-        pooled = pool_predictions([folder / PREDICTIONS for folder in done.values()])
-        refuse_other_clips(work_dir, pooled, experiment.data.annotations)
-        score_run(work_dir, record, predictions_text(pooled))
-        pool_audits([folder / AUDIT for folder in done.values()], work_dir / AUDIT)
-        for part in ('train', 'test'):
-            seconds = [result[f'{part}_seconds'] for result in finished]
-            record['seconds'][part] = None if None in seconds else sum(seconds)
-    if finished:
-        record |= {key: _joined(result[key] for result in finished) for key in ('device', 'commit', 'date')}
-        if 'stack' in record and (ways := _joined(result.get('stack', {}).get('way') for result in finished)):
-            record['stack'] = dict(record['stack'], trained=ways)  # may differ in a continued run
-        if fit := _joined(result.get('fit') for result in finished):  # of scikit-learn
-            record['fit'] = fit
-        names = finished[0]['versions']
-        record['versions'] = {name: _joined(result['versions'].get(name) for result in finished) for name in names}
-    if record != before or missing:
-        write_record(work_dir / 'record.json', record)
-    return record
-
-
-def score_run(work_dir: Path, record: dict, text: str) -> None:
-    """Write predictions.csv and put its scores into the record, unless the run has both already."""
-    path = work_dir / PREDICTIONS
-    if record['scores'] and path.is_file() and path.read_bytes() == text.encode():
-        with suppress(InputError):
-            read_runs([work_dir / 'record.json'])  # its scores are those of its predictions
-            return
-    from mer_bench.evaluation.action_units import score_action_units
-    from mer_bench.evaluation.metrics import score_table
-    from mer_bench.evaluation.predictions import read_predictions
-
-    with write_atomically(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
-    frame = read_predictions(path)
-    record['scores'] = score_table(frame, record['classes'])
-    if 'action_units' in frame:
-        record['action_units'] = score_action_units(frame)
-
-
-def _joined(values: Iterable[str | None]) -> str | None:
-    """All different values, in the order of their first use: the folds of a run may come from different days."""
-    return ', '.join(dict.fromkeys(value for value in values if value)) or None
-
-
-def pool_predictions(tables: list[Path]) -> pd.DataFrame:
-    """Join the predictions of all folds; every clip must be in exactly one of them."""
-    pooled = pd.concat([read_table(path) for path in tables], ignore_index=True)
-    twice = pooled.loc[pooled['sample_id'].duplicated(), 'sample_id']
-    if len(twice):
-        raise InputError(f'{twice.iloc[0]}: expected one fold that held it out, found several; {ADVICE}')
-    return pooled
-
-
-def pool_audits(tables: list[Path], out: Path) -> None:
-    """Join the audits of all folds, if each has one; it is written once."""
-    if not out.exists() and all(path.exists() for path in tables):
-        parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in tables]
-        with write_atomically(out) as temporary:
-            temporary.write_text(predictions_text(pd.concat(parts)), encoding='utf-8')
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read the predictions.csv of a fold, and name whatever is not as it was written."""
-    text = dict.fromkeys((*IDENTITY, 'action_units'), str)
+    missing, chosen = [fold for group in groups for fold in group], experiment.chosen
+    work_dir, jobs = settings.work_dir, max(1, min(settings.jobs, len(groups)))
+    if count := gpus(experiment):
+        experiment = replace(experiment, gpu_share=1 / math.ceil(jobs / count))
+    to_workers = replace(settings, show=None)  # which cannot be sent to another process
+    tasks = [partial(run_at_place, experiment, group, to_workers, choice) for group in groups]
+    done = len(chosen) - len(missing)
+    alone = jobs == 1 and not settings.isolated
+    if experiment.data.view.normalise and not alone and not experiment.method.is_estimator:
+        _ = experiment.data.moments  # here and not in every worker
+    continued = f'{done} of {len(chosen)} folds are finished already' if done else ''
     try:
-        table = pd.read_csv(path, dtype=text, keep_default_na=False, float_precision='round_trip')
-    except Exception as error:  # a damaged file can raise anything
-        raise InputError(f'{path}: expected the predictions of a fold, but {error}; {REMEDY}') from error
-    if missing := [name for name in IDENTITY if name not in table]:
-        raise InputError(f'{path}: expected the column {missing[0]}, found none; {REMEDY}')
-    empty = table[IDENTITY].isna() | (table[IDENTITY] == '')
-    if empty.any(axis=None):
-        row = int(empty.any(axis=1).argmax())
+        with (
+            (settings.show or show_bar)(chosen, work_dir, experiment.method.cfg.train_cfg.max_epochs) as console,
+            open(work_dir / LOG, 'a', encoding='utf-8') as log,
+        ):
+
+            def tell(line: str) -> None:
+                console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+            mended = [mend_folder(work_dir, fold) for fold in missing]
+            for line in filter(None, (note, *mended, continued)):
+                tell(line)
+            if alone:
+                running = (task(0) for task in tasks)
+            else:
+                quick = experiment.method.is_estimator and not settings.isolated
+                running = (quick_ones_here if quick else in_workers)(tasks, jobs, experiment.threads, tell)
+            with closing(running) as groups_done:
+                for result in (result for results in groups_done for result in results):
+                    line = visible(describe_result(result))
+                    print(f'{datetime.now():%Y-%m-%d %H:%M:%S} {line}', file=log, flush=True)
+                    if settings.verbose:
+                        tell(line)
+    except TerminatedWorkerError as error:
         raise InputError(
-            f'{path}: row {row + 1} below the header has an empty cell in the column {empty.iloc[row].idxmax()}, so '
-            f'its clip or answer is unknown; {REMEDY}'
-        )
-    return table
+            'the system ended a training process, mostly for want of memory; finished folds stay: run the same command '
+            + (f'again with fewer --jobs than {jobs}' if jobs > 1 else 'again with more free memory')
+        ) from error
 
 
-def refuse_other_clips(work_dir: Path, pooled: pd.DataFrame, annotations: pd.DataFrame) -> None:
-    """Refuse predictions that are not of the clips in use with their labels."""
-    predicted = dict(zip(pooled['sample_id'], pooled['y_true'], strict=True))
-    in_use = dict(zip(annotations['sample_id'], annotations['label'], strict=True))
-    if other := sorted(name for name, _ in predicted.items() ^ in_use.items()):
-        raise InputError(
-            f'{work_dir}/folds: expected a prediction of each clip in use, with its label, found another label, no '
-            f'prediction or no such clip for {other[0]}; {ADVICE}'
-        )
+def run_at_place(
+    experiment: Experiment, folds: list[Fold], settings: RunSettings, choice: StackChoice, place: int
+) -> list[dict]:
+    """Run the folds of a group; if a worker was killed at them before, only those that it had not finished.
+
+    Args:
+        place: Number of the worker; several GPUs are dealt to the workers in turn.
+    """
+    work_dir, kept = settings.work_dir, settings.save_checkpoints
+    done = finished_folders(work_dir, folds)
+    missing = [fold for fold in folds if fold.name not in done]
+    if (count := gpus(experiment)) > 1:
+        experiment = replace(experiment, device=f'cuda:{place % count}')
+    if choice.way != 'off':
+        from mer_bench.training.stacking.group import run_group
+
+        how = settings.seed, work_dir, kept, choice, settings.audit_epochs
+        return run_group(experiment, missing, *how) if missing else []
+    return [run_fold(experiment, fold, settings.seed, work_dir, kept, settings.audit_epochs) for fold in missing]
+
+
+def gpus(experiment: Experiment) -> int:
+    """Return how many GPUs the workers share: all for `cuda`, one for `cuda:N`, none on the CPU."""
+    return _count_gpus() if experiment.device == 'cuda' else int(experiment.device != 'cpu')
+
+
+@contextmanager
+def show_bar(folds: list[Fold], work_dir: Path, max_epochs: int) -> Iterator[Console]:
+    """Show a bar over the epochs of all folds, and yield the console above it."""
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TextColumn('epochs'))
+    bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+    task = bar.add_task('', total=len(folds) * max_epochs)
+    stop = threading.Event()
+
+    def look() -> None:
+        epochs = read_epochs(work_dir, folds, max_epochs)
+        bar.update(task, completed=sum(epochs), description=f'{epochs.count(max_epochs)} of {len(folds)} folds')
+
+    def watch() -> None:
+        while not stop.wait(SECONDS_BETWEEN_LOOKS):
+            look()
+
+    look()
+    watcher = threading.Thread(target=watch, daemon=True)
+    with bar:
+        watcher.start()
+        try:
+            yield bar.console
+        finally:
+            stop.set()
+            watcher.join()
+            look()

@@ -8,7 +8,7 @@ from numbers import Real
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.precision import choose_device
-from mer_bench.runs.worker_pool import default_jobs
+from mer_bench.runs.run import default_jobs
 from mer_bench.sweeps.local import Outcome, run_sweep
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions
 from mer_bench.sweeps.progress import SweepProgress

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.files import FolderInUse
-from mer_bench.runs.run import run_folds
+from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, reopen, settings_of
 from mer_bench.sweeps.progress import SweepProgress
 from mer_bench.sweeps.status import failure_stamp, is_complete, read_reason, remove_failure, write_failure
@@ -56,7 +56,8 @@ def attempt(run: PlannedRun, stamp: int | None, jobs: int, options: SweepOptions
         return outcome
     try:
         experiment = open_planned(run, options)
-        run_folds(experiment, run.seed, run.folder, jobs, stack=options.stack, show=progress.follow, isolated=True)
+        settings = RunSettings(run.seed, run.folder, jobs, stack=options.stack, show=progress.follow, isolated=True)
+        run_folds(experiment, settings)
     except FolderInUse:
         return Outcome('busy')
     except Exception as error:  # a method can fail in any way

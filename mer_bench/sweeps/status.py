@@ -13,7 +13,6 @@ from mer_bench.results.record import FAILURE, read_failure
 from mer_bench.sweeps.plan import PlannedRun
 from mer_bench.training.fold_folder import (
     PREDICTIONS,
-    finished_folder,
     finished_folders,
     folder_in_work,
     names_in,
@@ -29,7 +28,7 @@ def count_folds(run: PlannedRun) -> Counter:
     names, failed = names_in(run.folder), run.fault or has_failed(run)
     states = Counter()
     for fold, _ in run.folds:
-        if finished_folder(run.folder, fold).name in names:
+        if fold.folder in names:
             states['finished'] += 1
         elif failed:
             states['failed'] += 1

@@ -4,8 +4,11 @@ Methods of scikit-learn need no torch, so only what trains a network imports it.
 where something is fitted to data for a network, on the training subjects alone.
 """
 
+import math
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -34,10 +37,8 @@ def run_fold(
     Raises:
         InputError: Label scheme or data changed since the experiment was opened; nothing of the fold is kept.
     """
-    experiment.check_unchanged()
     folder = folder_in_work(work_dir, fold)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
+    with refusing_changes(experiment, [folder]):
         if experiment.method.is_estimator:
             from mer_bench.training.sklearn.estimator_fold import run_estimator
 
@@ -45,21 +46,30 @@ def run_fold(
         else:
             outcome = run_network(experiment, fold, seed, folder, save_checkpoints, audit)
             outcome |= dict(stack=dict(way='off', folds=1))
-    finally:  # a change may also be why something else went wrong
-        refuse_changes(experiment, [folder])
     result = dict(fold=fold.name, **outcome, **circumstances(experiment))
     finish_fold(fold, work_dir, result)
     return result
 
 
-def refuse_changes(experiment: Experiment, folders: list[Path]) -> None:
-    """Refuse folds during which label scheme or data changed, and remove them: they may hold a mixture."""
+@contextmanager
+def refusing_changes(experiment: Experiment, folders: list[Path]) -> Iterator[None]:
+    """Make the folders of folds, and remove them if label scheme or data change meanwhile: they may hold a mixture.
+
+    Raises:
+        InputError: They changed before or meanwhile, which may also be why something else went wrong.
+    """
+    experiment.check_unchanged()
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
     try:
-        experiment.check_unchanged()
-    except InputError:
-        for folder in folders:
-            shutil.rmtree(folder)
-        raise
+        yield
+    finally:
+        try:
+            experiment.check_unchanged()
+        except InputError:
+            for folder in folders:
+                shutil.rmtree(folder)
+            raise
 
 
 def run_network(
@@ -99,15 +109,22 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     """Fill subjects, normalisation, class weights, seed and places into a copy of the method's config."""
     # its text goes into every checkpoint, and formatting it each time would be slow
     cfg, data = Config(experiment.method.cfg.to_dict(), format_python_code=False), experiment.data
-    cfg.work_dir = str(work_dir)
-    cfg.experiment_name = fold.folder
-    cfg.log_title = run_title(experiment, fold, seed)
-    drop_a_lone_clip(cfg.train_dataloader, int(data.annotations['subject'].isin(fold.train_subjects).sum()))
+    cfg.work_dir, cfg.experiment_name = str(work_dir), fold.folder
+    training = data.annotations[data.annotations['subject'].isin(fold.train_subjects)]
+    drop_a_lone_clip(cfg.train_dataloader, len(training))
+    if cfg.get('class_weight') == 'balanced':
+        balance(cfg, training)
     cfg.resume = _has_checkpoint(work_dir)
     if cfg.resume:
         cfg.load_from = None
     # on CUDA some 3D pooling and interpolation kernels have no deterministic form
     cfg.randomness = dict(seed=seed, deterministic=experiment.device == 'cpu')
+    cfg.log_title = run_title(experiment, fold, seed)
+    if cfg.model.data_preprocessor.type == 'FlowDataPreprocessor':  # the stock one does not mirror
+        cfg.model.data_preprocessor.channels = list(data.channels)
+    if data.view.normalise:
+        mean, std = data.normalisation(fold.train_subjects)
+        cfg.model.data_preprocessor.update(mean=mean, std=std)
     shared = dict(data_root=list(data.roots), label_scheme=cfg.label_scheme, action_units=cfg.action_units)
     for loader, subjects in (
         (cfg.train_dataloader, fold.train_subjects),
@@ -117,13 +134,6 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
         loader.dataset.pipeline[0].update(data.view.options)
     if checkpoint := cfg.default_hooks.get('checkpoint'):
         checkpoint.interval = max(checkpoint.interval, cfg.train_cfg.max_epochs // CHECKPOINTS)
-    if data.view.normalise:
-        mean, std = data.normalisation(fold.train_subjects)
-        cfg.model.data_preprocessor.update(mean=mean, std=std)
-    if cfg.model.data_preprocessor.type == 'FlowDataPreprocessor':  # the stock one does not mirror
-        cfg.model.data_preprocessor.channels = list(data.channels)
-    if cfg.get('class_weight') == 'balanced':
-        balance(cfg, data.annotations[data.annotations['subject'].isin(fold.train_subjects)])
     cfg.test_evaluator = dict(
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )
@@ -159,6 +169,12 @@ def drop_a_lone_clip(loader: ConfigDict, n_train: int) -> None:
     """Drop a last batch of a single clip, which batch norm of features cannot take; every epoch drops another clip."""
     if n_train > 1 and n_train % loader.batch_size == 1:
         loader.drop_last = True
+
+
+def steps_per_epoch(n_train: int, loader: ConfigDict) -> int:
+    """Return the number of batches that a loader makes of an epoch."""
+    share = n_train / loader.batch_size
+    return math.floor(share) if loader.get('drop_last') else math.ceil(share)
 
 
 def balance(cfg: Config, training: pd.DataFrame) -> None:

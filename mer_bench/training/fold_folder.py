@@ -53,13 +53,8 @@ class FoldResult(Part):
     predictions_digest: Line | None = None
 
 
-def finished_folder(work_dir: Path, fold: Fold) -> Path:
-    """The folder of a finished fold; it appears whole."""
-    return work_dir / 'folds' / fold.folder
-
-
 def finished_folders(work_dir: Path, folds: Iterable[Fold]) -> dict[str, Path]:
-    """Return the folder of each finished fold, by the name of the fold; `folds/` is listed once."""
+    """Return the folder of each finished fold by the name of the fold; it appears whole, by a rename."""
     names = names_in(work_dir)
     return {fold.name: work_dir / 'folds' / fold.folder for fold in folds if fold.folder in names}
 
@@ -108,7 +103,7 @@ def finish_fold(fold: Fold, work_dir: Path, result: dict) -> None:
     for path in folder.iterdir():  # checkpoints for continuing, and MMEngine's empty log folder
         if path.is_dir() or path.name not in RESULTS:
             remove(path)
-    folder.rename(finished_folder(work_dir, fold))
+    folder.rename(folder.with_name(fold.folder))
 
 
 def read_result(work_dir: Path, fold: Fold) -> dict:
@@ -118,7 +113,7 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
         InputError: It, or predictions.csv beside it, is not what was written. A fold of an earlier version has
             no digest of its predictions, so only its clips and labels are checked, later.
     """
-    path, table = (finished_folder(work_dir, fold) / name for name in ('fold.json', PREDICTIONS))
+    path, table = (work_dir / 'folds' / fold.folder / name for name in ('fold.json', PREDICTIONS))
     result = read_json(path, REMEDY)
     check_schema(path, result, FoldResult, REMEDY)
     if result['fold'] != fold.name:

@@ -152,14 +152,18 @@ class DeferredLogHook(RuntimeInfoHook):
         self.steps = []
 
 
-class EpochSeedHook(Hook):
+class EpochHook(Hook):
     """Seeds every epoch by its number, so that a continued training draws what an uninterrupted one would.
 
     A FlowDataPreprocessor draws for each clip from seed, epoch and clip; nothing of an earlier training is left.
+
+    Args:
+        seed: Of the run.
+        report: Called after each epoch with the number of finished ones, including those of an interrupted run.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, report: Callable[[int], None]) -> None:
+        self.seed, self.report = seed, report
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed Python, NumPy and torch, and what belongs to a clip."""
@@ -169,23 +173,9 @@ class EpochSeedHook(Hook):
         if isinstance(model.data_preprocessor, FlowDataPreprocessor):
             model.data_preprocessor.set_epoch(self.seed, runner.epoch, runner.train_dataloader.dataset)
 
-    def after_train(self, runner: Runner) -> None:
-        """Forget the draws of the last batch."""
-        set_draws(None)
-
-
-class ReportHook(Hook):
-    """Calls `report(epoch)` with the number of finished epochs, including those of an interrupted run."""
-
-    def __init__(self, report: Callable[[int], None]) -> None:
-        self.report = report
-
-    def before_train(self, runner: Runner) -> None:
-        """Report the epochs that were finished before."""
-        self.report(runner.epoch)
-
     def after_train_epoch(self, runner: Runner) -> None:
-        """Report one more epoch."""
+        """Forget the draws of the last batch, and report one more epoch."""
+        set_draws(None)
         self.report(runner.epoch + 1)
 
 
@@ -222,8 +212,7 @@ def train(cfg: Config, report: Callable[[int], None], audit: bool = False) -> Fo
         audit: Whether to predict the test clips after every epoch, see :mod:`mer_bench.training.audit`.
     """
     runner = build_runner(cfg)
-    runner.register_hook(EpochSeedHook(cfg.randomness.seed))
-    runner.register_hook(ReportHook(report))
+    runner.register_hook(EpochHook(cfg.randomness.seed, report))
     if audit:
         runner.register_hook(EpochAuditHook())
     runner.train()

@@ -43,8 +43,9 @@ def test_the_ratio_is_one_worker_over_several(monkeypatch):
 def test_a_run_is_of_all_folds_in_processes_of_their_own(tmp_path, tiny_override, monkeypatch, complete, done):
     asked = {}
 
-    def run_folds(experiment, seed, work_dir, jobs, **options):
-        asked.update(folds=len(experiment.chosen), threads=experiment.threads, jobs=jobs, **options)
+    def run_folds(experiment, settings):
+        asked.update(folds=len(experiment.chosen), threads=experiment.threads, jobs=settings.jobs)
+        asked.update(stack=settings.stack, isolated=settings.isolated)
         return {'complete': complete, 'folds': {'missing': ['s01']}}
 
     args = read('--override', str(tiny_override))

@@ -8,7 +8,7 @@ import pytest
 
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.experiment.method import load_method
-from mer_bench.runs.run import run_folds
+from mer_bench.runs.run import RunSettings, run_folds
 from tests.conftest import ROOT, write_prepared_data
 
 CONFIG = str(ROOT / 'configs/mer_smic.py')
@@ -98,7 +98,7 @@ def test_every_override_trains_one_step_and_predicts(override, clips_of_the_usua
     prepare_variant(override, clips_of_the_usual_shape)
     overrides, options = at_reduced_size(override)
     experiment = open_with(overrides, clips_of_the_usual_shape, **SHORT, **options)
-    record = run_folds(experiment, 0, tmp_path / 'run')
+    record = run_folds(experiment, RunSettings(0, tmp_path / 'run'))
     predictions = pd.read_csv(tmp_path / 'run/folds/smic_s01/predictions.csv')
     assert record['folds']['done'] == 1
     assert sorted(predictions['y_true']) == [*EMOTIONS]

@@ -18,7 +18,7 @@ from mer_bench.experiment.provenance import (
 )
 from mer_bench.protocols.folds import make_folds
 from mer_bench.results.record import write_record
-from mer_bench.runs.run import ADVICE
+from mer_bench.runs.run_folder import ADVICE
 from tests.conftest import write_prepared_data
 from tests.training.test_fold_config import experiment_on
 

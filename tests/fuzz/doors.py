@@ -70,7 +70,7 @@ from mer_bench.results.rescored import write_rescored
 from mer_bench.results.run import read_runs
 from mer_bench.results.sanity import read_bounds
 from mer_bench.results.sections import methods_of
-from mer_bench.runs.run import update_record
+from mer_bench.runs.run_folder import update_record
 from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.plan import PlannedRun
 from mer_bench.sweeps.status import count_folds, failure_stamp, holds_other_settings, is_complete, read_reason

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mer_bench.models.batch_norm import OneClipBatchNorm3d
+from mer_bench.models.backbones.multiscale_resnet3d import OneClipBatchNorm3d
 
 
 def test_one_value_per_channel_is_normalised_by_the_running_statistics():

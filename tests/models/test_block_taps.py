@@ -14,18 +14,17 @@ def idle_taps(shape, **kwargs):
     """The kernels that have taps which change nothing, with these taps, by stage; and what the blocks say of theirs."""
     backbone = initialised(base_channels=8, **kwargs).eval()
     idle, said = set(), set()
-    with torch.no_grad(), backbone.watch_blocks() as sizes:
+    with torch.no_grad():
         backbone(torch.zeros(1, 3, *shape))
-        for (name, size), (stage, block) in zip(sizes.copy().items(), backbone.multiscale.items(), strict=True):
-            assert name == stage
+        for name, block in backbone.multiscale.items():
             torch.nn.init.ones_(block.mix.norm.weight)
-            x = torch.randn(1, block.mix.norm.num_features, *size)
+            x = torch.randn(1, block.mix.norm.num_features, *block.seen)
             before = block(x)
             for layer in (layer for branch in block.branches for layer in branch):
                 kernel = layer.conv.kernel_size
                 taps = product(*map(range, kernel))
                 idle |= {(name, kernel, tap) for tap in taps if torch.equal(before, moved(block, x, layer, tap))}
-            said |= {(name, kernel) for kernel in block.kernels_beyond(size)}
+            said |= {(name, kernel) for kernel in block.kernels_beyond()}
     return idle, said
 
 

@@ -10,7 +10,6 @@ from mmaction.registry import MODELS
 
 from mer_bench.experiment.method import load_method
 from mer_bench.preparation.settings import FlowSettings
-from mer_bench.runs.model import note_on_taps
 from tests.conftest import ROOT
 
 FILES = {path.stem: str(path) for folder in ('ablations', 'configs/reduced') for path in (ROOT / folder).glob('*.py')}
@@ -33,11 +32,10 @@ def seen(backbone, clip):
     """Sizes of what the blocks see of a clip, their longest kernels in time, and the note on them."""
     with torch.device('meta'):
         backbone = MODELS.build(literal_eval(backbone))
-        with backbone.watch_blocks() as sizes:
-            backbone(torch.empty(2, 3, *clip))
+        backbone(torch.empty(2, 3, *clip))
     blocks = backbone.multiscale.values()
     longest = [max(layer.conv.kernel_size[0] for branch in block.branches for layer in branch) for block in blocks]
-    return [*sizes.values()], longest, note_on_taps(backbone, sizes)
+    return [block.seen for block in blocks], longest, backbone.note_on_taps()
 
 
 @pytest.mark.parametrize(('config', 'overrides', 'first', 'cells'), rows())

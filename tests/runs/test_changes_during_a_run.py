@@ -9,6 +9,7 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.experiment import experiment as opening
 from mer_bench.runs import run as loso
+from mer_bench.runs.run import RunSettings
 from mer_bench.training import fold
 from tests.conftest import write_prepared_data
 from tests.training.test_fold_config import experiment_on
@@ -64,7 +65,7 @@ def test_a_fold_is_not_begun_on_other_data_than_the_run(experiment, tmp_path, ch
 def test_a_fold_during_which_they_change_is_not_kept(experiment, tmp_path, monkeypatch, change):
     monkeypatch.setattr(fold, 'report_epoch', lambda folder, epoch: change(tmp_path) if epoch == 2 else None)
     with pytest.raises(InputError, match='changed during the run'):
-        loso.run_folds(experiment, 0, tmp_path / 'run')
+        loso.run_folds(experiment, RunSettings(0, tmp_path / 'run'))
     assert not [*(tmp_path / 'run/folds').iterdir()]
 
 
@@ -77,7 +78,7 @@ def test_a_scheme_that_changes_before_the_data_are_opened_is_not_used(scheme, pr
 
 def test_folds_of_other_clips_or_labels_are_not_scored(prepared_data, tiny_override, tmp_path):
     experiment = experiment_on(prepared_data, overrides=[str(tiny_override)])
-    loso.run_folds(experiment, 0, tmp_path)
+    loso.run_folds(experiment, RunSettings(0, tmp_path))
     path = tmp_path / 'folds/smic_s02/predictions.csv'
     noted = json.loads(path.with_name('fold.json').read_text())
     del noted['predictions_digest']  # as of a fold of an earlier version
@@ -85,7 +86,7 @@ def test_folds_of_other_clips_or_labels_are_not_scored(prepared_data, tiny_overr
     table = pd.read_csv(path)
     table.replace({'y_true': 'negative'}, 'positive').to_csv(path, index=False)
     with pytest.raises(InputError, match=r'found another label, .* for smic/s02/ne_0; give another --work-dir'):
-        loso.run_folds(experiment, 0, tmp_path)
+        loso.run_folds(experiment, RunSettings(0, tmp_path))
     table[1:].to_csv(path, index=False)
     with pytest.raises(InputError, match=r'no prediction or no such clip for smic/s02/ne_0'):
-        loso.run_folds(experiment, 0, tmp_path)
+        loso.run_folds(experiment, RunSettings(0, tmp_path))

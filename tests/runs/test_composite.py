@@ -5,6 +5,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from mer_bench.runs import run as loso
+from mer_bench.runs.run import RunSettings
+from mer_bench.runs.run_folder import Run, pool_predictions
 from tests.conftest import ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
 
@@ -26,7 +28,7 @@ def experiment(tiny_override, tmp_path_factory):
 @pytest.fixture(scope='module')
 def finished(experiment, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('run')
-    return work_dir, loso.run_folds(experiment, 0, work_dir)
+    return work_dir, loso.run_folds(experiment, RunSettings(0, work_dir))
 
 
 def test_the_record_names_scheme_and_folds(finished):
@@ -64,7 +66,7 @@ def test_action_units_are_predicted_and_scored(finished):
 
 
 def test_the_summary_shows_both_tables(finished):
-    text = loso.Run(*finished).summary()
+    text = Run(*finished).summary()
     assert 'leave one data set out, megc2019_3class' in text
     assert 'AU12' in text
 
@@ -73,6 +75,6 @@ def test_cells_of_action_units_and_names_stay_text(tmp_path):
     for name, cell in (('001', '4'), ('002', '')):
         row = dict(sample_id=f'{name}/07/1', dataset=name, subject='07', fold=name, y_true='x', y_pred='x')
         pd.DataFrame([row | dict(action_units=cell)]).to_csv(tmp_path / name, index=False)
-    pooled = loso.pool_predictions([tmp_path / '001', tmp_path / '002'])
+    pooled = pool_predictions([tmp_path / '001', tmp_path / '002'])
     assert pooled['action_units'].tolist() == ['4', '']
     assert pooled[['dataset', 'subject', 'fold']].to_numpy().tolist() == [['001', '07', '001'], ['002', '07', '002']]

@@ -10,6 +10,7 @@ import torch
 
 from mer_bench.errors import InputError
 from mer_bench.runs import run as loso
+from mer_bench.runs.run import RunSettings
 from mer_bench.sweeps.plan import SweepOptions, plan_runs
 from mer_bench.sweeps.status import is_complete
 from mer_bench.training import fold, fold_folder
@@ -78,7 +79,7 @@ def test_a_run_with_a_damaged_fold_is_not_scored(run, experiment):
     answer_otherwise(run / 'folds/smic_s02/predictions.csv')
     before = (run / 'record.json').read_bytes()
     with pytest.raises(InputError, match=r'smic_s02/predictions\.csv: expected the predictions that were written'):
-        loso.run_folds(experiment, 0, run)
+        loso.run_folds(experiment, RunSettings(0, run))
     assert (run / 'record.json').read_bytes() == before
 
 
@@ -91,7 +92,7 @@ def without_digest(run):
 
 def test_a_run_of_an_earlier_version_goes_on(run, finished_run, experiment):
     without_digest(run)
-    assert loso.run_folds(experiment, 0, run)['complete']
+    assert loso.run_folds(experiment, RunSettings(0, run))['complete']
     assert (run / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
@@ -101,7 +102,7 @@ def test_an_empty_cell_is_named_and_not_called_nan(run, experiment):
     header, first, *rows = path.read_text().splitlines()
     path.write_text('\n'.join([header, first, 'smic/s01/ne_1,smic', *rows[1:], '']))
     with pytest.raises(InputError, match=r'row 2 below the header has an empty cell in the column subject'):
-        loso.run_folds(experiment, 0, run)
+        loso.run_folds(experiment, RunSettings(0, run))
 
 
 def test_a_sweep_does_not_take_a_damaged_run_as_finished(run, prepared_data, tiny_override):
@@ -122,7 +123,7 @@ def test_a_sweep_does_not_take_a_damaged_run_as_finished(run, prepared_data, tin
 def test_a_damaged_record_is_one_sentence(run, experiment, damage):
     damage(run / 'record.json')
     with pytest.raises(InputError, match=r'record.json is damaged \(.*put back a copy of it, or give another'):
-        loso.run_folds(experiment, 0, run)
+        loso.run_folds(experiment, RunSettings(0, run))
 
 
 def write_checkpoint(path, epoch):
@@ -189,9 +190,9 @@ def test_a_training_whose_checkpoint_is_damaged_ends_with_the_same_predictions(
     with monkeypatch.context() as patch:
         patch.setattr(fold, 'report_epoch', stop_in_second_epoch)
         with pytest.raises(KeyboardInterrupt):
-            loso.run_folds(one, 0, tmp_path)
+            loso.run_folds(one, RunSettings(0, tmp_path))
     lose_40_kb(tmp_path / 'folds/.smic_s01/epoch_1.pth')
-    loso.run_folds(one, 0, tmp_path)
+    loso.run_folds(one, RunSettings(0, tmp_path))
     line = 'smic/s01: epoch_1.pth is damaged; this fold is trained again from its beginning\n'
     assert capsys.readouterr().err.count(line) == 1
     again, before = (path / 'folds/smic_s01/predictions.csv' for path in (tmp_path, finished_run))

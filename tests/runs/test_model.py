@@ -4,12 +4,12 @@ import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
-from mer_bench.runs.model import build_model, describe_model, note_on_taps
+from mer_bench.runs.model import build_model, describe_model
 from tests.training.test_fold_config import experiment_on
 
 
 def described(experiment):
-    return describe_model(experiment, build_model(experiment.method.cfg))
+    return describe_model(experiment, build_model(experiment))
 
 
 def test_parts_of_a_model_that_do_not_fit_are_one_sentence(prepared_data, tiny_override, tmp_path):
@@ -37,6 +37,9 @@ def test_an_optimiser_that_cannot_be_built_is_one_sentence(prepared_data, tiny_o
     ],
 )
 def test_kernels_that_the_clips_do_not_fill_are_named_in_one_line(sizes, expected):
-    note = note_on_taps(MultiScaleResNet3d(base_channels=4), sizes)
+    backbone = MultiScaleResNet3d(base_channels=4)
+    for name, block in backbone.multiscale.items():
+        block.seen = sizes.get(name, (16, 56, 56))
+    note = backbone.note_on_taps()
     assert note is None if expected is None else expected in note
     assert '\n' not in str(note)

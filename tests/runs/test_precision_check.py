@@ -15,7 +15,7 @@ from mer_bench.experiment.provenance import with_decision
 from mer_bench.results.record import read_record
 from mer_bench.runs import model as run_model
 from mer_bench.runs.model import build_model, check, needs_check, settle_precision
-from mer_bench.runs.run import run_folds
+from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.fold import fold_config
 from mer_bench.training.gradient_check import Agreement
 from tests.training.test_fold_config import experiment_on
@@ -35,14 +35,14 @@ def experiment(prepared_data, tiny_override):
 
 @pytest.fixture(scope='module')
 def model(experiment):
-    return build_model(experiment.method.cfg)
+    return build_model(experiment)
 
 
 @pytest.fixture(scope='module')
 def finished(experiment, tmp_path_factory):
     """The folder of a run with its only chosen fold."""
     work_dir = tmp_path_factory.mktemp('run')
-    run_folds(experiment, 0, work_dir)
+    run_folds(experiment, RunSettings(0, work_dir))
     return work_dir
 
 
@@ -82,14 +82,14 @@ def test_the_comparison_sees_the_shape_of_the_clips_alone(experiment, model, fin
 
 @pytest.mark.slow
 def test_a_worker_finds_the_same(experiment, model, finished, tmp_path):
-    settled = settle_precision(experiment, model, tmp_path, apart=True)
+    settled = settle_precision(experiment, model, None, apart=True)
     assert settled.check.decision == read_record(finished / 'record.json')['precision']['decision']
 
 
 def test_a_finished_fold_is_not_checked_again(experiment, finished, monkeypatch):
     monkeypatch.setattr(run_model, 'check', lambda *args: pytest.fail('it was checked again'))
     before = read_record(finished / 'record.json')['precision']
-    assert run_folds(experiment, 0, finished)['precision'] == before
+    assert run_folds(experiment, RunSettings(0, finished))['precision'] == before
     assert needs_check(replace(experiment, chosen=experiment.folds), finished)
     assert not needs_check(replace(experiment, precision='fp32', chosen=experiment.folds), finished)
 
@@ -97,8 +97,10 @@ def test_a_finished_fold_is_not_checked_again(experiment, finished, monkeypatch)
 def test_a_run_goes_on_with_what_it_began_with_where_that_covers_what_is_found(experiment, run):
     folder = run(fp32_layers=(LAYER, 'neck.more'))
     found = replace(RIGHT, fp32_layers=(LAYER,))
-    assert with_decision(experiment, folder, found).check.fp32_layers == (LAYER, 'neck.more')
-    assert with_decision(experiment, run(used='fp32', why='x'), found).precision == 'fp32'
+    settled = with_decision(experiment, read_record(folder / 'record.json'), found)
+    assert settled.check.fp32_layers == (LAYER, 'neck.more')
+    begun = read_record(run(used='fp32', why='x') / 'record.json')
+    assert with_decision(experiment, begun, found).precision == 'fp32'
 
 
 @pytest.mark.parametrize('before', [{}, dict(fp32_layers=('neck.other',))])
@@ -106,13 +108,13 @@ def test_folds_of_another_decision_are_not_mixed_with(experiment, run, monkeypat
     monkeypatch.setattr(run_model, 'check', lambda *args: replace(RIGHT, fp32_layers=(LAYER,)))
     more = replace(experiment, chosen=experiment.folds)
     with pytest.raises(InputError, match=f'folds of another precision .*now bf16, 1 layer in fp32 .{LAYER}'):
-        run_folds(more, 0, run(**before))
+        run_folds(more, RunSettings(0, run(**before)))
 
 
 def test_a_fault_between_the_layers_takes_the_run_to_fp32(experiment, model, monkeypatch, tmp_path):
     found = Agreement((LAYER,), 0.999, ('neck', 0.5), mended=False)
     monkeypatch.setattr(run_model, 'compare_gradients', lambda *args: found)
-    settled = settle_precision(experiment, model, tmp_path, apart=False)
+    settled = settle_precision(experiment, model, None, apart=False)
     assert settled.precision == 'fp32'
     assert settled.check.line == (
         'precision: fp32 in place of bf16: its gradients disagree with fp32 (to 0.5000 at neck)'
@@ -133,7 +135,7 @@ def test_a_comparison_that_ends_its_process_leads_to_fp32(experiment, model, mon
         raise TerminatedWorkerError
 
     monkeypatch.setattr(run_model, 'in_workers', die)
-    assert settle_precision(experiment, model, tmp_path, apart=True).precision == 'fp32'
+    assert settle_precision(experiment, model, None, apart=True).precision == 'fp32'
 
 
 def test_in_fp32_the_optimiser_does_not_bring_mixed_precision_back(experiment, tmp_path):

@@ -13,6 +13,8 @@ from mer_bench.protocols.label_schemes import load_scheme
 from mer_bench.results.record import read_record
 from mer_bench.runs import run as whole_run
 from mer_bench.runs.checkpoints import predict_with_checkpoints
+from mer_bench.runs.run import RunSettings
+from mer_bench.runs.run_folder import Run, write_scheme
 from mer_bench.training import fold
 from tests.conftest import ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
@@ -52,7 +54,8 @@ def test_the_record_says_what_was_run(finished_run):
 
 
 def test_clips_that_are_too_short_for_a_kernel_are_said_in_one_line(experiment, tmp_path, capsys):
-    note = whole_run.run_folds(replace(experiment, chosen=experiment.folds[:1]), 0, tmp_path)['note_on_model']
+    one = replace(experiment, chosen=experiment.folds[:1])
+    note = whole_run.run_folds(one, RunSettings(0, tmp_path))['note_on_model']
     assert '3x1x1, 5x1x1 on 1x8x8 after stage 1' in note  # clips of two frames
     assert capsys.readouterr().err.count(f'{note}\n') == 1
 
@@ -67,9 +70,9 @@ def test_folds_in_another_order_and_one_by_one_give_the_same_bytes(
 ):
     for name in ('s03', 's01'):
         one = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=[name])
-        record = whole_run.run_folds(one, 0, tmp_path)
+        record = whole_run.run_folds(one, RunSettings(0, tmp_path))
     assert (record['complete'], record['folds']['missing'], record['scores']) == (False, ['smic/s02'], None)
-    whole_run.run_folds(experiment_on(prepared_data, overrides=[str(tiny_override)]), 0, tmp_path)
+    whole_run.run_folds(experiment_on(prepared_data, overrides=[str(tiny_override)]), RunSettings(0, tmp_path))
     assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
@@ -78,34 +81,34 @@ def test_a_training_stopped_between_epochs_continues_to_the_same_bytes(finished_
 
     def stop_in_second_epoch(folder, epoch):
         reported.append(epoch)
-        if reported == [0, 1, 2]:
+        if reported == [1, 2]:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(fold, 'report_epoch', stop_in_second_epoch)
     with pytest.raises(KeyboardInterrupt):
-        whole_run.run_folds(experiment, 0, tmp_path)
-    whole_run.run_folds(experiment, 0, tmp_path)
-    assert reported[3:5] == [1, 2]  # the first epoch was not trained again
+        whole_run.run_folds(experiment, RunSettings(0, tmp_path))
+    whole_run.run_folds(experiment, RunSettings(0, tmp_path))
+    assert reported[2:4] == [2, 1]  # the first epoch was not trained again
     assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
 @pytest.mark.slow
 def test_two_folds_at_a_time_give_the_same_bytes(finished_run, experiment, tmp_path):
-    whole_run.run_folds(experiment, 0, tmp_path, jobs=2)
+    whole_run.run_folds(experiment, RunSettings(0, tmp_path, jobs=2))
     assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
 def test_a_finished_run_is_not_trained_again(finished_run, experiment, monkeypatch):
     monkeypatch.setattr(whole_run, 'run_missing', lambda *args: pytest.fail('a finished fold was trained again'))
-    monkeypatch.setattr('mer_bench.runs.model.build_model', lambda cfg: pytest.fail('a model was built'))
+    monkeypatch.setattr('mer_bench.runs.model.build_model', lambda experiment: pytest.fail('a model was built'))
     monkeypatch.setattr('mer_bench.evaluation.metrics.score_table', lambda *args: pytest.fail('it was scored again'))
     before = (finished_run / 'record.json').stat()
-    assert whole_run.run_folds(experiment, 0, finished_run) == read_record(finished_run / 'record.json')
+    assert whole_run.run_folds(experiment, RunSettings(0, finished_run)) == read_record(finished_run / 'record.json')
     assert (finished_run / 'record.json').stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_another_seed_gives_other_numbers(finished_run, experiment, tmp_path):
-    whole_run.run_folds(experiment, 1, tmp_path)
+    whole_run.run_folds(experiment, RunSettings(1, tmp_path))
     columns = ['score_negative', 'score_positive']
     first, second = (pd.read_csv(folder / 'predictions.csv')[columns] for folder in (finished_run, tmp_path))
     assert not first.equals(second)
@@ -117,7 +120,7 @@ def test_another_seed_gives_other_numbers(finished_run, experiment, tmp_path):
 def test_a_folder_of_other_settings_is_not_mixed_with(finished_run, prepared_data, tiny_override, seed, options, part):
     other = experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=options)
     with pytest.raises(InputError, match=f'folds of another {part}'):
-        whole_run.run_folds(other, seed, finished_run)
+        whole_run.run_folds(other, RunSettings(seed, finished_run))
 
 
 def test_saved_checkpoints_give_the_same_predictions(finished_run, experiment, tmp_path):
@@ -129,11 +132,11 @@ def test_a_run_without_checkpoints_is_told_apart(prepared_data, tiny_override, t
     one = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'])
     with pytest.raises(InputError, match=r'no record\.json in'):
         predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
-    whole_run.run_folds(one, 0, tmp_path)
+    whole_run.run_folds(one, RunSettings(0, tmp_path))
     with pytest.raises(InputError, match=r'checkpoint\.pth for smic/s01; train into a new --work-dir'):
         predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
     with pytest.raises(InputError, match=r'smic/s01 is finished without a checkpoint; give another --work-dir'):
-        whole_run.run_folds(one, 0, tmp_path, save_checkpoints=True)
+        whole_run.run_folds(one, RunSettings(0, tmp_path, save_checkpoints=True))
 
 
 def test_checkpoints_are_scored_on_the_data_they_belong_to(finished_run, tiny_override, tmp_path):
@@ -148,20 +151,20 @@ def test_a_schedule_that_cannot_be_built_is_one_sentence(prepared_data, tiny_ove
     options = ['param_scheduler.0.type=Nothing']
     wrong = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'], cfg_options=options)
     with pytest.raises(InputError, match=r'param_scheduler cannot be built: .*Nothing'):
-        whole_run.run_folds(wrong, 0, tmp_path)
+        whole_run.run_folds(wrong, RunSettings(0, tmp_path))
 
 
 def test_other_settings_are_refused_before_gradients_are_compared(finished_run, experiment, monkeypatch):
     monkeypatch.delattr('mer_bench.runs.model.settle_precision')
     with pytest.raises(InputError, match='holds folds of another seed'):
-        whole_run.run_folds(experiment, 1, finished_run)
+        whole_run.run_folds(experiment, RunSettings(1, finished_run))
 
 
 def test_a_training_that_diverges_is_no_finished_fold(prepared_data, tiny_override, tmp_path):
     options = ['optim_wrapper.optimizer.lr=1e20', 'optim_wrapper.clip_grad=None']
     wild = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'], cfg_options=options)
     with pytest.raises(InputError, match='the training of fold smic/s01 diverged'):
-        whole_run.run_folds(wild, 0, tmp_path)
+        whole_run.run_folds(wild, RunSettings(0, tmp_path))
     assert not (tmp_path / 'folds/smic_s01').exists()
 
 
@@ -171,13 +174,13 @@ def test_the_record_names_the_circumstances_of_every_fold(finished_run, experime
         path = run / f'folds/smic_{name}/fold.json'
         path.write_text(json.dumps(json.loads(path.read_text()) | {'commit': commit}))
     monkeypatch.setattr(provenance, 'commit', lambda: 'nothing was trained by this one')
-    assert whole_run.run_folds(experiment, 0, run)['commit'] == 'abc, def'
+    assert whole_run.run_folds(experiment, RunSettings(0, run))['commit'] == 'abc, def'
 
 
 def test_a_run_does_not_go_on_with_other_threads(finished_run, prepared_data, tiny_override):
     other = experiment_on(prepared_data, overrides=[str(tiny_override)], threads=2)
     with pytest.raises(InputError, match='holds folds of another device'):
-        whole_run.run_folds(other, 0, finished_run)
+        whole_run.run_folds(other, RunSettings(0, finished_run))
     experiment_on(prepared_data)  # one thread again
 
 
@@ -186,16 +189,16 @@ def test_a_finished_run_in_a_folder_that_cannot_be_written_to_is_read(finished_r
         whole_run.os, 'access', lambda path, mode: False
     )  # root may write everywhere but on such a disk
     monkeypatch.setattr(whole_run, 'locked', lambda *args: pytest.fail('it was to be written to'))
-    record = whole_run.run_folds(experiment, 0, finished_run)
+    record = whole_run.run_folds(experiment, RunSettings(0, finished_run))
     assert record == read_record(finished_run / 'record.json')
     with pytest.raises(InputError, match=r'holds folds of another seed \(0, now 1\)'):
-        whole_run.run_folds(experiment, 1, finished_run)
+        whole_run.run_folds(experiment, RunSettings(1, finished_run))
 
 
 def test_the_scheme_of_a_run_can_be_used_again(tmp_path):
     root = write_prepared_data(tmp_path / 'casme2', dataset='casme2', emotions=('disgust', 'happiness', 'surprise'))
     first = experiment_on(root, config=CASME2)
-    whole_run.write_scheme(first, tmp_path)
+    write_scheme(first, tmp_path)
     again = experiment_on(root, config=CASME2, cfg_options=[f'label_scheme={tmp_path}/label_scheme.csv'])
     assert again.method.scheme.rules == first.method.scheme.rules
     assert again.method.cfg.classes == first.method.cfg.classes
@@ -209,7 +212,7 @@ def test_clips_left_out_by_name_are_in_a_table_beside_it(tmp_path):
         'scheme,dataset,subject,clip,reason\nown,casme2,s02,di_0,"blurred, says a paper"\n'
     )
     data = experiment_on(root, config=CASME2, cfg_options=[f'label_scheme={tmp_path}/own.csv'])
-    whole_run.write_scheme(data, tmp_path / 'run')
+    write_scheme(data, tmp_path / 'run')
     again = load_scheme(tmp_path / 'run/label_scheme.csv')
     assert again.excluded == (('casme2/s02/di_0', 'blurred, says a paper'),)
     assert again.digest == data.method.scheme.digest
@@ -229,7 +232,7 @@ def test_a_finished_run_whose_table_or_scores_were_changed_is_scored_again(finis
         (run / name).write_text(json.dumps(record))
     else:
         (run / name).write_bytes(right[0].replace(b'negative,negative', b'negative,positive'))
-    whole_run.run_folds(experiment, 0, run)
+    whole_run.run_folds(experiment, RunSettings(0, run))
     assert ((run / 'predictions.csv').read_bytes(), scored(run)) == right
 
 
@@ -241,7 +244,7 @@ def test_the_log_of_a_fold_begins_with_the_run_and_that_of_the_run_has_a_line_a_
 
 
 def test_a_run_has_a_table_of_its_subjects(finished_run):
-    run = whole_run.Run(finished_run, read_record(finished_run / 'record.json'))
+    run = Run(finished_run, read_record(finished_run / 'record.json'))
     table, predictions = run.per_subject(), pd.read_csv(finished_run / 'predictions.csv')
     assert table['subject'].tolist() == ['smic/s01', 'smic/s02', 'smic/s03']
     assert table['clips'].tolist() == [6, 6, 6]
@@ -254,4 +257,4 @@ def test_a_run_has_a_table_of_its_subjects(finished_run):
 def test_a_run_that_lacks_folds_has_no_predictions(finished_run):
     record = read_record(finished_run / 'record.json') | dict(complete=False, folds=dict(total=3, done=1))
     with pytest.raises(InputError, match=r'1 of 3 folds are finished .*: train the other folds first'):
-        _ = whole_run.Run(finished_run, record).predictions
+        _ = Run(finished_run, record).predictions

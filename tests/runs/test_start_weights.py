@@ -7,7 +7,7 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.provenance import refuse_other_settings, start_record
 from mer_bench.models import MultiScaleResNet3d
 from mer_bench.results.record import write_record
-from mer_bench.runs.run import ADVICE
+from mer_bench.runs.run_folder import ADVICE
 from mer_bench.training.fold import fold_config
 from mer_bench.training.stacking.data import build_fresh_runner
 from tests.conftest import ROOT

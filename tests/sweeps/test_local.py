@@ -36,9 +36,9 @@ def trained(monkeypatch):
     """The seeds that run_folds was called with, in their order; no fold is trained."""
     seeds = []
 
-    def run_folds(experiment, seed, folder, *args, **options):
-        with locked(folder, 'busy'):
-            seeds.append(seed)
+    def run_folds(experiment, settings):
+        with locked(settings.work_dir, 'busy'):
+            seeds.append(settings.seed)
 
     monkeypatch.setattr(sweep_run, 'run_folds', run_folds)
     return seeds
@@ -54,10 +54,10 @@ def sweep(runs, args, **options):
 def test_a_failing_run_does_not_stop_the_others(runs, args, trained, monkeypatch):
     whole = sweep_run.run_folds
 
-    def run_folds(experiment, seed, *rest, **options):
-        if seed == 0:
+    def run_folds(experiment, settings):
+        if settings.seed == 0:
             raise MemoryError('out of\nmemory')
-        whole(experiment, seed, *rest, **options)
+        whole(experiment, settings)
 
     monkeypatch.setattr(sweep_run, 'run_folds', run_folds)
     outcomes, lines = sweep(runs, args)

@@ -5,6 +5,7 @@ import inspect
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -26,8 +27,8 @@ def options(prepared_data, tmp_path):
 
 
 def test_a_row_gives_state_reason_and_folder_of_a_run(options, tmp_path, monkeypatch):
-    def here(experiment, seed, folder, jobs, **rest):  # without a worker process
-        return run_folds(experiment, seed, folder, 1, show=rest['show'])
+    def here(experiment, settings):  # without a worker process
+        return run_folds(experiment, replace(settings, isolated=False))
 
     monkeypatch.setattr(local, 'run_folds', here)
     planned = sweep(CONFIG, **options, dry_run=True, show=None)

@@ -7,7 +7,7 @@ import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, read_audit
-from mer_bench.runs.run import run_folds
+from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training import audit, fold
 from mer_bench.training.stacking.ststnet import unavailable
 from tests.conftest import ROOT
@@ -32,7 +32,7 @@ def experiment(tmp_path_factory):
 def audited(experiment, tmp_path_factory):
     """A run by MMEngine's Runner, with its audit."""
     folder = tmp_path_factory.mktemp('off')
-    run_folds(experiment, 0, folder, stack='off', audit=True)
+    run_folds(experiment, RunSettings(0, folder, stack='off', audit_epochs=True))
     return folder
 
 
@@ -56,7 +56,7 @@ def test_the_last_epoch_is_what_the_run_predicts_and_earlier_ones_differ(audited
 
 
 def test_the_training_is_the_same_without_an_audit(one, audited, tmp_path):
-    run_folds(one, 0, tmp_path, stack='off')
+    run_folds(one, RunSettings(0, tmp_path, stack='off'))
     assert same_file('predictions.csv', tmp_path, audited)
 
 
@@ -65,7 +65,7 @@ def test_the_training_is_the_same_without_an_audit(one, audited, tmp_path):
     [1, 3, pytest.param('auto', marks=pytest.mark.skipif(unavailable() is not None, reason='no kernel here'))],
 )
 def test_every_way_of_training_sees_the_same_epochs(one, audited, tmp_path, stack):
-    run_folds(one, 0, tmp_path, stack=stack, audit=True)
+    run_folds(one, RunSettings(0, tmp_path, stack=stack, audit_epochs=True))
     assert same_file(AUDIT, tmp_path, audited)
 
 
@@ -81,9 +81,9 @@ def test_a_training_that_was_stopped_after_its_audit_continues_without_a_gap(one
 
     monkeypatch.setattr(audit, 'note_epoch', stop)
     with pytest.raises(KeyboardInterrupt):
-        run_folds(one, 0, tmp_path, stack='off', audit=True)
+        run_folds(one, RunSettings(0, tmp_path, stack='off', audit_epochs=True))
     monkeypatch.undo()
-    run_folds(one, 0, tmp_path, stack='off', audit=True)
+    run_folds(one, RunSettings(0, tmp_path, stack='off', audit_epochs=True))
     assert same_file(AUDIT, tmp_path, audited)
 
 
@@ -94,19 +94,19 @@ def test_a_fold_that_was_begun_without_an_audit_is_refused(one, tmp_path, monkey
 
     monkeypatch.setattr(fold, 'report_epoch', stop)
     with pytest.raises(KeyboardInterrupt):
-        run_folds(one, 0, tmp_path, stack='off')
+        run_folds(one, RunSettings(0, tmp_path, stack='off'))
     monkeypatch.undo()
     with pytest.raises(InputError, match='begun without --audit-epochs'):
-        run_folds(one, 0, tmp_path, stack='off', audit=True)
+        run_folds(one, RunSettings(0, tmp_path, stack='off', audit_epochs=True))
 
 
 def test_finished_folds_without_an_audit_are_refused(one, tmp_path):
-    run_folds(one, 0, tmp_path, stack=1)
+    run_folds(one, RunSettings(0, tmp_path, stack=1))
     with pytest.raises(InputError, match='finished without an audit of its epochs; give another --work-dir'):
-        run_folds(one, 0, tmp_path, stack=1, audit=True)
+        run_folds(one, RunSettings(0, tmp_path, stack=1, audit_epochs=True))
 
 
 def test_a_method_without_epochs_has_none_to_audit(prepared_data, tmp_path):
     majority = experiment_on(prepared_data, overrides=[str(ROOT / 'configs/baselines/majority.py')])
     with pytest.raises(InputError, match='majority has no epochs to audit'):
-        run_folds(majority, 0, tmp_path, audit=True)
+        run_folds(majority, RunSettings(0, tmp_path, audit_epochs=True))

@@ -14,7 +14,7 @@ from torch import nn
 from mer_bench import clip_random
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models import MultiOutputHead
-from mer_bench.training.runner import DeferredLogHook, DeferredLogOptimWrapper, EpochSeedHook
+from mer_bench.training.runner import DeferredLogHook, DeferredLogOptimWrapper, EpochHook
 
 STEPS = 5
 READINGS = ('item', 'tolist', 'numpy', 'cpu', '__float__', '__bool__')
@@ -81,7 +81,7 @@ def begin_epoch(preprocessor, epoch: int) -> object:
     dataset = object()
     model = SimpleNamespace(data_preprocessor=preprocessor)
     loader = SimpleNamespace(dataset=dataset)
-    EpochSeedHook(5).before_train_epoch(SimpleNamespace(model=model, epoch=epoch, train_dataloader=loader))
+    EpochHook(5, print).before_train_epoch(SimpleNamespace(model=model, epoch=epoch, train_dataloader=loader))
     return dataset
 
 

@@ -6,10 +6,10 @@ https://arxiv.org/abs/1711.11248. A residual whose last norm starts at zero, put
 blocks, Wang et al., https://arxiv.org/abs/1711.07971.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmaction.models.backbones import ResNet3d
 from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
@@ -19,7 +19,6 @@ from torch import nn
 
 from mer_bench.errors import InputError
 from mer_bench.models.backbones.pretrained import load_pretrained
-from mer_bench.models.batch_norm import OneClipBatchNorm3d
 
 TRUNK = dict(  # arguments of ResNet3d, with the values of Hara et al.
     conv1_kernel=(7, 7, 7),
@@ -31,6 +30,31 @@ TRUNK = dict(  # arguments of ResNet3d, with the values of Hara et al.
     inflate_style='3x3x3',
     zero_init_residual=False,
 )
+
+
+class OneClipBatchNorm3d(nn.BatchNorm3d):
+    """``nn.BatchNorm3d``, but with the running statistics if there is one value per channel, where that raises.
+
+    The last batch of an epoch may hold a single clip, and a 28x28 input ends in 1x1x1 maps. Parameters, names
+    and every other result are those of ``nn.BatchNorm3d``; only its count of batches, which a fixed momentum does not
+    use, stays where it is: counting would be one more launch on a GPU for every norm.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.momentum is None:
+            return super().forward(x)
+        self._check_input_dim(x)
+        if x.is_contiguous(memory_format=torch.channels_last_3d):
+            # to a norm time and height are alike, and torch's fast kernels for channels_last are those of pictures;
+            # a plain view would let the ReLU in place behind it copy all gradients
+            return torch.ops.aten._unsafe_view(self.normalise(x.flatten(2, 3)), x.shape)
+        return self.normalise(x)
+
+    def normalise(self, x: torch.Tensor) -> torch.Tensor:
+        """x, out: (N, C, ...)."""
+        by_batch = (self.training and x.numel() > x.shape[1]) or self.running_mean is None
+        mean, var = (self.running_mean, self.running_var) if self.track_running_stats or not by_batch else (None, None)
+        return F.batch_norm(x, mean, var, self.weight, self.bias, by_batch, self.momentum, self.eps)
 
 
 class MultiScaleBlock(nn.Module):
@@ -46,6 +70,9 @@ class MultiScaleBlock(nn.Module):
         max_kernel_t: The longest kernel in time, odd; None: as long as in space. In a map of T frames a kernel longer
             than 2T - 1 has taps that see only padding.
         **cfgs: conv_cfg, norm_cfg and act_cfg of the trunk.
+
+    Attributes:
+        seen: (T, H, W) of the maps of its last forward pass.
     """
 
     def __init__(
@@ -80,13 +107,14 @@ class MultiScaleBlock(nn.Module):
     def zero_init(self) -> None:
         constant_init(self.mix.norm, 0)
 
-    def kernels_beyond(self, size: Sequence[int]) -> list[tuple[int, ...]]:
-        """Return the kernels whose outer taps see only padding on maps of ``size`` (T, H, W)."""
+    def kernels_beyond(self) -> list[tuple[int, ...]]:
+        """Return the kernels whose outer taps see only padding on maps of the size :attr:`seen`."""
         kernels = [layer.conv.kernel_size for branch in self.branches for layer in branch]
-        return [kernel for kernel in kernels if any(k > 2 * n - 1 for k, n in zip(kernel, size, strict=True))]
+        return [kernel for kernel in kernels if any(k > 2 * n - 1 for k, n in zip(kernel, self.seen, strict=True))]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x, out: (N, channels, T, H, W)."""
+        self.seen = tuple(x.shape[2:])
         return x + self.mix(torch.cat([branch(x) for branch in self.branches], dim=1))
 
 
@@ -173,17 +201,27 @@ class MultiScaleResNet3d(ResNet3d):
                 maps.append(x)
         return maps[0] if len(maps) == 1 else tuple(maps)
 
-    @contextmanager
-    def watch_blocks(self) -> Iterator[dict[str, tuple[int, ...]]]:
-        """Yield a dict that a forward pass fills: (T, H, W) of the maps that each block sees, by stage."""
-        sizes = {}
-        with ExitStack() as hooks:
-            for name, block in self.multiscale.items():
-                hook = block.register_forward_pre_hook(lambda _, x, name=name: sizes.update({name: (*x[0].shape[2:],)}))
-                hooks.callback(hook.remove)
-            yield sizes
+    def note_on_taps(self) -> str | None:
+        """Return a sentence on the kernels that are too large for the clips of the last pass; None if all fit."""
+        parts = []
+        for name, block in self.multiscale.items():
+            if kernels := block.kernels_beyond():
+                listed = ', '.join(by(kernel) for kernel in dict.fromkeys(kernels))
+                parts.append(f'{listed} on {by(block.seen)} after stage {name.removeprefix("layer")}')
+        if not parts:
+            return None
+        return (
+            'note: the clips are too small for some kernels of the multi-scale blocks, whose outer taps see only '
+            f'padding (time x height x width): {"; ".join(parts)}; model.backbone.max_kernel_t limits the kernels in '
+            'time'
+        )
 
     def train(self, mode: bool = True) -> 'MultiScaleResNet3d':
         """As in ResNet3d, which forgets to return itself (mmaction2 1.2.0)."""
         super().train(mode)
         return self
+
+
+def by(size: Sequence[int]) -> str:
+    """(2, 7, 7) -> 2x7x7."""
+    return 'x'.join(map(str, size))

@@ -97,6 +97,27 @@ def _check_channels(path: str | Path, weights: dict[str, Tensor], target: dict[s
         )
 
 
+def fit_pretrained(model: nn.Module, load_from: str | None) -> dict | None:
+    """Read the weights that a training starts from into a recogniser, as the Runner does.
+
+    Args:
+        model: Built; the part of it that the weights are for keeps them.
+        load_from: A checkpoint of the whole recogniser; None: the one that one of its parts names, if any.
+
+    Returns:
+        How many tensors of the part they fill (fitted), how many of these were inflated, and of how many in all (of);
+        None without pretrained weights.
+    """
+    ours = [(part, part.checkpoint) for part in model.modules() if isinstance(getattr(part, 'checkpoint', None), str)]
+    parts = [(model, load_from)] if load_from else ours + take_pretrained(model)
+    if not parts:
+        return None
+    ((part, path),) = parts  # a config names one file at most
+    report = load_pretrained(part, path)
+    inflated = len(report['inflated'])
+    return dict(fitted=len(report['matched']) + inflated, inflated=inflated, of=len(part.state_dict()))
+
+
 def take_pretrained(model: nn.Module) -> list[tuple[nn.Module, str]]:
     """Return the parts of mmaction in a model that start from a checkpoint, each with its path.
 

@@ -16,7 +16,7 @@ from mmengine.model import BaseModule
 from torch import nn
 
 from mer_bench.errors import InputError
-from mer_bench.models.batch_norm import OneClipBatchNorm3d
+from mer_bench.models.backbones.multiscale_resnet3d import OneClipBatchNorm3d
 
 CONV = {'type': 'Conv3d'}
 NORM = {'type': OneClipBatchNorm3d}

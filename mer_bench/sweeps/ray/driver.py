@@ -13,20 +13,26 @@ from pathlib import Path
 
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.precision import choose_precision
-from mer_bench.experiment.provenance import describe_device, describe_pretrained, start_record, with_decision
+from mer_bench.experiment.provenance import (
+    describe_device,
+    describe_pretrained,
+    record_of_folds,
+    start_record,
+    with_decision,
+)
 from mer_bench.files import FolderInUse, locked
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.model import build_model, describe_model, fall_back, needs_check
-from mer_bench.runs.run import begin_run, update_record
+from mer_bench.runs.model import fall_back, needs_check
+from mer_bench.runs.run import RunSettings, begin_run
+from mer_bench.runs.run_folder import refuse_other_folds, update_record
 from mer_bench.sweeps.local import SECONDS_BETWEEN_TRIES, Outcome, failed, open_planned, settled
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line
 from mer_bench.sweeps.progress import SweepProgress
 from mer_bench.sweeps.ray.node import Files, RunJob, TaskResult, places_of, relocate, source_digest
 from mer_bench.sweeps.ray.pool import Hardware, RayPool
 from mer_bench.sweeps.status import failure_stamp, remove_failure
-from mer_bench.training.device import activate
 from mer_bench.training.fold_folder import finished_folders
-from mer_bench.training.stacking.strategy import StackChoice, choose_for_run, plan_groups
+from mer_bench.training.stacking.strategy import StackChoice, plan_groups
 
 RUNS_AT_A_TIME = 200  # whose locks the driver holds, an open file each
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -132,7 +138,7 @@ class RaySweep:
             opened.groups = {CHECK: []}
             self._queue(opened)
         else:
-            opened.experiment = with_decision(experiment, run.folder)
+            opened.experiment = with_decision(experiment, record_of_folds(run.folder))
             self._plan(opened)
 
     def _plan(self, opened: OpenRun) -> None:
@@ -164,7 +170,7 @@ class RaySweep:
         del opened.groups[number]
         if number == CHECK:
             found = result.check or fall_back(opened.experiment, result.fault)
-            opened.experiment = with_decision(opened.experiment, opened.run.folder, found)
+            opened.experiment = with_decision(opened.experiment, record_of_folds(opened.run.folder), found)
             self._plan(opened)
             return
         save_folds(opened.run.folder, result.files)
@@ -210,18 +216,18 @@ def plan_run(opened: OpenRun, options: SweepOptions, hardware: Hardware) -> None
         InputError: As :func:`mer_bench.runs.run.run_folds`.
     """
     run, experiment = opened.run, opened.experiment
-    here, model = replace(experiment, device='cpu'), None  # there may be no GPU here
-    record = start_record(here, run.seed)
-    if not experiment.method.is_estimator:
-        activate(here)
-        model = build_model(experiment.method.cfg)
-        record |= describe_model(here, model)
-    opened.choice = choose_for_run(experiment, model, run.seed, run.folder, options.stack)
-    record |= dict(device=describe_device(experiment, hardware.gpu), stack=opened.choice.record)
-    opened.record = begin_run(experiment, run.folder, record)
+    device = describe_device(experiment, hardware.gpu)
     done = finished_folders(run.folder, experiment.folds)
     missing = [fold for fold in experiment.folds if fold.name not in done]
-    opened.groups = dict(enumerate(plan_tasks(experiment, missing, opened.choice)))
+    record = start_record(replace(experiment, device='cpu'), run.seed)  # there may be no GPU here
+    begun = refuse_other_folds(run.folder, record, continued=False)
+    if missing:
+        settings = RunSettings(run.seed, run.folder, stack=options.stack)
+        _, opened.choice, opened.record = begin_run(experiment, settings, record, begun, elsewhere=device)
+        opened.groups = dict(enumerate(plan_tasks(experiment, missing, opened.choice)))
+    else:
+        refuse_other_folds(run.folder, record | dict(device=device), continued=True, begun=begun)
+        opened.record, opened.groups = begun, {}
 
 
 def on_hardware(experiment: Experiment, hardware: Hardware) -> Experiment:

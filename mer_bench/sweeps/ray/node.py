@@ -23,10 +23,10 @@ from mer_bench.preparation.store.flow_store import PARTS
 from mer_bench.protocols.folds import Fold
 from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
 from mer_bench.runs.model import check_at_place
+from mer_bench.runs.run import RunSettings, run_at_place
 from mer_bench.sweeps.plan import in_one_line
 from mer_bench.training.fold_folder import finished_folders
 from mer_bench.training.sklearn.estimator_fold import describe_clips
-from mer_bench.training.stacking.group import run_group
 from mer_bench.training.stacking.strategy import StackChoice
 
 Content = TypeVar('Content')
@@ -164,7 +164,7 @@ def run_task(
         try:
             if experiment.method.is_estimator:
                 describe_clips(experiment, job.seed, work_dir, jobs=1, quiet=True, shared=job.choice.asked != 'off')
-            run_group(experiment, folds, job.seed, work_dir, False, job.choice)
+            run_at_place(experiment, folds, RunSettings(job.seed, work_dir), job.choice, 0)
         except Exception as error:  # a method can fail in any way
             fault = in_one_line(error)
         finished = [*finished_folders(work_dir, folds).values()]  # small files

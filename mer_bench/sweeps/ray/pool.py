@@ -15,7 +15,7 @@ import torch
 from mer_bench.errors import InputError
 from mer_bench.experiment.precision import mixed_precision
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.worker_pool import BYTES_PER_JOB
+from mer_bench.runs.run import BYTES_PER_JOB
 from mer_bench.sweeps.ray.node import Places, RunJob, TaskResult, run_task
 
 os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # no usage reports; Ray reads it at import

@@ -1,7 +1,6 @@
 """What a stack of folds is trained on: the clips of all folds in memory, and the batches of each fold."""
 
 import copy
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from mmengine.dataset import DefaultSampler
 from mer_bench.clip_random import clip_keys
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.fold import fold_config
+from mer_bench.training.fold import fold_config, steps_per_epoch
 from mer_bench.training.fold_folder import folder_in_work
 from mer_bench.training.runner import FoldRunner, build_runner
 
@@ -154,12 +153,6 @@ class Batch:
 
     rows: torch.Tensor
     mask: torch.Tensor | None = None
-
-
-def steps_per_epoch(n_train: int, loader: ConfigDict) -> int:
-    """Return the number of batches that a loader makes of an epoch."""
-    share = n_train / loader.batch_size
-    return math.floor(share) if loader.get('drop_last') else math.ceil(share)
 
 
 class FoldBatches:

@@ -12,7 +12,6 @@ from mer_bench.clip_random import BatchDraws, ClipDropout, clip_keys
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.loading.flow_store_dataset import SAME_EVERY_TIME
-from mer_bench.models.complexity import complexity
 from mer_bench.training.stacking.data import Batch
 from mer_bench.training.stacking.network import STANDARD, SingleNetwork, StackedNetwork
 from mer_bench.training.stacking.train import ELEMENTWISE
@@ -22,7 +21,7 @@ MOST_FLOPS = 2 * 10**8  # of a clip, forward: such a step is launches and memory
 LOADER_KEYS = {'batch_size', 'num_workers', 'persistent_workers', 'sampler', 'dataset', 'drop_last'}
 
 
-def why_not_stackable(experiment: Experiment, model: nn.Module | None) -> str | None:
+def why_not_stackable(experiment: Experiment, model: nn.Module, size: tuple[int, float]) -> str | None:
     """Return why a method cannot be stacked, or None if it can: then two copies in a stack compute what one does.
 
     Small plain networks can be: a Recognizer3D without a neck, a head with BaseHead's cross-entropy, no randomness but
@@ -30,14 +29,13 @@ def why_not_stackable(experiment: Experiment, model: nn.Module | None) -> str | 
 
     Args:
         experiment: Method and data.
-        model: The method's network, built; left as it was. None for an estimator of scikit-learn.
+        model: The method's network, built; left as it was.
+        size: Its parameters, and its FLOPs for a clip.
     """
-    if experiment.method.is_estimator:
-        return 'it is no network'
     return (
         unknown_setting(experiment.method.cfg, experiment.precision)
         or unknown_part(model)
-        or too_large(model, experiment)
+        or too_large(*size)
         or wrong_result(model, experiment)
     )
 
@@ -81,9 +79,8 @@ def unknown_part(model: nn.Module) -> str | None:
     return None
 
 
-def too_large(model: nn.Module, experiment: Experiment) -> str | None:
+def too_large(parameters: int, flops: float) -> str | None:
     """Return the size of a network that is too large to gain from stacking."""
-    parameters, flops = complexity(model, experiment.data.shape)
     if parameters > MOST_PARAMETERS or flops > MOST_FLOPS:
         return (
             f'it has {parameters / 1e6:.1f} million parameters and {flops / 1e9:.2f} GFLOP a clip, more than '

@@ -19,7 +19,7 @@ from mer_bench.experiment.provenance import circumstances
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.audit import NOTES, finish_audit, note_epoch
 from mer_bench.training.device import activate
-from mer_bench.training.fold import refuse_changes, run_fold
+from mer_bench.training.fold import refusing_changes
 from mer_bench.training.fold_folder import CHECKPOINT, finish_fold, folder_in_work, report_epoch
 from mer_bench.training.stacking.data import StackedFolds, open_folds
 from mer_bench.training.stacking.strategy import StackChoice, find_trainer
@@ -43,8 +43,6 @@ def run_group(
         InputError: Label scheme or data changed since the experiment was opened, or a training diverged; finished folds
             are kept.
     """
-    if choice.way == 'off':
-        return [run_fold(experiment, fold, seed, work_dir, save_checkpoints, audit) for fold in folds]
     way, train = find_trainer(choice.way)
     activate(experiment)
     experiment.check_unchanged()
@@ -94,11 +92,10 @@ def train_parts(
     while first < len(stack.folds):
         part = stack.part(first, first + size)
         folders = [folder_in_work(work_dir, fold) for fold in part.folds]
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         try:
-            weights, losses = train(part, reporter(folders), auditor(part, folders) if audit else None)
+            with refusing_changes(experiment, folders):
+                weights, losses = train(part, reporter(folders), auditor(part, folders) if audit else None)
         except torch.cuda.OutOfMemoryError as error:
             if len(part.folds) == 1:
                 raise InputError(
@@ -106,8 +103,6 @@ def train_parts(
                 ) from error
             size = len(part.folds) // 2
             continue
-        finally:  # a change may also be why something else went wrong
-            refuse_changes(experiment, folders)
         yield part, weights, losses, (time.perf_counter() - start) / len(part.folds)
         first += len(part.folds)
 

@@ -1,31 +1,32 @@
-"""How the folds of a run are trained: by MMEngine's Runner, or from clips in memory, one or several at a time."""
+"""How the folds of a run are trained: by MMEngine's Runner, or from clips in memory, one or several at a time.
+
+Nothing here needs torch at import: methods of scikit-learn, and `--stack off`, do without what stacking needs.
+"""
 
 import copy
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from statistics import median
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.provenance import record_of_folds
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.fold import drop_a_lone_clip
-from mer_bench.training.fold_folder import finished_folders
-from mer_bench.training.stacking import ststnet
-from mer_bench.training.stacking.data import StackedFolds, open_folds, steps_per_epoch
-from mer_bench.training.stacking.eligibility import why_not_stackable
-from mer_bench.training.stacking.timing import interleave
-from mer_bench.training.stacking.train import build_network, train_folds, training_epochs
+from mer_bench.training.fold import drop_a_lone_clip, steps_per_epoch
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from mer_bench.training.stacking.data import StackedFolds
 
 Stack = str | int  # 'auto', 'off' or the number of folds of a stack
 # trainers for one network alone: modules with `unavailable`, `why_not` and `train`, by the name of their strategy
-KERNELS = {'compiled': ststnet}
+KERNELS = {'compiled': 'mer_bench.training.stacking.ststnet'}
 WAYS = ('off', 'sequential', 'stacked', *KERNELS)
 ON_CPU = 8  # folds of a stack: more save little and no longer fit into the cache
 AT_A_TIME = 4  # folds that one task trains one after another, so that they share what is opened
@@ -33,7 +34,7 @@ AT_A_TIME = 4  # folds that one task trains one after another, so that they shar
 
 @dataclass(frozen=True)
 class StackChoice:
-    """The strategy of a run.
+    """The strategy of a run, noted in record.json.
 
     Attributes:
         way: 'off': MMEngine's Runner; 'sequential': one fold after another; 'stacked': several at a time; or one of
@@ -50,11 +51,6 @@ class StackChoice:
     seconds: dict[str, float] = field(default_factory=dict)
     why: str = ''
 
-    @property
-    def record(self) -> dict:
-        """The entry of record.json."""
-        return asdict(self)
-
     @classmethod
     def from_record(cls, record: dict) -> 'StackChoice | None':
         """Return the choice that a record notes; None if there is none, or none that this version knows."""
@@ -64,42 +60,38 @@ class StackChoice:
         return cls(**{name: noted[name] for name in ('way', 'folds', 'asked', 'seconds', 'why')})
 
 
-def choose_for_run(
-    experiment: Experiment, model: nn.Module | None, seed: int, work_dir: Path, stack: Stack
+def choose(
+    experiment: Experiment,
+    model: 'nn.Module | None',
+    size: tuple[int, float] | None,
+    seed: int,
+    stack: Stack,
+    begun: dict | None = None,
 ) -> StackChoice:
-    """Choose once a run: a continued run keeps its choice if it is asked for the same, or if no fold is missing.
-
-    Args:
-        experiment, model, stack: As for :func:`choose`.
-        seed: Of the run.
-        work_dir: The run folder.
-
-    Raises:
-        InputError: As :func:`choose`.
-    """
-    if begun := record_of_folds(work_dir):
-        noted = StackChoice.from_record(begun)
-        done = len(finished_folders(work_dir, experiment.folds)) == len(experiment.folds)
-        if noted and (done or noted.asked == stack):
-            return noted
-    return choose(experiment, model, seed, stack)
-
-
-def choose(experiment: Experiment, model: nn.Module | None, seed: int, stack: Stack) -> StackChoice:
     """Choose how to train; if several ways may be the fastest, time a few steps of each.
 
     Args:
         experiment: Method, data and device.
         model: The method's network, built; None for an estimator of scikit-learn.
+        size: Parameters and FLOPs of the network, likewise.
         seed: Of the run.
         stack: 'off', a number of folds, or 'auto'.
+        begun: The record of folds that were trained before: their choice is kept if the user asks for the same.
 
     Raises:
         InputError: The user asked for a number of folds, and the method cannot be stacked.
     """
+    noted = StackChoice.from_record(begun) if begun else None
+    if noted and noted.asked == stack:
+        return noted
     if stack == 'off':
         return StackChoice('off', asked=stack)
-    why = why_not_stackable(experiment, model)
+    if experiment.method.is_estimator:
+        why = 'it is no network'
+    else:
+        from mer_bench.training.stacking.eligibility import why_not_stackable
+
+        why = why_not_stackable(experiment, model, size)
     if why and stack == 'auto':
         return StackChoice('off', asked=stack, why=why)
     if why:
@@ -107,11 +99,13 @@ def choose(experiment: Experiment, model: nn.Module | None, seed: int, stack: St
     if stack != 'auto':
         return StackChoice('sequential' if stack == 1 else 'stacked', stack, stack)
     if experiment.device != 'cpu':
+        import torch
+
         # the driver of a cluster may have none
         gpus = max(1, torch.cuda.device_count()) if experiment.device == 'cuda' else 1
         return StackChoice('stacked', -(-len(experiment.folds) // gpus), stack, why='a GPU waits for launches')
     for way, kernel in KERNELS.items():
-        if kernel.why_not(experiment, model) is None:
+        if import_module(kernel).why_not(experiment, model) is None:
             return StackChoice(way, asked=stack, why='the compiled kernel fits')
     return measure(experiment, seed)
 
@@ -121,13 +115,21 @@ def find_trainer(way: str) -> tuple[str, Callable[..., tuple]]:
 
     A kernel chosen on another machine may be unavailable on this one: its folds are then trained one after another.
     """
-    if way not in KERNELS:
-        return way, train_folds
-    return ('sequential', train_folds) if KERNELS[way].unavailable() else (way, KERNELS[way].train)
+    if way in KERNELS:
+        kernel = import_module(KERNELS[way])
+        if not kernel.unavailable():
+            return way, kernel.train
+        way = 'sequential'
+    from mer_bench.training.stacking.train import train_folds
+
+    return way, train_folds
 
 
 def measure(experiment: Experiment, seed: int, rounds: int = 3) -> StackChoice:
     """Time steps of one fold and of a stack in turns, so that a busy machine slows both, and choose the faster."""
+    from mer_bench.training.stacking.data import open_folds
+    from mer_bench.training.stacking.timing import interleave
+
     groups = group_by_steps(experiment, experiment.folds)
     folds = max(groups, key=len)[:ON_CPU]
     if len(folds) == 1:
@@ -141,8 +143,10 @@ def measure(experiment: Experiment, seed: int, rounds: int = 3) -> StackChoice:
     return StackChoice(way, 1 if way == 'sequential' else ON_CPU, seconds=seconds)
 
 
-def endless_steps(stack: StackedFolds):
+def endless_steps(stack: 'StackedFolds') -> 'Iterator[torch.Tensor]':
     """Yield the losses of steps, starting again when a training is over."""
+    from mer_bench.training.stacking.train import build_network, training_epochs
+
     while True:
         yield from chain.from_iterable(training_epochs(stack, build_network(stack)))
 

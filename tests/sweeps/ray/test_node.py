@@ -9,7 +9,7 @@ import pytest
 
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.experiment.provenance import describe_pretrained
-from mer_bench.runs.run import run_folds
+from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.sweeps.ray import node
 from mer_bench.sweeps.ray.driver import save_folds
 from mer_bench.sweeps.ray.node import RunJob, places_of, relocate, run_task, sees_files, stage_files
@@ -56,7 +56,7 @@ def on_node(job, shipped=None):
 
 def test_the_files_of_a_node_that_sees_the_data_are_those_of_a_local_run(make_job, tmp_path):
     job = make_job()
-    run_folds(job.experiment, 0, tmp_path / 'local')
+    run_folds(job.experiment, RunSettings(0, tmp_path / 'local'))
     result = on_node(job)
     save_folds(tmp_path / 'saved', result.files)
     assert result.fault is None

@@ -16,7 +16,7 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.files import write_array, write_json
 from mer_bench.models.classical import ESTIMATORS
-from mer_bench.runs.run import run_folds
+from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.sklearn.estimator_fold import FEATURES, WAY, shared_fit
 from mer_bench.training.sklearn.shared_fit import BLOCK, GRAM, PLAIN
 from tests.conftest import ROOT
@@ -58,7 +58,7 @@ def opened(folder, data, text):
 
 def test_predictions_are_those_of_scikit_learns_own_loop(experiment, tmp_path):
     """One scaler and one model a fold, each fitted without the held-out subject."""
-    record = run_folds(experiment, 0, tmp_path / 'run')
+    record = run_folds(experiment, RunSettings(0, tmp_path / 'run'))
     ours = pd.read_csv(tmp_path / 'run/predictions.csv').set_index('sample_id')
     clips = experiment.data.annotations
     stored = np.load(f'{clips["store"].iloc[0]}/flow.npy')[clips['row']]
@@ -77,7 +77,7 @@ def test_predictions_are_those_of_scikit_learns_own_loop(experiment, tmp_path):
 @pytest.mark.parametrize(('text', 'way'), [(SVM, GRAM), (RIDGE, BLOCK)])
 def test_folds_share_what_they_can_unless_it_is_turned_off(tmp_path, prepared_data, text, way):
     method = opened(tmp_path, prepared_data, text)
-    records = {word: run_folds(method, 0, tmp_path / word, stack=word) for word in ('auto', 'off')}
+    records = {word: run_folds(method, RunSettings(0, tmp_path / word, stack=word)) for word in ('auto', 'off')}
     assert {word: record['fit'] for word, record in records.items()} == {'auto': way, 'off': PLAIN}
     assert records['auto']['scores'] == records['off']['scores']
     shared, alone = (pd.read_csv(tmp_path / word / 'predictions.csv') for word in records)
@@ -87,8 +87,8 @@ def test_folds_share_what_they_can_unless_it_is_turned_off(tmp_path, prepared_da
 def test_a_run_goes_on_the_other_way(tmp_path, prepared_data):
     """Both give the same predictions, and each fold says which way it was fitted."""
     method = opened(tmp_path, prepared_data, RIDGE)
-    run_folds(replace(method, chosen=method.folds[:1]), 0, tmp_path / 'run', stack='off')
-    assert run_folds(method, 0, tmp_path / 'run')['fit'] == f'{PLAIN}, {BLOCK}'
+    run_folds(replace(method, chosen=method.folds[:1]), RunSettings(0, tmp_path / 'run', stack='off'))
+    assert run_folds(method, RunSettings(0, tmp_path / 'run'))['fit'] == f'{PLAIN}, {BLOCK}'
 
 
 def test_the_name_is_that_of_the_override_alone(experiment):
@@ -96,8 +96,8 @@ def test_the_name_is_that_of_the_override_alone(experiment):
 
 
 def test_a_second_call_continues_and_leaves_no_features(experiment, tmp_path):
-    first = run_folds(experiment, 0, tmp_path / 'run')
-    again = run_folds(experiment, 0, tmp_path / 'run')
+    first = run_folds(experiment, RunSettings(0, tmp_path / 'run'))
+    again = run_folds(experiment, RunSettings(0, tmp_path / 'run'))
     assert first['scores'] == again['scores']
     assert not list((tmp_path / 'run').glob('.features*'))
 
@@ -106,13 +106,13 @@ def test_features_are_computed_anew_after_a_failure(experiment, tmp_path, monkey
     """What stopped the first attempt may be mended by then."""
     monkeypatch.setattr('mer_bench.runs.run.run_missing', lambda *args, **options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        run_folds(experiment, 0, tmp_path / 'run')
+        run_folds(experiment, RunSettings(0, tmp_path / 'run'))
     assert not list((tmp_path / 'run').glob('.features*'))
 
 
 def test_there_is_no_checkpoint_to_keep(experiment, tmp_path):
     with pytest.raises(InputError, match='leave --save-checkpoints out'):
-        run_folds(experiment, 0, tmp_path / 'run', save_checkpoints=True)
+        run_folds(experiment, RunSettings(0, tmp_path / 'run', save_checkpoints=True))
 
 
 def test_a_whole_run_imports_no_torch(tmp_path, prepared_data):
@@ -137,7 +137,7 @@ def test_a_worker_finds_a_descriptor_of_a_users_module(tmp_path, prepared_data, 
     method = opened(tmp_path, prepared_data, f"custom_imports = dict(imports=['own_descriptor'])\n{steps}")
     # as in a process that did not read the config
     del sys.modules['own_descriptor'], ESTIMATORS.module_dict['OwnDescriptor']
-    assert run_folds(method, 0, tmp_path / 'run')['complete']
+    assert run_folds(method, RunSettings(0, tmp_path / 'run'))['complete']
 
 
 def test_other_features_in_the_same_file_are_not_mistaken(tmp_path, experiment):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mer_bench.errors import InputError
+from mer_bench.runs.model import complexity
 from mer_bench.training.stacking import eligibility as stack_rule
 from mer_bench.training.stacking.eligibility import why_not_stackable
 from mer_bench.training.stacking.strategy import StackChoice, choose, group_by_steps, plan_groups
@@ -16,12 +17,16 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp('stack')
 
 
+def size_of(experiment, model):
+    return complexity(model, experiment.data.shape)
+
+
 @pytest.mark.parametrize('network', ['ststnet', 'off_apexnet', 'dual_inception', 'rcn_a', 'rcn_w', 'one_hidden_layer'])
 def test_small_networks_of_the_field_can_be_stacked(folder, network):
     experiment = stack_experiment(folder, network)
     model = build_model(experiment)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    assert why_not_stackable(experiment, model) is None
+    assert why_not_stackable(experiment, model, size_of(experiment, model)) is None
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -38,24 +43,27 @@ def test_small_networks_of_the_field_can_be_stacked(folder, network):
 )
 def test_what_a_stack_does_not_know_is_named(folder, network, change, why):
     experiment = stack_experiment(folder, network, change)
-    assert why_not_stackable(experiment, build_model(experiment)).startswith(why)
+    model = build_model(experiment)
+    assert why_not_stackable(experiment, model, size_of(experiment, model)).startswith(why)
 
 
 def test_a_network_that_is_too_large_is_not_stacked(folder, monkeypatch):
     experiment = stack_experiment(folder, 'off_apexnet')
     monkeypatch.setattr(stack_rule, 'MOST_PARAMETERS', 2_000_000)
-    why = why_not_stackable(experiment, build_model(experiment))
+    model = build_model(experiment)
+    why = why_not_stackable(experiment, model, size_of(experiment, model))
     assert why.startswith('it has 2.7 million parameters and 0.01 GFLOP a clip, more than 2 ')
 
 
 def test_the_full_model_is_trained_by_the_runner_and_cannot_be_stacked(prepared_data, tiny_override):
     experiment = experiment_on(prepared_data, overrides=[str(tiny_override)])
     model = build_model(experiment)
-    assert choose(experiment, model, 0, 'auto').way == 'off'
+    size = size_of(experiment, model)
+    assert choose(experiment, model, size, 0, 'auto').way == 'off'
     with pytest.raises(
         InputError, match=r'--stack 2: multiscale.* cannot be stacked: it is no Recognizer3D of backbone'
     ):
-        choose(experiment, model, 0, 2)
+        choose(experiment, model, size, 0, 2)
 
 
 def test_folds_with_other_steps_an_epoch_are_not_in_one_stack(folder):
@@ -67,7 +75,8 @@ def test_folds_with_other_steps_an_epoch_are_not_in_one_stack(folder):
         ['casme2/s01', 'casme2/s02'],
         ['smic/s01', 'smic/s02'],
     ]
-    choice = choose(experiment, build_model(experiment), 0, 3)
+    model = build_model(experiment)
+    choice = choose(experiment, model, size_of(experiment, model), 0, 3)
     assert plan_groups(experiment, experiment.folds, choice) == groups
     assert [*map(len, plan_groups(experiment, experiment.folds, StackChoice('stacked', 1)))] == [1, 1, 1, 1]
     assert [*map(len, plan_groups(experiment, experiment.folds, StackChoice('off')))] == [1, 1, 1, 1]
@@ -86,5 +95,5 @@ def test_a_fold_that_drops_a_lone_last_clip_is_in_another_stack_than_one_that_do
 def test_a_gpu_of_another_machine_than_the_driver_needs_no_gpu_here(folder, monkeypatch):
     monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
     experiment = replace(stack_experiment(folder, 'ststnet'), device='cuda')
-    monkeypatch.setattr('mer_bench.training.stacking.strategy.why_not_stackable', lambda experiment, model: None)
-    assert choose(experiment, None, 0, 'auto').folds == len(experiment.folds)
+    monkeypatch.setattr(stack_rule, 'why_not_stackable', lambda *method: None)
+    assert choose(experiment, None, None, 0, 'auto').folds == len(experiment.folds)

@@ -9,10 +9,11 @@ from mmengine.config import Config
 
 from mer_bench.errors import InputError
 from mer_bench.runs.checkpoints import predict_with_checkpoints
-from mer_bench.runs.run import run_folds
+from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.fold_folder import CHECKPOINT
 from mer_bench.training.stacking import group as stack_group
-from mer_bench.training.stacking import strategy
+from mer_bench.training.stacking import strategy, ststnet
+from mer_bench.training.stacking import train as stack_train
 from mer_bench.training.stacking.strategy import StackChoice
 from mer_bench.training.stacking.ststnet import unavailable
 from tests.training.stacking.stack_experiment import EVERYTHING, stack_experiment
@@ -37,7 +38,7 @@ def experiment(folder):
 @pytest.fixture(scope='module')
 def stacked(experiment, folder):
     """A run in stacks of three with checkpoints, and its record."""
-    return folder / 'stacked', run_folds(experiment, 0, folder / 'stacked', save_checkpoints=True, stack=3)
+    return folder / 'stacked', run_folds(experiment, RunSettings(0, folder / 'stacked', save_checkpoints=True, stack=3))
 
 
 def scores(run):
@@ -58,8 +59,8 @@ def same_predictions(run, other):
 @pytest.mark.slow
 def test_stacks_and_lean_training_predict_what_the_runner_predicts(folder, stacked, tmp_path):
     one = stack_experiment(folder, 'ststnet', folds=['smic/s01'])  # in a padded stack
-    run_folds(one, 0, tmp_path / 'off', stack='off')
-    run_folds(one, 0, tmp_path / 'lean', stack=1)
+    run_folds(one, RunSettings(0, tmp_path / 'off', stack='off'))
+    run_folds(one, RunSettings(0, tmp_path / 'lean', stack=1))
     same_predictions(stacked[0], tmp_path / 'off')
     same_predictions(tmp_path / 'lean', tmp_path / 'off')
     assert scores(stacked[0]).std() > 0.05
@@ -69,8 +70,8 @@ def test_stacks_and_lean_training_predict_what_the_runner_predicts(folder, stack
 @pytest.mark.skipif(unavailable() is not None, reason='the kernel of STSTNet cannot be built here')
 def test_the_compiled_kernel_is_chosen_where_it_fits_and_predicts_what_the_runner_predicts(folder, tmp_path):
     one = stack_experiment(tmp_path, 'ststnet', KERNEL, folds=['smic/s01'])
-    assert run_folds(one, 0, tmp_path / 'auto')['stack']['way'] == 'compiled'
-    run_folds(one, 0, tmp_path / 'off', stack='off')
+    assert run_folds(one, RunSettings(0, tmp_path / 'auto'))['stack']['way'] == 'compiled'
+    run_folds(one, RunSettings(0, tmp_path / 'off', stack='off'))
     same_predictions(tmp_path / 'auto', tmp_path / 'off')
 
 
@@ -110,16 +111,16 @@ def test_a_stopped_run_continues_with_the_missing_stacks(stacked, experiment, tm
     monkeypatch.setattr(stack_group, 'report_epoch', stop_in_the_second_stack)
     monkeypatch.setattr(stack_group, 'SECONDS_BETWEEN_REPORTS', 1000)
     with pytest.raises(KeyboardInterrupt):
-        run_folds(experiment, 0, tmp_path, stack=3)
+        run_folds(experiment, RunSettings(0, tmp_path, stack=3))
     finished = {path.name for path in (tmp_path / 'folds').glob('[!.]*')}
     assert finished == {'casme2_s01', 'casme2_s02', 'smic_s01'}
-    run_folds(experiment, 0, tmp_path, stack=3)
+    run_folds(experiment, RunSettings(0, tmp_path, stack=3))
     assert {*reports[4:]} == {'.smic_s02'}
     assert scores(tmp_path) == pytest.approx(scores(stacked[0]), abs=1e-6)  # the last one was alone in both
 
 
 def test_a_stack_that_does_not_fit_on_the_gpu_is_halved(experiment, tmp_path, monkeypatch):
-    sizes, train = [], strategy.train_folds
+    sizes, train = [], stack_train.train_folds
 
     def train_two_at_most(stack, report):
         sizes.append(len(stack.folds))
@@ -127,23 +128,23 @@ def test_a_stack_that_does_not_fit_on_the_gpu_is_halved(experiment, tmp_path, mo
             raise torch.cuda.OutOfMemoryError
         return train(stack, report)
 
-    monkeypatch.setattr(strategy, 'train_folds', train_two_at_most)
+    monkeypatch.setattr(stack_train, 'train_folds', train_two_at_most)
     results = stack_group.run_group(experiment, experiment.folds, 0, tmp_path, False, StackChoice('stacked', 4))
     assert sizes == [4, 2, 2]
     assert [result['stack']['folds'] for result in results] == [2, 2, 2, 2]
 
 
 def test_a_fold_that_diverges_takes_no_other_with_it(experiment, tmp_path, monkeypatch):
-    train = strategy.train_folds
+    train = stack_train.train_folds
 
     def spoil_one(stack, report):
         weights, losses = train(stack, report)
         weights[1]['cls_head.fc_cls.bias'].fill_(float('nan'))
         return weights, losses
 
-    monkeypatch.setattr(strategy, 'train_folds', spoil_one)
+    monkeypatch.setattr(stack_train, 'train_folds', spoil_one)
     with pytest.raises(InputError, match='the training of fold casme2/s02 diverged'):
-        run_folds(experiment, 0, tmp_path, stack=4)
+        run_folds(experiment, RunSettings(0, tmp_path, stack=4))
     finished = {path.name for path in (tmp_path / 'folds').glob('[!.]*')}
     assert finished == {'casme2_s01', 'smic_s01', 'smic_s02'}
 
@@ -153,20 +154,20 @@ def test_folds_during_which_the_data_change_are_not_kept(tmp_path, monkeypatch):
     table = tmp_path / 'smic/annotations.csv'
     monkeypatch.setattr(stack_group, 'report_epoch', lambda folder, epoch: table.write_text(table.read_text() + '\n'))
     with pytest.raises(InputError, match='changed during the run'):
-        run_folds(experiment, 0, tmp_path / 'run', stack=4)
+        run_folds(experiment, RunSettings(0, tmp_path / 'run', stack=4))
     assert not [*(tmp_path / 'run/folds').iterdir()]
 
 
 def test_the_way_is_measured_once_a_run(tmp_path, monkeypatch):
     experiment = stack_experiment(tmp_path, 'one_hidden_layer', folds=['smic/s01'])
-    first = run_folds(experiment, 0, tmp_path / 'run')['stack']
+    first = run_folds(experiment, RunSettings(0, tmp_path / 'run'))['stack']
     assert first['way'] == min(first['seconds'], key=first['seconds'].get)
     monkeypatch.setattr('mer_bench.training.stacking.strategy.measure', lambda *args: pytest.fail('measured again'))
     second = stack_experiment(tmp_path, 'one_hidden_layer', folds=['smic/s02'])
-    assert run_folds(second, 0, tmp_path / 'run')['stack'] == first
+    assert run_folds(second, RunSettings(0, tmp_path / 'run'))['stack'] == first
 
 
 def test_a_kernel_that_this_machine_lacks_is_replaced_by_plain_training(monkeypatch):
-    monkeypatch.setattr(strategy.KERNELS['compiled'], 'unavailable', lambda: 'no C++ compiler')
-    assert strategy.find_trainer('compiled') == ('sequential', strategy.train_folds)
-    assert strategy.find_trainer('stacked') == ('stacked', strategy.train_folds)
+    monkeypatch.setattr(ststnet, 'unavailable', lambda: 'no C++ compiler')
+    assert strategy.find_trainer('compiled') == ('sequential', stack_train.train_folds)
+    assert strategy.find_trainer('stacked') == ('stacked', stack_train.train_folds)

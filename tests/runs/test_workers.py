@@ -10,9 +10,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import RunOptions, open_experiment
-from mer_bench.runs import worker_pool
-from mer_bench.runs.run import run_folds
-from mer_bench.runs.worker_pool import default_jobs
+from mer_bench.runs import run as whole_run
+from mer_bench.runs.run import RunSettings, default_jobs, run_folds
 from mer_bench.training.fold_folder import read_result
 from tests.conftest import ROOT
 from tests.gate import Gate, has_ended, wait_for
@@ -38,7 +37,7 @@ def test_no_fold_is_lost_when_a_worker_is_killed(prepared_data, finished_run, tm
     thread = threading.Thread(target=kill_first, daemon=True)
     thread.start()
     experiment = open_small(gate.override, prepared_data)
-    record = run_folds(experiment, 0, tmp_path / 'run', 2, stack='off')
+    record = run_folds(experiment, RunSettings(0, tmp_path / 'run', 2, stack='off'))
     thread.join()
     assert record['complete']
     # a training that was continued does not know how long it took
@@ -54,9 +53,9 @@ def test_a_fold_whose_worker_is_killed_again_is_told_in_one_sentence(
         raise TerminatedWorkerError
         yield
 
-    monkeypatch.setattr(worker_pool, 'in_workers', killed)
+    monkeypatch.setattr(whole_run, 'in_workers', killed)
     with pytest.raises(InputError, match='run the same command again with fewer --jobs than 2'):
-        run_folds(open_small(tiny_override, prepared_data), 0, tmp_path / 'run', 2, stack='off')
+        run_folds(open_small(tiny_override, prepared_data), RunSettings(0, tmp_path / 'run', 2, stack='off'))
 
 
 def test_a_gpu_takes_one_training_unless_jobs_says_otherwise(monkeypatch):

@@ -1,7 +1,7 @@
 import torch
 from mmaction.registry import MODELS
 
-from mer_bench.models.complexity import complexity
+from mer_bench.runs.model import complexity
 
 HEAD = {'type': 'MultiOutputHead', 'num_classes': 3, 'in_channels': [8, 8]}
 NECK = {'type': 'AttentionFusion', 'in_channels': [3], 'channels': 8}
