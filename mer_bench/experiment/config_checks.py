@@ -122,8 +122,12 @@ def check_values(cfg: Config) -> None:
     epochs = cfg.train_cfg.max_epochs
     if type(epochs) is not int or epochs < 1:
         raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
-    if cfg.get('class_weight') not in ('balanced', None):
-        raise InputError(f"class_weight must be 'balanced' or None, got {cfg.class_weight!r}; correct it")
+    weight = cfg.get('class_weight')
+    if weight not in ('balanced', None) and not (type(weight) is float and 0 < weight < 1):
+        raise InputError(
+            f"class_weight must be 'balanced', a power of its weights between 0 and 1 such as 0.75, or None, got "
+            f'{weight!r}; correct it'
+        )
     for key in ('amp', 'channels_last'):
         if cfg.get(key, False) not in ('auto', True, False):
             raise InputError(f"{key} must be 'auto', True or False, got {cfg[key]!r}; correct it")

@@ -112,7 +112,7 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     cfg.work_dir, cfg.experiment_name = str(work_dir), fold.folder
     training = data.annotations[data.annotations['subject'].isin(fold.train_subjects)]
     drop_a_lone_clip(cfg.train_dataloader, len(training))
-    if cfg.get('class_weight') == 'balanced':
+    if cfg.get('class_weight'):
         balance(cfg, training)
     cfg.resume = _has_checkpoint(work_dir)
     if cfg.resume:
@@ -182,7 +182,8 @@ def balance(cfg: Config, training: pd.DataFrame) -> None:
     head = cfg.model.cls_head
     labels = pd.Categorical(training['label'], categories=cfg.classes).codes
     loss = head.get('loss_cls', dict(type='CrossEntropyLoss'))
-    head.loss_cls = dict(loss, class_weight=balanced_weights(labels, len(cfg.classes)))
+    power = 1.0 if cfg.class_weight == 'balanced' else cfg.class_weight
+    head.loss_cls = dict(loss, class_weight=balanced_weights(labels, len(cfg.classes), power))
     if cfg.action_units:
         head.action_unit_weight = positive_weights(encode_action_units(training, cfg.action_units))
 
@@ -195,13 +196,13 @@ def _has_checkpoint(work_dir: Path) -> bool:
         return False
 
 
-def balanced_weights(labels: np.ndarray, num_classes: int) -> list[float]:
-    """Weights n / (classes present * n_class); 1 for a class without a training clip, which no loss term uses."""
+def balanced_weights(labels: np.ndarray, num_classes: int, power: float = 1.0) -> list[float]:
+    """Weights (n / (classes present * n_class))^power; 1 for a class without a training clip: no loss term uses it."""
     from sklearn.utils.class_weight import compute_class_weight  # a finished run does without
 
     weights = np.ones(num_classes)
     present = np.unique(labels)
-    weights[present] = compute_class_weight('balanced', classes=present, y=labels)
+    weights[present] = compute_class_weight('balanced', classes=present, y=labels) ** power
     return weights.tolist()
 
 

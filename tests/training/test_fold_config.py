@@ -91,3 +91,11 @@ def test_units_are_weighed_by_the_root_of_the_clips_without_over_those_with_them
 def test_class_weights_are_inverse_to_the_training_counts():
     # 6 clips, 2 classes present: 6 / (2 * 4) and 6 / (2 * 2); the absent class gets a weight that no term uses
     assert balanced_weights(np.array([0, 0, 0, 0, 2, 2]), 3) == [0.75, 1.0, 1.5]
+
+
+def test_a_number_is_a_power_of_the_class_weights(tmp_path):
+    root = write_prepared_data(tmp_path / 'smic', emotions=('negative', 'negative', 'negative', 'positive', 'surprise'))
+    cfg = fold_config(experiment_on(root, cfg_options=['class_weight=0.5']), FOLD, 0, tmp_path)
+    # of each of two training subjects 3, 1 and 1 clips: 10 / (3 * 6) and 10 / (3 * 2)
+    expected = [(5 / 9) ** 0.5, (5 / 3) ** 0.5, (5 / 3) ** 0.5]
+    assert cfg.model.cls_head.loss_cls.class_weight == pytest.approx(expected)

@@ -7,5 +7,5 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5.0))
 param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, convert_to_iter_based=True)]
 # of the fold's training clips: class weights n / (classes * n_class), and sqrt(without / with) for a clip that shows an
-# action unit; None weighs every clip alike
+# action unit; a number such as 0.75 is a power of these class weights; None weighs every clip alike
 class_weight = 'balanced'

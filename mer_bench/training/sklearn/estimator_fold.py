@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from threadpoolctl import ThreadpoolController
@@ -105,10 +106,17 @@ def describe_clips(
     features, origin = clip_features(experiment.data, steps, jobs, quiet)
     if not np.isfinite(features).all():
         raise InputError(f'{experiment.method.name}: the features of some clips are not numbers; correct the method')
+    if any(getattr(step, 'takes_datasets', False) for step in model):
+        features = with_datasets(features, experiment.data.annotations)
     write_array(work_dir / FEATURES, features)
     way = way_of(model, *features.shape) if shared else PLAIN
     write_json(work_dir / WAY, dict(features=origin, fit=way, config=experiment.method.cfg.pretty_text))
     return jobs if way == PLAIN or (way != BLOCK and len(features) > FEW_CLIPS) else 1
+
+
+def with_datasets(features: np.ndarray, clips: pd.DataFrame) -> np.ndarray:
+    """Return features, (N, D), with a last column: the number of each clip's data set, in the order of their names."""
+    return np.column_stack([features, pd.factorize(clips['dataset'], sort=True)[0].astype(features.dtype)])
 
 
 def forget_features(work_dir: Path) -> None:

@@ -10,12 +10,14 @@ from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
+from mer_bench.models.classical.half_faces import HalfFaceKernel
+from mer_bench.models.classical.kernel_ridge import KernelRidgeClassifier, decision_of, one_hot
 from mer_bench.models.classical.least_squares_svm import LeastSquaresSVM, gamma_of, signs
 from mer_bench.training.sklearn.block_leave_out import Decided, residual_maker, without
 from mer_bench.training.sklearn.gram import centred, dot_products, kernel_of, kernel_options, on_kernel, part
@@ -23,8 +25,9 @@ from mer_bench.training.sklearn.gram import centred, dot_products, kernel_of, ke
 PLAIN = 'each fold by itself'
 FOLD_GRAM = 'each fold by its dot products'
 GRAM = 'dot products once for all folds'
+KERNEL = 'kernel once for all folds'
 BLOCK = 'one factorisation for all folds'
-IN_DOUBLE = (GRAM, BLOCK)  # whose features are in double precision, also where folds share nothing
+IN_DOUBLE = (GRAM, KERNEL, BLOCK)  # whose features are in double precision, also where folds share nothing
 KERNELS = ('linear', 'poly', 'rbf', 'sigmoid')
 
 
@@ -35,7 +38,7 @@ class SharedFit:
     Attributes:
         model: The steps that are fitted in every fold.
         features: (N, D) float32.
-        way: PLAIN, FOLD_GRAM, GRAM or BLOCK; see :func:`way_of`.
+        way: PLAIN, FOLD_GRAM, GRAM, KERNEL or BLOCK; see :func:`way_of`.
     """
 
     model: Pipeline
@@ -58,6 +61,10 @@ class SharedFit:
         try:
             if self.way == BLOCK and len(np.unique(labels[train])) > 1 and (train ^ test).all():
                 return self.leave_out(labels, train, test), self.features[test], BLOCK
+            if self.way == KERNEL:
+                columns = np.tile(train, self.kernel.shape[1] // len(train))  # of kernels side by side
+                classifier = clone(self.model[-1]).fit(part(self.kernel, train, columns), labels[train])
+                return classifier, part(self.kernel, test, columns), KERNEL
             if self.way in (GRAM, FOLD_GRAM):
                 classifier, train_kernel, test_kernel = self.kernels(labels, train, test)
                 return classifier.fit(train_kernel, labels[train]), test_kernel, self.way
@@ -74,6 +81,18 @@ class SharedFit:
     def products(self) -> np.ndarray:
         """The dot products of all clips, (N, N)."""
         return dot_products(self.features)
+
+    @cached_property
+    def kernel(self) -> np.ndarray:
+        """The kernels of HalfFaceKernel between all clips, side by side, (N, kernels * N); they know no label."""
+        return self.model[0].fit_transform(self.features)
+
+    @cached_property
+    def residuals(self) -> list[np.ndarray]:
+        """I - H of all clips, (N, N), of each kernel and penalty of KernelRidgeClassifier."""
+        kernels = np.split(self.kernel, self.kernel.shape[1] // len(self.kernel), axis=1)
+        alphas = np.atleast_1d(self.model[-1].alpha)
+        return [residual_maker(kernel, float(alpha), intercept=False) for kernel in kernels for alpha in alphas]
 
     @cached_property
     def residual(self) -> np.ndarray:
@@ -93,6 +112,10 @@ class SharedFit:
     def leave_out(self, labels: np.ndarray, train: np.ndarray, test: np.ndarray) -> Decided:
         """Return the decision on the test clips of the fit without them."""
         classes = np.unique(labels[train])
+        if isinstance(self.model[-1], KernelRidgeClassifier):
+            targets = one_hot(labels[train], classes)
+            fitted = [without(residual, train, test, targets) for residual in self.residuals]
+            return Decided(classes, decision_of(np.mean(fitted, axis=0)))
         targets = signs(labels[train], classes)
         decision = without(self.residual, train, test, targets)
         if centres(self.model) and not getattr(self.model[-1], 'fit_intercept', True):
@@ -128,6 +151,9 @@ class SharedFit:
 def way_of(model: Pipeline, n_clips: int, n_features: int) -> str:
     """Return the fastest way to fit the folds that gives the predictions of scikit-learn's own loop."""
     classifier = model[-1]
+    if len(model) == 2 and type(model[0]) is HalfFaceKernel:
+        unweighted = type(classifier) is KernelRidgeClassifier and classifier.power == 0
+        return BLOCK if unweighted and np.min(classifier.alpha) > 0 else KERNEL
     centring = all(type(step) is StandardScaler and not step.with_std for _, step in model.steps[:-1])
     if centring and has_block_formula(classifier, centres(model)):
         return BLOCK

@@ -10,9 +10,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
+from mer_bench.models.classical.half_faces import HalfFaceKernel
+from mer_bench.models.classical.kernel_ridge import KernelRidgeClassifier
 from mer_bench.models.classical.least_squares_svm import LeastSquaresSVM
 from mer_bench.training.sklearn import squared_hinge_svm
-from mer_bench.training.sklearn.shared_fit import BLOCK, FOLD_GRAM, GRAM, IN_DOUBLE, PLAIN, SharedFit, way_of
+from mer_bench.training.sklearn.shared_fit import BLOCK, FOLD_GRAM, GRAM, IN_DOUBLE, KERNEL, PLAIN, SharedFit, way_of
 from mer_bench.training.sklearn.squared_hinge_svm import SquaredHingeSVM
 
 CENTRE = StandardScaler(with_std=False)
@@ -38,6 +40,9 @@ METHODS = [
     (BLOCK, [CENTRE, LeastSquaresSVM(0.1)]),
     (BLOCK, [LeastSquaresSVM(kernel='rbf', gamma='auto')]),
     (BLOCK, [LeastSquaresSVM(kernel='poly', gamma=0.01, coef0=1)]),
+    (KERNEL, [HalfFaceKernel([1, 2], [0.01, 0.1]), KernelRidgeClassifier([0.1, 0.3], power=0.75)]),
+    (KERNEL, [HalfFaceKernel(1, 0.01), SVC(kernel='precomputed', class_weight='balanced')]),
+    (BLOCK, [HalfFaceKernel(1, [0.01, 0.1]), KernelRidgeClassifier([0.1, 0.3], power=0)]),
 ]
 FEW = [method for method in METHODS if method[0] == BLOCK or isinstance(method[1][-1], SVC)]
 
@@ -52,6 +57,7 @@ class Clips:
         classes[self.subjects == 4] = rng.integers(0, 3, 12)
         self.labels = np.array(['negative', 'positive', 'surprise'], object)[classes]
         features = rng.normal(3, 1, (len(classes), n_features)) + classes[:, None] * 0.3
+        features[:, -1] = self.subjects % 2  # to HalfFaceKernel the data set
         np.save(folder / 'features.npy', features.astype(np.float32))
         self.features = np.load(folder / 'features.npy', mmap_mode='r')
 
@@ -63,7 +69,7 @@ class Clips:
 @pytest.fixture(scope='module')
 def many(tmp_path_factory):
     """More features than clips."""
-    return Clips(tmp_path_factory.mktemp('many'), 60)
+    return Clips(tmp_path_factory.mktemp('many'), 61)
 
 
 @pytest.fixture(scope='module')
@@ -109,6 +115,7 @@ def test_the_same_with_fewer_features_than_clips(few, way, steps):
         [RidgeClassifier(fit_intercept=False, class_weight='balanced')],
         [SVC(kernel='linear', probability=True)],
         [StandardScaler(), LeastSquaresSVM()],
+        [StandardScaler(), HalfFaceKernel(), KernelRidgeClassifier()],
     ],
 )
 def test_what_has_no_exact_shortcut_is_left_to_scikit_learn(steps):
@@ -123,7 +130,7 @@ def test_liblinear_gains_nothing_where_the_features_are_few():
 def test_nothing_but_its_own_features_is_taken_of_a_held_out_clip(many, tmp_path, way, steps):
     """Other labels of the held-out subject and other features of its other clips change nothing."""
     test = many.subjects == 4
-    other = Clips(tmp_path, 60)
+    other = Clips(tmp_path, 61)
     other.labels[test] = 'negative'
     changed = np.array(other.features)
     changed[np.flatnonzero(test)[1:]] += 1
