@@ -4,23 +4,26 @@ See :mod:`mer_bench.evaluation.epoch_audit` for what the file means.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
-from mmengine.hooks import Hook
-from mmengine.runner import Runner
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, audit_table
 from mer_bench.training.fold_folder import write_predictions
 
+if TYPE_CHECKING:
+    from mer_bench.training.runner import PredictionTable
+
 NOTES = '.audit.txt'  # in a fold in work: one line an epoch, from which a continued training goes on
 
 
-def note_epoch(folder: Path, epoch: int, predicted: dict[str, int]) -> None:
+def note_epoch(folder: Path, epoch: int, table: 'PredictionTable') -> None:
     """Note the predicted class of each held-out clip after an epoch, counted from 0."""
-    line = ' '.join(str(predicted[name]) for name in sorted(predicted))
+    place = {name: str(number) for number, name in enumerate(table.dataset_meta['classes'])}
+    predicted = {row['sample_id']: place[row['y_pred']] for row in table.results}
+    line = ' '.join(predicted[name] for name in sorted(predicted))
     with open(folder / NOTES, 'a', encoding='utf-8') as file:
         file.write(f'\n{epoch}: {line};')  # on a line of its own even after one that a stop cut off
 
@@ -45,22 +48,3 @@ def finish_audit(folder: Path, epochs: int, classes: list[str]) -> None:
         )
     codes = np.array([found[epoch] for epoch in range(epochs)]).T  # clips in the order of their names, as in the table
     write_predictions(audit_table(clips, codes, classes), folder / AUDIT)
-
-
-class EpochAuditHook(Hook):
-    """Predicts the test clips after every epoch of MMEngine's Runner.
-
-    It runs before CheckpointHook, so a training that continues from a checkpoint lacks no epoch. The next epoch is
-    seeded by its number, so it changes nothing in the training.
-    """
-
-    priority = 'NORMAL'
-
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Predict and note."""
-        runner.model.eval()
-        predicted = {}
-        with torch.no_grad():
-            for batch in runner.test_dataloader:
-                predicted |= {sample.sample_id: int(sample.pred_label) for sample in runner.model.test_step(batch)}
-        note_epoch(Path(runner.work_dir), runner.epoch, predicted)

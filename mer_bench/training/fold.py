@@ -122,6 +122,8 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     cfg.log_title = run_title(experiment, fold, seed)
     if cfg.model.data_preprocessor.type == 'FlowDataPreprocessor':  # the stock one does not mirror
         cfg.model.data_preprocessor.channels = list(data.channels)
+        if data.view.mirror_test:
+            cfg.model.data_preprocessor.mirror_test = True
     if data.view.normalise:
         mean, std = data.normalisation(fold.train_subjects)
         cfg.model.data_preprocessor.update(mean=mean, std=std)

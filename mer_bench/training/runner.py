@@ -26,7 +26,7 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import PREFIX
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
-from mer_bench.training.audit import EpochAuditHook
+from mer_bench.training.audit import note_epoch
 from mer_bench.training.device import accelerate
 from mer_bench.training.fold_folder import write_predictions
 
@@ -179,6 +179,24 @@ class EpochHook(Hook):
         self.report(runner.epoch + 1)
 
 
+class AuditHook(Hook):
+    """Predicts the test clips after every epoch, see :mod:`mer_bench.training.audit`.
+
+    It runs before CheckpointHook, so a training that continues from a checkpoint lacks no epoch. The next epoch is
+    seeded by its number, so the training does not notice.
+    """
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Predict and note."""
+        table = METRICS.build(runner.cfg.test_evaluator)
+        table.dataset_meta = runner.test_dataloader.dataset.metainfo
+        runner.model.eval()
+        with torch.no_grad():
+            for batch in runner.test_dataloader:
+                table.process(batch, [sample.to_dict() for sample in runner.model.test_step(batch)])
+        note_epoch(Path(runner.work_dir), runner.epoch, table)
+
+
 @cache
 def spare_imports() -> None:
     """Exclude what is imported by now from garbage collection, which the Runner calls several times a fold."""
@@ -214,7 +232,7 @@ def train(cfg: Config, report: Callable[[int], None], audit: bool = False) -> Fo
     runner = build_runner(cfg)
     runner.register_hook(EpochHook(cfg.randomness.seed, report))
     if audit:
-        runner.register_hook(EpochAuditHook())
+        runner.register_hook(AuditHook())
     runner.train()
     if not runner.iter:
         raise InputError(f'{cfg.experiment_name}: the loader gave no batch to train on; correct train_dataloader')
@@ -231,6 +249,8 @@ def save_weights(runner: FoldRunner, path: Path) -> None:
 class PredictionTable(BaseMetric):
     """Writes one row for each clip: the main decision, its scores, those of each output, and those of action units.
 
+    Where the second half of a batch are mirrored copies of the first, the scores of a clip are the means of both.
+
     Args:
         out_file: The csv file.
         fold: Name of the fold.
@@ -246,7 +266,11 @@ class PredictionTable(BaseMetric):
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Turn each data sample into a row."""
         classes = self.dataset_meta['classes']
-        self.results += [self._row(sample, classes) for sample in data_samples]
+        rows = [self._row(sample, classes) for sample in data_samples]
+        half = len(rows) // 2
+        if half and rows[0]['sample_id'] == rows[half]['sample_id']:
+            rows = [averaged(*pair, classes) for pair in zip(rows[:half], rows[half:], strict=True)]
+        self.results += rows
 
     def _row(self, sample: dict, classes: Sequence[str]) -> dict:
         row = dict(
@@ -281,3 +305,9 @@ class PredictionTable(BaseMetric):
             )
         write_predictions(table, self.out_file)
         return dict(clips=len(results))
+
+
+def averaged(row: dict, copy: dict, classes: Sequence[str]) -> dict:
+    """Return the row of a clip with the mean of its scores and those of a copy; `y_pred` has the highest."""
+    scores = {key: (row[key] + copy[key]) / 2 for key in row if 'score_' in key}
+    return row | scores | dict(y_pred=max(classes, key=lambda name: scores[f'score_{name}']))

@@ -8,7 +8,7 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, read_audit
 from mer_bench.runs.run import RunSettings, run_folds
-from mer_bench.training import audit, fold
+from mer_bench.training import audit, fold, runner
 from mer_bench.training.stacking.ststnet import unavailable
 from tests.conftest import ROOT
 from tests.training.stacking.stack_experiment import stack_experiment
@@ -70,7 +70,7 @@ def test_every_way_of_training_sees_the_same_epochs(one, audited, tmp_path, stac
 
 
 def test_a_training_that_was_stopped_after_its_audit_continues_without_a_gap(one, audited, tmp_path, monkeypatch):
-    noted = audit.note_epoch
+    noted = runner.note_epoch
 
     def stop(folder, epoch, predicted):
         noted(folder, epoch, predicted)
@@ -79,7 +79,7 @@ def test_a_training_that_was_stopped_after_its_audit_continues_without_a_gap(one
                 file.write('\n2: 0 1')  # a line that is cut off
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(audit, 'note_epoch', stop)
+    monkeypatch.setattr(runner, 'note_epoch', stop)
     with pytest.raises(KeyboardInterrupt):
         run_folds(one, RunSettings(0, tmp_path, stack='off', audit_epochs=True))
     monkeypatch.undo()

@@ -9,18 +9,19 @@ from pprint import pformat
 
 import torch
 from mmaction.registry import METRICS
-from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from torch import nn
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import circumstances
+from mer_bench.loading.augmentation import with_mirrored
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.audit import NOTES, finish_audit, note_epoch
 from mer_bench.training.device import activate
 from mer_bench.training.fold import refusing_changes
 from mer_bench.training.fold_folder import CHECKPOINT, finish_fold, folder_in_work, report_epoch
+from mer_bench.training.runner import PredictionTable
 from mer_bench.training.stacking.data import StackedFolds, open_folds
 from mer_bench.training.stacking.strategy import StackChoice, find_trainer
 from mer_bench.training.stacking.train import Weights
@@ -130,22 +131,26 @@ def auditor(stack: StackedFolds, folders: list[Path]) -> Callable[[int, list[Wei
     def audit(epoch: int, weights: list[Weights]) -> None:
         for fold, state in enumerate(weights):
             model.load_state_dict(state)
-            samples = predict(stack.part(fold, fold + 1), model)
-            note_epoch(folders[fold], epoch, {sample.sample_id: int(sample.pred_label) for sample in samples})
+            note_epoch(folders[fold], epoch, predict(stack.part(fold, fold + 1), model))
 
     return audit
 
 
-def predict(stack: StackedFolds, model: nn.Module) -> list[ActionDataSample]:
+def predict(stack: StackedFolds, model: nn.Module) -> PredictionTable:
     """Return the predictions of a network for the test clips of a single fold."""
     (cfg,), (fold,), clips = stack.cfgs, stack.folds, stack.clips
     mean, std = stack.moments[0].view(2, -1, 1, 1, 1)
-    predicted = []
+    table = METRICS.build(cfg.test_evaluator)
+    table.dataset_meta = clips.metainfo
     for chunk in clips.rows_of(fold.test_subjects).split(cfg.test_dataloader.batch_size):
-        inputs = ((clips.inputs[chunk.to(mean.device)] - mean) / std)[:, None]  # one crop
+        inputs, taken = clips.inputs[chunk.to(mean.device)], chunk.tolist()
+        if model.data_preprocessor.mirror_test:
+            inputs, taken = with_mirrored(inputs, model.data_preprocessor.channels), [*taken, *taken]
+        inputs = ((inputs - mean) / std)[:, None]  # one crop
         with torch.no_grad():
-            predicted += model(inputs, [copy.deepcopy(clips.samples[row]) for row in chunk.tolist()], mode='predict')
-    return predicted
+            samples = model(inputs, [copy.deepcopy(clips.samples[row]) for row in taken], mode='predict')
+        table.process({}, [sample.to_dict() for sample in samples])
+    return table
 
 
 def test_fold(stack: StackedFolds, state: Weights, folder: Path) -> dict:
@@ -157,9 +162,7 @@ def test_fold(stack: StackedFolds, state: Weights, folder: Path) -> dict:
     start = time.perf_counter()
     model = copy.deepcopy(stack.runner.model)
     model.load_state_dict(state)
-    table = METRICS.build(stack.cfgs[0].test_evaluator)
-    table.dataset_meta = stack.clips.metainfo
-    table.process({}, [sample.to_dict() for sample in predict(stack, model.eval())])
+    table = predict(stack, model.eval())
     n_test = table.compute_metrics(table.results)['clips']
     return dict(n_train=len(stack.train_rows[0]), n_test=n_test, test_seconds=time.perf_counter() - start)
 

@@ -75,6 +75,17 @@ def test_the_compiled_kernel_is_chosen_where_it_fits_and_predicts_what_the_runne
     same_predictions(tmp_path / 'auto', tmp_path / 'off')
 
 
+@pytest.mark.slow
+def test_stacks_and_the_runner_test_on_mirrored_copies_too(folder, stacked, tmp_path):
+    """The training is the same, so the scores differ because of the copies alone."""
+    one = stack_experiment(tmp_path, 'ststnet', f'{EVERYTHING}\ninput = dict(mirror_test=True)', folds=['smic/s01'])
+    run_folds(one, RunSettings(0, tmp_path / 'off', stack='off'))
+    run_folds(one, RunSettings(0, tmp_path / 'lean', stack=1))
+    same_predictions(tmp_path / 'lean', tmp_path / 'off')
+    mirrored, plain = (scores(run / 'folds/smic_s01') for run in (tmp_path / 'off', stacked[0]))
+    assert abs(mirrored - plain).max() > 1e-3
+
+
 def test_a_stacked_fold_leaves_what_a_fold_of_the_runner_leaves(stacked, experiment):
     run, record = stacked
     assert record['complete']
@@ -122,11 +133,11 @@ def test_a_stopped_run_continues_with_the_missing_stacks(stacked, experiment, tm
 def test_a_stack_that_does_not_fit_on_the_gpu_is_halved(experiment, tmp_path, monkeypatch):
     sizes, train = [], stack_train.train_folds
 
-    def train_two_at_most(stack, report):
+    def train_two_at_most(stack, report, audit):
         sizes.append(len(stack.folds))
         if len(stack.folds) > 2:
             raise torch.cuda.OutOfMemoryError
-        return train(stack, report)
+        return train(stack, report, audit)
 
     monkeypatch.setattr(stack_train, 'train_folds', train_two_at_most)
     results = stack_group.run_group(experiment, experiment.folds, 0, tmp_path, False, StackChoice('stacked', 4))
@@ -137,8 +148,8 @@ def test_a_stack_that_does_not_fit_on_the_gpu_is_halved(experiment, tmp_path, mo
 def test_a_fold_that_diverges_takes_no_other_with_it(experiment, tmp_path, monkeypatch):
     train = stack_train.train_folds
 
-    def spoil_one(stack, report):
-        weights, losses = train(stack, report)
+    def spoil_one(stack, report, audit):
+        weights, losses = train(stack, report, audit)
         weights[1]['cls_head.fc_cls.bias'].fill_(float('nan'))
         return weights, losses
 
