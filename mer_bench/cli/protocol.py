@@ -14,9 +14,8 @@ from mer_bench.cli.arguments import Parser
 from mer_bench.datasets.table import load_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically
-from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.folds import make_folds
-from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names
+from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names, select_clips
 from mer_bench.protocols.official_counts import compare_counts
 from mer_bench.protocols.report import format_lost, format_protocol, tested_in
 

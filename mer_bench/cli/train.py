@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mer_bench.cli.arguments import add_arguments, make_parser, positive, run_options, seed, stack
+from mer_bench.cli.arguments import add_arguments, make_parser, number_or_word, run_options
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -17,14 +17,14 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('--save-checkpoints', action='store_true', help='keep the weights of every fold')
     parser.add_argument(
-        '--seed', type=seed, default=0, metavar='N', help='of weights, order and augmentation (default: 0)'
+        '--seed', type=int, default=0, metavar='N', help='of weights, order and augmentation (default: 0)'
     )
     parser.add_argument(
-        '--jobs', type=positive, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)'
+        '--jobs', type=int, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)'
     )
     parser.add_argument(
         '--stack',
-        type=stack,
+        type=number_or_word,
         default='auto',
         metavar='auto|N|off',
         help='small networks: keep the clips in memory and train N folds together, as many as is fastest (auto, the '

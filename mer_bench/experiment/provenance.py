@@ -17,15 +17,14 @@ import pandas as pd
 
 import mer_bench
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_checks import weights_places
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.method import Method
+from mer_bench.experiment.method import weights_places
 from mer_bench.experiment.precision import PrecisionCheck, cpuinfo
 from mer_bench.files import digest_file
-from mer_bench.loading.prepared_data import difference_note
+from mer_bench.loading.prepared_data import EITHER
 from mer_bench.protocols.action_units import encode_action_units
-from mer_bench.protocols.clip_selection import count_reasons
-from mer_bench.protocols.folds import Fold, fold_title
+from mer_bench.protocols.folds import Fold
+from mer_bench.protocols.label_schemes import count_reasons
 from mer_bench.protocols.official_counts import absence_note, official_note
 from mer_bench.results.record import RESCORED, SCHEMA_VERSION, read_record
 
@@ -45,8 +44,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     """Return the record of a run without its model: method, data and protocol."""
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips, info, classes = data.annotations, data.info, list(method.cfg.classes)
-    pretrained, place = describe_pretrained(method.cfg), decided(experiment)
-    notes, protocol = notes_on_data(experiment), describe_protocol(method)
+    notes, pretrained, place = notes_on_data(experiment), describe_pretrained(method.cfg), decided(experiment)
     of_class = clips.groupby('label')
     n_clips, n_subjects = of_class.size(), of_class['subject'].nunique()
     return dict(
@@ -63,7 +61,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         ),
         overrides=method.overrides,
         pretrained=pretrained,
-        protocol=protocol,
+        protocol=method.protocol,
         label_scheme=dict(name=method.scheme.name, digest=method.scheme.digest),
         dataset=method.cfg.dataset,
         classes=classes,
@@ -131,17 +129,41 @@ def note_on_classes(clips: pd.DataFrame, folds: Sequence[Fold], units: Sequence[
         units: Action units that are learnt.
     """
     shown = pd.get_dummies(clips['label'], dtype=bool)
-    shown[[f'action unit {unit}' for unit in units]] = encode_action_units(clips, units) == 1
+    if units:
+        shown[[f'action unit {unit}' for unit in units]] = encode_action_units(clips, units) == 1
     by_subject = shown.groupby(clips['subject']).any()
     lacking: dict[str, list[str]] = {}
     for fold in folds:
-        learnt = by_subject.loc[[*fold.train_subjects]].any()
+        learnt = by_subject.drop([*fold.test_subjects]).any()
         for name in learnt.index[by_subject.any() & ~learnt]:
             lacking.setdefault(name, []).append(fold.name)
     if not lacking:
         return None
     listed = '; '.join(f'of {name} in fold {", ".join(names)}' for name, names in lacking.items())
     return f'note: no clip to learn {listed}: what shows it is held out there, and cannot be recognised'
+
+
+def difference_note(info: dict) -> str | None:
+    """Return a sentence about an apex or faces that the data sets do not have from one source; None if they do."""
+    texts = [_difference(name, info.get('stores', []), info.get(name)) for name in EITHER]
+    differences = '; '.join(text for text in texts if text)
+    return f'note: the data sets were prepared differently: {differences}' if differences else None
+
+
+def _difference(name: str, stores: list[dict], joined: object) -> str | None:
+    """'faces smic: none, casme2: dlib', or None if all are of one kind."""
+    kinds = [_kind(store.get(name)) for store in stores]
+    if len({*kinds}) < 2:
+        return None
+    return f'{name} {", ".join(f"{key}: {kind}" for key, kind in zip(joined, kinds, strict=True))}'
+
+
+def _kind(value: object) -> str:
+    """Detector, size of the crop and stabilisation, or the sources of an apex without their numbers of clips."""
+    if isinstance(value, dict) and 'detector' in value:
+        size = f' {value["size"]}' if 'size' in value else ''
+        return f'{value["detector"]}{size}{" stabilised" if value.get("stabilise") else ""}'
+    return ' and '.join(value) if isinstance(value, dict) else str(value or 'unknown')
 
 
 def refuse_other_settings(work_dir: Path, record: dict, advice: str, continued: bool = False) -> None:
@@ -252,13 +274,6 @@ def shown(value: object) -> str:
     return 'none' if value is None else str(value)
 
 
-def describe_protocol(method: Method) -> str:
-    """Return what two runs must share to be compared: folds, label scheme and action units."""
-    units = method.cfg.action_units
-    scored = f', action units {" ".join(map(str, units))}' if units else ''
-    return f'{fold_title(method.cfg.folds)}, {method.scheme.name}{scored}'
-
-
 def describe_pretrained(cfg) -> dict | None:
     """Return name and digest of the weights that a training starts from: other weights make another method."""
     path = next((part[key] for part, key in weights_places(cfg)), None)
@@ -294,8 +309,8 @@ def describe_device(experiment: Experiment, gpu: str | None = None) -> str:
 
 def versions() -> dict:
     """Return the processor, and the versions of Python and of the libraries that compute, without importing them."""
-    processor = cpuinfo('model name') or platform.processor() or platform.machine()
-    return dict(processor=processor, python=platform.python_version(), **_installed(), mer_bench=mer_bench.__version__)
+    libraries = dict(python=platform.python_version(), **_installed(), mer_bench=mer_bench.__version__)
+    return dict(processor=cpuinfo('model name') or platform.processor() or platform.machine(), **libraries)
 
 
 @cache

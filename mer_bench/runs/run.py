@@ -5,13 +5,18 @@ from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir, open_experiment
+from mer_bench.experiment.experiment import (
+    Experiment,
+    RunOptions,
+    default_work_dir,
+    open_experiment,
+    refuse_settings,
+)
 from mer_bench.experiment.provenance import (
     decided,
     describe_data,
@@ -21,9 +26,8 @@ from mer_bench.experiment.provenance import (
     with_decision,
 )
 from mer_bench.files import locked, write_atomically
-from mer_bench.protocols.clip_selection import absent_clips
 from mer_bench.protocols.folds import Fold
-from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS
+from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS, absent_clips
 from mer_bench.results.record import write_record
 from mer_bench.results.run import read_runs
 from mer_bench.runs.worker_pool import RunSettings, Show, default_jobs, run_missing
@@ -132,16 +136,6 @@ def train(
     jobs = jobs or default_jobs(experiment.device)
     record = run_folds(experiment, seed, folder, jobs, save_checkpoints, stack, verbose=verbose, record=record)
     return Run(folder.absolute(), record)
-
-
-def refuse_settings(seed: object, jobs: object, stack: object) -> None:
-    """Refuse numbers that the command line would refuse as well, before anything is read or written."""
-    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
-        raise InputError(f'seed {seed!r}: expected a whole number from 0 to {2**32 - 1}')
-    if jobs is not None and (not isinstance(jobs, Integral) or jobs < 1):
-        raise InputError(f'jobs {jobs!r}: expected a whole number of at least 1, or None for one for each core')
-    if stack not in ('auto', 'off') and (not isinstance(stack, Integral) or stack < 1):
-        raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1")
 
 
 def run_folds(

@@ -3,8 +3,9 @@
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_checks import TAKES_CHANNELS, arguments_of
-from mer_bench.experiment.method import load_method, parse_options
+from mer_bench.experiment.config_files import arguments_of, parse_options
+from mer_bench.experiment.experiment import TAKES_CHANNELS
+from mer_bench.experiment.method import load_method
 from tests.conftest import ROOT
 
 CONFIG = str(ROOT / 'configs/mer_casme2.py')

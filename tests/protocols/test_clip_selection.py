@@ -3,8 +3,7 @@
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.protocols.clip_selection import select_clips
-from mer_bench.protocols.label_schemes import load_scheme
+from mer_bench.protocols.label_schemes import load_scheme, select_clips
 from tests.protocols.protocol_tables import sheet_table
 
 OWN = 'dataset,column,value,label\nsmic,emotion,surprise,surprise\nsmic,emotion,*,rest\nsamm,emotion,*,rest\n'
