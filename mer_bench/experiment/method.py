@@ -90,7 +90,7 @@ class Method:
 
 
 def load_method(
-    config: str, overrides: Sequence[str] = (), options: Mapping[str, object] | Sequence[str] = ()
+    config: str, overrides: Sequence[str] = (), options: Mapping[str, object] | Sequence[str] | None = None
 ) -> Method:
     """Read a config and merge overrides, then options, onto it.
 
@@ -118,7 +118,7 @@ def load_method(
         names.append(override.name)
         merged.append((override.name, override.text))
         _merge(cfg, override.change, word)
-    if options := parse_options(options):
+    if options := parse_options(options or ()):
         _merge(cfg, nest_options(options), '--cfg-options')
         chosen = [(f'{key}={value}', json.dumps({key: value}, default=str)) for key, value in options.items()]
         names += [name for name, _ in chosen]

@@ -1,5 +1,6 @@
 """The provenance of a run, the first part of record.json: settings, data, where and when; a continued run shares it."""
 
+import ast
 import os
 import platform
 import re
@@ -177,10 +178,13 @@ def refuse_other_settings(work_dir: Path, record: dict, advice: str, continued: 
     """
     if not (work_dir / 'record.json').exists():
         raise InputError(f'{work_dir} holds folds without a record.json; {advice}')
-    earlier, now = settings_of(read_run(work_dir), continued), settings_of(record, continued)
+    begun = read_run(work_dir)
+    earlier, now = settings_of(begun, continued), settings_of(record, continued)
     for part, value in now.items():
         if value != earlier[part]:
-            raise InputError(f'{work_dir} holds folds of another {part} ({difference(earlier[part], value)}); {advice}')
+            by = made_with(begun, record) if part == 'config' else ''
+            fault = f'another {part} ({difference(earlier[part], value)}){by}'
+            raise InputError(f'{work_dir} holds folds of {fault}; {advice}')
 
 
 def read_run(work_dir: Path) -> dict:
@@ -256,11 +260,44 @@ def precision_of(record: dict) -> str | None:
 
 
 def difference(earlier: object, now: object) -> str:
-    """Return 'EARLIER, now NOW'; of two texts the first lines that differ."""
+    """Return 'EARLIER, now NOW'; of two configs 'KEY EARLIER, now NOW' of the first key that differs."""
+    key = ''
     if isinstance(now, dict) and 'text' in now:
-        pairs = zip(earlier['text'].splitlines(), now['text'].splitlines(), strict=False)
-        earlier, now = next(((a.strip(), b.strip()) for a, b in pairs if a != b), (earlier, now))
-    return f'{shown(earlier)}, now {shown(now)}'
+        key, earlier, now = first_difference(*map(values_of, (earlier['text'], now['text'])))
+    return f'{key} {shown(earlier)}, now {shown(now)}'.lstrip()
+
+
+def values_of(text: str) -> dict:
+    """Return the values of a config that MMEngine wrote as text, a nested dict of their sources; nothing is run."""
+
+    def value(node: ast.expr) -> object:
+        if isinstance(node, ast.Call):
+            return {part.arg: value(part.value) for part in node.keywords}
+        return ast.unparse(node)
+
+    try:
+        return {node.targets[0].id: value(node.value) for node in ast.parse(text).body}
+    except (SyntaxError, ValueError, AttributeError, RecursionError):  # of another writer
+        return {'text': text}
+
+
+def first_difference(earlier: dict, now: dict) -> tuple[str, object, object]:
+    """Return the dotted key of the first value that differs, and both values; None for one that is not there."""
+    for key in {**earlier, **now}:
+        before, after = earlier.get(key), now.get(key)
+        if isinstance(before, dict) and isinstance(after, dict) and before != after:
+            below, before, after = first_difference(before, after)
+            return f'{key}.{below}', before, after
+        if before != after:
+            return key, before, after
+    return 'its text', 'was written otherwise', 'has the same values'
+
+
+def made_with(earlier: dict, now: dict) -> str:
+    """Return ', made with another version of mer_bench (VERSION at commit COMMIT)' where that is so, else ''."""
+    made, mine = ([part['versions'].get('mer_bench'), part.get('commit')] for part in (earlier, now))
+    version = ' at commit '.join(filter(None, made)) or 'unknown'
+    return '' if made == mine else f', made with another version of mer_bench ({version})'
 
 
 def shown(value: object) -> str:

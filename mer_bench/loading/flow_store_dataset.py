@@ -245,7 +245,7 @@ def check_root(root: Path, ann_file: str, store: str) -> None:
     beside = [path.parent.name for path in root.parent.glob(f'*/{ann_file}')]
     raise InputError(
         f'{root}{did_you_mean(root.name, beside)}: expected prepared data ({ann_file} and {store}/), found none; '
-        'correct the path, or run mer-bench prepare to make it'
+        'run mer-bench prepare to make it'
     )
 
 
@@ -268,7 +268,8 @@ def check_subjects(subjects: Sequence[str], clips: pd.DataFrame, dropped: pd.Dat
     ending = [name for name in known if name.rsplit('/')[-1] == unknown]
     near = did_you_mean(ending[0] if ending else str(unknown), known)
     raise InputError(
-        f'subjects: expected some of the data, got {unknown!r}{near}; the first of {len(known)} is {known[0]!r}'
+        f'subjects: expected some of the data, got {unknown!r}{near}; '
+        f'the first of {len(known)} subjects is {known[0]!r}'
     )
 
 

@@ -99,11 +99,11 @@ def test_an_override_is_merged_and_named(tmp_path):
 @pytest.mark.parametrize(
     ('change', 'key'),
     [
-        ('modle = dict(neck=None)', 'modle; did you mean model?'),
-        ('model = dict(backbone=dict(kernal_sizes=None))', 'model.backbone.kernal_sizes; did you mean'),
-        ('train_cfg = dict(epochs=2)', 'train_cfg.epochs; did you mean train_cfg.max_epochs?'),
+        ('modle = dict(neck=None)', 'modle (did you mean model'),
+        ('model = dict(backbone=dict(kernal_sizes=None))', 'model.backbone.kernal_sizes (did you mean'),
+        ('train_cfg = dict(epochs=2)', 'train_cfg.epochs (did you mean max_epochs?)'),
         ('xyz = 1', 'xyz; known here: '),
-        ('val_cfg = dict(type="ValLoop")', 'val_cfg; did you mean'),
+        ('val_cfg = dict(type="ValLoop")', 'val_cfg (did you mean'),
         ('randomness = dict(seed=5)', 'randomness; '),
         ('resume = True', 'resume; '),
     ],
