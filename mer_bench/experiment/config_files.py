@@ -190,7 +190,7 @@ def parse_options(pairs: Mapping[str, object] | Sequence[str]) -> dict:
     for pair in pairs:
         key, equals, value = pair.partition('=')
         if not equals or not all(key.split('.')):
-            raise InputError(f'--cfg-options {pair}: KEY=VALUE was expected, such as train_cfg.max_epochs=5')
+            raise InputError(f'--cfg-options {pair}: expected KEY=VALUE, such as train_cfg.max_epochs=5')
         try:
             options[key] = DictAction._parse_iterable(value)
         except Exception as error:  # MMEngine asserts, and calls itself without end
@@ -221,9 +221,7 @@ def check_complete(cfg: 'Config', path: str) -> None:
     """Refuse a config without what every run needs, or with classes of its own."""
     missing = [key for key in KEYS if cfg.get(key) is None]
     if missing:
-        raise InputError(
-            f'{path}: a config with {", ".join(missing)} was expected; give a file like configs/mer_smic.py'
-        )
+        raise InputError(f'{path}: expected a config with {", ".join(missing)}; give a file like configs/mer_smic.py')
     if 'classes' in cfg:
         raise InputError(f'{path}: the classes are those of label_scheme; leave `classes` out')
 

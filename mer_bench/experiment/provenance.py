@@ -141,7 +141,7 @@ def note_on_classes(clips: pd.DataFrame, folds: Sequence[Fold], units: Sequence[
     if not lacking:
         return None
     listed = '; '.join(f'of {name} in fold {", ".join(names)}' for name, names in lacking.items())
-    return f'note: no clip to learn {listed}: what shows it is held out there, and cannot be recognised'
+    return f'note: no training clip {listed}: every clip that shows it is held out there, so it cannot be learnt'
 
 
 def difference_note(info: dict) -> str | None:

@@ -74,7 +74,7 @@ def test_a_value_that_cannot_be_meant_is_refused(options, sentence):
 
 @pytest.mark.parametrize(
     ('line', 'sentence'),
-    [('classes = ["a"]', 'leave `classes` out'), ('label_scheme = None', 'a config with label_scheme was expected')],
+    [('classes = ["a"]', 'leave `classes` out'), ('label_scheme = None', 'expected a config with label_scheme')],
 )
 def test_a_config_of_another_kind_is_told(tmp_path, line, sentence):
     (tmp_path / 'own.py').write_text(f'_base_ = {CONFIG!r}\n{line}\n')
@@ -142,7 +142,7 @@ def test_a_missing_or_broken_file_is_one_sentence(tmp_path, text, fault):
 
 def test_options_are_read_as_mmengine_reads_them():
     assert parse_options(['a.b=1e-3', 'c=None', 'd=[1,2]', 'e=x']) == {'a.b': 1e-3, 'c': None, 'd': [1, 2], 'e': 'x'}
-    with pytest.raises(InputError, match='--cfg-options lr: KEY=VALUE was expected'):
+    with pytest.raises(InputError, match='--cfg-options lr: expected KEY=VALUE'):
         parse_options(['lr'])
 
 

@@ -129,7 +129,7 @@ def test_a_class_that_lives_in_one_subject_is_named_with_the_fold_that_cannot_le
     experiment = experiment_on(root, overrides=[str(tiny_override)])
     (note,) = start_record(experiment, 0)['notes']
     assert note.startswith(
-        'note: no clip to learn of positive in fold smic/s02; of surprise in fold smic/s02: what shows it is held out'
+        'note: no training clip of positive in fold smic/s02; of surprise in fold smic/s02: every clip that shows '
     )
 
 
