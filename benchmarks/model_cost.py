@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.arguments import add_device, add_numbers
 from benchmarks.machine import convolution_precision, finish
-from mer_bench.experiment.config_checks import arguments_of
+from mer_bench.experiment.config_files import arguments_of
 from mer_bench.experiment.precision import mixed_precision
 from mer_bench.processes import keep_freed_memory
 from mer_bench.runs.model import CLIPS, complexity, random_batch

@@ -5,8 +5,9 @@ The names below are imported when they are first used; docs/python.md shows each
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from mer_bench.lazy import lazy_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,22 +25,15 @@ MODULES = {
     'compare': 'mer_bench.evaluation.compare',
     'leaderboard': 'mer_bench.results.leaderboard',
     'list_methods': 'mer_bench.cli.list',
+    'loading': '',  # for mer_bench.loading.FlowStoreDataset after `import mer_bench` alone
+    'models': '',
 }
-PACKAGES = ('loading', 'models')  # for mer_bench.loading.FlowStoreDataset after `import mer_bench` alone
 __all__ = ['compare', 'leaderboard', 'list_methods', 'load_annotations', 'prepare', 'score', 'sweep', 'train']
-
-
-def __getattr__(name: str) -> object:
-    """Import a name of the package when it is asked for (PEP 562): the libraries below take seconds to import."""
-    if name in MODULES:
-        return globals().setdefault(name, getattr(import_module(MODULES[name]), name))
-    if name in PACKAGES:
-        return import_module(f'{__name__}.{name}')
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+__getattr__ = lazy_names(__name__, MODULES)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *PACKAGES})
+    return sorted({*globals(), *MODULES})
 
 
 def train(

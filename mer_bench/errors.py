@@ -68,7 +68,8 @@ def listed(names: Sequence[str]) -> str:
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """Return ' (did you mean a or b?)' with the names that are nearest to a word, '' where none is near."""
-    near = get_close_matches(word.lower(), list(names), n=2, cutoff=0.7)
+    lower = {name.lower(): name for name in names}
+    near = [lower[found] for found in get_close_matches(word.lower(), lower, n=2, cutoff=0.7)]
     return f' (did you mean {" or ".join(near)}?)' if near else ''
 
 

@@ -18,6 +18,8 @@ from mer_bench.errors import InputError, advice_on, cause_of, is_unwritten
 
 KINDS = {stat.S_ISDIR: 'a folder', stat.S_ISFIFO: 'a pipe', stat.S_ISSOCK: 'a socket'}
 
+Stamp = tuple[str, int, int, int]  # path, size and times of a file, see :func:`stamp_of`
+
 LARGEST_JSON = 64 << 20  # bytes; a record has some thousands
 
 
@@ -196,3 +198,12 @@ def digest_file(path: str | Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return path, size and times of a file, which differ once it was written to; None where there is none."""
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):  # ValueError: a name that no file can have
+        return None
+    return str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mer_bench.experiment import method
+from mer_bench.experiment import config_files, method
 from tests.conftest import ROOT
 
 
@@ -18,8 +18,9 @@ def configs_read_once():
         known = ROOT in Path(path).resolve().parents
         return copy.deepcopy(once(path)) if known else whole(path)
 
-    whole = method.read_config
+    whole = config_files.read_config
     once = lru_cache(maxsize=None)(whole)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(method, 'read_config', read)
+        for module in (config_files, method):
+            patch.setattr(module, 'read_config', read)
         yield

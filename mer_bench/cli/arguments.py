@@ -12,37 +12,9 @@ if TYPE_CHECKING:
     from mer_bench.experiment.experiment import RunOptions
 
 
-def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f'expected a number of at least 1, got {text}')
-    return number
-
-
-def positive_number(text: str) -> float:
-    """Read a number above 0."""
-    if not 0 < (number := float(text)) < float('inf'):
-        raise argparse.ArgumentTypeError(f'expected a number above 0, got {text}')
-    return number
-
-
-def share(text: str) -> float:
-    """Read a share above 0 and at most 1."""
-    if not 0 < (number := float(text)) <= 1:
-        raise argparse.ArgumentTypeError(f'expected a share above 0 and at most 1, got {text}')
-    return number
-
-
-def seed(text: str) -> int:
-    """Read a number that can seed all generators."""
-    if not 0 <= (number := int(text)) < 2**32:
-        raise argparse.ArgumentTypeError(f'expected a number from 0 to 4294967295, got {text}')
-    return number
-
-
-def stack(text: str) -> str | int:
-    """Read 'auto', 'off' or how many folds are to be trained together."""
-    return text if text in ('auto', 'off') else positive(text)
+def number_or_word(text: str) -> int | str:
+    """Read --stack: a number, or a word such as auto."""
+    return int(text) if re.fullmatch(r'-?\d+', text) else text
 
 
 class Parser(argparse.ArgumentParser):
@@ -70,27 +42,16 @@ def make_parser(description: str, *names: str) -> argparse.ArgumentParser:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`mer_bench.experiment.experiment.open_experiment` reads."""
-    parser.add_argument('config', metavar='CONFIG', help='such as configs/mer_smic.py')
-    many = dict(nargs='+', action='extend', default=[])
-    parser.add_argument(
-        '--override', metavar='FILE', help='merged onto the config, such as ablations/no_attention.py', **many
-    )
-    parser.add_argument('--fold', metavar='NAME', help='only these folds, such as smic/s01 or s01', **many)
-    parser.add_argument(
-        '--data-root',
-        metavar='DIR',
-        help='folders of the prepared data, in the order of data_source of the config (default: its data_root)',
-        **many,
-    )
-    parser.add_argument('--cfg-options', metavar='K=V', help='such as train_cfg.max_epochs=5', **many)
-    parser.add_argument('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
-    parser.add_argument(
-        '--threads',
-        type=positive,
-        default=1,
-        metavar='N',
-        help='CPU threads of a training; their number may change the last digits (default: 1)',
-    )
+    add, many = parser.add_argument, dict(nargs='+', action='extend', default=[])
+    add('config', metavar='CONFIG', help='such as configs/mer_smic.py')
+    add('--override', metavar='FILE', help='merged onto the config, such as ablations/no_attention.py', **many)
+    add('--fold', metavar='NAME', help='only these folds, such as smic/s01 or s01', **many)
+    text = 'folders of the prepared data, in the order of data_source of the config (default: its data_root)'
+    add('--data-root', metavar='DIR', help=text, **many)
+    add('--cfg-options', metavar='K=V', help='such as train_cfg.max_epochs=5', **many)
+    add('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
+    text = 'CPU threads of a training; their number may change the last digits (default: 1)'
+    add('--threads', type=int, default=1, metavar='N', help=text)
 
 
 def run_options(args: argparse.Namespace) -> RunOptions:

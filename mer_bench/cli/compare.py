@@ -16,8 +16,8 @@ from mer_bench.files import write_atomically
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('a', metavar='A', help='the one')
-    parser.add_argument('b', metavar='B', help='the other')
+    parser.add_argument('a', metavar='A', help='first method')
+    parser.add_argument('b', metavar='B', help='second method')
     parser.add_argument('--classes', nargs='+', default=(), help='names of the labels 0, 1, 2 of a log, in their order')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the differences: svg, png or pdf')
     parser.add_argument('--out', type=Path, metavar='CSV', help='write the numbers, one row per metric')

@@ -1,6 +1,6 @@
 """Draw faces, prepare them, train the full model and three ablations in a reduced size, and make a leaderboard.
 
-It needs no data and about 5 minutes on two cores. Stopped? Run the same command again: it continues.
+It needs no data and takes about 5 minutes on two cores. Stopped? Run the same command again: it continues.
 """
 
 import argparse

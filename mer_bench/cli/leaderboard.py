@@ -63,21 +63,17 @@ def places(args: argparse.Namespace) -> tuple[list[Path], Path]:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line and refuse what does not go together."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        'results', nargs='*', type=Path, help='record.json files, run folders or folders above them (default: results/)'
-    )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument('--out', type=Path, metavar='FILE.md', help='one page, e.g. my_tables/smic.md')
-    where.add_argument('--out-dir', type=Path, metavar='DIR', help='a page per protocol (default: leaderboards/)')
-    parser.add_argument('--check', action='store_true', help='write nothing; list all differences and exit with code 1')
-    parser.add_argument('--compare', metavar='METHOD', help='compare every method with this one (p: Holm)')
-    parser.add_argument('--collect', nargs='+', type=Path, metavar='RUNS', help='copy finished runs to --into')
-    parser.add_argument('--into', type=Path, metavar='DIR', help='with --collect: the folder below results/')
-    parser.add_argument(
-        '--with-predictions',
-        action='store_true',
-        help='with --collect: also runs on real data, whose predictions hold names and labels of licensed clips',
-    )
+    add, text = parser.add_argument, 'record.json files, run folders or folders above them (default: results/)'
+    add('results', nargs='*', type=Path, help=text)
+    where = parser.add_mutually_exclusive_group().add_argument
+    where('--out', type=Path, metavar='FILE.md', help='one page, e.g. my_tables/smic.md')
+    where('--out-dir', type=Path, metavar='DIR', help='a page per protocol (default: leaderboards/)')
+    add('--check', action='store_true', help='write nothing; list all differences and exit with code 1')
+    add('--compare', metavar='METHOD', help='compare every method with this one (p: Holm)')
+    add('--collect', nargs='+', type=Path, metavar='RUNS', help='copy finished runs to --into')
+    add('--into', type=Path, metavar='DIR', help='with --collect: the folder below results/')
+    text = 'with --collect: also runs on real data, whose predictions hold names and labels of licensed clips'
+    add('--with-predictions', action='store_true', help=text)
     args = parser.parse_args(argv)
     if bool(args.collect) != bool(args.into):
         raise InputError('--collect RUNS and --into DIR go together; give both')
@@ -92,7 +88,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     if args.compare and not args.results:
         raise InputError('--compare METHOD expects runs and --out FILE.md or --out-dir DIR; add them')
     if args.compare and args.check:
-        raise InputError('--check looks at tables without --compare METHOD; leave one of them out')
+        raise InputError('--check and --compare METHOD exclude each other; leave one of them out')
     if args.results and not (args.out or args.out_dir):
         raise InputError(
             'expected --out FILE.md for one page or --out-dir DIR for a page per protocol; add one of them'

@@ -10,7 +10,7 @@ import shutil
 import textwrap
 
 from mer_bench.cli.arguments import Parser
-from mer_bench.experiment.sources import ABLATIONS, BASELINES, CONFIGS, REDUCED, SHIPPED, describe, shipped
+from mer_bench.experiment.config_files import ABLATIONS, BASELINES, CONFIGS, REDUCED, SHIPPED, describe, shipped
 
 NARROWEST = 60  # columns: a shorter line would leave no room for the text
 

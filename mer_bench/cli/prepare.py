@@ -48,99 +48,58 @@ def add_dataset(commands: argparse._SubParsersAction, name: str) -> None:
     add_places(parser)
     if name == 'csv':
         add_table(parser)
-    parser.add_argument('--out', default=f'data/{name}', metavar='DIR', help='where to write')
-    parser.add_argument('--annotations-only', action='store_true', help='write the table and the report, read no frame')
-    parser.add_argument(
-        '--workers', type=int, metavar='N', help='processes; all cores if not given, one for RAFT on a GPU'
-    )
-    parser.add_argument(
-        '--skip-damaged', action='store_true', help='read every picture first, leave clips with a damaged one out'
-    )
+    add = parser.add_argument
+    add('--out', default=f'data/{name}', metavar='DIR', help='where to write')
+    add('--annotations-only', action='store_true', help='write the table and the report, read no frame')
+    add('--workers', type=int, metavar='N', help='processes; all cores if not given, one for RAFT on a GPU')
+    add('--skip-damaged', action='store_true', help='read every picture first, leave out clips with a damaged one')
     add_flow(parser.add_argument_group('optical flow'))
     add_faces(parser.add_argument_group('faces'))
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--raw', type=Path, metavar='DIR', help='the folder that the owner ships, searched for files')
-    parser.add_argument(
-        '--sheet', type=Path, nargs='+', default=(), dest='sheets', metavar='FILE', help='annotation sheets by name'
-    )
-    parser.add_argument('--frames', type=Path, metavar='DIR', help='the folder of the frames by name')
-    parser.add_argument(
-        '--frame-number',
-        default='',
-        metavar='PLACE',
-        help='which number in the names of the frames counts: first, last, or its place from 1; the one that varies '
-        'if not given',
-    )
+    add = parser.add_argument
+    add('--raw', type=Path, metavar='DIR', help='the folder that the owner ships, searched for files')
+    add('--sheet', type=Path, nargs='+', default=(), dest='sheets', metavar='FILE', help='annotation sheets by name')
+    add('--frames', type=Path, metavar='DIR', help='the folder of the frames by name')
+    text = 'number in the names of frames that counts: first, last, or its place from 1; if not given, what varies'
+    add('--frame-number', default='', metavar='PLACE', help=text)
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--columns',
-        nargs='+',
-        default=(),
-        metavar='NAME',
-        help='of a table without a header, in order; - leaves one out',
-    )
-    parser.add_argument('--classes', nargs='+', default=(), metavar='NAME', help='emotions that 0, 1, ... mean')
+    many = dict(nargs='+', default=(), metavar='NAME')
+    parser.add_argument('--columns', help='of a table without a header, in order; - leaves one out', **many)
+    parser.add_argument('--classes', help='emotions that 0, 1, ... mean', **many)
 
 
 def add_flow(group: argparse._ArgumentGroup) -> None:
-    defaults = FlowSettings()
-    group.add_argument(
-        '--flow', choices=flow_names(), default=defaults.flow, help='method; still: the apex frame alone, a control'
-    )
-    group.add_argument('--raft-weights', metavar='FILE', help="state dict of torchvision's RAFT, for --flow raft")
-    group.add_argument('--clip-len', type=int, default=defaults.clip_len, metavar='T', help='sampled frames per clip')
-    group.add_argument('--size', type=int, default=defaults.size, metavar='PIXELS', help='height and width to store')
-    group.add_argument(
-        '--reference', choices=REFERENCES, default=defaults.reference, help='where the motion of a frame starts'
-    )
-    group.add_argument(
-        '--channels', nargs='+', choices=CHANNELS, default=defaults.channels, help='maps to store, in this order'
-    )
-    group.add_argument(
-        '--apex',
-        choices=APEXES,
-        default=defaults.apex,
-        help="the data set's own, or chosen for every clip: middle frame, or largest motion since the onset",
-    )
-    group.add_argument(
-        '--missing-apex',
-        choices=MISSING_APEXES,
-        default=defaults.missing_apex,
-        help='how to choose the apex of a clip for which the data set has none',
-    )
+    add, given = group.add_argument, FlowSettings()
+    add('--flow', choices=flow_names(), default=given.flow, help='method; still: the apex frame alone, a control')
+    add('--raft-weights', metavar='FILE', help="state dict of torchvision's RAFT, for --flow raft")
+    add('--clip-len', type=int, default=given.clip_len, metavar='T', help='sampled frames per clip')
+    add('--size', type=int, default=given.size, metavar='PIXELS', help='height and width to store')
+    add('--reference', choices=REFERENCES, default=given.reference, help='where the motion of a frame starts')
+    add('--channels', nargs='+', choices=CHANNELS, default=given.channels, help='maps to store, in this order')
+    text = "the data set's own, or chosen for every clip: middle frame, or largest motion since the onset"
+    add('--apex', choices=APEXES, default=given.apex, help=text)
+    text = 'how to choose the apex of a clip for which the data set has none'
+    add('--missing-apex', choices=MISSING_APEXES, default=given.missing_apex, help=text)
 
 
 def add_faces(group: argparse._ArgumentGroup) -> None:
-    defaults = FaceSettings()
-    group.add_argument(
-        '--faces', choices=DETECTORS, default=defaults.detector, help='detect and align; none: frames as they are'
-    )
-    group.add_argument('--face-size', type=int, default=defaults.size, metavar='PIXELS', help='of the aligned crop')
-    group.add_argument(
-        '--stabilise', action='store_true', help="remove the head's own motion from every frame, measured on the nose"
-    )
-    group.add_argument('--preview', type=Path, metavar='FILE.png', help='write a contact sheet of the crops')
+    add, given = group.add_argument, FaceSettings()
+    add('--faces', choices=DETECTORS, default=given.detector, help='detect and align; none: frames as they are')
+    add('--face-size', type=int, default=given.size, metavar='PIXELS', help='of the aligned crop')
+    add('--stabilise', action='store_true', help="remove the head's own motion from every frame, measured on the nose")
+    add('--preview', type=Path, metavar='FILE.png', help='write a contact sheet of the crops')
 
 
-def run_check(
-    dataset: str,
-    raw: Path,
-    sheets: list[Path],
-    frames: Path,
-    frame_number: str,
-    columns: list,
-    classes: list,
-    out: Path,
-) -> int:
+def run_check(dataset: str, columns: list, classes: list, out: Path, **places: object) -> int:
     from mer_bench.preparation.check import check_dataset
 
-    places = Places(raw, tuple(sheets), frames, frame_number=frame_number)
     found = find_dataset(dataset, columns, classes)
-    return 0 if check_dataset(found, places, out or Path(f'data/{dataset}_check')) else 1
+    places['sheets'] = tuple(places['sheets'])
+    return 0 if check_dataset(found, Places(**places), out or Path(f'data/{dataset}_check')) else 1
 
 
 def add_check(commands: argparse._SubParsersAction) -> None:
@@ -200,24 +159,15 @@ def run_synthetic(like: str, out: str, subjects: int, clips_per_subject: int, **
 
 def add_synthetic(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, 'synthetic', run_synthetic, 'write a raw tree of drawn faces, no data needed')
-    names = [name for name in DATASETS if name != 'csv']
-    parser.add_argument(
-        '--like', choices=names, required=True, metavar='DATASET', help=f'whose layout: {", ".join(names)}'
-    )
-    parser.add_argument('--out', required=True, metavar='DIR', help='where to write the raw tree')
-    parser.add_argument('--subjects', type=int, default=6, metavar='N', help='number of faces')
-    parser.add_argument('--clips', type=int, default=9, dest='clips_per_subject', metavar='N', help='clips per subject')
-    parser.add_argument('--seed', type=int, default=0, metavar='N', help='other numbers give other faces')
-    parser.add_argument(
-        '--strength',
-        type=float,
-        default=1.0,
-        metavar='X',
-        help='of the expressions, above 0 and up to 2: the weaker, the harder',
-    )
-    parser.add_argument(
-        '--layout', dest='variant', metavar='TREE', help='cropped, raw, ...: which of the trees that its owner ships'
-    )
+    names, add = [name for name in DATASETS if name != 'csv'], parser.add_argument
+    add('--like', choices=names, required=True, metavar='DATASET', help=f'whose layout: {", ".join(names)}')
+    add('--out', required=True, metavar='DIR', help='where to write the raw tree')
+    add('--subjects', type=int, default=6, metavar='N', help='number of faces')
+    add('--clips', type=int, default=9, dest='clips_per_subject', metavar='N', help='clips per subject')
+    add('--seed', type=int, default=0, metavar='N', help='other numbers give other faces')
+    text = 'of the expressions, above 0 and up to 2: the weaker, the harder'
+    add('--strength', type=float, default=1.0, metavar='X', help=text)
+    add('--layout', dest='variant', metavar='TREE', help='cropped, raw, ...: which of the trees that its owner ships')
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

@@ -14,9 +14,8 @@ from mer_bench.cli.arguments import Parser
 from mer_bench.datasets.table import load_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically
-from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.folds import make_folds
-from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names
+from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names, select_clips
 from mer_bench.protocols.official_counts import compare_counts
 from mer_bench.protocols.report import format_lost, format_protocol, tested_in
 
@@ -25,17 +24,12 @@ REPORT_COLUMNS = ['subject', 'clip', 'kind', 'detail']
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('scheme', help=f'a csv of rules, or one of {", ".join(scheme_names())}')
-    parser.add_argument('data', nargs='+', type=Path, help='folders of prepared data, or annotations.csv files')
-    parser.add_argument(
-        '--folds',
-        default='loso',
-        metavar='RULE',
-        help='loso, leave_one_dataset_out or group_kfold:K (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--out', type=Path, metavar='DIR', help='write folds.csv, dropped.csv and differences.csv there'
-    )
+    add = parser.add_argument
+    add('scheme', help=f'a csv of rules, or one of {", ".join(scheme_names())}')
+    add('data', nargs='+', type=Path, help='folders of prepared data, or annotations.csv files')
+    text = 'loso, leave_one_dataset_out or group_kfold:K (default: %(default)s)'
+    add('--folds', default='loso', metavar='RULE', help=text)
+    add('--out', type=Path, metavar='DIR', help='write folds.csv, dropped.csv and differences.csv there')
     args = parser.parse_args(argv)
     rule, scheme = read_rule_text(args.folds), load_scheme(args.scheme)
     kept, dropped = select_clips([(place, load_annotations(place)) for place in args.data], scheme)

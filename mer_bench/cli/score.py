@@ -31,9 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('log', help='a run folder, its predictions.csv, or a file in one of these forms')
     parser.add_argument('--json', action='store_true', help='print the scores as JSON and nothing else')
-    parser.add_argument(
-        '--classes', nargs='+', default=(), help='all classes, where the predictions do not show each of them'
-    )
+    parser.add_argument('--classes', nargs='+', default=(), help='all classes, if some never occur in the predictions')
     record = parser.add_argument_group('a record of published predictions, for the leaderboard (all but --epoch-rule)')
     record.add_argument('--record', metavar='DIR', help='write record.json and predictions.csv into this folder')
     record.add_argument('--method', help='its name in the tables')

@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser, positive, positive_number, seed, share, stack
+from mer_bench.cli.arguments import Parser, number_or_word
 from mer_bench.errors import InputError
 
 
@@ -21,23 +21,29 @@ def make_parser() -> argparse.ArgumentParser:
     add('--grid', metavar='WORD', help='every subset of these is a method', **many)
     add('--with', dest='shared', metavar='FILE', help='merged onto every method, such as a reduced size', **many)
     add('--no-full', action='store_true', help='leave out the config without an override')
-    add('--seeds', type=seed, metavar='N', help='default: 0', nargs='+', action='extend', default=[])
-    add('--jobs', type=positive, metavar='N', help='folds at a time (default: one per core or GPU; on Ray all)')
-    add('--stack', type=stack, default='auto', metavar='auto|N|off', help='as for tools/train.py (default: auto)')
+    add('--seeds', type=int, metavar='N', help='default: 0', nargs='+', action='extend', default=[])
+    add('--jobs', type=int, metavar='N', help='folds at a time (default: one per core or GPU; on Ray all)')
+    add(
+        '--stack',
+        type=number_or_word,
+        default='auto',
+        metavar='auto|N|off',
+        help='as for tools/train.py (default: auto)',
+    )
     add('--work-dir', type=Path, default=Path('work_dirs'), metavar='DIR', help='default: work_dirs')
     add('--data-root', dest='data_roots', metavar='DIR', help='prepared data of the only config, or CONFIG=DIR', **many)
     add('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
-    add('--threads', type=positive, default=1, metavar='N', help='CPU threads of a training (default: 1)')
+    add('--threads', type=int, default=1, metavar='N', help='CPU threads of a training (default: 1)')
     add('--dry-run', action='store_true', help='print the plan and stop')
     add('--only-failed', action='store_true', help='only the runs that failed before')
     add = parser.add_argument_group('on Ray, see docs/scaling.md').add_argument
     add('--engine', choices=['local', 'ray'], default='local', help='default: local, the processes of this machine')
     add('--address', metavar='ADDRESS', help='of a cluster, or auto (default: Ray on this machine alone)')
-    add('--gpu-share', type=share, metavar='X', help='share of a GPU and its memory for each training (default: 1)')
-    add('--memory', type=positive_number, metavar='GIB', help='for each training (default: 5)')
+    add('--gpu-share', type=float, metavar='X', help='share of a GPU and its memory for each training (default: 1)')
+    add('--memory', type=float, metavar='GIB', help='for each training (default: 5)')
     add = parser.add_argument_group('the cost of the whole sweep').add_argument
     add('--estimate', action='store_true', help='print hours and wall time of all trainings, from measured ones')
-    add('--workers', type=positive, metavar='N', help='trainings at a time (default: --jobs)')
+    add('--workers', type=int, metavar='N', help='trainings at a time (default: --jobs)')
     add('--measured', type=Path, metavar='DIR', help='more runs or records, such as results', nargs='+', default=[])
     add('--json', action='store_true', help='print JSON; with --dry-run --estimate')
     return parser

@@ -2,40 +2,26 @@
 
 from pathlib import Path
 
-from mer_bench.cli.arguments import add_arguments, make_parser, positive, run_options, seed, stack
+from mer_bench.cli.arguments import add_arguments, make_parser, number_or_word, run_options
 
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line, run the folds, print the scores."""
     parser = make_parser(__doc__, 'CONFIG')
     add_arguments(parser)
-    parser.add_argument(
-        '--work-dir',
-        type=Path,
-        metavar='DIR',
-        help='folder of this run (default: work_dirs/CONFIG/METHOD/seedN)',
+    add, text = parser.add_argument, 'folder of this run (default: work_dirs/CONFIG/METHOD/seedN)'
+    add('--work-dir', type=Path, metavar='DIR', help=text)
+    add('--save-checkpoints', action='store_true', help='keep the weights of every fold')
+    add('--seed', type=int, default=0, metavar='N', help='seeds weights, order and augmentation (default: 0)')
+    add('--jobs', type=int, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)')
+    text = (
+        'small networks: keep the clips in memory and train N folds together, as many as is fastest (auto, the '
+        "default), or train fold by fold with MMEngine's Runner (off); the predictions are the same"
     )
-    parser.add_argument('--save-checkpoints', action='store_true', help='keep the weights of every fold')
-    parser.add_argument(
-        '--seed', type=seed, default=0, metavar='N', help='of weights, order and augmentation (default: 0)'
-    )
-    parser.add_argument(
-        '--jobs', type=positive, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)'
-    )
-    parser.add_argument(
-        '--stack',
-        type=stack,
-        default='auto',
-        metavar='auto|N|off',
-        help='small networks: keep the clips in memory and train N folds together, as many as is fastest (auto, the '
-        "default), or train fold by fold with MMEngine's Runner (off); the predictions are the same",
-    )
-    parser.add_argument(
-        '--audit-epochs',
-        action='store_true',
-        help='also score the held-out subjects after every epoch, into RUN/audit.csv; training never reads it',
-    )
-    parser.add_argument('--verbose', action='store_true', help='show a line about each fold, as in RUN/train.log')
+    add('--stack', type=number_or_word, default='auto', metavar='auto|N|off', help=text)
+    text = 'also score the held-out subjects after every epoch, into RUN/audit.csv; training never reads it'
+    add('--audit-epochs', action='store_true', help=text)
+    add('--verbose', action='store_true', help='show a line about each fold, as in RUN/train.log')
     args = parser.parse_args(argv)
 
     from mer_bench.runs.run import train  # takes a second to import

@@ -1,12 +1,11 @@
 """The data sets that tools/prepare.py reads, by name."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from mer_bench.datasets import casme, casme2, casme3, casme_sq, csv_table, dfme, fourdme, mmew, samm, smic
 from mer_bench.datasets.csv_table import table_of_your_own
 from mer_bench.datasets.dataset import DataSet
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, did_you_mean
 
 DATASETS: dict[str, DataSet] = {
     dataset.name: dataset
@@ -35,10 +34,7 @@ def find_dataset(name: str, columns: Sequence[str] = (), classes: Sequence[str] 
         classes: of such a table.
     """
     if name not in DATASETS:
-        near = get_close_matches(name, DATASETS, n=1)
-        raise InputError(
-            f'no data set {name!r}{f", did you mean {near[0]}?" if near else ""}; choose one of {", ".join(DATASETS)}'
-        )
+        raise InputError(f'no data set {name!r}{did_you_mean(name, DATASETS)}; choose one of {", ".join(DATASETS)}')
     if name == csv_table.DATASET.name:
         return table_of_your_own(columns, classes)
     if columns or classes:

@@ -1,25 +1,31 @@
 """One method on its prepared data: what a training, or a test of saved weights, opens first."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
+import pandas as pd
+from mmengine.config import Config
+
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_checks import (
-    check_action_units,
-    check_batches,
-    check_mirroring,
-    check_steps,
-    fill_channels,
-)
-from mer_bench.experiment.method import Method, load_method, parse_options
-from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision, refuse_device
-from mer_bench.experiment.sources import check_variant, find_data, name_dataset, stamps_of
-from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, open_scheme, read_digests
-from mer_bench.preparation.store.flow_store import Stamp
+from mer_bench.experiment.config_files import arguments_of
+from mer_bench.experiment.method import Method, load_method
+from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision
+from mer_bench.experiment.sources import find_data, joined_name, stamps_of
+from mer_bench.files import Stamp
+from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, read_digests
+from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme
 from mer_bench.results.record import place_of
+
+# whether a backbone has the argument in_channels: for these without importing torch, for all others by asking the class
+TAKES_CHANNELS = dict(MultiScaleResNet3d=True, RCN=True, HTNet=True) | dict.fromkeys(
+    ('CapsuleNet', 'DualInception', 'MMNet', 'OFFApexNet', 'OneHiddenLayer', 'STSTNet'), False
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,28 @@ class Experiment:
                 )
 
 
+def refuse_settings(seed: object, jobs: object, stack: object) -> None:
+    """Refuse seed, folds at a time or stacked folds that no run can use, before anything is read or written."""
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise InputError(f'seed {seed!r}: expected a whole number from 0 to {2**32 - 1}')
+    if jobs is not None:
+        refuse_count('jobs', jobs)
+    if stack not in ('auto', 'off') and (not isinstance(stack, Integral) or stack < 1):
+        raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1")
+
+
+def refuse_count(name: str, number: object) -> None:
+    """Refuse a number that counts nothing."""
+    if not isinstance(number, Integral) or number < 1:
+        raise InputError(f'{name} {number!r}: expected a whole number of at least 1')
+
+
+def refuse_device(name: str) -> None:
+    """Refuse what names no device."""
+    if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', name):
+        raise InputError(f'--device {name}: expected auto, cpu, cuda or cuda:N')
+
+
 def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment:
     """Open and check the config and the prepared data, so that any fault shows before the first training.
 
@@ -111,22 +139,24 @@ def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment
         InputError: A fault in config, overrides, options or data.
     """
     refuse_device(options.device)
-    method = load_method(options.config, options.overrides, parse_options(options.cfg_options))
+    refuse_count('threads', options.threads)
+    method = load_method(options.config, options.overrides, options.cfg_options)
     cfg = method.cfg
     if method.is_estimator and options.device != 'auto':
         choose_device(options.device)  # it computes on the CPU, but a device that does not exist is a mistake
     roots, sources = find_data(cfg, options.data_root)
     stamps = stamps_of(method.scheme.path, roots)  # taken before the data are read, so that no change goes unnoticed
-    if open_scheme(cfg.label_scheme).digest != method.scheme.digest:  # the scheme was read before
+    if load_scheme(cfg.label_scheme).digest != method.scheme.digest:  # the scheme was read before
         raise InputError(f'the label scheme {cfg.label_scheme} changed while it was read; run the same command again')
     data = open_prepared_data(roots, method.scheme, sources, cfg.get('input'), named=bool(options.data_root))
-    check_variant(cfg.get('data_variant'), data.info)
-    found = [info['dataset'] for info in data.info.get('stores', [data.info])]
-    name_dataset(cfg, [source['dataset'] for source in sources], found)
     folds = make_folds(data.annotations, cfg.folds)
     chosen = select_folds(folds, options.folds)
+    check_variant(cfg.get('data_variant'), data.info)
+    name_dataset(cfg, [source['dataset'] for source in sources], data.info)
     if method.is_estimator:
-        check_steps(cfg)
+        from mer_bench.models.classical.pipeline import build_steps
+
+        build_steps(cfg.model.steps, seed=0)  # so that a fault in them shows now
         return Experiment(method, data, folds, chosen, 'cpu', options.threads, stamps=stamps)
     fill_channels(cfg, data.view.channels)
     check_mirroring(cfg, data.view.mirror_test)
@@ -137,6 +167,103 @@ def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment
     return Experiment(method, data, folds, chosen, device, options.threads, precision, stamps=stamps)
 
 
+def check_variant(variant: dict | None, info: dict) -> None:
+    """Refuse data that were not prepared as `data_variant` asks; its other keys are compared with store.json.
+
+    Args:
+        variant: name, options, and what of the store must have which value, such as flow='dis' or apex='spotted'.
+        info: The joint store.json of the stores.
+    """
+    expected = {key: value for key, value in (variant or {}).items() if key not in ('name', 'options')}
+    for store in info.get('stores', [info]):
+        for key, value in expected.items():
+            found = store.get(key)
+            found = ' and '.join(found) if isinstance(found, dict) else found
+            if found != value:
+                raise InputError(
+                    f'data_variant: expected data with {key} {value}, found {found}; prepare them with '
+                    f'{variant["options"]}'
+                )
+
+
+def name_dataset(cfg: Config, expected: list[str], info: dict) -> None:
+    """Set `dataset` to what was prepared, for every record: a single data set other than the config's gives its name.
+
+    Args:
+        cfg: `dataset` is changed.
+        expected: The data sets of `data_source`; `csv` stands for any.
+        info: The joint store.json of the data roots.
+    """
+    found = [store['dataset'] for store in info.get('stores', [info])]
+    if len(found) == 1:
+        if found != expected:
+            cfg.dataset = found[0]
+        return
+    if {*(Counter(expected) - Counter(found))} - {'csv'}:
+        raise InputError(
+            f'expected prepared data of {", ".join(expected)}, found {", ".join(found)}; '
+            'correct --data-root or data_root of the config'
+        )
+    if cfg.dataset == joined_name(expected):
+        cfg.dataset = joined_name(found)
+
+
+def fill_channels(cfg: Config, names: Sequence[str]) -> None:
+    """Give the backbone as many input channels as its clips have, so that a config need not name their number."""
+    backbone, channels = cfg.model.backbone, len(names)
+    key = 'in_chans' if backbone.type.startswith('timm.') else 'in_channels'
+    if backbone.get(key) not in (None, channels):
+        raise InputError(
+            f'model.backbone.{key} is {backbone[key]}, but the clips have {channels} channels '
+            f'({", ".join(names)}); leave this key out'
+        )
+    # 3 is the default of every backbone; one without this argument is built for the channels that its config chooses
+    known = TAKES_CHANNELS.get(backbone.type, key == 'in_chans' or None)
+    if channels != 3 and ('in_channels' in arguments_of(backbone.type) if known is None else known):
+        backbone[key] = channels
+
+
+def check_mirroring(cfg: Config, mirror_test: bool) -> None:
+    """Refuse a test on mirrored clips by a data preprocessor that does not make them."""
+    found = cfg.model.data_preprocessor.type
+    if mirror_test and found != 'FlowDataPreprocessor':
+        raise InputError(
+            f'input.mirror_test: expected the data preprocessor FlowDataPreprocessor, got {found}; take that one, or '
+            'leave mirror_test out'
+        )
+
+
+def check_action_units(cfg: Config, clips: pd.DataFrame, roots: Sequence[str]) -> None:
+    """Refuse action units that no clip shows: they cannot be learnt, and their scores would mean nothing."""
+    if not cfg.action_units:
+        return
+    targets = encode_action_units(clips, cfg.action_units)
+    where = ', '.join(roots)
+    if not (targets >= 0).any():
+        raise InputError(
+            f'action_units: expected clips whose action units are known, found none in {where}; '
+            'set action_units=None or take other data'
+        )
+    unseen = [str(unit) for unit, seen in zip(cfg.action_units, (targets == 1).any(0), strict=True) if not seen]
+    if unseen:
+        raise InputError(
+            f'action_units: expected each on a clip, found none with {", ".join(unseen)} in {where}; leave them out'
+        )
+
+
+def check_batches(cfg: Config, clips: pd.DataFrame, folds: Sequence[Fold]) -> None:
+    """Refuse a `drop_last` that leaves the smallest fold without a batch: it would be scored untrained."""
+    if not cfg.train_dataloader.get('drop_last'):
+        return
+    of_subject, batch = clips.groupby('subject').size(), cfg.train_dataloader.batch_size
+    n_train, name = min((len(clips) - int(of_subject[[*fold.test_subjects]].sum()), fold.name) for fold in folds)
+    if n_train < batch:
+        raise InputError(
+            f'train_dataloader.drop_last with batch_size {batch} leaves no batch to train on in fold {name}, which has '
+            f'{n_train} clips to train; set batch_size to at most {n_train}, or drop_last=False'
+        )
+
+
 def default_work_dir(method: Method, seed: int) -> Path:
-    """work_dirs/<config>/<method>/seed<N>."""
+    """Return work_dirs/<config>/<method>/seed<N>."""
     return Path('work_dirs', place_of(method.config_name, method.name, seed))

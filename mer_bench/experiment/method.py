@@ -1,30 +1,46 @@
-"""A method: a config with overrides merged onto it, and its name in every table."""
+"""A method: a config with overrides merged onto it, checked, and its name in every table."""
 
-import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
-from mmengine.utils import import_modules_from_strings
+from mmengine.config import Config
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_checks import (
+from mer_bench.experiment.config_files import (
+    arguments_of,
     check_complete,
     check_keys,
-    check_values,
-    fill_outputs,
-    fold_rule,
-    is_estimator,
+    find_config,
+    nest_options,
+    parse_options,
+    read_config,
+    read_override,
 )
-from mer_bench.experiment.sources import TIMM, find_config, find_override, joined_name, source_names
+from mer_bench.experiment.sources import joined_name, source_names
 from mer_bench.files import digest_of
-from mer_bench.loading.prepared_data import open_scheme
-from mer_bench.protocols.label_schemes import LabelScheme
+from mer_bench.protocols.folds import fold_title, read_rule
+from mer_bench.protocols.label_schemes import LabelScheme, load_scheme
 
-OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')
+EMOTIONS_ALONE = 'predicts emotions alone; set action_units=None, or take a network with MultiOutputHead'
+PARTS = ('data_preprocessor', 'backbone', 'cls_head')
+# only the training of a network reads these
+OF_NETWORKS = (
+    'optim_wrapper',
+    'param_scheduler',
+    'class_weight',
+    'amp',
+    'channels_last',
+    'load_from',
+    'default_hooks',
+    'train_dataloader',
+    'test_dataloader',
+    'test_cfg',
+    'log_processor',
+    'visualizer',
+    'env_cfg',
+)
 LOCATIONS = ('data_root', 'data_source')
 WHOLE = ('folds', 'data_source', 'data_variant')  # an override replaces these as a whole
 
@@ -61,125 +77,63 @@ class Method:
         return Config(self.content).pretty_text
 
     @property
+    def protocol(self) -> str:
+        """What two runs must share to be compared: folds, label scheme and action units."""
+        units = self.cfg.action_units
+        scored = f', action units {" ".join(map(str, units))}' if units else ''
+        return f'{fold_title(self.cfg.folds)}, {self.scheme.name}{scored}'
+
+    @property
     def digest(self) -> str:
         """The digest of the content and the rules of the label scheme."""
         return digest_of([self.content, self.scheme.digest])
 
 
-def load_method(config: str, overrides: list[str] = (), options: dict | None = None) -> Method:
-    """Read `config` and merge the `overrides`, then the dotted `options`, onto it; both are paths or names.
+def load_method(
+    config: str, overrides: Sequence[str] = (), options: Mapping[str, object] | Sequence[str] | None = None
+) -> Method:
+    """Read a config and merge overrides, then options, onto it.
+
+    Args:
+        config: A path or a name, as are the overrides.
+        overrides: Merged in this order.
+        options: Dotted keys and values; or 'KEY=VALUE' texts.
 
     Raises:
         InputError: A file is missing or broken, or sets a key that nothing reads.
     """
     config = find_config(config)
     cfg = read_config(config)
-    read = [(word, *read_override(word)) for word in overrides]
-    replacing = [replaces_model(change) for _, _, change in read]  # merging takes the key out
+    read = [read_override(word) for word in overrides]
     check_complete(cfg, config)
-    cfg.folds = fold_rule(cfg.folds)
-    named = cfg.dataset, source_names(cfg)
-    notes = []
-    names = [cfg.method]
-    for (word, note, change), replaces in zip(read, replacing, strict=True):
-        if replaces and notes:
+    dataset, sources = cfg.dataset, cfg.data_source
+    names, merged = [cfg.method], []
+    for word, override in zip(overrides, read, strict=True):
+        if override.replaces_model and merged:
             raise InputError(
                 f'{word} replaces the model, what comes before it would be lost or go unnamed; name this override first'
             )
-        _merge(cfg, change, word)
-        notes.append(note)
-        if replaces:  # another network: its file alone names the method
-            names, cfg.method = [], note['name']
-        names.append(note['name'])
-    if options:
-        _merge(cfg, _nested(options), '--cfg-options')
-        chosen = [_note(f'{key}={value}', json.dumps({key: value}, default=str)) for key, value in options.items()]
-        notes += chosen
-        names += [note['name'] for note in chosen]
+        if override.replaces_model:  # another network: its file alone names the method
+            names, cfg.method = [], override.name
+        names.append(override.name)
+        merged.append((override.name, override.text))
+        _merge(cfg, override.change, word)
+    if options := parse_options(options or ()):
+        _merge(cfg, nest_options(options), '--cfg-options')
+        chosen = [(f'{key}={value}', json.dumps({key: value}, default=str)) for key, value in options.items()]
+        names += [name for name, _ in chosen]
+        merged += chosen
+    if cfg.dataset == dataset and cfg.data_source != sources:  # other data go by their own names
+        found = source_names(cfg.data_source, dataset)
+        cfg.dataset = dataset if found == source_names(sources, dataset) else joined_name(found)
+    cfg.folds = read_rule(cfg.folds)
+    if not isinstance(cfg.label_scheme, str):
+        raise InputError(f'label_scheme must be a name or the path of a csv, got {cfg.label_scheme!r}; correct it')
+    scheme = load_scheme(cfg.label_scheme)
     check_values(cfg)
-    if cfg.dataset == named[0] and source_names(cfg) != named[1]:
-        cfg.dataset = joined_name(source_names(cfg))
-    scheme = open_scheme(cfg.label_scheme)
     fill_outputs(cfg, scheme)
+    notes = [dict(name=name, text=text, digest=digest_of(text)) for name, text in merged]
     return Method('+'.join(names), cfg, Path(config).stem, scheme, notes, is_estimator(cfg))
-
-
-def read_override(word: str) -> tuple[dict, dict]:
-    """Read an override: a file, or `timm_<name>` for an image network of timm.
-
-    Returns:
-        Name, text and digest of the override; what it changes.
-    """
-    word = find_override(word)
-    if word.startswith(TIMM) and not Path(word).is_file():
-        from mer_bench.experiment.timm_override import timm_override  # timm takes seconds to import
-
-        change = timm_override(word.removeprefix(TIMM))
-        return _note(word, json.dumps(change, indent=2)), change
-    change = read_config(word).to_dict()
-    return _note(Path(word).stem, Path(word).read_text(encoding='utf-8')), change
-
-
-def replaces_model(change: dict) -> bool:
-    """Whether an override replaces the whole model of the config."""
-    model = change.get('model')
-    return isinstance(model, dict) and bool(model.get('_delete_'))
-
-
-def read_config(path: str) -> Config:
-    """Read a config file; a fault in it becomes an InputError of one sentence."""
-    if _once and path in _once[-1]:
-        return copy.deepcopy(_once[-1][path])
-    try:
-        cfg = Config.fromfile(path, import_custom_modules=False)
-        import_custom(cfg)
-    except Exception as error:  # a config is a program, and can raise anything
-        raise InputError(
-            f'{path} is not a config that can be read: {type(error).__name__}: {error}; correct the file'
-        ) from error
-    if _once:
-        _once[-1][path] = copy.deepcopy(cfg)
-    return cfg
-
-
-_once: list[dict[str, Config]] = []  # by path; of each configs_read_once that lasts
-
-
-@contextmanager
-def configs_read_once() -> Iterator[None]:
-    """Read each config and override only once in this block, as a sweep does that opens many methods on them."""
-    _once.append({})
-    try:
-        yield
-    finally:
-        _once.pop()
-
-
-def import_custom(cfg: Config) -> None:
-    """Import the `custom_imports` of a config but our own, which are imported where a network needs them."""
-    custom = cfg.get('custom_imports') or {}
-    names = custom.get('imports', ())
-    names = [name for name in ([names] if isinstance(names, str) else names) if name not in OWN_IMPORTS]
-    import_modules_from_strings(names, custom.get('allow_failed_imports', False))
-
-
-def parse_options(pairs: Mapping[str, object] | Sequence[str]) -> dict:
-    """Read `K=V` pairs as MMEngine's --cfg-options does: numbers, true/false, None, lists and tuples."""
-    if isinstance(pairs, Mapping):
-        return dict(pairs)
-    options = {}
-    for pair in pairs:
-        key, equals, value = pair.partition('=')
-        if not equals or not all(key.split('.')):
-            raise InputError(f'--cfg-options {pair}: KEY=VALUE was expected, such as train_cfg.max_epochs=5')
-        try:
-            options[key] = DictAction._parse_iterable(value)
-        except Exception as error:  # MMEngine asserts, and calls itself without end
-            raise InputError(
-                f'--cfg-options {pair}: expected a word, a number, true, false, None, [A,B] or (A,B), found brackets '
-                'or commas that cannot be read; correct the value'
-            ) from error
-    return options
 
 
 def _merge(cfg: Config, change: dict, where: str) -> None:
@@ -202,7 +156,8 @@ def _merge(cfg: Config, change: dict, where: str) -> None:
     for key, value in whole.items():  # Config.update would merge them
         cfg[key] = value
     if 'folds' in whole:
-        cfg.folds = fold_rule(_with_type(whole['folds'], before['folds']['type']))
+        before['folds'] = read_rule(before['folds'])
+        cfg.folds = read_rule(_with_type(whole['folds'], before['folds']['type']))
     if cfg.to_dict() == before:
         raise InputError(f'{where} changes nothing of the config; leave it out or correct it')
 
@@ -214,21 +169,138 @@ def _with_type(rule: object, known: str) -> object:
     return {'type': known, **{key: value for key, value in rule.items() if key != '_delete_'}}
 
 
-def _nested(options: dict) -> dict:
-    """{'a.b': 1} -> {'a': {'b': 1}}."""
-    nested: dict = {}
-    for dotted, value in options.items():
-        *parents, last = dotted.split('.')
-        place = nested
-        for part in parents:
-            place = place.setdefault(part, {})
-            if not isinstance(place, dict):
-                raise InputError(f'--cfg-options sets {dotted} and also {part} itself; leave one out')
-        if last in place:
-            raise InputError(f'--cfg-options sets {dotted} and also a part of it; leave one out')
-        place[last] = value
-    return nested
+def check_values(cfg: Config) -> None:
+    """Refuse values of the top-level keys that would fail late, or silently do something else."""
+    if not isinstance(cfg.method, str) or cfg.method.startswith('.') or not cfg.method.isprintable():
+        raise InputError(f'method must be a name that can be that of a folder, got {cfg.method!r}; correct it')
+    if not isinstance(cfg.dataset, str) or not cfg.dataset.strip() or not cfg.dataset.isprintable():
+        raise InputError(f'dataset must be the name of the data in tables, got {cfg.dataset!r}; correct it')
+    epochs = cfg.train_cfg.max_epochs
+    if type(epochs) is not int or epochs < 1:
+        raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')
+    weight = cfg.get('class_weight')
+    if weight not in ('balanced', None) and not (type(weight) is float and 0 < weight < 1):
+        raise InputError(
+            f"class_weight must be 'balanced', a power of its weights between 0 and 1 such as 0.75, or None, got "
+            f'{weight!r}; correct it'
+        )
+    for key in ('amp', 'channels_last'):
+        if cfg.get(key, False) not in ('auto', True, False):
+            raise InputError(f"{key} must be 'auto', True or False, got {cfg[key]!r}; correct it")
+    if not _is_unit_list(cfg.get('action_units')):
+        raise InputError(
+            f'action_units must be None or a list of different numbers, such as [1, 2, 4], got {cfg.action_units!r}; '
+            'correct it'
+        )
+    variant = cfg.get('data_variant')
+    if variant is not None and not (isinstance(variant, dict) and {'name', 'options'} <= {*variant}):
+        raise InputError(
+            "data_variant must be None or such as dict(name='dis', options='--flow dis', flow='dis'), got "
+            f'{variant!r}; correct it'
+        )
+    if is_estimator(cfg):
+        check_estimator(cfg)
+        return
+    missing = [part for part in PARTS if not isinstance(cfg.model.get(part), dict)]
+    missing += [
+        f'{part}.type' for part in PARTS if part not in missing and not isinstance(cfg.model[part].get('type'), str)
+    ]
+    if missing:
+        raise InputError(f'model: expected {", ".join(PARTS)}, found no {", ".join(missing)}; add what is missing')
+    check_weights(cfg)
+    check_loaders(cfg)
+    hook = cfg.default_hooks.get('checkpoint')
+    if hook is not None and not (isinstance(hook, dict) and type(hook.get('interval')) is int):
+        raise InputError(f'default_hooks.checkpoint: expected None, or dict(interval=N, ...), got {hook!r}; correct it')
 
 
-def _note(name: str, text: str) -> dict:
-    return dict(name=name, text=text, digest=digest_of(text))
+def weights_places(cfg: Config) -> list[tuple[Config, str]]:
+    """Return where a config names files of weights: load_from, `pretrained` of any part of the model, an init_cfg."""
+    found, parts = [(cfg, 'load_from')] if cfg.get('load_from') else [], [cfg.model]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            key = 'checkpoint' if part.get('type') == 'Pretrained' else 'pretrained'
+            found += [(part, key)] if part.get(key) else []
+        parts += part.values() if isinstance(part, dict) else part if isinstance(part, (list, tuple)) else ()
+    return found
+
+
+def check_weights(cfg: Config) -> None:
+    """Refuse weights that are no single file, or that a network of another library would download."""
+    places = weights_places(cfg)
+    for part, key in places:
+        library = str(part.get('type')).partition('.')
+        if not isinstance(part[key], str) or (library[0] in ('timm', 'torchvision') and library[1]):
+            of = f' of {part.type}' if part.get('type') else ''
+            advice = f'load_from=FILE and {key}=False' if library[1] else 'the path of a checkpoint'
+            raise InputError(
+                f'{key}: expected the path of a checkpoint on this machine, got {part[key]!r}{of}; '
+                f'nothing is downloaded here, so give {advice}'
+            )
+    if len(places) > 1:
+        files = ' and '.join(f'{key} {part[key]}' for part, key in places)
+        raise InputError(f'expected one file of weights to start from, got {files}; leave all but one out')
+
+
+def check_loaders(cfg: Config) -> None:
+    """Refuse batches of no clip, and loaders that would leave out clips of a test."""
+    for name in ('train_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if not isinstance(loader, dict):
+            raise InputError(f'{name}: expected dict(batch_size=..., dataset=...), got {loader!r}; correct it')
+        for key, least in (('batch_size', 1), ('num_workers', 0)):
+            number = loader.get(key)
+            if type(number) is not int or number < least:
+                raise InputError(f'{name}.{key} must be a whole number of at least {least}, got {number!r}; correct it')
+        steps = loader.dataset.get('pipeline') if isinstance(loader.get('dataset'), dict) else None
+        if not (isinstance(steps, list) and steps and all(isinstance(step, dict) for step in steps)):
+            raise InputError(f'{name}.dataset: expected dict(type=..., pipeline=[dict(...), ...]); correct it')
+        if loader.get('drop_last', False) not in (True, False):
+            raise InputError(f'{name}.drop_last must be True or False, got {loader.drop_last!r}; correct it')
+    if cfg.test_dataloader.get('drop_last'):
+        raise InputError('test_dataloader.drop_last would leave clips without a prediction; leave it out')
+
+
+def is_estimator(cfg: Config) -> bool:
+    """Say whether the method is a Pipeline of scikit-learn, not a network."""
+    return cfg.model.get('type') == 'Pipeline'
+
+
+def check_estimator(cfg: Config) -> None:
+    """Refuse a Pipeline without steps, and what only a network can do; leave out what only a network reads."""
+    steps = cfg.model.get('steps')
+    if not steps or not all(isinstance(step, dict) and step.get('type') for step in steps):
+        raise InputError("model.steps: expected a list such as [dict(type='HOOF'), dict(type='LinearSVC')]; correct it")
+    if cfg.get('action_units'):
+        raise InputError(f'action_units: {cfg.method} {EMOTIONS_ALONE}')
+    for key in OF_NETWORKS:
+        cfg.pop(key, None)
+    cfg.train_cfg = dict(max_epochs=1)
+
+
+def _is_unit_list(units: object) -> bool:
+    """Say whether `units` is None, or numbers of action units, each once."""
+    if units is None:
+        return True
+    return isinstance(units, (list, tuple)) and {*map(type, units)} == {int} and len({*units}) == len(units)
+
+
+def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
+    """Set classes and the outputs of the head: how many there are is said by the scheme and `action_units` alone."""
+    cfg.classes = list(scheme.classes)
+    cfg.action_units = cfg.get('action_units')
+    if is_estimator(cfg):
+        return
+    head = cfg.model.cls_head
+    sizes = dict(num_classes=len(scheme.classes))
+    if cfg.action_units and 'num_action_units' not in arguments_of(head.get('type')):
+        raise InputError(f'action_units: {cfg.method} {EMOTIONS_ALONE}')
+    if cfg.action_units and cfg.model.data_preprocessor.get('mixup_alpha'):
+        raise InputError('action_units: units that are learnt cannot be mixed; set data_preprocessor.mixup_alpha=0')
+    if cfg.action_units or 'num_action_units' in head:
+        sizes['num_action_units'] = len(cfg.action_units or ())
+    for key, size in sizes.items():
+        if head.get(key, size) != size:
+            raise InputError(f'model.cls_head.{key} is {head[key]}, but the data give {size}; leave this key out')
+    head.update(sizes)

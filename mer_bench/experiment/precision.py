@@ -1,6 +1,7 @@
 """On which device and in which precision a network computes: bf16 if the hardware has instructions for it."""
 
 import os
+import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -84,25 +85,24 @@ class PrecisionCheck:
         return self.used == 'fp32' or (other.used == self.used and {*other.fp32_layers} <= {*self.fp32_layers})
 
 
-def refuse_device(name: str) -> None:
-    """Refuse what names no device."""
-    kind, _, number = name.partition(':')
-    if kind not in ('auto', 'cpu', 'cuda') or (number and not (kind == 'cuda' and number.isdigit())):
-        raise InputError(f'--device {name}: expected auto, cpu, cuda or cuda:N')
-
-
 def choose_device(name: str) -> str:
     """Return cpu, cuda or cuda:N for a device that a user names: one of these, or `auto` for cuda if there is a GPU."""
-    refuse_device(name)
     kind, _, number = name.partition(':')
-    if kind == 'cpu':
-        return name
+    if kind == 'cpu' or (kind == 'auto' and not may_have_gpu()):
+        return 'cpu'
     import torch  # takes seconds
 
     count = torch.cuda.device_count()
     if kind == 'cuda' and int(number or 0) >= count:
         raise InputError(f'--device {name}: torch sees {count} CUDA devices; use --device cpu or another number')
     return name if kind == 'cuda' else 'cuda' if count else 'cpu'
+
+
+def may_have_gpu() -> bool:
+    """Whether torch could find a GPU here: Linux shows the driver of each as a file, unless a setting hides all."""
+    drivers = ('nvidia*', 'nvhost*', 'nvmap', 'kfd', 'dxg')  # of NVIDIA, of its boards, of AMD, of Linux in Windows
+    shown = sys.platform != 'linux' or any(any(Path('/dev').glob(name)) for name in drivers)
+    return shown and os.environ.get('CUDA_VISIBLE_DEVICES') != ''
 
 
 def choose_precision(cfg: Config, device: str, mixed: str | None = None) -> str:

@@ -1,5 +1,6 @@
 """The provenance of a run, the first part of record.json: settings, data, where and when; a continued run shares it."""
 
+import ast
 import os
 import platform
 import re
@@ -17,15 +18,14 @@ import pandas as pd
 
 import mer_bench
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_checks import weights_places
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.method import Method
+from mer_bench.experiment.method import weights_places
 from mer_bench.experiment.precision import PrecisionCheck, cpuinfo
 from mer_bench.files import digest_file
-from mer_bench.loading.prepared_data import difference_note
+from mer_bench.loading.prepared_data import EITHER
 from mer_bench.protocols.action_units import encode_action_units
-from mer_bench.protocols.clip_selection import count_reasons
-from mer_bench.protocols.folds import Fold, fold_title
+from mer_bench.protocols.folds import Fold
+from mer_bench.protocols.label_schemes import count_reasons
 from mer_bench.protocols.official_counts import absence_note, official_note
 from mer_bench.results.record import RESCORED, SCHEMA_VERSION, read_record
 
@@ -45,8 +45,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     """Return the record of a run without its model: method, data and protocol."""
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips, info, classes = data.annotations, data.info, list(method.cfg.classes)
-    pretrained, place = describe_pretrained(method.cfg), decided(experiment)
-    notes, protocol = notes_on_data(experiment), describe_protocol(method)
+    notes, pretrained, place = notes_on_data(experiment), describe_pretrained(method.cfg), decided(experiment)
     of_class = clips.groupby('label')
     n_clips, n_subjects = of_class.size(), of_class['subject'].nunique()
     return dict(
@@ -63,7 +62,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         ),
         overrides=method.overrides,
         pretrained=pretrained,
-        protocol=protocol,
+        protocol=method.protocol,
         label_scheme=dict(name=method.scheme.name, digest=method.scheme.digest),
         dataset=method.cfg.dataset,
         classes=classes,
@@ -131,17 +130,41 @@ def note_on_classes(clips: pd.DataFrame, folds: Sequence[Fold], units: Sequence[
         units: Action units that are learnt.
     """
     shown = pd.get_dummies(clips['label'], dtype=bool)
-    shown[[f'action unit {unit}' for unit in units]] = encode_action_units(clips, units) == 1
+    if units:
+        shown[[f'action unit {unit}' for unit in units]] = encode_action_units(clips, units) == 1
     by_subject = shown.groupby(clips['subject']).any()
     lacking: dict[str, list[str]] = {}
     for fold in folds:
-        learnt = by_subject.loc[[*fold.train_subjects]].any()
+        learnt = by_subject.drop([*fold.test_subjects]).any()
         for name in learnt.index[by_subject.any() & ~learnt]:
             lacking.setdefault(name, []).append(fold.name)
     if not lacking:
         return None
     listed = '; '.join(f'of {name} in fold {", ".join(names)}' for name, names in lacking.items())
-    return f'note: no clip to learn {listed}: what shows it is held out there, and cannot be recognised'
+    return f'note: no training clip {listed}: every clip that shows it is held out there, so it cannot be learnt'
+
+
+def difference_note(info: dict) -> str | None:
+    """Return a sentence about an apex or faces that the data sets do not have from one source; None if they do."""
+    texts = [_difference(name, info.get('stores', []), info.get(name)) for name in EITHER]
+    differences = '; '.join(text for text in texts if text)
+    return f'note: the data sets were prepared differently: {differences}' if differences else None
+
+
+def _difference(name: str, stores: list[dict], joined: object) -> str | None:
+    """'faces smic: none, casme2: dlib', or None if all are of one kind."""
+    kinds = [_kind(store.get(name)) for store in stores]
+    if len({*kinds}) < 2:
+        return None
+    return f'{name} {", ".join(f"{key}: {kind}" for key, kind in zip(joined, kinds, strict=True))}'
+
+
+def _kind(value: object) -> str:
+    """Detector, size of the crop and stabilisation, or the sources of an apex without their numbers of clips."""
+    if isinstance(value, dict) and 'detector' in value:
+        size = f' {value["size"]}' if 'size' in value else ''
+        return f'{value["detector"]}{size}{" stabilised" if value.get("stabilise") else ""}'
+    return ' and '.join(value) if isinstance(value, dict) else str(value or 'unknown')
 
 
 def refuse_other_settings(
@@ -165,7 +188,9 @@ def refuse_other_settings(
     earlier, now = settings_of(begun, continued), settings_of(record, continued)
     for part, value in now.items():
         if value != earlier[part]:
-            raise InputError(f'{work_dir} holds folds of another {part} ({difference(earlier[part], value)}); {advice}')
+            by = made_with(begun, record) if part == 'config' else ''
+            fault = f'another {part} ({difference(earlier[part], value)}){by}'
+            raise InputError(f'{work_dir} holds folds of {fault}; {advice}')
     return begun
 
 
@@ -241,11 +266,44 @@ def precision_of(record: dict) -> str | None:
 
 
 def difference(earlier: object, now: object) -> str:
-    """Return 'EARLIER, now NOW'; of two texts the first lines that differ."""
+    """Return 'EARLIER, now NOW'; of two configs 'KEY EARLIER, now NOW' of the first key that differs."""
+    key = ''
     if isinstance(now, dict) and 'text' in now:
-        pairs = zip(earlier['text'].splitlines(), now['text'].splitlines(), strict=False)
-        earlier, now = next(((a.strip(), b.strip()) for a, b in pairs if a != b), (earlier, now))
-    return f'{shown(earlier)}, now {shown(now)}'
+        key, earlier, now = first_difference(*map(values_of, (earlier['text'], now['text'])))
+    return f'{key} {shown(earlier)}, now {shown(now)}'.lstrip()
+
+
+def values_of(text: str) -> dict:
+    """Return the values of a config that MMEngine wrote as text, a nested dict of their sources; nothing is run."""
+
+    def value(node: ast.expr) -> object:
+        if isinstance(node, ast.Call):
+            return {part.arg: value(part.value) for part in node.keywords}
+        return ast.unparse(node)
+
+    try:
+        return {node.targets[0].id: value(node.value) for node in ast.parse(text).body}
+    except (SyntaxError, ValueError, AttributeError, RecursionError):  # of another writer
+        return {'text': text}
+
+
+def first_difference(earlier: dict, now: dict) -> tuple[str, object, object]:
+    """Return the dotted key of the first value that differs, and both values; None for one that is not there."""
+    for key in {**earlier, **now}:
+        before, after = earlier.get(key), now.get(key)
+        if isinstance(before, dict) and isinstance(after, dict) and before != after:
+            below, before, after = first_difference(before, after)
+            return f'{key}.{below}', before, after
+        if before != after:
+            return key, before, after
+    return 'its text', 'was written otherwise', 'has the same values'
+
+
+def made_with(earlier: dict, now: dict) -> str:
+    """Return ', made with another version of mer_bench (VERSION at commit COMMIT)' where that is so, else ''."""
+    made, mine = ([part['versions'].get('mer_bench'), part.get('commit')] for part in (earlier, now))
+    version = ' at commit '.join(filter(None, made)) or 'unknown'
+    return '' if made == mine else f', made with another version of mer_bench ({version})'
 
 
 def shown(value: object) -> str:
@@ -257,13 +315,6 @@ def shown(value: object) -> str:
     if isinstance(value, dict):
         return ', '.join(map(str, value.values()))
     return 'none' if value is None else str(value)
-
-
-def describe_protocol(method: Method) -> str:
-    """Return what two runs must share to be compared: folds, label scheme and action units."""
-    units = method.cfg.action_units
-    scored = f', action units {" ".join(map(str, units))}' if units else ''
-    return f'{fold_title(method.cfg.folds)}, {method.scheme.name}{scored}'
 
 
 def describe_pretrained(cfg) -> dict | None:
@@ -301,8 +352,8 @@ def describe_device(experiment: Experiment, gpu: str | None = None) -> str:
 
 def versions() -> dict:
     """Return the processor, and the versions of Python and of the libraries that compute, without importing them."""
-    processor = cpuinfo('model name') or platform.processor() or platform.machine()
-    return dict(processor=processor, python=platform.python_version(), **_installed(), mer_bench=mer_bench.__version__)
+    libraries = dict(python=platform.python_version(), **_installed(), mer_bench=mer_bench.__version__)
+    return dict(processor=cpuinfo('model name') or platform.processor() or platform.machine(), **libraries)
 
 
 @cache

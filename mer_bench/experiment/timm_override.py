@@ -1,11 +1,9 @@
 """Any image network of timm as an override: the network on every frame, as TSN does (https://arxiv.org/abs/1608.00859)."""
 
-import difflib
-
 import timm
 import torch
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, did_you_mean
 
 PREFIX = 'timm_'
 SIZE = 112
@@ -40,9 +38,8 @@ def check_model(model: str) -> None:
     """Refuse a name that timm does not list, with the nearest one."""
     known = timm.list_models()
     if model not in known:
-        near = difflib.get_close_matches(model, known, n=1)
-        remedy = f'did you mean {PREFIX}{near[0]}?' if near else 'see timm.list_models()'
-        raise InputError(f'{PREFIX}{model}: timm {timm.__version__} has no model {model!r}; {remedy}')
+        near = did_you_mean(PREFIX + model, [PREFIX + name for name in known])
+        raise InputError(f'timm {timm.__version__} has no model {PREFIX}{model}{near}; see timm.list_models()')
 
 
 def candidates(model: str, size: int) -> list[tuple[dict, int]]:

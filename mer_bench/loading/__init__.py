@@ -3,19 +3,12 @@
 They are imported, and registered with all else of ours, when they are used.
 """
 
-from importlib import import_module
+from mer_bench.lazy import lazy_names
 
-PUBLIC = {
-    'FlowDataPreprocessor': 'flow_data_preprocessor',
-    'FlowStoreDataset': 'flow_store_dataset',
-    'LoadFlowClip': 'flow_store_dataset',
+MODULES = {
+    'FlowDataPreprocessor': 'mer_bench.loading.flow_data_preprocessor',
+    'FlowStoreDataset': 'mer_bench.loading.flow_store_dataset',
+    'LoadFlowClip': 'mer_bench.loading.flow_store_dataset',
 }
 __all__ = ['FlowDataPreprocessor', 'FlowStoreDataset', 'LoadFlowClip']
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name (PEP 562)."""
-    if name not in PUBLIC:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    import_module('mer_bench.registry')
-    return getattr(import_module(f'{__name__}.{PUBLIC[name]}'), name)
+__getattr__ = lazy_names(__name__, MODULES, first='mer_bench.registry')

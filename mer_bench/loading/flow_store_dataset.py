@@ -1,7 +1,6 @@
 """The prepared flow clips of chosen subjects, as an MMAction2 dataset or for a training loop of one's own."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import joblib
@@ -14,11 +13,12 @@ from mmcv.transforms import BaseTransform
 from mmengine.device import get_device
 from torch.utils.data import get_worker_info
 
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, did_you_mean
 from mer_bench.loading.input_spec import OF_A_CLIP, InputSpec, make_spec
-from mer_bench.loading.prepared_data import clip_places, common_info, open_scheme, open_store, read_clip, read_clips
+from mer_bench.loading.prepared_data import clip_places, common_info, open_store, read_clip, read_clips
 from mer_bench.processes import usable_memory
 from mer_bench.protocols.action_units import encode_action_units, truth_text
+from mer_bench.protocols.label_schemes import load_scheme
 
 SAME_EVERY_TIME = ['LoadFlowClip', 'PackActionInputs']  # a pipeline without randomness
 SHARE = 0.5  # of the free memory, for the clips of all processes together
@@ -132,7 +132,7 @@ class FlowStoreDataset(BaseActionDataset):
         if resident not in (True, False, 'auto'):
             raise InputError(f"resident: expected True, False or 'auto', got {resident!r}; correct it")
         self.roots = [data_root] if isinstance(data_root, (str, Path)) else list(data_root)
-        self.label_scheme = None if label_scheme is None else open_scheme(label_scheme)
+        self.label_scheme = None if label_scheme is None else load_scheme(label_scheme)
         self.subjects = [subjects] if isinstance(subjects, str) else subjects
         self.resident = resident
         self.places: tuple[tuple[str, int], ...] = ()
@@ -248,9 +248,10 @@ def check_root(root: Path, ann_file: str, store: str) -> None:
     if (root / ann_file).is_file() and (root / store).is_dir():
         return
     beside = [path.parent.name for path in root.parent.glob(f'*/{ann_file}')]
-    near = get_close_matches(root.name, beside, n=1)
-    advice = f'did you mean {root.with_name(near[0])}?' if near else 'run mer-bench prepare to make it'
-    raise InputError(f'{root}: expected prepared data ({ann_file} and {store}/), found none; {advice}')
+    raise InputError(
+        f'{root}{did_you_mean(root.name, beside)}: expected prepared data ({ann_file} and {store}/), found none; '
+        'run mer-bench prepare to make it'
+    )
 
 
 def check_subjects(subjects: Sequence[str], clips: pd.DataFrame, dropped: pd.DataFrame) -> None:
@@ -270,9 +271,11 @@ def check_subjects(subjects: Sequence[str], clips: pd.DataFrame, dropped: pd.Dat
     if dropped['sample_id'].str.startswith(f'{unknown}/').any():
         raise InputError(f'subjects: the label scheme leaves out every clip of {unknown!r}; leave the subject out too')
     ending = [name for name in known if name.rsplit('/')[-1] == unknown]
-    near = ending or get_close_matches(str(unknown), known, n=1)
-    advice = f'did you mean {near[0]!r}?' if near else f'the first of {len(known)} subjects is {known[0]!r}'
-    raise InputError(f'subjects: expected some of the data, got {unknown!r}; {advice}')
+    near = did_you_mean(ending[0] if ending else str(unknown), known)
+    raise InputError(
+        f'subjects: expected some of the data, got {unknown!r}{near}; '
+        f'the first of {len(known)} subjects is {known[0]!r}'
+    )
 
 
 def as_images(clip: torch.Tensor) -> dict:

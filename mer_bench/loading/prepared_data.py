@@ -11,11 +11,10 @@ import pandas as pd
 
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file, digest_of
+from mer_bench.files import Stamp, digest_file, digest_of, stamp_of
 from mer_bench.loading.input_spec import InputSpec, make_spec
-from mer_bench.preparation.store.flow_store import CHANNELS, CHECKED, PARTS, SCHEMA_VERSION, FlowStore, Stamp, stamp_of
-from mer_bench.protocols.clip_selection import check_clips_differ, select_clips
-from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS, LabelScheme, load_scheme
+from mer_bench.preparation.store.flow_store import CHANNELS, CHECKED, PARTS, SCHEMA_VERSION, FlowStore
+from mer_bench.protocols.label_schemes import LabelScheme, check_clips_differ, select_clips
 
 SAME = ('flow', 'flow_parameters', 'channels', 'reference', 'clip_len', 'size', 'sampling')  # of all stores of a run
 EITHER = ('apex', 'faces')  # these may differ: SMIC has no apex in its release, and some data sets have cropped faces
@@ -247,17 +246,6 @@ def _selected(
     return kept.sort_values('sample_id', ignore_index=True), pd.DataFrame(columns=['sample_id', 'reason'], dtype=str)
 
 
-def open_scheme(name_or_path: str) -> LabelScheme:
-    """Return a label scheme; it is read again only if its files changed."""
-    files = Path(name_or_path), Path(name_or_path).parent / EXCLUDED_CLIPS
-    return _opened_scheme(name_or_path, tuple(map(stamp_of, files)))
-
-
-@lru_cache(maxsize=32)
-def _opened_scheme(name_or_path: str, stamps: tuple[Stamp | None, ...]) -> LabelScheme:
-    return load_scheme(name_or_path)
-
-
 def clip_places(clips: pd.DataFrame) -> tuple[tuple[str, int], ...]:
     """Return store and row of each clip of a table of :func:`read_clips`."""
     return tuple(zip(clips['store'], clips['row'].tolist(), strict=True))
@@ -294,29 +282,6 @@ def common_info(infos: dict[str, dict]) -> dict:
                     f'{infos[root].get(name)}; prepare both with the same options'
                 )
     return _joined(infos) if others else infos[first]
-
-
-def difference_note(info: dict) -> str | None:
-    """Return a sentence about an apex or faces that the data sets do not have from one source; None if they do."""
-    texts = [_difference(name, info.get('stores', []), info.get(name)) for name in EITHER]
-    differences = '; '.join(text for text in texts if text)
-    return f'note: the data sets were prepared differently: {differences}' if differences else None
-
-
-def _difference(name: str, stores: list[dict], joined: object) -> str | None:
-    """'faces smic: none, casme2: dlib', or None if all are of one kind."""
-    kinds = [_kind(store.get(name)) for store in stores]
-    if len({*kinds}) < 2:
-        return None
-    return f'{name} {", ".join(f"{key}: {kind}" for key, kind in zip(joined, kinds, strict=True))}'
-
-
-def _kind(value: object) -> str:
-    """Detector, size of the crop and stabilisation, or the sources of an apex without their numbers of clips."""
-    if isinstance(value, dict) and 'detector' in value:
-        size = f' {value["size"]}' if 'size' in value else ''
-        return f'{value["detector"]}{size}{" stabilised" if value.get("stabilise") else ""}'
-    return ' and '.join(value) if isinstance(value, dict) else str(value or 'unknown')
 
 
 def _joined(infos: dict[str, dict]) -> dict:

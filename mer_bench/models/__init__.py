@@ -3,20 +3,13 @@
 The names below are imported when they are used: methods of scikit-learn do without torch.
 """
 
-from importlib import import_module
+from mer_bench.lazy import lazy_names
 
-PUBLIC = {
-    'AttentionFusion': 'necks',
-    'FlatHead': 'heads',
-    'MultiOutputHead': 'heads',
-    'MultiScaleResNet3d': 'backbones',
+MODULES = {
+    'AttentionFusion': 'mer_bench.models.necks',
+    'FlatHead': 'mer_bench.models.heads',
+    'MultiOutputHead': 'mer_bench.models.heads',
+    'MultiScaleResNet3d': 'mer_bench.models.backbones',
 }
 __all__ = ['AttentionFusion', 'FlatHead', 'MultiOutputHead', 'MultiScaleResNet3d']
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name (PEP 562)."""
-    if name not in PUBLIC:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    import_module('mer_bench.registry')
-    return getattr(import_module(f'{__name__}.{PUBLIC[name]}'), name)
+__getattr__ = lazy_names(__name__, MODULES, first='mer_bench.registry')

@@ -1,6 +1,6 @@
 """Folds of an evaluation protocol: pure functions of the annotation table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -31,32 +31,8 @@ class Fold:
         return folder_name(self.name, 'a fold')
 
 
-def make_folds(annotations: pd.DataFrame, rule: str | Mapping) -> list[Fold]:
-    """Return the folds of a rule; every clip is tested once, and no person is in both parts of a fold.
-
-    Args:
-        annotations: one row per clip: sample_id, dataset, subject.
-        rule: 'loso', 'leave_one_dataset_out' or {'type': 'group_kfold', 'n_splits': K} (K folds by subject of about
-            the same number of clips).
-    """
-    kind, n_splits = read_rule(rule)
-    check_persons(annotations)
-    if kind == 'group_kfold':
-        return group_kfold(annotations, n_splits)
-    folds = leave_one_out(annotations, 'subject' if kind == 'loso' else 'dataset')
-    check_folders(folds)
-    return folds
-
-
-def fold_title(rule: str | Mapping) -> str:
-    """Return the rule in words: 'LOSO', 'leave one data set out', '10 folds by subject'."""
-    kind, n_splits = read_rule(rule)
-    titles = {'loso': 'LOSO', 'leave_one_dataset_out': 'leave one data set out'}
-    return titles.get(kind, f'{n_splits} folds by subject')
-
-
-def read_rule(rule: str | Mapping) -> tuple[str, int | None]:
-    """Return the type of a rule and, of a group k-fold, the number of folds."""
+def read_rule(rule: str | Mapping) -> dict:
+    """Return the one form of a rule: {'type': ...}, and n_splits for a group k-fold; 'loso' is {'type': 'loso'}."""
     given = dict(rule) if isinstance(rule, Mapping) else {'type': rule}
     kind, n_splits = given.get('type'), given.get('n_splits')
     known = {'type', 'n_splits'} if kind == 'group_kfold' else {'type'}
@@ -64,7 +40,29 @@ def read_rule(rule: str | Mapping) -> tuple[str, int | None]:
         raise InputError(f'folds: expected {RULES}, found {rule!r}; correct the rule')
     if kind == 'group_kfold' and (type(n_splits) is not int or n_splits < 2):
         raise InputError(f'folds: expected n_splits to be a whole number from 2, found {n_splits!r}; correct it')
-    return kind, n_splits
+    return {key: given[key] for key in ('type', 'n_splits') if key in given}
+
+
+def fold_title(rule: str | Mapping) -> str:
+    """Return the rule in words: 'LOSO', 'leave one data set out', '10 folds by subject'."""
+    rule = read_rule(rule)
+    titles = {'loso': 'LOSO', 'leave_one_dataset_out': 'leave one data set out'}
+    return titles.get(rule['type']) or f'{rule["n_splits"]} folds by subject'
+
+
+def make_folds(annotations: pd.DataFrame, rule: str | Mapping) -> list[Fold]:
+    """Return the folds of a rule; every clip is tested once, and no person is in both parts of a fold.
+
+    Args:
+        annotations: One row per clip: sample_id, dataset, subject.
+        rule: 'loso', 'leave_one_dataset_out' or {'type': 'group_kfold', 'n_splits': K} (K folds by subject of about
+            the same number of clips).
+    """
+    rule = read_rule(rule)
+    check_persons(annotations)
+    if rule['type'] == 'group_kfold':
+        return group_kfold(annotations, rule['n_splits'])
+    return leave_one_out(annotations, 'subject' if rule['type'] == 'loso' else 'dataset')
 
 
 def check_persons(annotations: pd.DataFrame) -> None:
@@ -129,11 +127,19 @@ def group_kfold(annotations: pd.DataFrame, n_splits: int) -> list[Fold]:
     return _folds_of(subjects, folds.map('fold{:02d}'.format))
 
 
-def select_folds(folds: list[Fold], names: list[str] | None) -> list[Fold]:
-    """Return the folds called `names` (`smic/s01`, or `s01` where only one data set has it); all for None."""
-    if not names:
-        return folds
-    return list(dict.fromkeys(_find_fold(folds, name) for name in names))
+def select_folds(folds: list[Fold], names: Sequence[str] = ()) -> list[Fold]:
+    """Return the folds that a run trains, each in a folder of its own.
+
+    Args:
+        folds: All of the protocol.
+        names: `smic/s01`, or `s01` where only one data set has it; none: all folds.
+
+    Raises:
+        InputError: There is no such fold, or two folds would be kept in one folder.
+    """
+    chosen = list(dict.fromkeys(_find_fold(folds, name) for name in names)) if names else folds
+    check_folders(folds)
+    return chosen
 
 
 def _folds_of(subjects: pd.Series, names: pd.Series) -> list[Fold]:

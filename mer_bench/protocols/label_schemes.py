@@ -1,20 +1,22 @@
-"""Label schemes: which clips a protocol uses, and the class of each.
+"""Label schemes: which clips of the annotation tables a protocol uses, and the class of each.
 
 A scheme is a list of rules (data set, column, value -> label), each with its source, in label_schemes.csv. Clips that a
 protocol leaves out for another reason are rows of excluded_clips.csv. The value `*` is any other value, an empty one
 too. A scheme of your own is a csv of the same columns, with an excluded_clips.csv beside it where one is needed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from mer_bench.datasets.spellings import OBJECTIVE_CLASSES
-from mer_bench.errors import InputError, did_you_mean
-from mer_bench.files import digest_of, refuse_special
+from mer_bench.errors import InputError, did_you_mean, listed
+from mer_bench.files import Stamp, digest_of, refuse_special, stamp_of
 
 SCHEMES = Path(__file__).with_name('label_schemes.csv')
 ANY = '*'  # the value of a rule for every value that no other rule of its data set names
@@ -34,23 +36,25 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelScheme:
-    """The classes in the order of their numbers, the rules, (sample_id, reason) of the clips left out, and the csv."""
+    """The classes and the rules that choose them.
+
+    Attributes:
+        name: Of the scheme.
+        classes: In the order of their numbers.
+        rules: One for each value of a data set.
+        excluded: (sample_id, reason) of the clips that are left out by name.
+        path: The csv.
+        digest: SHA-256 of what decides a label: class order, rules, clips left out; not of names, sources and reasons.
+        built_in: Whether it is part of the package; one of the user's may have the same name.
+    """
 
     name: str
     classes: tuple[str, ...]
     rules: tuple[Rule, ...]
     excluded: tuple[tuple[str, str], ...]
     path: Path
-
-    @property
-    def built_in(self) -> bool:
-        """Whether this scheme is part of the package; one of the user's may have the same name."""
-        return self.path == SCHEMES
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of what decides a label: class order, rules, clips left out; not of names, sources and reasons."""
-        return digest_of([self.classes, sorted(self.rules), sorted(sample_id for sample_id, _ in self.excluded)])
+    digest: str
+    built_in: bool
 
 
 def scheme_names() -> list[str]:
@@ -59,28 +63,44 @@ def scheme_names() -> list[str]:
 
 
 def load_scheme(name_or_path: str | Path) -> LabelScheme:
-    """Return the built-in scheme of this name, or the one in a csv, which is named after its file without `.csv`."""
+    """Return the built-in scheme of this name, or the one in a csv, which is named after its file without `.csv`.
+
+    A csv is read again only if it or its excluded_clips.csv changed.
+    """
     path = Path(name_or_path)
     if path.suffix.lower() == '.csv':
-        table = read_cells(path, list(Rule._fields))
-        if 'scheme' in table and table['scheme'].nunique() > 1:
-            raise InputError(f'{path}: expected one scheme, found {table["scheme"].nunique()}; give each its own file')
-        return make_scheme(path.stem, table, path)
+        refuse_special(path)
+        return _own_scheme(path, (stamp_of(path), stamp_of(path.with_name(EXCLUDED_CLIPS))))
+    return _built_in_scheme(str(name_or_path))
+
+
+@lru_cache(maxsize=32)
+def _own_scheme(path: Path, stamps: tuple[Stamp | None, ...]) -> LabelScheme:
+    table = read_cells(path, list(Rule._fields))
+    if 'scheme' in table and table['scheme'].nunique() > 1:
+        raise InputError(f'{path}: expected one scheme, found {table["scheme"].nunique()}; give each its own file')
+    return make_scheme(path.stem, table, path)
+
+
+@lru_cache(maxsize=32)
+def _built_in_scheme(name: str) -> LabelScheme:
     table = built_in_rules()
-    table = table[table['scheme'] == str(name_or_path)]
+    table = table[table['scheme'] == name]
     if table.empty:
         raise InputError(
-            f'label scheme {str(name_or_path)!r}{did_you_mean(str(name_or_path), scheme_names())}: expected one of '
-            f'{", ".join(scheme_names())}, or the path of a csv with the columns {", ".join(Rule._fields)}'
+            f'label scheme {name!r}{did_you_mean(name, scheme_names())}: expected one of {", ".join(scheme_names())}, '
+            f'or the path of a csv with the columns {", ".join(Rule._fields)}'
         )
-    return make_scheme(str(name_or_path), table, SCHEMES)
+    return make_scheme(name, table, SCHEMES)
 
 
 def make_scheme(name: str, table: pd.DataFrame, path: Path) -> LabelScheme:
     """Return the scheme of the rows of a csv; classes are numbered in the order of first appearance."""
     rules = read_rules(table, path)
     classes = tuple(dict.fromkeys(rule.label for rule in rules))
-    return LabelScheme(name, classes, rules, read_excluded(path.with_name(EXCLUDED_CLIPS), name), path)
+    excluded = read_excluded(path.with_name(EXCLUDED_CLIPS), name)
+    digest = digest_of([classes, sorted(rules), sorted(sample_id for sample_id, _ in excluded)])
+    return LabelScheme(name, classes, rules, excluded, path, digest, path == SCHEMES)
 
 
 @lru_cache
@@ -91,7 +111,6 @@ def built_in_rules() -> pd.DataFrame:
 
 def read_cells(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read a csv as text without outer blanks; `columns` must be there, others may."""
-    refuse_special(path)
     if not path.exists():
         raise InputError(f'{path}: no such file; expected a csv with the columns {", ".join(columns)}')
     try:
@@ -157,3 +176,113 @@ def unknown_emotions(annotations: pd.DataFrame) -> pd.Series:
     known = {*rules.loc[rules['column'] == 'emotion', 'value'], *rules['label']} - {ANY}
     counts = annotations['emotion'].value_counts()
     return counts[[not known.issuperset(emotion.split('+')) for emotion in counts.index]]
+
+
+def select_clips(
+    tables: Sequence[tuple[str | Path, pd.DataFrame]], scheme: LabelScheme
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Apply a scheme to tables that share no clip, and of each of which it uses clips.
+
+    Args:
+        tables: (place, annotation table); errors name the place.
+        scheme: Which clips are used, and their classes.
+
+    Returns:
+        kept: the rows of the clips in use, by sample_id, with the columns label and place.
+        dropped: sample_id and reason of the other clips.
+    """
+    check_clips_differ(tables)
+    if not scheme.built_in:
+        refuse_unused_values(pd.concat([table[['dataset', 'emotion']] for _, table in tables]), scheme)
+    parts = []
+    for place, table in tables:
+        try:
+            kept, dropped = apply_scheme(table, scheme)
+        except InputError as error:
+            raise InputError(f'{place}: {error}') from error
+        parts.append((kept.assign(place=str(place)), dropped))
+    kept, dropped = (pd.concat(rows).sort_values('sample_id', ignore_index=True) for rows in zip(*parts, strict=True))
+    absent = absent_clips(scheme.excluded, pd.concat([kept['sample_id'], dropped['sample_id']]))
+    if absent and not scheme.built_in:
+        raise InputError(
+            f'{scheme.path.with_name(EXCLUDED_CLIPS)}: expected clips of the data, found {", ".join(absent)}; correct '
+            'dataset, subject (without data set) and clip, or remove the row'
+        )
+    return kept, dropped
+
+
+def check_clips_differ(tables: Sequence[tuple[str | Path, pd.DataFrame]]) -> None:
+    """Refuse a clip that is in two tables: it would be trained on and tested."""
+    names = pd.concat([table['sample_id'] for _, table in tables])
+    for name in names[names.duplicated()].head(1):
+        first, second = [place for place, table in tables if (table['sample_id'] == name).any()][:2]
+        raise InputError(f'{name} is in {first} and in {second}; give folders that share no clip')
+
+
+def refuse_unused_values(clips: pd.DataFrame, scheme: LabelScheme) -> None:
+    """Refuse an emotion in a rule that no clip of its data set has, such as `hapiness`.
+
+    Data sets that are not in `clips` are not looked at. An emotion that a built-in scheme names for the data set is
+    accepted: a release may lack it.
+    """
+    built_in = built_in_rules()
+    official = {*zip(built_in['dataset'], built_in['column'], built_in['value'], strict=True)}
+    emotions = {name: sorted(rows.unique()) for name, rows in clips.groupby('dataset')['emotion']}
+    for rule in scheme.rules:
+        found = emotions.get(rule.dataset)
+        if found is None or rule.column != 'emotion' or rule.value in (ANY, *found) or rule[:3] in official:
+            continue
+        near = did_you_mean(rule.value, found) or f', but {listed(found)}'
+        raise InputError(
+            f'{scheme.path}: rule {",".join(rule)}: no clip of {rule.dataset} has the emotion {rule.value}{near}; '
+            'correct or remove the rule'
+        )
+
+
+def apply_scheme(annotations: pd.DataFrame, scheme: LabelScheme) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split the annotation table into the clips that a scheme uses and the others.
+
+    Returns:
+        kept: the rows of the clips in use, in their order, with the column `label` (the name of the class).
+        dropped: sample_id and reason of every other clip.
+    """
+    column_of = {rule.dataset: rule.column for rule in scheme.rules}
+    label_of = {rule[:3]: rule.label for rule in scheme.rules}
+    excluded = {name.lower(): reason for name, reason in scheme.excluded}
+    labels, reasons = [], []
+    cells = annotations[[name for name in ('dataset', 'emotion', 'objective_class') if name in annotations]]
+    for clip in cells.drop_duplicates().to_dict('records'):  # few, however many clips there are
+        column = column_of.get(clip['dataset'])
+        where = (clip['dataset'], column)
+        label = label_of.get((*where, clip.get(column)), label_of.get((*where, ANY)))
+        if column is None:
+            reason = f'data set {clip["dataset"]!r} is not in {scheme.name}'
+        else:
+            reason = None if label else f'{column} {clip[column]!r} is not in {scheme.name}'
+        labels.append(label)
+        reasons.append(reason)
+    kind = cells.groupby(list(cells), sort=False, dropna=False).ngroup().to_numpy()
+    labels, reasons = (np.array(values, dtype=object)[kind] for values in (labels, reasons))
+    for number, name in enumerate(annotations['sample_id'].str.lower() if excluded else ()):
+        reasons[number] = excluded.get(name, reasons[number])
+    is_kept = pd.isna(reasons)
+    if not is_kept.any():
+        raise InputError(
+            f'label scheme {scheme.name}: expected clips that it uses, found none: {count_reasons(reasons)}; take '
+            'another scheme or other data'
+        )
+    kept = annotations.assign(label=labels)[is_kept].reset_index(drop=True)
+    dropped = annotations[['sample_id']].assign(reason=reasons)[~is_kept].reset_index(drop=True)
+    return kept, dropped
+
+
+def count_reasons(reasons: list[str]) -> str:
+    """Return the most frequent reasons with their numbers of clips."""
+    counts = pd.Series(reasons, dtype=object).value_counts().head(5)
+    return '; '.join(f'{reason} ({number} clips)' for reason, number in counts.items()) or 'no clip at all'
+
+
+def absent_clips(excluded: tuple[tuple[str, str], ...], sample_ids: pd.Series) -> list[str]:
+    """Return the clips of `excluded` that the data lack, although clips of their data set are there."""
+    known, datasets = set(sample_ids.str.lower()), set(sample_ids.str.split('/').str[0])
+    return [name for name, _ in excluded if name.lower() not in known and name.split('/')[0].lower() in datasets]

@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import NAMED, InputError
-from mer_bench.protocols.clip_selection import apply_scheme
-from mer_bench.protocols.label_schemes import LabelScheme, load_scheme, read_cells
+from mer_bench.protocols.label_schemes import LabelScheme, apply_scheme, load_scheme, read_cells
 
 COUNTS = Path(__file__).with_name('official_counts.csv')
 WHOLE = 'full'  # the row of all data sets of a scheme together
@@ -29,7 +28,7 @@ def compare_counts(kept: pd.DataFrame, scheme: LabelScheme) -> pd.DataFrame:
     """Return the differences to the official counts, for the data sets that are present, and in full with all of them.
 
     Args:
-        kept: the clips that :func:`~mer_bench.protocols.clip_selection.apply_scheme` keeps.
+        kept: the clips that :func:`~mer_bench.protocols.label_schemes.apply_scheme` keeps.
         scheme: one without official counts, as every own one, gives no differences.
 
     Returns:

@@ -7,9 +7,8 @@ from tabulate import tabulate
 
 from mer_bench.errors import NAMED
 from mer_bench.protocols.action_units import parse_action_units
-from mer_bench.protocols.clip_selection import absent_clips
 from mer_bench.protocols.folds import Fold, fold_title
-from mer_bench.protocols.label_schemes import LabelScheme
+from mer_bench.protocols.label_schemes import LabelScheme, absent_clips
 from mer_bench.protocols.official_counts import (
     WHOLE,
     absence_note,

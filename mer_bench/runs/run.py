@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 
 import joblib
@@ -18,7 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mer_bench.errors import InputError, visible
 from mer_bench.evaluation.epoch_audit import AUDIT
-from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir, open_experiment
+from mer_bench.experiment.experiment import (
+    Experiment,
+    RunOptions,
+    default_work_dir,
+    open_experiment,
+    refuse_settings,
+)
 from mer_bench.experiment.provenance import decided, describe_data, start_record, with_decision
 from mer_bench.files import locked
 from mer_bench.processes import in_workers, quick_ones_here, usable_memory
@@ -98,16 +103,6 @@ def train(
     settings = RunSettings(seed, folder, jobs, save_checkpoints, stack, verbose=verbose, audit_epochs=audit_epochs)
     record = run_folds(experiment, settings, record)
     return Run(folder.absolute(), record)
-
-
-def refuse_settings(seed: object, jobs: object, stack: object) -> None:
-    """Refuse numbers that the command line would refuse as well, before anything is read or written."""
-    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
-        raise InputError(f'seed {seed!r}: expected a whole number from 0 to {2**32 - 1}')
-    if jobs is not None and (not isinstance(jobs, Integral) or jobs < 1):
-        raise InputError(f'jobs {jobs!r}: expected a whole number of at least 1, or None for one for each core')
-    if stack not in ('auto', 'off') and (not isinstance(stack, Integral) or stack < 1):
-        raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1")
 
 
 def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None = None) -> dict:

@@ -13,8 +13,7 @@ from mer_bench.evaluation.epoch_audit import AUDIT
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import refuse_other_settings
 from mer_bench.files import write_atomically
-from mer_bench.protocols.clip_selection import absent_clips
-from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS
+from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS, absent_clips
 from mer_bench.results.record import write_record
 from mer_bench.results.run import read_runs
 from mer_bench.training.fold_folder import PREDICTIONS, REMEDY, finished_folders, predictions_text, read_result

@@ -1,10 +1,5 @@
 """Many runs: plan, status, estimate, and where they are trained."""
 
+from mer_bench.lazy import lazy_names
 
-def __getattr__(name: str) -> object:
-    """Import :func:`mer_bench.sweeps.run.sweep` when it is asked for: what it needs takes seconds to import."""
-    if name == 'sweep':
-        from mer_bench.sweeps.run import sweep
-
-        return sweep
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+__getattr__ = lazy_names(__name__, {'sweep': 'mer_bench.sweeps.run'})

@@ -7,6 +7,7 @@ from math import inf
 from numbers import Real
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.experiment import refuse_count, refuse_device
 from mer_bench.experiment.precision import choose_device
 from mer_bench.runs.run import default_jobs
 from mer_bench.sweeps.local import Outcome, run_sweep
@@ -25,7 +26,6 @@ class EngineOptions:
         device: auto, cpu, cuda or cuda:N; Ray chooses the GPU itself.
         jobs: Trainings at a time; None: one per core or GPU, on Ray all.
         threads: CPU threads of a training.
-        stack: As `--stack` of tools/train.py.
         address: Of a Ray cluster, or `auto`; None: Ray on this machine alone.
         gpu_share: Share of a GPU and its memory for each training; None: a whole GPU.
         memory: GiB for each training; None: 5, or what the largest node has.
@@ -35,7 +35,6 @@ class EngineOptions:
     device: str = 'auto'
     jobs: int | None = None
     threads: int = 1
-    stack: str | int = 'auto'
     address: str | None = None
     gpu_share: float | None = None
     memory: float | None = None
@@ -43,14 +42,11 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.engine not in ('local', 'ray'):
             raise InputError(f'--engine: expected local or ray, got {self.engine!r}; choose one of them')
-        for name, kind, most in (
-            ('jobs', int, inf),
-            ('threads', int, inf),
-            ('gpu_share', Real, 1),
-            ('memory', Real, inf),
-        ):
+        refuse_device(self.device)
+        refuse_count('threads', self.threads)
+        for name, most in (('gpu_share', 1), ('memory', inf)):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, kind) and 0 < value <= most):
+            if value is not None and not (isinstance(value, Real) and 0 < value <= most and value < inf):
                 raise InputError(
                     f'{name}: expected a number above 0{", at most 1" * (most == 1)}, got {value!r}; fix it'
                 )

@@ -7,11 +7,17 @@ from pathlib import Path
 
 from mer_bench import errors
 from mer_bench.errors import InputError
+from mer_bench.experiment.config_files import (
+    configs_read_once,
+    match_configs,
+    match_overrides,
+    read_config,
+    read_override,
+)
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
-from mer_bench.experiment.method import configs_read_once, load_method, read_config, read_override, replaces_model
+from mer_bench.experiment.method import load_method
 from mer_bench.experiment.precision import has_bf16_instructions
-from mer_bench.experiment.provenance import describe_pretrained, describe_protocol
-from mer_bench.experiment.sources import match_configs, match_overrides
+from mer_bench.experiment.provenance import describe_pretrained
 from mer_bench.files import digest_of
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import place_of
@@ -194,7 +200,7 @@ def open_run(config: str, overrides: Overrides, base: Path, options: SweepOption
         method=method.name,
         folder=base / place_of(method.config_name, method.name, 0).parent,
         dataset=method.cfg.dataset,
-        protocol=describe_protocol(method),
+        protocol=method.protocol,
         synthetic=bool(experiment.data.info['synthetic']),
         folds=tuple((fold, int(subjects.isin(fold.train_subjects).sum())) for fold in experiment.folds),
         max_epochs=method.cfg.train_cfg.max_epochs,
@@ -253,8 +259,8 @@ def name_method(config: str, overrides: Overrides) -> tuple[str, str]:
         return '+'.join(Path(word).stem for word in overrides) or 'full', Path(config).stem
     names = [cfg.get('method', 'full')]
     for word in overrides:
-        note, change = read_override(word)
-        names = [note['name']] if replaces_model(change) else [*names, note['name']]
+        override = read_override(word)
+        names = [override.name] if override.replaces_model else [*names, override.name]
     return '+'.join(names), cfg.get('dataset', Path(config).stem)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from rich.console import Console
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.experiment import refuse_count, refuse_settings
 from mer_bench.sweeps.engine import EngineOptions, open_engine
 from mer_bench.sweeps.estimate import TimeEstimate, estimate_cost, format_cost, same_device
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, expand_methods, expand_patterns, plan_runs, roots_by_config
@@ -52,7 +53,8 @@ def sweep(
         no_full: Leave out the config without an override.
         work_dir: The runs go to work_dir/<config>/<method>/seed<N>.
         data_roots: Folders of the prepared data, of the only config or by config; None: the config's own.
-        device: As of :class:`EngineOptions`, as are jobs, threads, stack, engine, address, gpu_share and memory.
+        device: As of :class:`EngineOptions`, as are jobs, threads, engine, address, gpu_share and memory.
+        stack: As of :class:`SweepOptions`.
         only_failed: Only the runs that failed before.
         dry_run: Plan and train nothing.
         estimate: Also estimate the hours of the whole sweep, from measured trainings.
@@ -70,13 +72,15 @@ def sweep(
     """
     if dry_run and engine == 'ray':
         jobs = jobs or workers  # no cluster is asked
-    options = EngineOptions(engine, device, jobs, threads, stack, address, gpu_share, memory)
+    for seed in list(seeds) or [0]:
+        refuse_settings(seed, jobs, stack)
+    if workers is not None:
+        refuse_count('workers', workers)
+    options = EngineOptions(engine, device, jobs, threads, address, gpu_share, memory)
     if (workers or measured) and not estimate:
         raise InputError('--workers and --measured apply to --estimate only; add --estimate or omit them')
     if estimate and dry_run and engine == 'ray' and device == 'auto':
         raise InputError('--estimate --engine ray: choose --device cpu or cuda, because a dry run asks no cluster')
-    if any(seed not in range(2**32) for seed in seeds):
-        raise InputError(f'seeds: expected whole numbers from 0 to 4294967295, got {list(seeds)}; correct them')
     show = show or (lambda text: None)
     configs, base = expand_patterns(as_words(configs), '--configs'), Path(work_dir)
     methods = expand_methods(as_words(overrides), as_words(grid), as_words(shared), not no_full)

@@ -7,7 +7,7 @@ import pytest
 
 from mer_bench.cli import demo, prepare
 from mer_bench.errors import InputError
-from mer_bench.experiment.sources import find_config, find_override
+from mer_bench.experiment.config_files import find_config, find_override
 from tests.conftest import ROOT
 
 

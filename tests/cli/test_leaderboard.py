@@ -85,7 +85,7 @@ def test_runs_are_collected_shown_and_checked(tmp_path, capsys):
         ('--collect runs --into x --out y.md', '--collect RUNS goes with --into DIR alone'),
         ('--collect runs --into x --compare y', '--collect RUNS goes with --into DIR alone'),
         ('--compare full', '--compare METHOD expects runs'),
-        ('runs --out-dir x --check --compare full', '--check looks at tables without --compare'),
+        ('runs --out-dir x --check --compare full', '--check and --compare METHOD exclude each other'),
         ('--with-predictions', '--with-predictions expects --collect'),
         ('--out x.md', '--out FILE.md expects the runs of the page'),
         ('runs --out x.md --check', '--out FILE.md expects the runs of the page and no --check'),

@@ -99,11 +99,11 @@ def test_test_py_refuses_a_checkpoint_with_code(prepared_data, tiny_override, ha
             [CONFIG, '--cfg-options', 'train_cfg.max_epochs=0', '--data-root', 'DATA'],
             'max_epochs must be a whole number',
         ),
-        ([CONFIG, '--cfg-options', '=(,', '--data-root', 'DATA'], '--cfg-options =(,: KEY=VALUE was expected'),
-        ([CONFIG, '--cfg-options', 'a(,,)-,', '--data-root', 'DATA'], '--cfg-options a(,,)-,: KEY=VALUE was expected'),
+        ([CONFIG, '--cfg-options', '=(,', '--data-root', 'DATA'], '--cfg-options =(,: expected KEY=VALUE'),
+        ([CONFIG, '--cfg-options', 'a(,,)-,', '--data-root', 'DATA'], '--cfg-options a(,,)-,: expected KEY=VALUE'),
         ([CONFIG, '--cfg-options', 'amp=a(,,)-,', '--data-root', 'DATA'], 'brackets or commas that cannot be read'),
         ([CONFIG, '--cfg-options', 'amp=(,', '--data-root', 'DATA'], 'brackets or commas that cannot be read'),
-        ([CONFIG, '--cfg-options', 'a..b=1', '--data-root', 'DATA'], 'KEY=VALUE was expected'),
+        ([CONFIG, '--cfg-options', 'a..b=1', '--data-root', 'DATA'], 'expected KEY=VALUE'),
         (
             [
                 CONFIG,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.config_files import find_config, find_override, match_configs, match_overrides
 from mer_bench.experiment.method import load_method
-from mer_bench.experiment.sources import find_config, find_override, match_configs, match_overrides
 from tests.conftest import ROOT
 
 
@@ -65,7 +65,7 @@ def test_two_files_of_one_name_are_both_named(tmp_path, monkeypatch):
     for folder in ('configs/baselines', 'ablations'):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / 'twin.py').write_text('')
-    monkeypatch.setattr('mer_bench.experiment.sources.SHIPPED', tmp_path)
+    monkeypatch.setattr('mer_bench.experiment.config_files.SHIPPED', tmp_path)
     with pytest.raises(
         InputError, match=r'^twin names .*configs/baselines/twin\.py and .*ablations/twin\.py; give one'
     ):

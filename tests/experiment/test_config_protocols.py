@@ -7,9 +7,8 @@ import pytest
 from mer_bench.experiment.method import load_method
 from mer_bench.experiment.sources import find_data
 from mer_bench.preparation.flow.published import DATASETS as PICTURES
-from mer_bench.protocols.clip_selection import select_clips
 from mer_bench.protocols.folds import make_folds
-from mer_bench.protocols.label_schemes import ANY
+from mer_bench.protocols.label_schemes import ANY, select_clips
 from tests.conftest import ROOT
 from tests.protocols.protocol_tables import clip_row
 

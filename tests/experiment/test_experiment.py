@@ -4,7 +4,7 @@ import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.method import load_method
-from mer_bench.experiment.sources import describe_source, find_data
+from mer_bench.experiment.sources import data_sources, find_data
 from tests.conftest import MOTION, ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
 
@@ -20,7 +20,7 @@ def test_every_root_has_its_source():
 
 def test_the_command_to_prepare_is_named_as_the_user_started_us(monkeypatch):
     monkeypatch.setattr('sys.argv', ['/somewhere/tools/train.py'])
-    assert describe_source('samm')['prepare'] == 'python tools/prepare.py samm --raw FOLDER_OF_SAMM'
+    assert data_sources('samm', '')[0]['prepare'] == 'python tools/prepare.py samm --raw FOLDER_OF_SAMM'
 
 
 def test_the_roots_of_the_command_line_take_their_place():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+import mer_bench
 from mer_bench.errors import InputError
 from mer_bench.experiment import provenance
 from mer_bench.experiment.precision import PrecisionCheck
@@ -70,11 +71,26 @@ def test_rules_of_the_label_scheme_that_were_edited_are_told(refusal):
         ('action_units=[12,4]', 'another list of action units (4 12, now 12 4)'),
         ('folds.type=group_kfold folds.n_splits=2', 'another rule of folds (loso, now group_kfold, 2)'),
         ('dataset=mine', 'another data set (smic, now mine)'),
-        ('optim_wrapper.optimizer.lr=0.1', 'another config (optimizer=dict(lr=0.001, type='),
+        ('optim_wrapper.optimizer.lr=0.1', 'another config (optim_wrapper.optimizer.lr 0.001, now 0.1)'),
     ],
 )
 def test_the_option_that_differs_is_named(refusal, option, sentence):
     assert refusal(*option.split()).startswith(sentence)
+
+
+def test_the_folder_of_an_earlier_version_is_refused_with_what_differs_and_its_commit(record_of, tmp_path):
+    record = record_of()
+    config = record['config'] | {'digest': '0' * 64}
+    config['text'] = record['config']['text'].replace("'mer_bench.registry'", "'mer_bench.models'")
+    assert config['text'] != record['config']['text']
+    write_record(tmp_path / 'record.json', record | dict(config=config, commit='0123456789ab'))
+    with pytest.raises(InputError) as error:
+        refuse_other_settings(tmp_path, record, ADVICE)
+    version = f'{mer_bench.__version__} at commit 0123456789ab'
+    assert str(error.value) == (
+        f"{tmp_path} holds folds of another config (custom_imports.imports ['mer_bench.models'], now "
+        f"['mer_bench.registry']), made with another version of mer_bench ({version}); {ADVICE}"
+    )
 
 
 def test_other_data_are_told(refusal, tmp_path):
@@ -113,7 +129,7 @@ def test_a_class_that_lives_in_one_subject_is_named_with_the_fold_that_cannot_le
     experiment = experiment_on(root, overrides=[str(tiny_override)])
     (note,) = start_record(experiment, 0)['notes']
     assert note.startswith(
-        'note: no clip to learn of positive in fold smic/s02; of surprise in fold smic/s02: what shows it is held out'
+        'note: no training clip of positive in fold smic/s02; of surprise in fold smic/s02: every clip that shows '
     )
 
 

@@ -73,7 +73,7 @@ def test_a_network_that_takes_no_small_picture_gets_its_own_size():
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(InputError, match="no model 'resnet81'; did you mean timm_resnet"):
+    with pytest.raises(InputError, match='no model timm_resnet81 \\(did you mean timm_resnet'):
         timm_override('timm_resnet81')
 
 

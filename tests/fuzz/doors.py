@@ -37,7 +37,8 @@ from mer_bench.evaluation.compare import compare
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
-from mer_bench.experiment.method import load_method, parse_options
+from mer_bench.experiment.config_files import parse_options
+from mer_bench.experiment.method import load_method
 from mer_bench.experiment.provenance import circumstances, refuse_other_settings
 from mer_bench.files import digest_file, digest_of
 from mer_bench.loading.prepared_data import open_prepared_data
@@ -54,9 +55,8 @@ from mer_bench.preparation.settings import FlowSettings
 from mer_bench.preparation.store.build import DoneClip, append_done, read_done, read_remarks, start_build
 from mer_bench.preparation.store.build import write_clip as fill_clip
 from mer_bench.preparation.store.flow_store import CHECKED, FlowStore, seal
-from mer_bench.protocols.clip_selection import apply_scheme
 from mer_bench.protocols.folds import Fold, make_folds
-from mer_bench.protocols.label_schemes import load_scheme
+from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
 from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.provenance import difference_note
 from mer_bench.files import digest_file
-from mer_bench.loading.prepared_data import common_info, difference_note, open_prepared_data, open_store
+from mer_bench.loading.prepared_data import common_info, open_prepared_data, open_store
 from mer_bench.protocols.label_schemes import load_scheme
 from tests.conftest import write_prepared_data
 

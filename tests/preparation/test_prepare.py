@@ -70,7 +70,7 @@ def test_preparing_from_python_takes_the_options_of_the_tool_and_returns_the_fol
 @pytest.mark.parametrize(
     ('dataset', 'options', 'said'),
     [
-        ('smicc', {}, "no data set 'smicc', did you mean smic"),
+        ('smicc', {}, "no data set 'smicc' .did you mean smic"),
         ('smic', {'raw': None}, 'expected --raw DIR'),
         ('smic', {'columns': ['subject']}, '--columns and --classes are for a table of your own'),
         ('smic', {'faces': 'haar'}, "face detector 'haar' is not one of"),

@@ -3,8 +3,7 @@
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.protocols.clip_selection import select_clips
-from mer_bench.protocols.label_schemes import load_scheme
+from mer_bench.protocols.label_schemes import load_scheme, select_clips
 from tests.protocols.protocol_tables import sheet_table
 
 OWN = 'dataset,column,value,label\nsmic,emotion,surprise,surprise\nsmic,emotion,*,rest\nsamm,emotion,*,rest\n'
@@ -80,13 +79,13 @@ def scheme_of(folder, *rules):
 def test_an_emotion_that_no_clip_has_is_refused_with_the_nearest_one(tmp_path):
     scheme = scheme_of(tmp_path, 'casme2,emotion,hapiness,positive')
     with pytest.raises(
-        InputError, match=r'mine.csv: rule casme2,emotion,hapiness,positive: .* did you mean happiness\? correct'
+        InputError, match=r'mine.csv: rule casme2,emotion,hapiness,positive: .* \(did you mean happiness\?\); correct'
     ):
         select_clips([('a', sheet_table('smic', 16)), ('b', sheet_table('casme2', 24))], scheme)
 
 
 def test_without_a_near_emotion_those_of_the_data_are_named(tmp_path):
-    with pytest.raises(InputError, match='its emotions are negative, positive, surprise; correct'):
+    with pytest.raises(InputError, match='has the emotion xyz, but negative, positive, surprise; correct'):
         select_clips([('a', sheet_table('smic', 16))], scheme_of(tmp_path, 'smic,emotion,xyz,rest'))
 
 

@@ -2,8 +2,7 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.protocols.clip_selection import apply_scheme
-from mer_bench.protocols.label_schemes import load_scheme, scheme_names
+from mer_bench.protocols.label_schemes import apply_scheme, load_scheme, scheme_names
 from tests.protocols.protocol_tables import clip_row, sheet_table
 
 HEADER = 'dataset,column,value,label\n'

@@ -2,9 +2,8 @@ import pandas as pd
 import pytest
 
 from mer_bench.datasets.table import annotation_table
-from mer_bench.protocols.clip_selection import apply_scheme
 from mer_bench.protocols.folds import make_folds
-from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names
+from mer_bench.protocols.label_schemes import apply_scheme, load_scheme, read_cells, scheme_names
 from mer_bench.protocols.official_counts import (
     COLUMNS,
     COUNTS,

@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file, digest_of, read_own_json
+from mer_bench.files import Stamp, digest_file, digest_of, read_own_json, stamp_of
 
 PARTS = ('flow.npy', 'index.csv', 'store.json')
 SCHEMA_VERSION = 4
@@ -25,7 +25,6 @@ CHANNELS = ['u', 'v', 'strain']  # of a store that does not name them
 
 Count = Annotated[int, Field(gt=0, lt=2**31)]
 
-Stamp = tuple[str, int, int, int]
 CHECKED: dict[Stamp, str] = {}  # digests of files that were read from end to end
 
 
@@ -99,7 +98,7 @@ class FlowStore:
             raise InputError(
                 f'{self.path}: expected a prepared flow store, missing {", ".join(missing)}; run mer-bench prepare'
             )
-        self.info = read_info(self.path / 'store.json')
+        self.info = check_info(self.path / 'store.json', read_own_json(self.path / 'store.json'))
         self.index = read_index(self.path / 'index.csv', self.info)
         self.clips = map_clips(self.path / 'flow.npy', self.info)
 
@@ -122,24 +121,14 @@ class FlowStore:
         return FlowStore, (self.path,)
 
 
-def stamp_of(path: Path) -> Stamp | None:
-    """Return path, size and times of a file, which differ once it was written to; None where there is none."""
-    try:
-        stat = path.stat()
-    except (OSError, ValueError):  # ValueError: a name that no file can have
-        return None
-    return str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
-
-
 def seal(info: dict) -> dict:
     """Return what store.json is to hold with the digest of all of it."""
     info = {key: value for key, value in info.items() if key != 'digest'} | {'schema_version': SCHEMA_VERSION}
     return info | {'digest': digest_of(info)}
 
 
-def read_info(path: Path) -> dict:
-    """Return what store.json holds, but its digest of itself; a :class:`DamagedStore` where it does not fit."""
-    info = read_own_json(path)
+def check_info(path: Path, info: dict | None) -> dict:
+    """Return the content of store.json without its digest of itself; a :class:`DamagedStore` if it does not fit."""
     if info is None or 'schema_version' not in info:
         raise DamagedStore(path, 'it does not describe a store')
     version = info['schema_version']

@@ -14,8 +14,8 @@ from filelock import FileLock
 
 import mer_bench
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_checks import weights_places
 from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.method import weights_places
 from mer_bench.experiment.precision import PrecisionCheck
 from mer_bench.experiment.provenance import describe_pretrained
 from mer_bench.files import digest_of

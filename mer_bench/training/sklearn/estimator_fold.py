@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import ThreadpoolController
 
 from mer_bench.errors import InputError, in_one_line
+from mer_bench.experiment.config_files import import_custom
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.method import import_custom
 from mer_bench.files import read_own_json, write_array, write_json
 from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
 from mer_bench.protocols.folds import Fold
