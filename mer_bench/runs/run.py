@@ -24,14 +24,21 @@ from mer_bench.processes import in_workers, quick_ones_here, usable_memory
 from mer_bench.protocols.folds import Fold
 from mer_bench.runs.run_folder import Run, begin_folder, refuse_other_folds, update_record
 from mer_bench.training.fold import run_fold
-from mer_bench.training.fold_folder import CHECKPOINT, describe_result, finished_folders, mend_folder, read_epochs
+from mer_bench.training.fold_folder import (
+    CHECKPOINT,
+    describe_result,
+    finished_folders,
+    mend_folder,
+    read_epochs,
+    run_title,
+)
 from mer_bench.training.stacking.strategy import Stack, StackChoice, choose, plan_groups
 
 # a training of the full model at 3x16x112x112 and batch 16 takes 4.4 GiB in fp32 and 3.9 GiB in bf16 (largest resident
 # set), and needs some room
 BYTES_PER_JOB = 5 * 2**30
 SECONDS_BETWEEN_LOOKS = 0.5
-LOG = 'train.log'  # of a run: one line for each finished fold
+LOG = 'train.log'  # of a run: a title each time it starts, and one line for each finished fold
 # called with the folds, the run folder and the epochs of a fold; yields the console for lines
 Show = Callable[[list[Fold], Path, int], AbstractContextManager[Console]]
 
@@ -245,6 +252,9 @@ def run_missing(
             def tell(line: str) -> None:
                 console.print(line, soft_wrap=True, markup=False, highlight=False)
 
+            write = partial(print, file=log, flush=True)
+            way = '' if choice.way == 'off' else f', {choice.way}'
+            write(run_title(experiment, None, settings.seed) + way)
             mended = [mend_folder(work_dir, fold) for fold in missing]
             for line in filter(None, (note, *mended, continued)):
                 tell(line)
@@ -256,7 +266,7 @@ def run_missing(
             with closing(running) as groups_done:
                 for result in (result for results in groups_done for result in results):
                     line = visible(describe_result(result))
-                    print(f'{datetime.now():%Y-%m-%d %H:%M:%S} {line}', file=log, flush=True)
+                    write(f'{datetime.now():%Y-%m-%d %H:%M:%S} {line}')
                     if settings.verbose:
                         tell(line)
     except TerminatedWorkerError as error:
@@ -293,9 +303,12 @@ def gpus(experiment: Experiment) -> int:
 
 @contextmanager
 def show_bar(folds: list[Fold], work_dir: Path, max_epochs: int) -> Iterator[Console]:
-    """Show a bar over the epochs of all folds, and yield the console above it."""
+    """Show a bar over the epochs of all folds on a terminal, and yield the console above it."""
+    console = Console(stderr=True)
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TextColumn('epochs'))
-    bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+    bar = Progress(
+        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    )
     task = bar.add_task('', total=len(folds) * max_epochs)
     stop = threading.Event()
 

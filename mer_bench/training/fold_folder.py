@@ -71,10 +71,10 @@ def folder_in_work(work_dir: Path, fold: Fold) -> Path:
     return work_dir / 'folds' / f'.{fold.folder}'
 
 
-def run_title(experiment: Experiment, fold: Fold, seed: int) -> str:
-    """Return the first line of a fold's log."""
-    method = experiment.method
-    return f'{method.config_name}, {method.name}, fold {fold.name}, seed {seed}, {describe_device(experiment)}'
+def run_title(experiment: Experiment, fold: Fold | None, seed: int) -> str:
+    """Return the first line of the log of a fold, or of a whole run."""
+    method, place = experiment.method, describe_device(experiment)
+    return ', '.join([method.config_name, method.name, *([f'fold {fold.name}'] if fold else []), f'seed {seed}', place])
 
 
 def describe_result(result: dict) -> str:

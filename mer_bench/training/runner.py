@@ -15,7 +15,6 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook, RuntimeInfoHook
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS, DefaultScope
 from mmengine.runner import Runner
@@ -54,8 +53,7 @@ class FoldRunner(Runner):
 
     def _init_model_weights(self) -> None:
         """Draw the weights, then read the checkpoints of the config's `pretrained` with our own loader."""
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        parts = take_pretrained(model)
+        parts = take_pretrained(self.model)
         super()._init_model_weights()
         for part, path in parts:
             load_pretrained(part, path, self.logger)
@@ -63,15 +61,13 @@ class FoldRunner(Runner):
     def load_or_resume(self) -> None:
         """Load what the config names; once the weights are drawn or loaded, lay the network out."""
         if self._load_from and not (self._resume or self._has_loaded):
-            model = self.model.module if is_model_wrapper(self.model) else self.model
-            load_pretrained(model, self._load_from, self.logger)
+            load_pretrained(self.model, self._load_from, self.logger)
             self._has_loaded = True
         super().load_or_resume()
         if not self.accelerated:
             self.accelerated = True
-            model = self.model.module if is_model_wrapper(self.model) else self.model
             precision, fp32_layers = self.cfg.get('precision', 'fp32'), self.cfg.get('fp32_layers', ())
-            accelerate(model, precision, self.cfg.get('channels_last', False), fp32_layers)
+            accelerate(self.model, precision, self.cfg.get('channels_last', False), fp32_layers)
             if line := self.cfg.get('precision_check'):
                 self.logger.info(line)
 
@@ -168,9 +164,8 @@ class EpochHook(Hook):
         """Seed Python, NumPy and torch, and what belongs to a clip."""
         set_random_seed(int(np.random.SeedSequence([self.seed, runner.epoch]).generate_state(1)[0]))
         set_draws(None)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if isinstance(model.data_preprocessor, FlowDataPreprocessor):
-            model.data_preprocessor.set_epoch(self.seed, runner.epoch, runner.train_dataloader.dataset)
+        if isinstance(runner.model.data_preprocessor, FlowDataPreprocessor):
+            runner.model.data_preprocessor.set_epoch(self.seed, runner.epoch, runner.train_dataloader.dataset)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Forget the draws of the last batch, and report one more epoch."""

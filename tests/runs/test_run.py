@@ -240,7 +240,8 @@ def test_the_log_of_a_fold_begins_with_the_run_and_that_of_the_run_has_a_line_a_
     first = (finished_run / 'folds/smic_s01/train.log').read_text().splitlines()[0]
     assert first.endswith('mer_smic, multiscale_resnet3d50+tiny, fold smic/s01, seed 0, cpu, 1 thread a training')
     lines = (finished_run / 'train.log').read_text().splitlines()
-    assert [line.split()[2] for line in lines] == ['smic/s01:', 'smic/s02:', 'smic/s03:']
+    assert lines[0] == 'mer_smic, multiscale_resnet3d50+tiny, seed 0, cpu, 1 thread a training'
+    assert [line.split()[2] for line in lines[1:]] == ['smic/s01:', 'smic/s02:', 'smic/s03:']
 
 
 def test_a_run_has_a_table_of_its_subjects(finished_run):

@@ -47,7 +47,7 @@ def run_group(
             noted |= dict(stack=dict(way=way, folds=len(part.folds)))
             for i, state in enumerate(weights):
                 folder = folder_in_work(work_dir, part.folds[i])
-                leave_training(part.cfgs[i], state, losses[:, i], folder, save_checkpoints)
+                leave_training(part.cfgs[i], way, state, losses[:, i], folder, save_checkpoints)
                 try:
                     outcome = test_fold(part.part(i, i + 1), state, folder)
                 except InputError as error:  # it diverged, alone
@@ -138,10 +138,12 @@ def config_text(cfg: Config) -> str:
     return ''.join(f'{key} = {pformat(value, width=120, sort_dicts=False)}\n' for key, value in cfg.to_dict().items())
 
 
-def leave_training(cfg: Config, state: Weights, losses: torch.Tensor, folder: Path, save_checkpoints: bool) -> None:
+def leave_training(
+    cfg: Config, way: str, state: Weights, losses: torch.Tensor, folder: Path, save_checkpoints: bool
+) -> None:
     """Write config.py, train.log with the mean loss of each epoch, and the weights if asked for."""
     (folder / 'config.py').write_text(config_text(cfg), encoding='utf-8')
-    lines = [f'{cfg[key]}\n' for key in ('log_title', 'precision_check') if cfg.get(key)]
+    lines = [f'{cfg.log_title}, {way}\n', *([f'{cfg.precision_check}\n'] if cfg.get('precision_check') else [])]
     lines += [f'epoch {epoch}: loss {loss:.6f}\n' for epoch, loss in enumerate(losses.tolist(), start=1)]
     (folder / 'train.log').write_text(''.join(lines), encoding='utf-8')
     if save_checkpoints:

@@ -1,6 +1,7 @@
 """Stacked folds through run_folds: against MMEngine's Runner, and what a stop or a fault leaves."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -86,6 +87,8 @@ def test_a_stacked_fold_leaves_what_a_fold_of_the_runner_leaves(stacked, experim
     result = json.loads((fold / 'fold.json').read_text())
     assert (result['n_train'], result['n_test'], result['stack']) == (14, 6, dict(way='stacked', folds=3))
     assert (fold / 'train.log').read_text().count('loss') == 2
+    for log in (fold / 'train.log', stacked[0] / 'train.log'):
+        assert re.match(r'mer_\w+, ststnet\S*, .*seed 0, cpu, 1 thread a training, stacked\n', log.read_text())
     assert Config.fromfile(fold / 'config.py').train_dataloader.dataset.subjects == [
         'casme2/s01',
         'casme2/s02',
