@@ -53,8 +53,8 @@ class RunSettings:
         jobs: Number of folds, or groups of them, at a time.
         save_checkpoints: Whether to keep the weights of each fold.
         stack: How many folds of a small network are trained together: 'auto', 'off' or a number.
-        show: Shows the progress, in place of a bar over the epochs of the chosen folds.
-        isolated: Use a process of its own even for one fold at a time, so that its crash does not end this one.
+        show: Shows the progress instead of :func:`show_bar`.
+        isolated: Train in another process even if it is one fold at a time, so that its crash does not end this one.
         verbose: Whether to show a line about each fold; train.log of the run has them in any case.
     """
 
@@ -115,9 +115,9 @@ def refuse_settings(seed: object, jobs: object, stack: object) -> None:
 def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None = None) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 
-    A finished fold is a folder `folds/<name>`, which appears by a rename and is never changed again; `folds/.<name>` is
-    a fold in work. A finished run is read: no model is built, and nothing is scored or written unless a fold differs
-    from what was scored.
+    A finished fold is a folder `folds/<name>`, which appears by a rename and never changes; `folds/.<name>` is an
+    unfinished one. Of a finished run no model is built, and nothing is scored or written unless a fold differs from
+    what was scored.
 
     Args:
         experiment: Method, data and device.
@@ -184,7 +184,7 @@ def begin_run(
 def fit_missing(
     experiment: Experiment, groups: list[list[Fold]], settings: RunSettings, choice: StackChoice, note: str
 ) -> None:
-    """Do what :func:`run_missing` does for a method of scikit-learn: describe all clips once, then fit the folds."""
+    """Train the folds of a method of scikit-learn: compute the features of all clips once, then :func:`run_missing`."""
     from mer_bench.training.sklearn.estimator_fold import describe_clips, forget_features
 
     seed, work_dir, quiet = settings.seed, settings.work_dir, bool(settings.show)
@@ -271,18 +271,20 @@ def run_missing(
                         tell(line)
     except TerminatedWorkerError as error:
         raise InputError(
-            'the system ended a training process, mostly for want of memory; finished folds stay: run the same command '
-            + (f'again with fewer --jobs than {jobs}' if jobs > 1 else 'again with more free memory')
+            'the system killed a training process, usually because memory ran out; finished folds are kept: run the '
+            'same command again with ' + (f'fewer --jobs than {jobs}' if jobs > 1 else 'more free memory')
         ) from error
 
 
 def run_at_place(
     experiment: Experiment, folds: list[Fold], settings: RunSettings, choice: StackChoice, place: int
 ) -> list[dict]:
-    """Run the folds of a group; if a worker was killed at them before, only those that it had not finished.
+    """Run the unfinished folds of a group, each alone or together; a worker that was killed may have finished some.
 
     Args:
-        place: Number of the worker; several GPUs are dealt to the workers in turn.
+        experiment, settings, choice: As for :func:`run_missing`.
+        folds: The group.
+        place: Number of the worker; workers take several GPUs in turn.
     """
     work_dir, kept = settings.work_dir, settings.save_checkpoints
     done = finished_folders(work_dir, folds)

@@ -25,7 +25,7 @@ IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to cont
 PREDICTIONS = 'predictions.csv'
 FLOAT_FORMAT = '%.9g'  # nine digits distinguish every float32 from its neighbours
 RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT)
-REMEDY = 'put back what was there, or remove the folder of this fold and run the same command again to train it again'
+REMEDY = 'restore it, or remove the folder of this fold and run the same command to train it again'
 
 
 class Together(Part):

@@ -207,10 +207,10 @@ def train(cfg: Config, report: Callable[[int], None]) -> FoldRunner:
     return runner
 
 
-def save_weights(runner: FoldRunner, path: Path) -> None:
-    """Save the weights alone, on the CPU: a file that loads without trusting it."""
-    weights = {name: tensor.cpu() for name, tensor in runner.model.state_dict().items()}
-    torch.save(dict(state_dict=weights), path)
+def save_weights(state: dict[str, torch.Tensor], path: Path) -> None:
+    """Save a state_dict alone, on the CPU: a file that loads without trusting it."""
+    # a clone holds the weights of one fold, not the stack that they may be a view of
+    torch.save(dict(state_dict={name: tensor.cpu().clone() for name, tensor in state.items()}), path)
 
 
 @METRICS.register_module()

@@ -18,6 +18,7 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.training.device import activate
 from mer_bench.training.fold import refusing_changes
 from mer_bench.training.fold_folder import CHECKPOINT, finish_fold, folder_in_work, report_epoch
+from mer_bench.training.runner import save_weights
 from mer_bench.training.stacking.data import StackedFolds, open_folds
 from mer_bench.training.stacking.strategy import StackChoice, find_trainer
 from mer_bench.training.stacking.train import Weights
@@ -67,7 +68,7 @@ def train_parts(
     """Train a stack in parts of `size` folds, or smaller ones if these do not fit on the GPU.
 
     Args:
-        experiment: Refused if its data change meanwhile.
+        experiment: Method and data; a part during which they change is refused.
         stack: All folds.
         work_dir: The run folder.
         train: What trains a part, see :func:`find_trainer`.
@@ -147,5 +148,4 @@ def leave_training(
     lines += [f'epoch {epoch}: loss {loss:.6f}\n' for epoch, loss in enumerate(losses.tolist(), start=1)]
     (folder / 'train.log').write_text(''.join(lines), encoding='utf-8')
     if save_checkpoints:
-        weights = {name: tensor.clone().cpu() for name, tensor in state.items()}  # alone, not the stack that it views
-        torch.save(dict(state_dict=weights), folder / CHECKPOINT)
+        save_weights(state, folder / CHECKPOINT)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Stack = str | int  # 'auto', 'off' or the number of folds of a stack
 # trainers for one network alone: modules with `unavailable`, `why_not` and `train`, by the name of their strategy
-KERNELS = {'compiled': 'mer_bench.training.stacking.ststnet'}
+KERNELS = {'compiled': 'mer_bench.training.stacking.ststnet.kernel'}
 WAYS = ('off', 'sequential', 'stacked', *KERNELS)
 ON_CPU = 8  # folds of a stack: more save little and no longer fit into the cache
 AT_A_TIME = 4  # folds that one task trains one after another, so that they share what is opened

@@ -13,10 +13,11 @@ from mer_bench.runs.checkpoints import predict_with_checkpoints
 from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.fold_folder import CHECKPOINT
 from mer_bench.training.stacking import group as stack_group
-from mer_bench.training.stacking import strategy, ststnet
+from mer_bench.training.stacking import strategy
 from mer_bench.training.stacking import train as stack_train
 from mer_bench.training.stacking.strategy import StackChoice
-from mer_bench.training.stacking.ststnet import unavailable
+from mer_bench.training.stacking.ststnet import kernel
+from mer_bench.training.stacking.ststnet.kernel import unavailable
 from tests.training.stacking.stack_experiment import EVERYTHING, stack_experiment
 
 KERNEL = """
@@ -171,6 +172,6 @@ def test_the_way_is_measured_once_a_run(tmp_path, monkeypatch):
 
 
 def test_a_kernel_that_this_machine_lacks_is_replaced_by_plain_training(monkeypatch):
-    monkeypatch.setattr(ststnet, 'unavailable', lambda: 'no C++ compiler')
+    monkeypatch.setattr(kernel, 'unavailable', lambda: 'no C++ compiler')
     assert strategy.find_trainer('compiled') == ('sequential', stack_train.train_folds)
     assert strategy.find_trainer('stacked') == ('stacked', stack_train.train_folds)
