@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--verbose', action='store_true', help='show a line about each fold, as in RUN/train.log')
     args = parser.parse_args(argv)
 
-    from mer_bench.runs.run import train  # takes a second to import
+    from mer_bench.runs.run import RunSettings, train  # takes a second to import
 
-    run = train(run_options(args), args.seed, args.work_dir, args.jobs, args.stack, args.save_checkpoints, args.verbose)
-    print(run.summary())
+    how = (args.seed, args.work_dir, args.jobs, args.save_checkpoints, args.stack)
+    print(train(run_options(args), RunSettings(*how, verbose=args.verbose)).summary())

@@ -49,7 +49,7 @@ class RunSettings:
 
     Attributes:
         seed: Of weights, order and augmentation.
-        work_dir: The run folder.
+        work_dir: The run folder; None only for :func:`train`, as for jobs.
         jobs: Number of folds, or groups of them, at a time.
         save_checkpoints: Whether to keep the weights of each fold.
         stack: How many folds of a small network are trained together: 'auto', 'off' or a number.
@@ -59,57 +59,42 @@ class RunSettings:
     """
 
     seed: int
-    work_dir: Path
-    jobs: int = 1
+    work_dir: Path | None
+    jobs: int | None = 1
     save_checkpoints: bool = False
     stack: Stack = 'auto'
     show: Show | None = None
     isolated: bool = False
     verbose: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that the command line would refuse as well, before anything is read or written."""
+        seed, jobs, stack = self.seed, self.jobs, self.stack
+        if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+            raise InputError(f'seed {seed!r}: expected a whole number from 0 to {2**32 - 1}')
+        if jobs is not None and (not isinstance(jobs, Integral) or jobs < 1):
+            raise InputError(f'jobs {jobs!r}: expected a whole number of at least 1, or None for one for each core')
+        if stack not in ('auto', 'off') and (not isinstance(stack, Integral) or stack < 1):
+            raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1")
 
-def train(
-    options: RunOptions,
-    seed: int = 0,
-    work_dir: str | Path | None = None,
-    jobs: int | None = None,
-    stack: str | int = 'auto',
-    save_checkpoints: bool = False,
-    verbose: bool = False,
-) -> Run:
+
+def train(options: RunOptions, settings: RunSettings) -> Run:
     """Train and score a method over its folds, and print one line about each data set; continue a run that stopped.
 
     Args:
         options: Config, overrides, data and device.
-        seed: Of weights, order and augmentation.
-        work_dir: The run folder; None: work_dirs/<config>/<method>/seed<N>.
-        jobs: Number of folds at a time; None: one for each core that has enough memory, or each GPU.
-        stack: How many folds of a small network are trained together: 'auto', 'off' or a number.
-        save_checkpoints: Whether to keep the weights of each fold.
-        verbose: Whether to show a line about each fold; train.log of the run has them in any case.
+        settings: How to train. Without `work_dir` the run goes to work_dirs/<config>/<method>/seed<N>; without `jobs`
+            there is one for each core that has enough memory, or for each GPU.
 
     Raises:
         InputError: A fault in the options, the data or the run folder.
     """
-    refuse_settings(seed, jobs, stack)
     experiment = open_experiment(options)
-    folder = Path(work_dir) if work_dir else default_work_dir(experiment.method, seed)
-    lines, record = describe_data(experiment), start_record(experiment, seed)
+    lines, record = describe_data(experiment), start_record(experiment, settings.seed)
     print('\n'.join([*lines, *record['notes']]), flush=True)
-    jobs = jobs or default_jobs(experiment.device)
-    settings = RunSettings(seed, folder, jobs, save_checkpoints, stack, verbose=verbose)
-    record = run_folds(experiment, settings, record)
-    return Run(folder.absolute(), record)
-
-
-def refuse_settings(seed: object, jobs: object, stack: object) -> None:
-    """Refuse numbers that the command line would refuse as well, before anything is read or written."""
-    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
-        raise InputError(f'seed {seed!r}: expected a whole number from 0 to {2**32 - 1}')
-    if jobs is not None and (not isinstance(jobs, Integral) or jobs < 1):
-        raise InputError(f'jobs {jobs!r}: expected a whole number of at least 1, or None for one for each core')
-    if stack not in ('auto', 'off') and (not isinstance(stack, Integral) or stack < 1):
-        raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1")
+    folder = Path(settings.work_dir or default_work_dir(experiment.method, settings.seed))
+    settings = replace(settings, work_dir=folder, jobs=settings.jobs or default_jobs(experiment.device))
+    return Run(folder.absolute(), run_folds(experiment, settings, record))
 
 
 def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None = None) -> dict:
