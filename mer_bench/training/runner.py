@@ -80,7 +80,7 @@ class FoldRunner(Runner):
         """Continue from a checkpoint of this training."""
         try:
             super().resume(filename, **kwargs)
-        except Exception as error:  # a file of another network, or of another version, raises anything
+        except Exception as error:  # a file of another network or version can raise any exception
             raise InputError(
                 f'{filename}: the training cannot be continued from here ({type(error).__name__}: {error}); remove '
                 f'{self.work_dir} to train this fold from its beginning'
@@ -97,7 +97,7 @@ class FoldRunner(Runner):
         """Build the schedules of the learning rate."""
         try:
             return super().build_param_scheduler(scheduler)
-        except Exception as error:  # parts of any kind raise anything
+        except Exception as error:  # a part can raise any exception
             raise InputError(
                 f'param_scheduler cannot be built: {type(error).__name__}: {error}; correct config or override'
             ) from error
@@ -196,7 +196,7 @@ def build_runner(cfg: Config) -> FoldRunner:
     gc.collect()
     try:
         return FoldRunner.from_cfg(cfg)
-    except Exception as error:  # parts of any kind raise anything
+    except Exception as error:  # a part can raise any exception
         raise InputError(
             f'the training of this config cannot be set up: {type(error).__name__}: {error}; correct config or override'
         ) from error

@@ -4,6 +4,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from pprint import pformat
 
@@ -20,8 +21,8 @@ from mer_bench.training.fold import refusing_changes
 from mer_bench.training.fold_folder import CHECKPOINT, finish_fold, folder_in_work, report_epoch
 from mer_bench.training.runner import save_weights
 from mer_bench.training.stacking.data import StackedFolds, open_folds
-from mer_bench.training.stacking.strategy import StackChoice, find_trainer
-from mer_bench.training.stacking.train import Weights
+from mer_bench.training.stacking.strategy import KERNELS, StackChoice
+from mer_bench.training.stacking.train import Weights, train_folds
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -60,6 +61,17 @@ def run_group(
     if faults:
         raise faults[0]
     return results
+
+
+def find_trainer(way: str) -> tuple[str, Callable[..., tuple]]:
+    """Return a strategy with the function that trains a :class:`StackedFolds` by it, see :func:`train_folds`.
+
+    A kernel chosen on another machine may be unavailable on this one: its folds are then trained one after another.
+    """
+    if way not in KERNELS:
+        return way, train_folds
+    kernel = import_module(KERNELS[way])
+    return ('sequential', train_folds) if kernel.unavailable() else (way, kernel.train)
 
 
 def train_parts(

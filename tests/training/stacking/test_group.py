@@ -13,8 +13,6 @@ from mer_bench.runs.checkpoints import predict_with_checkpoints
 from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.fold_folder import CHECKPOINT
 from mer_bench.training.stacking import group as stack_group
-from mer_bench.training.stacking import strategy
-from mer_bench.training.stacking import train as stack_train
 from mer_bench.training.stacking.strategy import StackChoice
 from mer_bench.training.stacking.ststnet import kernel
 from mer_bench.training.stacking.ststnet.kernel import unavailable
@@ -124,7 +122,7 @@ def test_a_stopped_run_continues_with_the_missing_stacks(stacked, experiment, tm
 
 
 def test_a_stack_that_does_not_fit_on_the_gpu_is_halved(experiment, tmp_path, monkeypatch):
-    sizes, train = [], stack_train.train_folds
+    sizes, train = [], stack_group.train_folds
 
     def train_two_at_most(stack, report):
         sizes.append(len(stack.folds))
@@ -132,21 +130,21 @@ def test_a_stack_that_does_not_fit_on_the_gpu_is_halved(experiment, tmp_path, mo
             raise torch.cuda.OutOfMemoryError
         return train(stack, report)
 
-    monkeypatch.setattr(stack_train, 'train_folds', train_two_at_most)
+    monkeypatch.setattr(stack_group, 'train_folds', train_two_at_most)
     results = stack_group.run_group(experiment, experiment.folds, 0, tmp_path, False, StackChoice('stacked', 4))
     assert sizes == [4, 2, 2]
     assert [result['stack']['folds'] for result in results] == [2, 2, 2, 2]
 
 
 def test_a_fold_that_diverges_takes_no_other_with_it(experiment, tmp_path, monkeypatch):
-    train = stack_train.train_folds
+    train = stack_group.train_folds
 
     def spoil_one(stack, report):
         weights, losses = train(stack, report)
         weights[1]['cls_head.fc_cls.bias'].fill_(float('nan'))
         return weights, losses
 
-    monkeypatch.setattr(stack_train, 'train_folds', spoil_one)
+    monkeypatch.setattr(stack_group, 'train_folds', spoil_one)
     with pytest.raises(InputError, match='the training of fold casme2/s02 diverged'):
         run_folds(experiment, RunSettings(0, tmp_path, stack=4))
     finished = {path.name for path in (tmp_path / 'folds').glob('[!.]*')}
@@ -173,5 +171,5 @@ def test_the_way_is_measured_once_a_run(tmp_path, monkeypatch):
 
 def test_a_kernel_that_this_machine_lacks_is_replaced_by_plain_training(monkeypatch):
     monkeypatch.setattr(kernel, 'unavailable', lambda: 'no C++ compiler')
-    assert strategy.find_trainer('compiled') == ('sequential', stack_train.train_folds)
-    assert strategy.find_trainer('stacked') == ('stacked', stack_train.train_folds)
+    assert stack_group.find_trainer('compiled') == ('sequential', stack_group.train_folds)
+    assert stack_group.find_trainer('stacked') == ('stacked', stack_group.train_folds)
