@@ -131,8 +131,8 @@ def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None
             return update_record(work_dir, begun, experiment)
         experiment, choice, record = begin_run(experiment, settings, record, begun)
         note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
-        train = fit_missing if experiment.method.is_estimator else run_missing
-        train(experiment, plan_groups(experiment, missing, choice), settings, choice, note)
+        run_groups = fit_missing if experiment.method.is_estimator else run_missing
+        run_groups(experiment, plan_groups(experiment, missing, choice), settings, choice, note)
         return update_record(work_dir, record, experiment)
 
 
