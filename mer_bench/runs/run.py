@@ -22,7 +22,7 @@ from mer_bench.experiment.provenance import decided, describe_data, start_record
 from mer_bench.files import locked
 from mer_bench.processes import in_workers, quick_ones_here, usable_memory
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.run_folder import Run, begin_folder, refuse_other_folds, update_record
+from mer_bench.runs.run_folder import Run, refuse_other_folds, update_record, write_scheme
 from mer_bench.training.fold import run_fold
 from mer_bench.training.fold_folder import (
     CHECKPOINT,
@@ -143,13 +143,16 @@ def begin_run(
 
     Args:
         experiment: As it was opened.
-        settings: Of the run.
+        settings: Of the run, whose folder the caller holds.
         record: Of the run, without its model.
         begun: The record of the folds that were trained before, if any.
         elsewhere: The device, described, if other machines train; then the precision is settled already.
 
     Returns:
         The experiment with its precision, how its folds are trained, and the record.
+
+    Raises:
+        InputError: The folds began with other settings, or the method cannot be trained or stacked as asked.
     """
     here = experiment if elsewhere is None else replace(experiment, device='cpu')  # there may be no GPU here
     if experiment.method.is_estimator:
@@ -163,7 +166,10 @@ def begin_run(
         )
     place = decided(experiment) if elsewhere is None else dict(decided(here), device=elsewhere)
     record |= described | place | dict(stack=asdict(choice))
-    return experiment, choice, begin_folder(settings.work_dir, record, begun, experiment)
+    refuse_other_folds(settings.work_dir, record, continued=True, begun=begun)
+    record = update_record(settings.work_dir, record, experiment)
+    write_scheme(experiment, settings.work_dir)
+    return experiment, choice, record
 
 
 def fit_missing(
