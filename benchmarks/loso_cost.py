@@ -30,8 +30,8 @@ from mer_bench.training.fold_folder import folder_in_work
 from mer_bench.training.stacking.data import StackedFolds, open_folds
 from mer_bench.training.stacking.group import test_fold
 from mer_bench.training.stacking.strategy import ON_CPU
-from mer_bench.training.stacking.ststnet import train as train_compiled
-from mer_bench.training.stacking.ststnet import why_not as why_not_compiled
+from mer_bench.training.stacking.ststnet.kernel import train as train_compiled
+from mer_bench.training.stacking.ststnet.kernel import why_not as why_not_compiled
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 from mer_bench.training.stacking.train import build_network, train_folds, training_epochs
 

@@ -19,7 +19,7 @@ import torch
 from benchmarks.arguments import add_device, add_numbers
 from mer_bench.experiment.precision import mixed_precision, processor_flags
 from mer_bench.experiment.provenance import commit, versions
-from mer_bench.training.device import DTYPES
+from mer_bench.training.runner import DTYPES
 
 HELP = 'the peak of the machine alone: matrix product and memory copy'
 # what decides the speed of matrix products, the fastest first

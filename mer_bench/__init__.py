@@ -59,7 +59,7 @@ def train(
         folds: Only these folds, such as 'smic/s01'; empty: all.
         device: auto, cpu, cuda or cuda:N.
         threads: CPU threads of a training.
-        **settings: work_dir, jobs, stack, save_checkpoints and verbose of :func:`mer_bench.runs.run.train`.
+        **settings: work_dir, jobs, stack, save_checkpoints and verbose of :class:`mer_bench.runs.run.RunSettings`.
 
     Returns:
         The run: `folder`, `record`, `scores`, `predictions` (one row a clip) and `per_subject()`.
@@ -68,10 +68,12 @@ def train(
         InputError: A file is missing, or an option cannot be used; the message says what to do.
     """
     from mer_bench.experiment.experiment import RunOptions
+    from mer_bench.runs.run import RunSettings
     from mer_bench.runs.run import train as train_run
 
+    how = RunSettings(seed, **dict(work_dir=None, jobs=None) | settings)
     words = [_words(overrides), cfg_options, _words(data_root), _words(folds)]
-    return train_run(RunOptions(str(config), *words, device, threads), seed, **settings)
+    return train_run(RunOptions(str(config), *words, device, threads), how)
 
 
 def _words(value: object) -> list[str]:

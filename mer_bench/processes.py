@@ -114,7 +114,7 @@ def in_workers(
                     deaths[number] += 1
                     if deaths[number] == DEATHS:
                         raise
-                    report('the system ended a training process; what it was training is trained again')
+                    report('the system killed a training process; its folds are trained again')
                     waiting.appendleft((number, task))
                 else:
                     yield result

@@ -24,8 +24,8 @@ def main(argv: list[str] | None = None) -> None:
     add('--verbose', action='store_true', help='show a line about each fold, as in RUN/train.log')
     args = parser.parse_args(argv)
 
-    from mer_bench.runs.run import train  # takes a second to import
+    from mer_bench.runs.run import RunSettings, train  # takes a second to import
 
-    how = args.seed, args.work_dir, args.jobs, args.stack, args.save_checkpoints, args.verbose, args.audit_epochs
-    run = train(run_options(args), *how)
-    print(run.summary())
+    how = (args.seed, args.work_dir, args.jobs, args.save_checkpoints, args.stack)
+    settings = RunSettings(*how, verbose=args.verbose, audit_epochs=args.audit_epochs)
+    print(train(run_options(args), settings).summary())

@@ -78,7 +78,7 @@ def build_model(experiment: Experiment) -> BaseModel:
             return MODELS.build(
                 copy.deepcopy(experiment.method.cfg.model)
             )  # a recogniser takes keys out of a backbone of timm
-    except Exception as error:  # parts of any kind raise anything
+    except Exception as error:  # a part can raise any exception
         raise InputError(
             f'the model of this config cannot be built: {in_one_line(error)}; correct config or override'
         ) from error
@@ -96,7 +96,7 @@ def describe_model(experiment: Experiment, model: BaseModel) -> dict:
     check_optimiser(model, cfg.optim_wrapper)
     try:
         parameters, flops = complexity(model, shape)
-    except Exception as error:  # parts of any kind raise anything
+    except Exception as error:  # a part can raise any exception
         raise InputError(
             f'the parts of this model, or its input of {"x".join(map(str, shape))}, do not fit together: '
             f'{type(error).__name__}: {in_one_line(error)}; correct config or override'
@@ -138,7 +138,7 @@ def check_optimiser(model: BaseModel, wrapper: Mapping) -> None:
     try:
         # MMEngine's for mixed precision is built where its device is
         build_optim_wrapper(model, plain_wrapper(wrapper) if kind == 'AmpOptimWrapper' else copy.deepcopy(wrapper))
-    except Exception as error:  # parts of any kind raise anything
+    except Exception as error:  # a part can raise any exception
         raise InputError(
             f'optim_wrapper cannot be built: {type(error).__name__}: {in_one_line(error)}; correct config or override'
         ) from error
@@ -198,7 +198,7 @@ def check(experiment: Experiment, model: BaseModel) -> PrecisionCheck:
             model = copy.deepcopy(model).to(experiment.device)
             batch = random_batch(model, experiment.data.shape, size, len(cfg.classes), len(cfg.action_units or ()))
             found = compare_gradients(model, *batch, precision, cfg.get('channels_last', False))
-    except Exception as error:  # parts of any kind raise anything; a broken network fails again when it is trained
+    except Exception as error:  # a part can raise any exception; a broken network fails again when it is trained
         return fall_back(experiment, f'its gradients cannot be compared: {type(error).__name__}: {in_one_line(error)}')
     if not found.mended:
         place, value = found.between

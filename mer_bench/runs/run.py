@@ -28,16 +28,23 @@ from mer_bench.experiment.provenance import decided, describe_data, start_record
 from mer_bench.files import locked
 from mer_bench.processes import in_workers, quick_ones_here, usable_memory
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.run_folder import Run, begin_folder, refuse_other_folds, update_record
+from mer_bench.runs.run_folder import Run, refuse_other_folds, update_record, write_scheme
 from mer_bench.training.fold import run_fold
-from mer_bench.training.fold_folder import CHECKPOINT, describe_result, finished_folders, mend_folder, read_epochs
+from mer_bench.training.fold_folder import (
+    CHECKPOINT,
+    describe_result,
+    finished_folders,
+    mend_folder,
+    read_epochs,
+    run_title,
+)
 from mer_bench.training.stacking.strategy import Stack, StackChoice, choose, plan_groups
 
 # a training of the full model at 3x16x112x112 and batch 16 takes 4.4 GiB in fp32 and 3.9 GiB in bf16 (largest resident
 # set), and needs some room
 BYTES_PER_JOB = 5 * 2**30
 SECONDS_BETWEEN_LOOKS = 0.5
-LOG = 'train.log'  # of a run: one line for each finished fold
+LOG = 'train.log'  # of a run: a title each time it starts, and one line for each finished fold
 # called with the folds, the run folder and the epochs of a fold; yields the console for lines
 Show = Callable[[list[Fold], Path, int], AbstractContextManager[Console]]
 
@@ -48,19 +55,19 @@ class RunSettings:
 
     Attributes:
         seed: Of weights, order and augmentation.
-        work_dir: The run folder.
+        work_dir: The run folder; None only for :func:`train`, as for jobs.
         jobs: Number of folds, or groups of them, at a time.
         save_checkpoints: Whether to keep the weights of each fold.
         stack: How many folds of a small network are trained together: 'auto', 'off' or a number.
-        show: Shows the progress, in place of a bar over the epochs of the chosen folds.
-        isolated: Use a process of its own even for one fold at a time, so that its crash does not end this one.
+        show: Shows the progress instead of :func:`show_bar`.
+        isolated: Train in another process even if it is one fold at a time, so that its crash does not end this one.
         verbose: Whether to show a line about each fold; train.log of the run has them in any case.
         audit_epochs: Whether to write audit.csv, the predictions after every epoch, which no training reads.
     """
 
     seed: int
-    work_dir: Path
-    jobs: int = 1
+    work_dir: Path | None
+    jobs: int | None = 1
     save_checkpoints: bool = False
     stack: Stack = 'auto'
     show: Show | None = None
@@ -68,49 +75,36 @@ class RunSettings:
     verbose: bool = False
     audit_epochs: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that the command line would refuse as well, before anything is read or written."""
+        refuse_settings(self.seed, self.jobs, self.stack)
 
-def train(
-    options: RunOptions,
-    seed: int = 0,
-    work_dir: str | Path | None = None,
-    jobs: int | None = None,
-    stack: str | int = 'auto',
-    save_checkpoints: bool = False,
-    verbose: bool = False,
-    audit_epochs: bool = False,
-) -> Run:
+
+def train(options: RunOptions, settings: RunSettings) -> Run:
     """Train and score a method over its folds, and print one line about each data set; continue a run that stopped.
 
     Args:
         options: Config, overrides, data and device.
-        seed: Of weights, order and augmentation.
-        work_dir: The run folder; None: work_dirs/<config>/<method>/seed<N>.
-        jobs: Number of folds at a time; None: one for each core that has enough memory, or each GPU.
-        stack: How many folds of a small network are trained together: 'auto', 'off' or a number.
-        save_checkpoints: Whether to keep the weights of each fold.
-        verbose: Whether to show a line about each fold; train.log of the run has them in any case.
-        audit_epochs: Whether to write audit.csv, the predictions after every epoch: for the leak meter alone.
+        settings: How to train. Without `work_dir` the run goes to work_dirs/<config>/<method>/seed<N>; without `jobs`
+            there is one for each core that has enough memory, or for each GPU.
 
     Raises:
         InputError: A fault in the options, the data or the run folder.
     """
-    refuse_settings(seed, jobs, stack)
     experiment = open_experiment(options)
-    folder = Path(work_dir) if work_dir else default_work_dir(experiment.method, seed)
-    lines, record = describe_data(experiment), start_record(experiment, seed)
+    lines, record = describe_data(experiment), start_record(experiment, settings.seed)
     print('\n'.join([*lines, *record['notes']]), flush=True)
-    jobs = jobs or default_jobs(experiment.device)
-    settings = RunSettings(seed, folder, jobs, save_checkpoints, stack, verbose=verbose, audit_epochs=audit_epochs)
-    record = run_folds(experiment, settings, record)
-    return Run(folder.absolute(), record)
+    folder = Path(settings.work_dir or default_work_dir(experiment.method, settings.seed))
+    settings = replace(settings, work_dir=folder, jobs=settings.jobs or default_jobs(experiment.device))
+    return Run(folder.absolute(), run_folds(experiment, settings, record))
 
 
 def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None = None) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 
-    A finished fold is a folder `folds/<name>`, which appears by a rename and is never changed again; `folds/.<name>` is
-    a fold in work. A finished run is read: no model is built, and nothing is scored or written unless a fold differs
-    from what was scored.
+    A finished fold is a folder `folds/<name>`, which appears by a rename and never changes; `folds/.<name>` is an
+    unfinished one. Of a finished run no model is built, and nothing is scored or written unless a fold differs from
+    what was scored.
 
     Args:
         experiment: Method, data and device.
@@ -143,8 +137,8 @@ def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None
             return update_record(work_dir, begun, experiment)
         experiment, choice, record = begin_run(experiment, settings, record, begun)
         note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
-        train = fit_missing if experiment.method.is_estimator else run_missing
-        train(experiment, plan_groups(experiment, missing, choice), settings, choice, note)
+        run_groups = fit_missing if experiment.method.is_estimator else run_missing
+        run_groups(experiment, plan_groups(experiment, missing, choice), settings, choice, note)
         return update_record(work_dir, record, experiment)
 
 
@@ -155,13 +149,16 @@ def begin_run(
 
     Args:
         experiment: As it was opened.
-        settings: Of the run.
+        settings: Of the run, whose folder the caller holds.
         record: Of the run, without its model.
         begun: The record of the folds that were trained before, if any.
         elsewhere: The device, described, if other machines train; then the precision is settled already.
 
     Returns:
         The experiment with its precision, how its folds are trained, and the record.
+
+    Raises:
+        InputError: The folds began with other settings, or the method cannot be trained or stacked as asked.
     """
     here = experiment if elsewhere is None else replace(experiment, device='cpu')  # there may be no GPU here
     if experiment.method.is_estimator:
@@ -175,13 +172,16 @@ def begin_run(
         )
     place = decided(experiment) if elsewhere is None else dict(decided(here), device=elsewhere)
     record |= described | place | dict(stack=asdict(choice))
-    return experiment, choice, begin_folder(settings.work_dir, record, begun, experiment)
+    refuse_other_folds(settings.work_dir, record, continued=True, begun=begun)
+    record = update_record(settings.work_dir, record, experiment)
+    write_scheme(experiment, settings.work_dir)
+    return experiment, choice, record
 
 
 def fit_missing(
     experiment: Experiment, groups: list[list[Fold]], settings: RunSettings, choice: StackChoice, note: str
 ) -> None:
-    """Do what :func:`run_missing` does for a method of scikit-learn: describe all clips once, then fit the folds."""
+    """Train the folds of a method of scikit-learn: compute the features of all clips once, then :func:`run_missing`."""
     from mer_bench.training.sklearn.estimator_fold import describe_clips, forget_features
 
     seed, work_dir, quiet = settings.seed, settings.work_dir, bool(settings.show)
@@ -247,6 +247,9 @@ def run_missing(
             def tell(line: str) -> None:
                 console.print(line, soft_wrap=True, markup=False, highlight=False)
 
+            write = partial(print, file=log, flush=True)
+            way = '' if choice.way == 'off' else f', {choice.way}'
+            write(run_title(experiment, None, settings.seed) + way)
             mended = [mend_folder(work_dir, fold) for fold in missing]
             for line in filter(None, (note, *mended, continued)):
                 tell(line)
@@ -258,23 +261,25 @@ def run_missing(
             with closing(running) as groups_done:
                 for result in (result for results in groups_done for result in results):
                     line = visible(describe_result(result))
-                    print(f'{datetime.now():%Y-%m-%d %H:%M:%S} {line}', file=log, flush=True)
+                    write(f'{datetime.now():%Y-%m-%d %H:%M:%S} {line}')
                     if settings.verbose:
                         tell(line)
     except TerminatedWorkerError as error:
         raise InputError(
-            'the system ended a training process, mostly for want of memory; finished folds stay: run the same command '
-            + (f'again with fewer --jobs than {jobs}' if jobs > 1 else 'again with more free memory')
+            'the system killed a training process, usually because memory ran out; finished folds are kept: run the '
+            'same command again with ' + (f'fewer --jobs than {jobs}' if jobs > 1 else 'more free memory')
         ) from error
 
 
 def run_at_place(
     experiment: Experiment, folds: list[Fold], settings: RunSettings, choice: StackChoice, place: int
 ) -> list[dict]:
-    """Run the folds of a group; if a worker was killed at them before, only those that it had not finished.
+    """Run the unfinished folds of a group, each alone or together; a worker that was killed may have finished some.
 
     Args:
-        place: Number of the worker; several GPUs are dealt to the workers in turn.
+        experiment, settings, choice: As for :func:`run_missing`.
+        folds: The group.
+        place: Number of the worker; workers take several GPUs in turn.
     """
     work_dir, kept = settings.work_dir, settings.save_checkpoints
     done = finished_folders(work_dir, folds)
@@ -296,9 +301,12 @@ def gpus(experiment: Experiment) -> int:
 
 @contextmanager
 def show_bar(folds: list[Fold], work_dir: Path, max_epochs: int) -> Iterator[Console]:
-    """Show a bar over the epochs of all folds, and yield the console above it."""
+    """Show a bar over the epochs of all folds on a terminal, and yield the console above it."""
+    console = Console(stderr=True)
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TextColumn('epochs'))
-    bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+    bar = Progress(
+        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    )
     task = bar.add_task('', total=len(folds) * max_epochs)
     stop = threading.Event()
 

@@ -94,27 +94,11 @@ def refuse_other_folds(work_dir: Path, record: dict, continued: bool, begun: dic
     return refuse_other_settings(work_dir, record, ADVICE, continued, begun)
 
 
-def begin_folder(work_dir: Path, record: dict, begun: dict | None, experiment: Experiment) -> dict:
-    """Write what a run folder, which the caller holds, has from the first moment on; return the record.
-
-    Args:
-        work_dir, record, begun: As for :func:`refuse_other_settings`.
-        experiment: Method and data.
-
-    Raises:
-        InputError: It holds folds of other settings or data.
-    """
-    refuse_other_folds(work_dir, record, continued=True, begun=begun)
-    record = update_record(work_dir, record, experiment)
-    write_scheme(experiment, work_dir)
-    write_csv(experiment.data.dropped, work_dir / 'dropped.csv')
-    return record
-
-
 def write_scheme(experiment: Experiment, folder: Path) -> None:
-    """Write the rules as label_scheme.csv, and beside it the clips of the data that are left out by name, if any.
+    """Write the rules as label_scheme.csv, the clips that they exclude by name, if any, and dropped.csv.
 
-    `--cfg-options label_scheme=FOLDER/label_scheme.csv` reads both, also after the original has changed.
+    `--cfg-options label_scheme=FOLDER/label_scheme.csv` reads the first two, also after the original has changed.
+    dropped.csv has every clip that is left out, with the reason.
     """
     scheme, data = experiment.method.scheme, experiment.data
     write_csv(pd.DataFrame(scheme.rules).assign(scheme=scheme.name), folder / SCHEME_FILE)
@@ -124,6 +108,7 @@ def write_scheme(experiment: Experiment, folder: Path) -> None:
     rows = [(name, *clip.split('/', 2), reason) for clip, reason in scheme.excluded if clip not in absent]
     if rows:
         write_csv(pd.DataFrame(rows, columns=COLUMNS), folder / EXCLUDED_CLIPS)
+    write_csv(data.dropped, folder / 'dropped.csv')
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

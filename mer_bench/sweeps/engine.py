@@ -70,7 +70,7 @@ class Engine:
         jobs: Trainings at a time.
         share: Cores, or the share of a GPU, of a training.
         together: Whether the folds of all runs share one queue.
-        run: Does the runs of a sweep.
+        run: Trains the runs of a sweep.
     """
 
     planning_device: str
@@ -106,7 +106,7 @@ def open_engine(options: EngineOptions, dry_run: bool = False) -> Iterator[Engin
 
 
 def local_engine(options: EngineOptions) -> Engine:
-    """Return the processes of this machine, which do one run after another."""
+    """Return the engine of this machine, which trains one run after another."""
     device = choose_device(options.device)
     jobs = options.jobs or default_jobs(device)
 

@@ -1,4 +1,4 @@
-"""Runs the runs of a sweep one after another on this machine; a failed run is noted and does not stop the others."""
+"""A sweep on this machine: one run after another; a failed run is noted and does not stop the others."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ def run_sweep(
     progress: SweepProgress,
     wait: Callable[[float], None] = time.sleep,
 ) -> dict[PlannedRun, Outcome]:
-    """Do all runs; those that another process is using are skipped and tried again until it is done."""
+    """Train all runs; one that another process is using is tried again until that process is done."""
     stamps = {run: failure_stamp(run) for run in runs}
     outcomes: dict[PlannedRun, Outcome] = {}
     waiting = list(runs)
@@ -47,7 +47,7 @@ def run_sweep(
 
 
 def attempt(run: PlannedRun, stamp: int | None, jobs: int, options: SweepOptions, progress: SweepProgress) -> Outcome:
-    """Do one run, unless it is finished, or another sweep failed at it after this sweep started.
+    """Train one run, unless it is finished, or failed in another sweep after this one started.
 
     Args:
         stamp: :func:`failure_stamp` of the run when this sweep started.

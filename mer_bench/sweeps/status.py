@@ -66,7 +66,7 @@ def is_complete(run: PlannedRun) -> bool:
     record = stored_record(run)
     return not run.fault and (
         bool(record and record['complete'])
-        and not holds_other_settings(run)
+        and not has_other_settings(run, record)
         and count_finished(run) == len(run.folds)
         and is_whole(run)
     )
@@ -87,8 +87,11 @@ def holds_other_settings(run: PlannedRun) -> bool:
     if run.settings is None or not any((run.folder / 'folds').glob('*')):
         return False
     record = stored_record(run)
-    if record is None:
-        return True
+    return record is None or has_other_settings(run, record)
+
+
+def has_other_settings(run: PlannedRun, record: dict) -> bool:
+    """Whether a record is of another config, label scheme, file of weights, data or seed than a run."""
     stored = dict(
         config=record['config']['digest'],
         label_scheme=record['label_scheme']['digest'],

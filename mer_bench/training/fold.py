@@ -53,10 +53,10 @@ def run_fold(
 
 @contextmanager
 def refusing_changes(experiment: Experiment, folders: list[Path]) -> Iterator[None]:
-    """Make the folders of folds, and remove them if label scheme or data change meanwhile: they may hold a mixture.
+    """Make the folders of folds; remove them if label scheme or data change inside the block, since they may mix both.
 
     Raises:
-        InputError: They changed before or meanwhile, which may also be why something else went wrong.
+        InputError: They changed before or inside the block; this replaces an error that the change may have caused.
     """
     experiment.check_unchanged()
     for folder in folders:
@@ -96,7 +96,7 @@ def run_network(
     if audit:
         finish_audit(folder, runner.max_epochs, cfg.classes)
     if save_checkpoints:
-        save_weights(runner, folder / CHECKPOINT)
+        save_weights(runner.model.state_dict(), folder / CHECKPOINT)
     return dict(
         n_train=len(runner.train_dataloader.dataset),
         n_test=len(runner.test_dataloader.dataset),

@@ -26,7 +26,7 @@ IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to cont
 PREDICTIONS = 'predictions.csv'
 FLOAT_FORMAT = '%.9g'  # nine digits distinguish every float32 from its neighbours
 RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT, AUDIT)
-REMEDY = 'put back what was there, or remove the folder of this fold and run the same command again to train it again'
+REMEDY = 'restore it, or remove the folder of this fold and run the same command to train it again'
 
 
 class Together(Part):
@@ -72,10 +72,10 @@ def folder_in_work(work_dir: Path, fold: Fold) -> Path:
     return work_dir / 'folds' / f'.{fold.folder}'
 
 
-def run_title(experiment: Experiment, fold: Fold, seed: int) -> str:
-    """Return the first line of a fold's log."""
-    method = experiment.method
-    return f'{method.config_name}, {method.name}, fold {fold.name}, seed {seed}, {describe_device(experiment)}'
+def run_title(experiment: Experiment, fold: Fold | None, seed: int) -> str:
+    """Return the first line of the log of a fold, or of a whole run."""
+    method, place = experiment.method, describe_device(experiment)
+    return ', '.join([method.config_name, method.name, *([f'fold {fold.name}'] if fold else []), f'seed {seed}', place])
 
 
 def describe_result(result: dict) -> str:

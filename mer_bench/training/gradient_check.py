@@ -18,7 +18,7 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from mer_bench.training.device import DTYPES, accelerate
+from mer_bench.training.runner import DTYPES, accelerate
 
 AGREE = 0.99
 ROUNDS = 2  # in the second, the layers that the first found compute in fp32

@@ -33,6 +33,7 @@ def test_a_training_killed_in_a_fold_ends_with_the_same_predictions(prepared_dat
     gate.open()
     again = tool('train', *arguments, '--work-dir', run, '--verbose')
     assert '1 of 3 folds are finished already' in again.stderr
+    assert '━' not in again.stderr  # no bar where nobody sees it move
     assert 'smic/s02: 12 clips to train, 6 to test, continued' in again.stderr
     assert 'Confusion matrix' in again.stdout
     assert (run / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()

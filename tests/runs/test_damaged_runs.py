@@ -72,7 +72,7 @@ def test_a_damaged_finished_fold_is_named_with_what_to_do(run, experiment, name,
     with pytest.raises(InputError) as error:
         fold_folder.read_result(run, experiment.folds[1])
     assert str(error.value).startswith(f'{file}: {sentence}')
-    assert str(error.value).endswith('remove the folder of this fold and run the same command again to train it again')
+    assert str(error.value).endswith('remove the folder of this fold and run the same command to train it again')
 
 
 def test_a_run_with_a_damaged_fold_is_not_scored(run, experiment):

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas as pd
@@ -105,6 +107,14 @@ def test_a_finished_run_is_not_trained_again(finished_run, experiment, monkeypat
     before = (finished_run / 'record.json').stat()
     assert whole_run.run_folds(experiment, RunSettings(0, finished_run)) == read_record(finished_run / 'record.json')
     assert (finished_run / 'record.json').stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_run_that_goes_on_reads_its_record_once(prepared_data, tmp_path, monkeypatch):
+    read, reads = provenance.read_record, []
+    monkeypatch.setattr(provenance, 'read_record', lambda path: reads.append(path) or read(path))
+    for count, folds in ((0, ['s01']), (1, ['s02']), (2, ['s01', 's02'])):  # begun, continued, read
+        whole_run.run_folds(experiment_on(prepared_data, overrides=['majority'], folds=folds), RunSettings(0, tmp_path))
+        assert len(reads) == count
 
 
 def test_another_seed_gives_other_numbers(finished_run, experiment, tmp_path):
@@ -240,7 +250,8 @@ def test_the_log_of_a_fold_begins_with_the_run_and_that_of_the_run_has_a_line_a_
     first = (finished_run / 'folds/smic_s01/train.log').read_text().splitlines()[0]
     assert first.endswith('mer_smic, multiscale_resnet3d50+tiny, fold smic/s01, seed 0, cpu, 1 thread a training')
     lines = (finished_run / 'train.log').read_text().splitlines()
-    assert [line.split()[2] for line in lines] == ['smic/s01:', 'smic/s02:', 'smic/s03:']
+    assert lines[0] == 'mer_smic, multiscale_resnet3d50+tiny, seed 0, cpu, 1 thread a training'
+    assert [line.split()[2] for line in lines[1:]] == ['smic/s01:', 'smic/s02:', 'smic/s03:']
 
 
 def test_a_run_has_a_table_of_its_subjects(finished_run):
@@ -258,3 +269,9 @@ def test_a_run_that_lacks_folds_has_no_predictions(finished_run):
     record = read_record(finished_run / 'record.json') | dict(complete=False, folds=dict(total=3, done=1))
     with pytest.raises(InputError, match=r'1 of 3 folds are finished .*: train the other folds first'):
         _ = Run(finished_run, record).predictions
+
+
+def test_the_settings_and_the_strategy_of_a_run_need_no_torch():
+    code = 'import sys, mer_bench.runs.run as run; run.StackChoice("off"); print("torch" in sys.modules)'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'False\n'

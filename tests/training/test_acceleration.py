@@ -13,8 +13,8 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 import mer_bench.registry  # noqa: F401
-from mer_bench.training.device import accelerate, prefers_channels_last
 from mer_bench.training.gradient_check import compare_gradients
+from mer_bench.training.runner import accelerate, prefers_channels_last
 
 CLASSES = 3
 TOLERANCE = 0.01  # of a probability in bf16, which keeps 8 bits of every factor: 0.4 %

@@ -14,8 +14,8 @@ from torch.nn.grad import conv3d_weight
 
 import mer_bench.registry  # noqa: F401
 from mer_bench.experiment.precision import mixed_precision
-from mer_bench.training.device import accelerate
 from mer_bench.training.gradient_check import AGREE, agreement, compare_gradients, prepare
+from mer_bench.training.runner import accelerate
 from tests.conftest import ROOT
 
 WRONG = 'backbone.layers.3'  # what the tests replace

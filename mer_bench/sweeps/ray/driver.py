@@ -91,7 +91,7 @@ class RaySweep:
         self.queue: deque[tuple[OpenRun, object, int]] = deque()  # not submitted to Ray yet
 
     def run(self) -> dict[PlannedRun, Outcome]:
-        """Do all runs; those that another process is using are tried again until it is done.
+        """Train all runs; one that another process is using is tried again until that process is done.
 
         Raises:
             InputError: A node cannot run the trainings of this machine.

@@ -4,6 +4,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from pprint import pformat
 
@@ -21,10 +22,10 @@ from mer_bench.training.audit import NOTES, finish_audit, note_epoch
 from mer_bench.training.device import activate
 from mer_bench.training.fold import refusing_changes
 from mer_bench.training.fold_folder import CHECKPOINT, finish_fold, folder_in_work, report_epoch
-from mer_bench.training.runner import PredictionTable
+from mer_bench.training.runner import PredictionTable, save_weights
 from mer_bench.training.stacking.data import StackedFolds, open_folds
-from mer_bench.training.stacking.strategy import StackChoice, find_trainer
-from mer_bench.training.stacking.train import Weights
+from mer_bench.training.stacking.strategy import KERNELS, StackChoice
+from mer_bench.training.stacking.train import Weights, train_folds
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -57,7 +58,7 @@ def run_group(
             noted |= dict(stack=dict(way=way, folds=len(part.folds)))
             for i, state in enumerate(weights):
                 folder = folder_in_work(work_dir, part.folds[i])
-                leave_training(part.cfgs[i], state, losses[:, i], folder, save_checkpoints)
+                leave_training(part.cfgs[i], way, state, losses[:, i], folder, save_checkpoints)
                 try:
                     outcome = test_fold(part.part(i, i + 1), state, folder)
                 except InputError as error:  # it diverged, alone
@@ -73,13 +74,24 @@ def run_group(
     return results
 
 
+def find_trainer(way: str) -> tuple[str, Callable[..., tuple]]:
+    """Return a strategy with the function that trains a :class:`StackedFolds` by it, see :func:`train_folds`.
+
+    A kernel chosen on another machine may be unavailable on this one: its folds are then trained one after another.
+    """
+    if way not in KERNELS:
+        return way, train_folds
+    kernel = import_module(KERNELS[way])
+    return ('sequential', train_folds) if kernel.unavailable() else (way, kernel.train)
+
+
 def train_parts(
     experiment: Experiment, stack: StackedFolds, work_dir: Path, train: Callable[..., tuple], size: int, audit: bool
 ) -> Iterator[tuple[StackedFolds, list[Weights], torch.Tensor, float]]:
     """Train a stack in parts of `size` folds, or smaller ones if these do not fit on the GPU.
 
     Args:
-        experiment: Refused if its data change meanwhile.
+        experiment: Method and data; a part during which they change is refused.
         stack: All folds.
         work_dir: The run folder.
         train: What trains a part, see :func:`find_trainer`.
@@ -172,12 +184,13 @@ def config_text(cfg: Config) -> str:
     return ''.join(f'{key} = {pformat(value, width=120, sort_dicts=False)}\n' for key, value in cfg.to_dict().items())
 
 
-def leave_training(cfg: Config, state: Weights, losses: torch.Tensor, folder: Path, save_checkpoints: bool) -> None:
+def leave_training(
+    cfg: Config, way: str, state: Weights, losses: torch.Tensor, folder: Path, save_checkpoints: bool
+) -> None:
     """Write config.py, train.log with the mean loss of each epoch, and the weights if asked for."""
     (folder / 'config.py').write_text(config_text(cfg), encoding='utf-8')
-    lines = [f'{cfg[key]}\n' for key in ('log_title', 'precision_check') if cfg.get(key)]
+    lines = [f'{cfg.log_title}, {way}\n', *([f'{cfg.precision_check}\n'] if cfg.get('precision_check') else [])]
     lines += [f'epoch {epoch}: loss {loss:.6f}\n' for epoch, loss in enumerate(losses.tolist(), start=1)]
     (folder / 'train.log').write_text(''.join(lines), encoding='utf-8')
     if save_checkpoints:
-        weights = {name: tensor.clone().cpu() for name, tensor in state.items()}  # alone, not the stack that it views
-        torch.save(dict(state_dict=weights), folder / CHECKPOINT)
+        save_weights(state, folder / CHECKPOINT)

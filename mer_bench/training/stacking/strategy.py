@@ -5,7 +5,7 @@ Nothing here needs torch at import: methods of scikit-learn, and `--stack off`, 
 
 import copy
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import chain
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Stack = str | int  # 'auto', 'off' or the number of folds of a stack
 # trainers for one network alone: modules with `unavailable`, `why_not` and `train`, by the name of their strategy
-KERNELS = {'compiled': 'mer_bench.training.stacking.ststnet'}
+KERNELS = {'compiled': 'mer_bench.training.stacking.ststnet.kernel'}
 WAYS = ('off', 'sequential', 'stacked', *KERNELS)
 ON_CPU = 8  # folds of a stack: more save little and no longer fit into the cache
 AT_A_TIME = 4  # folds that one task trains one after another, so that they share what is opened
@@ -108,21 +108,6 @@ def choose(
         if import_module(kernel).why_not(experiment, model) is None:
             return StackChoice(way, asked=stack, why='the compiled kernel fits')
     return measure(experiment, seed)
-
-
-def find_trainer(way: str) -> tuple[str, Callable[..., tuple]]:
-    """Return a strategy with the function that trains a :class:`StackedFolds` by it, see :func:`train_folds`.
-
-    A kernel chosen on another machine may be unavailable on this one: its folds are then trained one after another.
-    """
-    if way in KERNELS:
-        kernel = import_module(KERNELS[way])
-        if not kernel.unavailable():
-            return way, kernel.train
-        way = 'sequential'
-    from mer_bench.training.stacking.train import train_folds
-
-    return way, train_folds
 
 
 def measure(experiment: Experiment, seed: int, rounds: int = 3) -> StackChoice:

@@ -1,4 +1,4 @@
-"""Fair timing of alternatives: interleaved rounds, so that a busy machine slows all of them alike."""
+"""Fair timing of alternatives: interleaved rounds, so that a busy machine slows all of them equally."""
 
 import time
 from collections.abc import Callable

@@ -119,13 +119,13 @@ def test_pretrained_weights_travel_too(make_job, tmp_path):
 
 def test_a_method_that_raises_is_a_fault_and_finished_folds_are_returned(make_job, monkeypatch):
     job = make_job()
-    whole = node.run_group
+    whole = node.run_at_place
 
     def fail_later(experiment, folds, *args):
         whole(experiment, folds[:1], *args)
         raise MemoryError('too\nmuch')
 
-    monkeypatch.setattr(node, 'run_group', fail_later)
+    monkeypatch.setattr(node, 'run_at_place', fail_later)
     result = on_node(job)
     assert result.fault == 'MemoryError: too much'
     assert [json.loads(fold['fold.json'])['fold'] for fold in result.files.values()] == ['smic/s01']

@@ -1,6 +1,7 @@
 """Stacked folds through run_folds: against MMEngine's Runner, and what a stop or a fault leaves."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -12,10 +13,9 @@ from mer_bench.runs.checkpoints import predict_with_checkpoints
 from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.fold_folder import CHECKPOINT
 from mer_bench.training.stacking import group as stack_group
-from mer_bench.training.stacking import strategy, ststnet
-from mer_bench.training.stacking import train as stack_train
 from mer_bench.training.stacking.strategy import StackChoice
-from mer_bench.training.stacking.ststnet import unavailable
+from mer_bench.training.stacking.ststnet import kernel
+from mer_bench.training.stacking.ststnet.kernel import unavailable
 from tests.training.stacking.stack_experiment import EVERYTHING, stack_experiment
 
 KERNEL = """
@@ -97,6 +97,8 @@ def test_a_stacked_fold_leaves_what_a_fold_of_the_runner_leaves(stacked, experim
     result = json.loads((fold / 'fold.json').read_text())
     assert (result['n_train'], result['n_test'], result['stack']) == (14, 6, dict(way='stacked', folds=3))
     assert (fold / 'train.log').read_text().count('loss') == 2
+    for log in (fold / 'train.log', stacked[0] / 'train.log'):
+        assert re.match(r'mer_\w+, ststnet\S*, .*seed 0, cpu, 1 thread a training, stacked\n', log.read_text())
     assert Config.fromfile(fold / 'config.py').train_dataloader.dataset.subjects == [
         'casme2/s01',
         'casme2/s02',
@@ -131,7 +133,7 @@ def test_a_stopped_run_continues_with_the_missing_stacks(stacked, experiment, tm
 
 
 def test_a_stack_that_does_not_fit_on_the_gpu_is_halved(experiment, tmp_path, monkeypatch):
-    sizes, train = [], stack_train.train_folds
+    sizes, train = [], stack_group.train_folds
 
     def train_two_at_most(stack, report, audit):
         sizes.append(len(stack.folds))
@@ -139,21 +141,21 @@ def test_a_stack_that_does_not_fit_on_the_gpu_is_halved(experiment, tmp_path, mo
             raise torch.cuda.OutOfMemoryError
         return train(stack, report, audit)
 
-    monkeypatch.setattr(stack_train, 'train_folds', train_two_at_most)
+    monkeypatch.setattr(stack_group, 'train_folds', train_two_at_most)
     results = stack_group.run_group(experiment, experiment.folds, 0, tmp_path, False, StackChoice('stacked', 4))
     assert sizes == [4, 2, 2]
     assert [result['stack']['folds'] for result in results] == [2, 2, 2, 2]
 
 
 def test_a_fold_that_diverges_takes_no_other_with_it(experiment, tmp_path, monkeypatch):
-    train = stack_train.train_folds
+    train = stack_group.train_folds
 
     def spoil_one(stack, report, audit):
         weights, losses = train(stack, report, audit)
         weights[1]['cls_head.fc_cls.bias'].fill_(float('nan'))
         return weights, losses
 
-    monkeypatch.setattr(stack_train, 'train_folds', spoil_one)
+    monkeypatch.setattr(stack_group, 'train_folds', spoil_one)
     with pytest.raises(InputError, match='the training of fold casme2/s02 diverged'):
         run_folds(experiment, RunSettings(0, tmp_path, stack=4))
     finished = {path.name for path in (tmp_path / 'folds').glob('[!.]*')}
@@ -179,6 +181,6 @@ def test_the_way_is_measured_once_a_run(tmp_path, monkeypatch):
 
 
 def test_a_kernel_that_this_machine_lacks_is_replaced_by_plain_training(monkeypatch):
-    monkeypatch.setattr(ststnet, 'unavailable', lambda: 'no C++ compiler')
-    assert strategy.find_trainer('compiled') == ('sequential', stack_train.train_folds)
-    assert strategy.find_trainer('stacked') == ('stacked', stack_train.train_folds)
+    monkeypatch.setattr(kernel, 'unavailable', lambda: 'no C++ compiler')
+    assert stack_group.find_trainer('compiled') == ('sequential', stack_group.train_folds)
+    assert stack_group.find_trainer('stacked') == ('stacked', stack_group.train_folds)
