@@ -17,8 +17,7 @@ import psutil
 import torch
 
 from benchmarks.arguments import add_device, add_numbers
-from mer_bench.experiment.precision import mixed_precision, processor_flags
-from mer_bench.experiment.provenance import commit, versions
+from mer_bench.experiment.precision import commit, mixed_precision, processor_flags, versions
 from mer_bench.training.runner import DTYPES
 
 HELP = 'the peak of the machine alone: matrix product and memory copy'

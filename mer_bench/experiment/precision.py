@@ -1,12 +1,20 @@
-"""On which device and in which precision a network computes: bf16 if the hardware has instructions for it."""
+"""On what a run computes: device, precision (bf16 if the hardware has instructions for it), versions."""
 
 import os
+import platform
+import re
+import shutil
+import subprocess
 import sys
 from dataclasses import asdict, dataclass, fields
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmengine.config import Config
 
+import mer_bench
 from mer_bench.errors import InputError
 
 BF16_FLAGS = {'avx512_bf16', 'amx_bf16'}
@@ -15,6 +23,16 @@ BF16_FLAGS = {'avx512_bf16', 'amx_bf16'}
 WITHOUT_BF16 = {'SSE41', 'AVX', 'AVX2', 'AVX2_VNNI', 'AVX2_VNNI_2', 'AVX512_CORE', 'AVX512_CORE_VNNI'}
 MOST_NAMED = 2  # layers in the line of a log
 AMPERE = 8  # major compute capability of the first CUDA devices with bf16
+# by the names of records; what has no version.py is installed as the distribution after the slash
+PACKAGES = dict(
+    torch='torch',
+    torchvision='torchvision',
+    mmengine='mmengine',
+    mmaction2='mmaction',
+    mmcv='mmcv',
+    numpy='numpy/numpy',
+    sklearn='sklearn/scikit-learn',
+)
 
 
 @dataclass(frozen=True)
@@ -161,3 +179,40 @@ def hidden_flags() -> set[str]:
     """
     limit = os.environ.get('ONEDNN_MAX_CPU_ISA') or os.environ.get('DNNL_MAX_CPU_ISA', '')
     return BF16_FLAGS if limit.upper() in WITHOUT_BF16 else set()
+
+
+def versions() -> dict:
+    """Return the processor, and the versions of Python and of the libraries that compute, without importing them."""
+    libraries = dict(python=platform.python_version(), **_installed(), mer_bench=mer_bench.__version__)
+    return dict(processor=cpuinfo('model name') or platform.processor() or platform.machine(), **libraries)
+
+
+@cache
+def _installed() -> dict[str, str | None]:
+    """Return the version of each of PACKAGES, and of OpenCV; None for one that is not installed."""
+    import cv2  # of its distributions several may be installed, and they add a number of their own
+
+    return {name: version_of(*package.split('/')) for name, package in PACKAGES.items()} | dict(opencv=cv2.__version__)
+
+
+def version_of(package: str, distribution: str | None = None) -> str | None:
+    """Return `__version__` of a package without importing it; None if it is not installed.
+
+    Its version.py is read because the metadata of torch lack the build, such as +cu130.
+    """
+    if (spec := find_spec(package)) is None:
+        return None
+    if distribution:
+        return metadata.version(distribution)
+    text = Path(spec.origin).with_name('version.py').read_text(encoding='utf-8')
+    return re.search(r"""^__version__ = ['"](.+)['"]""", text, re.MULTILINE)[1]
+
+
+@cache
+def commit() -> str | None:
+    """Return the commit of the clone, with `+changes` where it is not clean; None outside a clone or without git."""
+    root = Path(mer_bench.__file__).parents[1]
+    if not (root / '.git').exists() or shutil.which('git') is None:
+        return None
+    command = ['git', 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+changes']
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout.strip() or None

@@ -2,25 +2,17 @@
 
 import ast
 import os
-import platform
-import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from functools import cache
-from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 
-import mer_bench
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.method import weights_places
-from mer_bench.experiment.precision import PrecisionCheck, cpuinfo
+from mer_bench.experiment.precision import PrecisionCheck, commit, versions
 from mer_bench.files import digest_file
 from mer_bench.loading.prepared_data import EITHER
 from mer_bench.protocols.action_units import encode_action_units
@@ -28,17 +20,6 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.protocols.label_schemes import count_reasons
 from mer_bench.protocols.official_counts import absence_note, official_note
 from mer_bench.results.record import RESCORED, SCHEMA_VERSION, read_record
-
-# by the names of records; what has no version.py is installed as the distribution after the slash
-PACKAGES = dict(
-    torch='torch',
-    torchvision='torchvision',
-    mmengine='mmengine',
-    mmaction2='mmaction',
-    mmcv='mmcv',
-    numpy='numpy/numpy',
-    sklearn='sklearn/scikit-learn',
-)
 
 
 def start_record(experiment: Experiment, seed: int) -> dict:
@@ -348,40 +329,3 @@ def describe_device(experiment: Experiment, gpu: str | None = None) -> str:
 
         gpu = torch.cuda.get_device_name(experiment.device)  # which need not be the current one
     return f'{gpu}, {experiment.precision}'
-
-
-def versions() -> dict:
-    """Return the processor, and the versions of Python and of the libraries that compute, without importing them."""
-    libraries = dict(python=platform.python_version(), **_installed(), mer_bench=mer_bench.__version__)
-    return dict(processor=cpuinfo('model name') or platform.processor() or platform.machine(), **libraries)
-
-
-@cache
-def _installed() -> dict[str, str | None]:
-    """Return the version of each of PACKAGES, and of OpenCV; None for one that is not installed."""
-    import cv2  # of its distributions several may be installed, and they add a number of their own
-
-    return {name: version_of(*package.split('/')) for name, package in PACKAGES.items()} | dict(opencv=cv2.__version__)
-
-
-def version_of(package: str, distribution: str | None = None) -> str | None:
-    """Return `__version__` of a package without importing it; None if it is not installed.
-
-    Its version.py is read because the metadata of torch lack the build, such as +cu130.
-    """
-    if (spec := find_spec(package)) is None:
-        return None
-    if distribution:
-        return metadata.version(distribution)
-    text = Path(spec.origin).with_name('version.py').read_text(encoding='utf-8')
-    return re.search(r"""^__version__ = ['"](.+)['"]""", text, re.MULTILINE)[1]
-
-
-@cache
-def commit() -> str | None:
-    """Return the commit of the clone, with `+changes` where it is not clean; None outside a clone or without git."""
-    root = Path(mer_bench.__file__).parents[1]
-    if not (root / '.git').exists() or shutil.which('git') is None:
-        return None
-    command = ['git', 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+changes']
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout.strip() or None

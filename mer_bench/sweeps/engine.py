@@ -113,7 +113,7 @@ def local_engine(options: EngineOptions) -> Engine:
     def run(runs: Sequence[PlannedRun], shared: SweepOptions, progress: SweepProgress) -> dict:
         return run_sweep(runs, jobs, shared, progress)
 
-    return Engine(options.device, device, jobs, options.threads if device == 'cpu' else 1, False, run)
+    return Engine(device, device, jobs, options.threads if device == 'cpu' else 1, False, run)
 
 
 @contextmanager

@@ -90,3 +90,14 @@ def test_on_a_gpu_weights_are_updated_at_once_and_fp16_losses_are_scaled(prepare
 def test_an_unknown_value_is_refused(key):
     with pytest.raises(InputError, match=f"{key} must be 'auto', True or False, got 'bf16'"):
         load_method(CONFIG, [], {key: 'bf16'})
+
+
+@pytest.mark.parametrize(
+    ('drivers', 'setting', 'device'), [([], '0', 'cpu'), (['nvidia0'], '0', 'cuda'), (['nvidia0'], '', 'cpu')]
+)
+def test_torch_is_asked_for_gpus_only_where_there_is_a_driver(monkeypatch, drivers, setting, device):
+    monkeypatch.setattr(precision.sys, 'platform', 'linux')
+    monkeypatch.setattr(Path, 'glob', lambda folder, name: [folder / driver for driver in drivers])
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', setting)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    assert precision.choose_device('auto') == device

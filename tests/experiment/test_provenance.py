@@ -8,7 +8,7 @@ import pytest
 
 import mer_bench
 from mer_bench.errors import InputError
-from mer_bench.experiment import provenance
+from mer_bench.experiment import precision
 from mer_bench.experiment.precision import PrecisionCheck
 from mer_bench.experiment.provenance import (
     describe_data,
@@ -156,4 +156,4 @@ def test_each_data_set_is_one_line_with_what_is_left_out_and_why(tmp_path, tiny_
 
 def test_a_machine_without_git_has_no_commit(monkeypatch):
     monkeypatch.setenv('PATH', '')
-    assert provenance.commit.__wrapped__() is None
+    assert precision.commit.__wrapped__() is None

@@ -22,7 +22,7 @@ from rich.progress import track
 from sklearn.base import BaseEstimator
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.provenance import versions
+from mer_bench.experiment.precision import versions
 from mer_bench.files import digest_file, digest_of, read_own_json, write_array, write_json
 from mer_bench.loading.input_spec import InputSpec
 from mer_bench.loading.prepared_data import PreparedData, open_store, viewed_clips
