@@ -33,7 +33,7 @@ class CannotHold(InputError):
 def write_atomically(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the name `path` when the block ends without an error.
 
-    By then its content is on the disk, so that no failure of the machine leaves a file that is empty or half written.
+    Its content is on the disk by then, so no failure of the machine leaves an empty or partial file.
 
     Raises:
         InputError: Nothing can be written there; the block is not entered.

@@ -3,7 +3,7 @@
 Sheets: `Section A.xls` (subjects 1 to 7) and `Section B.xls`, or one file for both such as `CASME-coded-20190721.xls`.
 A video may hold several expressions (197 rows have 177 names): rows of one name that begin at different frames are
 clips of their own, named with their onset. The sheet gives one or two apex frames; the first is the apex here. A
-backslash stands for "none": as second apex, and as offset of some clips, which then end at their apex.
+backslash means "none": as second apex, and as offset of some clips, which then end at their apex.
 
 Frames: `CASME_A/Section A/sub07/EP01_6/EP01_6-91.jpg` (some folders: `img91.jpg`), `CASME_raw_selected/sub01/...`, or
 `Cropped/sub01/EP01_12/reg_EP01_12-73.jpg`, with and without zero-padding. Sections in folders of their own are read

@@ -115,17 +115,12 @@ class ClipRow:
             there = f'{min(frames)} to {max(frames)}'
             self.leave_out(f'frames {self.onset} to {self.offset} are not in {self.cells["frames_dir"]} ({there})')
             return {}
-        self.note_gaps(len(span))
+        wanted = self.offset - self.onset + 1
+        if 2 * len(span) < wanted:
+            place = self.cells['frames_dir']
+            self.note('few frames', f'{len(span)} of {wanted} frames from onset to offset are in {place}')
         self.settle_frames(span)
         return {number: frames[number] for number in span}
-
-    def note_gaps(self, found: int) -> None:
-        """Leave a note where more than half of the frames are missing."""
-        wanted = self.offset - self.onset + 1
-        if 2 * found < wanted:
-            self.note(
-                'few frames', f'{found} of {wanted} frames from onset to offset are in {self.cells["frames_dir"]}'
-            )
 
     def settle_frames(self, span: list[int]) -> None:
         """Make onset, apex and offset frames that are there: the nearest ones, or no apex where none is near.

@@ -2,8 +2,8 @@
 
 Sheets: `training_full_with_AU.xlsx`, `testA_full_with_AU.xlsx`, `testB_full_with_AU.xlsx`; those that are given are
 read together. Known from public loaders only: Subject, Filename and Emotion by name; onset, apex and offset, which
-are between them, by position. All usual spellings of those three are accepted. Another sheet can be brought to
-the form that the generic reader `csv` takes.
+are between them, by position. All usual spellings of those three are accepted. Any other sheet can be
+converted to the form that the generic reader `csv` takes.
 
 Frames: `train_data/train_data/sub0003_01/00012.png`, `test_data_A/...`, `test_data_B/...` (three public loaders),
 not cropped; the folder of a clip is found by its name in any of them. Number of clips and subjects, classes and the

@@ -3,8 +3,8 @@
 Sheet: `4DME_Labelling_Micro_release v1.xlsx`. Its columns are known from public loaders only (one of them by a group
 at the University of Oulu): sub_ID, fold_name (the clip's folder), Onset, Apex, Offset, AUs, and the emotion as columns
 Positive, Negative, Surprise, Repression, Others that hold 0 or 1, as text in Emotion, or both. A clip may have two
-emotions; they are joined by their names: `positive+surprise`. Units marked (k) are static, not a motion, and ignored
-(so does that loader). Another sheet than this can be brought to the form that the generic reader `csv` takes.
+emotions; they are joined by their names: `positive+surprise`. Units marked (k) are static, not a motion, and ignored,
+as in that loader. Any other sheet can be converted to the form that the generic reader `csv` takes.
 
 Frames: `gray_micro/<sub_ID>/<fold_name>/Frame_000001826.jpg`, numbered as the sheet does (two public loaders); the
 folder above may be called `gray_micro_crop` or `micro short gray video`, and may be nested. Number of clips, 22 action
@@ -85,7 +85,7 @@ def moving_units(text: str) -> str:
 
 
 def folders_of_clips(cells: pd.DataFrame, root: Path | None) -> list[str]:
-    """Return <sub_ID>/<fold_name> of each row, found whatever its case and the padding of the subject's number."""
+    """Return <sub_ID>/<fold_name> of each row, found in any case and with any padding of the subject's number."""
     subjects = visible_folders(root) if root else []
     clips = ((subject, clip) for subject in subjects for clip in visible_folders(subject))
     found = folders_by_key(root, (((person(subject.name), clip.name.lower()), clip) for subject, clip in clips))

@@ -3,7 +3,7 @@
 Sheet: `MMEW_Micro_Exp.xlsx`. File names are person-emotion-sample (`S01-01-001`), so the person is read from them.
 Frames: `Micro_Expression/happiness/S01-01-001/1.jpg`, counted from 1 in each clip, or
 `S01/happiness/S01-01-001/1.jpg` as the owner's page writes it (primary); a clip is found by the name of its folder,
-whatever the folder above is called (`others` of the sheet is in `repression` in some copies). Macro-expressions are
+regardless of the folder above it (`others` of the sheet is in `repression` in some copies). Macro-expressions are
 not read. Columns, file names and the first layout come from four and more public loaders that agree.
 """
 

@@ -222,7 +222,7 @@ def read_file(path: Path, changed: int, size: int) -> tuple[list[tuple[str, bool
 def read_workbook(path: Path) -> list[tuple[str, bool, pd.DataFrame]]:
     """Return name, whether it is hidden, and the cells of the sheets of an xlsx or xls.
 
-    They are read by :mod:`mer_bench.datasets.workbook` in a process of its own, which a hostile file may end.
+    They are read by :mod:`mer_bench.datasets.workbook` in a separate process, which a hostile file may kill.
     """
     library = Path(importlib.util.find_spec('python_calamine').origin).parents[1]
     command = [sys.executable, '-I', '-S', workbook.__file__, str(library), str(path.absolute())]
@@ -267,16 +267,11 @@ def decode(content: bytes, path: Path) -> tuple[str, str]:
                 f'{path}: expected text in UTF-8, UTF-16 or GB18030, found {place}, which is none of them; {SAVE_AGAIN}'
             ) from error
     if '\0' in text:
-        line = line_of(text, '\0')
+        line = text.count('\n', 0, text.index('\0')) + 1
         raise InputError(
             f'{path}: expected text, found the sign NUL in line {line} (UTF-16 without a mark?); {SAVE_AGAIN}'
         )
     return text, remark and f'{remark}; if its text looks wrong, {SAVE_AGAIN}'
-
-
-def line_of(text: str, sign: str) -> int:
-    """Return the number of the line that holds the first `sign`."""
-    return text.count('\n', 0, text.index(sign)) + 1
 
 
 def read_csv(text: str) -> pd.DataFrame:

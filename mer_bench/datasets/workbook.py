@@ -1,7 +1,7 @@
-"""Prints the cells of a workbook (xlsx or xls) as JSON; sheet.py runs this file as a process of its own.
+"""Prints the cells of a workbook (xlsx or xls) as JSON; sheet.py runs this file in a separate process.
 
-A few kilobytes can ask for any amount of memory: one cell at XFD1048576 makes a sheet of 17 thousand million cells, a
-zipped file may hold gigabytes of text. The reading library then ends its process, so here it has one with limits.
+A file of a few kilobytes can request any amount of memory: one cell at XFD1048576 makes a sheet of 17 billion cells,
+and a zipped file may hold gigabytes of text. The reading library then crashes, so it runs in a process with limits.
 
 Arguments: the folder that holds python_calamine, and the workbook. Output: a list of [name, hidden, rows of text], or,
 with exit code 3, one sentence on what is wrong.

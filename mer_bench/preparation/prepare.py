@@ -104,12 +104,9 @@ def prepare_dataset(
     Args:
         dataset: one of :data:`mer_bench.datasets.catalogue.DATASETS`.
         places: where its sheets and frames are.
-        out: the prepared data set's folder.
         settings: how clips become arrays.
         faces: how faces are cut out.
-        workers: processes; None takes all cores, or one where a GPU computes the flow.
-        preview: a PNG to write with the onset frame of every clip as the flow sees it.
-        skip_damaged: read every picture first, and leave out clips of which one cannot be read.
+        out, workers, preview, skip_damaged: as :func:`prepare` takes them.
     """
     if settings.flow == 'tvl1':
         make_tvl1()  # where TV-L1 is missing, say so before the work starts

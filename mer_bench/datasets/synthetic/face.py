@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 HEIGHT, WIDTH = 170, 140
-MARGIN = 14  # skin beyond the picture, so that neither placement nor movement uncovers an edge
+MARGIN = 14  # skin beyond the picture: neither placement nor movement uncovers an edge
 TEXTURE_SCALE = 4  # texture points per pixel
 FIELD_SCALE = 2  # displacement field points per pixel; cv2.remap rounds positions to 1/32 of a point
 

@@ -1,7 +1,7 @@
-"""Raw trees of procedural faces, laid out as the owner of a data set does it, with the true flow beside them.
+"""Raw trees of procedural faces, in the layout of a data set, with the true flow beside them.
 
-`write_synthetic_tree(out, 'samm')` writes frames, annotation sheet and the stray files of a real folder, so that
-a reader goes its whole way. The faces and their movement are those of :mod:`mer_bench.datasets.synthetic.clip`,
+`write_synthetic_tree(out, 'samm')` writes frames, annotation sheet and the stray files of a real folder, so
+that a reader runs completely. The faces and their movement come from :mod:`mer_bench.datasets.synthetic.clip`,
 places and names those of :mod:`mer_bench.datasets.synthetic.layouts`.
 
 Beside the data set's own files: `synthetic.json` marks the tree, `true_flow/clips.csv` describes each clip
@@ -141,7 +141,7 @@ def _drawing(
     combinations: tuple[str, ...],
     strength: float,
 ) -> Drawing:
-    """Plan one clip, from a stream of its own: what was written before it cannot matter."""
+    """Plan one clip from its own random stream, independent of what was written before."""
     index, position = place
     rng = _rng(layout, seed, index, position + 1)
     known = [text for emotion in layout.emotions for text in ACTION_UNITS[emotion]]
