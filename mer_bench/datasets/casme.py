@@ -16,8 +16,8 @@ import re
 import pandas as pd
 
 from mer_bench.datasets.dataset import DataSet, Rows, with_number_in_name
-from mer_bench.datasets.places import Places, clip_folders, find_parts, fitting_sheets, holds_clips
-from mer_bench.datasets.sheet import all_clip_rows, number_in
+from mer_bench.datasets.places import Places, clip_dirs, find_clips, fitting_sheets
+from mer_bench.datasets.sheet import SheetForm, clip_rows, number_in
 from mer_bench.datasets.table import FRAME_NUMBERS
 from mer_bench.errors import InputError
 
@@ -30,6 +30,7 @@ COLUMNS = {
     'action_units': ('AU', 'AUs', 'Action Units'),
     'emotion': ('Emotion', 'Estimated Emotion'),
 }
+FORM = SheetForm(COLUMNS, r'casme|section', 'Section A.xls or CASME-coded-20190721.xls')
 NONE = '\\'
 SUBJECT = re.compile(r'sub0*(\d+)', re.IGNORECASE)
 FRAME = re.compile(r'(?:reg_)?(?:.*-|img_?)(\d+)\.(?:jpe?g|bmp|png)', re.IGNORECASE)
@@ -37,17 +38,12 @@ FRAME = re.compile(r'(?:reg_)?(?:.*-|img_?)(\d+)\.(?:jpe?g|bmp|png)', re.IGNOREC
 
 def rows(places: Places) -> Rows:
     """Return the rows of all sheets."""
-    sheets = fitting_sheets(places, r'casme|section', COLUMNS, 'Section A.xls or CASME-coded-20190721.xls', parts=True)
-    cells = all_clip_rows(sheets)
+    sheets = fitting_sheets(places, FORM, parts=True)
+    cells = clip_rows(*sheets)
     cells['subject'] = [f'sub{number_in(subject):02d}' for subject in cells['subject']]
     cells[['apex', 'offset']] = cells[['apex', 'offset']].replace(NONE, '')
-    frames, folders = find_parts(
-        places, lambda folder: holds_clips(folder, SUBJECT, FRAME), lambda tree: clip_folders(tree, SUBJECT)
-    )
-    cells['frames_dir'] = [
-        folders.get((number_in(subject), clip.lower()), f'{subject}/{clip}')
-        for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
-    ]
+    frames, folders = find_clips(places, SUBJECT, FRAME, parts=True)
+    cells['frames_dir'] = clip_dirs(cells, folders)
     refuse_other_numbers(cells)
     ends = cells['offset'].where(cells['offset'] != '', cells['apex'])
     cells = with_number_in_name(cells, 'onset').assign(end=ends)  # most begin at frames of their own

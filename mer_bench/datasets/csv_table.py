@@ -17,7 +17,7 @@ import pandas as pd
 
 from mer_bench.datasets.dataset import DataSet, Rows
 from mer_bench.datasets.places import Places, find_sheet, find_sheets
-from mer_bench.datasets.sheet import Sheet, each, header_places, one_sheet, read_tables, without_suffix
+from mer_bench.datasets.sheet import Sheet, SheetForm, each, header_places, one_sheet, read_tables, without_suffix
 from mer_bench.datasets.spellings import plain
 from mer_bench.datasets.table import NAME as DATASET_NAME
 from mer_bench.errors import InputError
@@ -38,7 +38,7 @@ COLUMNS = {
     'synthetic': ('synthetic',),
 }
 NEEDED = ['subject', 'clip', 'onset', 'offset', 'emotion']
-OPTIONAL = [name for name in COLUMNS if name not in NEEDED]
+FORM = SheetForm(COLUMNS, example='clips.csv', optional=[name for name in COLUMNS if name not in NEEDED])
 LEFT_OUT = '-'  # in --columns
 NAME = re.compile(r'[^/\\]+')
 
@@ -55,7 +55,7 @@ def table_of_your_own(columns: Sequence[str] = (), classes: Sequence[str] = ()) 
 
 def rows(places: Places, columns: Sequence[str] = (), classes: Sequence[str] = ()) -> Rows:
     """Return the rows of the table, see :func:`table_of_your_own`."""
-    sheet = read_list(places, columns) if columns else find_sheet(places, r'', COLUMNS, 'clips.csv', OPTIONAL)
+    sheet = read_list(places, columns) if columns else find_sheet(places, FORM)
     path, cells = sheet.path, sheet.cells
     if (cells['dataset'] == '').all():
         cells = cells.assign(dataset=path.stem)
@@ -85,7 +85,9 @@ def read_list(places: Places, columns: Sequence[str]) -> Sheet:
             raise InputError(f'--columns {word}: expected each of {", ".join(COLUMNS)} once, and {LEFT_OUT} for others')
     if lacking := [name for name in NEEDED if name not in columns]:
         raise InputError(f'--columns: {", ".join(lacking)} is missing; name every column of the list in its order')
-    tables = [table for table in read_tables(one_sheet(find_sheets(places, r''), 'clips.csv')) if len(table.cells)]
+    tables = [
+        table for table in read_tables(one_sheet(find_sheets(places, FORM.file), FORM.example)) if len(table.cells)
+    ]
     if not tables:
         raise InputError(f'{places.sheets[0] if places.sheets else places.raw}: expected rows, found none')
     table = next((table for table in tables if not table.hidden), tables[0])

@@ -13,16 +13,8 @@ from pathlib import Path
 
 from mer_bench.datasets.clip_row import note
 from mer_bench.datasets.dataset import DataSet, Rows
-from mer_bench.datasets.frame_names import frames_in
-from mer_bench.datasets.places import (
-    SUBJECT,
-    Places,
-    find_frames,
-    find_sheet,
-    folders_by_key,
-    visible_folders,
-)
-from mer_bench.datasets.sheet import Sheet, clip_rows, number_in
+from mer_bench.datasets.places import SUBJECT, Places, find_frames, find_sheet, visible_folders
+from mer_bench.datasets.sheet import Sheet, SheetForm, clip_rows, number_in
 
 COLUMNS = {
     'subject': ('Subject',),
@@ -33,18 +25,17 @@ COLUMNS = {
     'action_units': ('Action Units', 'AU', 'AUs'),
     'emotion': ('Estimated Emotion', 'Emotion'),
 }
+FORM = SheetForm(COLUMNS, 'mmew', 'MMEW_Micro_Exp.xlsx')
 CLIP = re.compile(r's(\d+)-\d+-\d+', re.IGNORECASE)
 FRAME = re.compile(r'(?:.*\D)?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 
 
 def rows(places: Places) -> Rows:
     """Return the rows of the sheet."""
-    sheet = find_sheet(places, 'mmew', COLUMNS, 'MMEW_Micro_Exp.xlsx')
+    sheet = find_sheet(places, FORM)
     cells = clip_rows(sheet)
     cells['subject'] = [person(row, sheet) for row in cells.itertuples()]
-    frames = find_frames(places, is_tree, DATASET.layout)
-    paths = clip_paths(frames) if frames else []
-    folders = folders_by_key(frames, ((path.name.lower(), path) for path in paths))
+    frames, folders = find_frames(places, clips_in, FRAME)
     cells['frames_dir'] = [
         folders.get(clip.lower(), f'{emotion.lower()}/{clip}')
         for clip, emotion in zip(cells['clip'], cells['emotion'], strict=True)
@@ -62,21 +53,14 @@ def person(row: tuple, sheet: Sheet) -> str:
     return f'S{number:02d}'
 
 
-def is_tree(folder: Path) -> int:
-    """Return how sure it is that this is the folder of the emotions or persons, see :func:`frames_in`."""
-    if 'macro' in folder.name.lower():
-        return 0
-    return frames_in(clip_paths(folder), FRAME)
-
-
-def clip_paths(folder: Path) -> Iterator[Path]:
-    """Yield the folders <emotion>/<clip> and <person>/<emotion>/<clip> in `folder`."""
-    for path in visible_folders(folder):
+def clips_in(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield name and folder of each <emotion>/<clip> and <person>/<emotion>/<clip> in `folder`."""
+    for path in visible_folders(folder) if 'macro' not in folder.name.lower() else ():
         for inner in visible_folders(path):
-            if CLIP.fullmatch(inner.name):
-                yield inner
-            elif SUBJECT.fullmatch(path.name):
-                yield from (clip for clip in visible_folders(inner) if CLIP.fullmatch(clip.name))
+            clips = visible_folders(inner) if SUBJECT.fullmatch(path.name) else []
+            for clip in [inner] if CLIP.fullmatch(inner.name) else clips:
+                if CLIP.fullmatch(clip.name):
+                    yield clip.name.lower(), clip
 
 
 DATASET = DataSet(

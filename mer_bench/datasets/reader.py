@@ -1,6 +1,5 @@
 """Rows as a data set's sheet has them -> the checked annotation table, with a note for every change."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -89,9 +88,7 @@ def settle_clips(
     cells = rows.cells.reindex(columns=[*TEXT, 'sheet'], fill_value='').reset_index(drop=True)
     cells, corrected = apply_corrections(cells, read_corrections(dataset.name))
     notes.extend(corrected)
-    numbers = {name: frame_numbers(cells[name]) for name in FRAME_NUMBERS}
-    looked_at = cells if with_frames else cells[odd_rows(cells, **numbers)]  # few of a long sheet
-    clips = [ClipRow(texts, notes) for texts in looked_at.to_dict('records')]
+    clips = [ClipRow(texts, notes) for texts in cells.to_dict('records')]
     for clip in clips:
         if dataset.ends_at_apex(clip):
             clip.end_at_apex()
@@ -100,14 +97,11 @@ def settle_clips(
     for row in cells.assign(codes=codes)[codes != ''].itertuples():
         detail = f'{row.codes}: left off'
         notes.append(note('no action unit', detail, row.subject, row.clip))
-    row_of = {id(clip): row for row, clip in zip(looked_at.index, clips, strict=True)}
-    kept = {row_of[id(clip)]: clip for clip in without_repeats(clips, rows)}
-    spans = find_spans(dataset, rows.frames, list(kept.values())) if with_frames else {}
-    cells = cells.assign(**numbers, usable=True).drop(index=looked_at.index.difference(list(kept)))
-    for name in (*FRAME_NUMBERS, 'usable'):
-        settled = [getattr(clip, name) for clip in kept.values()]
-        cells.loc[list(kept), name] = pd.array(settled, dtype=cells[name].dtype)
-    return cells, {row: spans.get(clip.name, {}) for row, clip in kept.items() if clip.usable}
+    kept = without_repeats(clips, rows)
+    spans = find_spans(dataset, rows.frames, kept) if with_frames else {}
+    numbers = {name: pd.array([getattr(clip, name) for clip in kept], dtype='Int64') for name in FRAME_NUMBERS}
+    cells = pd.DataFrame([clip.cells for clip in kept]).assign(**numbers, usable=[clip.usable for clip in kept])
+    return cells, {row: spans[clip.name] for row, clip in enumerate(kept) if clip.name in spans}
 
 
 def codes_in(units: str) -> str:
@@ -117,18 +111,7 @@ def codes_in(units: str) -> str:
 
 def frame_numbers(texts: pd.Series) -> pd.Series:
     """Return frame numbers, Int64; unknown where a cell holds something else."""
-    rows, different = pd.factorize(texts)
-    is_number = re.compile(FRAME_NUMBER).fullmatch
-    numbers = [int(text) if is_number(text) else pd.NA for text in different.tolist()]
-    return pd.Series(pd.array(numbers, dtype='Int64').take(rows), texts.index)
-
-
-def odd_rows(cells: pd.DataFrame, onset: pd.Series, apex: pd.Series, offset: pd.Series) -> pd.Series:
-    """Return which rows may need a note: those without a plain span, and those that share their clip with another."""
-    span = (onset < offset).fillna(False)
-    known = (cells['apex'] == '') | ((onset < apex) & (apex <= offset)).fillna(False)
-    names = cells['subject'].str.lower() + '/' + cells['clip'].str.lower()
-    return ~(span & known).astype(bool) | names.duplicated(keep=False)
+    return pd.to_numeric(texts.where(texts.str.fullmatch(FRAME_NUMBER)), errors='coerce').astype('Int64')
 
 
 def annotation_rows(cells: pd.DataFrame, dataset: str, fps: float, synthetic: bool) -> pd.DataFrame:

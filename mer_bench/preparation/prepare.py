@@ -13,8 +13,8 @@ from mer_bench.datasets.reader import Reading, read_dataset
 from mer_bench.errors import InputError
 from mer_bench.preparation.check import leave_out_damaged, with_notes
 from mer_bench.preparation.clip_frames import REMARK_MARK, STABILISED, ClipSource
-from mer_bench.preparation.faces.clip_faces import add_faces, leave_out_faceless, write_preview
-from mer_bench.preparation.faces.preview import check_preview
+from mer_bench.preparation.faces.clip_faces import add_faces, leave_out_faceless
+from mer_bench.preparation.faces.preview import check_preview, preview_faces
 from mer_bench.preparation.flow.clip_flow import clip_flow, store_parameters, units
 from mer_bench.preparation.flow.optical_flow import make_tvl1
 from mer_bench.preparation.flow.raft import raft_device
@@ -122,7 +122,7 @@ def prepare_dataset(
         if faces.detector != 'none':
             reading, sources = add_faces(reading, sources, faces, out, workers)
         if preview is not None:
-            write_preview(preview, reading.table, sources, faces)
+            preview_faces(preview, reading.table['sample_id'].tolist(), sources, faces)
         reading, sources = leave_out_faceless(reading, sources, faces)
         table = reading.table
         parameters = store_parameters(table, sources, settings, faces)
