@@ -61,8 +61,8 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
 def named(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """Let an error of the block at a file without a name, or at `temporary`, be one at `path`.
 
-    What writes to an open file does not know its name. An error of torch at a file that it cannot write whole becomes
-    an OSError.
+    Code that writes to an open file does not know its name. An error of torch about a file that it cannot write
+    completely becomes an OSError.
     """
     try:
         yield
@@ -118,9 +118,9 @@ def locked(folder: Path, busy: str) -> Iterator[None]:
 
 
 def refuse_special(path: str | Path, remedy: str = 'give a file') -> None:
-    """Raise an InputError for a folder, pipe, socket or device where a file is expected; one may wait for ever for it.
+    """Raise an InputError for a folder, pipe, socket or device where a file is expected: reading it may wait for ever.
 
-    What is not there at all is left to whoever opens it.
+    A path that does not exist is left to the code that opens it.
     """
     try:
         mode = os.stat(path).st_mode

@@ -6,7 +6,7 @@ of the two are matched by subject and file name. Frames: `CASME2_RAW_selected/su
 `CASME2-RAW`, or `Cropped/sub01/EP02_01f/reg_img46.jpg`; all of them keep the frame numbers of the whole video.
 
 Subjects, frame rate and the 247 clips of five emotions are stated by the paper; columns, folders and the rows of
-each version are known from public loaders, many of which agree.
+each version come from public loaders, most of which agree.
 """
 
 import re
@@ -81,7 +81,7 @@ def add_classes(cells: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     keys = pd.MultiIndex.from_frame(cells[['subject', 'key']])
     spare = classes[~pd.MultiIndex.from_frame(classes[['subject', 'key']]).isin(keys)]
     if len(spare):
-        sheet.notes.append(note('row passed over', f'{sheet} has {some(spare)} that the coding sheet has not'))
+        sheet.notes.append(note('row passed over', f'{sheet} has {some(spare)}, which the coding sheet lacks'))
     return joined.drop(columns='key').fillna({'objective_class': ''})
 
 

@@ -1,8 +1,8 @@
 """A data set of your own: one table with a row per clip, and a folder of frames per clip.
 
 Columns: subject, clip, onset, offset and emotion; apex, fps, objective_class, action_units and synthetic (true or
-false) may be left out, and the usual other names are known (Filename, OnsetFrame, Estimated Emotion, label, ...). The
-data set is named by the column `dataset`, or else as the table's file. `frames_dir` is relative to --frames or --raw,
+false) may be missing, and other usual names are accepted (Filename, OnsetFrame, Estimated Emotion, label, ...). The
+data set is named by the column `dataset`, or else by the table's file. `frames_dir` is relative to --frames or --raw,
 or else to the table's folder; without this column it is <subject>/<clip>. A frame's number is the one in its name
 that varies. An annotations.csv as tools/prepare.py writes it is such a table.
 """
@@ -63,7 +63,7 @@ def rows(places: Places, columns: Sequence[str] = (), classes: Sequence[str] = (
     if len(names) != 1 or not DATASET_NAME.fullmatch(names[0]):
         raise InputError(
             f'{path}: expected one name in the column dataset, found {names}; give a table per data set, with a name '
-            'that a folder can have (where there is no such column it is that of the file)'
+            'that a folder can have (without this column, the name of the file is used)'
         )
     cells = cells.assign(
         subject=cells['subject'].str.removeprefix(f'{names[0]}/'),

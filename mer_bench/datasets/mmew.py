@@ -44,11 +44,11 @@ def rows(places: Places) -> Rows:
 
 
 def person(row: tuple, sheet: Sheet) -> str:
-    """Return S01 for a clip S01-01-001; where the column names another person, the file name counts, with a note."""
+    """Return S01 for a clip S01-01-001; where the column names another person, the file name is used, with a note."""
     match, named = CLIP.fullmatch(row.clip), number_in(row.subject)
     number = int(match[1]) if match else named
     if number != named:
-        detail = f'the column Subject says {row.subject}, the file name S{number:02d}: the file name counts'
+        detail = f'the column Subject has {row.subject}, the file name has S{number:02d}: the file name is used'
         sheet.notes.append(note('subject', detail, f'S{number:02d}', row.clip))
     return f'S{number:02d}'
 

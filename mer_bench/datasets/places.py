@@ -172,7 +172,7 @@ def outermost(folder: Path, is_tree: Callable[[Path], int], sure: int, depth: in
 
 
 def walk(folder: Path, depth: int) -> Iterator[Path]:
-    """Yield a folder and those below it, down to `depth` levels, without what a system leaves behind."""
+    """Yield a folder and those below it, down to `depth` levels, without those that a system leaves."""
     yield folder
     if depth:
         for path in visible_folders(folder):
@@ -187,7 +187,7 @@ def visible_folders(folder: Path) -> list[Path]:
 
 
 def is_folder(entry: os.DirEntry) -> bool:
-    """Return whether an entry is a folder; a link that leads to itself is none."""
+    """Return whether an entry is a folder; a link to itself is not."""
     try:
         return entry.is_dir()
     except OSError:
@@ -195,7 +195,7 @@ def is_folder(entry: os.DirEntry) -> bool:
 
 
 def match_subject(folder: Path, subject: re.Pattern) -> re.Match | None:
-    """Return the match, with the number as group 1, of a subject's folder as its owner or as people name it."""
+    """Match a subject's folder, named as its owner or as users name it; group 1 is the number."""
     return subject.fullmatch(folder.name) or SUBJECT.fullmatch(folder.name)
 
 

@@ -27,7 +27,7 @@ class Reading:
         table: one row per usable clip.
         lost: one row per clip that is left out, as the sheet has it.
         notes: one row per correction, missing frame and clip left out, with the columns :data:`NOTE`.
-        rows: what was found before.
+        rows: what the reader found, before corrections.
         frames: {sample_id: {frame number: picture}} from onset to offset; empty if frames were not looked at.
     """
 
@@ -44,7 +44,7 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     Args:
         dataset: one of :data:`mer_bench.datasets.catalogue.DATASETS`.
         places: what the user gave.
-        with_frames: look for the frames of every clip; otherwise the numbers of the sheet are taken as they are.
+        with_frames: look for the frames of every clip; otherwise the numbers of the sheet are used as they are.
     """
     refuse_missing_folders(dataset, places)
     frames_of.cache_clear()  # a folder or a sheet may have changed since an earlier reading
@@ -140,8 +140,7 @@ def find_spans(dataset: DataSet, root: Path, clips: list[ClipRow]) -> dict[tuple
     """Return the frames from onset to offset by the name of each usable clip; one without frames is left out.
 
     In a tree of cut-out clips, where the folders hold nothing but their clip, the sheet is wrong about a clip whose
-    folder begins and ends elsewhere (CASME II has two in `Cropped`): the folder is taken, unless it is that of several
-    clips.
+    folder begins and ends elsewhere (CASME II has two in `Cropped`): the folder is used, unless several clips share it.
     """
     spans, beside, cut_out = {}, [], []
     clips = [clip for clip in clips if clip.usable]
@@ -173,7 +172,7 @@ def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
 def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
     """Refuse a sheet with a row like those of another data set, or one where most rows do not look like its own clips.
 
-    The sheets of some data sets have the same columns, but their clips are named otherwise.
+    The sheets of some data sets have the same columns, but name their clips differently.
     """
     for source, cells in given_rows(rows) if dataset.clip_name else ():
         strange = cells.loc[~fits(cells['clip'], dataset), 'clip']
@@ -198,7 +197,7 @@ def fits(names: pd.Series, dataset: DataSet) -> pd.Series:
 
 
 def given_rows(rows: Rows) -> list[tuple[Sheet, pd.DataFrame]]:
-    """Return (sheet, its rows that name a clip), as the sheet has them where its columns have names."""
+    """Return (sheet, its rows that name a clip); without a header, the rows are those of the reader."""
     named = [(sheet, sheet.cells) for sheet in rows.sheets if 'clip' in sheet.cells] or [(rows.sheets[0], rows.cells)]
     return [(sheet, cells[cells['subject'].str.contains(r'\d') & (cells['clip'] != '')]) for sheet, cells in named]
 
@@ -221,8 +220,8 @@ def without_repeats(clips: list[ClipRow], rows: Rows) -> list[ClipRow]:
             sheets = dict.fromkeys(twin.cells['sheet'] for twin in clips if twin.name == clip.name)
             raise InputError(
                 f'{" and ".join(filter(None, sheets)) or place(rows)}: {clip.cells["subject"]} {clip.cells["clip"]} '
-                'occurs twice, and the rows differ; keep one of them, give each expression of a video a name of its '
-                'own, or name the sheets to read with --sheet'
+                'occurs twice, and the rows differ; keep one of them, give each expression of a video its own '
+                'name, or name the sheets to read with --sheet'
             )
     return kept
 

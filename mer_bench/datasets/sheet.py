@@ -49,7 +49,7 @@ class Sheet:
         path: the file.
         name: of the sheet in its workbook; '' for a CSV.
         cells: text; :func:`read_sheet` gives the columns our names.
-        hidden: whether a spreadsheet program does not show it.
+        hidden: whether spreadsheet programs hide it.
         notes: what was not read, for report.csv.
     """
 
@@ -264,16 +264,16 @@ def read_workbook(path: Path) -> list[tuple[str, bool, pd.DataFrame]]:
 
 
 def decode(content: bytes, path: Path) -> tuple[str, str]:
-    """Return the text of a CSV, and a remark where its encoding had to be found out.
+    """Return the text of a CSV, and a remark where its encoding was guessed.
 
-    UTF-8, and UTF-16 with a mark, are certain. Text of Chinese programs is mostly GB18030 (GBK), and only bytes that
-    are valid in it are taken for it.
+    UTF-8, and UTF-16 with a byte order mark, are certain. Chinese programs mostly write GB18030 (GBK), which is assumed
+    only where all bytes are valid in it.
     """
     encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), 'utf-8')
     remark = ''
     if encoding == 'utf-8' and 4 * content.count(0) >= len(content) > 0:
         encoding = 'utf-16-le' if content[1::2].count(0) > content[::2].count(0) else 'utf-16-be'
-        remark = f'read as {encoding.upper()}, which it does not say by a mark'
+        remark = f'read as {encoding.upper()}, although it has no byte order mark'
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -325,7 +325,7 @@ def cell_texts(column: pd.Series) -> pd.Series:
 
 
 def cell_text(text: str) -> str:
-    """Return a cell without what cannot be seen: '46.0' is '46', full-width signs are plain, blanks are single."""
+    """Return a cell without invisible characters; '46.0' becomes '46', full-width signs plain ones, blanks single."""
     if len(text) >= LONGEST_NUMBER and (found := re.search(rf'\d{{{LONGEST_NUMBER},}}', text)):
         raise ValueError(f'a cell holds the number {found[0][:8]}... of {len(found[0])} digits')
     if not (text.isascii() and text.isprintable()):

@@ -8,7 +8,7 @@ label is the name of its folder, its onset and offset are its first and last fra
 **SMIC-E** is SMIC with the seconds before and after each expression: HS has 157 clips, VIS and NIR have 71 each.
 Sheets: `SMIC-HS-E_annotation.xlsx` or `SMIC-HS-E_annotation_2019.xlsx`, `SMIC-VIS-E_annotation.xlsx`,
 `SMIC-NIR-E_annotation.xlsx`, or a workbook with sheets called HS and VIS; a second or third expression in a clip
-(Onset2F, Onset3F) is not read, as it has no label of its own. Frames: `SMIC-HS-E/s01/s1_ne_01/image559700.jpg`, or one
+(Onset2F, Onset3F) is not read, as it has no label. Frames: `SMIC-HS-E/s01/s1_ne_01/image559700.jpg`, or one
 folder `HS` deeper; a clip's folder holds more than onset to offset.
 
 The paper states the counts of SMIC, the frame rates and the three classes, the owner the counts of SMIC-E

@@ -40,7 +40,7 @@ def read_frames(paths: dict[int, Path]) -> dict[int, np.ndarray]:
 
 
 def read_frame(path: Path) -> np.ndarray:
-    """Read a picture that is looked at alone, (H, W) uint8 grey."""
+    """Read a single picture, (H, W) uint8 grey."""
     picture = read_levels(path)
     return picture if picture.dtype == np.uint8 else scale_of(level_range([picture]))[picture]
 

@@ -70,7 +70,7 @@ def is_deep(path: Path) -> bool:
         refuse_special(path)
         with header_of(path) as image:
             return bits(image) == 16
-    except Exception:  # the door is read_picture
+    except Exception:  # read_picture gives the reason
         return False
 
 

@@ -59,7 +59,7 @@ def prepare(
         columns: names of the columns of a table without a header, for the data set 'csv'.
         classes: emotions that 0, 1, ... mean, for the data set 'csv'.
         annotations_only: write the table and the report alone, without reading a frame.
-        skip_damaged: read every picture first, and leave out clips of which one cannot be read.
+        skip_damaged: read every picture first, and leave out clips with an unreadable one.
         faces: 'none' or 'dlib'.
         face_size: height and width of an aligned face in pixels.
         stabilise: remove the head's own motion.
@@ -71,7 +71,7 @@ def prepare(
         The prepared folder, which training takes as data root.
 
     Raises:
-        InputError: files that are missing or do not fit, or an option that cannot be.
+        InputError: files that are missing or do not fit, or an invalid option.
     """
     found = find_dataset(dataset, columns, classes)
     sheets = (sheets,) if isinstance(sheets, str | Path) else sheets
@@ -109,7 +109,7 @@ def prepare_dataset(
         out, workers, preview, skip_damaged: as :func:`prepare` takes them.
     """
     if settings.flow == 'tvl1':
-        make_tvl1()  # where TV-L1 is missing, say so before the work starts
+        make_tvl1()  # fails here, before the work starts, if TV-L1 is missing
     if preview is not None:
         check_preview(preview)
     out, workers = Path(out), workers or default_workers(settings)

@@ -9,7 +9,7 @@ from mer_bench.preparation.flow.optical_flow import flow_names
 APEXES = ('annotated', 'middle', 'spotted')
 MISSING_APEXES = ('middle', 'spotted')
 REFERENCES = ('onset', 'previous')
-PICTURES = ('grey', 'change')  # channels that are no flow: the frame, and what changed in it since the onset
+PICTURES = ('grey', 'change')  # channels that are not flow: the frame, and what changed in it since the onset
 FLOW_CHANNELS = ('u', 'v', 'strain', 'magnitude', 'angle')
 CHANNELS = (*FLOW_CHANNELS, *PICTURES)
 CHANGED_BY_MIRRORING = ('u', 'angle')  # beside moving the pixels; `still` must not keep its picture there

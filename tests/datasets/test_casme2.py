@@ -72,7 +72,7 @@ def test_objective_classes_are_matched_by_name_and_may_lack(casme2):
     assert reading.table['objective_class'].tolist() == ['', 'VI']
     told = {note.kind: note.detail for note in reading.notes.itertuples()}
     assert 'no row for 1 clips (sub01 EP90_01f)' in told['no objective class']
-    assert '1 clips (sub30 EP99) that the coding sheet has not' in told['row passed over']
+    assert '1 clips (sub30 EP99), which the coding sheet lacks' in told['row passed over']
 
 
 def test_objective_classes_are_matched_whatever_the_capitals_and_are_one_of_seven(casme2):

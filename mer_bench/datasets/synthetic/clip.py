@@ -107,8 +107,8 @@ def plan_clip(
     Args:
         rng: the clip's own stream.
         face: of the subject.
-        combinations: of action units, such as '4+L10', of which one moves; with '' no expression does.
-        masks: combinations of other emotions, of which one may follow.
+        combinations: of action units, such as '4+L10'; one of them is drawn. '' means no expression.
+        masks: combinations of other emotions, one of which may follow.
         rest_units: the action units of the resting pose.
         timing: how long it lasts, and how its frames are numbered.
         strength: of the expressions, as a share of the usual one.

@@ -217,7 +217,7 @@ def felt(row: SheetRow) -> list[str]:
 
 
 def casme_sq(rows: Sequence[SheetRow]) -> Sheets:
-    """CAS(ME)^2code_final(Updated).xlsx: three sheets without a header; people have a number of their own there."""
+    """CAS(ME)^2code_final(Updated).xlsx: three sheets without a header; and its own numbers for people."""
     people = {subject: number for number, subject in enumerate(dict.fromkeys(row.subject for row in rows), start=1)}
     coding = []
     for row in rows:

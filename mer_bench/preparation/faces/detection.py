@@ -87,7 +87,7 @@ def find_face(picture: np.ndarray, settings: FaceSettings) -> Face | None:
 
 
 def face_of(landmarks: np.ndarray, n_faces: int, size: int) -> Face:
-    """Return the face with these landmarks, (68, 2), of which the stable ones meet the template as well as can be."""
+    """Return the face with these landmarks, (68, 2); its transform fits the stable ones to the template."""
     a, b, dx, dy = similarity(landmarks[list(STABLE_POINTS)], TEMPLATE * size - 0.5)
     (left, top), (right, bottom) = landmarks.min(axis=0).round(), landmarks.max(axis=0).round()
     return Face(a, b, dx, dy, int(left), int(top), int(right), int(bottom), n_faces)

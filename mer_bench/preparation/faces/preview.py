@@ -1,4 +1,4 @@
-"""A contact sheet of the aligned faces, for the eye of whoever prepared them."""
+"""A contact sheet of the aligned faces, to check them by eye."""
 
 import tempfile
 from collections.abc import Sequence

@@ -2,9 +2,9 @@
 
 The folder is named after its parameters, so a stopped run is continued only with the same clips and settings.
 `done.txt` has one line per finished clip, written after the clip itself is on the disk; a clip that was being written
-when the run died is recomputed. The room for all clips is taken before the first one, and no file is written through a
-map: a full disk ends a run with a sentence, and the same command continues it. Unfinished builds of other settings
-stay until a new store is whole.
+when the run died is recomputed. The disk space for all clips is reserved before the first one, and no file is written
+through a map: a full disk ends a run with a sentence, and the same command continues it. Unfinished builds of other
+settings stay until a new store is whole.
 """
 
 import errno
@@ -124,7 +124,7 @@ def can_be_continued(build: Path, parameters: dict, shape: tuple[int, ...]) -> b
 
 
 def reserve(path: Path, shape: tuple[int, ...]) -> None:
-    """Write an array of zeros that has its room on the disk, where the file system can promise that."""
+    """Write an array of zeros and reserve its disk space, where the file system can."""
     with open(path, 'wb') as file:
         header = dict(descr='<f2', fortran_order=False, shape=shape)
         np.lib.format.write_array_header_1_0(file, header)

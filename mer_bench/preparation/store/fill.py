@@ -85,7 +85,7 @@ def fill_store(
 
 
 def refuse_other_dataset(out: Path, dataset: str) -> None:
-    """A mistyped --out must not cost the store of another data set."""
+    """Refuse to replace the store of another data set: --out may be mistyped."""
     info = read_own_json(out / 'store' / 'store.json')
     if info and info.get('dataset') != dataset:
         raise InputError(
@@ -95,7 +95,7 @@ def refuse_other_dataset(out: Path, dataset: str) -> None:
 
 
 def span(clip: NamedTuple) -> list[int | None]:
-    """Return onset, apex and offset of a row of the table: what of it the flow depends on."""
+    """Return onset, apex and offset of a row of the table, on which the flow depends."""
     return [None if number is pd.NA else int(number) for number in (clip.onset, clip.apex, clip.offset)]
 
 
@@ -137,8 +137,8 @@ def refuse_changes_by_hand(out: Path, table: pd.DataFrame) -> None:
     if digest_file(path) not in (*written, digest_of_table(table)):
         raise InputError(
             f'{path}: expected the table as mer-bench prepare wrote it, found one that was changed since; undo the '
-            'change, or make it a data set of its own with `mer-bench prepare csv --sheet`; to have it written '
-            'again, delete it'
+            'change, prepare it as a separate data set with `mer-bench prepare csv --sheet`, or delete it to have it '
+            'written again'
         )
 
 
@@ -150,7 +150,7 @@ def write_table_alone(out: Path, table: pd.DataFrame) -> None:
 
 
 def renew(out: Path, table: pd.DataFrame) -> bool:
-    """Rewrite the table beside the finished store if it is missing or another; return whether it was.
+    """Rewrite the table beside the finished store if it is missing or differs; return whether it was rewritten.
 
     The store.json of an earlier version gets its digest of itself.
     """
@@ -173,7 +173,7 @@ def digest_of_table(table: pd.DataFrame) -> str:
 
 
 def other_parameters(out: Path, parameters: dict) -> list[dict]:
-    """Return what the finished store and unfinished builds in `out` were made with, where it is not `parameters`."""
+    """Return what the finished store and unfinished builds in `out` were made with, if not with `parameters`."""
     made = [read_own_json(out / 'store' / 'store.json')]
     made += [read_own_json(path) for path in sorted(out.glob('.store-*/parameters.json'))]
     return [old for old in made if old and old.get('parameters_digest', digest_of(old)) != digest_of(parameters)]
@@ -187,7 +187,7 @@ def is_complete(out: Path, parameters: dict) -> bool:
 
 
 def damage(out: Path, parameters: dict) -> str | None:
-    """Return what of the store in `out` is damaged; None where nothing is, or where its parameters are others."""
+    """Return what is damaged in the store in `out`; None if nothing is, or if it was made with other parameters."""
     store = out / 'store'
     if not store.exists():
         return None
