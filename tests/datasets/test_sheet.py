@@ -160,7 +160,7 @@ def test_hidden_and_empty_sheets_are_passed_by_and_a_second_one_is_noted(tmp_pat
     assert read_sheet(write_book(path, hidden=sheets['hidden'], other=[['x']]), FORM).hidden
 
 
-def test_a_header_without_rows_is_told(tmp_path):
+def test_a_header_without_rows_is_refused(tmp_path):
     with pytest.raises(InputError, match=r'a.xlsx \[a\]: expected rows below the header, found none'):
         read_sheet(write_book(tmp_path / 'a.xlsx', a=[HEADER]), FORM)
 
@@ -172,13 +172,13 @@ def test_the_last_row_that_names_the_columns_is_the_header(tmp_path):
     assert 'rows 1 and 3 name the columns' in sheet.notes[0]['detail']
 
 
-def test_formulas_without_values_are_told(tmp_path):
+def test_formulas_without_values_are_refused(tmp_path):
     path = write_book(tmp_path / 'a.xlsx', a=[HEADER, [1, '=1+1', 'a'], [2, '=2+1', 'b']])
     with pytest.raises(InputError, match=r'the column OnsetFrame holds formulas .* open the file in a spreadsheet'):
         read_sheet(path, FORM)
 
 
-def test_cells_of_a_workbook_are_texts_whatever_they_hold(tmp_path):
+def test_cells_of_a_workbook_are_always_texts(tmp_path):
     day = datetime.date(2014, 5, 8)
     path = write_book(tmp_path / 'a.xlsx', a=[HEADER, [True, 46, day], [6.0, 7, 0.5], ['', 8, '#N/A']])
     texts = [['True', '46', '2014-05-08'], ['6', '7', '0.5'], ['', '8', '']]
