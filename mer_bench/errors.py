@@ -36,7 +36,7 @@ JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji
 class InputError(ValueError):
     """A fault of the input. The message has what was expected, what was found, and what to do next.
 
-    It is one line without hidden characters, whatever it quotes: see :func:`visible`. Of a word of 600
+    It is one line without hidden characters, even if it quotes some: see :func:`visible`. Of a word of 600
     characters and more the middle is left out.
     """
 

@@ -35,7 +35,7 @@ class CannotHold(InputError):
 def write_atomically(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the name `path` when the block ends without an error.
 
-    By then its content is on the disk, so that no failure of the machine leaves a file that is empty or half written.
+    Its content is on the disk by then, so no failure of the machine leaves an empty or partial file.
 
     Raises:
         InputError: Nothing can be written there; the block is not entered.
@@ -63,8 +63,8 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
 def named(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """Let an error of the block at a file without a name, or at `temporary`, be one at `path`.
 
-    What writes to an open file does not know its name. An error of torch at a file that it cannot write whole becomes
-    an OSError.
+    Code that writes to an open file does not know its name. An error of torch about a file that it cannot write
+    completely becomes an OSError.
     """
     try:
         yield
@@ -120,9 +120,9 @@ def locked(folder: Path, busy: str) -> Iterator[None]:
 
 
 def refuse_special(path: str | Path, remedy: str = 'give a file') -> None:
-    """Raise an InputError for a folder, pipe, socket or device where a file is expected; one may wait for ever for it.
+    """Raise an InputError for a folder, pipe, socket or device where a file is expected: reading it may wait for ever.
 
-    What is not there at all is left to whoever opens it.
+    A path that does not exist is left to the code that opens it.
     """
     try:
         mode = os.stat(path).st_mode

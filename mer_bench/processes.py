@@ -13,13 +13,15 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TypeVar
 
 import joblib
 import psutil
 from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from mer_bench.errors import InputError
@@ -50,6 +52,18 @@ def follow_parent(parent: int) -> None:
 
 
 @contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back until the block ends; processes that start in the block never get it, not even at import."""
+    for tracker in (loky_tracker, resource_tracker):
+        tracker.ensure_running()  # its start would let Ctrl-C through again
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
+@contextmanager
 def in_parallel(function: Callable, tasks: Sequence[tuple], workers: int) -> Iterator[Iterator]:
     """Yield the results of `function` for the arguments in `tasks` as they come; the workers end with this process."""
     parallel = joblib.Parallel(
@@ -60,7 +74,10 @@ def in_parallel(function: Callable, tasks: Sequence[tuple], workers: int) -> Ite
         initargs=(os.getpid(),),
     )
     try:
-        with closing(parallel(joblib.delayed(function)(*task) for task in tasks)) as results:
+        with ExitStack() as stack:
+            with interrupts_held():
+                results = parallel(joblib.delayed(function)(*task) for task in tasks)
+                stack.enter_context(closing(results))
             yield results
     except TerminatedWorkerError as error:
         raise InputError(

@@ -67,12 +67,18 @@ class Gate:
 
 
 @contextmanager
-def started(*command) -> Iterator[subprocess.Popen]:
-    """Start a command in a process group of its own, whose processes end with the block."""
-    environment = os.environ | {'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])}
+def started(*command, errors: str | Path = os.devnull, path: str | Path = '') -> Iterator[subprocess.Popen]:
+    """Start a command in its own process group, whose processes end with the block.
+
+    Args:
+        command: its words.
+        errors: file for what it prints on stderr.
+        path: folder to look for modules in before all others.
+    """
+    environment = os.environ | {'PYTHONPATH': os.pathsep.join([str(path), str(ROOT), os.environ.get('PYTHONPATH', '')])}
     options = dict(cwd=ROOT, env=environment, start_new_session=True, preexec_fn=heed_ctrl_c)
-    with open(os.devnull, 'w') as nowhere:
-        process = subprocess.Popen([*map(str, command)], stdout=nowhere, stderr=nowhere, **options)
+    with open(errors, 'w') as stderr:
+        process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=stderr, **options)
     try:
         yield process
     finally:

@@ -9,7 +9,7 @@ from mer_bench.results.sanity import read_text
 
 
 @pytest.mark.parametrize('place', ['file/table.csv', 'file/inside/table.csv'])
-def test_a_place_where_nothing_can_be_written_is_told_before_the_work(tmp_path, place):
+def test_a_place_where_nothing_can_be_written_is_refused_before_the_work(tmp_path, place):
     (tmp_path / 'file').touch()
     with (
         pytest.raises(InputError, match=rf'{place}: expected a place for this file'),

@@ -13,7 +13,7 @@ import pytest
 
 from mer_bench import processes
 from mer_bench.processes import in_workers, keep_freed_memory, quick_ones_here
-from tests.gate import has_ended, wait_for
+from tests.gate import group_has_ended, has_ended, started, wait_for
 
 
 def kill_own_process(mark: Path, times: int, place: int) -> str:
@@ -70,6 +70,34 @@ def test_a_task_that_is_killed_in_the_place_of_a_worker_that_ended_by_itself_run
 def test_tasks_are_told_their_place_and_libraries_their_threads():
     tasks = [lambda place: (place, os.environ['OMP_NUM_THREADS'])] * 4
     assert sorted({*in_workers(tasks, 2, 3)}) == [(0, '3'), (1, '3')]
+
+
+# imported by every interpreter at its start: a worker waits there, as if its imports took for ever
+AT_START = """
+import os, pathlib, sys, time
+if '--process-name' in sys.orig_argv:
+    pathlib.Path({folder!r}, f'{{os.getpid()}}.importing').touch()
+    time.sleep(1e6)
+"""
+TWO_WORKERS = """
+from mer_bench.errors import run_tool
+from mer_bench.processes import in_parallel
+def main():
+    with in_parallel(abs, [(1,), (2,)], workers=2) as results:
+        list(results)
+run_tool(main)
+"""
+
+
+def test_ctrl_c_while_workers_import_prints_one_line(tmp_path):
+    (tmp_path / 'sitecustomize.py').write_text(AT_START.format(folder=str(tmp_path)))
+    errors = tmp_path / 'errors.txt'
+    with started(sys.executable, '-c', TWO_WORKERS, errors=errors, path=tmp_path) as process:
+        wait_for(lambda: len([*tmp_path.glob('*.importing')]) == 2 or process.poll() is not None)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait() == 130
+        wait_for(lambda: group_has_ended(process.pid))
+    assert errors.read_text() == 'stopped; run the same command again to continue\n'
 
 
 def folder_of_worker(place: int) -> str:

@@ -1,13 +1,13 @@
 """CASME (Yan et al., FG 2013, doi 10.1109/FG.2013.6553799): 19 subjects at 60 fps, in two sections.
 
 Sheets: `Section A.xls` (subjects 1 to 7) and `Section B.xls`, or one file for both such as `CASME-coded-20190721.xls`.
-A video may hold several expressions (197 rows have 177 names): rows of one name that begin at different frames are
-clips of their own, named with their onset. The sheet gives one or two apex frames; the first is the apex here. A
-backslash stands for "none": as second apex, and as offset of some clips, which then end at their apex.
+A video may hold several expressions (197 rows have 177 names): rows with one name but different onsets are separate
+clips, named with their onset. The sheet gives one or two apex frames; the first is used. A backslash means
+"none": as second apex, and as offset of some clips, which then end at their apex.
 
 Frames: `CASME_A/Section A/sub07/EP01_6/EP01_6-91.jpg` (some folders: `img91.jpg`), `CASME_raw_selected/sub01/...`, or
-`Cropped/sub01/EP01_12/reg_EP01_12-73.jpg`, with and without zero-padding. Sections in folders of their own are read
-together, and rows that a merged sheet repeats once. Number of clips (195), frame rate and emotions are the owner's
+`Cropped/sub01/EP01_12/reg_EP01_12-73.jpg`, with and without zero-padding. Sections in separate folders are read
+together; rows that a merged sheet repeats are read once. Number of clips (195), frame rate and emotions are the owner's
 (primary); columns, spellings and folders come from four public loaders that agree.
 """
 
@@ -16,8 +16,8 @@ import re
 import pandas as pd
 
 from mer_bench.datasets.dataset import DataSet, Rows, with_number_in_name
-from mer_bench.datasets.places import Places, clip_folders, find_parts, fitting_sheets, holds_clips
-from mer_bench.datasets.sheet import all_clip_rows, number_in
+from mer_bench.datasets.places import Places, clip_dirs, find_clips, fitting_sheets
+from mer_bench.datasets.sheet import SheetForm, clip_rows, number_in
 from mer_bench.datasets.table import FRAME_NUMBERS
 from mer_bench.errors import InputError
 
@@ -30,6 +30,7 @@ COLUMNS = {
     'action_units': ('AU', 'AUs', 'Action Units'),
     'emotion': ('Emotion', 'Estimated Emotion'),
 }
+FORM = SheetForm(COLUMNS, r'casme|section', 'Section A.xls or CASME-coded-20190721.xls')
 NONE = '\\'
 SUBJECT = re.compile(r'sub0*(\d+)', re.IGNORECASE)
 FRAME = re.compile(r'(?:reg_)?(?:.*-|img_?)(\d+)\.(?:jpe?g|bmp|png)', re.IGNORECASE)
@@ -37,26 +38,21 @@ FRAME = re.compile(r'(?:reg_)?(?:.*-|img_?)(\d+)\.(?:jpe?g|bmp|png)', re.IGNOREC
 
 def rows(places: Places) -> Rows:
     """Return the rows of all sheets."""
-    sheets = fitting_sheets(places, r'casme|section', COLUMNS, 'Section A.xls or CASME-coded-20190721.xls', parts=True)
-    cells = all_clip_rows(sheets)
+    sheets = fitting_sheets(places, FORM, parts=True)
+    cells = clip_rows(*sheets)
     cells['subject'] = [f'sub{number_in(subject):02d}' for subject in cells['subject']]
     cells[['apex', 'offset']] = cells[['apex', 'offset']].replace(NONE, '')
-    frames, folders = find_parts(
-        places, lambda folder: holds_clips(folder, SUBJECT, FRAME), lambda tree: clip_folders(tree, SUBJECT)
-    )
-    cells['frames_dir'] = [
-        folders.get((number_in(subject), clip.lower()), f'{subject}/{clip}')
-        for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
-    ]
+    frames, folders = find_clips(places, SUBJECT, FRAME, parts=True)
+    cells['frames_dir'] = clip_dirs(cells, folders)
     refuse_other_numbers(cells)
     ends = cells['offset'].where(cells['offset'] != '', cells['apex'])
-    cells = with_number_in_name(cells, 'onset').assign(end=ends)  # most begin at frames of their own
+    cells = with_number_in_name(cells, 'onset').assign(end=ends)  # most differ in their onset
     cells = with_number_in_name(cells, 'end').drop(columns='end')
     return Rows(cells, frames, tuple(sheets))
 
 
 def refuse_other_numbers(cells: pd.DataFrame) -> None:
-    """Versions of a sheet that disagree about a frame number would give two clips of one expression."""
+    """Refuse versions of a sheet that disagree about a frame number: one expression would become two clips."""
     name = [cells['subject'], cells['clip'].str.lower()]
     numbers = cells[FRAME_NUMBERS].agg(' '.join, axis=1)
     own = numbers.groupby([*name, cells['sheet']]).transform('nunique')

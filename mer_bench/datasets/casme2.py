@@ -6,7 +6,7 @@ of the two are matched by subject and file name. Frames: `CASME2_RAW_selected/su
 `CASME2-RAW`, or `Cropped/sub01/EP02_01f/reg_img46.jpg`; all of them keep the frame numbers of the whole video.
 
 Subjects, frame rate and the 247 clips of five emotions are stated by the paper; columns, folders and the rows of
-each version are known from public loaders, many of which agree.
+each version come from public loaders, most of which agree.
 """
 
 import re
@@ -15,8 +15,17 @@ import pandas as pd
 
 from mer_bench.datasets.clip_row import note, some
 from mer_bench.datasets.dataset import DataSet, Rows
-from mer_bench.datasets.places import Places, clip_dirs, find_frames, find_sheet, find_sheets, holds_clips
-from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, kept_rows, number_in, one_sheet, read_sheet
+from mer_bench.datasets.places import Places, clip_dirs, find_clips, find_sheet, find_sheets
+from mer_bench.datasets.sheet import (
+    Sheet,
+    SheetForm,
+    clip_rows,
+    has_header,
+    kept_rows,
+    number_in,
+    one_sheet,
+    read_sheet,
+)
 from mer_bench.datasets.spellings import OBJECTIVE_CLASSES, canonical_objective_class
 from mer_bench.errors import InputError
 
@@ -29,24 +38,25 @@ CODING = {
     'action_units': ('Action Units', 'Action Unit', 'AU'),
     'emotion': ('Estimated Emotion', 'Emotion'),
 }
-OBJECTIVE = {**NAMES, 'objective_class': ('Objective Class', 'Objective Classes')}
-SHEET_NAME = r'casme[ _-]?(2|ii(?!i))'
+CLASS = {'objective_class': ('Objective Class', 'Objective Classes')}
+FILE = r'casme[ _-]?(2|ii(?!i))'
+CODING_FORM = SheetForm(CODING | CLASS, FILE, 'CASME2-coding-20140508.xlsx', optional=[*CLASS])
+CLASSES_FORM = SheetForm(NAMES | CLASS, FILE, 'CASME2-ObjectiveClasses.xlsx')
 SUBJECT = re.compile(r'sub0*(\d+)', re.IGNORECASE)
 FRAME = re.compile(r'(?:reg_)?img_?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 
 
 def rows(places: Places) -> Rows:
     """Return the rows of the coding sheet, with the objective class where a sheet has it."""
-    classes = [path for path in find_sheets(places, SHEET_NAME) if has_header(path, OBJECTIVE)]
-    example, optional = 'CASME2-coding-20140508.xlsx', ['objective_class']
-    coding = find_sheet(places, SHEET_NAME, CODING | OBJECTIVE, example, optional, elsewhere=classes)
+    classes = [path for path in find_sheets(places, FILE) if has_header(path, CLASSES_FORM)]
+    coding = find_sheet(places, CODING_FORM, elsewhere=classes)
     cells, sheets = spelled(clip_rows(coding)), (coding,)
     if others := [path for path in classes if path != coding.path]:
-        objective = read_sheet(one_sheet(others, 'CASME2-ObjectiveClasses.xlsx'), OBJECTIVE)
-        cells, sheets = add_classes(cells.drop(columns=optional), objective), (coding, objective)
+        objective = read_sheet(one_sheet(others, CLASSES_FORM.example), CLASSES_FORM)
+        cells, sheets = add_classes(cells.drop(columns=[*CLASS]), objective), (coding, objective)
     cells['objective_class'] = [known_class(row, sheets[-1]) for row in cells.itertuples()]
-    frames = find_frames(places, lambda folder: holds_clips(folder, SUBJECT, FRAME), DATASET.layout)
-    cells['frames_dir'] = clip_dirs(cells, frames, SUBJECT)
+    frames, folders = find_clips(places, SUBJECT, FRAME)
+    cells['frames_dir'] = clip_dirs(cells, folders)
     return Rows(cells, frames, sheets)
 
 
@@ -71,7 +81,7 @@ def add_classes(cells: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     keys = pd.MultiIndex.from_frame(cells[['subject', 'key']])
     spare = classes[~pd.MultiIndex.from_frame(classes[['subject', 'key']]).isin(keys)]
     if len(spare):
-        sheet.notes.append(note('row passed over', f'{sheet} has {some(spare)} that the coding sheet has not'))
+        sheet.notes.append(note('row passed over', f'{sheet} has {some(spare)}, which the coding sheet lacks'))
     return joined.drop(columns='key').fillna({'objective_class': ''})
 
 

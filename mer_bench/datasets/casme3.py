@@ -14,21 +14,12 @@ from five and more public loaders that agree.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mer_bench.datasets.dataset import DataSet, Rows, read_corrections, with_number_in_name
-from mer_bench.datasets.frame_names import frames_in
-from mer_bench.datasets.places import (
-    Places,
-    find_frames,
-    find_sheet,
-    find_sheets,
-    folders_by_key,
-    match_subject,
-    subject_folders,
-    visible_folders,
-)
-from mer_bench.datasets.sheet import Sheet, clip_rows, has_header, number_in
+from mer_bench.datasets.places import Places, find_frames, find_sheet, find_sheets, match_subject, visible_folders
+from mer_bench.datasets.sheet import Sheet, SheetForm, clip_rows, has_header, number_in
 from mer_bench.datasets.spellings import plain
 from mer_bench.errors import InputError
 
@@ -42,10 +33,10 @@ COLUMNS = {
     'objective_class': ('Objective class', 'Objective classes'),
     'emotion': ('emotion', 'Estimated Emotion'),
 }
-OPTIONAL = ['objective_class']
-SPOTTING = {**NAMES, 'type': ('Expression type',)}
-SHEETS = r'cas.?\(?me\)?.?3.*part_?a'
+FILE = r'cas.?\(?me\)?.?3.*part_?a'
 EXAMPLE = 'cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx'
+FORM = SheetForm(COLUMNS, FILE, EXAMPLE, optional=['objective_class'])
+SPOTTING = SheetForm(NAMES | {'type': ('Expression type',)})
 SUBJECT = re.compile(r'spno\.?\s*(\d+)', re.IGNORECASE)
 CUT_CLIP = re.compile(r'(spno\.?\s*\d+)[ _]*([a-z])[ _]*(\d+)', re.IGNORECASE)
 FRAME = re.compile(r'(\d+)\.jpe?g', re.IGNORECASE)
@@ -58,11 +49,7 @@ def rows(places: Places) -> Rows:
     cells['subject'] = [f'spNO.{number_in(subject)}' for subject in cells['subject']]
     videos = [plain(f'{subject}{letter}') for subject, letter in zip(cells['subject'], cells['clip'], strict=True)]
     cells['clip'] = cells['subject'] + '_' + cells['clip'].str.lower() + '_' + cells['onset']
-    frames = find_frames(places, is_tree, DATASET.layout)
-    paths = frame_folders(frames) if frames else []
-    if frames:
-        subject_folders(frames, SUBJECT)  # refuses two of one subject
-    folders = folders_by_key(frames, ((plain(video_name(path)), path) for path in paths))
+    frames, folders = find_frames(places, clips_in, FRAME, SUBJECT)
     fixes = read_corrections(DATASET.name)
     renamed = fixes[fixes['column'] == 'clip'].set_index('old')['new'].to_dict()  # the folder may have either name
     cells['frames_dir'] = [
@@ -74,32 +61,28 @@ def rows(places: Places) -> Rows:
 
 def find_label_sheet(places: Places) -> Sheet:
     """Return the sheet of labels; refuse the one for spotting."""
-    sheets = find_sheets(places, SHEETS)
-    if not any(has_header(path, COLUMNS, OPTIONAL) for path in sheets):
+    sheets = find_sheets(places, FILE)
+    if not any(has_header(path, FORM) for path in sheets):
         for path in sheets:
             if has_header(path, SPOTTING):
                 raise InputError(
                     f'{path}: this is the sheet for spotting, it has no emotion; give {EXAMPLE} with --sheet'
                 )
-    return find_sheet(places, SHEETS, COLUMNS, EXAMPLE, OPTIONAL)
+    return find_sheet(places, FORM)
 
 
-def frame_folders(folder: Path) -> list[Path]:
-    """Return the folders of cut clips, or else those of the colour frames of whole videos, in `folder`."""
-    cut = [path for path in visible_folders(folder) if CUT_CLIP.fullmatch(path.name)]
-    subjects = [path for path in visible_folders(folder) if match_subject(path, SUBJECT)]
-    videos = [video for subject in subjects for video in visible_folders(subject)]
-    return cut or [path for video in videos for path in visible_folders(video) if path.name.lower() == 'color']
+def clips_in(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield name and folder of each cut clip, or else of the colour frames of each whole video, in `folder`.
 
-
-def is_tree(folder: Path) -> int:
-    """Return how sure it is that this is the folder of videos or cut clips, see :func:`frames_in`."""
-    return frames_in(frame_folders(folder), FRAME)
-
-
-def video_name(folder: Path) -> str:
-    """Return 'spNO.1_b_166' of a cut clip, 'spNO.1_b' of spNO.1/b/color."""
-    return folder.name if CUT_CLIP.fullmatch(folder.name) else f'spNO.{number_in(folder.parts[-3])}_{folder.parts[-2]}'
+    The names are those of `spNO.1_b_166` for a cut clip, and `spNO.1_b` for spNO.1/b/color, in plain spelling.
+    """
+    folders = visible_folders(folder)
+    cut = [path for path in folders if CUT_CLIP.fullmatch(path.name)]
+    yield from ((plain(path.name), path) for path in cut)
+    for subject in folders if not cut else ():
+        for video in visible_folders(subject) if match_subject(subject, SUBJECT) else ():
+            name = plain(f'spNO.{number_in(subject.name)}_{video.name}')
+            yield from ((name, path) for path in visible_folders(video) if path.name.lower() == 'color')
 
 
 DATASET = DataSet(

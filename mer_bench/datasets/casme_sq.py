@@ -22,7 +22,7 @@ import pandas as pd
 
 from mer_bench.datasets.clip_row import note, row_text
 from mer_bench.datasets.dataset import DataSet, Rows
-from mer_bench.datasets.places import Places, clip_folders, find_frames, find_sheets, holds_clips
+from mer_bench.datasets.places import Places, find_clips, find_sheets
 from mer_bench.datasets.sheet import Sheet, read_tables, without_suffix
 from mer_bench.errors import InputError
 
@@ -48,8 +48,8 @@ def rows(places: Places) -> Rows:
     cells = micro_rows(sheet)
     numbers = subject_numbers(cells, others, sheet)
     cells['subject'] = [f's{number:02d}' for number in numbers]
-    frames = find_frames(places, lambda folder: holds_clips(folder, SUBJECT, FRAME), DATASET.layout)
-    folders = folders_of_clips(frames, stimuli(others))
+    frames, folders = find_clips(places, SUBJECT, FRAME)
+    folders = with_stimuli(folders, stimuli(others), frames)
     cells['frames_dir'] = [
         folders.get((number, clip.lower()), folders.get((number, clip.lower().split('_')[0]), f's{number}/{clip}'))
         for number, clip in zip(numbers, cells['clip'], strict=True)
@@ -143,9 +143,10 @@ def stimuli(tables: list[pd.DataFrame]) -> dict[str, str]:
     return found
 
 
-def folders_of_clips(root: Path | None, names: dict[str, str]) -> dict[tuple[int, str], str]:
+def with_stimuli(
+    folders: dict[tuple[int, str], str], names: dict[str, str], root: Path | None
+) -> dict[tuple[int, str], str]:
     """Return {(subject, clip or stimulus): folder}; a video's folder counts where its name begins with the subject."""
-    folders = clip_folders(root, SUBJECT)
     videos = {key: VIDEO.fullmatch(key[1]) for key in folders}
     if any(videos.values()) and not names:
         raise InputError(

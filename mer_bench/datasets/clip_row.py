@@ -30,7 +30,7 @@ class ClipRow:
 
     @property
     def name(self) -> tuple[str, str]:
-        """Subject and clip, capitals or not."""
+        """Subject and clip in lower case."""
         return self.cells['subject'].lower(), self.cells['clip'].lower()
 
     def note(self, kind: str, detail: str) -> None:
@@ -50,7 +50,7 @@ class ClipRow:
         return None
 
     def check_span(self) -> None:
-        """A clip needs an onset before its offset, and an apex between them or none."""
+        """Leave out a clip without an onset before its offset; forget an apex that is not between them."""
         if self.onset is None or self.offset is None:
             self.leave_out('onset or offset is not known', kind='wrong numbers')
         elif self.offset <= self.onset:
@@ -60,7 +60,7 @@ class ClipRow:
             self.apex = None
 
     def end_at_apex(self) -> None:
-        """Take the apex for the end where it is after the onset."""
+        """End the clip at its apex, if that is after the onset."""
         if None not in (self.onset, self.apex) and self.apex > self.onset:
             known = 'not known' if self.offset is None else f'{self.offset}, not after onset {self.onset}'
             self.note('no offset', f'offset is {known}: the clip ends at its apex {self.apex}')
@@ -98,7 +98,7 @@ class ClipRow:
         return min(first, last) > NEAR or max(first, last) < -NEAR
 
     def take_folder(self, frames: dict[int, Path]) -> None:
-        """Take first and last frame of a folder of this clip alone for onset and offset, if it has enough frames."""
+        """Use the first and last frame of a folder that holds this clip alone as onset and offset, if it has enough."""
         if ENOUGH * len(frames) < self.offset - self.onset + 1:
             return
         self.note(
@@ -115,20 +115,15 @@ class ClipRow:
             there = f'{min(frames)} to {max(frames)}'
             self.leave_out(f'frames {self.onset} to {self.offset} are not in {self.cells["frames_dir"]} ({there})')
             return {}
-        self.note_gaps(len(span))
+        wanted = self.offset - self.onset + 1
+        if 2 * len(span) < wanted:
+            place = self.cells['frames_dir']
+            self.note('few frames', f'{len(span)} of {wanted} frames from onset to offset are in {place}')
         self.settle_frames(span)
         return {number: frames[number] for number in span}
 
-    def note_gaps(self, found: int) -> None:
-        """Leave a note where more than half of the frames are missing."""
-        wanted = self.offset - self.onset + 1
-        if 2 * found < wanted:
-            self.note(
-                'few frames', f'{found} of {wanted} frames from onset to offset are in {self.cells["frames_dir"]}'
-            )
-
     def settle_frames(self, span: list[int]) -> None:
-        """Make onset, apex and offset frames that are there: the nearest ones, or no apex where none is near.
+        """Move onset, apex and offset to the nearest existing frames; an apex without a near one becomes unknown.
 
         Folders that begin or end within a clip are common: CASME II sub16/EP01_08 ends early, and CAS(ME)^3 lacks the
         first frames of its videos.
@@ -153,7 +148,7 @@ def nearest(numbers: Sequence[int], position: float) -> int:
 
 
 NOTE = ['subject', 'clip', 'kind', 'detail']
-NAMED = 3  # clips that a note on many of them names
+NAMED = 3  # clips in a note on many
 
 
 def note(kind: str, detail: str, subject: str = '', clip: str = '') -> dict[str, str]:

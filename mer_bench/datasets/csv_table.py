@@ -1,8 +1,8 @@
 """A data set of your own: one table with a row per clip, and a folder of frames per clip.
 
 Columns: subject, clip, onset, offset and emotion; apex, fps, objective_class, action_units and synthetic (true or
-false) may be left out, and the usual other names are known (Filename, OnsetFrame, Estimated Emotion, label, ...). The
-data set is named by the column `dataset`, or else as the table's file. `frames_dir` is relative to --frames or --raw,
+false) may be missing, and other usual names are accepted (Filename, OnsetFrame, Estimated Emotion, label, ...). The
+data set is named by the column `dataset`, or else by the table's file. `frames_dir` is relative to --frames or --raw,
 or else to the table's folder; without this column it is <subject>/<clip>. A frame's number is the one in its name
 that varies. An annotations.csv as tools/prepare.py writes it is such a table.
 """
@@ -17,7 +17,7 @@ import pandas as pd
 
 from mer_bench.datasets.dataset import DataSet, Rows
 from mer_bench.datasets.places import Places, find_sheet, find_sheets
-from mer_bench.datasets.sheet import Sheet, each, header_places, one_sheet, read_tables, without_suffix
+from mer_bench.datasets.sheet import Sheet, SheetForm, each, header_places, one_sheet, read_tables, without_suffix
 from mer_bench.datasets.spellings import plain
 from mer_bench.datasets.table import NAME as DATASET_NAME
 from mer_bench.errors import InputError
@@ -38,7 +38,7 @@ COLUMNS = {
     'synthetic': ('synthetic',),
 }
 NEEDED = ['subject', 'clip', 'onset', 'offset', 'emotion']
-OPTIONAL = [name for name in COLUMNS if name not in NEEDED]
+FORM = SheetForm(COLUMNS, example='clips.csv', optional=[name for name in COLUMNS if name not in NEEDED])
 LEFT_OUT = '-'  # in --columns
 NAME = re.compile(r'[^/\\]+')
 
@@ -55,7 +55,7 @@ def table_of_your_own(columns: Sequence[str] = (), classes: Sequence[str] = ()) 
 
 def rows(places: Places, columns: Sequence[str] = (), classes: Sequence[str] = ()) -> Rows:
     """Return the rows of the table, see :func:`table_of_your_own`."""
-    sheet = read_list(places, columns) if columns else find_sheet(places, r'', COLUMNS, 'clips.csv', OPTIONAL)
+    sheet = read_list(places, columns) if columns else find_sheet(places, FORM)
     path, cells = sheet.path, sheet.cells
     if (cells['dataset'] == '').all():
         cells = cells.assign(dataset=path.stem)
@@ -63,7 +63,7 @@ def rows(places: Places, columns: Sequence[str] = (), classes: Sequence[str] = (
     if len(names) != 1 or not DATASET_NAME.fullmatch(names[0]):
         raise InputError(
             f'{path}: expected one name in the column dataset, found {names}; give a table per data set, with a name '
-            'that a folder can have (where there is no such column it is that of the file)'
+            'that a folder can have (without this column, the name of the file is used)'
         )
     cells = cells.assign(
         subject=cells['subject'].str.removeprefix(f'{names[0]}/'),
@@ -85,7 +85,9 @@ def read_list(places: Places, columns: Sequence[str]) -> Sheet:
             raise InputError(f'--columns {word}: expected each of {", ".join(COLUMNS)} once, and {LEFT_OUT} for others')
     if lacking := [name for name in NEEDED if name not in columns]:
         raise InputError(f'--columns: {", ".join(lacking)} is missing; name every column of the list in its order')
-    tables = [table for table in read_tables(one_sheet(find_sheets(places, r''), 'clips.csv')) if len(table.cells)]
+    tables = [
+        table for table in read_tables(one_sheet(find_sheets(places, FORM.file), FORM.example)) if len(table.cells)
+    ]
     if not tables:
         raise InputError(f'{places.sheets[0] if places.sheets else places.raw}: expected rows, found none')
     table = next((table for table in tables if not table.hidden), tables[0])

@@ -1,4 +1,4 @@
-"""What a data set is to its reader: a :class:`DataSet`, whose function returns :class:`Rows`, and help for both."""
+"""What a reader provides: a :class:`DataSet`, whose function returns :class:`Rows`; and what readers share."""
 
 import re
 from collections.abc import Callable
@@ -44,15 +44,15 @@ class DataSet:
     Attributes:
         name: in sample_ids, in file names and on the command line.
         title: as papers write it.
-        owner: whom to ask for it.
+        owner: who distributes it.
         fps: frames per second.
         layout: sheet and folders in a few words, for messages.
-        frame_name: matches a frame's whole file name as its owner ships it; group 1 is its number; None for any name.
+        frame_name: matches a frame's whole file name as its owner ships it, group 1 its number; None for any name.
         rows: returns the rows, or raises an :class:`InputError`.
         config: of the usual protocol.
-        clip_name: matches the names of clips as the sheet has them; another data set's sheet is refused by it. None
-            where the names are not known, or free.
-        ends_at_apex: returns whether a clip ends at its apex, called only where the offset is not known or wrong.
+        clip_name: matches the names of clips in the sheet, so that another data set's sheet is refused; None where the
+            names are unknown or free.
+        ends_at_apex: returns whether a clip ends at its apex.
     """
 
     name: str

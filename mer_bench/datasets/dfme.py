@@ -2,8 +2,8 @@
 
 Sheets: `training_full_with_AU.xlsx`, `testA_full_with_AU.xlsx`, `testB_full_with_AU.xlsx`; those that are given are
 read together. Known from public loaders only: Subject, Filename and Emotion by name; onset, apex and offset, which
-are between them, by position. All usual spellings of those three are accepted. Another sheet can be brought to
-the form that the generic reader `csv` takes.
+are between them, by position. All usual spellings of those three are accepted. Any other sheet can be
+converted to the form that the generic reader `csv` takes.
 
 Frames: `train_data/train_data/sub0003_01/00012.png`, `test_data_A/...`, `test_data_B/...` (three public loaders),
 not cropped; the folder of a clip is found by its name in any of them. Number of clips and subjects, classes and the
@@ -12,12 +12,12 @@ not in the names, so the frame rate is unknown where the sheet does not have it.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mer_bench.datasets.dataset import DataSet, Rows
-from mer_bench.datasets.frame_names import frames_in
-from mer_bench.datasets.places import Places, find_parts, fitting_sheets, folders_by_key, visible_folders
-from mer_bench.datasets.sheet import all_clip_rows, number_in
+from mer_bench.datasets.places import Places, find_frames, fitting_sheets, visible_folders
+from mer_bench.datasets.sheet import SheetForm, clip_rows, number_in
 
 COLUMNS = {
     'subject': ('Subject', 'Subject ID'),
@@ -29,34 +29,26 @@ COLUMNS = {
     'action_units': ('AU', 'AUs', 'Action Units', 'Action Unit', 'AU label'),
     'fps': ('FPS', 'Frame rate', 'Frame rate (fps)'),
 }
-OPTIONAL = ['action_units', 'fps']
+FORM = SheetForm(COLUMNS, r'dfme|ccac|full_with_au', 'training_full_with_AU.xlsx', optional=['action_units', 'fps'])
 CLIP = re.compile(r'sub\d+_\d+', re.IGNORECASE)
 FRAME = re.compile(r'(\d+)\.(?:png|jpe?g)', re.IGNORECASE)
 
 
 def rows(places: Places) -> Rows:
     """Return the rows of all sheets."""
-    sheets = fitting_sheets(
-        places, r'dfme|ccac|full_with_au', COLUMNS, 'training_full_with_AU.xlsx', OPTIONAL, parts=True
-    )
-    cells = all_clip_rows(sheets)
+    sheets = fitting_sheets(places, FORM, parts=True)
+    cells = clip_rows(*sheets)
     cells['subject'] = [f'sub{number_in(subject):04d}' for subject in cells['subject']]
     cells['clip'] = cells['clip'].str.lower()
     cells['fps'] = cells['fps'].where(cells['fps'].str.fullmatch(r'\d+(\.\d+)?'), '')
-    frames, folders = find_parts(places, is_part, clip_paths)
+    frames, folders = find_frames(places, clips_in, FRAME, parts=True)
     cells['frames_dir'] = [folders.get(clip, clip) for clip in cells['clip']]
     return Rows(cells, frames, tuple(sheets))
 
 
-def is_part(folder: Path) -> int:
-    """Return how sure it is that this is the folder of the clips' folders, see :func:`frames_in`."""
-    return frames_in((path for path in visible_folders(folder) if CLIP.fullmatch(path.name)), FRAME)
-
-
-def clip_paths(folder: Path) -> dict[str, str]:
-    """Return {clip in lower case: folder} of the clips in `folder`."""
-    clips = (path for path in visible_folders(folder) if CLIP.fullmatch(path.name))
-    return folders_by_key(folder, ((path.name.lower(), path) for path in clips))
+def clips_in(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield name and folder of the clips in `folder`."""
+    return ((path.name.lower(), path) for path in visible_folders(folder) if CLIP.fullmatch(path.name))
 
 
 DATASET = DataSet(

@@ -3,8 +3,8 @@
 Sheet: `4DME_Labelling_Micro_release v1.xlsx`. Its columns are known from public loaders only (one of them by a group
 at the University of Oulu): sub_ID, fold_name (the clip's folder), Onset, Apex, Offset, AUs, and the emotion as columns
 Positive, Negative, Surprise, Repression, Others that hold 0 or 1, as text in Emotion, or both. A clip may have two
-emotions; they are joined by their names: `positive+surprise`. Units marked (k) are static, not a motion, and ignored
-(so does that loader). Another sheet than this can be brought to the form that the generic reader `csv` takes.
+emotions; they are joined by their names: `positive+surprise`. Units marked (k) are static, not a motion, and ignored,
+as in that loader. Any other sheet can be converted to the form that the generic reader `csv` takes.
 
 Frames: `gray_micro/<sub_ID>/<fold_name>/Frame_000001826.jpg`, numbered as the sheet does (two public loaders); the
 folder above may be called `gray_micro_crop` or `micro short gray video`, and may be nested. Number of clips, 22 action
@@ -12,14 +12,15 @@ units and five emotions are the owner's (primary).
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from mer_bench.datasets.clip_row import note
 from mer_bench.datasets.dataset import DataSet, Rows
-from mer_bench.datasets.places import Places, find_frames, find_sheet, folders_by_key, holds_clips, visible_folders
-from mer_bench.datasets.sheet import OTHER_FORM, Sheet, kept_rows
+from mer_bench.datasets.places import Places, find_frames, find_sheet, visible_folders
+from mer_bench.datasets.sheet import OTHER_FORM, Sheet, SheetForm, kept_rows
 from mer_bench.errors import InputError
 
 EMOTIONS = ('positive', 'negative', 'surprise', 'repression', 'others')
@@ -33,7 +34,9 @@ COLUMNS = {
     'emotion': ('Emotion', 'Emotions', 'Estimated Emotion'),
     **{emotion: (emotion,) for emotion in EMOTIONS},
 }
-OPTIONAL = ['offset', 'emotion', *EMOTIONS]
+FORM = SheetForm(
+    COLUMNS, '4dme|micro', '4DME_Labelling_Micro_release v1.xlsx', optional=['offset', 'emotion', *EMOTIONS]
+)
 MARKS = {'1': True, 'true': True, '0': False, 'false': False, '': False}
 STATIC = re.compile(r'\s*\(\s*k\s*\)', re.IGNORECASE)
 UNIT = re.compile(r'(?:AU)?\s*[LRTB]?\s*\d+\s*[LRTB]?[A-E]?', re.IGNORECASE)
@@ -43,7 +46,7 @@ FRAME = re.compile(r'frame_?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 
 def rows(places: Places) -> Rows:
     """Return the rows of the sheet."""
-    sheet = find_sheet(places, '4dme|micro', COLUMNS, '4DME_Labelling_Micro_release v1.xlsx', OPTIONAL)
+    sheet = find_sheet(places, FORM)
     cells = kept_rows(sheet, sheet.cells['clip'] != '')  # a row of sums may end it
     cells['emotion'] = [emotion_of(row, sheet) for row in cells.to_dict('records')]
     if (cells['emotion'] == '').all():
@@ -55,8 +58,11 @@ def rows(places: Places) -> Rows:
     if (cells['offset'] == '').all():
         cells['offset'] = cells['apex']
         sheet.notes.append(note('no offset', f'{sheet} has no offsets: every clip ends at its apex'))
-    frames = find_frames(places, lambda folder: holds_clips(folder, re.compile('.+'), FRAME), DATASET.layout)
-    cells['frames_dir'] = folders_of_clips(cells, frames)
+    frames, folders = find_frames(places, clips_in, FRAME)
+    cells['frames_dir'] = [
+        folders.get((person(subject), clip.lower()), f'{subject}/{clip}')
+        for subject, clip in zip(cells['subject'], cells['clip'], strict=True)
+    ]
     return Rows(one_name_per_person(cells), frames, (sheet,))
 
 
@@ -84,13 +90,10 @@ def moving_units(text: str) -> str:
     return '+'.join(unit for unit in units if not STATIC.search(unit)) or 'none'
 
 
-def folders_of_clips(cells: pd.DataFrame, root: Path | None) -> list[str]:
-    """Return <sub_ID>/<fold_name> of each row, found whatever its case and the padding of the subject's number."""
-    subjects = visible_folders(root) if root else []
-    clips = ((subject, clip) for subject in subjects for clip in visible_folders(subject))
-    found = folders_by_key(root, (((person(subject.name), clip.name.lower()), clip) for subject, clip in clips))
-    names = zip(cells['subject'], cells['clip'], strict=True)
-    return [found.get((person(subject), clip.lower()), f'{subject}/{clip}') for subject, clip in names]
+def clips_in(folder: Path) -> Iterator[tuple[tuple, Path]]:
+    """Yield ((person, clip), folder) of each <sub_ID>/<fold_name>, in any case and with any padding of the number."""
+    for subject in visible_folders(folder):
+        yield from (((person(subject.name), clip.name.lower()), clip) for clip in visible_folders(subject))
 
 
 def person(subject: str) -> tuple[int, str] | str:

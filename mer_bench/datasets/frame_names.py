@@ -89,7 +89,7 @@ def pictures_in(folder: Path) -> Iterator[Picture]:
 
 
 def own_number(picture: Picture, name: re.Pattern) -> int | None:
-    """Return the frame number as the owner's names have it, None for another name."""
+    """Return the frame number in a name as the owner writes it, None for another name."""
     match = name.fullmatch(picture.path.name)
     return int(match[1]) if match else None
 
@@ -165,7 +165,7 @@ def frames_in(folders: Iterable[Path], name: re.Pattern) -> int:
 
 
 def files_found(folder: Path | None) -> str:
-    """Return what kinds of files there are in and below a folder, each with the way to the first, for a message."""
+    """Return what kinds of files there are in and below a folder, each with the path of the first, for a message."""
     places = ((place, names) for place, _, names in os.walk(folder)) if folder else ()
     files = (
         os.path.join(place, name)

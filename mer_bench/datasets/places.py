@@ -2,15 +2,16 @@
 
 import os
 import re
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from mer_bench.datasets.clip_row import note
 from mer_bench.datasets.frame_names import OWN, RENAMED, frames_in
-from mer_bench.datasets.sheet import SUFFIXES, Columns, Sheet, number_in, read_parts, read_sheet
+from mer_bench.datasets.sheet import SUFFIXES, Sheet, SheetForm, number_in, read_parts, read_sheet
 from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
 
@@ -18,6 +19,8 @@ from mer_bench.errors import InputError
 SUBJECT = re.compile(r'(?:s|subj?|subject)?[ ._-]*0*(\d{1,4})', re.IGNORECASE)
 DEPTH = 4  # levels below --raw that are looked through for frames
 SHEET_DEPTH = 3  # and for sheets
+
+Clips = Callable[[Path], Iterable[tuple[Hashable, Path]]]
 
 
 @dataclass(frozen=True)
@@ -64,48 +67,33 @@ def find_sheets(places: Places, name: str) -> list[Path]:
     ]
 
 
-def find_sheet(
-    places: Places,
-    name: str,
-    columns: Columns,
-    example: str,
-    optional: Sequence[str] = (),
-    prefer: str = '',
-    elsewhere: Collection[Path] = (),
-) -> Sheet:
+def find_sheet(places: Places, form: SheetForm, elsewhere: Collection[Path] = ()) -> Sheet:
     """Return the one sheet of :func:`fitting_sheets`."""
-    fitting = fitting_sheets(places, name, columns, example, optional, prefer, elsewhere)
+    fitting = fitting_sheets(places, form, elsewhere)
     if len(fitting) == 1:
         return fitting[0]
     where = f'{places.raw}: ' if places.raw and not places.sheets else ''
     found = ' and '.join(str(sheet.path) for sheet in fitting)
-    raise InputError(f'{where}expected one annotation sheet such as {example}, found {found}; name one with --sheet')
+    raise InputError(
+        f'{where}expected one annotation sheet such as {form.example}, found {found}; name one with --sheet'
+    )
 
 
 def fitting_sheets(
-    places: Places,
-    name: str,
-    columns: Columns,
-    example: str,
-    optional: Sequence[str] = (),
-    prefer: str = '',
-    elsewhere: Collection[Path] = (),
-    parts: bool = False,
+    places: Places, form: SheetForm, elsewhere: Collection[Path] = (), parts: bool = False
 ) -> list[Sheet]:
-    """Return the sheets that have these columns, one or more; files below `raw` without them leave a note.
+    """Return the sheets of this form, one or more; files below `raw` without its columns leave a note.
 
     Args:
         places: its sheets, each of which must fit, or else `raw`, are looked through.
-        name: pattern of the file's name, for `raw`.
-        columns: as :func:`mer_bench.datasets.sheet.read_sheet` takes them; `optional` and `prefer` too.
-        example: the owner's file name, for messages.
+        form: of the sheets.
         elsewhere: files that are read for something else and need not fit.
         parts: whether sheets of one workbook that share no clip are parts of the data set.
     """
     fitting, faults = [], {}
-    for path in find_sheets(places, name):
+    for path in find_sheets(places, form.file):
         try:
-            fitting += read_parts(path, columns, optional) if parts else [read_sheet(path, columns, optional, prefer)]
+            fitting += read_parts(path, form) if parts else [read_sheet(path, form)]
         except InputError as error:
             if places.sheets and path not in elsewhere:
                 raise
@@ -118,25 +106,44 @@ def fitting_sheets(
     where = f'{places.raw}: ' if places.raw and not places.sheets else ''
     found = ' and '.join(map(str, faults)) or 'none'
     if faults:
-        wanted = ', '.join(spellings[0] for name, spellings in columns.items() if name not in optional)
+        wanted = ', '.join(spellings[0] for name, spellings in form.columns.items() if name not in form.optional)
         found += f', none of them with the columns {wanted}'
-    raise InputError(f'{where}expected an annotation sheet such as {example}, found {found}; name it with --sheet')
+    raise InputError(f'{where}expected an annotation sheet such as {form.example}, found {found}; name it with --sheet')
 
 
-def find_frames(places: Places, is_tree: Callable[[Path], int], expected: str) -> Path | None:
-    """Return the one folder in or below the given place for which `is_tree` holds, or None.
+def find_frames(
+    places: Places, clips: Clips, frame: re.Pattern, subject: re.Pattern | None = None, parts: bool = False
+) -> tuple[Path | None, dict[Hashable, str]]:
+    """Return the folder of the frames, and {key of a clip: its folder relative to that}; a clip in two is refused.
 
     Args:
-        places: `frames`, or else `raw`, is looked through where frames are wanted.
-        is_tree: returns whether a folder holds the subjects' folders.
-        expected: its layout in words, for the message.
+        places: `frames`, or else `raw`, is looked through, if frames are wanted. Without frames: None and no clips.
+        clips: yields (key, folder) of each clip that a folder holds; none where it holds something else.
+        frame: matches the owner's names of frames.
+        subject: matches the names of subjects' folders; two of one subject are refused.
+        parts: whether several such folders are parts of the data set, below the one that is returned.
     """
     start = places.frames or places.raw
     if start is None or not places.with_frames:
-        return None
-    if not start.is_dir():
-        raise InputError(f'{start}: no such folder; expected {expected} in or below it')
-    trees = find_trees(start, is_tree)
+        return None, {}
+    trees = find_trees(start, lambda folder: frames_in((path for _, path in clips(folder)), frame))
+    root = Path(os.path.commonpath(trees)) if parts and trees else only_tree(trees, start)
+    found = {}
+    for tree in trees:
+        if subject:
+            subject_folders(tree, subject)
+        for key, path in clips(tree):
+            if key in found:
+                raise InputError(
+                    f'{root / found[key]} and {path}: expected one folder for a clip, found two; remove or rename one, '
+                    'or name a folder with --frames'
+                )
+            found[key] = path.relative_to(root).as_posix()
+    return root, found
+
+
+def only_tree(trees: Sequence[Path], start: Path) -> Path | None:
+    """Return the one folder of frames, None where there is none; several are refused."""
     if len(trees) > 1:
         raise InputError(
             f'{start}: expected one folder of frames, found {" and ".join(map(str, trees))}; name one with --frames'
@@ -164,32 +171,8 @@ def outermost(folder: Path, is_tree: Callable[[Path], int], sure: int, depth: in
             yield from outermost(path, is_tree, sure, depth - 1)
 
 
-def find_parts(
-    places: Places, is_tree: Callable[[Path], int], clips: Callable[[Path], dict]
-) -> tuple[Path | None, dict]:
-    """Return the folder above all trees of a data set that comes in parts, and {clip: path relative to it}.
-
-    Args:
-        places: `frames`, or else `raw`, is looked through; None and no clips where no frames are given or wanted.
-        is_tree: returns whether a folder is a part.
-        clips: returns {clip: path relative to the part}; a clip in two parts is refused.
-    """
-    start = places.frames or places.raw
-    trees = find_trees(start, is_tree) if start and places.with_frames else []
-    root = Path(os.path.commonpath(trees)) if trees else None
-    found = {}
-    for tree in trees:
-        for clip, path in clips(tree).items():
-            if clip in found:
-                raise InputError(f'{tree / path}: is in {root / found[clip]} too; name one folder with --frames')
-            found[clip] = (tree / path).relative_to(root).as_posix()
-    return root, found
-
-
 def walk(folder: Path, depth: int) -> Iterator[Path]:
-    """Yield a folder and those below it, down to `depth` levels, without what a system leaves behind."""
-    if not folder.is_dir():
-        raise InputError(f'{folder}: no such folder; give the folder of the data set')
+    """Yield a folder and those below it, down to `depth` levels, without those that a system leaves."""
     yield folder
     if depth:
         for path in visible_folders(folder):
@@ -204,7 +187,7 @@ def visible_folders(folder: Path) -> list[Path]:
 
 
 def is_folder(entry: os.DirEntry) -> bool:
-    """Return whether an entry is a folder; a link that leads to itself is none."""
+    """Return whether an entry is a folder; a link to itself is not."""
     try:
         return entry.is_dir()
     except OSError:
@@ -212,7 +195,7 @@ def is_folder(entry: os.DirEntry) -> bool:
 
 
 def match_subject(folder: Path, subject: re.Pattern) -> re.Match | None:
-    """Return the match, with the number as group 1, of a subject's folder as its owner or as people name it."""
+    """Match a subject's folder, named as its owner or as users name it; group 1 is the number."""
     return subject.fullmatch(folder.name) or SUBJECT.fullmatch(folder.name)
 
 
@@ -235,49 +218,34 @@ def subject_folders(folder: Path, subject: re.Pattern) -> dict[int, Path]:
     return found
 
 
-def holds_clips(folder: Path, subject: re.Pattern, frame: re.Pattern) -> int:
-    """Return how sure it is that `folder` holds <subject>/<clip>/<frame>, see :func:`frames_in`; one clip is enough."""
-    subjects = (path for path in visible_folders(folder) if match_subject(path, subject))
-    return frames_in((clip for path in subjects for clip in visible_folders(path)), frame)
+def find_clips(
+    places: Places, subject: re.Pattern, frame: re.Pattern, spell: Callable[[str], str] = str.lower, parts: bool = False
+) -> tuple[Path | None, dict[Hashable, str]]:
+    """Return what :func:`find_frames` does, of a tree <subject>/<clip>/<frame> with keys (subject's number, clip)."""
+    return find_frames(places, partial(clips_of_subjects, subject=subject, spell=spell), frame, subject, parts)
 
 
-def clip_folders(
-    root: Path | None, subject: re.Pattern, spell: Callable[[str], str] = str.lower
-) -> dict[tuple[int, str], str]:
-    """Return {(subject's number, clip's name in lower case): path relative to `root`} of a tree <subject>/<clip>.
+def clips_of_subjects(
+    folder: Path, subject: re.Pattern, spell: Callable[[str], str]
+) -> Iterator[tuple[tuple[int, str], Path]]:
+    """Yield ((subject's number, clip), folder) of each <subject>/<clip> in `folder`.
 
     Args:
-        root: the folder of the subjects' folders; None gives no entries.
-        subject: see :func:`subject_folders`.
-        spell: makes clips' names comparable.
+        folder: looked into.
+        subject: matches the owner's names of subjects' folders; group 1 is the number.
+        spell: makes the names of clips comparable.
     """
-    subjects = subject_folders(root, subject).items() if root else ()
-    clips = (((number, spell(clip.name)), clip) for number, path in subjects for clip in visible_folders(path))
-    return folders_by_key(root, clips)
+    for path in visible_folders(folder):
+        if match := match_subject(path, subject):
+            yield from (((int(match[1]), spell(clip.name)), clip) for clip in visible_folders(path))
 
 
 def clip_dirs(
-    cells: pd.DataFrame, root: Path | None, subject: re.Pattern, spell: Callable[[str], str] = str.lower
+    cells: pd.DataFrame, folders: Mapping[Hashable, str], spell: Callable[[str], str] = str.lower
 ) -> list[str]:
-    """Return the folder of each row's clip relative to `root`, a tree <subject>/<clip>; see :func:`clip_folders`.
-
-    A clip that is not there gets the folder where it is expected.
-    """
-    folders = clip_folders(root, subject, spell)
+    """Return each row's folder of those that :func:`find_clips` found, or the one where its clip is expected."""
     names = zip(cells['subject'], cells['clip'], strict=True)
     return [folders.get((number_in(person), spell(clip)), f'{person}/{clip}') for person, clip in names]
-
-
-def folders_by_key(root: Path | None, folders: Iterable[tuple[Hashable, Path]]) -> dict[Hashable, str]:
-    """Return {key: path relative to `root`}; two folders of one key are refused, as they would be of one clip."""
-    found = {}
-    for key, path in folders:
-        if key in found:
-            raise InputError(
-                f'{root / found[key]} and {path}: expected one folder for a clip, found two; remove or rename one'
-            )
-        found[key] = path.relative_to(root).as_posix()
-    return found
 
 
 def is_synthetic(*paths: Path | None) -> bool:

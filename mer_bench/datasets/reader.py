@@ -1,6 +1,5 @@
 """Rows as a data set's sheet has them -> the checked annotation table, with a note for every change."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +27,7 @@ class Reading:
         table: one row per usable clip.
         lost: one row per clip that is left out, as the sheet has it.
         notes: one row per correction, missing frame and clip left out, with the columns :data:`NOTE`.
-        rows: what was found before.
+        rows: what the reader found, before corrections.
         frames: {sample_id: {frame number: picture}} from onset to offset; empty if frames were not looked at.
     """
 
@@ -45,7 +44,7 @@ def read_dataset(dataset: DataSet, places: Places, with_frames: bool = True) -> 
     Args:
         dataset: one of :data:`mer_bench.datasets.catalogue.DATASETS`.
         places: what the user gave.
-        with_frames: look for the frames of every clip; otherwise the numbers of the sheet are taken as they are.
+        with_frames: look for the frames of every clip; otherwise the numbers of the sheet are used as they are.
     """
     refuse_missing_folders(dataset, places)
     frames_of.cache_clear()  # a folder or a sheet may have changed since an earlier reading
@@ -89,9 +88,7 @@ def settle_clips(
     cells = rows.cells.reindex(columns=[*TEXT, 'sheet'], fill_value='').reset_index(drop=True)
     cells, corrected = apply_corrections(cells, read_corrections(dataset.name))
     notes.extend(corrected)
-    numbers = {name: frame_numbers(cells[name]) for name in FRAME_NUMBERS}
-    looked_at = cells if with_frames else cells[odd_rows(cells, **numbers)]  # few of a long sheet
-    clips = [ClipRow(texts, notes) for texts in looked_at.to_dict('records')]
+    clips = [ClipRow(texts, notes) for texts in cells.to_dict('records')]
     for clip in clips:
         if dataset.ends_at_apex(clip):
             clip.end_at_apex()
@@ -100,14 +97,11 @@ def settle_clips(
     for row in cells.assign(codes=codes)[codes != ''].itertuples():
         detail = f'{row.codes}: left off'
         notes.append(note('no action unit', detail, row.subject, row.clip))
-    row_of = {id(clip): row for row, clip in zip(looked_at.index, clips, strict=True)}
-    kept = {row_of[id(clip)]: clip for clip in without_repeats(clips, rows)}
-    spans = find_spans(dataset, rows.frames, list(kept.values())) if with_frames else {}
-    cells = cells.assign(**numbers, usable=True).drop(index=looked_at.index.difference(list(kept)))
-    for name in (*FRAME_NUMBERS, 'usable'):
-        settled = [getattr(clip, name) for clip in kept.values()]
-        cells.loc[list(kept), name] = pd.array(settled, dtype=cells[name].dtype)
-    return cells, {row: spans.get(clip.name, {}) for row, clip in kept.items() if clip.usable}
+    kept = without_repeats(clips, rows)
+    spans = find_spans(dataset, rows.frames, kept) if with_frames else {}
+    numbers = {name: pd.array([getattr(clip, name) for clip in kept], dtype='Int64') for name in FRAME_NUMBERS}
+    cells = pd.DataFrame([clip.cells for clip in kept]).assign(**numbers, usable=[clip.usable for clip in kept])
+    return cells, {row: spans[clip.name] for row, clip in enumerate(kept) if clip.name in spans}
 
 
 def codes_in(units: str) -> str:
@@ -117,18 +111,7 @@ def codes_in(units: str) -> str:
 
 def frame_numbers(texts: pd.Series) -> pd.Series:
     """Return frame numbers, Int64; unknown where a cell holds something else."""
-    rows, different = pd.factorize(texts)
-    is_number = re.compile(FRAME_NUMBER).fullmatch
-    numbers = [int(text) if is_number(text) else pd.NA for text in different.tolist()]
-    return pd.Series(pd.array(numbers, dtype='Int64').take(rows), texts.index)
-
-
-def odd_rows(cells: pd.DataFrame, onset: pd.Series, apex: pd.Series, offset: pd.Series) -> pd.Series:
-    """Return which rows may need a note: those without a plain span, and those that share their clip with another."""
-    span = (onset < offset).fillna(False)
-    known = (cells['apex'] == '') | ((onset < apex) & (apex <= offset)).fillna(False)
-    names = cells['subject'].str.lower() + '/' + cells['clip'].str.lower()
-    return ~(span & known).astype(bool) | names.duplicated(keep=False)
+    return pd.to_numeric(texts.where(texts.str.fullmatch(FRAME_NUMBER)), errors='coerce').astype('Int64')
 
 
 def annotation_rows(cells: pd.DataFrame, dataset: str, fps: float, synthetic: bool) -> pd.DataFrame:
@@ -157,8 +140,7 @@ def find_spans(dataset: DataSet, root: Path, clips: list[ClipRow]) -> dict[tuple
     """Return the frames from onset to offset by the name of each usable clip; one without frames is left out.
 
     In a tree of cut-out clips, where the folders hold nothing but their clip, the sheet is wrong about a clip whose
-    folder begins and ends elsewhere (CASME II has two in `Cropped`): the folder is taken, unless it is that of several
-    clips.
+    folder begins and ends elsewhere (CASME II has two in `Cropped`): the folder is used, unless several clips share it.
     """
     spans, beside, cut_out = {}, [], []
     clips = [clip for clip in clips if clip.usable]
@@ -190,7 +172,7 @@ def refuse_missing_folders(dataset: DataSet, places: Places) -> None:
 def refuse_other_dataset(dataset: DataSet, rows: Rows) -> None:
     """Refuse a sheet with a row like those of another data set, or one where most rows do not look like its own clips.
 
-    The sheets of some data sets have the same columns, but their clips are named otherwise.
+    The sheets of some data sets have the same columns, but name their clips differently.
     """
     for source, cells in given_rows(rows) if dataset.clip_name else ():
         strange = cells.loc[~fits(cells['clip'], dataset), 'clip']
@@ -215,7 +197,7 @@ def fits(names: pd.Series, dataset: DataSet) -> pd.Series:
 
 
 def given_rows(rows: Rows) -> list[tuple[Sheet, pd.DataFrame]]:
-    """Return (sheet, its rows that name a clip), as the sheet has them where its columns have names."""
+    """Return (sheet, its rows that name a clip); without a header, the rows are those of the reader."""
     named = [(sheet, sheet.cells) for sheet in rows.sheets if 'clip' in sheet.cells] or [(rows.sheets[0], rows.cells)]
     return [(sheet, cells[cells['subject'].str.contains(r'\d') & (cells['clip'] != '')]) for sheet, cells in named]
 
@@ -238,8 +220,8 @@ def without_repeats(clips: list[ClipRow], rows: Rows) -> list[ClipRow]:
             sheets = dict.fromkeys(twin.cells['sheet'] for twin in clips if twin.name == clip.name)
             raise InputError(
                 f'{" and ".join(filter(None, sheets)) or place(rows)}: {clip.cells["subject"]} {clip.cells["clip"]} '
-                'occurs twice, and the rows differ; keep one of them, give each expression of a video a name of its '
-                'own, or name the sheets to read with --sheet'
+                'occurs twice, and the rows differ; keep one of them, give each expression of a video its own '
+                'name, or name the sheets to read with --sheet'
             )
     return kept
 

@@ -15,8 +15,8 @@ import re
 import pandas as pd
 
 from mer_bench.datasets.dataset import DataSet, Rows
-from mer_bench.datasets.places import Places, clip_dirs, find_frames, find_sheet, holds_clips
-from mer_bench.datasets.sheet import Sheet, clip_rows, number_in
+from mer_bench.datasets.places import Places, clip_dirs, find_clips, find_sheet
+from mer_bench.datasets.sheet import Sheet, SheetForm, clip_rows, number_in
 from mer_bench.datasets.spellings import spell
 from mer_bench.errors import InputError
 
@@ -30,6 +30,7 @@ COLUMNS = {
     'emotion': ('Estimated Emotion', 'Emotion'),
     'objective_class': ('Objective Classes', 'Objective Class'),
 }
+FORM = SheetForm(COLUMNS, r'samm', 'SAMM_Micro_FACS_Codes_v2.xlsx', optional=['objective_class'], prefer='micro.?only')
 SUBJECT = re.compile(r'0*(\d{1,2})')
 CLIP = re.compile(r'0*(\d+)_(\d+)_(\d+)')
 FRAME = re.compile(r'(?:\d+_)?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
@@ -37,22 +38,19 @@ FRAME = re.compile(r'(?:\d+_)?(\d+)\.(?:jpe?g|png|bmp)', re.IGNORECASE)
 
 def rows(places: Places) -> Rows:
     """Return the rows of the sheet."""
-    example = 'SAMM_Micro_FACS_Codes_v2.xlsx'
-    sheet = find_sheet(places, r'samm', COLUMNS, example, optional=['objective_class'], prefer='micro.?only')
+    sheet = find_sheet(places, FORM)
     cells = spelled(clip_rows(sheet), sheet)
-    frames = find_frames(places, lambda folder: holds_clips(folder, SUBJECT, FRAME), DATASET.layout)
-    cells['frames_dir'] = clip_dirs(cells, frames, SUBJECT, padded)
+    frames, folders = find_clips(places, SUBJECT, FRAME, padded)
+    cells['frames_dir'] = clip_dirs(cells, folders, padded)
     return Rows(cells, frames, (sheet,))
 
 
 def spelled(cells: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     """Return the rows with the names 006 and 006_1_2, whether the sheet has 6, 006, 6_1_2 or 006_1_2."""
     subjects = [f'{number_in(subject):03d}' for subject in cells['subject']]
-    clips = [
-        spell('samm', subject, padded(clip), sheet)['clip']
-        for subject, clip in zip(subjects, cells['clip'], strict=True)
-    ]
+    clips = []
     for subject, name in zip(subjects, cells['clip'], strict=True):
+        clips.append(spell('samm', subject, padded(name), sheet)['clip'])
         if (match := CLIP.fullmatch(name)) and int(match[1]) != int(subject):
             raise InputError(f'{sheet}: the row of the clip {name} has the subject {subject}; correct one of the two')
     return cells.assign(subject=subjects, clip=clips)

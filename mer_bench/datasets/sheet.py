@@ -49,7 +49,7 @@ class Sheet:
         path: the file.
         name: of the sheet in its workbook; '' for a CSV.
         cells: text; :func:`read_sheet` gives the columns our names.
-        hidden: whether a spreadsheet program does not show it.
+        hidden: whether spreadsheet programs hide it.
         notes: what was not read, for report.csv.
     """
 
@@ -63,50 +63,72 @@ class Sheet:
         return f'{self.path} [{self.name}]' if self.name else str(self.path)
 
 
-def read_sheet(path: Path, columns: Columns, optional: Sequence[str] = (), prefer: str = '') -> Sheet:
-    """Return the rows below the header that names `columns`, as text under our names.
+@dataclass(frozen=True)
+class SheetForm:
+    """What is known about an annotation sheet before it is read.
 
-    Args:
-        path: a workbook or a CSV. Of the sheets with such a header and with rows below it, those that are not hidden
-            come first; where they differ, the first one is read and the others are noted.
-        columns: our name -> the spellings of the header cell; case, blanks and marks do not matter.
+    Attributes:
+        columns: our name -> spellings of the header cell; case, blanks and punctuation do not matter.
+        file: pattern of the file's name, by which it is found in a folder.
+        example: the owner's file name, for messages.
         optional: our names that may be absent; their cells are then empty.
-        prefer: pattern of the name of the sheet to take before others.
+        prefer: pattern of the sheet to take before others in a workbook.
     """
-    shown = shown_sheets(path, columns, optional)
-    chosen = next((sheet for sheet in shown if prefer and re.search(prefer, sheet.name, re.IGNORECASE)), shown[0])
-    note_others(chosen, [other for other in shown if not other.cells.equals(chosen.cells)])
-    refuse_formulas(chosen, columns, optional)
-    return chosen
+
+    columns: Columns
+    file: str = ''
+    example: str = 'a sheet'
+    optional: Sequence[str] = ()
+    prefer: str = ''
 
 
-def read_parts(path: Path, columns: Columns, optional: Sequence[str] = ()) -> list[Sheet]:
+def read_sheet(path: Path, form: SheetForm) -> Sheet:
+    """Return the rows below the header, as text under our names.
+
+    Of the sheets of a workbook with such a header and with rows below it, those that are not hidden come first; where
+    they differ, the first one is read and the others are noted.
+    """
+    shown = shown_sheets(path, form)
+    prefer = form.prefer and re.compile(form.prefer, re.IGNORECASE)
+    chosen = next((sheet for sheet in shown if prefer and prefer.search(sheet.name)), shown[0])
+    return checked(chosen, shown, form)
+
+
+def read_parts(path: Path, form: SheetForm) -> list[Sheet]:
     """Return the sheets with these columns that share no clip, parts of a data set in one workbook; note the others."""
     parts, others, clips = [], [], set()
-    for sheet in shown_sheets(path, columns, optional):
+    for sheet in shown_sheets(path, form):
         named = sheet.cells[sheet.cells['clip'] != '']
         own = set(zip(named['subject'].str.lower(), named['clip'].str.lower(), strict=True))
         (others if own & clips else parts).append(sheet)
         clips |= own
-    note_others(parts[0], [other for other in others if not other.cells.equals(parts[0].cells)])
-    for sheet in parts:
-        refuse_formulas(sheet, columns, optional)
-    return parts
+    return [checked(parts[0], others, form), *(checked(part, [], form) for part in parts[1:])]
 
 
-def note_others(chosen: Sheet, others: Sequence[Sheet]) -> None:
-    """Leave a note on sheets that would fit, too."""
-    chosen.notes.extend(
-        note('sheet', f'{other} has the same columns and is not read: {chosen.name} is') for other in others
-    )
+def checked(sheet: Sheet, others: Sequence[Sheet], form: SheetForm) -> Sheet:
+    """Return the sheet, with a note on each other one that would fit too; refuse formulas without values.
+
+    A column of frame numbers that is all empty holds formulas that some program wrote without their values.
+    """
+    for other in others:
+        if not other.cells.equals(sheet.cells):
+            detail = f'{other} has the same columns and is not read: {sheet.name} is'
+            sheet.notes.append(note('sheet', detail))
+    for name in FRAME_NUMBERS:
+        if sheet.name and name in form.columns and name not in form.optional and (sheet.cells[name] == '').all():
+            raise InputError(
+                f'{sheet}: the column {form.columns[name][0]} holds formulas without values, or nothing; open the file '
+                'in a spreadsheet program and save it'
+            )
+    return sheet
 
 
-def shown_sheets(path: Path, columns: Columns, optional: Sequence[str]) -> list[Sheet]:
+def shown_sheets(path: Path, form: SheetForm) -> list[Sheet]:
     """Return the sheets with these columns and with rows, without hidden ones if there are others; at least one."""
     tables = read_tables(path)
-    fitting = [sheet for table in tables if (sheet := named_rows(table, columns, optional))]
+    fitting = [sheet for table in tables if (sheet := named_rows(table, form))]
     if not fitting:
-        raise InputError(f'{path}: {lacking(tables, columns, optional)}; {OTHER_FORM}')
+        raise InputError(f'{path}: {lacking(tables, form)}; {OTHER_FORM}')
     filled = [sheet for sheet in fitting if len(sheet.cells)]
     shown = [sheet for sheet in filled if not sheet.hidden] or filled
     if not shown:
@@ -114,10 +136,10 @@ def shown_sheets(path: Path, columns: Columns, optional: Sequence[str]) -> list[
     return shown
 
 
-def has_header(path: Path, columns: Columns, optional: Sequence[str] = ()) -> bool:
+def has_header(path: Path, form: SheetForm) -> bool:
     """Return whether :func:`read_sheet` would find these columns."""
     try:
-        read_sheet(path, columns, optional)
+        read_sheet(path, form)
     except InputError:
         return False
     return True
@@ -131,13 +153,11 @@ def one_sheet(paths: Sequence[Path], example: str) -> Path:
     raise InputError(f'expected one annotation sheet such as {example}, {found} with --sheet')
 
 
-def clip_rows(sheet: Sheet) -> pd.DataFrame:
-    """Return the rows that name a subject by a number and a clip, at least one; others, such as a sum, leave a note."""
-    return all_clip_rows([sheet]).drop(columns='sheet')
+def clip_rows(*sheets: Sheet) -> pd.DataFrame:
+    """Return the rows that name a subject by a number and a clip, at least one; others, such as a sum, leave a note.
 
-
-def all_clip_rows(sheets: Sequence[Sheet]) -> pd.DataFrame:
-    """Return these rows of several sheets; the column `sheet` has the one of each row."""
+    The column `sheet` has the sheet of each row.
+    """
     rows = pd.concat([own_clip_rows(sheet).assign(sheet=str(sheet)) for sheet in sheets], ignore_index=True)
     if rows.empty:
         raise InputError(
@@ -148,7 +168,7 @@ def all_clip_rows(sheets: Sequence[Sheet]) -> pd.DataFrame:
 
 
 def own_clip_rows(sheet: Sheet) -> pd.DataFrame:
-    """Return the rows of :func:`clip_rows`; none where there are none."""
+    """Return the rows of :func:`clip_rows` of one sheet; refuse a row that names only one of subject and clip."""
     cells = sheet.cells
     subject, clip = cells['subject'].str.contains(r'\d'), cells['clip'] != ''
     halves = cells[(subject != clip) & cells['onset'].str.isdigit() & cells['offset'].str.isdigit()]
@@ -222,7 +242,7 @@ def read_file(path: Path, changed: int, size: int) -> tuple[list[tuple[str, bool
 def read_workbook(path: Path) -> list[tuple[str, bool, pd.DataFrame]]:
     """Return name, whether it is hidden, and the cells of the sheets of an xlsx or xls.
 
-    They are read by :mod:`mer_bench.datasets.workbook` in a process of its own, which a hostile file may end.
+    They are read by :mod:`mer_bench.datasets.workbook` in a separate process, which a hostile file may kill.
     """
     library = Path(importlib.util.find_spec('python_calamine').origin).parents[1]
     command = [sys.executable, '-I', '-S', workbook.__file__, str(library), str(path.absolute())]
@@ -244,16 +264,16 @@ def read_workbook(path: Path) -> list[tuple[str, bool, pd.DataFrame]]:
 
 
 def decode(content: bytes, path: Path) -> tuple[str, str]:
-    """Return the text of a CSV, and a remark where its encoding had to be found out.
+    """Return the text of a CSV, and a remark where its encoding was guessed.
 
-    UTF-8, and UTF-16 with a mark, are certain. Text of Chinese programs is mostly GB18030 (GBK), and only bytes that
-    are valid in it are taken for it.
+    UTF-8, and UTF-16 with a byte order mark, are certain. Chinese programs mostly write GB18030 (GBK), which is assumed
+    only where all bytes are valid in it.
     """
     encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), 'utf-8')
     remark = ''
     if encoding == 'utf-8' and 4 * content.count(0) >= len(content) > 0:
         encoding = 'utf-16-le' if content[1::2].count(0) > content[::2].count(0) else 'utf-16-be'
-        remark = f'read as {encoding.upper()}, which it does not say by a mark'
+        remark = f'read as {encoding.upper()}, although it has no byte order mark'
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -267,16 +287,11 @@ def decode(content: bytes, path: Path) -> tuple[str, str]:
                 f'{path}: expected text in UTF-8, UTF-16 or GB18030, found {place}, which is none of them; {SAVE_AGAIN}'
             ) from error
     if '\0' in text:
-        line = line_of(text, '\0')
+        line = text.count('\n', 0, text.index('\0')) + 1
         raise InputError(
             f'{path}: expected text, found the sign NUL in line {line} (UTF-16 without a mark?); {SAVE_AGAIN}'
         )
     return text, remark and f'{remark}; if its text looks wrong, {SAVE_AGAIN}'
-
-
-def line_of(text: str, sign: str) -> int:
-    """Return the number of the line that holds the first `sign`."""
-    return text.count('\n', 0, text.index(sign)) + 1
 
 
 def read_csv(text: str) -> pd.DataFrame:
@@ -310,7 +325,7 @@ def cell_texts(column: pd.Series) -> pd.Series:
 
 
 def cell_text(text: str) -> str:
-    """Return a cell without what cannot be seen: '46.0' is '46', full-width signs are plain, blanks are single."""
+    """Return a cell without invisible characters; '46.0' becomes '46', full-width signs plain ones, blanks single."""
     if len(text) >= LONGEST_NUMBER and (found := re.search(rf'\d{{{LONGEST_NUMBER},}}', text)):
         raise ValueError(f'a cell holds the number {found[0][:8]}... of {len(found[0])} digits')
     if not (text.isascii() and text.isprintable()):
@@ -335,18 +350,19 @@ def header_rows(table: Sheet, columns: Columns) -> list[dict[str, int]]:
     return [header_places(row, columns) for _, row in table.cells.head(HEADER_ROWS).iterrows()]
 
 
-def named_rows(table: Sheet, columns: Columns, optional: Sequence[str]) -> Sheet | None:
+def named_rows(table: Sheet, form: SheetForm) -> Sheet | None:
     """Return the rows below the header that are not empty, under our names; None where there is no such header.
 
     Of several such rows the last is the header: notes above it may name the columns too.
     """
-    found = header_rows(table, columns)
-    headers = [row for row, places in enumerate(found) if not columns.keys() - places.keys() - set(optional)]
+    needed = form.columns.keys() - set(form.optional)
+    found = header_rows(table, form.columns)
+    headers = [row for row, places in enumerate(found) if needed <= places.keys()]
     if not headers:
         return None
     cells = table.cells.iloc[headers[-1] + 1 :]
     rows = pd.DataFrame({name: cells.iloc[:, place] for name, place in found[headers[-1]].items()})
-    rows = rows[(rows != '').any(axis=1)].reindex(columns=list(columns), fill_value='').reset_index(drop=True)
+    rows = rows[(rows != '').any(axis=1)].reindex(columns=list(form.columns), fill_value='').reset_index(drop=True)
     if 'clip' in rows:
         rows['clip'] = without_suffix(rows['clip'])
     notes = list(table.notes)
@@ -361,21 +377,11 @@ def without_suffix(clips: pd.Series) -> pd.Series:
     return clips.str.replace(VIDEO, '', case=False, regex=True)
 
 
-def lacking(tables: Sequence[Sheet], columns: Columns, optional: Sequence[str]) -> str:
+def lacking(tables: Sequence[Sheet], form: SheetForm) -> str:
     """Return which columns no header row has, for the message."""
-    wanted = [name for name in columns if name not in optional]
-    best = max((places.keys() for table in tables for places in header_rows(table, columns)), key=len, default=())
-    shown = {name: name if name in columns[name] else columns[name][0] for name in wanted}
-    names = ', '.join(shown.values())
-    text = f'expected a header row with {names}, found none in {", ".join(table.name or "it" for table in tables)}'
-    return f'{text} (the nearest lacks {", ".join(shown[name] for name in wanted if name not in best)})'
-
-
-def refuse_formulas(sheet: Sheet, columns: Columns, optional: Sequence[str]) -> None:
-    """A column of frame numbers that is all empty holds formulas that some program wrote without their values."""
-    for name in FRAME_NUMBERS:
-        if sheet.name and name in columns and name not in optional and (sheet.cells[name] == '').all():
-            raise InputError(
-                f'{sheet}: the column {columns[name][0]} holds formulas without values, or nothing; open the file in a '
-                'spreadsheet program and save it'
-            )
+    columns = {name: spellings for name, spellings in form.columns.items() if name not in form.optional}
+    best = max((row.keys() for table in tables for row in header_rows(table, form.columns)), key=len, default=())
+    shown = {name: name if name in spellings else spellings[0] for name, spellings in columns.items()}
+    text = f'expected a header row with {", ".join(shown.values())}, found none in '
+    text += ', '.join(table.name or 'it' for table in tables)
+    return f'{text} (the nearest lacks {", ".join(shown[name] for name in shown if name not in best)})'

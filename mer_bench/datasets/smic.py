@@ -8,7 +8,7 @@ label is the name of its folder, its onset and offset are its first and last fra
 **SMIC-E** is SMIC with the seconds before and after each expression: HS has 157 clips, VIS and NIR have 71 each.
 Sheets: `SMIC-HS-E_annotation.xlsx` or `SMIC-HS-E_annotation_2019.xlsx`, `SMIC-VIS-E_annotation.xlsx`,
 `SMIC-NIR-E_annotation.xlsx`, or a workbook with sheets called HS and VIS; a second or third expression in a clip
-(Onset2F, Onset3F) is not read, as it has no label of its own. Frames: `SMIC-HS-E/s01/s1_ne_01/image559700.jpg`, or one
+(Onset2F, Onset3F) is not read, as it has no label. Frames: `SMIC-HS-E/s01/s1_ne_01/image559700.jpg`, or one
 folder `HS` deeper; a clip's folder holds more than onset to offset.
 
 The paper states the counts of SMIC, the frame rates and the three classes, the owner the counts of SMIC-E
@@ -17,7 +17,7 @@ NIR.
 """
 
 import re
-from dataclasses import replace
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -28,16 +28,17 @@ from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, fra
 from mer_bench.datasets.places import (
     Places,
     clip_dirs,
+    clips_of_subjects,
     find_frames,
     find_sheet,
     find_sheets,
     find_trees,
-    holds_clips,
     match_subject,
+    only_tree,
     subject_folders,
     visible_folders,
 )
-from mer_bench.datasets.sheet import Columns, Sheet, clip_rows, number_in
+from mer_bench.datasets.sheet import Sheet, SheetForm, clip_rows, number_in
 from mer_bench.datasets.spellings import EMOTIONS, spell
 from mer_bench.errors import InputError
 
@@ -70,15 +71,14 @@ def rows(places: Places, part: str) -> Rows:
 
 def find_tree(places: Places, part: str) -> Path:
     """Return the one folder of the part whose children are subjects' folders."""
-    places = replace(places, with_frames=True)  # the tree is the annotation
     start = places.frames or places.raw
-    layout = LAYOUT.format(part)
-    tree = find_frames(places, lambda folder: is_tree(folder) and part_of(folder) in (part, ''), layout)
+    trees = find_trees(start, is_tree)
+    tree = only_tree([folder for folder in trees if part_of(folder) in (part, '')], start)
     if tree is None:
-        others = sorted({f'SMIC-{part_of(folder)}' for folder in find_trees(start, is_tree)}) if start else []
+        others = sorted({f'SMIC-{part_of(folder)}' for folder in trees})
         found = ' and '.join(others) or files_found(start)
         raise InputError(
-            f'{start}: expected {layout} in or below it, found {found}; check --raw'
+            f'{start}: expected {LAYOUT.format(part)} in or below it, found {found}; check --raw'
             + (', or prepare the part that is there' if others else ', or rename what is there')
         )
     return tree
@@ -152,19 +152,23 @@ def long_rows(places: Places, part: str) -> Rows:
         emotion.lower() or emotion_of(clip) for emotion, clip in zip(cells['emotion'], cells['clip'], strict=True)
     ]
 
-    def is_long_tree(folder: Path) -> int:
-        return part_of(folder) in (part, '') and holds_clips(folder, SUBJECT, LONG_FRAME)
+    def unpadded(clip: str) -> str:
+        return re.sub(r'^s0*', 's', clip.lower())
 
-    frames = find_frames(places, is_long_tree, LONG_LAYOUT.format(part))
-    cells['frames_dir'] = clip_dirs(cells, frames, SUBJECT, lambda clip: re.sub(r'^s0*', 's', clip.lower()))
+    def clips(folder: Path) -> Iterable[tuple[tuple[int, str], Path]]:
+        return clips_of_subjects(folder, SUBJECT, unpadded) if part_of(folder) in (part, '') else ()
+
+    frames, folders = find_frames(places, clips, LONG_FRAME, SUBJECT)
+    cells['frames_dir'] = clip_dirs(cells, folders, unpadded)
     return Rows(cells, frames, (sheet,))
 
 
-def find_part_sheet(places: Places, part: str, columns: Columns) -> Sheet:
+def find_part_sheet(places: Places, part: str, columns: dict[str, tuple[str, ...]]) -> Sheet:
     """Return the sheet of one part; a workbook may hold several, called HS, VIS and NIR, with the same columns."""
     own, example = SHEETS.format(part), f'SMIC-{part}-E_annotation.xlsx'
-    name = own if find_sheets(places, own) else SHEETS.format('hs|vis|nir')
-    sheet = find_sheet(places, name, columns, example, ['emotion'], prefer=rf'(?<![a-z]){part}(?![a-z])')
+    file = own if find_sheets(places, own) else SHEETS.format('hs|vis|nir')
+    form = SheetForm(columns, file, example, optional=['emotion'], prefer=rf'(?<![a-z]){part}(?![a-z])')
+    sheet = find_sheet(places, form)
     match = PART.search(sheet.name) or re.search(PART_OF_FILE, sheet.path.name, re.IGNORECASE)
     if match and match[1].upper() != part:
         raise InputError(

@@ -44,7 +44,7 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_annotations(table: pd.DataFrame, source: str | Path = 'the annotation table') -> pd.DataFrame:
-    """Return `table`, or raise an :class:`InputError` when it breaks a rule that every room relies on."""
+    """Return `table`, or raise an :class:`InputError` when it breaks a rule that later steps rely on."""
     missing = [column for column in COLUMNS if column not in table]
     if missing:
         raise InputError(f'{source}: expected the columns {COLUMNS}, missing {missing}; prepare the data again')

@@ -1,7 +1,7 @@
-"""Prints the cells of a workbook (xlsx or xls) as JSON; sheet.py runs this file as a process of its own.
+"""Prints the cells of a workbook (xlsx or xls) as JSON; sheet.py runs this file in a separate process.
 
-A few kilobytes can ask for any amount of memory: one cell at XFD1048576 makes a sheet of 17 thousand million cells, a
-zipped file may hold gigabytes of text. The reading library then ends its process, so here it has one with limits.
+A file of a few kilobytes can request any amount of memory: one cell at XFD1048576 makes a sheet of 17 billion cells,
+and a zipped file may hold gigabytes of text. The reading library then crashes, so it runs in a process with limits.
 
 Arguments: the folder that holds python_calamine, and the workbook. Output: a list of [name, hidden, rows of text], or,
 with exit code 3, one sentence on what is wrong.
@@ -14,7 +14,7 @@ import sys
 MOST_CELLS = 16_000_000  # from A1 to the last cell of a sheet
 MEMORY = 2 << 30  # bytes
 SECONDS = 60  # of the processor
-MOST_TEXT = 1 << 28  # signs of all cells
+MOST_TEXT = 1 << 28  # characters in all cells
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def limit_resources() -> None:
-    """Limit memory and time where the system can; elsewhere what asks for too much still ends this process alone."""
+    """Limit memory and time where the system can; elsewhere a hostile file still ends only this process."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -53,7 +53,7 @@ def read_sheets(path: str) -> list[tuple[str, bool, list[list[str]]]]:
 
 
 def open_workbook(path: str):
-    """Return the workbook; an xlsx that is called xls, and the reverse, is one too."""
+    """Return the workbook, also an xlsx with the suffix .xls, or the reverse."""
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:

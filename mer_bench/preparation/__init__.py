@@ -1,1 +1,1 @@
-"""Frames -> what a model eats, once: optical flow and strain in one memory-mapped store per data set."""
+"""Frames -> the input of models, computed once: optical flow and strain in one memory-mapped store per data set."""

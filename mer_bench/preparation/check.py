@@ -47,7 +47,7 @@ def check_dataset(dataset: DataSet, places: Places, out: Path) -> bool:
 
 
 def damaged_clips(reading: Reading) -> pd.DataFrame:
-    """Return a note on every clip of which a frame from onset to offset cannot be read or has another size."""
+    """Return a note on every clip with a frame from onset to offset that cannot be read or differs in size."""
     found = []
     for clip in track(list(reading.table.itertuples()), 'reading frames'):
         if fault := first_fault(reading.frames[clip.sample_id]):
@@ -95,7 +95,7 @@ def leave_out(reading: Reading, kept: np.ndarray, notes: pd.DataFrame) -> Readin
 
 
 def leave_out_damaged(reading: Reading) -> Reading:
-    """Return the reading without the clips of which a picture cannot be read."""
+    """Return the reading without clips that have an unreadable picture."""
     damaged = damaged_clips(reading)
     names = damaged['subject'] + '/' + damaged['clip']
     whole = ~reading.table['sample_id'].str.split('/', n=1).str[1].isin(names)

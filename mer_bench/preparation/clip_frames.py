@@ -21,7 +21,7 @@ class ClipSource:
     """The frames of a clip on disk.
 
     Args:
-        paths: {frame number: file}; frames before onset and after offset are left alone.
+        paths: {frame number: file}; frames before onset and after offset are ignored.
         onset: first frame, one of `paths`.
         apex: of the data set; None if unknown.
         offset: last frame; at least one of `paths` is after onset and not after offset.
@@ -60,16 +60,16 @@ class ClipFrames(Mapping):
 
     Pictures of 16 bits are brought to 8 by one scale for all of them, see :data:`mer_bench.preparation.frames.LEVELS`.
 
-    Only the onset and the frame last asked for are in memory. The head's own motion is removed from all frames, or of
-    none where it cannot be measured for one of them: a clip that is stabilised in part would jump.
+    Only the onset and the frame last asked for are in memory. The head's own motion is removed from all frames, or
+    from none if it cannot be measured in one of them: a partly stabilised clip would jump.
 
     Args:
         source: the clip.
         numbers: the frames that will be asked for.
 
     Attributes:
-        remarks: what happened to the pictures, each 'kind: detail': what 16 bits became, and how much of the
-            head's motion was removed where that was asked for.
+        remarks: what happened to the pictures, each 'kind: detail': how 16 bits were scaled, and how much of the head's
+            motion was removed.
     """
 
     def __init__(self, source: ClipSource, numbers: Sequence[int]) -> None:

@@ -21,7 +21,7 @@ DAMAGED_REMEDY = 'restore it, or leave such clips out with --skip-damaged'
 SPOTTING_REGIONS = {'eyes and brows': (0.12, 0.45, 0.1, 0.9), 'mouth': (0.6, 0.92, 0.2, 0.8)}
 
 # What becomes of 16-bit pictures. Cameras fill 10 or 12 of the 16 bits, and OpenCV would keep the upper 8 alone. The
-# steps of two bits are those of cameras, so that the clips of one camera get one scale, and that of its 8-bit pictures.
+# steps of two bits match cameras: all clips of one camera get one scale, that of its 8-bit pictures.
 DEPTHS, FEWEST_LEVELS = (8, 10, 12, 14, 16), 32
 LEVELS = (
     'one scale for all frames of a clip of 16-bit pictures: its brightest level from onset to offset is taken to fill '
@@ -40,7 +40,7 @@ def read_frames(paths: dict[int, Path]) -> dict[int, np.ndarray]:
 
 
 def read_frame(path: Path) -> np.ndarray:
-    """Read a picture that is looked at alone, (H, W) uint8 grey."""
+    """Read a single picture, (H, W) uint8 grey."""
     picture = read_levels(path)
     return picture if picture.dtype == np.uint8 else scale_of(level_range([picture]))[picture]
 
@@ -69,23 +69,18 @@ def scale_of(levels: tuple[int, int]) -> np.ndarray:
 
 
 def check_alike(path: Path, frame: np.ndarray, first_path: Path, first: np.ndarray) -> None:
-    """Refuse a picture that has not the size or the depth of the clip's first."""
-    for kind, text in (('size', size_text), ('depth', depth_text)):
-        if text(frame) != text(first):
+    """Refuse a picture that differs in size or depth from the first one of its clip."""
+    found, expected = (
+        {'size': f'{width}x{height} pixels', 'depth': f'{8 * picture.itemsize} bits'}
+        for picture in (frame, first)
+        for height, width in [picture.shape]
+    )
+    for kind in found:
+        if found[kind] != expected[kind]:
             raise InputError(
-                f'{path}: expected {text(first)} as in {first_path.name}, found {text(frame)}; all pictures of a clip '
-                f'need one {kind}'
+                f'{path}: expected {expected[kind]} as in {first_path.name}, found {found[kind]}; all pictures of a '
+                f'clip need one {kind}'
             )
-
-
-def size_text(picture: np.ndarray) -> str:
-    """Return width x height as text."""
-    return f'{picture.shape[1]}x{picture.shape[0]} pixels'
-
-
-def depth_text(picture: np.ndarray) -> str:
-    """Return how many bits a level has as text."""
-    return f'{8 * picture.itemsize} bits'
 
 
 def middle_apex(numbers: Sequence[int], onset: int, offset: int) -> int:
@@ -121,7 +116,7 @@ def spotting_mask(shape: tuple[int, int]) -> np.ndarray:
 
 
 def sample_frames(numbers: Sequence[int], onset: int, apex: int, offset: int, clip_len: int) -> list[int]:
-    """Return the `clip_len` frame numbers a model sees, as `SAMPLING` says."""
+    """Return the `clip_len` frame numbers a model sees, by the rule in `SAMPLING`."""
     if clip_len == 1:
         return [apex]
     positions = np.interp(2 * np.arange(1, clip_len + 1) / clip_len, [0, 1, 2], [onset, apex, offset])

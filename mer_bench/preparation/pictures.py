@@ -1,4 +1,4 @@
-"""One picture file -> an array, whatever the file holds: kind, header and end are looked at before it is decoded."""
+"""One picture file -> an array. Kind, header and end are checked before decoding, as the file may be hostile."""
 
 import hashlib
 import io
@@ -27,10 +27,10 @@ WITHOUT_LENGTH = (0x01, 0xD8, *RESTARTS)
 
 
 def read_picture(path: Path, colour: bool = False, remedy: str = RESTORE) -> np.ndarray:
-    """Read a picture, upright as its EXIF entry says; transparency is ignored.
+    """Read a picture, upright by its EXIF entry; transparency is ignored.
 
     Args:
-        path: a JPEG, PNG, BMP, TIFF or WebP picture, whatever its name ends in; of several in a file the first counts.
+        path: a JPEG, PNG, BMP, TIFF or WebP picture, with any suffix; of several in a file the first counts.
         colour: whether colours are wanted.
         remedy: what the user can do about a damaged picture, for the message.
 
@@ -70,7 +70,7 @@ def is_deep(path: Path) -> bool:
         refuse_special(path)
         with header_of(path) as image:
             return bits(image) == 16
-    except Exception:  # the door is read_picture
+    except Exception:  # read_picture gives the reason
         return False
 
 
@@ -84,7 +84,7 @@ def header_of(file: Path | io.BytesIO) -> Iterator[Image.Image]:
 
 
 def bits(image: Image.Image) -> int:
-    """Return the bits per channel as the header says."""
+    """Return the bits per channel by the header."""
     if image.format == 'TIFF':
         return max(image.tag_v2.get(BITS_PER_SAMPLE, (1,)))
     return 16 if image.format == 'PNG' and '16' in str(image.tile[0].args) else 8
@@ -117,7 +117,7 @@ def check_header(path: Path, content: bytes, remedy: str) -> str:
             f'{path}: expected a picture of at most {MAX_PIXELS} pixels, its header has '
             f'{found[0] if found else "more"}; {remedy}'
         ) from error
-    except Exception as error:  # whatever Pillow makes of hostile bytes
+    except Exception as error:  # hostile bytes can make Pillow raise anything
         kinds = ', '.join(FORMATS)
         raise InputError(f'{path}: expected a picture, it cannot be read as one of {kinds}; {remedy}') from error
     if width * height > MAX_PIXELS:
@@ -132,8 +132,8 @@ def check_header(path: Path, content: bytes, remedy: str) -> str:
 def jpeg_ends(content: bytes) -> bool:
     """Return whether a JPEG has its end; what a program wrote behind it does not matter.
 
-    A decoder fills what is missing of a cut off JPEG with grey. A preview within its header has an end of its own, so
-    the parts of the header are jumped over.
+    A decoder fills the missing part of a truncated JPEG with grey. A preview in the header has its own end marker, so
+    the parts of the header are skipped.
     """
     place = 2
     while match := JPEG_MARKER.search(content, place):

@@ -13,8 +13,8 @@ from mer_bench.datasets.reader import Reading, read_dataset
 from mer_bench.errors import InputError
 from mer_bench.preparation.check import leave_out_damaged, with_notes
 from mer_bench.preparation.clip_frames import REMARK_MARK, STABILISED, ClipSource
-from mer_bench.preparation.faces.clip_faces import add_faces, leave_out_faceless, write_preview
-from mer_bench.preparation.faces.preview import check_preview
+from mer_bench.preparation.faces.clip_faces import add_faces, leave_out_faceless
+from mer_bench.preparation.faces.preview import check_preview, preview_faces
 from mer_bench.preparation.flow.clip_flow import clip_flow, store_parameters, units
 from mer_bench.preparation.flow.optical_flow import make_tvl1
 from mer_bench.preparation.flow.raft import raft_device
@@ -59,7 +59,7 @@ def prepare(
         columns: names of the columns of a table without a header, for the data set 'csv'.
         classes: emotions that 0, 1, ... mean, for the data set 'csv'.
         annotations_only: write the table and the report alone, without reading a frame.
-        skip_damaged: read every picture first, and leave out clips of which one cannot be read.
+        skip_damaged: read every picture first, and leave out clips with an unreadable one.
         faces: 'none' or 'dlib'.
         face_size: height and width of an aligned face in pixels.
         stabilise: remove the head's own motion.
@@ -71,7 +71,7 @@ def prepare(
         The prepared folder, which training takes as data root.
 
     Raises:
-        InputError: files that are missing or do not fit, or an option that cannot be.
+        InputError: files that are missing or do not fit, or an invalid option.
     """
     found = find_dataset(dataset, columns, classes)
     sheets = (sheets,) if isinstance(sheets, str | Path) else sheets
@@ -104,15 +104,12 @@ def prepare_dataset(
     Args:
         dataset: one of :data:`mer_bench.datasets.catalogue.DATASETS`.
         places: where its sheets and frames are.
-        out: the prepared data set's folder.
         settings: how clips become arrays.
         faces: how faces are cut out.
-        workers: processes; None takes all cores, or one where a GPU computes the flow.
-        preview: a PNG to write with the onset frame of every clip as the flow sees it.
-        skip_damaged: read every picture first, and leave out clips of which one cannot be read.
+        out, workers, preview, skip_damaged: as :func:`prepare` takes them.
     """
     if settings.flow == 'tvl1':
-        make_tvl1()  # where TV-L1 is missing, say so before the work starts
+        make_tvl1()  # fails here, before the work starts, if TV-L1 is missing
     if preview is not None:
         check_preview(preview)
     out, workers = Path(out), workers or default_workers(settings)
@@ -125,7 +122,7 @@ def prepare_dataset(
         if faces.detector != 'none':
             reading, sources = add_faces(reading, sources, faces, out, workers)
         if preview is not None:
-            write_preview(preview, reading.table, sources, faces)
+            preview_faces(preview, reading.table['sample_id'].tolist(), sources, faces)
         reading, sources = leave_out_faceless(reading, sources, faces)
         table = reading.table
         parameters = store_parameters(table, sources, settings, faces)

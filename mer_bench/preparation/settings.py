@@ -1,4 +1,4 @@
-"""The options of preparing clips; free of OpenCV, dlib and torch, so that the command line starts at once."""
+"""The options of preparing clips. Imports neither OpenCV, dlib nor torch, so the command line starts fast."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from mer_bench.preparation.flow.optical_flow import flow_names
 APEXES = ('annotated', 'middle', 'spotted')
 MISSING_APEXES = ('middle', 'spotted')
 REFERENCES = ('onset', 'previous')
-PICTURES = ('grey', 'change')  # channels that are no flow: the frame, and what changed in it since the onset
+PICTURES = ('grey', 'change')  # channels that are not flow: the frame, and what changed in it since the onset
 FLOW_CHANNELS = ('u', 'v', 'strain', 'magnitude', 'angle')
 CHANNELS = (*FLOW_CHANNELS, *PICTURES)
 CHANGED_BY_MIRRORING = ('u', 'angle')  # beside moving the pixels; `still` must not keep its picture there
@@ -55,7 +55,15 @@ class FlowSettings:
             raise InputError(f'size must be at least {MIN_SIZE} pixels, got {self.size}; 112 is the default')
         object.__setattr__(self, 'channels', tuple(self.channels))  # a list from the command line or a JSON file
         self.check_channels()
-        self.check_raft_weights()
+        if self.flow == 'raft' and not self.raft_weights:
+            raise InputError(
+                'flow raft needs its weights, which are not part of this package; give --raft-weights FILE, the state '
+                "dict of torchvision's raft_small or raft_large"
+            )
+        if self.flow != 'raft' and self.raft_weights:
+            raise InputError(
+                f'raft-weights are given, but the flow is {self.flow!r}; choose --flow raft or leave them out'
+            )
 
     def check_channels(self) -> None:
         """Refuse channels that are unknown, repeated, none, or unfit for mirroring."""
@@ -76,18 +84,6 @@ class FlowSettings:
             raise InputError(
                 f'flow still keeps its picture in the last channel, and mirroring changes the values of '
                 f'{self.channels[-1]!r}; name another channel last'
-            )
-
-    def check_raft_weights(self) -> None:
-        """Refuse flow `raft` without weights, and weights without flow `raft`."""
-        if self.flow == 'raft' and not self.raft_weights:
-            raise InputError(
-                'flow raft needs its weights, which are not part of this package; give --raft-weights FILE, the state '
-                "dict of torchvision's raft_small or raft_large"
-            )
-        if self.flow != 'raft' and self.raft_weights:
-            raise InputError(
-                f'raft-weights are given, but the flow is {self.flow!r}; choose --flow raft or leave them out'
             )
 
 

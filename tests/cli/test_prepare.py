@@ -81,7 +81,7 @@ def test_a_stopped_preparation_continues_to_the_identical_store(raw, uninterrupt
         assert digest_file(tmp_path / name) == digest_file(uninterrupted / name)
 
 
-def test_the_summary_tells_what_lies_where_and_what_is_next(raw, uninterrupted):
+def test_the_summary_names_the_files_and_the_next_command(raw, uninterrupted):
     out = prepare('smic', '--raw', raw, '--out', uninterrupted, *SLOW_ENOUGH).stdout
     assert '8 clips of 2 subjects' in out
     assert f'next: python tools/train.py configs/mer_smic.py --data-root {uninterrupted}' in out

@@ -139,7 +139,7 @@ def test_frames_are_found_under_each_of_their_names(tmp_path, name):
 def test_of_raw_and_cropped_frames_one_must_be_named(casme):
     cropped = casme / 'Cropped'
     touch_frames(cropped / 'sub01/EP90_12', range(73, 92), 'reg_EP90_12-{}.jpg')
-    with pytest.raises(InputError, match=r'Cropped/sub01/EP90_12: is in .*Section A/.* too; name one folder'):
+    with pytest.raises(InputError, match=r'Section A/.* and .*Cropped/sub01/EP90_12: expected one .* name a folder'):
         read('casme', casme)
     reading = read('casme', casme, frames=cropped)
     assert reading.table['clip'].tolist() == ['EP90_12']

@@ -72,10 +72,10 @@ def test_objective_classes_are_matched_by_name_and_may_lack(casme2):
     assert reading.table['objective_class'].tolist() == ['', 'VI']
     told = {note.kind: note.detail for note in reading.notes.itertuples()}
     assert 'no row for 1 clips (sub01 EP90_01f)' in told['no objective class']
-    assert '1 clips (sub30 EP99) that the coding sheet has not' in told['row passed over']
+    assert '1 clips (sub30 EP99), which the coding sheet lacks' in told['row passed over']
 
 
-def test_objective_classes_are_matched_whatever_the_capitals_and_are_one_of_seven(casme2):
+def test_objective_classes_are_matched_with_any_capitals_and_are_one_of_seven(casme2):
     write_objective(casme2 / 'CASME2-ObjectiveClasses.xlsx', [('1', 'ep90_01F', 'iv'), ('12', 'EP91_02', 8)])
     reading = read('casme2', casme2)
     assert reading.table['objective_class'].tolist() == ['IV', '']
@@ -139,7 +139,7 @@ def test_folders_of_subjects_may_be_renamed(casme2, folder):
     assert table['frames_dir'].tolist() == [f'{folder}/EP90_01f', 'sub12/EP91_02']
 
 
-def test_frames_in_other_folders_are_told_beside_what_is_expected(casme2):
+def test_frames_in_other_folders_are_named_beside_what_is_expected(casme2):
     (casme2 / 'Cropped').rename(casme2 / 'old')
     (casme2 / 'Cropped').mkdir()
     (casme2 / 'old').rename(casme2 / 'Cropped/my copy')
@@ -307,7 +307,7 @@ def test_the_nearest_frame_takes_the_place_of_a_missing_one(tmp_path):
     assert set(reading.notes['kind']) == {'no apex frame', 'no offset frame'}
 
 
-def test_two_versions_of_the_sheet_are_told_apart_by_the_user(casme2):
+def test_two_versions_of_the_sheet_must_be_chosen_by_the_user(casme2):
     newer = write_coding(casme2 / 'CASME2-coding-20190701.xlsx', CLIPS[:1])
     with pytest.raises(InputError, match=r'found .*20140508.xlsx and .*20190701.xlsx; name one with --sheet'):
         read('casme2', casme2)
@@ -329,13 +329,13 @@ def test_two_versions_of_the_sheet_are_told_apart_by_the_user(casme2):
         (lambda path: path.write_text('no workbook'), 'cannot be read as a sheet'),
     ],
 )
-def test_a_wrong_sheet_is_told_in_one_sentence(tmp_path, write, fault):
+def test_a_wrong_sheet_is_refused_in_one_sentence(tmp_path, write, fault):
     write(tmp_path / CODING)
     with pytest.raises(InputError, match=fault):
         read('casme2', sheets=[tmp_path / CODING], with_frames=False)
 
 
-def test_a_class_given_twice_is_told_with_its_file(casme2):
+def test_a_class_given_twice_is_refused_with_its_file(casme2):
     write_objective(casme2 / 'CASME2-ObjectiveClasses.xlsx', [(1, 'EP90_01f', 6), ('01', 'EP90_01f', 7)])
     with pytest.raises(InputError, match=r'ObjectiveClasses.xlsx .* sub01 EP90_01f occurs twice'):
         read('casme2', casme2)
@@ -356,6 +356,6 @@ def test_a_class_given_twice_is_told_with_its_file(casme2):
         ),
     ],
 )
-def test_what_is_not_there_is_told_in_one_sentence(tmp_path, places, fault):
+def test_what_is_not_there_is_refused_in_one_sentence(tmp_path, places, fault):
     with pytest.raises(InputError, match=fault):
         read('casme2', **places(tmp_path))

@@ -46,7 +46,7 @@ def test_two_clips_of_one_video_have_their_own_frames(casme3):
 
 
 @pytest.mark.parametrize('spell', [str, str.lower, lambda name: name.replace('_', ' ')])
-def test_cut_clips_are_read_whatever_their_spelling(tmp_path, spell):
+def test_cut_clips_are_read_in_any_spelling(tmp_path, spell):
     write_labels(tmp_path / SHEET, CLIPS[:2])
     for clip, first in (('spNO.1_b_66', 66), ('spNO.1_b_90', 90)):
         for folder, suffix in (('frame', 'jpg'), ('depth', 'png')):
@@ -145,7 +145,7 @@ def test_the_sheet_for_spotting_is_refused_and_otherwise_passed_by(casme3):
         read('casme3', casme3, sheets=[spotting])
 
 
-def test_two_versions_of_the_sheet_are_told_apart_by_the_user(casme3):
+def test_two_versions_of_the_sheet_must_be_chosen_by_the_user(casme3):
     write_spotting(casme3 / 'annotation/CAS(ME)3_part_A_v2.csv')
     write_labels(casme3 / 'cas(me)3_part_A_ME_label_JpgIndex_v1.xlsx', CLIPS[:1])
     with pytest.raises(InputError, match=r'found .*_v1.xlsx and .*_v2.xlsx; name one with --sheet'):

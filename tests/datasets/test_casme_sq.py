@@ -105,13 +105,13 @@ def test_videos_need_the_names_of_the_stimuli(tmp_path):
         ([MICRO, (*MICRO[:3], 560, *MICRO[4:])], RULE1, 's15 anger1_2 occurs twice'),
     ],
 )
-def test_a_wrong_workbook_is_told_in_one_sentence(tmp_path, labels, rule1, fault):
+def test_a_wrong_workbook_is_refused_in_one_sentence(tmp_path, labels, rule1, fault):
     sheet = write_book(tmp_path / 'code_final.xlsx', labels, rule1)
     with pytest.raises(InputError, match=fault):
         read('casme_sq', sheets=[sheet], with_frames=False)
 
 
-def test_two_workbooks_are_told_apart_by_the_user(casme_sq):
+def test_two_workbooks_must_be_chosen_by_the_user(casme_sq):
     older = write_book(casme_sq / 'CAS(ME)^2code_final.xlsx', [MICRO])
     with pytest.raises(InputError, match=r'found .*Updated.*\[CASFEcode_final\] and .*; name one file with'):
         read('casme_sq', casme_sq, with_frames=False)

@@ -80,7 +80,7 @@ def test_codes_beside_action_units_are_noted_and_the_cell_stays(tmp_path):
 
 def test_a_clip_in_two_trees_is_ambiguous(dfme):
     touch_frames(dfme / 'cropped/sub0003_01', range(40), '{:05d}.png')
-    with pytest.raises(InputError, match=r'sub0003_01: is in .*sub0003_01 too; name one folder with --frames'):
+    with pytest.raises(InputError, match=r'sub0003_01 and .*sub0003_01: expected one .* name a folder with --frames'):
         read('dfme', dfme)
 
 

@@ -69,7 +69,7 @@ def test_static_units_are_left_off(fourdme):
         *(('AU4(k) or AU7', 'AU4(k) or AU7'), ('4, 7', '4, 7'), ('', ''), ('(k)', '(k)')),
     ],
 )
-def test_units_that_cannot_be_told_apart_stay_as_they_are(text, moving):
+def test_units_that_are_ambiguous_stay_as_they_are(text, moving):
     assert moving_units(text) == moving
 
 
@@ -81,7 +81,7 @@ def test_a_mark_is_one_or_zero(tmp_path, mark, emotion):
     assert read('4dme', sheets=[sheet], with_frames=False).table['emotion'].tolist() == [emotion]
 
 
-def test_another_mark_is_told_with_its_row(tmp_path):
+def test_another_mark_is_refused_with_its_row(tmp_path):
     sheet = write_labels(tmp_path / SHEET, [clip('S1', '001', 'AU4', ('?', 0, 0, 0, 0), 'Others')])
     with pytest.raises(InputError, match=r"S1 001 has '\?' in the column positive, expected 1 or 0"):
         read('4dme', sheets=[sheet], with_frames=False)

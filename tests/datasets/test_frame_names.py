@@ -81,7 +81,7 @@ def test_a_few_files_of_another_form_are_left_aside_with_a_remark(tmp_path):
         (['1.jpg', '2.jpg'], '2', r'1.jpg: expected 2 numbers in the name, found 1; choose another --frame-number'),
     ],
 )
-def test_what_is_ambiguous_is_told_in_one_sentence(tmp_path, names, which, fault):
+def test_what_is_ambiguous_is_refused_in_one_sentence(tmp_path, names, which, fault):
     with pytest.raises(InputError, match=fault):
         frames(tmp_path, *names, which=which)
 
@@ -121,7 +121,7 @@ def test_a_tree_with_the_owners_names_comes_before_one_of_flow_pictures(tmp_path
     assert read('casme2', tmp_path).rows.frames == tmp_path / 'Cropped/deeper'
 
 
-def test_videos_in_place_of_frames_are_told_beside_what_is_accepted(tmp_path):
+def test_videos_in_place_of_frames_are_named_beside_what_is_accepted(tmp_path):
     write_sheet(tmp_path / 'CASME2-coding.csv', CODING, [(1, 'EP90_01f', 46, 59, 86, '12', 'happiness')])
     touch_frames(tmp_path / 'CASME2/sub01', range(2), 'EP90_0{}f.avi')
     expected = (

@@ -62,7 +62,7 @@ def rows(clip, offset):
     return pd.DataFrame({'subject': ['sub07'], 'clip': [clip], 'offset': [offset]})
 
 
-def test_a_cell_with_the_old_value_is_corrected_whatever_the_capitals_of_its_clip():
+def test_a_cell_with_the_old_value_is_corrected_with_any_capitals_in_its_clip():
     corrected, (note,) = apply_corrections(rows('ep06_01', '68'), FIX)
     assert corrected['offset'].tolist() == ['91']
     assert note['detail'] == "offset '68' -> 91: a mistake (its owner)"

@@ -41,7 +41,7 @@ def test_a_row_of_the_sheet_becomes_a_row_of_the_table(samm):
     assert (reading.table['fps'] == 200).all()
 
 
-def test_frames_are_known_by_number_whatever_the_padding(samm):
+def test_frames_are_known_by_number_with_any_padding(samm):
     reading = read('samm', samm)
     assert reading.table['onset'].tolist() == [5562, 180]
     assert reading.frames['samm/006/006_9_2'][5588].name == '006_05588.jpg'
@@ -171,12 +171,12 @@ def test_the_sheet_of_the_long_videos_is_refused(tmp_path):
         ([('011', *CLIPS[0][1:])], 'the row of the clip 006_9_2 has the subject 011'),
     ],
 )
-def test_a_wrong_row_is_told_in_one_sentence(tmp_path, clips, fault):
+def test_a_wrong_row_is_refused_in_one_sentence(tmp_path, clips, fault):
     with pytest.raises(InputError, match=fault):
         read('samm', sheets=[write_samm(tmp_path / SHEET, clips)], with_frames=False)
 
 
-def test_a_missing_folder_says_whom_to_ask(tmp_path):
+def test_a_missing_folder_names_whom_to_ask(tmp_path):
     with pytest.raises(InputError, match=r'no such folder.*Manchester'):
         read('samm', tmp_path / 'nowhere')
 

@@ -1,25 +1,26 @@
 import datetime
 import re
 import zipfile
+from dataclasses import replace
 
 import openpyxl
 import pandas as pd
 import pytest
 import xlwt
 
-from mer_bench.datasets.sheet import cell_text, clip_rows, read_sheet, read_tables
+from mer_bench.datasets.sheet import SheetForm, cell_text, clip_rows, read_sheet, read_tables
 from mer_bench.errors import InputError
 from tests.datasets.raw_data import write_sheet
 
 SHEET1 = 'xl/worksheets/sheet1.xml'
-COLUMNS = {'subject': ('Subject',), 'onset': ('OnsetFrame', 'Onset'), 'note': ('Note',)}
+FORM = SheetForm({'subject': ('Subject',), 'onset': ('OnsetFrame', 'Onset'), 'note': ('Note',)})
 
 
 @pytest.mark.parametrize('mark', [',', ';', '\t'])
 def test_a_csv_may_have_commas_semicolons_or_tabs(tmp_path, mark):
     rows = ['made by hand, in 2014;\t', 'Subject,onset frame ,NOTE', '1,46.0,a', '02,7,', ',,']
     (tmp_path / 'a.csv').write_text('\n'.join([rows[0], *(row.replace(',', mark) for row in rows[1:])]))
-    assert read_sheet(tmp_path / 'a.csv', COLUMNS).cells.to_numpy().tolist() == [['1', '46', 'a'], ['02', '7', '']]
+    assert read_sheet(tmp_path / 'a.csv', FORM).cells.to_numpy().tolist() == [['1', '46', 'a'], ['02', '7', '']]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_a_csv_may_have_commas_semicolons_or_tabs(tmp_path, mark):
 )
 def test_a_csv_may_have_the_encodings_that_excel_writes(tmp_path, encoding, said):
     (tmp_path / 'a.csv').write_text('Subject,Onset,Note\n1,2,惊讶\n', encoding=encoding)
-    sheet = read_sheet(tmp_path / 'a.csv', COLUMNS)
+    sheet = read_sheet(tmp_path / 'a.csv', FORM)
     assert sheet.cells['note'].tolist() == ['惊讶']
     assert [note['kind'] for note in sheet.notes] == ['encoding'] * bool(said)
     assert all(f'read as {said}' in note['detail'] for note in sheet.notes)
@@ -46,13 +47,13 @@ def test_a_csv_may_have_the_encodings_that_excel_writes(tmp_path, encoding, said
 def test_a_csv_that_cannot_be_read_is_refused_in_one_line(tmp_path, content, fault):
     (tmp_path / 'a.csv').write_bytes(b'Subject,Onset,Note\n' + content)
     with pytest.raises(InputError, match=fault) as error:
-        read_sheet(tmp_path / 'a.csv', COLUMNS)
+        read_sheet(tmp_path / 'a.csv', FORM)
     assert '\n' not in str(error.value)
 
 
 def test_a_cell_may_hold_marks_and_line_ends(tmp_path):
     (tmp_path / 'a.csv').write_text('Subject,Onset,Note\n"1\n",2,"a,b\nc"\n')
-    assert read_sheet(tmp_path / 'a.csv', COLUMNS).cells.to_numpy().tolist() == [['1', '2', 'a,b c']]
+    assert read_sheet(tmp_path / 'a.csv', FORM).cells.to_numpy().tolist() == [['1', '2', 'a,b c']]
 
 
 def with_part(path, part, change):
@@ -102,7 +103,7 @@ def outer_entity(path):
 def test_a_hostile_workbook_is_refused_and_kills_nothing(tmp_path, write, fault):
     write(tmp_path / 'a.xlsx')
     with pytest.raises(InputError, match=fault) as error:
-        read_sheet(tmp_path / 'a.xlsx', COLUMNS)
+        read_sheet(tmp_path / 'a.xlsx', FORM)
     assert '\n' not in str(error.value)
 
 
@@ -111,26 +112,26 @@ def test_a_wide_xls_is_refused(tmp_path):
     book.add_sheet('a').write(65535, 255, 1)
     book.save(str(tmp_path / 'a.xls'))
     with pytest.raises(InputError, match="sheet 'a' reaches to row 65536 and column 256: 16777216 cells"):
-        read_sheet(tmp_path / 'a.xls', COLUMNS)
+        read_sheet(tmp_path / 'a.xls', FORM)
 
 
 def test_numbers_of_a_workbook_are_texts_without_a_decimal_point(tmp_path):
     write_sheet(tmp_path / 'a.xlsx', ['Subject', 'Onset', 'Note'], [(6, 46.0, 0.5), ('006', ' 46 ', None)])
-    assert read_sheet(tmp_path / 'a.xlsx', COLUMNS).cells.to_numpy().tolist() == [['6', '46', '0.5'], ['006', '46', '']]
+    assert read_sheet(tmp_path / 'a.xlsx', FORM).cells.to_numpy().tolist() == [['6', '46', '0.5'], ['006', '46', '']]
 
 
 def test_the_first_sheet_with_the_columns_is_read(tmp_path):
     with pd.ExcelWriter(tmp_path / 'a.xlsx') as book:
         pd.DataFrame({'read': ['me']}).to_excel(book, sheet_name='first', index=False)
         pd.DataFrame({'Note': ['b'], 'Subject': [3], 'Onset': [4]}).to_excel(book, sheet_name='second', index=False)
-    assert read_sheet(tmp_path / 'a.xlsx', COLUMNS).cells.to_numpy().tolist() == [['3', '4', 'b']]
+    assert read_sheet(tmp_path / 'a.xlsx', FORM).cells.to_numpy().tolist() == [['3', '4', 'b']]
 
 
 def test_an_optional_column_may_be_absent(tmp_path):
     write_sheet(tmp_path / 'a.csv', ['Subject', 'Onset'], [(1, 2)])
-    assert read_sheet(tmp_path / 'a.csv', COLUMNS, ['note']).cells['note'].tolist() == ['']
+    assert read_sheet(tmp_path / 'a.csv', replace(FORM, optional=['note'])).cells['note'].tolist() == ['']
     with pytest.raises(InputError, match=r'a.csv: expected a header row with Subject, OnsetFrame, Note, found none'):
-        read_sheet(tmp_path / 'a.csv', COLUMNS)
+        read_sheet(tmp_path / 'a.csv', FORM)
 
 
 def write_book(path, **sheets):
@@ -152,36 +153,36 @@ HEADER = ['Subject', 'Onset', 'Note']
 def test_hidden_and_empty_sheets_are_passed_by_and_a_second_one_is_noted(tmp_path):
     sheets = {'hidden': [HEADER, [9, 9, 'h']], 'empty': [HEADER], 'a': [HEADER, [1, 2, 'a']]}
     path = write_book(tmp_path / 'a.xlsx', **sheets, b=[HEADER, [1, 2, 'b']], c=[HEADER, [1, 2, 'a']])
-    sheet = read_sheet(path, COLUMNS)
+    sheet = read_sheet(path, FORM)
     assert (sheet.name, sheet.cells['note'].tolist()) == ('a', ['a'])
     assert [note['detail'] for note in sheet.notes] == [f'{path} [b] has the same columns and is not read: a is']
-    assert read_sheet(path, COLUMNS, prefer='B').name == 'b'
-    assert read_sheet(write_book(path, hidden=sheets['hidden'], other=[['x']]), COLUMNS).hidden
+    assert read_sheet(path, replace(FORM, prefer='B')).name == 'b'
+    assert read_sheet(write_book(path, hidden=sheets['hidden'], other=[['x']]), FORM).hidden
 
 
-def test_a_header_without_rows_is_told(tmp_path):
+def test_a_header_without_rows_is_refused(tmp_path):
     with pytest.raises(InputError, match=r'a.xlsx \[a\]: expected rows below the header, found none'):
-        read_sheet(write_book(tmp_path / 'a.xlsx', a=[HEADER]), COLUMNS)
+        read_sheet(write_book(tmp_path / 'a.xlsx', a=[HEADER]), FORM)
 
 
 def test_the_last_row_that_names_the_columns_is_the_header(tmp_path):
     path = write_book(tmp_path / 'a.xlsx', a=[['Note', 'Subject', 'Onset'], ['explained', 0, 0], HEADER, [1, 2, 'a']])
-    sheet = read_sheet(path, COLUMNS)
+    sheet = read_sheet(path, FORM)
     assert sheet.cells.to_numpy().tolist() == [['1', '2', 'a']]
     assert 'rows 1 and 3 name the columns' in sheet.notes[0]['detail']
 
 
-def test_formulas_without_values_are_told(tmp_path):
+def test_formulas_without_values_are_refused(tmp_path):
     path = write_book(tmp_path / 'a.xlsx', a=[HEADER, [1, '=1+1', 'a'], [2, '=2+1', 'b']])
     with pytest.raises(InputError, match=r'the column OnsetFrame holds formulas .* open the file in a spreadsheet'):
-        read_sheet(path, COLUMNS)
+        read_sheet(path, FORM)
 
 
-def test_cells_of_a_workbook_are_texts_whatever_they_hold(tmp_path):
+def test_cells_of_a_workbook_are_always_texts(tmp_path):
     day = datetime.date(2014, 5, 8)
     path = write_book(tmp_path / 'a.xlsx', a=[HEADER, [True, 46, day], [6.0, 7, 0.5], ['', 8, '#N/A']])
     texts = [['True', '46', '2014-05-08'], ['6', '7', '0.5'], ['', '8', '']]
-    assert read_sheet(path, COLUMNS).cells.to_numpy().tolist() == texts
+    assert read_sheet(path, FORM).cells.to_numpy().tolist() == texts
 
 
 def test_an_xls_is_read_without_its_hidden_sheet(tmp_path):
@@ -194,7 +195,7 @@ def test_an_xls_is_read_without_its_hidden_sheet(tmp_path):
                 sheet.write(y, x, value)
     book.set_active_sheet(1)
     book.save(str(tmp_path / 'a.xls'))
-    sheet = read_sheet(tmp_path / 'a.xls', COLUMNS)
+    sheet = read_sheet(tmp_path / 'a.xls', FORM)
     assert (sheet.name, sheet.cells.to_numpy().tolist()) == ('a', [['006', '46', '0.5'], ['7', '8', 'é']])
 
 
@@ -217,12 +218,12 @@ def test_signs_that_look_alike_are_alike(cell, text):
 def test_a_row_of_sums_is_passed_over_and_half_a_name_is_refused(tmp_path):
     columns = {'subject': ('Subject',), 'clip': ('Clip',), 'onset': ('Onset',), 'offset': ('Offset',)}
     header, rows = [name[0] for name in columns.values()], [('s1', 'a', 1, 9), ('Total', None, 10, 90)]
-    sheet = read_sheet(write_sheet(tmp_path / 'a.xlsx', header, rows), columns)
+    sheet = read_sheet(write_sheet(tmp_path / 'a.xlsx', header, rows), SheetForm(columns))
     assert clip_rows(sheet)['clip'].tolist() == ['a']
     assert sheet.notes[0]['detail'].endswith(': Total | 10 | 90')
     for half in ((None, 'b', 1, 9), ('s2', None, 1, 9)):
         with pytest.raises(InputError, match=r'the row with frames 1 to 9 .* does not name subject and clip'):
-            clip_rows(read_sheet(write_sheet(tmp_path / 'a.xlsx', header, [*rows, half]), columns))
+            clip_rows(read_sheet(write_sheet(tmp_path / 'a.xlsx', header, [*rows, half]), SheetForm(columns)))
 
 
 def test_a_csv_has_no_sign_that_a_terminal_obeys(tmp_path):

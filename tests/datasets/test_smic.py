@@ -147,7 +147,7 @@ def add_an_unknown_emotion(hs):
         (shutil.rmtree, r'expected HS/s1/micro/.*, found no file; check --raw, or rename'),
     ],
 )
-def test_a_broken_tree_is_told_in_one_sentence(smic_hs, break_tree, fault):
+def test_a_broken_tree_is_refused_in_one_sentence(smic_hs, break_tree, fault):
     break_tree(smic_hs)
     with pytest.raises(InputError, match=fault):
         read('smic', smic_hs.parents[1])
@@ -166,7 +166,7 @@ def test_two_folders_of_one_subject_are_refused(smic_hs):
         read('smic', smic_hs)
 
 
-def test_a_missing_folder_says_whom_to_ask(tmp_path):
+def test_a_missing_folder_names_whom_to_ask(tmp_path):
     with pytest.raises(InputError, match=r'no such folder.*Oulu'):
         read('smic', tmp_path / 'nowhere')
 

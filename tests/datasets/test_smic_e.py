@@ -93,7 +93,7 @@ def test_a_part_that_the_workbook_lacks_is_refused(workbook):
             read('smic_e_nir', **places, with_frames=False)
 
 
-def test_the_sheet_of_another_part_is_told_by_its_file(tmp_path):
+def test_the_sheet_of_another_part_is_recognised_by_its_file(tmp_path):
     sheet = write_smic_e(tmp_path / 'SMIC_HS_E_annotation.xlsx')
     with pytest.raises(InputError, match='expected the sheet of SMIC-E-VIS, found that of SMIC-E-HS'):
         read('smic_e_vis', sheets=[sheet], with_frames=False)

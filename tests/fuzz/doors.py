@@ -27,9 +27,8 @@ from mer_bench.datasets.frame_names import FrameName, frames_of
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.datasets.smic import FRAME as SMIC_FRAME
-from mer_bench.datasets.synthetic.files import write_sheets, write_strays
 from mer_bench.datasets.synthetic.layouts import clip_words, find_layout
-from mer_bench.datasets.synthetic.tree import _drawing
+from mer_bench.datasets.synthetic.tree import _drawing, write_sheets, write_strays
 from mer_bench.datasets.synthetic.units import ACTION_UNITS
 from mer_bench.datasets.table import read_annotations, write_annotations
 from mer_bench.evaluation.action_units import score_action_units

@@ -54,7 +54,7 @@ def test_pictures_of_every_mode_are_read_as_the_grey_that_pillow_sees(tmp_path, 
 
 
 @pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.tif', 'a.webp'])
-def test_a_picture_stands_upright_as_its_exif_entry_says(tmp_path, name):
+def test_a_picture_is_upright_by_its_exif_entry(tmp_path, name):
     exif = Image.Exif()
     exif[0x0112] = 3  # turned by half
     path = write(tmp_path / name, COLOUR, exif=exif)

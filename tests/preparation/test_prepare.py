@@ -50,7 +50,7 @@ def test_smic_becomes_annotations_and_a_store_of_the_same_clips(smic_raw, tmp_pa
     assert '--data-root' in capsys.readouterr().out
 
 
-def test_an_emotion_that_no_label_scheme_knows_is_told(tmp_path, capsys):
+def test_an_emotion_that_no_label_scheme_knows_is_named(tmp_path, capsys):
     header = ['subject', 'clip', 'onset', 'offset', 'emotion']
     rows = [(f's{row}', 'a', 1, 9, emotion) for row, emotion in enumerate(['Happy', '7', 'joy', '7'])]
     sheet = write_sheet(tmp_path / 'own.csv', header, rows)
@@ -156,7 +156,7 @@ def test_a_damaged_store_is_made_again(smic_raw, tmp_path, part):
 
 
 @pytest.mark.parametrize('part', ['flow.npy', 'store.json'])
-def test_damage_is_told(smic_raw, tmp_path, capsys, part):
+def test_damage_is_reported(smic_raw, tmp_path, capsys, part):
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
     (tmp_path / 'out' / 'store' / part).write_text('{')
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)

@@ -36,7 +36,7 @@ def test_settings_from_a_list_of_channels_equal_those_from_a_tuple():
 
 
 @pytest.mark.parametrize('beside', [('magnitude',), ('u', 'v')])
-def test_an_angle_may_stand_beside_what_tells_that_nothing_moves(beside):
+def test_an_angle_is_allowed_beside_what_shows_that_nothing_moves(beside):
     assert FlowSettings(channels=('angle', *beside)).channels == ('angle', *beside)
 
 

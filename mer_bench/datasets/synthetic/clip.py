@@ -10,10 +10,10 @@ inverse of `phi_t`, found by fixed-point steps; the true flow is `phi_apex(phi_o
 - **The mask**, in a share `MASKED` of the clips: the action units of another emotion follow, as if to hide the first.
   Both time courses are mirror images about the apex, with strengths from one range: a method that does not know
   which came first can only guess between the two.
-- **A drift**: a broad, smooth movement of the whole face without a meaning, as in speech.
-- **A blink**, in a share `BLINKS` of the clips: fine, quick, and without a meaning too.
+- **A drift**: a broad, smooth movement of the whole face without meaning, as in speech.
+- **A blink**, in a share `BLINKS` of the clips: fine, quick, and without meaning too.
 
-`rest` is larger than the expression and made of the same action units: one frame says next to nothing about the
+`rest` is larger than the expression and made of the same action units: one frame reveals almost nothing about the
 emotion.
 """
 
@@ -107,8 +107,8 @@ def plan_clip(
     Args:
         rng: the clip's own stream.
         face: of the subject.
-        combinations: of action units, such as '4+L10', of which one moves; with '' no expression does.
-        masks: combinations of other emotions, of which one may follow.
+        combinations: of action units, such as '4+L10'; one of them is drawn. '' means no expression.
+        masks: combinations of other emotions, one of which may follow.
         rest_units: the action units of the resting pose.
         timing: how long it lasts, and how its frames are numbered.
         strength: of the expressions, as a share of the usual one.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 HEIGHT, WIDTH = 170, 140
-MARGIN = 14  # skin beyond the picture, so that neither placement nor movement uncovers an edge
+MARGIN = 14  # skin beyond the picture: neither placement nor movement uncovers an edge
 TEXTURE_SCALE = 4  # texture points per pixel
 FIELD_SCALE = 2  # displacement field points per pixel; cv2.remap rounds positions to 1/32 of a point
 
@@ -218,32 +218,32 @@ def _blob(
     _polygon(picture, outline, tone, softness=softness, opacity=opacity)
 
 
-def _polygon(picture: np.ndarray, outline: ArrayLike, tone: float, *, softness: float, opacity: float = 1.0) -> None:
-    window, points = _window(picture, outline, softness)
-    mask = np.zeros(window.shape, np.uint8)
-    cv2.fillPoly(mask, [points], 255, cv2.LINE_AA, shift=4)
-    _blend(window, mask, tone, softness, opacity)
-
-
 def _stroke(
     picture: np.ndarray, line: ArrayLike, width: float, tone: float, *, softness: float, opacity: float = 1.0
 ) -> None:
     """Blend an open line of a width in pixels into the picture."""
-    window, points = _window(picture, line, softness + width)
-    mask = np.zeros(window.shape, np.uint8)
-    cv2.polylines(mask, [points], False, 255, max(1, round(width * TEXTURE_SCALE)), cv2.LINE_AA, shift=4)
-    _blend(window, mask, tone, softness, opacity)
+    _polygon(picture, line, tone, softness=softness, opacity=opacity, width=width)
 
 
-def _window(picture: np.ndarray, points: ArrayLike, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the part of the picture that a shape touches, and the shape in 1/16 of its points."""
-    points = (np.asarray(points) + MARGIN) * TEXTURE_SCALE
-    border = 3 * reach * TEXTURE_SCALE + 2
+def _polygon(
+    picture: np.ndarray,
+    outline: ArrayLike,
+    tone: float,
+    *,
+    softness: float,
+    opacity: float = 1.0,
+    width: float | None = None,
+) -> None:
+    """Blend a filled polygon, or with a width the open line, into the part of the picture that it touches."""
+    points = (np.asarray(outline) + MARGIN) * TEXTURE_SCALE
+    border = 3 * (softness + (width or 0)) * TEXTURE_SCALE + 2
     low = np.maximum(np.floor(points.min(axis=0) - border), 0).astype(int)
     high = np.ceil(points.max(axis=0) + border).astype(int) + 1
-    return picture[low[1] : high[1], low[0] : high[0]], np.round((points - low) * 16).astype(np.int32)
-
-
-def _blend(window: np.ndarray, mask: np.ndarray, tone: float, softness: float, opacity: float) -> None:
+    window = picture[low[1] : high[1], low[0] : high[0]]
+    mask, fine = np.zeros(window.shape, np.uint8), np.round((points - low) * 16).astype(np.int32)
+    if width is None:
+        cv2.fillPoly(mask, [fine], 255, cv2.LINE_AA, shift=4)
+    else:
+        cv2.polylines(mask, [fine], False, 255, max(1, round(width * TEXTURE_SCALE)), cv2.LINE_AA, shift=4)
     weight = cv2.GaussianBlur(mask, (0, 0), softness * TEXTURE_SCALE).astype(np.float32) * (opacity / 255)
     window += weight * (tone - window)

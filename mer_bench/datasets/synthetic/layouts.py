@@ -99,7 +99,7 @@ def clip_words(layout: Layout, index: int, position: int) -> dict[str, str | int
         'stimulus': title,
         'stimulus_folder': f'{code}{name}',
         'digits': 4 + (subject + video) % 2,  # of the frame numbers, which differ from video to video
-        'section': 'A' if subject < 8 else 'B',  # of CASME, each with a padding of its own
+        'section': 'A' if subject < 8 else 'B',  # of CASME, each with its own padding
         'section_digits': 1 if subject < 8 else 3,
         'part': ('test_data_B', 'train_data', 'train_data', 'test_data_A')[subject % 4],
         'part_sheet': ('testB', 'training', 'training', 'testA')[subject % 4],

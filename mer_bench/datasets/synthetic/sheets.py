@@ -1,17 +1,26 @@
 """Annotation sheets as the owners of the data sets write them, for synthetic clips: names, columns, order, spellings.
 
-The columns are those that public loaders of the data sets read; docs/datasets.md has the sources.
+The columns are those that public loaders of the data sets read; docs/datasets.md has the sources. The bytes of a file
+depend on its cells alone.
 """
 
+import csv
+import io
 import re
+import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from openpyxl import Workbook
+
 from mer_bench.datasets.synthetic.units import split_unit
-from mer_bench.datasets.synthetic.workbook import Cell, Sheets, write_workbook
 from mer_bench.errors import InputError
+from mer_bench.files import write_atomically
+
+Cell = int | float | str | None
+Sheets = Mapping[str, Sequence[Sequence[Cell]]]  # name -> rows; text that begins with '=' is a formula
 
 LEAD = 3  # frames of a long video before the onset and after the offset
 STIMULI = (  # of CAS(ME)^2: as clips name it, its code, and the name of its video as folders spell it
@@ -27,6 +36,7 @@ STIMULI = (  # of CAS(ME)^2: as clips name it, its code, and the name of its vid
 )
 VALENCES = {'happiness': 'positive', 'surprise': 'surprise', 'helpless': 'others'}  # any other emotion is negative
 FELT = {'positive': 'happiness', 'negative': 'disgust', 'surprise': 'surprise', 'others': 'helpless'}
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file knows
 FOURDME_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 18, 20, 23, 24, 25, 26, 28, 38, 43, 45)  # a guess
 FOURDME_EMOTIONS = ('Positive', 'Negative', 'Surprise', 'Repression', 'Others')
 CODES = ('', '+M58', '', '+AD38')  # that sheets of DFME have beside units
@@ -71,7 +81,12 @@ def write_sheet(like: str, rows: Sequence[SheetRow], path: Path) -> None:
     """
     if like not in SHEETS:
         raise InputError(f'like={like!r}: expected a data set with a sheet: {", ".join(SHEETS)}')
-    write_workbook(SHEETS[like](rows), Path(path))
+    path = Path(path)
+    if path.suffix not in WRITERS:
+        raise InputError(f'{path}: expected a name that ends in {", ".join(WRITERS)}; choose one of them')
+    content = WRITERS[path.suffix](SHEETS[like](rows))
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def sheet(
@@ -202,7 +217,7 @@ def felt(row: SheetRow) -> list[str]:
 
 
 def casme_sq(rows: Sequence[SheetRow]) -> Sheets:
-    """CAS(ME)^2code_final(Updated).xlsx: three sheets without a header; people have a number of their own there."""
+    """CAS(ME)^2code_final(Updated).xlsx: three sheets without a header; and its own numbers for people."""
     people = {subject: number for number, subject in enumerate(dict.fromkeys(row.subject for row in rows), start=1)}
     coding = []
     for row in rows:
@@ -256,3 +271,50 @@ SHEETS: dict[str, Callable[[Sequence[SheetRow]], Sheets]] = {
     '4dme': partial(sheet, FOURDME),
     'dfme': partial(sheet, DFME),
 }
+
+
+def xlsx_bytes(sheets: Sheets) -> bytes:
+    """Return an xlsx without the time of writing, which openpyxl puts into the file and into its zip entries."""
+    book = Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(list(row))
+    written, timeless = io.BytesIO(), io.BytesIO()
+    book.save(written)
+    with zipfile.ZipFile(written) as source, zipfile.ZipFile(timeless, 'w', zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == 'docProps/core.xml':
+                content = re.sub(rb'\d{4}-\d\d-\d\dT[\d:.]+Z', b'1980-01-01T00:00:00Z', content)
+            target.writestr(zipfile.ZipInfo(name, LONG_AGO), content, zipfile.ZIP_DEFLATED)
+    return timeless.getvalue()
+
+
+def xls_bytes(sheets: Sheets) -> bytes:
+    """Return a workbook of Excel 97 to 2003."""
+    try:
+        import xlwt
+    except ImportError as error:
+        raise InputError('this data set has a sheet in xls, which needs xlwt; run pip install xlwt') from error
+    book = xlwt.Workbook(encoding='utf-8')
+    for name, rows in sheets.items():
+        sheet = book.add_sheet(name)
+        for y, row in enumerate(rows):
+            for x, value in enumerate(row):
+                if value is not None:
+                    sheet.write(y, x, value)
+    written = io.BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
+def csv_bytes(sheets: Sheets) -> bytes:
+    """Return the first sheet as UTF-8 with commas."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerows(next(iter(sheets.values())))
+    return text.getvalue().encode()
+
+
+WRITERS: dict[str, Callable[[Sheets], bytes]] = {'.xlsx': xlsx_bytes, '.xls': xls_bytes, '.csv': csv_bytes}

@@ -1,7 +1,7 @@
-"""Raw trees of procedural faces, laid out as the owner of a data set does it, with the true flow beside them.
+"""Raw trees of procedural faces, in the layout of a data set, with the true flow beside them.
 
-`write_synthetic_tree(out, 'samm')` writes frames, annotation sheet and the stray files of a real folder, so that
-a reader goes its whole way. The faces and their movement are those of :mod:`mer_bench.datasets.synthetic.clip`,
+`write_synthetic_tree(out, 'samm')` writes frames, annotation sheet and the stray files of a real folder, so
+that a reader runs completely. The faces and their movement come from :mod:`mer_bench.datasets.synthetic.clip`,
 places and names those of :mod:`mer_bench.datasets.synthetic.layouts`.
 
 Beside the data set's own files: `synthetic.json` marks the tree, `true_flow/clips.csv` describes each clip
@@ -9,30 +9,80 @@ and `true_flow/<name>.npy` is its flow from onset to apex, (2, H, W) float16 in 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pandas as pd
 
-from mer_bench.datasets.synthetic.clip import plan_clip
+from mer_bench.datasets.synthetic.clip import Clip, plan_clip, render, true_flow
 from mer_bench.datasets.synthetic.face import Face, draw_face
-from mer_bench.datasets.synthetic.files import (
-    Drawing,
-    Entry,
-    write_clip,
-    write_frames,
-    write_sheets,
-    write_strays,
-    write_truth,
-)
 from mer_bench.datasets.synthetic.layouts import Layout, clip_timing, clip_words, find_layout, subject_number
-from mer_bench.datasets.synthetic.units import ACTION_UNITS, unit_numbers
+from mer_bench.datasets.synthetic.sheets import SheetRow, write_sheet
+from mer_bench.datasets.synthetic.units import ACTION_UNITS, objective_class, unit_numbers
 from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
-from mer_bench.files import read_json, write_json
+from mer_bench.files import read_json, write_array, write_atomically, write_json
 
 REMEDY = 'remove this folder or choose another --out'
 VERSION = 4  # of the files: raised when the same seed gives others
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The names, numbers and places of one clip.
+
+    Attributes:
+        layout: of the data set.
+        variant: which of its trees.
+        index: of the subject, from 0.
+        position: of the clip among the subject's, from 0.
+        row: what is true about the clip.
+        mask: the action units that follow the expression; no sheet has them.
+    """
+
+    layout: Layout
+    variant: str
+    index: int
+    position: int
+    row: SheetRow
+    mask: str
+
+    @classmethod
+    def of(cls, clip: Clip, layout: Layout, variant: str, index: int, position: int) -> 'Entry':
+        words = clip_words(layout, index, position)
+        name = layout.clip.format(**words, onset=clip.onset)
+        units = '+'.join(clip.action_units)
+        frames = (clip.onset, clip.apex, clip.offset)
+        row = SheetRow(words['subject'], name, *frames, words['emotion'], units, objective_class(clip.action_units))
+        return cls(layout, variant, index, position, row, clip.mask)
+
+    @cached_property
+    def words(self) -> dict[str, str | int]:
+        """The words for the format strings of the layout."""
+        return clip_words(self.layout, self.index, self.position) | {'clip': self.row.clip}
+
+    @property
+    def flow(self) -> Path:
+        return Path('true_flow') / f'{self.layout.flow.format(**self.words)}.npy'
+
+    def frame(self, number: int, template: str | None = None) -> Path:
+        """Return the path of a frame in the tree, in another place than the usual one if a template is given."""
+        return Path((template or self.layout.frames[self.variant]).format(frame=number, **self.words))
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A clip that can be rendered; `rng` is where its noise comes from."""
+
+    entry: Entry
+    face: Face
+    clip: Clip
+    rng: np.random.Generator
 
 
 def write_synthetic_tree(
@@ -141,7 +191,7 @@ def _drawing(
     combinations: tuple[str, ...],
     strength: float,
 ) -> Drawing:
-    """Plan one clip, from a stream of its own: what was written before it cannot matter."""
+    """Plan one clip from its own random stream, independent of what was written before."""
     index, position = place
     rng = _rng(layout, seed, index, position + 1)
     known = [text for emotion in layout.emotions for text in ACTION_UNITS[emotion]]
@@ -154,3 +204,58 @@ def _drawing(
 def _rng(layout: Layout, seed: int, index: int, clip: int) -> np.random.Generator:
     key = (*layout.people.encode(), subject_number(layout, index), clip)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def write_clip(root: Path, drawing: Drawing) -> None:
+    """Write frames and then flow, unless the flow is there: then the frames are, too."""
+    path = root / drawing.entry.flow
+    if not path.exists():
+        write_frames(root, drawing)
+        write_array(path, true_flow(drawing.clip))
+
+
+def write_frames(root: Path, drawing: Drawing, template: str | None = None) -> None:
+    """Write the frames where the layout or another template has them."""
+    (root / drawing.entry.frame(0, template)).parent.mkdir(parents=True, exist_ok=True)
+    pictures = render(drawing.face, drawing.clip, drawing.rng)
+    for number, picture in enumerate(pictures, start=drawing.clip.first_frame):
+        path = root / drawing.entry.frame(number, template)
+        path.write_bytes(cv2.imencode(path.suffix, picture)[1].tobytes())  # jpg: OpenCV's usual quality, 95
+
+
+def write_strays(root: Path, entry: Entry) -> None:
+    """Write the files that systems leave behind in and beside a clip's folder, and those of the layout."""
+    folder = entry.frame(0).parent
+    for path in (folder / 'Thumbs.db', folder.parent / '.DS_Store', *map(Path, entry.layout.strays)):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+
+
+def write_sheets(root: Path, entries: Sequence[Entry]) -> None:
+    """Write the annotation sheets, with the faults that the layout names in place of the true cells."""
+    files = defaultdict(list)
+    for entry in entries:
+        layout = entry.layout
+        rows = [replace(entry.row, **layout.blemishes.get((entry.index, entry.position), {}))]
+        if layout.macro and entry.position == 0:
+            rows.append(replace(entry.row, clip=layout.macro, micro=False))
+        for path, sheet in layout.sheets.items():
+            files[path.format(**entry.words), sheet] += rows
+    for (path, sheet), rows in files.items():
+        write_sheet(sheet, rows, root / path)
+
+
+def write_truth(root: Path, entries: Sequence[Entry]) -> None:
+    """Write true_flow/clips.csv: what is true about each clip, and the paths of its files in the tree."""
+    rows = []
+    for entry in entries:
+        row = asdict(entry.row) | {'mask': entry.mask}
+        del row['micro']
+        files = {
+            'onset_file': entry.frame(row['onset']),
+            'apex_file': entry.frame(row['apex']),
+            'flow_file': entry.flow,
+        }
+        rows.append(row | {name: path.as_posix() for name, path in files.items()})
+    with write_atomically(root / 'true_flow' / 'clips.csv') as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)

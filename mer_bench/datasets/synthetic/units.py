@@ -48,7 +48,7 @@ def unit_numbers(combinations: Iterable[str]) -> list[int]:
 
 
 def objective_class(units: Iterable[str]) -> str:
-    """Return the objective class I to VII of action units, whatever their side."""
+    """Return the objective class I to VII of action units, on either side of the face."""
     numbers = {split_unit(name)[1] for name in units}
     for name, combinations in OBJECTIVE_CLASSES.items():
         if numbers in ({int(unit) for unit in units.split('+')} for units in combinations.split(', ')):

@@ -21,7 +21,6 @@ from mer_bench.files import digest_of, write_atomically
 from mer_bench.preparation.check import leave_out, with_notes
 from mer_bench.preparation.clip_frames import ClipSource
 from mer_bench.preparation.faces.detection import Face, find_face, finding_parameters
-from mer_bench.preparation.faces.preview import preview_faces
 from mer_bench.preparation.frames import DAMAGED_REMEDY, LEVELS, nearest, read_frame
 from mer_bench.preparation.pictures import digest_picture, is_deep
 from mer_bench.preparation.settings import FaceSettings
@@ -37,18 +36,10 @@ def add_faces(
     reading: Reading, sources: list[ClipSource], faces: FaceSettings, out: Path, workers: int
 ) -> tuple[Reading, list[ClipSource]]:
     """Find the face of every clip, one that is not found stays None; note those to look at."""
-    table = reading.table
-    found = find_faces(
-        out,
-        list(table['sample_id']),
-        [source.paths for source in sources],
-        [source.onset for source in sources],
-        [source.offset if source.apex is None else source.apex for source in sources],
-        faces,
-        workers,
-    )
+    names = reading.table['sample_id'].tolist()
+    found = find_faces(out, names, sources, faces, workers)
     late, several, aligned = [], [], []
-    for name, source, (face, frame) in zip(table['sample_id'], sources, found, strict=True):
+    for name, source, (face, frame) in zip(names, sources, found, strict=True):
         aligned.append(replace(source, face=face, face_settings=faces))
         if face and frame != source.onset:
             where = f'{faces.detector} finds it on frame {frame}, not on {source.onset}'
@@ -56,13 +47,6 @@ def add_faces(
         if face and face.n_faces > 1:
             several.append((name, 'several faces', f'{face.n_faces} on frame {frame}: the largest is taken'))
     return with_notes(reading, late + several), aligned
-
-
-def write_preview(path: Path, table: pd.DataFrame, sources: list[ClipSource], faces: FaceSettings) -> None:
-    """Write a contact sheet of the onset frames."""
-    onsets = [source.paths[source.onset] for source in sources]
-    preview_faces(path, list(table['sample_id']), onsets, [source.face for source in sources], faces)
-    print(f'preview: {path}')
 
 
 def leave_out_faceless(
@@ -95,34 +79,27 @@ class FoundFace(NamedTuple):
 def find_faces(
     out: Path,
     sample_ids: Sequence[str],
-    clips: Sequence[dict[int, Path]],
-    onsets: Sequence[int],
-    apexes: Sequence[int],
+    sources: Sequence[ClipSource],
     settings: FaceSettings,
     workers: int = 1,
 ) -> list[FoundFace]:
-    """Find the face of every clip and write `out`/faces.csv.
+    """Find the face of every clip, first on the onset, then on frames up to the apex, and write `out`/faces.csv.
 
     Args:
         out: the prepared data set's folder.
         sample_ids: names of the clips.
-        clips: {frame number: picture} of each clip.
-        onsets: onset of each clip; the face is looked for there first.
-        apexes: apex of each clip, or its offset where the apex is unknown: the last frame to look at.
+        sources: frames of each clip; where the apex is unknown, the offset is the last frame to look at.
         settings: the detector must not be `none`.
         workers: number of processes.
-
-    Returns:
-        what was found in each clip.
     """
     out.mkdir(parents=True, exist_ok=True)
     parameters = finding_parameters(settings)
     tasks = {}
-    for sample_id, paths, onset, apex in zip(sample_ids, clips, onsets, apexes, strict=True):
-        numbers = frames_to_try(list(paths), onset, apex)
-        tried = {number: paths[number] for number in numbers}
+    for sample_id, clip in zip(sample_ids, sources, strict=True):
+        numbers = frames_to_try(list(clip.paths), clip.onset, clip.offset if clip.apex is None else clip.apex)
+        tried = {number: clip.paths[number] for number in numbers}
         files = [[number, digest_picture(path, DAMAGED_REMEDY)] for number, path in tried.items()]
-        digest = digest_of([parameters, files, *([LEVELS] if is_deep(paths[onset]) else [])])
+        digest = digest_of([parameters, files, *([LEVELS] if is_deep(clip.paths[clip.onset]) else [])])
         tasks[sample_id] = sample_id, digest, tried, settings
     known = read_rows(out / 'faces.csv') | read_rows(out / '.faces.csv')
     rows = {key: known[key] for key, task in tasks.items() if known.get(key, {}).get('digest') == task[1]}

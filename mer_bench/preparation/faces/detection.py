@@ -87,7 +87,7 @@ def find_face(picture: np.ndarray, settings: FaceSettings) -> Face | None:
 
 
 def face_of(landmarks: np.ndarray, n_faces: int, size: int) -> Face:
-    """Return the face with these landmarks, (68, 2), of which the stable ones meet the template as well as can be."""
+    """Return the face with these landmarks, (68, 2); its transform fits the stable ones to the template."""
     a, b, dx, dy = similarity(landmarks[list(STABLE_POINTS)], TEMPLATE * size - 0.5)
     (left, top), (right, bottom) = landmarks.min(axis=0).round(), landmarks.max(axis=0).round()
     return Face(a, b, dx, dy, int(left), int(top), int(right), int(bottom), n_faces)
@@ -126,7 +126,7 @@ def warp(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
     """Return `frame` seen through a similarity transform, (size, size); beyond the picture its edge goes on.
 
     Where the transform shrinks, it is sampled n times as densely and averaged, since cv2.warpAffine does not average.
-    Lanczos, for OpenCV's cubic kernel (a = -0.75) misplaces texture by up to 0.03 pixels, a motion of its own.
+    Lanczos, for OpenCV's cubic kernel (a = -0.75) misplaces texture by up to 0.03 pixels, which looks like motion.
     """
     n = int(np.ceil(1 / np.hypot(*transform[:, 0]) - 1e-6))
     dense = transform * n + [[0, 0, (n - 1) / 2]]  # pixel centres: n x + (n - 1) / 2

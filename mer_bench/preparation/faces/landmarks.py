@@ -58,7 +58,7 @@ def load_dlib() -> tuple:
 
 
 def import_dlib() -> ModuleType:
-    """Return the module dlib, which only the extra `faces` brings."""
+    """Return the module dlib, which only the extra `faces` installs."""
     try:
         import dlib
     except ModuleNotFoundError as error:

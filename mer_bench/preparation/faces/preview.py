@@ -1,4 +1,4 @@
-"""A contact sheet of the aligned faces, for the eye of whoever prepared them."""
+"""A contact sheet of the aligned faces, to check them by eye."""
 
 import tempfile
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ import numpy as np
 
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically
-from mer_bench.preparation.faces.detection import Face, align
+from mer_bench.preparation.clip_frames import ClipSource
+from mer_bench.preparation.faces.detection import align
 from mer_bench.preparation.frames import read_frame
 from mer_bench.preparation.settings import FaceSettings
 
@@ -35,8 +36,7 @@ def check_preview(path: Path) -> None:
 def preview_faces(
     path: Path,
     sample_ids: Sequence[str],
-    pictures: Sequence[Path],
-    faces: Sequence[Face | None],
+    sources: Sequence[ClipSource],
     settings: FaceSettings,
     limit: int = 100,
 ) -> None:
@@ -45,16 +45,15 @@ def preview_faces(
     Args:
         path: the PNG to write.
         sample_ids: names of the clips.
-        pictures: onset frame of each clip.
-        faces: face of each clip, None where none was found.
+        sources: frames of each clip, and its face, None where none was found.
         settings: how faces are cut out; with the detector `none` the frames are shown as they are, drawn square.
         limit: clips shown, taken evenly from all, those without a face before any other.
     """
-    shown = np.array([settings.detector == 'none' or face is not None for face in faces])
+    shown = np.array([settings.detector == 'none' or source.face is not None for source in sources])
     lost = np.flatnonzero(~shown)[:limit]
     chosen = sorted([*lost, *evenly(np.flatnonzero(shown), limit - len(lost))])
-    tiles = {sample_ids[i]: tile(pictures[i], faces[i], settings) for i in chosen}
-    write_contact_sheet(path, tiles)
+    write_contact_sheet(path, {sample_ids[i]: tile(sources[i], settings) for i in chosen})
+    print(f'preview: {path}')
 
 
 def evenly(items: np.ndarray, limit: int) -> np.ndarray:
@@ -62,12 +61,12 @@ def evenly(items: np.ndarray, limit: int) -> np.ndarray:
     return items[np.unique(np.linspace(0, len(items) - 1, min(limit, len(items))).round().astype(int))]
 
 
-def tile(picture: Path, face: Face | None, settings: FaceSettings) -> np.ndarray:
+def tile(source: ClipSource, settings: FaceSettings) -> np.ndarray:
     """Return one onset frame as the flow sees it, (TILE, TILE) uint8."""
-    if face is None and settings.detector != 'none':
+    if source.face is None and settings.detector != 'none':
         return caption(np.full((TILE, TILE), GREY, np.uint8), 'no face', TILE // 2)
-    frame = read_frame(picture)
-    crop = align(frame, face, settings.size) if face else frame
+    frame = read_frame(source.paths[source.onset])
+    crop = align(frame, source.face, settings.size) if source.face else frame
     return cv2.resize(crop, (TILE, TILE), interpolation=cv2.INTER_AREA)
 
 

@@ -16,7 +16,7 @@ VERSION = 1  # raised when the same pictures give another motion
 # which 9 and 10 move; the outer eye corners are at row 0.29 and the columns 0.25 and 0.75, and brows end at row 0.2.
 RIDGE = (0.36, 0.53, 0.41, 0.59)
 EYE_CORNERS = (0.22, 0.36, 0.14, 0.26), (0.22, 0.36, 0.74, 0.86)
-POINTS = 9  # followed per side of the ridge; of an eye corner 7, so that the ridge has a bit less than half of them
+POINTS = 9  # tracked per side of the ridge; 7 per eye corner, which leaves the ridge slightly less than half of them
 WINDOW = 0.094  # side of what is compared around a point, share of the crop: 21 pixels of 224
 CLOSE = 0.05  # pixels: points further off count less and less
 MISFIT, MIN_FITTING = 0.5, 0.5  # fewer points than this share within `MISFIT` pixels of the fit: not one head

@@ -1,10 +1,10 @@
 """A flow store under construction: `OUT/.store-<digest>/` is filled clip by clip and named `OUT/store` when whole.
 
 The folder is named after its parameters, so a stopped run is continued only with the same clips and settings.
-`done.txt` has one line per finished clip, written after the clip itself is on the disk; whatever was being written when
-the run died is done again. The room for all clips is taken before the first one, and no file is written through a map:
-a full disk ends a run with a sentence, and the same command continues it. Unfinished builds of other settings stay
-until a new store is whole.
+`done.txt` has one line per finished clip, written after the clip itself is on the disk; a clip that was being written
+when the run died is recomputed. The disk space for all clips is reserved before the first one, and no file is written
+through a map: a full disk ends a run with a sentence, and the same command continues it. Unfinished builds of other
+settings stay until a new store is whole.
 """
 
 import errno
@@ -77,15 +77,10 @@ def locked(out: Path) -> Iterator[None]:
     if out.exists() and not out.is_dir():
         raise InputError(f'{out}: expected a folder to write to, it is a file; choose another --out')
     with files.locked(out, f'{out}: another preparation is using this folder; wait for it or choose another --out'):
-        clear_half_written(out)
+        for path in out.glob('.*.tmp'):  # left by killed runs, see mer_bench.files.write_atomically
+            if re.fullmatch(r'\..+\.\d+\.tmp', path.name):
+                path.unlink()
         yield
-
-
-def clear_half_written(out: Path) -> None:
-    """Remove what killed runs were writing, see :func:`mer_bench.files.write_atomically`."""
-    for path in out.glob('.*.tmp'):
-        if re.fullmatch(r'\..+\.\d+\.tmp', path.name):
-            path.unlink()
 
 
 def start_build(out: Path, parameters: dict, shape: tuple[int, ...]) -> Path:
@@ -129,7 +124,7 @@ def can_be_continued(build: Path, parameters: dict, shape: tuple[int, ...]) -> b
 
 
 def reserve(path: Path, shape: tuple[int, ...]) -> None:
-    """Write an array of zeros that has its room on the disk, where the file system can promise that."""
+    """Write an array of zeros and reserve its disk space, where the file system can."""
     with open(path, 'wb') as file:
         header = dict(descr='<f2', fortran_order=False, shape=shape)
         np.lib.format.write_array_header_1_0(file, header)
@@ -242,9 +237,5 @@ def tidy_store(out: Path) -> None:
 
 def versions() -> dict:
     """Return the versions that may change a number in the store."""
-    return {
-        'python': platform.python_version(),
-        'numpy': np.__version__,
-        'opencv': cv2.__version__,
-        'mer_bench': __version__,
-    }
+    python = platform.python_version()
+    return dict(python=python, numpy=np.__version__, opencv=cv2.__version__, mer_bench=__version__)

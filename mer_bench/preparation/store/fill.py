@@ -16,8 +16,9 @@ import pandas as pd
 
 from mer_bench.datasets.table import write_annotations
 from mer_bench.errors import InputError
-from mer_bench.files import digest_file, read_own_json, write_json
+from mer_bench.files import digest_file, digest_of, read_own_json, write_json
 from mer_bench.preparation.store.build import (
+    NAMED_PARAMETERS,
     DoneClip,
     append_done,
     finish_build,
@@ -27,8 +28,7 @@ from mer_bench.preparation.store.build import (
     tidy_store,
     write_clip,
 )
-from mer_bench.preparation.store.flow_store import seal
-from mer_bench.preparation.store.state import damage, is_complete, other_parameters, what_changed
+from mer_bench.preparation.store.flow_store import PARTS, DamagedStore, FlowStore, seal
 from mer_bench.preparation.summary import progress_bar
 from mer_bench.processes import in_parallel
 
@@ -85,7 +85,7 @@ def fill_store(
 
 
 def refuse_other_dataset(out: Path, dataset: str) -> None:
-    """A mistyped --out must not cost the store of another data set."""
+    """Refuse to replace the store of another data set: --out may be mistyped."""
     info = read_own_json(out / 'store' / 'store.json')
     if info and info.get('dataset') != dataset:
         raise InputError(
@@ -95,7 +95,7 @@ def refuse_other_dataset(out: Path, dataset: str) -> None:
 
 
 def span(clip: NamedTuple) -> list[int | None]:
-    """Return onset, apex and offset of a row of the table: what of it the flow depends on."""
+    """Return onset, apex and offset of a row of the table, on which the flow depends."""
     return [None if number is pd.NA else int(number) for number in (clip.onset, clip.apex, clip.offset)]
 
 
@@ -137,8 +137,8 @@ def refuse_changes_by_hand(out: Path, table: pd.DataFrame) -> None:
     if digest_file(path) not in (*written, digest_of_table(table)):
         raise InputError(
             f'{path}: expected the table as mer-bench prepare wrote it, found one that was changed since; undo the '
-            'change, or make it a data set of its own with `mer-bench prepare csv --sheet`; to have it written '
-            'again, delete it'
+            'change, prepare it as a separate data set with `mer-bench prepare csv --sheet`, or delete it to have it '
+            'written again'
         )
 
 
@@ -150,7 +150,7 @@ def write_table_alone(out: Path, table: pd.DataFrame) -> None:
 
 
 def renew(out: Path, table: pd.DataFrame) -> bool:
-    """Rewrite the table beside the finished store if it is missing or another; return whether it was.
+    """Rewrite the table beside the finished store if it is missing or differs; return whether it was rewritten.
 
     The store.json of an earlier version gets its digest of itself.
     """
@@ -170,3 +170,56 @@ def digest_of_table(table: pd.DataFrame) -> str:
         path = Path(folder) / 'annotations.csv'
         write_annotations(table, path)
         return digest_file(path)
+
+
+def other_parameters(out: Path, parameters: dict) -> list[dict]:
+    """Return what the finished store and unfinished builds in `out` were made with, if not with `parameters`."""
+    made = [read_own_json(out / 'store' / 'store.json')]
+    made += [read_own_json(path) for path in sorted(out.glob('.store-*/parameters.json'))]
+    return [old for old in made if old and old.get('parameters_digest', digest_of(old)) != digest_of(parameters)]
+
+
+def is_complete(out: Path, parameters: dict) -> bool:
+    """Return whether `out` holds the finished, undamaged store of these parameters."""
+    info = read_own_json(out / 'store' / 'store.json')
+    made_with = info and info.get('parameters_digest')
+    return made_with == digest_of(parameters) and damage(out, parameters) is None
+
+
+def damage(out: Path, parameters: dict) -> str | None:
+    """Return what is damaged in the store in `out`; None if nothing is, or if it was made with other parameters."""
+    store = out / 'store'
+    if not store.exists():
+        return None
+    info = read_own_json(store / 'store.json')
+    if info is None:
+        return 'store.json is missing or cannot be read'
+    if info.get('parameters_digest') != digest_of(parameters):
+        return None
+    if missing := [part for part in PARTS if not (store / part).is_file()]:
+        return f'{missing[0]} is missing'
+    try:
+        FlowStore(store).check_clips()
+    except DamagedStore as error:
+        return f'{error.path.name}: {error.fault}'
+    return None
+
+
+def what_changed(old: dict, new: dict) -> str:
+    """Name the parameters that differ, for the user; of a dict the keys that differ."""
+    names = [name for name in NAMED_PARAMETERS if old.get(name) != new.get(name)]
+    if 'flow' in names and 'flow_parameters' in names:
+        names.remove('flow_parameters')  # they come with the method
+    if 'apex' in names and 'spotting_regions' in names:
+        names.remove('spotting_regions')  # they come with the apex
+    changes = [change for name in names for change in differences(name, old.get(name), new.get(name))]
+    return ', '.join(changes) or 'the clips or their frames'
+
+
+def differences(name: str, old: object, new: object) -> list[str]:
+    """Return 'name old -> new', for dicts one text per key that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        return [difference for key in keys for difference in differences(f'{name} {key}', old.get(key), new.get(key))]
+    old, new = ('none' if value is None else value for value in (old, new))
+    return [f'{name} {old} -> {new}']

@@ -122,7 +122,7 @@ class FlowStore:
 
 
 def seal(info: dict) -> dict:
-    """Return what store.json is to hold with the digest of all of it."""
+    """Return the content of store.json with its digest of itself."""
     info = {key: value for key, value in info.items() if key != 'digest'} | {'schema_version': SCHEMA_VERSION}
     return info | {'digest': digest_of(info)}
 
@@ -141,7 +141,7 @@ def check_info(path: Path, info: dict | None) -> dict:
         StoreInfo.model_validate(info)
     except ValidationError as error:
         key = error.errors()[0]['loc'][0]
-        raise DamagedStore(path, f'{key} is missing or has a value that it cannot have') from None
+        raise DamagedStore(path, f'{key} is missing or has an invalid value') from None
     return {**info, 'channels': info.get('channels', CHANNELS)}
 
 
@@ -157,7 +157,7 @@ def read_index(path: Path, info: dict) -> dict[str, int]:
         raise DamagedStore(path, 'it is no table with the columns row and sample_id') from error
     rows = index['row'].tolist()
     if sorted(rows) != list(range(info['n_clips'])) or not index['sample_id'].is_unique:
-        raise DamagedStore(path, f'expected each of {info["n_clips"]} clips with a row of its own')
+        raise DamagedStore(path, f'expected one row for each of {info["n_clips"]} clips')
     return dict(zip(index['sample_id'], rows, strict=True))
 
 

@@ -8,7 +8,6 @@ from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.datasets.synthetic import clip as synthetic_clip
-from mer_bench.datasets.synthetic import files as synthetic_files
 from mer_bench.datasets.synthetic import tree as synthetic
 from mer_bench.datasets.synthetic.layouts import LAYOUTS
 from mer_bench.protocols.action_units import parse_action_units
@@ -25,10 +24,8 @@ def trees(tmp_path_factory):
         patch.setattr(synthetic, 'draw_face', lambda rng: None)
         patch.setattr(synthetic_clip, '_mix', lambda rng, face, strengths: None)
         patch.setattr(synthetic_clip, '_drift', lambda rng, face: None)
-        patch.setattr(
-            synthetic_files, 'render', lambda face, clip, rng: [np.zeros((4, 4), np.uint8)] * len(clip.placement)
-        )
-        patch.setattr(synthetic_files, 'true_flow', lambda clip: np.zeros(1))
+        patch.setattr(synthetic, 'render', lambda face, clip, rng: [np.zeros((4, 4), np.uint8)] * len(clip.placement))
+        patch.setattr(synthetic, 'true_flow', lambda clip: np.zeros(1))
         for like, variant in TREES:
             out = root / f'{like} {variant}'
             synthetic.write_synthetic_tree(out, like, variant=variant, subjects=2, clips_per_subject=CLIPS)

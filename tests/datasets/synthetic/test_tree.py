@@ -143,7 +143,7 @@ def test_what_cannot_be_written_is_refused(tmp_path, parameters, fault):
     assert not list(tmp_path.iterdir())
 
 
-def test_apex_lies_near_the_middle(tree):
+def test_apex_is_near_the_middle(tree):
     clips = read_clips(tree)
     share = (clips['apex'] - clips['onset']) / (clips['offset'] - clips['onset'])
     assert share.between(0.3, 0.7).all()
@@ -194,7 +194,7 @@ def test_flow_methods_come_close_to_the_true_flow(small_tree, method):
     assert np.mean(errors) < 0.6 * np.mean(movements)
 
 
-def test_apex_picture_alone_says_nothing_about_the_emotion(tree):
+def test_apex_picture_alone_reveals_nothing_about_the_emotion(tree):
     assert leave_one_subject_out_accuracy(tree, lambda onset, apex, flow: apex) < 0.5
 
 
@@ -206,7 +206,7 @@ def motion(drawing, phase):
     return cv2.resize(moved.astype(np.float32), (140, 170), interpolation=cv2.INTER_AREA)
 
 
-def test_the_rise_says_what_the_apex_leaves_open():
+def test_the_rise_decides_what_the_apex_leaves_open():
     """Of 96 clips half are masked: at the apex both expressions are as strong, and one alone halfway up."""
     layout, variant = find_layout('smic', None)
     drawings = list(_drawings(layout, variant, 8, 12, seed=0))

@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mer_bench.preparation.clip_frames import ClipSource
 from mer_bench.preparation.faces import clip_faces
 from mer_bench.preparation.faces.clip_faces import find_faces, frames_to_try
 from mer_bench.preparation.faces.detection import Face
@@ -38,7 +39,7 @@ def looked_at(monkeypatch):
 
 
 def find(out, clips, settings=SETTINGS):
-    return find_faces(out, IDS, clips, [1] * 3, [9] * 3, settings)
+    return find_faces(out, IDS, [ClipSource(paths, 1, 9, 9) for paths in clips], settings)
 
 
 def test_the_onset_is_tried_first_then_frames_up_to_the_apex():

@@ -21,7 +21,7 @@ def test_the_largest_face_comes_first_and_background_goes():
     assert largest_first([], []) == []
 
 
-def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch):
+def test_without_the_extra_one_sentence_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'dlib', None)
     with pytest.raises(InputError, match=r'run `pip install dlib-bin face-recognition-models`'):
         import_dlib()

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.preparation.clip_frames import ClipSource
 from mer_bench.preparation.faces.detection import Face
 from mer_bench.preparation.faces.preview import CAPTION, GREY, PER_ROW, TILE, check_preview, preview_faces
 from mer_bench.preparation.settings import FaceSettings
@@ -18,7 +19,8 @@ def sheet(tmp_path):
             cv2.imwrite(str(path), np.full((112, 112), level + 1, np.uint8))
         faces = [None if i in lost else Face(1, 0, 0, 0, 0, 0, 112, 112) for i in range(n_clips)]
         names = [f's1/clip_{i}' for i in range(n_clips)]
-        preview_faces(tmp_path / 'faces.png', names, pictures, faces, settings, limit)
+        sources = [ClipSource({1: path, 2: path}, 1, None, 2, face) for path, face in zip(pictures, faces, strict=True)]
+        preview_faces(tmp_path / 'faces.png', names, sources, settings, limit)
         return cv2.imread(str(tmp_path / 'faces.png'), cv2.IMREAD_GRAYSCALE)
 
     return write

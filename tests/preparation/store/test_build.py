@@ -19,8 +19,8 @@ from mer_bench.preparation.store.build import (
     start_build,
     write_clip,
 )
+from mer_bench.preparation.store.fill import damage, is_complete, other_parameters, what_changed
 from mer_bench.preparation.store.flow_store import FlowStore
-from mer_bench.preparation.store.state import damage, is_complete, other_parameters, what_changed
 from tests.conftest import largest_file
 
 SHAPE = (2, 3, 1, 28, 28)
