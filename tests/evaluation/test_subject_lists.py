@@ -144,7 +144,7 @@ def test_lists_that_repeat_all_subjects_do_not_count_twice(read):
 
 
 def test_a_python_dict_has_a_bound_that_json_has_not(read, monkeypatch):
-    monkeypatch.setattr('mer_bench.evaluation.prediction_lists.LONGEST_LITERAL', 20)
+    monkeypatch.setattr('mer_bench.evaluation.subject_lists.LONGEST_LITERAL', 20)
     with pytest.raises(InputError, match='at most 20 characters'):
         read(repr(PAIRS))
     assert len(read(json.dumps(PAIRS))) == 4

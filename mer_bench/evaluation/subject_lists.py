@@ -14,12 +14,9 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from mer_bench.errors import InputError
+from mer_bench.evaluation.clip_lines import SYNONYMS, RawTable, name_columns
 from mer_bench.evaluation.labels import shown
-from mer_bench.evaluation.prediction_csv import SYNONYMS, RawTable, name_columns
 
 LONGEST_LITERAL = 2_000_000  # characters; ast takes some hundred bytes for each label
 DEEPEST = 10  # brackets within brackets
@@ -184,28 +181,30 @@ def _leaves(path: str | Path, content: object, names: tuple[str, ...] = ()) -> I
 
 def _table(path: str | Path, leaves: dict[str, dict], lines: dict[str, str] | None = None) -> RawTable:
     """Join the columns of all subjects; `lines` gives the line of each in the file."""
-    tables = []
+    names = dict.fromkeys(key for columns in leaves.values() for key in columns)
+    if any(leaves) or not {'subject', 'sample_id'} & {*names}:
+        names['subject'] = None
+    table = {name: [] for name in names}
+    places = []
     for subject, columns in leaves.items():
-        lengths = {key: len(cells) for key, cells in columns.items()}
-        if len({*lengths.values()}) > 1:
+        place, lengths = (lines[subject] if lines else path), {key: len(cells) for key, cells in columns.items()}
+        n = lengths['y_true']
+        if {*lengths.values()} != {n}:
             found = ' and '.join(f'{number} of {key}' for key, number in lengths.items())
-            place = lines[subject] if lines else path
             raise InputError(
                 f'{place}: expected lists of one length for {subject or "all clips"}, but got {found}; correct it'
             )
-        table = pd.DataFrame({key: [*map(_text, cells)] for key, cells in columns.items()}, dtype=str)
-        if subject or not {'subject', 'sample_id'} & {*table}:
-            table = table.assign(subject=subject or '1')
-        tables.append(table)
-    frame = pd.concat(tables, ignore_index=True)
-    numbers = np.concatenate([np.arange(1, len(table) + 1) for table in tables])
+        given = [subject] * n if subject else columns.get('subject', ['1'] * n)
+        for name in names:
+            table[name] += map(_text, given if name == 'subject' else columns.get(name, [''] * n))
+        places += [(place, clip) for clip in range(1, n + 1)]
 
     def where(row: int) -> str:
-        subject = frame['subject'][row] if 'subject' in frame else ''
-        place = lines[subject] if lines else path
-        return f'{place}, {f"subject {shown(subject)[1:-1]}, " if subject else ""}clip {numbers[row]}'
+        place, clip = places[row]
+        subject = table['subject'][row] if 'subject' in table else ''
+        return f'{place}, {f"subject {shown(subject)[1:-1]}, " if subject else ""}clip {clip}'
 
-    return RawTable(frame, where)
+    return RawTable(table, where)
 
 
 def _text(cell: object) -> str:
