@@ -12,7 +12,7 @@ from mer_bench.escaping import for_csv
 from mer_bench.evaluation.labels import name_labels
 from mer_bench.evaluation.metrics import METRICS, SubjectCounts
 from mer_bench.evaluation.predictions import classes_of, in_order, load_predictions
-from mer_bench.evaluation.statistics import Estimate, mcnemar, paired_bootstrap
+from mer_bench.evaluation.statistics import Estimate, contrast, mcnemar
 from mer_bench.files import write_atomically
 
 # Cameron, Gelbach and Miller, Rev. Econ. Stat. 90(3), 2008: a bootstrap of 5 to 30 clusters rejects too often
@@ -150,13 +150,13 @@ def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str,
     frames, missing = _common(frames, names)
     labels = {*pd.unique(pd.concat([frame[key] for frame in frames for key in ('y_true', 'y_pred')]))}
     classes = classes or _scored(frames) or in_order(labels)
-    counts = [SubjectCounts.of(frame, classes).scores for frame in frames]
+    counts = [SubjectCounts.of(frame, classes) for frame in frames]
     correct = [(frame['y_true'] == frame['y_pred']).groupby(frame['subject']).sum() for frame in frames]
     clips = frames[0].groupby('subject').size()
     return Comparison(
         names,
-        {metric.name: tuple(float(scores[metric.name]) for scores in counts) for metric in METRICS},
-        paired_bootstrap([frames[0]], [frames[1]], classes),
+        {metric.name: tuple(float(each.scores[metric.name]) for each in counts) for metric in METRICS},
+        {metric.name: contrast([[each] for each in counts], [1, -1], metric.name) for metric in METRICS},
         mcnemar(*frames),
         pd.DataFrame({'clips': clips, 'correct_a': correct[0], 'correct_b': correct[1]}),
         missing,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.metrics import METRICS, QUANTILES, SubjectCounts
+from mer_bench.evaluation.metrics import QUANTILES, SubjectCounts
 
 
 class Estimate(NamedTuple):
@@ -42,32 +42,24 @@ def _weighted_sum(methods: list[list[np.ndarray]], weights: Sequence[float]) -> 
     return sum(weight * np.mean(seeds, axis=0) for seeds, weight in zip(methods, weights, strict=True))
 
 
-def paired_bootstrap(frames: list[pd.DataFrame], others: list[pd.DataFrame], classes: list) -> dict[str, Estimate]:
-    """Return the change of each score from `others` to `frames`: two methods, one table of predictions per seed."""
-    check_same_clips([*frames, *others])
-    methods = [[SubjectCounts.of(frame, classes) for frame in seeds] for seeds in (frames, others)]
-    return {metric.name: contrast(methods, [1, -1], metric.name) for metric in METRICS}
-
-
-def check_same_clips(frames: list[pd.DataFrame]) -> None:
-    """Refuse tables that do not hold the same clips, subjects and labels; the order of the clips is free."""
-    truths = [frame.set_index('sample_id')[['subject', 'y_true']].sort_index() for frame in frames]
-    if not all(truth.equals(truths[0]) for truth in truths):
-        raise InputError(
-            'expected predictions of the same clips with the same subjects and labels, but they differ; '
-            'compare methods that ran on the same data'
-        )
-
-
 def mcnemar(frame: pd.DataFrame, other: pd.DataFrame) -> dict:
     """Compare two tables of predictions clip by clip, joined by sample_id.
 
     Returns:
         `only_first` and `only_second`, the clips that one of the two alone predicts correctly, and `p`, the two-sided
         exact binomial probability (1 where the two never differ). It takes the clips as independent.
+
+    Raises:
+        InputError: the tables differ in their clips, subjects or labels; the order of the clips is free.
     """
-    check_same_clips([frame, other])
-    first, second = (_correct(table) for table in (frame, other))
+    tables = [table.set_index('sample_id')[['subject', 'y_true', 'y_pred']].sort_index() for table in (frame, other)]
+    truths = [table[['subject', 'y_true']] for table in tables]
+    if not truths[0].equals(truths[1]):
+        raise InputError(
+            'expected predictions of the same clips with the same subjects and labels, but they differ; '
+            'compare methods that ran on the same data'
+        )
+    first, second = ((table['y_true'] == table['y_pred']).to_numpy() for table in tables)
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     n, fewer = only_first + only_second, min(only_first, only_second)
     # as scipy.stats.binomtest, which takes half a second to import
@@ -75,16 +67,10 @@ def mcnemar(frame: pd.DataFrame, other: pd.DataFrame) -> dict:
     return {'only_first': only_first, 'only_second': only_second, 'p': p}
 
 
-def _correct(table: pd.DataFrame) -> pd.Series:
-    table = table.set_index('sample_id').sort_index()
-    return table['y_true'] == table['y_pred']
-
-
 def holm(p_values: list[float]) -> list[float]:
     """Adjust p-values for their number: the chance of any false finding among them stays below the level."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, i in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = highest
-    return adjusted
+    order = np.argsort(p_values, kind='stable')
+    steps = np.asarray(p_values, dtype=float)[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
+    return adjusted.tolist()

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError, listed
-from mer_bench.evaluation.metrics import METRICS, SubjectCounts, check_classes, describe
+from mer_bench.evaluation.metrics import METRICS, SubjectCounts, score_table
 from mer_bench.evaluation.predictions import read_columns
 from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, find_records, read_failure, read_record
 
@@ -22,20 +21,23 @@ class Run:
         path: of its record.
         record: as it was read.
         table: the predictions beside it, one list a column.
-        counts: the confusion matrix of each subject.
         scores: of the full table and each data set, computed anew from the predictions, without intervals.
     """
 
     path: Path
     record: dict
     table: dict[str, list]
-    counts: SubjectCounts
     scores: dict
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """The table as a frame, made where one is asked for: of thousands of runs this takes long."""
         return pd.DataFrame(self.table)
+
+    @cached_property
+    def counts(self) -> SubjectCounts:
+        """The confusion matrix of each subject."""
+        return SubjectCounts.of(self.table, self.record['classes'])
 
     @property
     def synthetic(self) -> bool:
@@ -120,7 +122,7 @@ def _read_run(path: Path, record: dict) -> Run:
             f'predictions.csv holds {n} of {", ".join(map(str, classes))}; run the same command again'
         )
     try:
-        counts, scores = _score(table, classes)
+        scores = score_table(table, classes, intervals=False)
     except InputError as error:
         raise InputError(f'{file}: {error}') from None
     if not same_scores(scores, record['scores']):
@@ -131,27 +133,7 @@ def _read_run(path: Path, record: dict) -> Run:
         )
     if fault := disagreement(record, table):
         raise InputError(f'{path}: {fault}; write the record again from its predictions')
-    return Run(path, record, table, counts, scores)
-
-
-def _score(table: dict[str, list], classes: list) -> tuple[SubjectCounts, dict]:
-    """Return the counts of the full table, and the scores of it and of each data set."""
-    check_classes(classes)
-    if unknown := {*table['y_true'], *table['y_pred']} - {*classes}:
-        raise InputError(f'expected labels of {", ".join(classes)}, found {min(map(str, unknown))}; correct the labels')
-    place = {name: number for number, name in enumerate(classes)}
-    y_true, y_pred = (np.array([place[label] for label in table[name]]) for name in ('y_true', 'y_pred'))
-    subjects, datasets = (np.array(table[name], dtype=object) for name in ('subject', 'dataset'))
-
-    def score(part: np.ndarray) -> tuple[SubjectCounts, dict]:
-        names, numbers = np.unique(subjects[part], return_inverse=True)
-        counts = SubjectCounts.of_codes(numbers, y_true[part], y_pred[part], len(names), len(classes))
-        return counts, describe(counts.total, len(names), classes)
-
-    counts, full = score(np.full(len(subjects), True))
-    names = sorted({*table['dataset']})
-    parts = {names[0]: full} if len(names) == 1 else {name: score(datasets == name)[1] for name in names}
-    return counts, {'full': full, **parts}
+    return Run(path, record, table, scores)
 
 
 def same_scores(computed: dict, stored: dict) -> bool:
