@@ -11,8 +11,8 @@ import numpy as np
 
 from mer_bench.evaluation.statistics import contrast, holm, mcnemar
 from mer_bench.results.ablation_groups import AblationGroup, Parts
-from mer_bench.results.blocks import Block, Heading, Notes, Paragraph
-from mer_bench.results.rows import Column, make_tables, rounded, settings_of
+from mer_bench.results.blocks import Block, Column, Heading, Notes, Paragraph, Table
+from mer_bench.results.rows import rounded, settings_of
 from mer_bench.results.run import Run
 
 
@@ -131,11 +131,11 @@ EFFECTS = [Column('effect', 'effect', lambda row: ' x '.join(row['effect'])), *C
 def _columns(method: str, reference: str) -> list[Column]:
     """Return the columns of a comparison, with the words for its two sides."""
     return [
-        Column('name', method, lambda row: row['name']),
+        Column.of('name', method),
         Column('uf1', 'UF1', lambda row: f'{row["uf1"]:.4f}'),
         *CHANGE,
-        Column('only_reference', f'only {reference} correct', lambda row: str(row['only_reference']), 'right'),
-        Column('only_method', f'only {method} correct', lambda row: str(row['only_method']), 'right'),
+        Column.of('only_reference', f'only {reference} correct', 'right'),
+        Column.of('only_method', f'only {method} correct', 'right'),
         Column('p', 'McNemar p', lambda row: _probability(row['mcnemar_p']), 'right'),
         Column('p_holm', 'p, Holm', lambda row: _probability(row['mcnemar_p_holm']), 'right'),
     ]
@@ -160,7 +160,7 @@ def _blocks(title: str, name: str, words: tuple[str, str], reference: list[Run],
     return [
         Heading(3, title),
         Paragraph(f'Change of UF1 {against} on the same {reference[0].record["n_clips"]} clips:'),
-        *make_tables(_columns(*words), rows, f'Change {against}'),
+        Table(_columns(*words), rows, f'Change {against}'),
         Notes(tuple(_notes(reference, rows, words[0]))),
     ]
 
@@ -197,4 +197,4 @@ def _effect_blocks(group: AblationGroup, parts: tuple[str, ...]) -> list[Block]:
         'kept. Intervals are paired over subjects as above and not corrected for multiple comparisons.'
     )
     rows = main_effects(group, parts)
-    return [Heading(4, title), *make_tables(EFFECTS, rows, 'Main effects and interactions'), Notes((note,))]
+    return [Heading(4, title), Table(EFFECTS, rows, 'Main effects and interactions'), Notes((note,))]

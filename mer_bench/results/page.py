@@ -7,16 +7,23 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from mer_bench.escaping import for_csv
-from mer_bench.results.blocks import Block, Heading, Paragraph, Table
+from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
 from mer_bench.results.latex import to_latex
 from mer_bench.results.markdown import to_markdown
 from mer_bench.results.record import Failure
-from mer_bench.results.rows import REPRODUCED, RESCORED, csv_row, make_tables, rescored_row
+from mer_bench.results.rows import REPRODUCED, RESCORED, csv_row, rescored_row
 from mer_bench.results.run import Run
 from mer_bench.results.sanity import Bound
 from mer_bench.results.sections import Section, make_sections, section_blocks
 
 SYNTHETIC = 'synthetic'
+FAILED = [
+    Column.of('method', formats=('md',)),
+    Column.of('config', formats=('md',)),
+    Column.of('seed', align='right', formats=('md',)),
+    Column('reason', 'reason', lambda content: ' '.join(content['reason'].split()), formats=('md',)),
+    Column.of('date', formats=('md',)),
+]
 
 
 @dataclass(frozen=True)
@@ -83,18 +90,14 @@ def _rescored(page: Page) -> list[Block]:
         'rows above.'
     )
     protocols = ', '.join(dict.fromkeys(row['protocol'] for row in page.rescored))
-    tables = make_tables(RESCORED, page.rescored, 'Re-scored from published predictions')
-    return [Heading(2, f'Re-scored{" (synthetic data)" * page.synthetic}, {protocols}'), Paragraph(text), *tables]
+    table = Table(RESCORED, page.rescored, 'Re-scored from published predictions')
+    return [Heading(2, f'Re-scored{" (synthetic data)" * page.synthetic}, {protocols}'), Paragraph(text), table]
 
 
 def failure_blocks(failures: list[Failure]) -> list[Block]:
     """List the failed runs, each with its reason."""
     contents = sorted((failure.content for failure in failures), key=lambda c: (c['config'], c['method'], c['seed']))
-    headers = ('method', 'config', 'seed', 'reason', 'date')
-    cells = tuple(
-        (c['method'], c['config'], str(c['seed']), ' '.join(c['reason'].split()), c['date']) for c in contents
-    )
-    return [Heading(2, 'Failed runs'), Table(headers, cells, right=('seed',), formats=('md',))]
+    return [Heading(2, 'Failed runs'), Table(FAILED, contents)]
 
 
 def page_files(name: str, page: Page) -> dict[str, str]:

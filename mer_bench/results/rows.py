@@ -1,7 +1,6 @@
 """Rows of a leaderboard, each the seeds of a method averaged, and its columns: a new column is one entry of a list."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +10,7 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import METRICS, mean_of_datasets
 from mer_bench.evaluation.statistics import contrast
 from mer_bench.files import digest_of
-from mer_bench.results.blocks import Cell, Link, Table
+from mer_bench.results.blocks import Column, Link, Table
 from mer_bench.results.run import Run
 
 DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
@@ -158,26 +157,6 @@ def round_number(number: float) -> float:
     return 0.0 if abs(number) < ZERO else float(f'{number:.{DIGITS}g}')
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column.
-
-    Args:
-        name: its name in csv.
-        header: its name in markdown and LaTeX.
-        cell: makes the text of a row; '' where it does not apply. A column that is empty in every row is left out.
-        align: `left` or `right`.
-        formats: of `md`, `tex` and `csv`. A csv has every value of a row anyway, to 10 significant digits;
-            `csv` adds the text.
-    """
-
-    name: str
-    header: str
-    cell: Callable[[dict], Cell]
-    align: str = 'left'
-    formats: tuple[str, ...] = ('md', 'tex')
-
-
 def score_cell(row: dict, name: str) -> str:
     """0.8519 ± 0.0100: a score, and its standard deviation where there are several seeds."""
     if row.get(name) is None:
@@ -212,49 +191,45 @@ def sanity_cell(row: dict) -> str:
 
 
 SCORES = [
-    Column('method', 'method', lambda row: row['method']),
+    Column.of('method'),
     *(Column(m.name, m.header, lambda row, name=m.name: score_cell(row, name)) for m in METRICS if m.ranked),
     Column('interval', '95 % interval', interval_cell),
-    Column('clips', 'clips', lambda row: str(row['clips']), 'right', ('md',)),
+    Column.of('clips', align='right', formats=('md',)),
 ]
+SOURCE = Column.of('source', formats=('md',))
 REPRODUCED = [
     *SCORES,
-    Column('seeds', 'seeds', lambda row: str(row['seeds']), 'right'),
+    Column.of('seeds', align='right'),
     Column('parameters', 'parameters', lambda row: format_count(row['parameters']), 'right'),
-    Column('input', 'input', lambda row: row['input'], formats=('md',)),
+    Column.of('input', formats=('md',)),
     Column('sanity', 'sanity bound', sanity_cell, formats=('md', 'csv')),
-    Column('epoch_rule', 'epoch rule', lambda row: row['epoch_rule'], formats=('md',)),
-    Column('source', 'source', lambda row: row['source'], formats=('md',)),
+    Column.of('epoch_rule', 'epoch rule', formats=('md',)),
+    SOURCE,
 ]
 RESCORED = [
     *SCORES,
-    Column('subjects', 'subjects', lambda row: str(row['subjects']), 'right', ('md',)),
-    Column('epoch_rule', 'epoch rule', lambda row: row['epoch_rule']),
+    Column.of('subjects', align='right', formats=('md',)),
+    Column.of('epoch_rule', 'epoch rule'),
     Column('log', 'published log', lambda row: Link(row['log'], row['url'])),
-    Column('source', 'source', lambda row: row['source'], formats=('md',)),
+    SOURCE,
+]
+SETTINGS = [
+    Column.of('method', formats=('md',)),
+    Column.of('config', formats=('md',)),
+    Column('overrides', 'overrides', lambda row: row['overrides'] or 'none', formats=('md',)),
+    Column.of('seed_list', 'seed', formats=('md',)),
+    Column('settings', 'settings digest', lambda row: row['settings_digest'][:12], formats=('md',)),
+    Column('commit', 'commit', lambda row: row['commit'] or 'unknown', formats=('md',)),
+    Column.of('device', formats=('md',)),
 ]
 
 
-def make_tables(columns: list[Column], rows: list[dict], caption: str = '') -> list[Table]:
-    """Make the table of each format: one for both where they have the same columns."""
-    shown = {form: _shown(columns, rows, form) for form in ('md', 'tex')}
-    groups = {('md', 'tex'): shown['md']} if shown['md'] == shown['tex'] else {(f,): shown[f] for f in shown}
-    return [
-        Table(
-            headers=tuple(column.header for column in chosen),
-            rows=tuple(tuple(column.cell(row) for column in chosen) for row in rows),
-            right=tuple(column.header for column in chosen if column.align == 'right'),
-            formats=formats,
-            caption=caption,
-        )
-        for formats, chosen in groups.items()
-    ]
+def score_columns(columns: dict[str, str]) -> list[Column]:
+    """Return columns of scores, by header the name that a row has for the score."""
+    scores = (Column(key, header, lambda row, key=key: score_cell(row, key)) for header, key in columns.items())
+    return [Column.of('method'), *scores]
 
 
 def csv_row(columns: list[Column], row: dict) -> dict:
     """Return the values of a row, and the text of the columns that csv shows as well."""
-    return row | {column.name: column.cell(row) for column in _shown(columns, [row], 'csv')}
-
-
-def _shown(columns: list[Column], rows: list[dict], form: str) -> list[Column]:
-    return [column for column in columns if form in column.formats and any(column.cell(row) != '' for row in rows)]
+    return row | {column.name: texts[0] for column, texts in Table(columns, [row]).shown('csv').items()}

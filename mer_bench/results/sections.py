@@ -7,15 +7,7 @@ from mer_bench.errors import InputError
 from mer_bench.results.ablation_groups import AblationGroup, find_groups
 from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, reference_blocks
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
-from mer_bench.results.rows import (
-    REPRODUCED,
-    distinct,
-    make_tables,
-    score_cell,
-    settings_of,
-    slices_of,
-    summarise,
-)
+from mer_bench.results.rows import REPRODUCED, SETTINGS, distinct, score_columns, settings_of, slices_of, summarise
 from mer_bench.results.run import Run
 from mer_bench.results.sanity import Bound, find_bound, judge
 
@@ -165,7 +157,7 @@ def section_blocks(section: Section) -> list[Block]:
     first, run = section.rows[0], section.runs[0]
     synthetic = ' (synthetic data)' if run.synthetic else ''
     heading = f'{first["dataset"]}{synthetic}, {first["protocol"]}, data {first["store_digest"][:8]}'
-    blocks: list[Block] = [Heading(2, heading), *make_tables(REPRODUCED, section.rows, 'Reproduced here')]
+    blocks: list[Block] = [Heading(2, heading), Table(REPRODUCED, section.rows, 'Reproduced here')]
     if slices_of(run):
         blocks += _slices(run, section.rows)
     if any('au_f1' in row for row in section.rows):
@@ -175,7 +167,7 @@ def section_blocks(section: Section) -> list[Block]:
         blocks += reference_blocks(section.reference, section.against)
     for group, rows in section.ablations:
         blocks += ablation_blocks(group, rows)
-    return [*blocks, Heading(3, 'Settings of each row'), _making(section.rows)]
+    return [*blocks, Heading(3, 'Settings of each row'), Table(SETTINGS, section.rows)]
 
 
 def _slices(run: Run, rows: list[dict]) -> list[Block]:
@@ -183,7 +175,7 @@ def _slices(run: Run, rows: list[dict]) -> list[Block]:
     clips = ', '.join(f'{name} {run.scores[name]["n"]}' for name in datasets)
     columns = {f'{name} {score}': f'{name}_{score.lower()}' for name in datasets for score in ('UF1', 'UAR')}
     caption = 'The same predictions per data set'
-    return [Paragraph(f'{caption} (clips: {clips}):'), _score_columns(rows, columns, caption)]
+    return [Paragraph(f'{caption} (clips: {clips}):'), Table(score_columns(columns), rows, caption)]
 
 
 def _action_units(run: Run, rows: list[dict]) -> list[Block]:
@@ -192,25 +184,7 @@ def _action_units(run: Run, rows: list[dict]) -> list[Block]:
         columns |= {'mean of data sets': 'au_f1_mean', **{name: f'{name}_au_f1' for name in slices_of(run)}}
     caption = 'Action units: the mean over the units of their F1 at threshold 0.5, pooled'
     caption += ', and of each data set' if slices_of(run) else ''
-    return [Paragraph(f'{caption}:'), _score_columns(rows, columns, caption)]
-
-
-def _score_columns(rows: list[dict], columns: dict[str, str], caption: str) -> Table:
-    cells = [(row['method'], *(score_cell(row, key) for key in columns.values())) for row in rows]
-    return Table(('method', *columns), tuple(cells), caption=caption)
-
-
-def _making(rows: list[dict]) -> Table:
-    columns = {
-        'method': lambda row: row['method'],
-        'config': lambda row: row['config'],
-        'overrides': lambda row: row['overrides'] or 'none',
-        'seed': lambda row: row['seed_list'],
-        'settings digest': lambda row: row['settings_digest'][:12],
-        'commit': lambda row: row['commit'] or 'unknown',
-        'device': lambda row: row['device'],
-    }
-    return Table((*columns,), tuple(tuple(cell(row) for cell in columns.values()) for row in rows), formats=('md',))
+    return [Paragraph(f'{caption}:'), Table(score_columns(columns), rows, caption)]
 
 
 def _notes(section: Section) -> list[str]:

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.results.blocks import Column
 from mer_bench.results.leaderboard import write_leaderboard
-from mer_bench.results.rows import REPRODUCED, Column
+from mer_bench.results.rows import REPRODUCED
 from mer_bench.results.run import read_runs
 
 
