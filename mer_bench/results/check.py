@@ -7,14 +7,14 @@ from typing import TypeVar
 from mer_bench.errors import InputError
 from mer_bench.escaping import without_paths
 from mer_bench.files import digest_of
-from mer_bench.results.ablation_groups import Parts, group_methods, names_of
+from mer_bench.results.ablation_groups import Parts, group_methods
 from mer_bench.results.ablations import subsets_of
 from mer_bench.results.page import Page, page_of, page_of_failure
 from mer_bench.results.pages import Pages, beside, make_pages_of, render_pages
 from mer_bench.results.record import FAILURE, RECORD, Failure, place_of
-from mer_bench.results.run import Run, find_runs, read_runs
+from mer_bench.results.run import Method, Run, find_runs, group_by, methods_of, read_runs
 from mer_bench.results.sanity import ANY, Bound, read_bounds
-from mer_bench.results.sections import data_key, group_by, methods_of
+from mer_bench.results.sections import data_key
 
 T = TypeVar('T')
 Failed = set[tuple[str | None, str, int]]  # page, method and seed of the runs that failed
@@ -126,15 +126,14 @@ def _seed_faults(group: list[Run], failed: Failed) -> list[str]:
     table, seeds = page_of(group[0]), {run.record['seed'] for run in group}
     datasets = {name for run in group for name in run.scores}
     for method in methods_of(group):
-        name = method[0].record['method']
-        there = {run.record['seed'] for run in method}
-        missing = sorted(seed for seed in seeds - there if (table, name, seed) not in failed)
+        name = method.name
+        missing = sorted(seed for seed in seeds - method.seeds.keys() if (table, name, seed) not in failed)
         if missing:
             faults.append(
                 f'{table}: expected {name} with the seeds of the other methods, but seed '
                 f'{", ".join(map(str, missing))} is missing; run it, or take the seed from the others'
             )
-        for run in method:
+        for run in method.runs:
             faults += [
                 f'{run.path}: expected the data sets of the other methods, but {lacking} is missing; run it again'
                 for lacking in sorted(datasets - run.scores.keys())
@@ -142,11 +141,11 @@ def _seed_faults(group: list[Run], failed: Failed) -> list[str]:
     return faults
 
 
-def _combination_faults(methods: list[list[Run]], failed: Failed) -> list[str]:
+def _combination_faults(methods: list[Method], failed: Failed) -> list[str]:
     """Name the combinations that a grid of ablations lacks: see :func:`missing_combinations`."""
-    overrides = [frozenset(names_of(runs)) for runs in methods]
+    overrides = [frozenset(method.overrides) for method in methods]
     shared = frozenset.intersection(*overrides)
-    table, first = page_of(methods[0][0]), methods[0][0].record['method'].split('+')
+    table, first = page_of(methods[0].runs[0]), methods[0].name.split('+')
     words = [word for word in first if word not in overrides[0] - shared]
     known = {frozenset(name.split('+')) for page, name, _ in failed if page == table}
     return [

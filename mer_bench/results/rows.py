@@ -9,24 +9,22 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import METRICS, mean_of_datasets
 from mer_bench.evaluation.statistics import contrast
-from mer_bench.files import digest_of
 from mer_bench.results.blocks import Column, Link, Table
-from mer_bench.results.run import Run
+from mer_bench.results.run import Method, Run
 
 DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
 ZERO = 1e-14  # what sums leave of a zero
 
 
-def summarise(runs: list[Run]) -> dict:
-    """Make one row of a method, one run per seed: means and standard deviations, to 10 significant digits."""
-    runs = sorted(runs, key=lambda run: run.record['seed'])
+def summarise(method: Method) -> dict:
+    """Make one row of a method: means and standard deviations over the seeds, to 10 significant digits."""
+    runs, record = method.runs, method.record
     for first, second in pairwise(runs):
         if first.record['seed'] == second.record['seed']:
             raise InputError(
                 f'expected each seed of a method once, but {first.path} and {second.path} are both '
                 f'{first.record["method"]} with seed {first.record["seed"]}; give only one of them'
             )
-    record = runs[0].record
     row = {
         **_pooled_scores(runs),
         **_action_unit_scores(runs),
@@ -41,7 +39,7 @@ def summarise(runs: list[Run]) -> dict:
         'source': source_of(runs[0]),
         'config': _with_digest(record['config']),
         'overrides': ', '.join(_with_digest(override) for override in record['overrides']),
-        'settings_digest': settings_of(runs[0]),
+        'settings_digest': method.settings,
         'store_digest': record['data']['store_digest'],
         'annotations_digest': record['data']['annotations_digest'],
         **{key: distinct(run.record[key] for run in runs) for key in ('commit', 'device', 'date')},
@@ -139,12 +137,6 @@ def slices_of(run: Run) -> list[str]:
 def distinct(values: Iterable) -> str:
     """Join the different values: ['a', None, 'a', 'b'] -> 'a / b'."""
     return ' / '.join(dict.fromkeys(str(value) for value in values if value is not None))
-
-
-def settings_of(run: Run) -> str:
-    """Return the digest of the config and the overrides of a run: the seeds of one method share it."""
-    record = run.record
-    return digest_of([record['config']['digest'], *(override['digest'] for override in record['overrides'])])
 
 
 def rounded(row: dict) -> dict:

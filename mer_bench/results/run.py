@@ -1,6 +1,7 @@
 """The runs of a leaderboard: finds them, and compares each record with the predictions beside it."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,8 @@ import pandas as pd
 from mer_bench.errors import InputError, listed
 from mer_bench.evaluation.metrics import METRICS, SubjectCounts, score_table
 from mer_bench.evaluation.predictions import read_columns
+from mer_bench.evaluation.statistics import contrast
+from mer_bench.files import digest_of
 from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, find_records, read_failure, read_record
 
 
@@ -47,6 +50,72 @@ class Run:
     def rescored(self) -> bool:
         """Whether somebody published the predictions, so that seed, config and store are not known."""
         return self.record['source'] == RESCORED
+
+
+@dataclass(frozen=True)
+class Method:
+    """The runs of one method on the same data, one per seed, in the order of the seeds."""
+
+    runs: list[Run]
+
+    @property
+    def record(self) -> dict:
+        """The record of the first seed; the others differ in what depends on the seed."""
+        return self.runs[0].record
+
+    @property
+    def name(self) -> str:
+        return self.record['method']
+
+    @property
+    def title(self) -> str:
+        """The name, and what distinguishes methods of one name."""
+        return f'{self.name} ({self.record["config"]["digest"][:8]})'
+
+    @property
+    def seeds(self) -> dict[int, Run]:
+        return {run.record['seed']: run for run in self.runs}
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        """The digest of each override, by name."""
+        return {override['name']: override['digest'] for override in self.record['overrides']}
+
+    @property
+    def counts(self) -> list[SubjectCounts]:
+        return [run.counts for run in self.runs]
+
+    @property
+    def uf1(self) -> float:
+        """The mean over the seeds."""
+        return contrast([self.counts], [1], 'uf1').value
+
+    @property
+    def settings(self) -> str:
+        """The digest of config and overrides, which the seeds share."""
+        return settings_of(self.record)
+
+
+def settings_of(record: dict) -> str:
+    """Return the digest of the config and the overrides of a run."""
+    return digest_of([record['config']['digest'], *(override['digest'] for override in record['overrides'])])
+
+
+def methods_of(runs: list[Run]) -> list[Method]:
+    """Return the methods of one section: runs that share name, settings, epoch rule and source are seeds of one."""
+
+    def key(run: Run) -> tuple:
+        return run.record['method'], settings_of(run.record), run.record['epoch_rule'], run.record['source']
+
+    return [Method(sorted(seeds, key=lambda run: run.record['seed'])) for seeds in group_by(runs, key).values()]
+
+
+def group_by(runs: list[Run], key: Callable[[Run], tuple]) -> dict[tuple, list[Run]]:
+    """Group runs by a key, groups in the order of their keys."""
+    groups: dict[tuple, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return dict(sorted(groups.items()))
 
 
 def find_runs(paths: list[str | Path]) -> tuple[list[Path], list[Failure]]:

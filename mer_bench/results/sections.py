@@ -1,14 +1,13 @@
 """Sections of a leaderboard: runs on the same data under the same protocol, with their rows, comparisons and notes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mer_bench.errors import InputError
 from mer_bench.results.ablation_groups import AblationGroup, find_groups
 from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, reference_blocks
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
-from mer_bench.results.rows import REPRODUCED, SETTINGS, distinct, score_columns, settings_of, slices_of, summarise
-from mer_bench.results.run import Run
+from mer_bench.results.rows import REPRODUCED, SETTINGS, distinct, score_columns, slices_of, summarise
+from mer_bench.results.run import Method, Run, group_by, methods_of
 from mer_bench.results.sanity import Bound, find_bound, judge
 
 SAME = ('sample_id', 'y_true', 'subject')  # of the predictions of runs on the same data
@@ -27,15 +26,14 @@ class Section:
         rows: in the order of the table.
         ablations: every full model with its ablations, and what `compare_ablations` returns of them.
         not_compared: which methods of a full model's name are compared with none, and why.
-        reference: the runs of the one method that all others are compared with, where one is asked for; `against` is
-            the comparison.
+        reference: the method that all others are compared with, where one is asked for; `against` is the comparison.
     """
 
     runs: list[Run]
     rows: list[dict]
     ablations: list[tuple[AblationGroup, list[dict]]] = field(default_factory=list)
     not_compared: list[str] = field(default_factory=list)
-    reference: list[Run] = field(default_factory=list)
+    reference: Method | None = None
     against: list[dict] = field(default_factory=list)
 
 
@@ -60,14 +58,6 @@ def is_variant(run: Run) -> bool:
     return run.record['config'].get('data_variant') is not None
 
 
-def group_by(runs: list[Run], key: Callable[[Run], tuple]) -> dict[tuple, list[Run]]:
-    """Group runs by a key, groups in the order of their keys."""
-    groups: dict[tuple, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(key(run), []).append(run)
-    return dict(sorted(groups.items()))
-
-
 def data_key(run: Run) -> tuple:
     """What two runs must share to be in one table."""
     return *clips_key(run), run.record['data']['store_digest']
@@ -78,18 +68,6 @@ def clips_key(run: Run) -> tuple:
     record = run.record
     scheme = record['label_scheme']['digest']
     return record['dataset'], record['protocol'], scheme, record['data']['annotations_digest']
-
-
-def method_key(run: Run) -> tuple:
-    """What two runs on the same data must share to be seeds of one method."""
-    record = run.record
-    return record['method'], settings_of(run), record['epoch_rule'], record['source']
-
-
-def methods_of(runs: list[Run]) -> list[list[Run]]:
-    """Return the runs of one section by method, seeds in their order."""
-    groups = group_by(runs, method_key).values()
-    return [sorted(seeds, key=lambda run: run.record['seed']) for seeds in groups]
 
 
 def _section(
@@ -103,7 +81,7 @@ def _section(
     variants = variants if own else []
     check_same_data([*runs, *variants])
     methods = methods_of(runs)
-    rows = [summarise(seeds) for seeds in methods]
+    rows = [summarise(method) for method in methods]
     groups, not_compared = find_groups(methods_of([*own, *variants]))
     ablations = [(group, compare_ablations(group)) for group in groups]
     by_method = {(row['method'], row['settings_digest']): row for row in rows}
@@ -125,17 +103,17 @@ def _section(
     return Section(runs, ranked, ablations, not_compared, chosen, against)
 
 
-def _against(rows: list[dict], methods: list[list[Run]], reference: str | None) -> tuple[list[Run], list[dict]]:
+def _against(rows: list[dict], methods: list[Method], reference: str | None) -> tuple[Method | None, list[dict]]:
     """Compare every method with the reference, best first, and put the comparison into its row, for the csv."""
     names = [row['method'] for row in rows]
     if reference not in names or len(names) < 2:
-        return [], []
+        return None, []
     chosen = methods[names.index(reference)]
     others = {}
-    for row, name, seeds in zip(rows, names, methods, strict=True):
-        if seeds is not chosen:
-            others[name if names.count(name) == 1 else f'{name}, {row["epoch_rule"]}'] = row, seeds
-    against = compare(chosen, {name: seeds for name, (_, seeds) in others.items()})
+    for row, name, method in zip(rows, names, methods, strict=True):
+        if method is not chosen:
+            others[name if names.count(name) == 1 else f'{name}, {row["epoch_rule"]}'] = row, method
+    against = compare(chosen, {name: method for name, (_, method) in others.items()})
     for change in against:
         others[change['name']][0].update({f'against_{key}': change[key] for key in CHANGES})
     return chosen, sorted(against, key=lambda row: (-row['uf1'], row['name']))
