@@ -1,22 +1,21 @@
 """Whether the committed records and leaderboards agree with the predictions that they were made from."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from mer_bench.errors import InputError
 from mer_bench.escaping import without_paths
 from mer_bench.files import digest_of
 from mer_bench.results.ablation_groups import Parts, group_methods
 from mer_bench.results.ablations import subsets_of
-from mer_bench.results.page import Page, page_of, page_of_failure
+from mer_bench.results.page import page_of, page_of_failure
 from mer_bench.results.pages import Pages, beside, make_pages_of, render_pages
-from mer_bench.results.record import FAILURE, RECORD, Failure, place_of
+from mer_bench.results.record import FAILURE, RECORD, Failure
 from mer_bench.results.run import Method, Run, find_runs, group_by, methods_of, read_runs
 from mer_bench.results.sanity import ANY, Bound, read_bounds
 from mer_bench.results.sections import data_key
 
-T = TypeVar('T')
 Failed = set[tuple[str | None, str, int]]  # page, method and seed of the runs that failed
 LARGEST = 10  # ablations of a grid: 1024 methods
 
@@ -35,73 +34,63 @@ def check_results(results: list[str | Path], folder: Path) -> list[str]:
         if not Path(path).exists():
             raise InputError(f'{path}: expected results and leaderboards to check, but it is not there; check the path')
     faults: list[str] = []
-    found = _or_fault(lambda: find_runs(results), faults)
-    if found is None:
+    records, failures, runs = [], [], []
+    with _noted(faults):
+        records, failures = find_runs(results)
+    for path in records:
+        with _noted(faults):
+            runs += read_runs([path])
+    if faults := faults + file_faults(results, runs, failures):
         return faults
-    records, failures = found
-    read = [_or_fault(lambda path=path: read_runs([path]), faults) for path in records]
-    runs = [run for single in read if single for run in single]
-    faults += file_faults(results, runs, failures)
-    if faults:
-        return faults
-    faults += grid_faults(runs, failures)
-    pages = _or_fault(lambda: make_pages_of(runs, failures, results), faults)
-    if pages is None:
-        return faults
-    faults += sanity_faults(pages) + bound_faults(pages, read_bounds(beside(results, 'sanity_bounds.csv')))
-    return faults + page_faults(render_pages(pages), folder)
+    faults = grid_faults(runs, failures)
+    with _noted(faults):
+        pages = make_pages_of(runs, failures, results)
+        bounds = read_bounds(beside(results, 'sanity_bounds.csv'))
+        faults += sanity_faults(pages) + bound_faults(pages, bounds) + page_faults(render_pages(pages), folder)
+    return faults
 
 
-def _or_fault(make: Callable[[], T], faults: list[str]) -> T | None:
-    """Return what `make` gives; an InputError becomes a fault."""
+@contextmanager
+def _noted(faults: list[str]) -> Iterator[None]:
+    """Let an InputError of the block be a fault."""
     try:
-        return make()
+        yield
     except InputError as error:
         faults.append(str(error))
-        return None
 
 
 def file_faults(results: list[str | Path], runs: list[Run], failures: list[Failure]) -> list[str]:
     """Name changed overrides, folders in a wrong place, paths in reasons, and predictions without a record."""
-    faults = [fault for run in runs for fault in _run_faults(run)]
-    for failure in failures:
-        content = failure.content
-        faults += _place_faults(failure.path, content['config'], content['method'], content['seed'])
-        if without_paths(content['reason']) != content['reason']:
-            faults.append(f'{failure.path}: expected a reason without paths of a machine; collect the run again')
-    return faults + _stray_predictions(results)
-
-
-def _run_faults(run: Run) -> list[str]:
-    if run.rescored:
-        return []
-    record = run.record
-    return [
+    ours = [run for run in runs if not run.rescored]
+    faults = [
         f'{run.path}: expected the digest of the override {override["name"]} to be that of its text, but it is '
         'another; collect the run again'
-        for override in record['overrides']
+        for run in ours
+        for override in run.record['overrides']
         if digest_of(override['text']) != override['digest']
-    ] + _place_faults(run.path, record['config']['name'], record['method'], record['seed'])
-
-
-def _place_faults(path: Path, config: str, method: str, seed: int) -> list[str]:
-    try:
-        place = place_of(config, method, seed)
-    except InputError as error:
-        return [f'{path}: {error}']
-    if path.resolve().parent.parts[-3:] == place.parts:
-        return []
-    return [f'{path}: expected the folder {place}, which its own names give; collect the run again']
-
-
-def _stray_predictions(results: list[str | Path]) -> list[str]:
+    ]
+    for found in (*ours, *failures):
+        try:
+            place = found.place
+        except InputError as error:
+            faults.append(f'{found.path}: {error}')
+        else:
+            if found.path.resolve().parent.parts[-3:] != place.parts:
+                faults.append(
+                    f'{found.path}: expected the folder {place}, which its own names give; collect the run again'
+                )
+    faults += [
+        f'{failure.path}: expected a reason without paths of a machine; collect the run again'
+        for failure in failures
+        if without_paths(failure.content['reason']) != failure.content['reason']
+    ]
     stray = {
         path
         for folder in results
         for path in Path(folder).rglob('predictions.csv')
         if not any(path.with_name(name).is_file() for name in (RECORD, FAILURE))
     }
-    return [
+    return faults + [
         f'{path}: expected a record.json beside it, but there is none; add it or remove the file'
         for path in sorted(stray)
     ]
@@ -189,13 +178,8 @@ def bound_faults(pages: Pages, bounds: dict[tuple[str, str], Bound]) -> list[str
     return [
         f'sanity_bounds.csv: expected a method of the page {table}, found {method}; correct or remove the row'
         for table, method in bounds
-        if table in pages.pages and method != ANY and method not in _methods(pages.pages[table])
+        if table in pages.pages and method != ANY and method not in pages.pages[table].known_methods
     ]
-
-
-def _methods(page: Page) -> set[str]:
-    reproduced = {run.record['method'] for section in page.sections for run in section.runs}
-    return reproduced | {failure.content['method'] for failure in page.failures}
 
 
 def page_faults(expected: dict[str, str], folder: Path) -> list[str]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_bench.errors import InputError, listed
-from mer_bench.escaping import folder_name, inside, without_paths
+from mer_bench.escaping import inside, without_paths
 from mer_bench.files import write_atomically, write_json
-from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
+from mer_bench.results.record import FAILURE, RECORD, Failure, read_failure, read_record
 from mer_bench.results.run import Run, describe_unfinished, find_runs, read_runs
 
 FINISHED = (RECORD, 'predictions.csv')
@@ -53,23 +53,13 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
     places: dict[Path, Path] = {}
     for found in (*runs, *failures):
         try:
-            target = inside(into, _folder(found))
+            target = inside(into, found.place)
         except InputError as error:
             raise InputError(f'{found.path}: {error}') from None
         if twin := next((source for source, taken in places.items() if taken == target), None):
             raise InputError(f'{found.path.parent} and {twin} would both become {target}; collect one of them only')
         places[found.path.parent] = target
     return places
-
-
-def _folder(found: Run | Failure) -> Path:
-    """Return the folder of a run below that of its results."""
-    if isinstance(found, Failure):
-        return place_of(found.content['config'], found.content['method'], found.content['seed'])
-    record = found.record
-    if found.rescored:
-        return Path(RESCORED, folder_name(record['dataset'], 'a data set'), folder_name(record['method'], 'a method'))
-    return place_of(record['config']['name'], record['method'], record['seed'])
 
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:

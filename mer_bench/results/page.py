@@ -48,6 +48,12 @@ class Page:
         return [row['method'] for section in self.sections for row in section.rows]
 
     @property
+    def known_methods(self) -> set[str]:
+        """The methods that ran or failed here, by the names in their records."""
+        ran = {run.record['method'] for section in self.sections for run in section.runs}
+        return ran | {failure.content['method'] for failure in self.failures}
+
+    @property
     def data(self) -> str:
         """The data sets of the page, for a title."""
         named = [row['dataset'] for row in self.rows] + [failure.content['dataset'] for failure in self.failures]

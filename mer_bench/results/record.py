@@ -8,7 +8,6 @@ know how they were made, so it has keys of its own.
 """
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -308,29 +307,17 @@ def place_of(config: str, method: str, seed: int) -> Path:
     return Path(folder_name(config, 'a config'), folder_name(method, 'a method'), f'seed{seed}')
 
 
-def find_records(paths: list[str | Path]) -> list[Path]:
-    """Return the records named by `paths`: each a record.json, a run folder or a parent of run folders.
-
-    A record that is reached twice is returned once.
-    """
-    found: dict[str, Path] = {}
-    for path in map(Path, paths):
-        records = sorted(path.rglob(RECORD)) if path.is_dir() else [path]
-        if not path.exists() or not (records or any(path.rglob(FAILURE))):
-            raise InputError(
-                f'{path}: expected a record.json or a folder that holds one, but there is none; '
-                'run mer-bench train first or check the path'
-            )
-        found |= {os.path.realpath(record): record for record in records}  # a loop of links raises nothing
-    return list(found.values())
-
-
 @dataclass(frozen=True)
 class Failure:
     """One method with one seed that did not finish."""
 
     path: Path
     content: dict
+
+    @property
+    def place(self) -> Path:
+        """Its folder below that of the results it is committed with."""
+        return place_of(self.content['config'], self.content['method'], self.content['seed'])
 
 
 def read_failure(path: Path) -> Failure:

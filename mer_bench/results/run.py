@@ -1,5 +1,6 @@
 """The runs of a leaderboard: finds them, and compares each record with the predictions beside it."""
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError, listed
+from mer_bench.escaping import folder_name
 from mer_bench.evaluation.metrics import METRICS, SubjectCounts, score_table
 from mer_bench.evaluation.predictions import read_columns
 from mer_bench.evaluation.statistics import contrast
 from mer_bench.files import digest_of
-from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, find_records, read_failure, read_record
+from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,14 @@ class Run:
     def rescored(self) -> bool:
         """Whether somebody published the predictions, so that seed, config and store are not known."""
         return self.record['source'] == RESCORED
+
+    @property
+    def place(self) -> Path:
+        """Its folder below that of the results it is committed with."""
+        record = self.record
+        if not self.rescored:
+            return place_of(record['config']['name'], record['method'], record['seed'])
+        return Path(RESCORED, folder_name(record['dataset'], 'a data set'), folder_name(record['method'], 'a method'))
 
 
 @dataclass(frozen=True)
@@ -119,44 +129,42 @@ def group_by(runs: list[Run], key: Callable[[Run], tuple]) -> dict[tuple, list[R
 
 
 def find_runs(paths: list[str | Path]) -> tuple[list[Path], list[Failure]]:
-    """Return the record.json files at `paths`, and the failed runs.
+    """Return the record.json files at `paths`, each once, and the failed runs.
 
-    A folder with a failure.json is a failed run unless its record is complete: then an earlier attempt failed. A
-    folder that holds published.csv needs no runs.
+    A folder with a failure.json is a failed run unless its record is complete: then an earlier attempt failed.
+
+    Args:
+        paths: each a record.json, a run folder or a folder above run folders. One that holds published.csv needs no
+            runs.
     """
-    paths = [path for path in paths if not _only_published(Path(path))]
-    failed = {failure.path.parent: failure for failure in map(read_failure, _failure_files(paths))}
-    records = [
-        path for path in find_records(paths) if path.parent.resolve() not in failed or is_complete(read_record(path))
+    records, failed = {}, {}
+    for path in map(Path, paths):
+        found = sorted(path.rglob(RECORD)) if path.is_dir() else [path]
+        notes = sorted((path if path.is_dir() else path.parent).rglob(FAILURE))
+        if not path.exists() or not (found or notes or Path(path, 'published.csv').is_file()):
+            raise InputError(
+                f'{path}: expected a record.json or a folder that holds one, but there is none; '
+                'run mer-bench train first or check the path'
+            )
+        records |= {os.path.realpath(record): record for record in found}  # a loop of links raises nothing
+        failed |= {note.resolve().parent: note.resolve() for note in notes}
+    failures = {folder: read_failure(note) for folder, note in sorted(failed.items())}
+    kept = [
+        path for path in records.values() if path.parent.resolve() not in failures or is_complete(read_record(path))
     ]
-    finished = {path.parent.resolve() for path in records}
-    return records, [failure for folder, failure in failed.items() if folder not in finished]
-
-
-def _only_published(path: Path) -> bool:
-    runs = (name for pattern in (RECORD, FAILURE) for name in path.rglob(pattern))
-    return Path(path, 'published.csv').is_file() and next(runs, None) is None
-
-
-def _failure_files(paths: list[str | Path]) -> list[Path]:
-    folders = [Path(path) if Path(path).is_dir() else Path(path).parent for path in paths]
-    return sorted({file.resolve() for folder in folders for file in folder.rglob(FAILURE)})
+    finished = {path.parent.resolve() for path in kept}
+    return kept, [failure for folder, failure in failures.items() if folder not in finished]
 
 
 def read_runs(paths: list[Path]) -> list[Run]:
     """Read complete runs; a run that lacks folds, or whose scores its predictions do not give, is refused."""
     records = {path: read_record(path) for path in paths}
-    _refuse_incomplete(records)
-    return [_read_run(path, record) for path, record in records.items()]
-
-
-def _refuse_incomplete(records: dict[Path, dict]) -> None:
-    unfinished = [text for path, record in records.items() if (text := describe_unfinished(path, record))]
-    if unfinished:
+    if unfinished := [text for path, record in records.items() if (text := describe_unfinished(path, record))]:
         raise InputError(
             f'expected complete runs, but these are not: {listed(unfinished)}; '
             'run the same mer-bench train command again, it continues where it stopped'
         )
+    return [_read_run(path, record) for path, record in records.items()]
 
 
 def describe_unfinished(path: Path, record: dict) -> str | None:

@@ -66,16 +66,11 @@ def _uf1(path: Path, text: str) -> float | None:
     return number
 
 
-def find_bound(bounds: dict[tuple[str, str], Bound], table: str, method: str) -> Bound:
-    """Return the bound of a method on a table."""
-    general = bounds.get((table, ANY), Bound(None, ''))
-    own = bounds.get((table, method), Bound(None, ''))
-    return Bound(general.uf1 if own.uf1 is None else own.uf1, own.reason)
-
-
-def judge(row: dict, bound: Bound) -> dict:
+def judge(row: dict, bounds: dict[tuple[str, str], Bound], table: str) -> dict:
     """Return the columns on the bound of a row: sanity_uf1, sanity_reached, sanity_reason; nothing without a bound."""
-    if bound.uf1 is None:
+    general, own = (bounds.get((table, method), Bound(None, '')) for method in (ANY, row['method']))
+    uf1 = general.uf1 if own.uf1 is None else own.uf1
+    if uf1 is None:
         return {}
-    reached = row['uf1'] >= bound.uf1
-    return {'sanity_uf1': bound.uf1, 'sanity_reached': reached, 'sanity_reason': '' if reached else bound.reason}
+    reached = row['uf1'] >= uf1
+    return {'sanity_uf1': uf1, 'sanity_reached': reached, 'sanity_reason': '' if reached else own.reason}

@@ -8,7 +8,7 @@ from mer_bench.results.ablations import ablation_blocks, compare, compare_ablati
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
 from mer_bench.results.rows import REPRODUCED, SETTINGS, distinct, score_columns, slices_of, summarise
 from mer_bench.results.run import Method, Run, group_by, methods_of
-from mer_bench.results.sanity import Bound, find_bound, judge
+from mer_bench.results.sanity import Bound, judge
 
 SAME = ('sample_id', 'y_true', 'subject')  # of the predictions of runs on the same data
 CHANGES = (
@@ -89,7 +89,7 @@ def _section(
         if row := by_method.get((change['method'], change['settings'])):  # none where it is of another store
             row |= {OF_ABLATIONS.get(key, key): change[key] for key in CHANGES}
     for row in rows:
-        row.update(judge(row, find_bound(bounds, table, row['method'])))
+        row.update(judge(row, bounds, table))
     names = [(row['method'], row['epoch_rule'], row['source']) for row in rows]
     for row, name in zip(rows, names, strict=True):
         if names.count(name) > 1:  # one name for two settings
