@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_integer_dtype
 
-from mer_bench.errors import InputError, listed
+from mer_bench.errors import InputError, cause_of, listed
 from mer_bench.evaluation.clip_lines import NAMES, RawTable, bare, name_columns, read_csv, read_megc_log
 from mer_bench.evaluation.labels import WHOLE, compare_labels, plain_label, shown
 from mer_bench.evaluation.subject_lists import ADVICE, read_dict, read_subject_log
+from mer_bench.files import refuse_special
 
 LONGEST_LINE = 1_000_000  # bytes
 RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that explain why a clip is there several times
@@ -151,15 +152,13 @@ def in_order(labels: set) -> list:
 
 def _read_bytes(path: Path) -> bytes:
     """Return the content as UTF-8 without a mark; UTF-16 with its mark, as PowerShell writes it, is accepted."""
+    refuse_special(path, 'save it as a file of predictions')
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise InputError(f'{path}: expected a file of predictions, found a pipe or a device; save it as a file')
         data = path.read_bytes()
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        fault = getattr(error, 'strerror', None) or str(error)
-        raise InputError(f'{path}: expected a file of predictions, but got {fault!r}; check the path') from None
+        raise InputError(
+            f'{path}: expected a file of predictions, but got {cause_of(error)!r}; check the path'
+        ) from None
     try:
         if data.startswith((b'\xff\xfe', b'\xfe\xff')):
             data = data.decode('utf-16').encode()
@@ -202,13 +201,12 @@ def _cells(line: str, mark: str) -> list[str]:
 
 
 def _refuse_long_lines(path: str | Path, data: bytes) -> None:
-    ends = np.flatnonzero(np.frombuffer(data + b'\n', dtype=np.uint8) == ord('\n'))
-    lengths = np.diff(ends, prepend=-1)
-    if lengths.max() > LONGEST_LINE:
-        raise InputError(
-            f'{path}, line {lengths.argmax() + 1}: expected at most {LONGEST_LINE} bytes in a line, but got '
-            f'{lengths.max()}; give a csv with one row for each clip, or a log'
-        )
+    for number, line in enumerate(data.split(b'\n'), 1):
+        if len(line) >= LONGEST_LINE:
+            raise InputError(
+                f'{path}, line {number}: expected at most {LONGEST_LINE} bytes in a line, but got {len(line)}; give a '
+                'csv with one row for each clip, or a log'
+            )
 
 
 def _identity(table: dict[str, list[str]], where: Callable[[int], str]) -> dict[str, list[str]]:

@@ -11,8 +11,8 @@ from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
 from mer_bench.results.latex import to_latex
 from mer_bench.results.markdown import to_markdown
 from mer_bench.results.record import Failure
-from mer_bench.results.rows import REPRODUCED, RESCORED, csv_row, rescored_row
-from mer_bench.results.run import Run
+from mer_bench.results.rows import REPRODUCED, RESCORED, csv_row, summarise
+from mer_bench.results.run import Method, Run
 from mer_bench.results.sanity import Bound
 from mer_bench.results.sections import Section, make_sections, section_blocks
 
@@ -68,7 +68,7 @@ def make_page(
     reference: str | None = None,
 ) -> Page:
     """Make the page `name` of runs that are all synthetic or all real; `reference`: see `make_sections`."""
-    rescored = [rescored_row(run) for run in runs if run.rescored]
+    rescored = [summarise(Method([run])) for run in runs if run.rescored]
     return Page(
         sections=make_sections([run for run in runs if not run.rescored], name, bounds, reference),
         rescored=sorted(rescored, key=lambda row: (-row['uf1'], row['method'])),

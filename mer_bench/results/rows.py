@@ -17,53 +17,53 @@ ZERO = 1e-14  # what sums leave of a zero
 
 
 def summarise(method: Method) -> dict:
-    """Make one row of a method: means and standard deviations over the seeds, to 10 significant digits."""
+    """Make one row of a method: means and standard deviations over the seeds, to 10 significant digits.
+
+    Of predictions that others published, what only a run of ours knows is left out.
+    """
     runs, record = method.runs, method.record
     for first, second in pairwise(runs):
         if first.record['seed'] == second.record['seed']:
             raise InputError(
                 f'expected each seed of a method once, but {first.path} and {second.path} are both '
-                f'{first.record["method"]} with seed {first.record["seed"]}; give only one of them'
+                f'{method.name} with seed {first.record["seed"]}; give only one of them'
             )
-    row = {
-        **_pooled_scores(runs),
-        **_action_unit_scores(runs),
-        'clips': record['n_clips'],
-        'subjects': runs[0].scores['full']['n_subjects'],
-        'seeds': len(runs),
-        'seed_list': ', '.join(str(run.record['seed']) for run in runs),
-        'parameters': record['parameters'],
-        'flops': record['flops'],
-        'input': _describe_input(record['config'].get('input')),
-        'epoch_rule': record['epoch_rule'],
-        'source': source_of(runs[0]),
+    return rounded(
+        _pooled_scores(runs)
+        | _action_unit_scores(runs)
+        | {'clips': record['n_clips'], 'subjects': runs[0].scores['full']['n_subjects']}
+        | ({} if runs[0].rescored else _training(method))
+        | {'epoch_rule': record['epoch_rule'], 'source': source_of(runs[0])}
+        | (_log(record) if runs[0].rescored else _settings(method))
+        | {'date': distinct(run.record['date'] for run in runs)}
+        | _dataset_scores(runs)
+    )
+
+
+def _training(method: Method) -> dict:
+    return {
+        'seeds': len(method.runs),
+        'seed_list': ', '.join(map(str, method.seeds)),
+        'parameters': method.record['parameters'],
+        'flops': method.record['flops'],
+        'input': _describe_input(method.record['config'].get('input')),
+    }
+
+
+def _settings(method: Method) -> dict:
+    record = method.record
+    return {
         'config': _with_digest(record['config']),
         'overrides': ', '.join(_with_digest(override) for override in record['overrides']),
         'settings_digest': method.settings,
         'store_digest': record['data']['store_digest'],
         'annotations_digest': record['data']['annotations_digest'],
-        **{key: distinct(run.record[key] for run in runs) for key in ('commit', 'device', 'date')},
-        **_dataset_scores(runs),
+        **{key: distinct(run.record[key] for run in method.runs) for key in ('commit', 'device')},
     }
-    return rounded(row)
 
 
-def rescored_row(run: Run) -> dict:
-    """Make a row of published predictions; unknown values are left out."""
-    record = run.record
-    row = {
-        **_pooled_scores([run]),
-        'clips': record['n_clips'],
-        'subjects': run.scores['full']['n_subjects'],
-        'epoch_rule': record['epoch_rule'],
-        'source': source_of(run),
-        'log': record['log']['name'],
-        'log_digest': record['log']['digest'],
-        'url': record['url'],
-        'date': record['date'],
-        **_dataset_scores([run]),
-    }
-    return rounded(row)
+def _log(record: dict) -> dict:
+    return {'log': record['log']['name'], 'log_digest': record['log']['digest'], 'url': record['url']}
 
 
 def _pooled_scores(runs: list[Run]) -> dict:
