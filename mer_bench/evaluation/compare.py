@@ -12,7 +12,7 @@ from mer_bench.escaping import for_csv
 from mer_bench.evaluation.labels import name_labels
 from mer_bench.evaluation.metrics import METRICS, SubjectCounts
 from mer_bench.evaluation.predictions import classes_of, in_order, load_predictions
-from mer_bench.evaluation.statistics import Estimate, contrast, mcnemar
+from mer_bench.evaluation.statistics import Estimate, contrast, mcnemar, signed
 from mer_bench.files import write_atomically
 
 # Cameron, Gelbach and Miller, Rev. Econ. Stat. 90(3), 2008: a bootstrap of 5 to 30 clusters rejects too often
@@ -94,8 +94,13 @@ class Comparison:
         from tabulate import tabulate
 
         rows = [
-            [metric.header, *(f'{value:.4f}' for value in self.scores[metric.name]), *_cells(metric.name, self)]
-            for metric in METRICS
+            [
+                metric.header,
+                *(f'{value:.4f}' for value in self.scores[metric.name]),
+                signed(change.value),
+                change.interval,
+            ]
+            for metric, change in zip(METRICS, self.differences.values(), strict=True)
         ]
         headers = ['', *self.names, 'difference', '95 % interval']
         table = tabulate(rows, headers, disable_numparse=True, colalign=('left', *['right'] * 3, 'left'))
@@ -127,12 +132,6 @@ class Comparison:
             figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches='tight')
 
 
-def _cells(metric: str, comparison: Comparison) -> tuple[str, str]:
-    change = comparison.differences[metric]
-    interval = 'one subject' if change.low is None else f'[{change.low:+.4f}, {change.high:+.4f}]'
-    return f'{change.value:+.4f}', interval
-
-
 def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str, str] | None = None) -> Comparison:
     """Compare two sets of predictions clip by clip, joined by sample_id.
 
@@ -146,10 +145,10 @@ def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str,
     """
     names, classes = names or _names(a, b), [*map(str, classes)]
     frames = [load_predictions(source) for source in (a, b)]
-    frames = [_with_names(frame, classes or _scored(frames), name) for frame, name in zip(frames, names, strict=True)]
-    frames, missing = _common(frames, names)
-    labels = {*pd.unique(pd.concat([frame[key] for frame in frames for key in ('y_true', 'y_pred')]))}
-    classes = classes or _scored(frames) or in_order(labels)
+    if classes := classes or _scored(frames):
+        frames = [name_labels(frame, classes, name) for frame, name in zip(frames, names, strict=True)]
+    frames, missing = _common([frame.astype({'y_true': str, 'y_pred': str}) for frame in frames], names)
+    classes = classes or in_order({label for frame in frames for key in ('y_true', 'y_pred') for label in frame[key]})
     counts = [SubjectCounts.of(frame, classes) for frame in frames]
     correct = [(frame['y_true'] == frame['y_pred']).groupby(frame['subject']).sum() for frame in frames]
     clips = frames[0].groupby('subject').size()
@@ -167,11 +166,6 @@ def _scored(frames: list[pd.DataFrame]) -> list[str]:
     """Return the classes of the first table that names them by columns of scores."""
     named = (classes_of(frame) for frame in frames if any(name.startswith('score_') for name in frame))
     return next(named, [])
-
-
-def _with_names(frame: pd.DataFrame, classes: list[str], name: str) -> pd.DataFrame:
-    frame = name_labels(frame, classes, name) if classes else frame
-    return frame.astype({'y_true': str, 'y_pred': str})
 
 
 def _common(frames: list[pd.DataFrame], names: tuple[str, str]) -> tuple[list[pd.DataFrame], tuple[int, int]]:

@@ -7,11 +7,13 @@ method.
 from collections.abc import Iterable
 from itertools import combinations
 
-from mer_bench.evaluation.statistics import contrast, holm, mcnemar
+from mer_bench.evaluation.statistics import Estimate, contrast, holm, mcnemar, signed
 from mer_bench.results.ablation_groups import AblationGroup, Parts
 from mer_bench.results.blocks import Block, Column, Heading, Notes, Paragraph, Table
 from mer_bench.results.rows import rounded
 from mer_bench.results.run import Method
+
+CHANGE_KEYS = ('change', 'change_low', 'change_high')
 
 
 def compare(reference: Method, others: dict[str, Method]) -> list[dict]:
@@ -55,7 +57,7 @@ def _compare(name: str, method: Method, reference: Method) -> dict:
 
 def _change(methods: list[Method], weights: list[float]) -> dict:
     estimate = contrast([method.counts for method in methods], weights, 'uf1')
-    return dict(zip(('change', 'change_low', 'change_high'), estimate, strict=True))
+    return dict(zip(CHANGE_KEYS, estimate, strict=True))
 
 
 def find_grids(group: AblationGroup) -> list[tuple[str, ...]]:
@@ -97,24 +99,13 @@ def subsets_of(parts: Iterable[str]) -> Iterable[Parts]:
     return (frozenset(chosen) for size in range(len(parts) + 1) for chosen in combinations(parts, size))
 
 
-def _signed(number: float) -> str:
-    """-0.04 -> '-0.0400'; no minus before a zero."""
-    return f'{round(number, 4) + 0.0:+.4f}'
-
-
-def _interval(row: dict) -> str:
-    return (
-        'one subject' if row['change_low'] is None else f'[{_signed(row["change_low"])}, {_signed(row["change_high"])}]'
-    )
-
-
 def _probability(p: float) -> str:
     return '< 0.001' if p < 0.001 else f'{p:.3f}'
 
 
 CHANGE = [
-    Column('change', 'change of UF1', lambda row: _signed(row['change']), 'right'),
-    Column('interval', '95 % interval', _interval),
+    Column('change', 'change of UF1', lambda row: signed(row['change']), 'right'),
+    Column('interval', '95 % interval', lambda row: Estimate(*(row[key] for key in CHANGE_KEYS)).interval),
 ]
 EFFECTS = [Column('effect', 'effect', lambda row: ' x '.join(row['effect'])), *CHANGE]
 

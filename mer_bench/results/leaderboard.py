@@ -9,6 +9,7 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.compare import compare as compare_pair
 from mer_bench.evaluation.metrics import METRICS, score
 from mer_bench.evaluation.statistics import holm
+from mer_bench.results.ablations import CHANGE_KEYS
 from mer_bench.results.page import SYNTHETIC, Page, make_page, page_files
 from mer_bench.results.pages import refuse_unknown, write_text
 from mer_bench.results.record import Failure
@@ -60,8 +61,8 @@ def _of_predictions(sources: Mapping[str, object], reference: str | None, classe
         for row in others:
             names = row['method'], reference
             pair = compare_pair(sources[names[0]], sources[reference], classes, names)
-            change = zip(('change', 'change_low', 'change_high'), pair.differences['uf1'], strict=True)
-            row |= {f'against_{key}': value for key, value in change} | {'against_mcnemar_p': pair.mcnemar['p']}
+            row |= {f'against_{key}': value for key, value in zip(CHANGE_KEYS, pair.differences['uf1'], strict=True)}
+            row['against_mcnemar_p'] = pair.mcnemar['p']
         for row, p in zip(others, holm([row['against_mcnemar_p'] for row in others]), strict=True):
             row['against_mcnemar_p_holm'] = p
     return pd.DataFrame(sorted(rows, key=lambda row: (-row['uf1'], row['method'])))

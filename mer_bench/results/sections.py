@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.statistics import detectable_difference
 from mer_bench.results.ablation_groups import AblationGroup, find_groups
 from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, reference_blocks
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
@@ -27,6 +28,7 @@ class Section:
         ablations: every full model with its ablations, and what `compare_ablations` returns of them.
         not_compared: which methods of a full model's name are compared with none, and why.
         reference: the method that all others are compared with, where one is asked for; `against` is the comparison.
+        detectable: the smallest difference of UF1 to the first row that these subjects can show.
     """
 
     runs: list[Run]
@@ -35,6 +37,7 @@ class Section:
     not_compared: list[str] = field(default_factory=list)
     reference: Method | None = None
     against: list[dict] = field(default_factory=list)
+    detectable: float | None = None
 
 
 def make_sections(
@@ -99,8 +102,11 @@ def _section(
         not_compared.append(
             f'No method is compared with {reference} here: it is the only method, or did not run on these data.'
         )
-    ranked = sorted(rows, key=lambda row: (row['epoch_rule'] != 'last', -row['uf1'], row['method']))
-    return Section(runs, ranked, ablations, not_compared, chosen, against)
+    pairs = zip(rows, methods, strict=True)
+    pairs = sorted(pairs, key=lambda pair: (pair[0]['epoch_rule'] != 'last', -pair[0]['uf1'], pair[0]['method']))
+    best, *others = [method.counts for _, method in pairs]
+    detectable = detectable_difference(best, others, 'uf1')
+    return Section(runs, [row for row, _ in pairs], ablations, not_compared, chosen, against, detectable)
 
 
 def _against(rows: list[dict], methods: list[Method], reference: str | None) -> tuple[Method | None, list[dict]]:
@@ -174,7 +180,17 @@ def _notes(section: Section) -> list[str]:
             f'Epoch rule {", ".join(sorted(rules))}: the epoch was chosen by a score, not fixed beforehand, so these '
             'rows look better than they are. They are listed below the others and cannot be compared with them.'
         )
+    if section.detectable is not None:
+        notes.append(_note_on_power(section.detectable, rows))
     return [*notes, *section.not_compared, _note_on_software(runs)]
+
+
+def _note_on_power(detectable: float, rows: list[dict]) -> str:
+    return (
+        f'Power: these {rows[0]["subjects"]} subjects can show a difference of about {detectable:.2g} in UF1. A paired '
+        'test at 5 % finds a true difference of this size to the first row in 80 % of cases (2.8 standard errors, '
+        'bootstrap over the subjects, median over the other methods).'
+    )
 
 
 def _note_on_scores(run: Run) -> str:

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import SubjectCounts
-from mer_bench.evaluation.statistics import contrast, holm, mcnemar
+from mer_bench.evaluation.statistics import contrast, detectable_difference, holm, mcnemar
 
 
 def answers(y_pred, subjects='aabbccdd', y_true=(0, 1) * 4):
@@ -101,3 +101,31 @@ def test_holm_multiplies_the_smallest_by_their_number_and_never_falls():
 def test_the_probability_of_mcnemar_is_that_of_the_exact_binomial_test(first, second):
     p = mcnemar(table('1' * first + '0' * second), table('0' * first + '1' * second))['p']
     assert p == pytest.approx(binomtest(first, first + second).pvalue)
+
+
+def one_clip_less(share):
+    """100 subjects of ten clips; a share of the subjects has one clip wrong."""
+    subjects = [f's{number:03d}' for number in range(100) for _ in range(10)]
+    y_pred = np.array((0, 1) * 500)
+    y_pred[: int(1000 * share) : 10] = 1
+    return [SubjectCounts.of(answers(y_pred, subjects, (0, 1) * 500), [0, 1])]
+
+
+def test_the_difference_that_subjects_can_show_has_a_power_of_80_percent():
+    # half of 100 subjects differ by 0.1: the mean has the standard error 0.05 / sqrt(100) = 0.005
+    found = detectable_difference(one_clip_less(0), [one_clip_less(0.5)], 'accuracy')
+    assert found == pytest.approx(0.014, rel=0.1)
+    assert norm.sf(norm.isf(0.025) - 0.014 / 0.005) == pytest.approx(0.8, abs=0.001)
+
+
+def test_the_median_of_the_methods_that_differ_counts():
+    # a tenth of the subjects: 0.1 * sqrt(0.1 * 0.9) / sqrt(100) = 0.003; the same predictions tell nothing
+    others = [one_clip_less(0), one_clip_less(0.1), one_clip_less(0.5)]
+    assert detectable_difference(one_clip_less(0), others, 'accuracy') == pytest.approx(2.8 * 0.004, rel=0.1)
+
+
+def test_without_a_method_that_differs_or_with_one_subject_no_difference_is_known():
+    assert detectable_difference(one_clip_less(0), [one_clip_less(0)], 'uf1') is None
+    assert detectable_difference(one_clip_less(0), [], 'uf1') is None
+    one, other = ([SubjectCounts.of(answers(y, 'aaaaaaaa'), [0, 1])] for y in (RIGHT, WRONG))
+    assert detectable_difference(one, [other], 'uf1') is None

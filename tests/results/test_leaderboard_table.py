@@ -307,3 +307,12 @@ def test_a_table_in_another_form_gives_the_same_scores(new_run):
 
 def mend(part):
     return {key: value for key, value in part.items() if key != 'intervals'}
+
+
+def test_a_table_of_two_methods_says_what_difference_its_subjects_can_show(new_run, make):
+    new_run('a', 'perfect', method='net')
+    assert 'Power:' not in make()[0]
+    # the rule differs by 7/9 in UF1; resamples of four subjects make the standard error of the order of a tenth
+    new_run('b', 'always negative', method='rule')
+    (size,) = re.findall(r'- Power: these 4 subjects can show a difference of about (\S+) in UF1\.', make()[0])
+    assert 0.1 < float(size) < 1
