@@ -60,7 +60,7 @@ class Comparison:
         else:
             lead = f'{better} has the higher UF1: {max(a, b):.4f} against {min(a, b):.4f} of {worse}'
         if change.low is None:
-            return f'{lead}; with one subject only there is no interval, so the difference may be chance.'
+            return f'{lead}; one subject only gives no interval, so this does not show which of the two is better.'
         low, high = (change.low, change.high) if change.value >= 0 else (-change.high, -change.low)
         interval = f'the 95 % interval of the difference, {low:+.4f} to {high:+.4f},'
         if change.low > 0 or change.high < 0:
@@ -105,16 +105,20 @@ class Comparison:
         headers = ['', *self.names, 'difference', '95 % interval']
         table = tabulate(rows, headers, disable_numparse=True, colalign=('left', *['right'] * 3, 'left'))
         a_better, b_better, equal = self.wins
-        test, (a, b) = self.mcnemar, self.names
+        test, (a, b), n = self.mcnemar, self.names, len(self.subjects)
         lines = [
             self.sentence,
-            f'{self.n_clips} clips of {len(self.subjects)} subjects. Intervals: 1000 resamples of the subjects, the '
-            'same for both; they do not cover differences between trainings.',
+            f'{self.n_clips} clips of {n} subject{"s" * (n > 1)}.',
             f'Subjects: {a} predicts more clips correctly for {a_better}, {b} for {b_better}; equal for {equal}.',
-            f'Clips: {test["only_first"]} are predicted correctly only by {a}, {test["only_second"]} only by {b}; '
+            f'Clips predicted correctly by {a} alone: {test["only_first"]}, by {b} alone: {test["only_second"]}; '
             f"McNemar's exact test p = {test['p']:.3g}. It assumes independent clips, so rely on the interval first.",
         ]
-        if len(self.subjects) < FEW_SUBJECTS:
+        if n > 1:
+            lines[1] += (
+                ' Intervals: 1000 resamples of the subjects, the same for both; they do not cover differences between '
+                'trainings.'
+            )
+        if 1 < n < FEW_SUBJECTS:
             lines.append(f'With fewer than {FEW_SUBJECTS} subjects the intervals tend to be too narrow.')
         if any(self.missing):
             lines.append(
@@ -145,7 +149,7 @@ def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str,
     """
     names, classes = names or _names(a, b), [*map(str, classes)]
     frames = [load_predictions(source) for source in (a, b)]
-    if classes := classes or _scored(frames):
+    if classes := classes or scored_classes(frames):
         frames = [name_labels(frame, classes, name) for frame, name in zip(frames, names, strict=True)]
     frames, missing = _common([frame.astype({'y_true': str, 'y_pred': str}) for frame in frames], names)
     classes = classes or in_order({label for frame in frames for key in ('y_true', 'y_pred') for label in frame[key]})
@@ -162,7 +166,7 @@ def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str,
     )
 
 
-def _scored(frames: list[pd.DataFrame]) -> list[str]:
+def scored_classes(frames: Sequence[pd.DataFrame]) -> list[str]:
     """Return the classes of the first table that names them by columns of scores."""
     named = (classes_of(frame) for frame in frames if any(name.startswith('score_') for name in frame))
     return next(named, [])

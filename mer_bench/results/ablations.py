@@ -155,9 +155,12 @@ def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
     )
     seed = ' (with several seeds: of the first that both have)' if any(r['seeds'] > 1 for r in rows) else ''
     open_question = 'whether the part helps' if word == 'ablation' else 'which method is better'
+    n_subjects = reference.record['n_subjects']
     notes = [
-        f'Intervals: paired over the {reference.record["n_subjects"]} subjects; 1000 resamples, each with the '
-        f'same subjects for both methods. {chance} An interval that contains 0 does not show {open_question}.',
+        f'Intervals: paired over the {n_subjects} subjects; 1000 resamples, each with the same subjects for both '
+        f'methods. {chance} An interval that contains 0 does not show {open_question}.'
+        if n_subjects > 1
+        else 'Intervals: none, because all clips are of one subject.',
         f'McNemar: exact test on the clips that only one of the two predicts correctly{seed}. It treats clips as '
         'independent, but those of one subject are alike, so p tends to be too small.',
     ]

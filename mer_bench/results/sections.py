@@ -203,6 +203,8 @@ def _note_on_scores(run: Run) -> str:
 def _note_on_intervals(rows: list[dict]) -> str:
     seeds = ' of the mean over the seeds' if any(row['seeds'] > 1 for row in rows) else ''
     spread = ' The number after ± is the standard deviation over the seeds.' if seeds else ''
+    if rows[0]['subjects'] == 1:
+        return f'Intervals: none, because all clips are of one subject.{spread}'
     return (
         f'Intervals: 95 % percentile intervals of UF1{seeds}, 1000 bootstrap resamples of the '
         f'{rows[0]["subjects"]} subjects.{spread} Overlapping intervals do not show which of two methods is better: '
