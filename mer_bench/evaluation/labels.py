@@ -2,7 +2,7 @@
 
 Blanks around a label do not count. Whole numbers compare as numbers: 0, 0.0, -0, 00 and 0e0 are one class. Names
 compare letter by letter, and two that differ in upper and lower case only are refused, since one of them is a slip. A
-probability, a list, `tensor(0)` and an empty cell are no labels.
+probability, a list, `tensor(0)` and an empty cell are not labels.
 """
 
 import re
@@ -64,7 +64,7 @@ def plain_label(text: str, classes: list[str] = ()) -> str:
 
 
 def _fault_of(label: str, classes: list[str]) -> tuple[str, str] | None:
-    """Return what was expected and what to do, for a text that cannot be a label."""
+    """Return what was expected and what to do if a text cannot be a label."""
     if label.lower() in NO_LABEL:
         return 'a label', 'predict every clip'
     if len(label) > LONGEST or not label.isprintable():

@@ -2,15 +2,15 @@
 
 The definition is that of the MEGC 2019 recognition challenge (See et al.,
 https://doi.org/10.1109/FG.2019.8756611): the predictions of all folds are pooled into one table, and UF1 and
-UAR are the unweighted means over the classes of the F1 score and the recall. A mean of per-fold scores is
-another, wrong number: many folds hold one class only. MEGC 2018 (Yap et al., FG 2018,
+UAR are the unweighted means over the classes of the F1 score and the recall. A mean of per-fold
+scores would be a different, wrong number: many folds hold one class only. MEGC 2018 (Yap et al., FG 2018,
 https://doi.org/10.1109/FG.2018.00106) adds the F1 weighted by the clips of each class and, where each data set is held
 out once, the mean over the data sets.
 
 Intervals come from a bootstrap over subjects. Clips of one person are alike, so whole subjects are drawn with
 replacement (a cluster bootstrap; Field and Welsh, Bootstrapping clustered data, J. R. Stat. Soc. B 69(3), 2007,
 https://doi.org/10.1111/j.1467-9868.2007.00593.x). Every metric is a function of the confusion matrix, and the matrix
-of a resample is the sum of those of its subjects, so 1000 resamples are a matter of milliseconds.
+of a resample is the sum of those of its subjects, so 1000 resamples take milliseconds.
 """
 
 import math
@@ -26,7 +26,7 @@ from mer_bench.errors import InputError, listed
 from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.predictions import classes_of, load_predictions
 
-MAX_CLASSES = 100  # more of them are scores or names of clips in a column of labels
+MAX_CLASSES = 100  # more suggest scores or names of clips in the column of labels
 MANY_SUBJECTS = 20_000  # 1000 draws of so many take about a second
 MOST_CELLS = 100_000_000  # of all matrices, 800 MB
 DRAWN_AT_ONCE = 1_000_000  # numbers in memory, for any number of subjects

@@ -21,9 +21,9 @@ from mer_bench.evaluation.subject_lists import ADVICE, read_dict, read_subject_l
 from mer_bench.files import refuse_special
 
 LONGEST_LINE = 1_000_000  # bytes
-RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that explain why a clip is there several times
+RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that explain why a clip appears several times
 OWN_FILE = 'predictions.csv'  # of a run
-UNNAMED = 'unnamed'  # the data set where a file names none
+UNNAMED = 'unnamed'  # data set of a file that names none
 
 
 def load_predictions(source: object) -> pd.DataFrame:

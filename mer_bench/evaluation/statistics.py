@@ -1,8 +1,8 @@
 """Comparisons of methods on the same clips: paired intervals over subjects, McNemar's exact test, Holm's correction.
 
 McNemar, Psychometrika 12, 1947, https://doi.org/10.1007/BF02295996; Holm, Scand. J. Stat. 6(2), 1979. The intervals
-resample the same subjects for all methods (evaluation/metrics.py), so what makes a subject easy or hard for all of them
-drops out of the differences.
+resample the same subjects for all methods (evaluation/metrics.py), so what makes a subject easy or hard for all
+methods cancels out.
 """
 
 import math

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Link:
-    """A text that leads somewhere."""
+    """A text with an address."""
 
     text: str
     url: str
@@ -14,7 +14,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Noted:
-    """A cell with footnotes; the same words are the same footnote on a page."""
+    """A cell with footnotes; equal texts share one footnote of the page."""
 
     cell: str | Link
     notes: tuple[str, ...]
@@ -34,21 +34,21 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A sentence or more."""
+    """One or more sentences."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Markdown:
-    """Our own words with links and code, shown as they are: nothing of a record is in them."""
+    """Markdown of our own, printed unescaped; it never contains text of a record."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Notes:
-    """Sentences of a list."""
+    """A list of sentences."""
 
     items: tuple[str, ...]
 

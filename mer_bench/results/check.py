@@ -1,4 +1,4 @@
-"""Whether the committed records and leaderboards agree with the predictions that they were made from."""
+"""Checks that committed records and leaderboards agree with the predictions they were made from."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +21,11 @@ LARGEST = 10  # ablations of a grid: 1024 methods
 
 
 def check_results(results: list[str | Path], folder: Path) -> list[str]:
-    """Compute every record anew from its predictions, and every page anew from the records.
+    """Recompute every record from its predictions, and every page from the records.
 
     Returns:
-        One sentence per fault, in the order of the files; none where all is well. Records that cannot be read come
-        first: without them neither tables nor seeds can be as they were.
+        One sentence per fault. If files are faulty, only their faults: without them, neither tables nor seeds can be
+        checked.
 
     Raises:
         InputError: A path is not there.
@@ -52,7 +52,7 @@ def check_results(results: list[str | Path], folder: Path) -> list[str]:
 
 @contextmanager
 def _noted(faults: list[str]) -> Iterator[None]:
-    """Let an InputError of the block be a fault."""
+    """Note an InputError of the block as a fault."""
     try:
         yield
     except InputError as error:
@@ -60,7 +60,7 @@ def _noted(faults: list[str]) -> Iterator[None]:
 
 
 def file_faults(results: list[str | Path], runs: list[Run], failures: list[Failure]) -> list[str]:
-    """Name changed overrides, folders in a wrong place, paths in reasons, and predictions without a record."""
+    """Name changed overrides, misplaced folders, paths in reasons, and predictions without a record."""
     ours = [run for run in runs if not run.rescored]
     faults = [
         f'{run.path}: expected the digest of the override {override["name"]} to be that of its text, but it is '
@@ -97,9 +97,9 @@ def file_faults(results: list[str | Path], runs: list[Run], failures: list[Failu
 
 
 def grid_faults(runs: list[Run], failures: list[Failure]) -> list[str]:
-    """Name every method that lacks a seed or a data set of the others in its table, and every combination that lacks.
+    """Name every method without a seed or data set that others in its table have, and every missing combination.
 
-    What failed lacks nothing.
+    Failed runs do not count as missing.
     """
     failed = {(page_of_failure(f, runs), f.content['method'], f.content['seed']) for f in failures}
     faults = []
@@ -120,7 +120,7 @@ def _seed_faults(group: list[Run], failed: Failed) -> list[str]:
         if missing:
             faults.append(
                 f'{table}: expected {name} with the seeds of the other methods, but seed '
-                f'{", ".join(map(str, missing))} is missing; run it, or take the seed from the others'
+                f'{", ".join(map(str, missing))} is missing; run it, or remove this seed of the others'
             )
         for run in method.runs:
             faults += [
@@ -139,7 +139,7 @@ def _combination_faults(methods: list[Method], failed: Failed) -> list[str]:
     known = {frozenset(name.split('+')) for page, name, _ in failed if page == table}
     return [
         f'{table}: expected every combination of the ablations that ran together, but '
-        f'{"+".join([*words, *sorted(parts)])} is missing; run it, or take the others away'
+        f'{"+".join([*words, *sorted(parts)])} is missing; run it, or remove the others'
         for parts in missing_combinations({names - shared for names in overrides})
         if frozenset([*words, *parts]) not in known
     ]
@@ -162,10 +162,10 @@ def missing_combinations(present: set[Parts]) -> list[Parts]:
 
 
 def sanity_faults(pages: Pages) -> list[str]:
-    """Name every method below its sanity bound for which no reason is written."""
+    """Name every method below its sanity bound without a stated reason."""
     return [
         f'{name}: expected {row["method"]} to reach its sanity bound UF1 {row["sanity_uf1"]:.4f}, but it has '
-        f'{row["uf1"]:.4f}; find the fault, or write the reason into sanity_bounds.csv'
+        f'{row["uf1"]:.4f}; find the fault, or state the reason in sanity_bounds.csv'
         for name, page in pages.pages.items()
         for section in page.sections
         for row in section.rows

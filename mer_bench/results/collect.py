@@ -26,7 +26,8 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
     Unfinished runs without a failure.json are left out. The reason of a failure loses the paths of this machine.
 
     Args:
-        with_predictions: take runs on real data too, whose predictions.csv holds names and labels of licensed clips."""
+        with_predictions: also copy runs on real data, whose predictions.csv holds names and labels of licensed clips.
+    """
     records, failures = find_runs(results)
     unfinished = {path: text for path in records if (text := describe_unfinished(path, read_record(path)))}
     runs = read_runs([path for path in records if path not in unfinished])
@@ -63,7 +64,7 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
 
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
-    """Copy the named files, and delete those of an earlier copy."""
+    """Copy the named files, and delete the others that an earlier copy left."""
     for name in {*FINISHED, FAILURE} - {*names}:
         (target / name).unlink(missing_ok=True)
     for name in names:

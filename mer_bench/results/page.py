@@ -28,7 +28,7 @@ FAILED = [
 
 @dataclass(frozen=True)
 class Page:
-    """All that is on one page; synthetic and real data never share one."""
+    """The content of one page; synthetic and real data never share one."""
 
     sections: list[Section]
     rescored: list[dict] = field(default_factory=list)

@@ -1,10 +1,9 @@
 """A folder of leaderboards made from records only: a page for every protocol, and their index."""
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
-from mer_bench.errors import InputError, listed
+from mer_bench.errors import InputError, did_you_mean, listed
 from mer_bench.files import write_atomically
 from mer_bench.results.blocks import Block, Column, Heading, Link, Markdown, Paragraph, Table
 from mer_bench.results.latex import to_latex
@@ -41,11 +40,11 @@ def write_text(path: Path, text: str) -> None:
 
 def refuse_unknown(reference: str | None, methods: list[str]) -> None:
     """Refuse a method to compare with that is not among `methods`."""
-    if reference is None or reference in methods:
-        return
-    near = get_close_matches(reference, methods, n=1, cutoff=0.5)
-    advice = f'did you mean {near[0]!r}?' if near else f'give one of {listed(methods) or "them"}'
-    raise InputError(f'expected a method of these runs to compare with, but none is named {reference!r}; {advice}')
+    if reference is not None and reference not in methods:
+        raise InputError(
+            f'expected a method of these runs to compare with, but none is named {reference!r}'
+            f'{did_you_mean(reference, methods)}; give one of {listed(methods) or "them"}'
+        )
 
 
 def make_pages(results: list[str | Path], reference: str | None = None) -> Pages:

@@ -13,7 +13,7 @@ from mer_bench.results.blocks import Column, Link, Table
 from mer_bench.results.run import Method, Run
 
 DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
-ZERO = 1e-14  # what sums leave of a zero
+ZERO = 1e-14  # what rounding errors leave of a sum that is zero
 
 
 def summarise(method: Method) -> dict:
@@ -83,7 +83,7 @@ def _mean_scores(runs: list[Run], part: str, prefix: str) -> dict:
 
 
 def _action_unit_scores(runs: list[Run]) -> dict:
-    """Average the mean F1 of the action units over the seeds; nothing where a run predicts none, or no clip has any."""
+    """Average the mean F1 of the action units over the seeds; nothing if a run predicts none or no clip has any."""
     if not all('action_units' in run.table for run in runs):
         return {}
     tables = [score_action_units(run.predictions) for run in runs]
@@ -107,7 +107,7 @@ def _over_seeds(values: dict[str, list[float]]) -> dict:
 
 
 def _describe_input(view: dict | None) -> str:
-    """Return what a method takes of the store: 'u v strain, apex frame, 28 x 28'; '' where the record lacks it."""
+    """Describe what a method sees of a stored clip: 'u v strain, apex frame, 28 x 28'; '' if not recorded."""
     if view is None:
         return ''
     frames, size = view.get('frames'), view.get('size')
@@ -163,7 +163,7 @@ def interval_cell(row: dict) -> str:
 
 
 def format_count(number: int | None) -> str:
-    """27212345 -> '27.2 M'; '-' where there are none to count, as in a rule."""
+    """27212345 -> '27.2 M'; '-' where there are none, as in a rule."""
     if number is None:
         return '-'
     for size, unit in ((10**6, ' M'), (10**3, ' k')):

@@ -24,9 +24,9 @@ class Run:
 
     Attributes:
         path: of its record.
-        record: as it was read.
+        record: the content of record.json.
         table: the predictions beside it, one list a column.
-        scores: of the full table and each data set, computed anew from the predictions, without intervals.
+        scores: of the full table and each data set, recomputed from the predictions, without intervals.
     """
 
     path: Path
@@ -36,7 +36,7 @@ class Run:
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """The table as a frame, made where one is asked for: of thousands of runs this takes long."""
+        """The table as a frame, made on demand: for thousands of runs this would be slow."""
         return pd.DataFrame(self.table)
 
     @cached_property
@@ -50,7 +50,7 @@ class Run:
 
     @property
     def rescored(self) -> bool:
-        """Whether somebody published the predictions, so that seed, config and store are not known."""
+        """Whether others published the predictions, so that seed, config and store are not known."""
         return self.record['source'] == RESCORED
 
     @property
@@ -157,7 +157,7 @@ def find_runs(paths: list[str | Path]) -> tuple[list[Path], list[Failure]]:
 
 
 def read_runs(paths: list[Path]) -> list[Run]:
-    """Read complete runs; a run that lacks folds, or whose scores its predictions do not give, is refused."""
+    """Read complete runs; refuse a run with missing folds, or with scores that differ from its predictions."""
     records = {path: read_record(path) for path in paths}
     if unfinished := [text for path, record in records.items() if (text := describe_unfinished(path, record))]:
         raise InputError(
@@ -183,7 +183,7 @@ def is_complete(record: dict) -> bool:
 
 
 def missing_folds(record: dict) -> int:
-    """Return the number of folds that a run still lacks; a published log has none of ours."""
+    """Return the number of missing folds; a published log has no folds."""
     folds = record.get('folds', {'missing': [], 'total': 0, 'done': 0})
     return max(len(folds['missing']), folds['total'] - folds['done'])
 
@@ -216,7 +216,7 @@ def _read_run(path: Path, record: dict) -> Run:
 def same_scores(computed: dict, stored: dict) -> bool:
     """Compare the scores of every data set; the intervals are left out, numpy may change its random streams.
 
-    A metric that the record lacks is newer than the record; the schema names those that it must have.
+    A metric that is not in the record is newer than the record; the schema requires the others.
     """
     per_class = 'f1_per_class', 'recall_per_class', 'confusion_matrix'
     keys = 'n', 'n_subjects', *(metric.name for metric in METRICS), *per_class

@@ -26,7 +26,7 @@ class Section:
     Attributes:
         rows: in the order of the table.
         ablations: every full model with its ablations, and what `compare_ablations` returns of them.
-        not_compared: which methods of a full model's name are compared with none, and why.
+        not_compared: sentences on the methods that could not be compared, with the reason.
         reference: the method that all others are compared with, where one is asked for; `against` is the comparison.
         detectable: the smallest difference of UF1 to the first row that these subjects can show.
     """
@@ -57,7 +57,7 @@ def make_sections(
 
 
 def is_variant(run: Run) -> bool:
-    """Return whether the run is an ablation of how the data were prepared: its clips are in a store of their own."""
+    """Return whether the run is an ablation of the preparation: its clips come from another store."""
     return run.record['config'].get('data_variant') is not None
 
 
@@ -78,7 +78,7 @@ def _section(
 ) -> Section:
     """Rank the rows: rule `last` before the others, then UF1 descending, then the name.
 
-    `variants` are the ablations of how the same clips were prepared: compared here, ranked in a section of their own.
+    `variants` are ablations of the preparation of the same clips: compared here, ranked in their own section.
     """
     own = [run for run in runs if not is_variant(run)]
     variants = variants if own else []
@@ -126,7 +126,7 @@ def _against(rows: list[dict], methods: list[Method], reference: str | None) -> 
 
 
 def check_same_data(runs: list[Run]) -> None:
-    """Refuse runs whose predictions hold other clips or labels than those of the first."""
+    """Refuse runs whose clips or labels differ from those of the first run."""
     truths = [{row[0]: row[1:] for row in zip(*(run.table[name] for name in SAME), strict=True)} for run in runs]
     for run, truth in zip(runs, truths, strict=True):
         if truth != truths[0]:
@@ -194,9 +194,13 @@ def _note_on_power(detectable: float, rows: list[dict]) -> str:
 
 
 def _note_on_scores(run: Run) -> str:
+    classes, counts = run.record['classes'], run.scores['full']['confusion_matrix']
+    absent = [name for name, row in zip(classes, counts, strict=True) if not sum(row)]
     return (
         f'Scores: the predictions of all {run.record["folds"]["total"]} folds are pooled into one table and scored '
-        f'once; UF1 and UAR are unweighted means over the classes {", ".join(run.record["classes"])}.'
+        f'once; UF1 and UAR are unweighted means over the classes {", ".join(classes)}.'
+        + f' No clip is of class {" or ".join(absent)}, whose recall and F1 count as 0.'
+        * bool(absent)
     )
 
 
@@ -220,8 +224,9 @@ def _note_on_data(run: Run) -> str:
     )
     size = ' x '.join(map(str, store.get('size', ['unknown'])))
     kind = 'synthetic, no recorded faces; ' if run.synthetic else ''
+    n, n_subjects = full['n'], full['n_subjects']
     return (
-        f'Data: {kind}{full["n"]} clips ({counts}), {full["n_subjects"]} subjects; optical flow '
+        f'Data: {kind}{n} clips ({counts}), {n_subjects} subject{"s" * (n_subjects > 1)}; optical flow '
         f'{store.get("flow", "unknown")}, clip length {store.get("clip_len", "unknown")} of {size} pixels, '
         f'apex {_as_text(store.get("apex", "unknown"))}, faces {_as_text(store.get("faces", "unknown"))}; '
         f'digests: annotations {digests["annotations_digest"][:12]}, store {digests["store_digest"][:12]}.'
@@ -230,7 +235,7 @@ def _note_on_data(run: Run) -> str:
 
 
 def _as_text(value: object) -> str:
-    """Return a value of store.json as text; of how faces were found the detector is enough."""
+    """Return a value of store.json as text; faces are described by their detector alone."""
     if not isinstance(value, dict):
         return str(value)
     if 'detector' in value:

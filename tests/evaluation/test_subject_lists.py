@@ -118,9 +118,12 @@ FAULTS = {
     'deep JSON': ('{"a":' * 100_000 + '0' + '}' * 100_000, 'brackets within brackets'),
     'a subject without lists': (
         LOG.replace('Best Predicted    : [1]\nGround Truth : [1]\n', ''),
-        'the last line: .*for b',
+        'line 8: .*for b, but none is there',
     ),
-    'a subject without its labels': (LOG.replace('Ground Truth : [0, 1, 1]\n', ''), 'line 7: .*for a, but only y_pred'),
+    'a subject without its labels': (
+        LOG.replace('Ground Truth : [0, 1, 1]\n', ''),
+        'line 4: .*for a, but only y_pred is there',
+    ),
     'two runs in one log': (LOG + LOG, 'line 15: .*a further .* of a; keep the lines of one run'),
     'all subjects below': (LOG + 'Predicted: [0, 0, 1, 1]\nGround Truth: [0, 1, 1, 1]\n', 'line 12: .*a further'),
     'a list that is left out in part': (LOG.replace('[0, 0, 1]', '[0 ... 1]'), 'line 4: expected a list of labels'),

@@ -14,8 +14,10 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.results.blocks import Column
 from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.record import write_record
 from mer_bench.results.rows import REPRODUCED
 from mer_bench.results.run import read_runs
+from tests.results.conftest import predictions, record
 
 
 @pytest.fixture
@@ -316,3 +318,16 @@ def test_a_table_of_two_methods_says_what_difference_its_subjects_can_show(new_r
     new_run('b', 'always negative', method='rule')
     (size,) = re.findall(r'- Power: these 4 subjects can show a difference of about (\S+) in UF1\.', make()[0])
     assert 0.1 < float(size) < 1
+
+
+def test_one_subject_and_a_class_without_clips_are_named(tmp_path, make):
+    frame = predictions('perfect').iloc[:2]
+    (tmp_path / 'a').mkdir()
+    frame.to_csv(tmp_path / 'a/predictions.csv', index=False)
+    write_record(tmp_path / 'a/record.json', record(frame))
+    text, rows = make()
+    assert rows['uf1'].tolist() == [pytest.approx(2 / 3)]
+    assert 'No clip is of class surprise, whose recall and F1 count as 0.' in text
+    assert '1 subject; optical flow' in text
+    assert 'Intervals: none, because all clips are of one subject.' in text
+    assert 'resamples' not in text
