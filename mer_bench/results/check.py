@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 
 from mer_bench.errors import InputError
@@ -189,9 +190,13 @@ def page_faults(expected: dict[str, str], folder: Path) -> list[str]:
     for name, text in sorted(expected.items()):
         if name not in present:
             faults.append(f'{folder / name}: expected this file, but it is missing; run mer-bench leaderboard')
-        elif present[name].is_dir() or present[name].read_bytes() != text.encode():
+        elif present[name].is_dir():
+            faults.append(f'{folder / name}: expected this file, but it is a folder; remove it')
+        elif (found := present[name].read_bytes()) != text.encode():
+            lines = zip_longest(found.split(b'\n'), text.encode().split(b'\n'))
+            line = next(number for number, pair in enumerate(lines, 1) if pair[0] != pair[1])
             faults.append(
-                f'{folder / name}: expected what the records give, but it differs{_where(present[name], text)}; '
+                f'{folder / name}: expected what the records give, but it differs in line {line}; '
                 'run mer-bench leaderboard'
             )
     return faults + [
@@ -199,12 +204,3 @@ def page_faults(expected: dict[str, str], folder: Path) -> list[str]:
         for name, path in present.items()
         if name not in expected
     ]
-
-
-def _where(path: Path, text: str) -> str:
-    """Return the first line that differs, as ' in line 3'."""
-    if path.is_dir():
-        return ''
-    found, expected = path.read_bytes().split(b'\n'), text.encode().split(b'\n')
-    same = [a == b for a, b in zip(found, expected, strict=False)]
-    return f' in line {(same.index(False) if False in same else len(same)) + 1}'

@@ -149,12 +149,16 @@ def round_number(number: float) -> float:
     return 0.0 if abs(number) < ZERO else float(f'{number:.{DIGITS}g}')
 
 
-def score_cell(row: dict, name: str) -> str:
-    """0.8519 ± 0.0100: a score, and its standard deviation where there are several seeds."""
-    if row.get(name) is None:
-        return '-'
-    deviation = row.get(f'{name}_sd')
-    return f'{row[name]:.4f}' + ('' if deviation is None else f' ± {deviation:.4f}')
+def score_column(name: str, header: str) -> Column:
+    """Return the column of a score, with its standard deviation where there are several seeds: 0.8519 ± 0.0100."""
+
+    def cell(row: dict) -> str:
+        if row.get(name) is None:
+            return '-'
+        deviation = row.get(f'{name}_sd')
+        return f'{row[name]:.4f}' + ('' if deviation is None else f' ± {deviation:.4f}')
+
+    return Column(name, header, cell)
 
 
 def interval_cell(row: dict) -> str:
@@ -182,9 +186,10 @@ def sanity_cell(row: dict) -> str:
     )
 
 
+METHOD = Column.of('method')
 SCORES = [
-    Column.of('method'),
-    *(Column(m.name, m.header, lambda row, name=m.name: score_cell(row, name)) for m in METRICS if m.ranked),
+    METHOD,
+    *(score_column(metric.name, metric.header) for metric in METRICS if metric.ranked),
     Column('interval', '95 % interval', interval_cell),
     Column.of('clips', align='right', formats=('md',)),
 ]
@@ -214,12 +219,6 @@ SETTINGS = [
     Column('commit', 'commit', lambda row: row['commit'] or 'unknown', formats=('md',)),
     Column.of('device', formats=('md',)),
 ]
-
-
-def score_columns(columns: dict[str, str]) -> list[Column]:
-    """Return columns of scores, by header the name that a row has for the score."""
-    scores = (Column(key, header, lambda row, key=key: score_cell(row, key)) for header, key in columns.items())
-    return [Column.of('method'), *scores]
 
 
 def csv_row(columns: list[Column], row: dict) -> dict:

@@ -7,7 +7,7 @@ from mer_bench.evaluation.statistics import detectable_difference
 from mer_bench.results.ablation_groups import AblationGroup, find_groups
 from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, reference_blocks
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
-from mer_bench.results.rows import REPRODUCED, SETTINGS, distinct, score_columns, slices_of, summarise
+from mer_bench.results.rows import METHOD, REPRODUCED, SETTINGS, distinct, score_column, slices_of, summarise
 from mer_bench.results.run import Method, Run, group_by, methods_of
 from mer_bench.results.sanity import Bound, judge
 
@@ -157,18 +157,22 @@ def section_blocks(section: Section) -> list[Block]:
 def _slices(run: Run, rows: list[dict]) -> list[Block]:
     datasets = slices_of(run)
     clips = ', '.join(f'{name} {run.scores[name]["n"]}' for name in datasets)
-    columns = {f'{name} {score}': f'{name}_{score.lower()}' for name in datasets for score in ('UF1', 'UAR')}
+    columns = [
+        score_column(f'{name}_{score.lower()}', f'{name} {score}') for name in datasets for score in ('UF1', 'UAR')
+    ]
     caption = 'The same predictions per data set'
-    return [Paragraph(f'{caption} (clips: {clips}):'), Table(score_columns(columns), rows, caption)]
+    return [Paragraph(f'{caption} (clips: {clips}):'), Table([METHOD, *columns], rows, caption)]
 
 
 def _action_units(run: Run, rows: list[dict]) -> list[Block]:
-    columns = {'mean F1': 'au_f1'}
-    if slices_of(run):
-        columns |= {'mean of data sets': 'au_f1_mean', **{name: f'{name}_au_f1' for name in slices_of(run)}}
+    datasets = slices_of(run)
+    columns = [METHOD, score_column('au_f1', 'mean F1')]
+    if datasets:
+        columns += [score_column('au_f1_mean', 'mean of data sets')]
+        columns += [score_column(f'{name}_au_f1', name) for name in datasets]
     caption = 'Action units: the mean over the units of their F1 at threshold 0.5, pooled'
-    caption += ', and of each data set' if slices_of(run) else ''
-    return [Paragraph(f'{caption}:'), Table(score_columns(columns), rows, caption)]
+    caption += ', and of each data set' if datasets else ''
+    return [Paragraph(f'{caption}:'), Table(columns, rows, caption)]
 
 
 def _notes(section: Section) -> list[str]:

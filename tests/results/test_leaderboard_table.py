@@ -16,7 +16,6 @@ from mer_bench.results.blocks import Column
 from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.record import write_record
 from mer_bench.results.rows import REPRODUCED
-from mer_bench.results.run import read_runs
 from tests.results.conftest import predictions, record
 
 
@@ -294,21 +293,6 @@ def test_a_new_column_is_one_entry(new_run, make):
     header, row = rows_of(text)[:2]
     assert (header[-1], row[-1]) == ('GFLOPs', '10.0')
     assert rows.loc[0, 'gflops'] == 10
-
-
-def test_a_table_in_another_form_gives_the_same_scores(new_run):
-    """A quoted cell sends predictions.csv through the door of all formats; as a run writes it, it is read at once."""
-    path = new_run('a', 'one wrong') / 'record.json'
-    plain = read_runs([path])[0]
-    table = path.with_name('predictions.csv')
-    table.write_text(table.read_text().replace('smic/s01/clip0', '"smic/s01/clip0"', 1))
-    quoted = read_runs([path])[0]
-    assert quoted.scores == plain.scores == {name: mend(part) for name, part in plain.record['scores'].items()}
-    assert quoted.table['y_pred'] == plain.table['y_pred']
-
-
-def mend(part):
-    return {key: value for key, value in part.items() if key != 'intervals'}
 
 
 def test_a_table_of_two_methods_says_what_difference_its_subjects_can_show(new_run, make):
