@@ -27,7 +27,6 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.predictions import classes_of, load_predictions
 
 MAX_CLASSES = 100  # more suggest scores or names of clips in the column of labels
-MANY_SUBJECTS = 20_000  # 1000 draws of so many take about a second
 MOST_CELLS = 100_000_000  # of all matrices, 800 MB
 DRAWN_AT_ONCE = 1_000_000  # numbers in memory, for any number of subjects
 QUANTILES = [0.025, 0.975]  # of a 95 % interval
@@ -131,28 +130,19 @@ class SubjectCounts:
 
         The draws depend on the seed and the number of subjects only.
         """
-        return _resample(self.matrices, np.ones(len(self.matrices)), n_resamples, seed)
+        rng, n = np.random.default_rng(seed), len(self.matrices)
+        rows, sums = self.matrices.reshape(n, -1).astype(float), []  # whole numbers, which floats add exactly
+        for start in range(0, n_resamples, step := max(1, DRAWN_AT_ONCE // n)):
+            drawn = rng.multinomial(n, np.full(n, 1 / n), size=min(step, n_resamples - start))
+            sums.append(drawn.astype(float) @ rows)
+        return scores_of(np.concatenate(sums).reshape(n_resamples, *self.matrices.shape[1:]))
 
     def intervals(self, n_resamples: int = 1000, seed: int = 0) -> dict[str, list[float] | None]:
         """Return the 95 % percentile interval `[low, high]` of each score; None if there is only one subject."""
         if len(self.matrices) < 2:
             return {metric.name: None for metric in METRICS}
-        kinds, times = self.matrices, np.ones(len(self.matrices))
-        if len(kinds) > MANY_SUBJECTS:  # subjects with the same counts are drawn as one: same distribution, fewer draws
-            kinds, times = np.unique(kinds, axis=0, return_counts=True)
-        drawn = _resample(kinds, times, n_resamples, seed)
+        drawn = self.resample(n_resamples, seed)
         return {name: np.quantile(values, QUANTILES).tolist() for name, values in drawn.items()}
-
-
-def _resample(matrices: np.ndarray, times: np.ndarray, n_resamples: int, seed: int) -> dict[str, np.ndarray]:
-    """Score draws of subjects whose confusion matrices are `matrices` (K, C, C), each that of `times` (K,) subjects."""
-    rng, size = np.random.default_rng(seed), len(matrices)
-    rows, sums = matrices.reshape(size, -1).astype(float), []  # whole numbers, which floats add exactly
-    n_subjects = int(times.sum())
-    for start in range(0, n_resamples, step := max(1, DRAWN_AT_ONCE // size)):
-        drawn = rng.multinomial(n_subjects, times / n_subjects, size=min(step, n_resamples - start))
-        sums.append(drawn.astype(float) @ rows)
-    return scores_of(np.concatenate(sums).reshape(n_resamples, *matrices.shape[1:]))
 
 
 def score(source: object, classes: Sequence[str] = ()) -> dict:
