@@ -151,3 +151,8 @@ def test_a_python_dict_has_a_bound_that_json_has_not(read, monkeypatch):
     with pytest.raises(InputError, match='at most 20 characters'):
         read(repr(PAIRS))
     assert len(read(json.dumps(PAIRS))) == 4
+
+
+def test_clips_are_numbered_where_only_another_subject_names_them(read):
+    frame = read("{'a': {'pred': [0], 'truth': [0], 'clip': ['EP1']}, 'b': {'pred': [1], 'truth': [1]}}")
+    assert frame['sample_id'].tolist() == ['unnamed/a/EP1', 'unnamed/b/1']
