@@ -59,7 +59,8 @@ def train(
         folds: Only these folds, such as 'smic/s01'; empty: all.
         device: auto, cpu, cuda or cuda:N.
         threads: CPU threads of a training.
-        **settings: work_dir, jobs, stack, save_checkpoints, audit_epochs and verbose of :class:`mer_bench.runs.run.RunSettings`.
+        **settings: work_dir, jobs, stack, save_checkpoints, audit_epochs and verbose of
+            :class:`mer_bench.runs.run.RunSettings`.
 
     Returns:
         The run: `folder`, `record`, `scores`, `predictions` (one row a clip) and `per_subject()`.

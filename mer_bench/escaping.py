@@ -1,7 +1,7 @@
 """Escapes untrusted text for its target: a terminal, markdown, csv, LaTeX, a folder name.
 
-A name in a record, a note or a reason may come from anybody. Each target has one function; none of them changes a
-text of letters, digits and usual marks.
+A name in a record, a note or a reason may come from anyone. Each target has one function; none of them changes text
+of letters, digits and common punctuation.
 """
 
 import re
@@ -23,12 +23,12 @@ ADDRESS = re.compile(r'https?://[^\s/]+|(?!.*\.\.)\w[\w./-]*\.(?:md|json)$', re.
 UNSAFE_IN_ADDRESS = re.compile(r'[^\w:/?#@!$&*+,;=%.~-]')
 
 NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')
-FORMULA = ('=', '+', '-', '@')  # how a cell that is computed begins
+FORMULA = ('=', '+', '-', '@')  # how the formula of a spreadsheet begins
 
 LATEX = {**LATEX_ESCAPE_RULES, '±': '$\\pm$', '^': '\\textasciicircum{}', '~': '\\textasciitilde{}'}
 
-LONGEST_NAME = 250  # bytes of a folder's name; file systems take 255, and a folder in work has a dot in front
-# A path of two names or more from the root on; not the inside of an address or of a relative path.
+LONGEST_NAME = 250  # bytes of a folder's name; file systems allow 255, and an unfinished folder has a leading dot
+# An absolute path of at least two names, but no part of an address or of a relative path.
 ABSOLUTE = re.compile(r'(?<![\w./:\\~-])(?:file://)?(?:/[\w.@+=~-]+){2,}/?|(?<!\w)[A-Za-z]:\\[^\s\'":;,]+')
 
 
@@ -36,7 +36,7 @@ def for_markdown(text: str, block: bool = False) -> str:
     """Return a text that markdown shows as it is, on one line.
 
     Args:
-        block: it begins a paragraph, a heading or an item, where `#` or `1.` would mean more.
+        block: it begins a paragraph, a heading or an item, where `#` or `1.` is markup.
     """
     text = MARKS.sub(lambda mark: f'\\{mark[0]}', visible(text))
     text = TAG.sub('&lt;', ENTITY.sub('&amp;', text)).replace('$', '&#36;')  # GitHub reads $...$ as a formula
@@ -61,14 +61,14 @@ def _bytes(text: str) -> bytes:
 
 
 def for_csv(value: object) -> object:
-    """Return a cell that no table program computes: a text that begins a formula gets an apostrophe before it.
+    """Return a cell that no spreadsheet evaluates: text that looks like a formula gets a leading apostrophe.
 
     Numbers stay numbers, and so do texts such as `-0.05`.
     """
     if not isinstance(value, str):
         return value
     text = visible(value)
-    start = unicodedata.normalize('NFKC', text.lstrip()[:1])  # some programs read the wide forms of = + - @ as well
+    start = unicodedata.normalize('NFKC', text.lstrip()[:1])  # some programs also accept the wide forms of = + - @
     computed = start in FORMULA and text.strip() != '-' and not NUMBER.fullmatch(text.strip())
     return f"'{text}" if computed else text
 
@@ -91,7 +91,7 @@ def folder_name(name: str, of: str) -> str:
     if part.startswith('.') or not part.strip() or not part.isprintable() or len(_bytes(part)) > LONGEST_NAME:
         raise InputError(
             f'expected {of} that can name a folder, found {visible(name[:80])!r}; use letters and digits, '
-            f'no dot in front and at most {LONGEST_NAME} bytes'
+            f'no leading dot and at most {LONGEST_NAME} bytes'
         )
     return part
 
@@ -118,7 +118,7 @@ def inside(root: Path, *parts: str) -> Path:
 def shorten_folders(text: str, folders: Iterable[str | Path]) -> str:
     """Replace folders by their last names: '/home/me/runs/x' -> 'runs/x' where /home/me/runs is among `folders`.
 
-    Relative folders are replaced where they are there in full; the longest goes first.
+    A folder is replaced only where it appears in full, the longest first.
     """
     whole = {str(Path(folder).absolute()): None for folder in folders}
     whole |= {str(Path(folder).resolve()): None for folder in folders}

@@ -5,7 +5,7 @@ import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_atomically
-from mer_bench.results.sanity import read_text
+from mer_bench.results.sanity import COLUMNS, read_rows
 
 
 @pytest.mark.parametrize('place', ['file/table.csv', 'file/inside/table.csv'])
@@ -47,6 +47,6 @@ def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
 )
 def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path, make, kind):
     make(tmp_path / 'a.csv')
-    for read in (digest_file, read_text):
+    for read in (digest_file, lambda path: read_rows(path, COLUMNS)):
         with pytest.raises(InputError, match=f'a.csv: expected a file, found {kind}; '):
             read(tmp_path / 'a.csv')

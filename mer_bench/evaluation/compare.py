@@ -12,7 +12,7 @@ from mer_bench.escaping import for_csv
 from mer_bench.evaluation.labels import name_labels
 from mer_bench.evaluation.metrics import METRICS, SubjectCounts
 from mer_bench.evaluation.predictions import classes_of, in_order, load_predictions
-from mer_bench.evaluation.statistics import Estimate, mcnemar, paired_bootstrap
+from mer_bench.evaluation.statistics import Estimate, contrast, mcnemar, signed
 from mer_bench.files import write_atomically
 
 # Cameron, Gelbach and Miller, Rev. Econ. Stat. 90(3), 2008: a bootstrap of 5 to 30 clusters rejects too often
@@ -60,7 +60,7 @@ class Comparison:
         else:
             lead = f'{better} has the higher UF1: {max(a, b):.4f} against {min(a, b):.4f} of {worse}'
         if change.low is None:
-            return f'{lead}; with one subject only there is no interval, so the difference may be chance.'
+            return f'{lead}; one subject only gives no interval, so this does not show which of the two is better.'
         low, high = (change.low, change.high) if change.value >= 0 else (-change.high, -change.low)
         interval = f'the 95 % interval of the difference, {low:+.4f} to {high:+.4f},'
         if change.low > 0 or change.high < 0:
@@ -94,22 +94,31 @@ class Comparison:
         from tabulate import tabulate
 
         rows = [
-            [metric.header, *(f'{value:.4f}' for value in self.scores[metric.name]), *_cells(metric.name, self)]
-            for metric in METRICS
+            [
+                metric.header,
+                *(f'{value:.4f}' for value in self.scores[metric.name]),
+                signed(change.value),
+                change.interval,
+            ]
+            for metric, change in zip(METRICS, self.differences.values(), strict=True)
         ]
         headers = ['', *self.names, 'difference', '95 % interval']
         table = tabulate(rows, headers, disable_numparse=True, colalign=('left', *['right'] * 3, 'left'))
         a_better, b_better, equal = self.wins
-        test, (a, b) = self.mcnemar, self.names
+        test, (a, b), n = self.mcnemar, self.names, len(self.subjects)
         lines = [
             self.sentence,
-            f'{self.n_clips} clips of {len(self.subjects)} subjects. Intervals: 1000 resamples of the subjects, the '
-            'same for both; they do not cover differences between trainings.',
+            f'{self.n_clips} clips of {n} subject{"s" * (n > 1)}.',
             f'Subjects: {a} predicts more clips correctly for {a_better}, {b} for {b_better}; equal for {equal}.',
-            f'Clips: {test["only_first"]} are predicted correctly only by {a}, {test["only_second"]} only by {b}; '
+            f'Clips predicted correctly by {a} alone: {test["only_first"]}, by {b} alone: {test["only_second"]}; '
             f"McNemar's exact test p = {test['p']:.3g}. It assumes independent clips, so rely on the interval first.",
         ]
-        if len(self.subjects) < FEW_SUBJECTS:
+        if n > 1:
+            lines[1] += (
+                ' Intervals: 1000 resamples of the subjects, the same for both; they do not cover differences between '
+                'trainings.'
+            )
+        if 1 < n < FEW_SUBJECTS:
             lines.append(f'With fewer than {FEW_SUBJECTS} subjects the intervals tend to be too narrow.')
         if any(self.missing):
             lines.append(
@@ -127,12 +136,6 @@ class Comparison:
             figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches='tight')
 
 
-def _cells(metric: str, comparison: Comparison) -> tuple[str, str]:
-    change = comparison.differences[metric]
-    interval = 'one subject' if change.low is None else f'[{change.low:+.4f}, {change.high:+.4f}]'
-    return f'{change.value:+.4f}', interval
-
-
 def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str, str] | None = None) -> Comparison:
     """Compare two sets of predictions clip by clip, joined by sample_id.
 
@@ -146,32 +149,27 @@ def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str,
     """
     names, classes = names or _names(a, b), [*map(str, classes)]
     frames = [load_predictions(source) for source in (a, b)]
-    frames = [_with_names(frame, classes or _scored(frames), name) for frame, name in zip(frames, names, strict=True)]
-    frames, missing = _common(frames, names)
-    labels = {*pd.unique(pd.concat([frame[key] for frame in frames for key in ('y_true', 'y_pred')]))}
-    classes = classes or _scored(frames) or in_order(labels)
-    counts = [SubjectCounts.of(frame, classes).scores for frame in frames]
+    if classes := classes or scored_classes(frames):
+        frames = [name_labels(frame, classes, name) for frame, name in zip(frames, names, strict=True)]
+    frames, missing = _common([frame.astype({'y_true': str, 'y_pred': str}) for frame in frames], names)
+    classes = classes or in_order({label for frame in frames for key in ('y_true', 'y_pred') for label in frame[key]})
+    counts = [SubjectCounts.of(frame, classes) for frame in frames]
     correct = [(frame['y_true'] == frame['y_pred']).groupby(frame['subject']).sum() for frame in frames]
     clips = frames[0].groupby('subject').size()
     return Comparison(
         names,
-        {metric.name: tuple(float(scores[metric.name]) for scores in counts) for metric in METRICS},
-        paired_bootstrap([frames[0]], [frames[1]], classes),
+        {metric.name: tuple(float(each.scores[metric.name]) for each in counts) for metric in METRICS},
+        {metric.name: contrast([[each] for each in counts], [1, -1], metric.name) for metric in METRICS},
         mcnemar(*frames),
         pd.DataFrame({'clips': clips, 'correct_a': correct[0], 'correct_b': correct[1]}),
         missing,
     )
 
 
-def _scored(frames: list[pd.DataFrame]) -> list[str]:
+def scored_classes(frames: Sequence[pd.DataFrame]) -> list[str]:
     """Return the classes of the first table that names them by columns of scores."""
     named = (classes_of(frame) for frame in frames if any(name.startswith('score_') for name in frame))
     return next(named, [])
-
-
-def _with_names(frame: pd.DataFrame, classes: list[str], name: str) -> pd.DataFrame:
-    frame = name_labels(frame, classes, name) if classes else frame
-    return frame.astype({'y_true': str, 'y_pred': str})
 
 
 def _common(frames: list[pd.DataFrame], names: tuple[str, str]) -> tuple[list[pd.DataFrame], tuple[int, int]]:

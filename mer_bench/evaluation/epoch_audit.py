@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.metrics import SubjectCounts, class_f1, describe, encode
+from mer_bench.evaluation.metrics import class_f1, scores
 
 AUDIT = 'audit.csv'  # beside predictions.csv
 PREDICTED = 'predicted'  # its column of one letter an epoch
@@ -59,7 +59,7 @@ class EpochAudit:
         return class_f1(counts.reshape(epochs, size, size)).mean(-1)
 
     def _y_true(self) -> np.ndarray:
-        return encode(self.table.assign(y_pred=self.table['y_true']), self.classes)[0]
+        return pd.Categorical(self.table['y_true'], self.classes).codes.astype(int)
 
 
 def leak_meter(audit: EpochAudit) -> list[dict]:
@@ -73,8 +73,7 @@ def leak_meter(audit: EpochAudit) -> list[dict]:
     rules = {LAST: last, BEST_COMMON: common, BEST_PER_SUBJECT: audit.best_per_subject()}
     rows = []
     for rule, epochs in rules.items():
-        counts = SubjectCounts.of(audit.predictions(epochs), audit.classes)
-        found = describe(counts.total, len(counts.matrices), audit.classes) | {'intervals': counts.intervals()}
+        found = scores(audit.predictions(epochs), audit.classes)
         rows.append(dict(rule=rule, epoch=None if np.ndim(epochs) else epochs + 1, scores=found))
     return rows
 
@@ -97,6 +96,10 @@ def read_audit(path: str | Path, classes: list[str]) -> EpochAudit:
     needed = {'sample_id', 'dataset', 'subject', 'y_true', PREDICTED}
     if missing := sorted(needed - {*table}):
         raise InputError(f'{path}: expected the column {missing[0]}, found none; train with --audit-epochs again')
+    if other := {*table['y_true']} - {*classes}:
+        raise InputError(
+            f'{path}: expected y_true of {", ".join(classes)}, found {min(other)!r}; train with --audit-epochs again'
+        )
     words, known = table[PREDICTED], LETTERS[: len(classes)]
     lengths = {*map(len, words)}
     if len(lengths) != 1 or not max(lengths) or {*''.join(words)} - {*known}:

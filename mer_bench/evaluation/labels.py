@@ -2,7 +2,7 @@
 
 Blanks around a label do not count. Whole numbers compare as numbers: 0, 0.0, -0, 00 and 0e0 are one class. Names
 compare letter by letter, and two that differ in upper and lower case only are refused, since one of them is a slip. A
-probability, a list, `tensor(0)` and an empty cell are no labels.
+probability, a list, `tensor(0)` and an empty cell are not labels.
 """
 
 import re
@@ -25,26 +25,33 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 60 else f'{text[:57]}...')
 
 
-def compare_labels(frame: pd.DataFrame, classes: list[str], where: Callable[[int], str]) -> dict[str, pd.Series]:
+def compare_labels(
+    columns: dict[str, list[str]], classes: list[str], where: Callable[[int], str]
+) -> dict[str, list[str]]:
     """Return the columns y_true and y_pred with one spelling for each class.
 
     Args:
-        frame: y_true and y_pred as the file has them, as text or as categories.
+        columns: y_true and y_pred as the file has them.
         classes: the names that the file has columns of scores for; they stay as they are.
-        where: returns file and line of the row at a position.
+        where: returns file and line of a row.
     """
-    columns = {}
+    found, first = {}, {}
     for key in ('y_true', 'y_pred'):
-        cells = frame[key].astype('category')
-        plain = [plain_label(label, classes) for label in cells.cat.categories]
-        faults = {code: fault for code, label in enumerate(plain) if (fault := _fault_of(label, classes))}
-        if faults:
-            row = int(cells.cat.codes.isin(list(faults)).argmax())
-            expected, advice = faults[cells.cat.codes.iloc[row]]
-            raise InputError(f'{where(row)}: expected {expected} in {key}, but got {shown(cells.iloc[row])}; {advice}')
-        columns[key] = cells.astype(str).map(dict(zip(cells.cat.categories, plain, strict=True)))
-    _refuse_two_spellings(columns, classes, where)
-    return columns
+        plain = {label: plain_label(label, classes) for label in dict.fromkeys(columns[key])}
+        for label in plain:
+            if fault := _fault_of(plain[label], classes):
+                row = where(columns[key].index(label))
+                raise InputError(f'{row}: expected {fault[0]} in {key}, but got {shown(label)}; {fault[1]}')
+        found[key] = [plain[label] for label in columns[key]]
+    for key, labels in found.items():
+        for label in dict.fromkeys(labels):
+            other, seen_in = first.setdefault(label.casefold(), (label, key))
+            if other != label and not {other, label} <= {*classes}:  # one of the two is a slip
+                raise InputError(
+                    f'{where(labels.index(label))}: expected one spelling of each class, but got {label!r} in {key} '
+                    f'and {other!r} in {seen_in}; write both in the same way'
+                )
+    return found
 
 
 def plain_label(text: str, classes: list[str] = ()) -> str:
@@ -57,7 +64,7 @@ def plain_label(text: str, classes: list[str] = ()) -> str:
 
 
 def _fault_of(label: str, classes: list[str]) -> tuple[str, str] | None:
-    """Return what was expected and what to do, for a text that cannot be a label."""
+    """Return what was expected and what to do if a text cannot be a label."""
     if label.lower() in NO_LABEL:
         return 'a label', 'predict every clip'
     if len(label) > LONGEST or not label.isprintable():
@@ -72,20 +79,6 @@ def _fault_of(label: str, classes: list[str]) -> tuple[str, str] | None:
         names = ', '.join(classes[:12]) + (', ...' if len(classes) > 12 else '')
         return f'a class that has a score column ({names})', 'correct the label or add its column'
     return None
-
-
-def _refuse_two_spellings(columns: dict[str, pd.Series], classes: list[str], where: Callable[[int], str]) -> None:
-    """Refuse two labels that differ in upper and lower case only."""
-    first: dict[str, tuple[str, str]] = {}
-    for key, labels in columns.items():
-        for label in labels.unique():
-            other, seen_in = first.setdefault(label.casefold(), (label, key))
-            if other != label and not {other, label} <= {*classes}:
-                row = int((labels == label).argmax())
-                raise InputError(
-                    f'{where(row)}: expected one spelling of each class, but got {label!r} in {key} and {other!r} in '
-                    f'{seen_in}; write both in the same way'
-                )
 
 
 def name_labels(frame: pd.DataFrame, classes: list[str], source: object) -> pd.DataFrame:

@@ -5,6 +5,8 @@ lines. Nothing in a file is executed.
 """
 
 import csv
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,16 +14,16 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_integer_dtype
 
-from mer_bench.errors import InputError, listed
+from mer_bench.errors import InputError, cause_of, listed
+from mer_bench.evaluation.clip_lines import NAMES, RawTable, bare, name_columns, read_csv, read_megc_log
 from mer_bench.evaluation.labels import WHOLE, compare_labels, plain_label, shown
-from mer_bench.evaluation.prediction_csv import NAMES, RawTable, bare, name_columns, read_csv, read_own_csv
-from mer_bench.evaluation.prediction_lists import ADVICE, read_dict, read_subject_log
-from mer_bench.evaluation.prediction_logs import read_megc_log
+from mer_bench.evaluation.subject_lists import ADVICE, read_dict, read_subject_log
+from mer_bench.files import refuse_special
 
 LONGEST_LINE = 1_000_000  # bytes
-RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that explain why a clip is there several times
+RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that explain why a clip appears several times
 OWN_FILE = 'predictions.csv'  # of a run
-UNNAMED = 'unnamed'  # the data set where a file names none
+UNNAMED = 'unnamed'  # data set of a file that names none
 
 
 def load_predictions(source: object) -> pd.DataFrame:
@@ -51,15 +53,13 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         clip, y_true, y_pred, then the other columns of a csv. Labels are strings from a csv; from the other forms they
         are ints where all are whole numbers.
     """
-    path = _file_of(Path(path))
-    data = _read_bytes(path)
-    return _finish(path, _read_raw(path, data)) if (own := read_own_csv(data)) is None else pd.DataFrame(own)
+    return pd.DataFrame(read_columns(path))
 
 
-def read_columns(path: Path) -> dict[str, list]:
+def read_columns(path: str | Path) -> dict[str, list]:
     """Read the same as lists, one per column: building the frames of thousands of runs would be slow."""
-    own = read_own_csv(_read_bytes(path))
-    return read_predictions(path).to_dict('list') if own is None else own
+    path = _file_of(Path(path))
+    return _finish(path, _read_raw(path, _read_bytes(path)))
 
 
 def _file_of(path: Path) -> Path:
@@ -84,24 +84,29 @@ def _read_frame(frame: pd.DataFrame) -> pd.DataFrame:
             f'{listed(names)}; rename or add columns'
         )
     by_name = any('score_' in name for name in names) or not all(map(is_integer_dtype, (frame.y_true, frame.y_pred)))
-    text = [name for name in names if 'score_' not in name]
-    frame = frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), '').map(str) for name in text})
+    table = {
+        name: frame[name].tolist()
+        if 'score_' in name
+        else frame[name].astype(object).where(frame[name].notna(), '').map(str).tolist()
+        for name in names
+    }
     where = 'row {} of the DataFrame'.format
-    return _finish('the DataFrame', RawTable(frame, where, is_csv=by_name))
+    return pd.DataFrame(_finish('the DataFrame', RawTable(table, where, is_csv=by_name)))
 
 
-def _finish(path: str | Path, raw: RawTable) -> pd.DataFrame:
-    frame, where = raw.frame.reset_index(drop=True), raw.where
-    if frame.empty:
+def _finish(path: str | Path, raw: RawTable) -> dict[str, list]:
+    """Check a table: every clip once, with a name, labels, and scores that are numbers."""
+    table, where = raw.columns, raw.where
+    if not table['y_true']:
         raise InputError(f'{path}: expected a prediction for each clip, but there is none; give another file')
-    classes = [name.removeprefix('score_') for name in frame if name.startswith('score_')]
-    columns = _identity(frame, where) | compare_labels(frame, classes, where)
-    if not raw.is_csv and all(columns[key].str.fullmatch(WHOLE.pattern).all() for key in ('y_true', 'y_pred')):
-        columns |= {key: columns[key].astype(int) for key in ('y_true', 'y_pred')}
-    others = {name: _scores(frame, name, where) for name in frame if name not in NAMES}
-    frame = pd.DataFrame(columns | others)
-    _refuse_twice(frame, where)
-    return frame
+    classes = [name.removeprefix('score_') for name in table if name.startswith('score_')]
+    columns = _identity(table, where) | compare_labels(table, classes, where)
+    if not raw.is_csv and all(map(WHOLE.fullmatch, {*columns['y_true'], *columns['y_pred']})):
+        columns |= {key: [*map(int, columns[key])] for key in ('y_true', 'y_pred')}
+    others = {name: cells for name, cells in table.items() if name not in NAMES}
+    columns |= {name: _scores(name, cells, where) if 'score_' in name else cells for name, cells in others.items()}
+    _refuse_twice(columns, where)
+    return columns
 
 
 def classes_of(frame: pd.DataFrame, source: object = 'the predictions', given: Sequence[str] = ()) -> list:
@@ -147,15 +152,13 @@ def in_order(labels: set) -> list:
 
 def _read_bytes(path: Path) -> bytes:
     """Return the content as UTF-8 without a mark; UTF-16 with its mark, as PowerShell writes it, is accepted."""
+    refuse_special(path, 'save it as a file of predictions')
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise InputError(f'{path}: expected a file of predictions, found a pipe or a device; save it as a file')
         data = path.read_bytes()
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        fault = getattr(error, 'strerror', None) or str(error)
-        raise InputError(f'{path}: expected a file of predictions, but got {fault!r}; check the path') from None
+        raise InputError(
+            f'{path}: expected a file of predictions, but got {cause_of(error)!r}; check the path'
+        ) from None
     try:
         if data.startswith((b'\xff\xfe', b'\xfe\xff')):
             data = data.decode('utf-16').encode()
@@ -198,99 +201,96 @@ def _cells(line: str, mark: str) -> list[str]:
 
 
 def _refuse_long_lines(path: str | Path, data: bytes) -> None:
-    ends = np.flatnonzero(np.frombuffer(data + b'\n', dtype=np.uint8) == ord('\n'))
-    lengths = np.diff(ends, prepend=-1)
-    if lengths.max() > LONGEST_LINE:
-        raise InputError(
-            f'{path}, line {lengths.argmax() + 1}: expected at most {LONGEST_LINE} bytes in a line, but got '
-            f'{lengths.max()}; give a csv with one row for each clip, or a log'
-        )
+    for number, line in enumerate(data.split(b'\n'), 1):
+        if len(line) >= LONGEST_LINE:
+            raise InputError(
+                f'{path}, line {number}: expected at most {LONGEST_LINE} bytes in a line, but got {len(line)}; give a '
+                'csv with one row for each clip, or a log'
+            )
 
 
-def _identity(frame: pd.DataFrame, where: Callable[[int], str]) -> dict[str, pd.Series]:
+def _identity(table: dict[str, list[str]], where: Callable[[int], str]) -> dict[str, list[str]]:
     """Return sample_id, dataset, subject and clip of each row, from its sample_id, or from its subject and clip."""
-    given = {name: frame[name].astype(str) if name in frame else pd.Series('', frame.index) for name in NAMES[:4]}
-    heads, clips, whole = _split(given['sample_id'])
-    named = whole.any() or 'subject' not in frame
-    if named and not whole.all():
-        row = int((~whole).argmax())
-        found = shown(given['sample_id'].iloc[row])
-        raise InputError(
-            f'{where(row)}: expected the sample_id <dataset>/<subject>/<clip>, but got {found}; write it in full'
-        )
-    if not named:
-        heads = given['subject']
-        clips = given['sample_id'] if 'sample_id' in frame else given['clip']
-        numbers = frame.groupby('subject', observed=True).cumcount() + 1
-        clips = clips.where(clips != '', numbers.astype(str))
-    subject = heads if (given['subject'] == '').all() else given['subject'].where(given['subject'] != '', heads)
-    pairs = pd.DataFrame({'dataset': given['dataset'], 'subject': subject, 'head': heads}).astype('category')
-    kind = pairs.groupby(list(pairs), sort=False, observed=True).ngroup().to_numpy()
-    places = [_place(*pair) for pair in pairs.drop_duplicates().itertuples(index=False)]
-    for number, (dataset, name) in enumerate(places):
-        fault = (name.endswith('/') and 'a subject, but got none; name it') or (
-            dataset == 'full' and "a data set, but 'full' names the whole table; rename it"
-        )
-        if fault or not name.isprintable():
-            fault = fault or f'a printable name, but got {shown(name)}; rename it'
-            raise InputError(f'{where(int((kind == number).argmax()))}: expected {fault}')
-    dataset, subject = (
-        pd.Series(np.array(names, dtype=object)[kind], dtype=str) for names in zip(*places, strict=True)
-    )
-    sample_id = given['sample_id'] if named else subject + '/' + clips
-    if not ''.join(sample_id.tolist()).isprintable():
-        row = next(number for number, name in enumerate(sample_id.tolist()) if not name.isprintable())
-        raise InputError(f'{where(row)}: expected a printable name, but got {shown(sample_id[row])}; rename it')
-    return {'sample_id': sample_id, 'dataset': dataset, 'subject': subject, 'clip': clips}
+    blank = [''] * len(table['y_true'])
+    heads = [*map(_split, table.get('sample_id', blank))]
+    named = any(heads) or 'subject' not in table
+    clips = table.get('clip' if named or 'sample_id' not in table else 'sample_id', blank)
+    numbers: Counter[str] = Counter()
+    rows, places = [], {}
+    given = (table.get(name, blank) for name in NAMES[:3])
+    for row, (sample_id, dataset, subject, clip, head) in enumerate(zip(*given, clips, heads, strict=True)):
+        if not named:
+            numbers[subject] += 1
+            head = subject, clip or str(numbers[subject])
+        elif head is None:
+            found = shown(sample_id)
+            raise InputError(
+                f'{where(row)}: expected the sample_id <dataset>/<subject>/<clip>, but got {found}; write it in full'
+            )
+        key = dataset, subject or head[0], head[0]
+        if key not in places:
+            places[key] = _place(*key, row, where)
+        dataset, subject = places[key]
+        rows.append((sample_id if named else f'{subject}/{head[1]}', dataset, subject, head[1]))
+    columns = dict(zip(NAMES[:4], map(list, zip(*rows, strict=True)), strict=True))
+    if not ''.join(columns['sample_id']).isprintable():
+        row, name = next((row, name) for row, name in enumerate(columns['sample_id']) if not name.isprintable())
+        raise InputError(f'{where(row)}: expected a printable name, but got {shown(name)}; rename it')
+    return columns
 
 
-def _split(sample_ids: pd.Series) -> tuple[pd.Series, pd.Series, np.ndarray]:
-    """Return <dataset>/<subject> and <clip> of each sample_id, and whether all three are there."""
-    names = sample_ids.tolist()
-    ends = [max(name.find('/', name.find('/') + 1), 0) for name in names]
-    heads, clips = (
-        pd.Series([name[part] for name, part in zip(names, parts, strict=True)], dtype=str)
-        for parts in ((slice(end) for end in ends), (slice(end + 1, None) for end in ends))
-    )
-    kinds = heads.astype('category')
-    is_place = np.array([all(head.partition('/')[::2]) for head in kinds.cat.categories], dtype=bool)
-    return heads, clips, is_place[kinds.cat.codes] & (clips != '').to_numpy()
+def _split(sample_id: str) -> tuple[str, str] | None:
+    """Return <dataset>/<subject> and <clip> of a sample_id; None where one of the three is missing."""
+    dataset, _, rest = sample_id.partition('/')
+    subject, _, clip = rest.partition('/')
+    return (f'{dataset}/{subject}', clip) if dataset and subject and clip else None
 
 
-def _place(dataset: str, subject: str, head: str) -> tuple[str, str]:
+def _place(dataset: str, subject: str, head: str, row: int, where: Callable[[int], str]) -> tuple[str, str]:
     """Return data set and `<dataset>/<subject>` of a row; `head` is the beginning of its sample_id, or its subject."""
     dataset = dataset or (head.rpartition('/')[0] or UNNAMED)
-    return dataset, subject if subject.startswith(f'{dataset}/') else f'{dataset}/{subject}'
+    subject = subject if subject.startswith(f'{dataset}/') else f'{dataset}/{subject}'
+    if subject.endswith('/'):
+        raise InputError(f'{where(row)}: expected a subject, but got none; name it')
+    if dataset == 'full':
+        raise InputError(f"{where(row)}: expected a data set, but 'full' names the whole table; rename it")
+    if not subject.isprintable():
+        raise InputError(f'{where(row)}: expected a printable name, but got {shown(subject)}; rename it')
+    return dataset, subject
 
 
-def _scores(frame: pd.DataFrame, name: str, where: Callable[[int], str]) -> pd.Series:
-    """Return a column; scores (`score_<class>`, `<output>_score_<class>`) as finite floats."""
-    if 'score_' not in name:
-        return frame[name].astype(str)
-    numbers = pd.to_numeric(frame[name], errors='coerce').astype(float)
-    finite = np.isfinite(numbers)
-    if not finite.all():
-        row = int((~finite).argmax())
+def _scores(name: str, cells: list, where: Callable[[int], str]) -> list[float]:
+    """Return scores (`score_<class>`, `<output>_score_<class>`) as finite numbers."""
+    numbers = [*map(_number, cells)]
+    if not np.isfinite(numbers).all():
+        row = int(np.isfinite(numbers).argmin())
         raise InputError(
-            f'{where(row)}: expected a finite number in {bare(name)}, but got {shown(str(frame[name].iloc[row]))} '
+            f'{where(row)}: expected a finite number in {bare(name)}, but got {shown(str(cells[row]))} '
             '(has the model diverged?); predict again'
         )
     return numbers
 
 
-def _refuse_twice(frame: pd.DataFrame, where: Callable[[int], str]) -> None:
-    twice = frame['sample_id'].duplicated()
-    if not twice.any():
+def _number(cell: object) -> float:
+    """Return a score; NaN where only Python sees a number, as in 1_000."""
+    try:
+        return float(cell) if str(cell).isascii() and '_' not in str(cell) else math.nan
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _refuse_twice(columns: dict[str, list], where: Callable[[int], str]) -> None:
+    names = columns['sample_id']
+    if len({*names}) == len(names):
         return
-    row = int(twice.argmax())
-    name, twice = frame['sample_id'][row], bare(frame['sample_id'][row])
+    first = {name: row for row, name in reversed([*enumerate(names)])}
+    row = next(row for row, name in enumerate(names) if first[name] < row)
+    twice = bare(names[row])
     for key in RUNS:
-        if key in frame and not frame.duplicated(['sample_id', key]).any():
+        if key in columns and len({*zip(names, columns[key], strict=True)}) == len(names):
             raise InputError(
                 f'{where(row)}: expected every clip once, but {twice} has several values of {key} '
-                f'({_listed({*frame[key].unique()})}); give a file for each {key}'
+                f'({_listed({*columns[key]})}); give a file for each {key}'
             )
-    first = where(int((frame['sample_id'] == name).argmax())).rpartition(', ')[2]
-    raise InputError(
-        f'{where(row)}: expected every clip once, but {twice} is in {first} already; remove one of the two'
-    )
+    line = where(first[names[row]]).rpartition(', ')[2]
+    raise InputError(f'{where(row)}: expected every clip once, but {twice} is in {line} already; remove one of the two')

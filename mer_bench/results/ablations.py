@@ -7,24 +7,24 @@ method.
 from collections.abc import Iterable
 from itertools import combinations
 
-import numpy as np
-
-from mer_bench.evaluation.statistics import contrast, holm, mcnemar
+from mer_bench.evaluation.statistics import Estimate, contrast, holm, mcnemar, signed
 from mer_bench.results.ablation_groups import AblationGroup, Parts
-from mer_bench.results.blocks import Block, Heading, Notes, Paragraph
-from mer_bench.results.rows import Column, make_tables, rounded, settings_of
-from mer_bench.results.run import Run
+from mer_bench.results.blocks import Block, Column, Heading, Notes, Paragraph, Table
+from mer_bench.results.rows import rounded
+from mer_bench.results.run import Method
+
+CHANGE_KEYS = ('change', 'change_low', 'change_high')
 
 
-def compare(reference: list[Run], others: dict[str, list[Run]]) -> list[dict]:
-    """Compare methods, each the list of its seeds, with one reference on the same clips.
+def compare(reference: Method, others: dict[str, Method]) -> list[dict]:
+    """Compare methods with one reference on the same clips.
 
     Returns:
-        Per method: name (its key in `others`), method, reference, settings (see rows.settings_of), uf1, seeds, change,
-        change_low, change_high, only_reference and only_method (clips that one of the two alone predicts correctly,
-        of one seed), mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of comparisons.
+        Per method: name (its key in `others`), method, reference, settings, uf1, seeds, change, change_low,
+        change_high, only_reference and only_method (clips that one of the two alone predicts correctly, of one seed),
+        mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of comparisons.
     """
-    rows = [_compare(name, runs, reference) for name, runs in others.items()]
+    rows = [_compare(name, method, reference) for name, method in others.items()]
     for row, p in zip(rows, holm([row['mcnemar_p'] for row in rows]), strict=True):
         row['mcnemar_p_holm'] = p
     return [rounded(row) for row in rows]
@@ -32,24 +32,22 @@ def compare(reference: list[Run], others: dict[str, list[Run]]) -> list[dict]:
 
 def compare_ablations(group: AblationGroup) -> list[dict]:
     """Compare every ablation of a group with its full model."""
-    full, *ablations = group.runs.items()
-    return compare(full[1], {'+'.join(parts): runs for parts, runs in ablations})
+    return compare(group.full, {'+'.join(parts): method for parts, method in group.methods.items() if parts})
 
 
-def _compare(name: str, method: list[Run], reference: list[Run]) -> dict:
-    seeds = [{run.record['seed']: run for run in runs} for runs in (reference, method)]
-    seed = min(seeds[0].keys() & seeds[1].keys(), default=None)
+def _compare(name: str, method: Method, reference: Method) -> dict:
+    seed = min(reference.seeds.keys() & method.seeds.keys(), default=None)
     # the first of each where they have no seed in common
-    first, second = (runs[0] if seed is None else of[seed] for runs, of in zip((reference, method), seeds, strict=True))
+    first, second = (each.runs[0] if seed is None else each.seeds[seed] for each in (reference, method))
     test = mcnemar(first.predictions, second.predictions)
     return {
         'name': name,
-        'method': method[0].record['method'],
-        'reference': reference[0].record['method'],
-        'settings': settings_of(method[0]),
-        'uf1': mean_uf1(method),
+        'method': method.name,
+        'reference': reference.name,
+        'settings': method.settings,
+        'uf1': method.uf1,
         **_change([method, reference], [1, -1]),
-        'seeds': len(method),
+        'seeds': len(method.runs),
         'only_reference': test['only_first'],
         'only_method': test['only_second'],
         'mcnemar_seed': seed,
@@ -57,21 +55,16 @@ def _compare(name: str, method: list[Run], reference: list[Run]) -> dict:
     }
 
 
-def mean_uf1(runs: list[Run]) -> float:
-    """Return the mean UF1 over the seeds of a method."""
-    return float(np.mean([run.counts.scores['uf1'] for run in runs]))
-
-
-def _change(methods: list[list[Run]], weights: list[float]) -> dict:
-    estimate = contrast([[run.counts for run in runs] for runs in methods], weights, 'uf1')
-    return {'change': estimate.value, 'change_low': estimate.low, 'change_high': estimate.high}
+def _change(methods: list[Method], weights: list[float]) -> dict:
+    estimate = contrast([method.counts for method in methods], weights, 'uf1')
+    return dict(zip(CHANGE_KEYS, estimate, strict=True))
 
 
 def find_grids(group: AblationGroup) -> list[tuple[str, ...]]:
     """Return the sets of two or more parts of which every combination has run, largest first, none within another."""
     known = group.by_set
     grids: list[tuple[str, ...]] = []
-    for parts in sorted(group.runs, key=lambda parts: (-len(parts), parts)):
+    for parts in sorted(group.methods, key=lambda parts: (-len(parts), parts)):
         complete = all(subset in known for subset in subsets_of(parts))
         if len(parts) > 1 and complete and not any(set(parts) <= set(grid) for grid in grids):
             grids.append(parts)
@@ -106,24 +99,13 @@ def subsets_of(parts: Iterable[str]) -> Iterable[Parts]:
     return (frozenset(chosen) for size in range(len(parts) + 1) for chosen in combinations(parts, size))
 
 
-def _signed(number: float) -> str:
-    """-0.04 -> '-0.0400'; no minus before a zero."""
-    return f'{round(number, 4) + 0.0:+.4f}'
-
-
-def _interval(row: dict) -> str:
-    return (
-        'one subject' if row['change_low'] is None else f'[{_signed(row["change_low"])}, {_signed(row["change_high"])}]'
-    )
-
-
 def _probability(p: float) -> str:
     return '< 0.001' if p < 0.001 else f'{p:.3f}'
 
 
 CHANGE = [
-    Column('change', 'change of UF1', lambda row: _signed(row['change']), 'right'),
-    Column('interval', '95 % interval', _interval),
+    Column('change', 'change of UF1', lambda row: signed(row['change']), 'right'),
+    Column('interval', '95 % interval', lambda row: Estimate(*(row[key] for key in CHANGE_KEYS)).interval),
 ]
 EFFECTS = [Column('effect', 'effect', lambda row: ' x '.join(row['effect'])), *CHANGE]
 
@@ -131,11 +113,11 @@ EFFECTS = [Column('effect', 'effect', lambda row: ' x '.join(row['effect'])), *C
 def _columns(method: str, reference: str) -> list[Column]:
     """Return the columns of a comparison, with the words for its two sides."""
     return [
-        Column('name', method, lambda row: row['name']),
+        Column.of('name', method),
         Column('uf1', 'UF1', lambda row: f'{row["uf1"]:.4f}'),
         *CHANGE,
-        Column('only_reference', f'only {reference} correct', lambda row: str(row['only_reference']), 'right'),
-        Column('only_method', f'only {method} correct', lambda row: str(row['only_method']), 'right'),
+        Column.of('only_reference', f'only {reference} correct', 'right'),
+        Column.of('only_method', f'only {method} correct', 'right'),
         Column('p', 'McNemar p', lambda row: _probability(row['mcnemar_p']), 'right'),
         Column('p_holm', 'p, Holm', lambda row: _probability(row['mcnemar_p_holm']), 'right'),
     ]
@@ -143,30 +125,29 @@ def _columns(method: str, reference: str) -> list[Column]:
 
 def ablation_blocks(group: AblationGroup, rows: list[dict]) -> list[Block]:
     """Lay out the ablations of one full model, then the main effects of every full grid among them."""
-    blocks = _blocks(f'Ablations of {group.full}', 'the full model', ('ablation', 'full'), group.runs[()], rows)
+    blocks = _blocks(f'Ablations of {group.full.name}', 'the full model', ('ablation', 'full'), group.full, rows)
     for parts in find_grids(group):
         blocks += _effect_blocks(group, parts)
     return blocks
 
 
-def reference_blocks(reference: list[Run], rows: list[dict]) -> list[Block]:
+def reference_blocks(reference: Method, rows: list[dict]) -> list[Block]:
     """Lay out the comparison of every method with one."""
-    name = reference[0].record['method']
-    return _blocks(f'Every method against {name}', name, ('method', 'reference'), reference, rows)
+    return _blocks(f'Every method against {reference.name}', reference.name, ('method', 'reference'), reference, rows)
 
 
-def _blocks(title: str, name: str, words: tuple[str, str], reference: list[Run], rows: list[dict]) -> list[Block]:
-    against = f'against {name} (UF1 {mean_uf1(reference):.4f})'
+def _blocks(title: str, name: str, words: tuple[str, str], reference: Method, rows: list[dict]) -> list[Block]:
+    against = f'against {name} (UF1 {reference.uf1:.4f})'
     return [
         Heading(3, title),
-        Paragraph(f'Change of UF1 {against} on the same {reference[0].record["n_clips"]} clips:'),
-        *make_tables(_columns(*words), rows, f'Change {against}'),
+        Paragraph(f'Change of UF1 {against} on the same {reference.record["n_clips"]} clips:'),
+        Table(_columns(*words), rows, f'Change {against}'),
         Notes(tuple(_notes(reference, rows, words[0]))),
     ]
 
 
-def _notes(reference: list[Run], rows: list[dict], word: str) -> list[str]:
-    several = len(reference) > 1 or any(row['seeds'] > 1 for row in rows)
+def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
+    several = len(reference.runs) > 1 or any(row['seeds'] > 1 for row in rows)
     chance = (
         'They are intervals of the mean over the seeds; the spread between trainings is the number after ± above.'
         if several
@@ -174,9 +155,12 @@ def _notes(reference: list[Run], rows: list[dict], word: str) -> list[str]:
     )
     seed = ' (with several seeds: of the first that both have)' if any(r['seeds'] > 1 for r in rows) else ''
     open_question = 'whether the part helps' if word == 'ablation' else 'which method is better'
+    n_subjects = reference.record['n_subjects']
     notes = [
-        f'Intervals: paired over the {reference[0].record["n_subjects"]} subjects; 1000 resamples, each with the '
-        f'same subjects for both methods. {chance} An interval that contains 0 does not show {open_question}.',
+        f'Intervals: paired over the {n_subjects} subjects; 1000 resamples, each with the same subjects for both '
+        f'methods. {chance} An interval that contains 0 does not show {open_question}.'
+        if n_subjects > 1
+        else 'Intervals: none, because all clips are of one subject.',
         f'McNemar: exact test on the clips that only one of the two predicts correctly{seed}. It treats clips as '
         'independent, but those of one subject are alike, so p tends to be too small.',
     ]
@@ -197,4 +181,4 @@ def _effect_blocks(group: AblationGroup, parts: tuple[str, ...]) -> list[Block]:
         'kept. Intervals are paired over subjects as above and not corrected for multiple comparisons.'
     )
     rows = main_effects(group, parts)
-    return [Heading(4, title), *make_tables(EFFECTS, rows, 'Main effects and interactions'), Notes((note,))]
+    return [Heading(4, title), Table(EFFECTS, rows, 'Main effects and interactions'), Notes((note,))]

@@ -1,32 +1,32 @@
-"""Whether the committed records and leaderboards agree with the predictions that they were made from."""
+"""Checks that committed records and leaderboards agree with the predictions they were made from."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
-from typing import TypeVar
 
 from mer_bench.errors import InputError
 from mer_bench.escaping import without_paths
 from mer_bench.files import digest_of
-from mer_bench.results.ablation_groups import Parts, group_methods, names_of
+from mer_bench.results.ablation_groups import Parts, group_methods
 from mer_bench.results.ablations import subsets_of
-from mer_bench.results.page import Page, page_of, page_of_failure
+from mer_bench.results.page import page_of, page_of_failure
 from mer_bench.results.pages import Pages, beside, make_pages_of, render_pages
-from mer_bench.results.record import FAILURE, RECORD, Failure, place_of
-from mer_bench.results.run import Run, find_runs, read_runs
+from mer_bench.results.record import FAILURE, RECORD, Failure
+from mer_bench.results.run import Method, Run, find_runs, group_by, methods_of, read_runs
 from mer_bench.results.sanity import ANY, Bound, read_bounds
-from mer_bench.results.sections import data_key, group_by, methods_of
+from mer_bench.results.sections import data_key
 
-T = TypeVar('T')
 Failed = set[tuple[str | None, str, int]]  # page, method and seed of the runs that failed
 LARGEST = 10  # ablations of a grid: 1024 methods
 
 
 def check_results(results: list[str | Path], folder: Path) -> list[str]:
-    """Compute every record anew from its predictions, and every page anew from the records.
+    """Recompute every record from its predictions, and every page from the records.
 
     Returns:
-        One sentence per fault, in the order of the files; none where all is well. Records that cannot be read come
-        first: without them neither tables nor seeds can be as they were.
+        One sentence per fault. If files are faulty, only their faults: without them, neither tables nor seeds can be
+        checked.
 
     Raises:
         InputError: A path is not there.
@@ -35,82 +35,72 @@ def check_results(results: list[str | Path], folder: Path) -> list[str]:
         if not Path(path).exists():
             raise InputError(f'{path}: expected results and leaderboards to check, but it is not there; check the path')
     faults: list[str] = []
-    found = _or_fault(lambda: find_runs(results), faults)
-    if found is None:
+    records, failures, runs = [], [], []
+    with _noted(faults):
+        records, failures = find_runs(results)
+    for path in records:
+        with _noted(faults):
+            runs += read_runs([path])
+    if faults := faults + file_faults(results, runs, failures):
         return faults
-    records, failures = found
-    read = [_or_fault(lambda path=path: read_runs([path]), faults) for path in records]
-    runs = [run for single in read if single for run in single]
-    faults += file_faults(results, runs, failures)
-    if faults:
-        return faults
-    faults += grid_faults(runs, failures)
-    pages = _or_fault(lambda: make_pages_of(runs, failures, results), faults)
-    if pages is None:
-        return faults
-    faults += sanity_faults(pages) + bound_faults(pages, read_bounds(beside(results, 'sanity_bounds.csv')))
-    return faults + page_faults(render_pages(pages), folder)
+    faults = grid_faults(runs, failures)
+    with _noted(faults):
+        pages = make_pages_of(runs, failures, results)
+        bounds = read_bounds(beside(results, 'sanity_bounds.csv'))
+        faults += sanity_faults(pages) + bound_faults(pages, bounds) + page_faults(render_pages(pages), folder)
+    return faults
 
 
-def _or_fault(make: Callable[[], T], faults: list[str]) -> T | None:
-    """Return what `make` gives; an InputError becomes a fault."""
+@contextmanager
+def _noted(faults: list[str]) -> Iterator[None]:
+    """Note an InputError of the block as a fault."""
     try:
-        return make()
+        yield
     except InputError as error:
         faults.append(str(error))
-        return None
 
 
 def file_faults(results: list[str | Path], runs: list[Run], failures: list[Failure]) -> list[str]:
-    """Name changed overrides, folders in a wrong place, paths in reasons, and predictions without a record."""
-    faults = [fault for run in runs for fault in _run_faults(run)]
-    for failure in failures:
-        content = failure.content
-        faults += _place_faults(failure.path, content['config'], content['method'], content['seed'])
-        if without_paths(content['reason']) != content['reason']:
-            faults.append(f'{failure.path}: expected a reason without paths of a machine; collect the run again')
-    return faults + _stray_predictions(results)
-
-
-def _run_faults(run: Run) -> list[str]:
-    if run.rescored:
-        return []
-    record = run.record
-    return [
+    """Name changed overrides, misplaced folders, paths in reasons, and predictions without a record."""
+    ours = [run for run in runs if not run.rescored]
+    faults = [
         f'{run.path}: expected the digest of the override {override["name"]} to be that of its text, but it is '
         'another; collect the run again'
-        for override in record['overrides']
+        for run in ours
+        for override in run.record['overrides']
         if digest_of(override['text']) != override['digest']
-    ] + _place_faults(run.path, record['config']['name'], record['method'], record['seed'])
-
-
-def _place_faults(path: Path, config: str, method: str, seed: int) -> list[str]:
-    try:
-        place = place_of(config, method, seed)
-    except InputError as error:
-        return [f'{path}: {error}']
-    if path.resolve().parent.parts[-3:] == place.parts:
-        return []
-    return [f'{path}: expected the folder {place}, which its own names give; collect the run again']
-
-
-def _stray_predictions(results: list[str | Path]) -> list[str]:
+    ]
+    for found in (*ours, *failures):
+        try:
+            place = found.place
+        except InputError as error:
+            faults.append(f'{found.path}: {error}')
+        else:
+            if found.path.resolve().parent.parts[-3:] != place.parts:
+                faults.append(
+                    f'{found.path}: expected the folder {place}, which its own names give; collect the run again'
+                )
+    faults += [
+        f'{failure.path}: expected a reason without paths of a machine; collect the run again'
+        for failure in failures
+        if without_paths(failure.content['reason']) != failure.content['reason']
+    ]
     stray = {
         path
         for folder in results
         for path in Path(folder).rglob('predictions.csv')
         if not any(path.with_name(name).is_file() for name in (RECORD, FAILURE))
     }
-    return [
+    return faults + [
         f'{path}: expected a record.json beside it, but there is none; add it or remove the file'
         for path in sorted(stray)
     ]
 
 
 def grid_faults(runs: list[Run], failures: list[Failure]) -> list[str]:
-    """Name every method that lacks a seed or a data set of the others in its table, and every combination that lacks.
+    """Name every method without a seed or data set that others in its table have, and every missing combination.
 
-    What failed lacks nothing.
+    Failed runs do not count as missing.
     """
     failed = {(page_of_failure(f, runs), f.content['method'], f.content['seed']) for f in failures}
     faults = []
@@ -126,15 +116,14 @@ def _seed_faults(group: list[Run], failed: Failed) -> list[str]:
     table, seeds = page_of(group[0]), {run.record['seed'] for run in group}
     datasets = {name for run in group for name in run.scores}
     for method in methods_of(group):
-        name = method[0].record['method']
-        there = {run.record['seed'] for run in method}
-        missing = sorted(seed for seed in seeds - there if (table, name, seed) not in failed)
+        name = method.name
+        missing = sorted(seed for seed in seeds - method.seeds.keys() if (table, name, seed) not in failed)
         if missing:
             faults.append(
                 f'{table}: expected {name} with the seeds of the other methods, but seed '
-                f'{", ".join(map(str, missing))} is missing; run it, or take the seed from the others'
+                f'{", ".join(map(str, missing))} is missing; run it, or remove this seed of the others'
             )
-        for run in method:
+        for run in method.runs:
             faults += [
                 f'{run.path}: expected the data sets of the other methods, but {lacking} is missing; run it again'
                 for lacking in sorted(datasets - run.scores.keys())
@@ -142,16 +131,16 @@ def _seed_faults(group: list[Run], failed: Failed) -> list[str]:
     return faults
 
 
-def _combination_faults(methods: list[list[Run]], failed: Failed) -> list[str]:
+def _combination_faults(methods: list[Method], failed: Failed) -> list[str]:
     """Name the combinations that a grid of ablations lacks: see :func:`missing_combinations`."""
-    overrides = [frozenset(names_of(runs)) for runs in methods]
+    overrides = [frozenset(method.overrides) for method in methods]
     shared = frozenset.intersection(*overrides)
-    table, first = page_of(methods[0][0]), methods[0][0].record['method'].split('+')
+    table, first = page_of(methods[0].runs[0]), methods[0].name.split('+')
     words = [word for word in first if word not in overrides[0] - shared]
     known = {frozenset(name.split('+')) for page, name, _ in failed if page == table}
     return [
         f'{table}: expected every combination of the ablations that ran together, but '
-        f'{"+".join([*words, *sorted(parts)])} is missing; run it, or take the others away'
+        f'{"+".join([*words, *sorted(parts)])} is missing; run it, or remove the others'
         for parts in missing_combinations({names - shared for names in overrides})
         if frozenset([*words, *parts]) not in known
     ]
@@ -174,10 +163,10 @@ def missing_combinations(present: set[Parts]) -> list[Parts]:
 
 
 def sanity_faults(pages: Pages) -> list[str]:
-    """Name every method below its sanity bound for which no reason is written."""
+    """Name every method below its sanity bound without a stated reason."""
     return [
         f'{name}: expected {row["method"]} to reach its sanity bound UF1 {row["sanity_uf1"]:.4f}, but it has '
-        f'{row["uf1"]:.4f}; find the fault, or write the reason into sanity_bounds.csv'
+        f'{row["uf1"]:.4f}; find the fault, or state the reason in sanity_bounds.csv'
         for name, page in pages.pages.items()
         for section in page.sections
         for row in section.rows
@@ -190,13 +179,8 @@ def bound_faults(pages: Pages, bounds: dict[tuple[str, str], Bound]) -> list[str
     return [
         f'sanity_bounds.csv: expected a method of the page {table}, found {method}; correct or remove the row'
         for table, method in bounds
-        if table in pages.pages and method != ANY and method not in _methods(pages.pages[table])
+        if table in pages.pages and method != ANY and method not in pages.pages[table].known_methods
     ]
-
-
-def _methods(page: Page) -> set[str]:
-    reproduced = {run.record['method'] for section in page.sections for run in section.runs}
-    return reproduced | {failure.content['method'] for failure in page.failures}
 
 
 def page_faults(expected: dict[str, str], folder: Path) -> list[str]:
@@ -206,9 +190,13 @@ def page_faults(expected: dict[str, str], folder: Path) -> list[str]:
     for name, text in sorted(expected.items()):
         if name not in present:
             faults.append(f'{folder / name}: expected this file, but it is missing; run mer-bench leaderboard')
-        elif present[name].is_dir() or present[name].read_bytes() != text.encode():
+        elif present[name].is_dir():
+            faults.append(f'{folder / name}: expected this file, but it is a folder; remove it')
+        elif (found := present[name].read_bytes()) != text.encode():
+            lines = zip_longest(found.split(b'\n'), text.encode().split(b'\n'))
+            line = next(number for number, pair in enumerate(lines, 1) if pair[0] != pair[1])
             faults.append(
-                f'{folder / name}: expected what the records give, but it differs{_where(present[name], text)}; '
+                f'{folder / name}: expected what the records give, but it differs in line {line}; '
                 'run mer-bench leaderboard'
             )
     return faults + [
@@ -216,12 +204,3 @@ def page_faults(expected: dict[str, str], folder: Path) -> list[str]:
         for name, path in present.items()
         if name not in expected
     ]
-
-
-def _where(path: Path, text: str) -> str:
-    """Return the first line that differs, as ' in line 3'."""
-    if path.is_dir():
-        return ''
-    found, expected = path.read_bytes().split(b'\n'), text.encode().split(b'\n')
-    same = [a == b for a, b in zip(found, expected, strict=False)]
-    return f' in line {(same.index(False) if False in same else len(same)) + 1}'

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_bench.errors import InputError, listed
-from mer_bench.escaping import folder_name, inside, without_paths
+from mer_bench.escaping import inside, without_paths
 from mer_bench.evaluation.epoch_audit import AUDIT
 from mer_bench.files import write_atomically, write_json
-from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
+from mer_bench.results.record import FAILURE, RECORD, Failure, read_failure, read_record
 from mer_bench.results.run import Run, describe_unfinished, find_runs, read_runs
 
 FINISHED = (RECORD, 'predictions.csv', AUDIT)  # the last only where the epochs were audited
@@ -27,7 +27,8 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
     Unfinished runs without a failure.json are left out. The reason of a failure loses the paths of this machine.
 
     Args:
-        with_predictions: take runs on real data too, whose predictions.csv holds names and labels of licensed clips."""
+        with_predictions: also copy runs on real data, whose predictions.csv holds names and labels of licensed clips.
+    """
     records, failures = find_runs(results)
     unfinished = {path: text for path in records if (text := describe_unfinished(path, read_record(path)))}
     runs = read_runs([path for path in records if path not in unfinished])
@@ -54,7 +55,7 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
     places: dict[Path, Path] = {}
     for found in (*runs, *failures):
         try:
-            target = inside(into, _folder(found))
+            target = inside(into, found.place)
         except InputError as error:
             raise InputError(f'{found.path}: {error}') from None
         if twin := next((source for source, taken in places.items() if taken == target), None):
@@ -63,18 +64,9 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
     return places
 
 
-def _folder(found: Run | Failure) -> Path:
-    """Return the folder of a run below that of its results."""
-    if isinstance(found, Failure):
-        return place_of(found.content['config'], found.content['method'], found.content['seed'])
-    record = found.record
-    if found.rescored:
-        return Path(RESCORED, folder_name(record['dataset'], 'a data set'), folder_name(record['method'], 'a method'))
-    return place_of(record['config']['name'], record['method'], record['seed'])
-
-
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
-    """Copy the named files, and delete those of an earlier copy."""
+    """Copy the named files, and delete the others that an earlier copy left."""
+    names = tuple(name for name in names if name != AUDIT or (source / name).exists())
     for name in {*FINISHED, FAILURE} - {*names}:
         (target / name).unlink(missing_ok=True)
     for name in names:
@@ -82,8 +74,5 @@ def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
             content = read_failure(source / name).content
             write_json(target / name, content | {'reason': without_paths(content['reason'])})
         else:
-            if name == AUDIT and not (source / name).exists():
-                (target / name).unlink(missing_ok=True)
-                continue
             with write_atomically(target / name) as temporary:
                 temporary.write_bytes((source / name).read_bytes())

@@ -1,14 +1,18 @@
 """One leaderboard of given runs: as files, or as a table in Python."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.compare import compare as compare_pair
+from mer_bench.evaluation.compare import scored_classes
+from mer_bench.evaluation.labels import name_labels
 from mer_bench.evaluation.metrics import METRICS, score
+from mer_bench.evaluation.predictions import load_predictions
 from mer_bench.evaluation.statistics import holm
+from mer_bench.results.ablations import CHANGE_KEYS
 from mer_bench.results.page import SYNTHETIC, Page, make_page, page_files
 from mer_bench.results.pages import refuse_unknown, write_text
 from mer_bench.results.record import Failure
@@ -16,13 +20,13 @@ from mer_bench.results.run import Run, find_runs, read_runs
 
 
 def leaderboard(
-    runs: object, out: str | Path | None = None, compare: str | None = None, classes: list[str] | tuple[str, ...] = ()
+    runs: object, out: str | Path | None = None, compare: str | None = None, classes: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Rank methods by UF1.
 
     Args:
         runs: folders of runs or above them, or objects with such a `folder`, where the seeds of a method are averaged;
-            or `{name: predictions}`, with predictions as for :func:`mer_bench.score`.
+            or `{name: predictions}`, with predictions of the same clips as for :func:`mer_bench.score`.
         out: a markdown file to write, with a csv and a LaTeX file beside it; for folders of runs only.
         compare: the method that every other one is compared with: paired intervals, McNemar's test, Holm's correction.
         classes: of predictions, all classes where they do not show each of them.
@@ -34,6 +38,8 @@ def leaderboard(
     if isinstance(runs, Mapping):
         if out is not None:
             raise InputError('out expects folders of runs with their records; leave it out')
+        if not runs:
+            raise InputError('expected at least one method, got none')
         return _of_predictions(runs, compare, classes)
     several = isinstance(runs, Iterable) and not isinstance(runs, str | pd.DataFrame)
     folders = [getattr(run, 'folder', run) for run in (runs if several else [runs])]
@@ -46,8 +52,18 @@ def leaderboard(
     return pd.DataFrame(read_page(folders, None, compare).rows)
 
 
-def _of_predictions(sources: Mapping[str, object], reference: str | None, classes: list[str]) -> pd.DataFrame:
-    tables = {name: score(source, classes)['full'] for name, source in sources.items()}
+def _of_predictions(sources: Mapping[str, object], reference: str | None, classes: Sequence[str]) -> pd.DataFrame:
+    frames = {name: load_predictions(source) for name, source in sources.items()}
+    if classes := [*classes] or scored_classes([*frames.values()]):
+        frames = {name: name_labels(frame, classes, name) for name, frame in frames.items()}
+    clips = {name: {*frame['sample_id']} for name, frame in frames.items()}
+    first = next(iter(clips))
+    if other := next((name for name in clips if clips[name] != clips[first]), None):
+        raise InputError(
+            f'expected predictions of the same clips, but {len(clips[first] ^ clips[other])} clips are only in one of '
+            f'{first} and {other}; rank methods on the same data, or compare two of them with mer_bench.compare'
+        )
+    tables = {name: score(frame, classes)['full'] for name, frame in frames.items()}
     rows = [
         {'method': name, 'clips': full['n'], 'subjects': full['n_subjects']}
         | {metric.name: full[metric.name] for metric in METRICS}
@@ -59,9 +75,9 @@ def _of_predictions(sources: Mapping[str, object], reference: str | None, classe
         others = [row for row in rows if row['method'] != reference]
         for row in others:
             names = row['method'], reference
-            pair = compare_pair(sources[names[0]], sources[reference], classes, names)
-            change = zip(('change', 'change_low', 'change_high'), pair.differences['uf1'], strict=True)
-            row |= {f'against_{key}': value for key, value in change} | {'against_mcnemar_p': pair.mcnemar['p']}
+            pair = compare_pair(frames[names[0]], frames[reference], classes, names)
+            row |= {f'against_{key}': value for key, value in zip(CHANGE_KEYS, pair.differences['uf1'], strict=True)}
+            row['against_mcnemar_p'] = pair.mcnemar['p']
         for row, p in zip(others, holm([row['against_mcnemar_p'] for row in others]), strict=True):
             row['against_mcnemar_p_holm'] = p
     return pd.DataFrame(sorted(rows, key=lambda row: (-row['uf1'], row['method'])))

@@ -3,13 +3,14 @@
 These numbers are `test_selected`: they have a table and a csv of their own, and no other table takes them.
 """
 
+from collections.abc import Callable
 from statistics import fmean
 
 import numpy as np
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, BEST_COMMON, BEST_PER_SUBJECT, LAST, leak_meter, read_audit
-from mer_bench.results.blocks import Block, Heading, Paragraph, Table
+from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
 from mer_bench.results.run import Run
 
 TEST_SELECTED = 'test_selected'
@@ -64,27 +65,24 @@ def _meter(run: Run) -> list[dict]:
 
 def leak_blocks(rows: list[dict]) -> list[Block]:
     """Lay out the leak meter of a section; nothing without rows."""
-    if not rows:
-        return []
-    headers = ('method', 'epochs', 'UF1, last epoch', 'UF1, best common epoch', 'best common epoch')
-    headers += ('UF1, best epoch of each subject', 'added')
-    cells = tuple(
-        (
-            row['method'],
-            str(row['epochs']),
-            _with_interval(row, 'last'),
-            f'{row["best_common"]:.4f}',
-            row['common_epochs'],
-            _with_interval(row, 'best_per_subject'),
-            f'{row["added"]:+.4f}',
-        )
-        for row in rows
-    )
     title = 'Leak meter: epoch chosen on the test subjects'
-    table = Table(headers, cells, right=('epochs', 'best common epoch', 'added'), caption=title)
-    return [Heading(3, title), Paragraph(INTRODUCTION), table]
+    return [Heading(3, title), Paragraph(INTRODUCTION), Table(COLUMNS, rows, title)] if rows else []
 
 
-def _with_interval(row: dict, key: str) -> str:
-    low, high = row[f'{key}_low'], row[f'{key}_high']
-    return f'{row[key]:.4f}' if low is None else f'{row[key]:.4f} [{low:.4f}, {high:.4f}]'
+def _with_interval(key: str) -> Callable[[dict], str]:
+    def cell(row: dict) -> str:
+        low, high = row[f'{key}_low'], row[f'{key}_high']
+        return f'{row[key]:.4f}' if low is None else f'{row[key]:.4f} [{low:.4f}, {high:.4f}]'
+
+    return cell
+
+
+COLUMNS = [
+    Column.of('method'),
+    Column.of('epochs', align='right'),
+    Column('last', 'UF1, last epoch', _with_interval('last')),
+    Column('best_common', 'UF1, best common epoch', _with_interval('best_common')),
+    Column.of('common_epochs', 'best common epoch', align='right'),
+    Column('best_per_subject', 'UF1, best epoch of each subject', _with_interval('best_per_subject')),
+    Column('added', 'added', lambda row: f'{row["added"]:+.4f}', align='right'),
+]

@@ -5,7 +5,7 @@ import re
 from tabulate import tabulate
 
 from mer_bench.escaping import for_markdown, markdown_link
-from mer_bench.results.blocks import Block, Cell, Heading, Link, Markdown, Noted, Notes, Paragraph, Table
+from mer_bench.results.blocks import Block, Cell, Heading, Link, Markdown, Noted, Notes, Paragraph
 
 ADDRESS_ALONE = re.compile(r'\S*(\s+["\'(].*)?')
 
@@ -13,7 +13,7 @@ ADDRESS_ALONE = re.compile(r'\S*(\s+["\'(].*)?')
 def to_markdown(blocks: list[Block]) -> str:
     """Lay out a page; its footnotes are numbered in their order and come at the end."""
     footnotes: dict[str, int] = {}
-    parts = [_block(block, footnotes) for block in blocks if not isinstance(block, Table) or 'md' in block.formats]
+    parts = [text for block in blocks if (text := _block(block, footnotes))]
     if footnotes:
         parts.append('\n'.join(f'[^{number}]: {_footnote(text)}' for text, number in footnotes.items()))
     return '\n\n'.join(parts) + '\n'
@@ -28,14 +28,10 @@ def _block(block: Block, footnotes: dict[str, int]) -> str:
         return for_markdown(block.text, block=True)
     if isinstance(block, Notes):
         return '\n'.join(f'- {for_markdown(item, block=True)}' for item in block.items)
-    cells = [[_cell(cell, footnotes) for cell in row] for row in block.rows]
-    return tabulate(
-        cells,
-        headers=[for_markdown(header) for header in block.headers],
-        tablefmt='pipe',
-        disable_numparse=True,
-        colalign=block.align,
-    )
+    columns = block.shown('md')
+    rows = [[_cell(cell, footnotes) for cell in row] for row in zip(*columns.values(), strict=True)]
+    headers, align = [for_markdown(column.header) for column in columns], [column.align for column in columns]
+    return tabulate(rows, headers, tablefmt='pipe', disable_numparse=True, colalign=align) if columns else ''
 
 
 def _footnote(text: str) -> str:

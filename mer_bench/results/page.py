@@ -7,22 +7,29 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from mer_bench.escaping import for_csv
-from mer_bench.results.blocks import Block, Heading, Paragraph, Table
+from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
 from mer_bench.results.latex import to_latex
 from mer_bench.results.leak_meter import TEST_SELECTED
 from mer_bench.results.markdown import to_markdown
 from mer_bench.results.record import Failure
-from mer_bench.results.rows import REPRODUCED, RESCORED, csv_row, make_tables, rescored_row
-from mer_bench.results.run import Run
+from mer_bench.results.rows import REPRODUCED, RESCORED, csv_row, summarise
+from mer_bench.results.run import Method, Run
 from mer_bench.results.sanity import Bound
 from mer_bench.results.sections import Section, make_sections, section_blocks
 
 SYNTHETIC = 'synthetic'
+FAILED = [
+    Column.of('method', formats=('md',)),
+    Column.of('config', formats=('md',)),
+    Column.of('seed', align='right', formats=('md',)),
+    Column('reason', 'reason', lambda content: ' '.join(content['reason'].split()), formats=('md',)),
+    Column.of('date', formats=('md',)),
+]
 
 
 @dataclass(frozen=True)
 class Page:
-    """All that is on one page; synthetic and real data never share one."""
+    """The content of one page; synthetic and real data never share one."""
 
     sections: list[Section]
     rescored: list[dict] = field(default_factory=list)
@@ -42,6 +49,12 @@ class Page:
         return [row['method'] for section in self.sections for row in section.rows]
 
     @property
+    def known_methods(self) -> set[str]:
+        """The methods that ran or failed here, by the names in their records."""
+        ran = {run.record['method'] for section in self.sections for run in section.runs}
+        return ran | {failure.content['method'] for failure in self.failures}
+
+    @property
     def data(self) -> str:
         """The data sets of the page, for a title."""
         named = [row['dataset'] for row in self.rows] + [failure.content['dataset'] for failure in self.failures]
@@ -56,7 +69,7 @@ def make_page(
     reference: str | None = None,
 ) -> Page:
     """Make the page `name` of runs that are all synthetic or all real; `reference`: see `make_sections`."""
-    rescored = [rescored_row(run) for run in runs if run.rescored]
+    rescored = [summarise(Method([run])) for run in runs if run.rescored]
     return Page(
         sections=make_sections([run for run in runs if not run.rescored], name, bounds, reference),
         rescored=sorted(rescored, key=lambda row: (-row['uf1'], row['method'])),
@@ -84,18 +97,14 @@ def _rescored(page: Page) -> list[Block]:
         'rows above.'
     )
     protocols = ', '.join(dict.fromkeys(row['protocol'] for row in page.rescored))
-    tables = make_tables(RESCORED, page.rescored, 'Re-scored from published predictions')
-    return [Heading(2, f'Re-scored{" (synthetic data)" * page.synthetic}, {protocols}'), Paragraph(text), *tables]
+    table = Table(RESCORED, page.rescored, 'Re-scored from published predictions')
+    return [Heading(2, f'Re-scored{" (synthetic data)" * page.synthetic}, {protocols}'), Paragraph(text), table]
 
 
 def failure_blocks(failures: list[Failure]) -> list[Block]:
     """List the failed runs, each with its reason."""
     contents = sorted((failure.content for failure in failures), key=lambda c: (c['config'], c['method'], c['seed']))
-    headers = ('method', 'config', 'seed', 'reason', 'date')
-    cells = tuple(
-        (c['method'], c['config'], str(c['seed']), ' '.join(c['reason'].split()), c['date']) for c in contents
-    )
-    return [Heading(2, 'Failed runs'), Table(headers, cells, right=('seed',), formats=('md',))]
+    return [Heading(2, 'Failed runs'), Table(FAILED, contents)]
 
 
 def page_files(name: str, page: Page) -> dict[str, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mer_bench.errors import InputError, did_you_mean, listed
 from mer_bench.files import write_atomically
-from mer_bench.results.blocks import Block, Heading, Link, Markdown, Paragraph, Table
+from mer_bench.results.blocks import Block, Column, Heading, Link, Markdown, Paragraph, Table
 from mer_bench.results.latex import to_latex
 from mer_bench.results.markdown import to_markdown
 from mer_bench.results.page import Page, failure_blocks, make_page, page_files, page_of, page_of_failure
@@ -40,12 +40,11 @@ def write_text(path: Path, text: str) -> None:
 
 def refuse_unknown(reference: str | None, methods: list[str]) -> None:
     """Refuse a method to compare with that is not among `methods`."""
-    if reference is None or reference in methods:
-        return
-    raise InputError(
-        f'expected a method of these runs to compare with, but none is named {reference!r}'
-        f'{did_you_mean(reference, methods)}; give one of {listed(methods) or "them"}'
-    )
+    if reference is not None and reference not in methods:
+        raise InputError(
+            f'expected a method of these runs to compare with, but none is named {reference!r}'
+            f'{did_you_mean(reference, methods)}; give one of {listed(methods) or "them"}'
+        )
 
 
 def make_pages(results: list[str | Path], reference: str | None = None) -> Pages:
@@ -140,21 +139,22 @@ def index_blocks(pages: Pages) -> list[Block]:
 
 
 def _list_of(pages: dict[str, Page]) -> Table:
-    headers = ('table', 'data', 'protocol', 'clips', 'methods', 'seeds', 're-scored', 'failed')
     rows = [
-        (
-            Link(name, f'{name}.md'),
-            page.data,
-            '; '.join(dict.fromkeys(row['protocol'] for row in page.rows)),
-            ', '.join(dict.fromkeys(str(row['clips']) for row in page.rows)),
-            str(sum(len(section.rows) for section in page.sections)),
-            _range([row['seeds'] for section in page.sections for row in section.rows]),
-            str(len(page.rescored)),
-            str(len(page.failures)),
-        )
+        {
+            'table': Link(name, f'{name}.md'),
+            'data': page.data,
+            'protocol': '; '.join(dict.fromkeys(row['protocol'] for row in page.rows)),
+            'clips': ', '.join(dict.fromkeys(str(row['clips']) for row in page.rows)),
+            'methods': len(page.methods),
+            'seeds': _range([row['seeds'] for section in page.sections for row in section.rows]),
+            're-scored': len(page.rescored),
+            'failed': len(page.failures),
+        }
         for name, page in pages.items()
     ]
-    return Table(headers, tuple(rows), right=('clips', 'methods', 'seeds', 're-scored', 'failed'))
+    numbers = [Column.of(key, align='right') for key in ('clips', 'methods', 'seeds', 're-scored', 'failed')]
+    named = Column('table', 'table', lambda row: row['table'])
+    return Table([named, Column.of('data'), Column.of('protocol'), *numbers], rows)
 
 
 def _range(numbers: list[int]) -> str:

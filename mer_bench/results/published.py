@@ -4,14 +4,12 @@ We have checked none of them; the cautions of the column `notes` become footnote
 numbers of different protocols have no rank.
 """
 
-import csv
-import io
 import re
 from pathlib import Path
 
 from mer_bench.errors import InputError
-from mer_bench.results.blocks import Block, Cell, Heading, Link, Noted, Paragraph, Table
-from mer_bench.results.sanity import read_text
+from mer_bench.results.blocks import Block, Cell, Column, Heading, Link, Noted, Paragraph, Table
+from mer_bench.results.sanity import read_rows
 
 COLUMNS = (
     *('method', 'year', 'venue', 'doi_or_url', 'protocol', 'classes', 'dataset', 'metric', 'value'),
@@ -58,10 +56,7 @@ def results_file(name: str) -> Path | None:
 
 def read_published(path: Path) -> list[Row]:
     """Read the rows of published.csv as text; `title` is the table of a row."""
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=''))
-    rows = list(reader)
-    if tuple(reader.fieldnames or ()) != COLUMNS or any(None in row or None in row.values() for row in rows):
-        raise InputError(f'{path}: expected in every line the columns {", ".join(COLUMNS)}; correct header or line')
+    rows = read_rows(path, COLUMNS)
     for line, row in enumerate(rows, start=2):
         if not re.fullmatch(r'0(\.\d+)?|1(\.0*)?', row['value']):
             raise InputError(f'{path}, line {line}: expected a value from 0 to 1, found {row["value"]!r}; correct it')
@@ -85,7 +80,7 @@ def blocks_for(rows: list[Row], dataset: str, n_classes: int) -> list[Block]:
     chosen = [row for row in rows if row['title'] in titles and row['classes'] in (str(n_classes), 'not stated')]
     if not chosen:
         return []
-    return [Heading(2, f'Published numbers, {titles[0]}'), Paragraph(CAUTION), *_tables(chosen, titles[0])]
+    return [Heading(2, f'Published numbers, {titles[0]}'), Paragraph(CAUTION), _table(chosen, titles[0])]
 
 
 def published_page(rows: list[Row]) -> list[Block]:
@@ -94,56 +89,55 @@ def published_page(rows: list[Row]) -> list[Block]:
     for title in DATASETS:
         chosen = [row for row in rows if row['title'] == title]
         if chosen:
-            blocks += [Heading(2, title), *_tables(chosen, title)]
+            blocks += [Heading(2, title), _table(chosen, title)]
     return blocks
 
 
-def _tables(chosen: list[Row], title: str) -> list[Table]:
-    """One row per method, protocol and source; a column for every score. LaTeX goes without the addresses."""
-    composite = title == COMPOSITE
-    several = not composite and len({row['dataset'] for row in chosen}) > 1
-    parts = [part for part in PARTS if any(row['dataset'] == part for row in chosen)] if composite else [None]
-    scores = [(part, metric) for part in parts for metric in METRICS]
-    scores = [score for score in scores if _of(chosen, score)]
-    rare = any(row['metric'] not in METRICS for row in chosen)
+def _table(chosen: list[Row], title: str) -> Table:
+    """Make one row per method, protocol and source, with a column for every score; LaTeX lacks the addresses."""
+    keys = ONE_ROW if title == COMPOSITE else [*ONE_ROW, 'dataset']
     groups: dict[tuple, list[Row]] = {}
     for row in sorted(chosen, key=lambda row: (row['year'], row['method'].lower())):
-        groups.setdefault(tuple(row[key] for key in (*ONE_ROW, *([] if composite else ['dataset']))), []).append(row)
-    names = [metric if part in (None, 'composite') else f'{part} {metric}' for part, metric in scores]
-    lead = ['method', 'year', *(['data set'] if several else []), 'classes']
-    headers = (*lead, *names, *(['other scores'] if rare else []), 'protocol as stated')
-    lines = [_line(group, scores, several, rare) for group in groups.values()]
-    addressed = tuple((*line, *_addresses(group[0])) for line, group in zip(lines, groups.values(), strict=True))
-    caption = 'As published, not reproduced'
-    return [
-        Table((*headers, 'reference', 'number from'), addressed, tuple(names), ('md',), caption),
-        Table(headers, tuple(lines), tuple(names), ('tex',), caption),
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    several = title != COMPOSITE and len({row['dataset'] for row in chosen}) > 1
+    columns = [
+        Column('method', 'method', lambda group: _noted(group[0]['method'], _common_notes(group))),
+        Column('year', 'year', lambda group: group[0]['year']),
+        *([Column('dataset', 'data set', lambda group: group[0]['dataset'])] if several else []),
+        Column('classes', 'classes', lambda group: group[0]['classes']),
+        *(_score_column(part, metric) for part in (PARTS if title == COMPOSITE else [None]) for metric in METRICS),
+        Column('others', 'other scores', _other_scores),
+        Column('protocol', 'protocol as stated', lambda group: group[0]['protocol']),
+        Column('reference', 'reference', lambda group: _link(group[0]['doi_or_url']), formats=('md',)),
+        Column('source', 'number from', _source, formats=('md',)),
     ]
+    return Table(columns, [*groups.values()], 'As published, not reproduced')
 
 
-def _line(group: list[Row], scores: list[tuple], several: bool, rare: bool) -> tuple[Cell, ...]:
-    common, first = _common_notes(group), group[0]
-    lead = [_noted(first['method'], common), first['year'], *([first['dataset']] if several else []), first['classes']]
-    values = [_values(_of(group, score), common) for score in scores]
-    others = [row | {'value': f'{row["metric"]} {row["value"]}'} for row in group if row['metric'] not in METRICS]
-    return (*lead, *values, *([_values(others, common)] if rare else []), first['protocol'])
+def _score_column(part: str | None, metric: str) -> Column:
+    """Return the column of a score, of one part of the composite or of the only data set."""
+
+    def cell(group: list[Row]) -> Cell:
+        return _values(group, [row for row in group if row['metric'] == metric and part in (None, row['dataset'])])
+
+    header = metric if part in (None, 'composite') else f'{part} {metric}'
+    return Column(header, header, cell, 'right')
 
 
-def _addresses(row: Row) -> tuple[Cell, Cell]:
-    """Return where a paper and its number are to be found; one link where both are the same."""
-    reference, source = _link(row['doi_or_url']), _link(row['source_url'])
-    same = isinstance(source, Link) and isinstance(reference, Link) and source.url == reference.url
-    return reference, 'the reference' if same and source.text == reference.text else source
+def _other_scores(group: list[Row]) -> Cell:
+    others = [row for row in group if row['metric'] not in METRICS]
+    return _values(group, [row | {'value': f'{row["metric"]} {row["value"]}'} for row in others])
 
 
-def _of(rows: list[Row], score: tuple[str | None, str]) -> list[Row]:
-    part, metric = score
-    return [row for row in rows if row['metric'] == metric and part in (None, row['dataset'])]
+def _source(group: list[Row]) -> Cell:
+    """Return where a number is to be found; 'the reference' where it is the paper itself."""
+    reference, source = _link(group[0]['doi_or_url']), _link(group[0]['source_url'])
+    return 'the reference' if isinstance(source, Link) and source == reference else source
 
 
-def _values(rows: list[Row], common: tuple[str, ...]) -> Cell:
-    """Return the numbers as printed, with the notes that are theirs alone."""
-    notes = [note for row in rows for note in _notes(row['notes']) if note not in common]
+def _values(group: list[Row], rows: list[Row]) -> Cell:
+    """Return the numbers of some rows of a group as printed, with the notes that are not those of the whole group."""
+    notes = [note for row in rows for note in _notes(row['notes']) if note not in _common_notes(group)]
     return _noted(', '.join(row['value'] for row in rows), tuple(dict.fromkeys(notes)))
 
 

@@ -1,14 +1,13 @@
 """The files of a run beside predictions.csv: record.json, or failure.json if the run failed.
 
-Both may come from a stranger. The models below are the only schema: all code that reads or writes these files uses
-them, and gets plain dicts. Keys that they do not name may be there, and nothing reads them.
+Both may come from anyone. The models below are the only schema: all code that reads or writes these files uses them and
+gets plain dicts. Unknown keys are allowed and ignored.
 
-A record of source `rescored` is made from predictions that somebody published (results/rescored.py). We do not
-know how they were made, so it has keys of its own.
+A record of source `rescored` is made from published predictions (results/rescored.py). We do not know how they were
+made, so it has different keys.
 """
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +42,7 @@ def _lines(text: str) -> str:
     return text
 
 
-# A text for a cell or a heading; a name, which is none without a letter; a text of several lines.
+# A line for a cell or a heading; a name, which must not be empty; a text of several lines.
 Line = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_one_line)]
 Name = Annotated[Line, StringConstraints(min_length=1)]
 Text = Annotated[str, StringConstraints(max_length=200_000), AfterValidator(_lines)]
@@ -55,7 +54,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
 
 class Part(BaseModel):
-    """A part of a record: no text is taken for a number, and other keys may be there."""
+    """A part of a record: text is never read as a number, and unknown keys are allowed."""
 
     model_config = ConfigDict(strict=True, extra='allow', allow_inf_nan=False)
 
@@ -74,7 +73,7 @@ class SourceText(Source):
 
 
 class View(Part):
-    """What a method takes of a stored clip."""
+    """What a method sees of a stored clip."""
 
     channels: list[Name] | None = None
     frames: Count | Literal['apex'] | None = None
@@ -87,7 +86,7 @@ class View(Part):
 
 
 class Config(SourceText):
-    """The merged config, and what of it a table or a continued run asks for."""
+    """The merged config, and the parts of it that tables and continued runs read."""
 
     folds: dict | None = None
     input: View | None = None
@@ -103,7 +102,7 @@ class Faces(Part):
 
 
 class Store(Part):
-    """From store.json: of several data sets, apex and faces are one entry each."""
+    """From store.json; with several data sets, apex and faces have one entry per data set."""
 
     flow: Line = 'unknown'
     clip_len: Count | Line = 'unknown'
@@ -123,7 +122,7 @@ class Data(Part):
 
 
 class Folds(Part):
-    """How many folds a run has, and which it lacks."""
+    """How many folds a run has, and which are missing."""
 
     total: Count
     done: Count
@@ -147,7 +146,7 @@ class Scores(Part):
 
 
 class Seconds(Part):
-    """What a run took; None where a continued fold does not know."""
+    """How long a run took; None where a continued fold did not record it."""
 
     prepare: Duration | None = None
     train: Duration | None = None
@@ -220,14 +219,14 @@ class Record(AnyRecord):
 
 
 class RescoredRecord(AnyRecord):
-    """Predictions that somebody published."""
+    """Predictions that others published."""
 
     url: Line
     log: Source
 
 
 class FailureNote(Part):
-    """Why a run of a sweep did not finish; what it lacks was not known yet."""
+    """Why a run of a sweep did not finish; null stands for what was not known yet."""
 
     schema_version: Literal[1]
     method: Name
@@ -251,7 +250,7 @@ def write_record(path: str | Path, record: dict) -> None:
 
 
 def read_record(path: str | Path) -> dict:
-    """Read a record.json and hold it against the schema."""
+    """Read a record.json and check it against the schema."""
     record = read_json(path, 'give the record.json of a run')
     _check_record(path, record)
     return record
@@ -261,16 +260,16 @@ def _check_record(path: str | Path, record: object) -> None:
     if not isinstance(record, dict):
         raise InputError(f'{path}: expected a record, but got {type(record).__name__}; {AGAIN}')
     version = record.get('schema_version', SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:  # first, since another version has other keys
+    if version != SCHEMA_VERSION:  # first, because other versions have other keys
         raise InputError(f'{path}: expected schema_version {SCHEMA_VERSION}, but got {version!r:.40}; {OTHER_VERSION}')
     check_schema(path, record, RescoredRecord if record.get('source') == RESCORED else Record, AGAIN)
 
 
 def check_schema(path: str | Path, content: object, model: type[Part], advice: str) -> None:
-    """Hold the content of a file against a model.
+    """Check the content of a file against a model.
 
     Raises:
-        InputError: It does not fit; the message names the first key that does not, as a dotted one.
+        InputError: It does not fit; the message names the first wrong key, with dots.
     """
     try:
         model.model_validate(content)
@@ -307,26 +306,9 @@ def place_of(config: str, method: str, seed: int) -> Path:
     """Return the folder of a method with one seed: <config>/<method>/seed<N>.
 
     Raises:
-        InputError: a name would lead elsewhere.
+        InputError: a name cannot name a folder.
     """
     return Path(folder_name(config, 'a config'), folder_name(method, 'a method'), f'seed{seed}')
-
-
-def find_records(paths: list[str | Path]) -> list[Path]:
-    """Return the records named by `paths`: each a record.json, a run folder or a parent of run folders.
-
-    A record that is reached twice is returned once.
-    """
-    found: dict[str, Path] = {}
-    for path in map(Path, paths):
-        records = sorted(path.rglob(RECORD)) if path.is_dir() else [path]
-        if not path.exists() or not (records or any(path.rglob(FAILURE))):
-            raise InputError(
-                f'{path}: expected a record.json or a folder that holds one, but there is none; '
-                'run mer-bench train first or check the path'
-            )
-        found |= {os.path.realpath(record): record for record in records}  # a loop of links raises nothing
-    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -336,9 +318,14 @@ class Failure:
     path: Path
     content: dict
 
+    @property
+    def place(self) -> Path:
+        """Its folder below that of the results it is committed with."""
+        return place_of(self.content['config'], self.content['method'], self.content['seed'])
+
 
 def read_failure(path: Path) -> Failure:
-    """Read a failure.json and hold it against the schema."""
+    """Read a failure.json and check it against the schema."""
     content = read_json(path, SWEEP_AGAIN)
     check_schema(path, content, FailureNote, SWEEP_AGAIN)
     return Failure(path, content)

@@ -1,7 +1,6 @@
 """Rows of a leaderboard, each the seeds of a method averaged, and its columns: a new column is one entry of a list."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -10,63 +9,61 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import METRICS, mean_of_datasets
 from mer_bench.evaluation.statistics import contrast
-from mer_bench.files import digest_of
-from mer_bench.results.blocks import Cell, Link, Table
-from mer_bench.results.run import Run
+from mer_bench.results.blocks import Column, Link, Table
+from mer_bench.results.run import Method, Run
 
 DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
-ZERO = 1e-14  # what sums leave of a zero
+ZERO = 1e-14  # what rounding errors leave of a sum that is zero
 
 
-def summarise(runs: list[Run]) -> dict:
-    """Make one row of a method, one run per seed: means and standard deviations, to 10 significant digits."""
-    runs = sorted(runs, key=lambda run: run.record['seed'])
+def summarise(method: Method) -> dict:
+    """Make one row of a method: means and standard deviations over the seeds, to 10 significant digits.
+
+    Of predictions that others published, what only a run of ours knows is left out.
+    """
+    runs, record = method.runs, method.record
     for first, second in pairwise(runs):
         if first.record['seed'] == second.record['seed']:
             raise InputError(
                 f'expected each seed of a method once, but {first.path} and {second.path} are both '
-                f'{first.record["method"]} with seed {first.record["seed"]}; give only one of them'
+                f'{method.name} with seed {first.record["seed"]}; give only one of them'
             )
-    record = runs[0].record
-    row = {
-        **_pooled_scores(runs),
-        **_action_unit_scores(runs),
-        'clips': record['n_clips'],
-        'subjects': runs[0].scores['full']['n_subjects'],
-        'seeds': len(runs),
-        'seed_list': ', '.join(str(run.record['seed']) for run in runs),
-        'parameters': record['parameters'],
-        'flops': record['flops'],
-        'input': _describe_input(record['config'].get('input')),
-        'epoch_rule': record['epoch_rule'],
-        'source': source_of(runs[0]),
+    return rounded(
+        _pooled_scores(runs)
+        | _action_unit_scores(runs)
+        | {'clips': record['n_clips'], 'subjects': runs[0].scores['full']['n_subjects']}
+        | ({} if runs[0].rescored else _training(method))
+        | {'epoch_rule': record['epoch_rule'], 'source': source_of(runs[0])}
+        | (_log(record) if runs[0].rescored else _settings(method))
+        | {'date': distinct(run.record['date'] for run in runs)}
+        | _dataset_scores(runs)
+    )
+
+
+def _training(method: Method) -> dict:
+    return {
+        'seeds': len(method.runs),
+        'seed_list': ', '.join(map(str, method.seeds)),
+        'parameters': method.record['parameters'],
+        'flops': method.record['flops'],
+        'input': _describe_input(method.record['config'].get('input')),
+    }
+
+
+def _settings(method: Method) -> dict:
+    record = method.record
+    return {
         'config': _with_digest(record['config']),
         'overrides': ', '.join(_with_digest(override) for override in record['overrides']),
-        'settings_digest': settings_of(runs[0]),
+        'settings_digest': method.settings,
         'store_digest': record['data']['store_digest'],
         'annotations_digest': record['data']['annotations_digest'],
-        **{key: distinct(run.record[key] for run in runs) for key in ('commit', 'device', 'date')},
-        **_dataset_scores(runs),
+        **{key: distinct(run.record[key] for run in method.runs) for key in ('commit', 'device')},
     }
-    return rounded(row)
 
 
-def rescored_row(run: Run) -> dict:
-    """Make a row of published predictions; unknown values are left out."""
-    record = run.record
-    row = {
-        **_pooled_scores([run]),
-        'clips': record['n_clips'],
-        'subjects': run.scores['full']['n_subjects'],
-        'epoch_rule': record['epoch_rule'],
-        'source': source_of(run),
-        'log': record['log']['name'],
-        'log_digest': record['log']['digest'],
-        'url': record['url'],
-        'date': record['date'],
-        **_dataset_scores([run]),
-    }
-    return rounded(row)
+def _log(record: dict) -> dict:
+    return {'log': record['log']['name'], 'log_digest': record['log']['digest'], 'url': record['url']}
 
 
 def _pooled_scores(runs: list[Run]) -> dict:
@@ -86,7 +83,7 @@ def _mean_scores(runs: list[Run], part: str, prefix: str) -> dict:
 
 
 def _action_unit_scores(runs: list[Run]) -> dict:
-    """Average the mean F1 of the action units over the seeds; nothing where a run predicts none, or no clip has any."""
+    """Average the mean F1 of the action units over the seeds; nothing if a run predicts none or no clip has any."""
     if not all('action_units' in run.table for run in runs):
         return {}
     tables = [score_action_units(run.predictions) for run in runs]
@@ -110,7 +107,7 @@ def _over_seeds(values: dict[str, list[float]]) -> dict:
 
 
 def _describe_input(view: dict | None) -> str:
-    """Return what a method takes of the store: 'u v strain, apex frame, 28 x 28'; '' where the record lacks it."""
+    """Describe what a method sees of a stored clip: 'u v strain, apex frame, 28 x 28'; '' if not recorded."""
     if view is None:
         return ''
     frames, size = view.get('frames'), view.get('size')
@@ -145,12 +142,6 @@ def distinct(values: Iterable) -> str:
     return ' / '.join(dict.fromkeys(str(value) for value in values if value is not None))
 
 
-def settings_of(run: Run) -> str:
-    """Return the digest of the config and the overrides of a run: the seeds of one method share it."""
-    record = run.record
-    return digest_of([record['config']['digest'], *(override['digest'] for override in record['overrides'])])
-
-
 def rounded(row: dict) -> dict:
     """Round the floats of a row to 10 significant digits; what is smaller than 1e-14 is zero."""
     return {key: round_number(value) if isinstance(value, float) else value for key, value in row.items()}
@@ -161,32 +152,16 @@ def round_number(number: float) -> float:
     return 0.0 if abs(number) < ZERO else float(f'{number:.{DIGITS}g}')
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column.
+def score_column(name: str, header: str) -> Column:
+    """Return the column of a score, with its standard deviation where there are several seeds: 0.8519 ± 0.0100."""
 
-    Args:
-        name: its name in csv.
-        header: its name in markdown and LaTeX.
-        cell: makes the text of a row; '' where it does not apply. A column that is empty in every row is left out.
-        align: `left` or `right`.
-        formats: of `md`, `tex` and `csv`. A csv has every value of a row anyway, to 10 significant digits;
-            `csv` adds the text.
-    """
+    def cell(row: dict) -> str:
+        if row.get(name) is None:
+            return '-'
+        deviation = row.get(f'{name}_sd')
+        return f'{row[name]:.4f}' + ('' if deviation is None else f' ± {deviation:.4f}')
 
-    name: str
-    header: str
-    cell: Callable[[dict], Cell]
-    align: str = 'left'
-    formats: tuple[str, ...] = ('md', 'tex')
-
-
-def score_cell(row: dict, name: str) -> str:
-    """0.8519 ± 0.0100: a score, and its standard deviation where there are several seeds."""
-    if row.get(name) is None:
-        return '-'
-    deviation = row.get(f'{name}_sd')
-    return f'{row[name]:.4f}' + ('' if deviation is None else f' ± {deviation:.4f}')
+    return Column(name, header, cell)
 
 
 def interval_cell(row: dict) -> str:
@@ -195,7 +170,7 @@ def interval_cell(row: dict) -> str:
 
 
 def format_count(number: int | None) -> str:
-    """27212345 -> '27.2 M'; '-' where there are none to count, as in a rule."""
+    """27212345 -> '27.2 M'; '-' where there are none, as in a rule."""
     if number is None:
         return '-'
     for size, unit in ((10**6, ' M'), (10**3, ' k')):
@@ -214,50 +189,41 @@ def sanity_cell(row: dict) -> str:
     )
 
 
+METHOD = Column.of('method')
 SCORES = [
-    Column('method', 'method', lambda row: row['method']),
-    *(Column(m.name, m.header, lambda row, name=m.name: score_cell(row, name)) for m in METRICS if m.ranked),
+    METHOD,
+    *(score_column(metric.name, metric.header) for metric in METRICS if metric.ranked),
     Column('interval', '95 % interval', interval_cell),
-    Column('clips', 'clips', lambda row: str(row['clips']), 'right', ('md',)),
+    Column.of('clips', align='right', formats=('md',)),
 ]
+SOURCE = Column.of('source', formats=('md',))
 REPRODUCED = [
     *SCORES,
-    Column('seeds', 'seeds', lambda row: str(row['seeds']), 'right'),
+    Column.of('seeds', align='right'),
     Column('parameters', 'parameters', lambda row: format_count(row['parameters']), 'right'),
-    Column('input', 'input', lambda row: row['input'], formats=('md',)),
+    Column.of('input', formats=('md',)),
     Column('sanity', 'sanity bound', sanity_cell, formats=('md', 'csv')),
-    Column('epoch_rule', 'epoch rule', lambda row: row['epoch_rule'], formats=('md',)),
-    Column('source', 'source', lambda row: row['source'], formats=('md',)),
+    Column.of('epoch_rule', 'epoch rule', formats=('md',)),
+    SOURCE,
 ]
 RESCORED = [
     *SCORES,
-    Column('subjects', 'subjects', lambda row: str(row['subjects']), 'right', ('md',)),
-    Column('epoch_rule', 'epoch rule', lambda row: row['epoch_rule']),
+    Column.of('subjects', align='right', formats=('md',)),
+    Column.of('epoch_rule', 'epoch rule'),
     Column('log', 'published log', lambda row: Link(row['log'], row['url'])),
-    Column('source', 'source', lambda row: row['source'], formats=('md',)),
+    SOURCE,
 ]
-
-
-def make_tables(columns: list[Column], rows: list[dict], caption: str = '') -> list[Table]:
-    """Make the table of each format: one for both where they have the same columns."""
-    shown = {form: _shown(columns, rows, form) for form in ('md', 'tex')}
-    groups = {('md', 'tex'): shown['md']} if shown['md'] == shown['tex'] else {(f,): shown[f] for f in shown}
-    return [
-        Table(
-            headers=tuple(column.header for column in chosen),
-            rows=tuple(tuple(column.cell(row) for column in chosen) for row in rows),
-            right=tuple(column.header for column in chosen if column.align == 'right'),
-            formats=formats,
-            caption=caption,
-        )
-        for formats, chosen in groups.items()
-    ]
+SETTINGS = [
+    Column.of('method', formats=('md',)),
+    Column.of('config', formats=('md',)),
+    Column('overrides', 'overrides', lambda row: row['overrides'] or 'none', formats=('md',)),
+    Column.of('seed_list', 'seed', formats=('md',)),
+    Column('settings', 'settings digest', lambda row: row['settings_digest'][:12], formats=('md',)),
+    Column('commit', 'commit', lambda row: row['commit'] or 'unknown', formats=('md',)),
+    Column.of('device', formats=('md',)),
+]
 
 
 def csv_row(columns: list[Column], row: dict) -> dict:
     """Return the values of a row, and the text of the columns that csv shows as well."""
-    return row | {column.name: column.cell(row) for column in _shown(columns, [row], 'csv')}
-
-
-def _shown(columns: list[Column], rows: list[dict], form: str) -> list[Column]:
-    return [column for column in columns if form in column.formats and any(column.cell(row) != '' for row in rows)]
+    return row | {column.name: texts[0] for column, texts in Table(columns, [row]).shown('csv').items()}

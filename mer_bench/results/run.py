@@ -1,17 +1,21 @@
 """The runs of a leaderboard: finds them, and compares each record with the predictions beside it."""
 
+import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError, listed
-from mer_bench.evaluation.metrics import METRICS, SubjectCounts, check_classes, describe
+from mer_bench.escaping import folder_name
+from mer_bench.evaluation.metrics import METRICS, SubjectCounts, score_table
 from mer_bench.evaluation.predictions import read_columns
-from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, find_records, read_failure, read_record
+from mer_bench.evaluation.statistics import contrast
+from mer_bench.files import digest_of
+from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
 
 
 @dataclass(frozen=True)
@@ -20,22 +24,25 @@ class Run:
 
     Attributes:
         path: of its record.
-        record: as it was read.
+        record: the content of record.json.
         table: the predictions beside it, one list a column.
-        counts: the confusion matrix of each subject.
-        scores: of the full table and each data set, computed anew from the predictions, without intervals.
+        scores: of the full table and each data set, recomputed from the predictions, without intervals.
     """
 
     path: Path
     record: dict
     table: dict[str, list]
-    counts: SubjectCounts
     scores: dict
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """The table as a frame, made where one is asked for: of thousands of runs this takes long."""
+        """The table as a frame, made on demand: for thousands of runs this would be slow."""
         return pd.DataFrame(self.table)
+
+    @cached_property
+    def counts(self) -> SubjectCounts:
+        """The confusion matrix of each subject."""
+        return SubjectCounts.of(self.table, self.record['classes'])
 
     @property
     def synthetic(self) -> bool:
@@ -43,49 +50,121 @@ class Run:
 
     @property
     def rescored(self) -> bool:
-        """Whether somebody published the predictions, so that seed, config and store are not known."""
+        """Whether others published the predictions, so that seed, config and store are not known."""
         return self.record['source'] == RESCORED
+
+    @property
+    def place(self) -> Path:
+        """Its folder below that of the results it is committed with."""
+        record = self.record
+        if not self.rescored:
+            return place_of(record['config']['name'], record['method'], record['seed'])
+        return Path(RESCORED, folder_name(record['dataset'], 'a data set'), folder_name(record['method'], 'a method'))
+
+
+@dataclass(frozen=True)
+class Method:
+    """The runs of one method on the same data, one per seed, in the order of the seeds."""
+
+    runs: list[Run]
+
+    @property
+    def record(self) -> dict:
+        """The record of the first seed; the others differ in what depends on the seed."""
+        return self.runs[0].record
+
+    @property
+    def name(self) -> str:
+        return self.record['method']
+
+    @property
+    def title(self) -> str:
+        """The name, and what distinguishes methods of one name."""
+        return f'{self.name} ({self.record["config"]["digest"][:8]})'
+
+    @property
+    def seeds(self) -> dict[int, Run]:
+        return {run.record['seed']: run for run in self.runs}
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        """The digest of each override, by name."""
+        return {override['name']: override['digest'] for override in self.record['overrides']}
+
+    @property
+    def counts(self) -> list[SubjectCounts]:
+        return [run.counts for run in self.runs]
+
+    @property
+    def uf1(self) -> float:
+        """The mean over the seeds."""
+        return contrast([self.counts], [1], 'uf1').value
+
+    @property
+    def settings(self) -> str:
+        """The digest of config and overrides, which the seeds share."""
+        return settings_of(self.record)
+
+
+def settings_of(record: dict) -> str:
+    """Return the digest of the config and the overrides of a run."""
+    return digest_of([record['config']['digest'], *(override['digest'] for override in record['overrides'])])
+
+
+def methods_of(runs: list[Run]) -> list[Method]:
+    """Return the methods of one section: runs that share name, settings, epoch rule and source are seeds of one."""
+
+    def key(run: Run) -> tuple:
+        return run.record['method'], settings_of(run.record), run.record['epoch_rule'], run.record['source']
+
+    return [Method(sorted(seeds, key=lambda run: run.record['seed'])) for seeds in group_by(runs, key).values()]
+
+
+def group_by(runs: list[Run], key: Callable[[Run], tuple]) -> dict[tuple, list[Run]]:
+    """Group runs by a key, groups in the order of their keys."""
+    groups: dict[tuple, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return dict(sorted(groups.items()))
 
 
 def find_runs(paths: list[str | Path]) -> tuple[list[Path], list[Failure]]:
-    """Return the record.json files at `paths`, and the failed runs.
+    """Return the record.json files at `paths`, each once, and the failed runs.
 
-    A folder with a failure.json is a failed run unless its record is complete: then an earlier attempt failed. A
-    folder that holds published.csv needs no runs.
+    A folder with a failure.json is a failed run unless its record is complete: then an earlier attempt failed.
+
+    Args:
+        paths: each a record.json, a run folder or a folder above run folders. One that holds published.csv needs no
+            runs.
     """
-    paths = [path for path in paths if not _only_published(Path(path))]
-    failed = {failure.path.parent: failure for failure in map(read_failure, _failure_files(paths))}
-    records = [
-        path for path in find_records(paths) if path.parent.resolve() not in failed or is_complete(read_record(path))
+    records, failed = {}, {}
+    for path in map(Path, paths):
+        found = sorted(path.rglob(RECORD)) if path.is_dir() else [path]
+        notes = sorted((path if path.is_dir() else path.parent).rglob(FAILURE))
+        if not path.exists() or not (found or notes or Path(path, 'published.csv').is_file()):
+            raise InputError(
+                f'{path}: expected a record.json or a folder that holds one, but there is none; '
+                'run mer-bench train first or check the path'
+            )
+        records |= {os.path.realpath(record): record for record in found}  # a loop of links raises nothing
+        failed |= {note.resolve().parent: note.resolve() for note in notes}
+    failures = {folder: read_failure(note) for folder, note in sorted(failed.items())}
+    kept = [
+        path for path in records.values() if path.parent.resolve() not in failures or is_complete(read_record(path))
     ]
-    finished = {path.parent.resolve() for path in records}
-    return records, [failure for folder, failure in failed.items() if folder not in finished]
-
-
-def _only_published(path: Path) -> bool:
-    runs = (name for pattern in (RECORD, FAILURE) for name in path.rglob(pattern))
-    return Path(path, 'published.csv').is_file() and next(runs, None) is None
-
-
-def _failure_files(paths: list[str | Path]) -> list[Path]:
-    folders = [Path(path) if Path(path).is_dir() else Path(path).parent for path in paths]
-    return sorted({file.resolve() for folder in folders for file in folder.rglob(FAILURE)})
+    finished = {path.parent.resolve() for path in kept}
+    return kept, [failure for folder, failure in failures.items() if folder not in finished]
 
 
 def read_runs(paths: list[Path]) -> list[Run]:
-    """Read complete runs; a run that lacks folds, or whose scores its predictions do not give, is refused."""
+    """Read complete runs; refuse a run with missing folds, or with scores that differ from its predictions."""
     records = {path: read_record(path) for path in paths}
-    _refuse_incomplete(records)
-    return [_read_run(path, record) for path, record in records.items()]
-
-
-def _refuse_incomplete(records: dict[Path, dict]) -> None:
-    unfinished = [text for path, record in records.items() if (text := describe_unfinished(path, record))]
-    if unfinished:
+    if unfinished := [text for path, record in records.items() if (text := describe_unfinished(path, record))]:
         raise InputError(
             f'expected complete runs, but these are not: {listed(unfinished)}; '
             'run the same mer-bench train command again, it continues where it stopped'
         )
+    return [_read_run(path, record) for path, record in records.items()]
 
 
 def describe_unfinished(path: Path, record: dict) -> str | None:
@@ -104,7 +183,7 @@ def is_complete(record: dict) -> bool:
 
 
 def missing_folds(record: dict) -> int:
-    """Return the number of folds that a run still lacks; a published log has none of ours."""
+    """Return the number of missing folds; a published log has no folds."""
     folds = record.get('folds', {'missing': [], 'total': 0, 'done': 0})
     return max(len(folds['missing']), folds['total'] - folds['done'])
 
@@ -120,7 +199,7 @@ def _read_run(path: Path, record: dict) -> Run:
             f'predictions.csv holds {n} of {", ".join(map(str, classes))}; run the same command again'
         )
     try:
-        counts, scores = _score(table, classes)
+        scores = score_table(table, classes, intervals=False)
     except InputError as error:
         raise InputError(f'{file}: {error}') from None
     if not same_scores(scores, record['scores']):
@@ -131,33 +210,13 @@ def _read_run(path: Path, record: dict) -> Run:
         )
     if fault := disagreement(record, table):
         raise InputError(f'{path}: {fault}; write the record again from its predictions')
-    return Run(path, record, table, counts, scores)
-
-
-def _score(table: dict[str, list], classes: list) -> tuple[SubjectCounts, dict]:
-    """Return the counts of the full table, and the scores of it and of each data set."""
-    check_classes(classes)
-    if unknown := {*table['y_true'], *table['y_pred']} - {*classes}:
-        raise InputError(f'expected labels of {", ".join(classes)}, found {min(map(str, unknown))}; correct the labels')
-    place = {name: number for number, name in enumerate(classes)}
-    y_true, y_pred = (np.array([place[label] for label in table[name]]) for name in ('y_true', 'y_pred'))
-    subjects, datasets = (np.array(table[name], dtype=object) for name in ('subject', 'dataset'))
-
-    def score(part: np.ndarray) -> tuple[SubjectCounts, dict]:
-        names, numbers = np.unique(subjects[part], return_inverse=True)
-        counts = SubjectCounts.of_codes(numbers, y_true[part], y_pred[part], len(names), len(classes))
-        return counts, describe(counts.total, len(names), classes)
-
-    counts, full = score(np.full(len(subjects), True))
-    names = sorted({*table['dataset']})
-    parts = {names[0]: full} if len(names) == 1 else {name: score(datasets == name)[1] for name in names}
-    return counts, {'full': full, **parts}
+    return Run(path, record, table, scores)
 
 
 def same_scores(computed: dict, stored: dict) -> bool:
     """Compare the scores of every data set; the intervals are left out, numpy may change its random streams.
 
-    A metric that the record lacks is newer than the record; the schema names those that it must have.
+    A metric that is not in the record is newer than the record; the schema requires the others.
     """
     per_class = 'f1_per_class', 'recall_per_class', 'confusion_matrix'
     keys = 'n', 'n_subjects', *(metric.name for metric in METRICS), *per_class

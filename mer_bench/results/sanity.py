@@ -1,11 +1,11 @@
 """Sanity bounds: the UF1 that a method must reach on a table, or the reason why it does not (sanity_bounds.csv)."""
 
+import csv
 import io
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from mer_bench.errors import InputError, file_fault
 from mer_bench.files import refuse_special
@@ -27,32 +27,33 @@ def read_bounds(path: Path | None) -> dict[tuple[str, str], Bound]:
 
     A row may have a reason and no uf1; then the uf1 of `*` counts.
     """
-    if path is None:
-        return {}
-    try:
-        table = pd.read_csv(io.StringIO(read_text(path)), dtype=str, keep_default_na=False, index_col=False)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise InputError(f'{path}: expected a table, but {str(error).strip()}; correct the file') from None
-    if tuple(table.columns) != COLUMNS:
-        found = f'{", ".join(table.columns):.200}'
-        raise InputError(f'{path}: expected the columns {", ".join(COLUMNS)}, found {found}; correct the header')
-    twice = table[table.duplicated(['table', 'method'])]
-    if len(twice):
-        raise InputError(
-            f'{path}: {twice.iloc[0]["method"]} of {twice.iloc[0]["table"]} is there twice; remove one row'
-        )
-    return {(row.table, row.method): Bound(_uf1(path, row.uf1), row.reason.strip()) for row in table.itertuples()}
+    rows = read_rows(path, COLUMNS) if path else []
+    bounds = {(row['table'], row['method']): Bound(_uf1(path, row['uf1']), row['reason'].strip()) for row in rows}
+    if len(bounds) < len(rows):
+        (table, method), _ = Counter((row['table'], row['method']) for row in rows).most_common(1)[0]
+        raise InputError(f'{path}: {method} of {table} is there twice; remove one row')
+    return bounds
 
 
-def read_text(path: Path) -> str:
-    """Read a table as UTF-8 text."""
+def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read a csv in UTF-8 that has just these columns."""
     refuse_special(path)
     try:
-        return path.read_bytes().decode('utf-8-sig')
+        reader = csv.DictReader(io.StringIO(path.read_bytes().decode('utf-8-sig'), newline=''), strict=True)
+        rows = list(reader)
     except UnicodeDecodeError:
         raise InputError(f'{path}: expected UTF-8 text, but it is not; save it as UTF-8') from None
+    except csv.Error as error:
+        raise InputError(f'{path}: expected a csv, but got: {error}; correct it') from None
     except OSError as error:
         raise InputError(file_fault(error)) from None
+    if tuple(reader.fieldnames or ()) != columns:
+        found = f'{", ".join(reader.fieldnames or ["an empty file"]):.200}'
+        raise InputError(f'{path}: expected the columns {", ".join(columns)}, found {found}; correct the header')
+    if wrong := next((row for row in rows if None in row or None in row.values()), None):
+        found = ', '.join(str(cell) for cell in wrong.values() if isinstance(cell, str))
+        raise InputError(f'{path}: expected {len(columns)} cells in every line, but not in {found:.80}; correct it')
+    return rows
 
 
 def _uf1(path: Path, text: str) -> float | None:
@@ -65,16 +66,11 @@ def _uf1(path: Path, text: str) -> float | None:
     return number
 
 
-def find_bound(bounds: dict[tuple[str, str], Bound], table: str, method: str) -> Bound:
-    """Return the bound of a method on a table."""
-    general = bounds.get((table, ANY), Bound(None, ''))
-    own = bounds.get((table, method), Bound(None, ''))
-    return Bound(general.uf1 if own.uf1 is None else own.uf1, own.reason)
-
-
-def judge(row: dict, bound: Bound) -> dict:
+def judge(row: dict, bounds: dict[tuple[str, str], Bound], table: str) -> dict:
     """Return the columns on the bound of a row: sanity_uf1, sanity_reached, sanity_reason; nothing without a bound."""
-    if bound.uf1 is None:
+    general, own = (bounds.get((table, method), Bound(None, '')) for method in (ANY, row['method']))
+    uf1 = general.uf1 if own.uf1 is None else own.uf1
+    if uf1 is None:
         return {}
-    reached = row['uf1'] >= bound.uf1
-    return {'sanity_uf1': bound.uf1, 'sanity_reached': reached, 'sanity_reason': '' if reached else bound.reason}
+    reached = row['uf1'] >= uf1
+    return {'sanity_uf1': uf1, 'sanity_reached': reached, 'sanity_reason': '' if reached else own.reason}

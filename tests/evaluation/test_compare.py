@@ -55,6 +55,8 @@ def test_one_subject_has_no_interval():
     result = compare(one, other)
     assert result.differences['uf1'].low is None
     assert 'one subject only' in result.sentence
+    assert '2 clips of 1 subject.' in str(result)
+    assert 'resamples' not in str(result)
 
 
 def test_clips_that_one_side_lacks_are_left_out_and_counted():

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.statistics import holm, mcnemar, paired_bootstrap
+from mer_bench.evaluation.metrics import SubjectCounts
+from mer_bench.evaluation.statistics import contrast, detectable_difference, holm, mcnemar
 
 
 def answers(y_pred, subjects='aabbccdd', y_true=(0, 1) * 4):
@@ -14,18 +15,23 @@ def answers(y_pred, subjects='aabbccdd', y_true=(0, 1) * 4):
     return pd.DataFrame({'sample_id': names, 'subject': list(subjects), 'y_true': y_true, 'y_pred': y_pred})
 
 
+def change(frames, others, metric):
+    methods = [[SubjectCounts.of(frame, [0, 1]) for frame in seeds] for seeds in (frames, others)]
+    return contrast(methods, [1, -1], metric)
+
+
 RIGHT, WRONG = (0, 1) * 4, (1, 0) * 4
 
 
 def test_the_change_between_equal_predictions_is_zero_with_an_interval_of_zero():
     frame = answers((0, 1, 0, 0, 1, 1, 1, 0))
-    assert paired_bootstrap([frame], [frame], [0, 1])['uf1'] == (0, 0, 0)
+    assert change([frame], [frame], 'uf1') == (0, 0, 0)
 
 
 def test_a_change_that_is_the_same_for_every_subject_has_no_width():
     # Every subject has one of two clips right with the one method and none with the other.
     half, none = answers((0, 0) * 4), answers(WRONG)
-    assert paired_bootstrap([half], [none], [0, 1])['accuracy'] == (0.5, 0.5, 0.5)
+    assert change([half], [none], 'accuracy') == (0.5, 0.5, 0.5)
 
 
 def test_the_paired_interval_is_that_of_the_differences_of_the_subjects():
@@ -36,26 +42,23 @@ def test_the_paired_interval_is_that_of_the_differences_of_the_subjects():
     y_pred = np.array(y_true)
     y_pred[:50:10] = 1
     one, other = answers(y_pred, subjects, y_true), answers(y_true, subjects, y_true)
-    result = paired_bootstrap([one], [other], [0, 1])['accuracy']
+    result = change([one], [other], 'accuracy')
     assert result == pytest.approx((-0.05, -0.08, -0.02))
 
 
-def test_the_order_of_the_clips_does_not_matter_but_other_clips_are_refused():
+def test_the_order_of_the_clips_does_not_matter():
     frame = answers((0, 1, 0, 0, 1, 1, 1, 0))
-    assert paired_bootstrap([frame], [frame.sample(frac=1, random_state=0)], [0, 1])['uar'].value == 0
-    with pytest.raises(InputError, match='the same clips'):
-        paired_bootstrap([frame], [frame.assign(sample_id='x')], [0, 1])
+    assert change([frame], [frame.sample(frac=1, random_state=0)], 'uar').value == 0
 
 
 def test_one_subject_gives_a_change_without_an_interval():
     one = answers(RIGHT, 'aaaaaaaa')
-    result = paired_bootstrap([one], [answers(WRONG, 'aaaaaaaa')], [0, 1])
-    assert result['accuracy'] == (1, None, None)
+    assert change([one], [answers(WRONG, 'aaaaaaaa')], 'accuracy') == (1, None, None)
 
 
 def test_the_seeds_of_a_method_are_averaged_before_the_difference():
     # accuracies 1 and 0 of two seeds against 1/2
-    result = paired_bootstrap([answers(RIGHT), answers(WRONG)], [answers((0, 0) * 4)], [0, 1])['accuracy']
+    result = change([answers(RIGHT), answers(WRONG)], [answers((0, 0) * 4)], 'accuracy')
     assert result == (0, 0, 0)
 
 
@@ -98,3 +101,31 @@ def test_holm_multiplies_the_smallest_by_their_number_and_never_falls():
 def test_the_probability_of_mcnemar_is_that_of_the_exact_binomial_test(first, second):
     p = mcnemar(table('1' * first + '0' * second), table('0' * first + '1' * second))['p']
     assert p == pytest.approx(binomtest(first, first + second).pvalue)
+
+
+def one_clip_less(share):
+    """100 subjects of ten clips; a share of the subjects has one clip wrong."""
+    subjects = [f's{number:03d}' for number in range(100) for _ in range(10)]
+    y_pred = np.array((0, 1) * 500)
+    y_pred[: int(1000 * share) : 10] = 1
+    return [SubjectCounts.of(answers(y_pred, subjects, (0, 1) * 500), [0, 1])]
+
+
+def test_the_difference_that_subjects_can_show_has_a_power_of_80_percent():
+    # half of 100 subjects differ by 0.1: the mean has the standard error 0.05 / sqrt(100) = 0.005
+    found = detectable_difference(one_clip_less(0), [one_clip_less(0.5)], 'accuracy')
+    assert found == pytest.approx(0.014, rel=0.1)
+    assert norm.sf(norm.isf(0.025) - 0.014 / 0.005) == pytest.approx(0.8, abs=0.001)
+
+
+def test_the_median_of_the_methods_that_differ_counts():
+    # a tenth of the subjects: 0.1 * sqrt(0.1 * 0.9) / sqrt(100) = 0.003; the same predictions tell nothing
+    others = [one_clip_less(0), one_clip_less(0.1), one_clip_less(0.5)]
+    assert detectable_difference(one_clip_less(0), others, 'accuracy') == pytest.approx(2.8 * 0.004, rel=0.1)
+
+
+def test_without_a_method_that_differs_or_with_one_subject_no_difference_is_known():
+    assert detectable_difference(one_clip_less(0), [one_clip_less(0)], 'uf1') is None
+    assert detectable_difference(one_clip_less(0), [], 'uf1') is None
+    one, other = ([SubjectCounts.of(answers(y, 'aaaaaaaa'), [0, 1])] for y in (RIGHT, WRONG))
+    assert detectable_difference(one, [other], 'uf1') is None

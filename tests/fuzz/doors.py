@@ -66,9 +66,8 @@ from mer_bench.results.pages import write_pages
 from mer_bench.results.published import published_page, read_published
 from mer_bench.results.record import read_failure, read_record
 from mer_bench.results.rescored import write_rescored
-from mer_bench.results.run import read_runs
+from mer_bench.results.run import methods_of, read_runs
 from mer_bench.results.sanity import read_bounds
-from mer_bench.results.sections import methods_of
 from mer_bench.runs.run_folder import update_record
 from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.plan import PlannedRun

@@ -8,8 +8,7 @@ import pytest
 from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.ablations import compare_ablations, effect_weight, find_grids, main_effects
 from mer_bench.results.leaderboard import write_leaderboard
-from mer_bench.results.run import read_runs
-from mer_bench.results.sections import methods_of
+from mer_bench.results.run import methods_of, read_runs
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def test_an_ablation_that_answers_as_the_full_model_does_changes_nothing(group_o
 
 def test_what_all_overrides_share_is_no_ablation(group_of):
     (group,) = group_of({'small': 'perfect', 'small a': 'one wrong', 'small b': 'one wrong'})
-    assert group.full == 'full+small'
+    assert group.full.name == 'full+small'
     assert [row['name'] for row in compare_ablations(group)] == ['a', 'b']
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mer_bench.escaping import for_latex
-from mer_bench.results.blocks import Heading, Link, Noted, Table
+from mer_bench.results.blocks import Column, Heading, Link, Noted, Table
 from mer_bench.results.latex import to_latex
 from mer_bench.results.leaderboard import write_leaderboard
 
@@ -60,19 +60,22 @@ def test_synthetic_data_are_named_in_every_caption(new_run, tmp_path):
 @pytest.mark.parametrize('rows', [2, 41])
 def test_long_tables_and_footnotes_are_sound(rows):
     cell = Noted(Link('a_b & c', 'https://x'), ('50 % of {it}', 'x^2 ~ $1'))
-    text = to_latex([Heading(2, 'A # title'), Table(('one', 'two'), ((cell, '1 ± 2'),) * rows, ('two',))])
+    columns = [Column('one', 'one', lambda row: cell), Column('two', 'two', lambda row: '1 ± 2', 'right')]
+    text = to_latex([Heading(2, 'A # title'), Table(columns, [None] * rows)])
     check_syntax(text)
     assert (r'\begin{longtable}{lr}' in text) == (rows == 41)
     assert r'a\_b \& c$^{1,2}$ & 1 $\pm$ 2 \\' in text
 
 
 def test_minus_signs_of_numbers_alone_are_set_as_such():
-    text = to_latex([Table(('x', 'y', 'z'), (('-0.04', '[-0.1, +0.2]', '2025-01-31 no-attention -'),))])
+    text = to_latex(
+        [Table([*map(Column.of, 'xyz')], [dict(x='-0.04', y='[-0.1, +0.2]', z='2025-01-31 no-attention -')])]
+    )
     assert r'$-$0.04 & [$-$0.1, +0.2] & 2025-01-31 no-attention - \\' in text
 
 
 def test_a_long_table_repeats_its_head():
-    text = to_latex([Table(('x',), (('1',),) * 41)])
+    text = to_latex([Table([Column.of('x')], [{'x': 1}] * 41)])
     assert text.count('x \\\\\n\\midrule') == 2
     assert text.index('endfirsthead') < text.index(r'\endhead') < text.index('1 \\\\')
 

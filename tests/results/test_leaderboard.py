@@ -41,7 +41,21 @@ def test_predictions_are_ranked_by_name_and_compared(three):
     assert table.loc['net'].isna()['against_change']
 
 
-@pytest.mark.parametrize('runs', [3, [pd.DataFrame()], {'a': 3}])
+def test_predictions_of_other_clips_are_not_ranked(three):
+    frame = pd.read_csv(three / 'net/predictions.csv')
+    with pytest.raises(InputError, match='same clips, but 2 clips are only in one of net and part'):
+        leaderboard({'net': three / 'net', 'part': frame.iloc[2:]})
+
+
+def test_the_classes_of_one_method_count_for_all(three):
+    # without its columns of scores, the third class would not count: always negative has F1 2/3 of one class in three
+    frame = pd.read_csv(three / 'rule/predictions.csv').query("y_true != 'surprise'")
+    bare = frame[['sample_id', 'y_true', 'y_pred']]
+    table = leaderboard({'scored': frame, 'bare': bare})
+    assert table['uf1'].tolist() == pytest.approx([2 * 4 / (4 + 6) / 3] * 2)
+
+
+@pytest.mark.parametrize('runs', [3, [], {}, [pd.DataFrame()], {'a': 3}])
 def test_what_is_no_run_is_refused(runs):
     with pytest.raises(InputError, match='expected '):
         leaderboard(runs)
@@ -72,6 +86,6 @@ def test_an_unknown_method_is_answered_with_the_nearest(three, tmp_path):
     for write in (lambda: write_leaderboard([three], tmp_path / 'smic.md', 'othr'),
                   lambda: write_pages([three], tmp_path / 'pages', 'othr'),
                   lambda: leaderboard({'other': three / 'net'}, compare='othr')):  # fmt: skip
-        with pytest.raises(InputError, match=r"none is named 'othr' \(did you mean other"):
+        with pytest.raises(InputError, match=r"none is named 'othr' \(did you mean other\?\)"):
             write()
     assert not (tmp_path / 'smic.md').exists()

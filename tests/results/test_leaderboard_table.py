@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.results.blocks import Column
 from mer_bench.results.leaderboard import write_leaderboard
-from mer_bench.results.rows import REPRODUCED, Column
-from mer_bench.results.run import read_runs
+from mer_bench.results.record import write_record
+from mer_bench.results.rows import REPRODUCED
+from tests.results.conftest import predictions, record
 
 
 @pytest.fixture
@@ -86,10 +88,10 @@ def test_another_config_or_override_is_another_row(new_run, make):
 
 def test_a_chosen_epoch_ranks_below_and_is_explained(new_run, make):
     new_run('honest', 'one wrong')
-    new_run('best', 'perfect', epoch_rule='test_selected')
+    new_run('best', 'perfect', epoch_rule='validation')
     text, rows = make()
-    assert rows['epoch_rule'].tolist() == ['last', 'test_selected']
-    assert 'Epoch rule test_selected: the epoch was chosen by a score' in text
+    assert rows['epoch_rule'].tolist() == ['last', 'validation']
+    assert 'Epoch rule validation: the epoch was chosen by a score' in text
 
 
 def test_data_sets_and_data_digests_go_to_sections_of_their_own(new_run, make):
@@ -299,16 +301,23 @@ def test_a_new_column_is_one_entry(new_run, make):
     assert rows.loc[0, 'gflops'] == 10
 
 
-def test_a_table_in_another_form_gives_the_same_scores(new_run):
-    """A quoted cell sends predictions.csv through the door of all formats; as a run writes it, it is read at once."""
-    path = new_run('a', 'one wrong') / 'record.json'
-    plain = read_runs([path])[0]
-    table = path.with_name('predictions.csv')
-    table.write_text(table.read_text().replace('smic/s01/clip0', '"smic/s01/clip0"', 1))
-    quoted = read_runs([path])[0]
-    assert quoted.scores == plain.scores == {name: mend(part) for name, part in plain.record['scores'].items()}
-    assert quoted.table['y_pred'] == plain.table['y_pred']
+def test_a_table_of_two_methods_says_what_difference_its_subjects_can_show(new_run, make):
+    new_run('a', 'perfect', method='net')
+    assert 'Power:' not in make()[0]
+    # the rule differs by 7/9 in UF1; resamples of four subjects make the standard error of the order of a tenth
+    new_run('b', 'always negative', method='rule')
+    (size,) = re.findall(r'- Power: these 4 subjects can show a difference of about (\S+) in UF1\.', make()[0])
+    assert 0.1 < float(size) < 1
 
 
-def mend(part):
-    return {key: value for key, value in part.items() if key != 'intervals'}
+def test_one_subject_and_a_class_without_clips_are_named(tmp_path, make):
+    frame = predictions('perfect').iloc[:2]
+    (tmp_path / 'a').mkdir()
+    frame.to_csv(tmp_path / 'a/predictions.csv', index=False)
+    write_record(tmp_path / 'a/record.json', record(frame))
+    text, rows = make()
+    assert rows['uf1'].tolist() == [pytest.approx(2 / 3)]
+    assert 'No clip is of class surprise, whose recall and F1 count as 0.' in text
+    assert '1 subject; optical flow' in text
+    assert 'Intervals: none, because all clips are of one subject.' in text
+    assert 'resamples' not in text

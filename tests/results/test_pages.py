@@ -142,7 +142,8 @@ def test_without_bounds_there_is_no_column_for_them(new_run, tmp_path):
     ('text', 'fault'),
     [('table,method\n', 'expected the columns'), (BOUNDS + 'smic_3class_loso,*,0.1,\n', r'\* of .* is there twice'),
      (BOUNDS + 'x,y,high,\n', "found 'high'"), (BOUNDS + 'x,y,nan,\n', "found 'nan'"),
-     (BOUNDS + 'x,y,45,\n', "found '45'"), ('', 'expected a table'), ('é', 'expected UTF-8')],
+     (BOUNDS + 'x,y,45,\n', "found '45'"), ('', 'found an empty file'),
+     (BOUNDS + 'x,y\n', 'expected 4 cells in every line, but not in x, y'), ('é', 'expected UTF-8')],
 )  # fmt: skip
 def test_bounds_that_cannot_be_read_are_named(tmp_path, text, fault):
     (tmp_path / 'sanity_bounds.csv').write_text(text, encoding='latin-1')

@@ -6,7 +6,8 @@ import os
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.results.record import find_records, read_record, write_record
+from mer_bench.results.record import read_record, write_record
+from mer_bench.results.run import find_runs
 from tests.conftest import ROOT
 
 
@@ -77,20 +78,20 @@ def test_a_record_of_another_schema_is_refused_before_its_keys(path, version):
 
 
 def test_a_record_a_run_folder_and_a_parent_find_the_same_record_once(path, tmp_path):
-    assert find_records([path]) == [path]
-    assert find_records([tmp_path, path.parent, path]) == [path]
+    assert find_runs([path]) == ([path], [])
+    assert find_runs([tmp_path, path.parent, path])[0] == [path]
 
 
 def test_all_records_below_a_parent_are_found_in_order(new_run, tmp_path):
     runs = [new_run(name) for name in ('b/seed0', 'a/seed1', 'a/seed0')]
-    assert find_records([tmp_path]) == sorted(run / 'record.json' for run in runs)
+    assert find_runs([tmp_path])[0] == sorted(run / 'record.json' for run in runs)
 
 
 @pytest.mark.parametrize('name', ['gone', 'gone/record.json', 'empty'])
 def test_a_place_without_a_record_is_named(tmp_path, name):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputError, match=f'{name}: expected a record.json or a folder'):
-        find_records([tmp_path / name])
+        find_runs([tmp_path / name])
 
 
 @pytest.mark.parametrize(
@@ -134,5 +135,5 @@ def test_a_pipe_is_no_record(path):
 
 
 def test_every_committed_record_has_the_schema():
-    records = find_records([ROOT / 'results'])
+    records, _ = find_runs([ROOT / 'results'])
     assert [read_record(path)['schema_version'] for path in records] == [2] * len(records)

@@ -1,6 +1,6 @@
-"""Lists of predictions and labels, one of each for a subject: as scripts print them, as JSON, as a Python dict.
+"""Lists of predictions and labels, one pair per subject: as scripts print them, as JSON, or as a Python dict.
 
-- What scripts print for each subject that they hold out: `Subject: sub01`, `Predicted : [0, 0, 1]`,
+- What scripts print for each held-out subject: `Subject: sub01`, `Predicted : [0, 0, 1]`,
   `Ground Truth : [0, 1, 1]`, as those of STSTNet and HTNet do.
 - `{'sub01': {'pred': [0, 0, 1], 'truth': [0, 1, 1]}}`, as JSON or as Python prints it; and a list of rows in JSON.
 """
@@ -14,12 +14,9 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from mer_bench.errors import InputError
+from mer_bench.evaluation.clip_lines import SYNONYMS, RawTable, name_columns
 from mer_bench.evaluation.labels import shown
-from mer_bench.evaluation.prediction_csv import SYNONYMS, RawTable, name_columns
 
 LONGEST_LITERAL = 2_000_000  # characters; ast takes some hundred bytes for each label
 DEEPEST = 10  # brackets within brackets
@@ -45,56 +42,53 @@ SUBJECT = re.compile(
 
 
 def read_subject_log(path: str | Path, data: bytes) -> RawTable | None:
-    """Read lists of predictions and labels, which are printed for each subject; None where there are none.
+    """Read the lists of predictions and labels printed for each subject; None where there are none.
 
     Subjects are named by lines like `Subject: sub01`, or numbered where the log has no such line.
     """
     text = data.decode()
-    lists = [*LIST.finditer(text)]
+    lists, subjects = [*LIST.finditer(text)], [*SUBJECT.finditer(text)]
     if len({bool(found['pred']) for found in lists}) < 2:
         return None
-    events = sorted([*lists, *SUBJECT.finditer(text)], key=lambda found: found.start())
-    named = any(found.re is SUBJECT for found in events)
-    subject, pair, pairs = None, {}, {}
-    for found in events:
-        where = f'{path}, line {text.count(chr(10), 0, found.start()) + 1}'
+    pairs: dict[str | None, dict[str, list[str]]] = {}
+    lines: dict[str | None, str] = {}
+    subject, n_lists = None, 0
+    for found in sorted([*lists, *subjects], key=lambda found: found.start()):
         if found.re is SUBJECT:
-            if found[1] != subject:
-                _refuse_open(where, subject, pair, pairs)
-                subject = found[1]
+            subject = found[1]
+        elif not subjects:
+            subject = str(n_lists // 2 + 1)
+        pair = pairs.setdefault(subject, {})
+        lines[subject] = where = f'{path}, line {text.count(chr(10), 0, found.start()) + 1}'
+        if found.re is SUBJECT:
             continue
+        n_lists += 1
         key = 'y_pred' if found['pred'] else 'y_true'
-        if (named and (subject is None or subject in pairs)) or key in pair:
+        if subject is None or key in pair:
             raise InputError(
                 f'{where}: expected one list of predictions and one of labels for each subject, but got a further '
                 f'{shown(found[0])} {f"of {subject}" if subject else "without a subject"}; keep the lines of one run'
             )
         pair[key] = _labels(where, text[found.end() : text.find(']', found.end()) + 1])
-        if len(pair) == 2:
-            pairs[subject if named else str(len(pairs) + 1)] = {**pair, 'where': where}
-            pair = {}
-    _refuse_open(f'{path}, the last line', subject if named else None, pair, pairs)
-    _refuse_sum(pairs)
-    lines = {name: pair.pop('where') for name, pair in pairs.items()}
+    _refuse_odd(pairs, lines)
     return _table(path, pairs, lines)
 
 
-def _refuse_open(where: str, subject: str | None, pair: dict, pairs: dict) -> None:
-    """Refuse a subject whose lists are not both there."""
-    if pair or (subject is not None and subject not in pairs):
-        raise InputError(
-            f'{where}: expected a list of predictions and one of labels for {subject or "each subject"}, but '
-            f'{f"only {next(iter(pair))} is" if pair else "none is"} above; add them'
-        )
-
-
-def _refuse_sum(pairs: dict) -> None:
-    """Refuse a last list that is all lists before it: the clips would count twice."""
-    *parts, last = pairs.values()
+def _refuse_odd(pairs: dict[str, dict[str, list[str]]], lines: dict[str, str]) -> None:
+    """Refuse a subject without both lists, and a last pair that repeats all before it: its clips would count twice."""
+    for subject, pair in pairs.items():
+        if len(pair) < 2:
+            raise InputError(
+                f'{lines[subject]}: expected a list of predictions and one of labels for {subject}, but '
+                f'{f"only {next(iter(pair))} is" if pair else "none is"} there; add what is missing'
+            )
+    *others, last = pairs
     keys = ('y_true', 'y_pred')
-    if len(parts) > 1 and all(last[key] == [label for part in parts for label in part[key]] for key in keys):
+    if len(others) > 1 and all(
+        pairs[last][key] == [label for each in others for label in pairs[each][key]] for key in keys
+    ):
         raise InputError(
-            f'{last["where"]}: expected the lists of one subject, but they repeat all lists above; remove them'
+            f'{lines[last]}: expected the lists of one subject, but they repeat all lists above; remove them'
         )
 
 
@@ -108,10 +102,10 @@ def _labels(where: str, text: str) -> list[str]:
 
 
 def read_dict(path: str | Path, data: bytes) -> RawTable | None:
-    """Read JSON or a Python dict; None where the text is neither (the line of a log may begin with a bracket).
+    """Read JSON or a Python dict; None where the text is neither, as in a log that begins with a bracket.
 
     It is `{subject: {'pred': [...], 'truth': [...]}}`, also within `{dataset: ...}`; such lists without subjects; or a
-    list of rows. Other columns of the lists, such as the names of the clips, may be there.
+    list of rows. Other columns, such as the names of the clips, are allowed.
     """
     try:
         content = _load(path, data.decode().strip())
@@ -135,7 +129,7 @@ def _load(path: str | Path, text: str) -> object:
         raise
     except ValueError:
         text = OF_NUMPY.sub(r'\1', text)
-    if PLAIN.sub('', text):  # a call, a name, a sum: nothing that a list of labels has
+    if PLAIN.sub('', text):  # a call, a name, a sum: none of them belongs in a list of labels
         return None
     depth = accumulate(1 if mark in '[({' else -1 for mark in re.findall(r'[\[\](){}]', STRING.sub('', text)))
     if len(text) > LONGEST_LITERAL or max(depth, default=0) > DEEPEST:
@@ -156,7 +150,7 @@ def _load(path: str | Path, text: str) -> object:
 
 
 def _once(path: str | Path, pairs: Iterable[tuple]) -> dict:
-    """Return a dict of (name, value), of which no name comes twice."""
+    """Return a dict of (name, value) pairs; refuse a repeated name."""
     pairs = list(pairs)
     twice = [key for key, number in Counter(key for key, _ in pairs).items() if number > 1]
     if twice:
@@ -184,28 +178,30 @@ def _leaves(path: str | Path, content: object, names: tuple[str, ...] = ()) -> I
 
 def _table(path: str | Path, leaves: dict[str, dict], lines: dict[str, str] | None = None) -> RawTable:
     """Join the columns of all subjects; `lines` gives the line of each in the file."""
-    tables = []
+    names = dict.fromkeys(key for columns in leaves.values() for key in columns)
+    if any(leaves) or not {'subject', 'sample_id'} & {*names}:
+        names['subject'] = None
+    table = {name: [] for name in names}
+    places = []
     for subject, columns in leaves.items():
-        lengths = {key: len(cells) for key, cells in columns.items()}
-        if len({*lengths.values()}) > 1:
+        place, lengths = (lines[subject] if lines else path), {key: len(cells) for key, cells in columns.items()}
+        n = lengths['y_true']
+        if {*lengths.values()} != {n}:
             found = ' and '.join(f'{number} of {key}' for key, number in lengths.items())
-            place = lines[subject] if lines else path
             raise InputError(
                 f'{place}: expected lists of one length for {subject or "all clips"}, but got {found}; correct it'
             )
-        table = pd.DataFrame({key: [*map(_text, cells)] for key, cells in columns.items()}, dtype=str)
-        if subject or not {'subject', 'sample_id'} & {*table}:
-            table = table.assign(subject=subject or '1')
-        tables.append(table)
-    frame = pd.concat(tables, ignore_index=True)
-    numbers = np.concatenate([np.arange(1, len(table) + 1) for table in tables])
+        given = [subject] * n if subject else columns.get('subject', ['1'] * n)
+        for name in names:
+            table[name] += map(_text, given if name == 'subject' else columns.get(name, [''] * n))
+        places += [(place, clip) for clip in range(1, n + 1)]
 
     def where(row: int) -> str:
-        subject = frame['subject'][row] if 'subject' in frame else ''
-        place = lines[subject] if lines else path
-        return f'{place}, {f"subject {shown(subject)[1:-1]}, " if subject else ""}clip {numbers[row]}'
+        place, clip = places[row]
+        subject = table['subject'][row] if 'subject' in table else ''
+        return f'{place}, {f"subject {shown(subject)[1:-1]}, " if subject else ""}clip {clip}'
 
-    return RawTable(frame, where)
+    return RawTable(table, where)
 
 
 def _text(cell: object) -> str:

@@ -118,9 +118,12 @@ FAULTS = {
     'deep JSON': ('{"a":' * 100_000 + '0' + '}' * 100_000, 'brackets within brackets'),
     'a subject without lists': (
         LOG.replace('Best Predicted    : [1]\nGround Truth : [1]\n', ''),
-        'the last line: .*for b',
+        'line 8: .*for b, but none is there',
     ),
-    'a subject without its labels': (LOG.replace('Ground Truth : [0, 1, 1]\n', ''), 'line 7: .*for a, but only y_pred'),
+    'a subject without its labels': (
+        LOG.replace('Ground Truth : [0, 1, 1]\n', ''),
+        'line 4: .*for a, but only y_pred is there',
+    ),
     'two runs in one log': (LOG + LOG, 'line 15: .*a further .* of a; keep the lines of one run'),
     'all subjects below': (LOG + 'Predicted: [0, 0, 1, 1]\nGround Truth: [0, 1, 1, 1]\n', 'line 12: .*a further'),
     'a list that is left out in part': (LOG.replace('[0, 0, 1]', '[0 ... 1]'), 'line 4: expected a list of labels'),
@@ -144,7 +147,12 @@ def test_lists_that_repeat_all_subjects_do_not_count_twice(read):
 
 
 def test_a_python_dict_has_a_bound_that_json_has_not(read, monkeypatch):
-    monkeypatch.setattr('mer_bench.evaluation.prediction_lists.LONGEST_LITERAL', 20)
+    monkeypatch.setattr('mer_bench.evaluation.subject_lists.LONGEST_LITERAL', 20)
     with pytest.raises(InputError, match='at most 20 characters'):
         read(repr(PAIRS))
     assert len(read(json.dumps(PAIRS))) == 4
+
+
+def test_clips_are_numbered_where_only_another_subject_names_them(read):
+    frame = read("{'a': {'pred': [0], 'truth': [0], 'clip': ['EP1']}, 'b': {'pred': [1], 'truth': [1]}}")
+    assert frame['sample_id'].tolist() == ['unnamed/a/EP1', 'unnamed/b/1']
