@@ -174,7 +174,7 @@ def _has_checkpoint(work_dir: Path) -> bool:
 
 
 def balanced_weights(labels: np.ndarray, num_classes: int, power: float = 1.0) -> list[float]:
-    """Weights (n / (classes present * n_class))^power; 1 for a class without a training clip, which no loss term uses."""
+    """Weights (n / (classes present * n_class))^power; 1 for a class without a training clip: no loss term uses it."""
     from sklearn.utils.class_weight import compute_class_weight  # a finished run does without
 
     weights = np.ones(num_classes)

@@ -13,7 +13,7 @@ from mer_bench.models.classical.least_squares_svm import highest
 
 @ESTIMATORS.register_module()
 class PLSClassifier(ClassifierMixin, PLSRegression):
-    """scikit-learn's PLSRegression, with its arguments, on one-hot targets; the class with the highest fitted target."""
+    """scikit-learn's PLSRegression, with its arguments, on one-hot targets; the class with the highest fit."""
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> 'PLSClassifier':
         """Fit to (N, D) and N labels.
