@@ -9,5 +9,5 @@ model = dict(
         dict(type='HalfFaceKernel', size=sizes, gamma=[0.25, 0.5, 1.0], constant=0.1, same_dataset=0.1),
         dict(type='KernelRidgeClassifier', alpha=[0.1, 0.3], power=0.75),
     ])
-input = dict(channels=['u', 'v'], frames='apex')
+input = dict(channels=['u', 'v'], frames='apex', centre=True, scale='rms')
 del sizes
