@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics.pairwise import rbf_kernel
 
 from mer_bench.errors import InputError
-from mer_bench.models.classical.half_faces import HalfFaceKernel, HalfFaces, area_means
+from mer_bench.models.classical.half_faces import HalfFaceKernel, HalfFaces
 
 CLIPS = np.random.default_rng(0).normal(size=(6, 2, 1, 28, 28)) + np.linspace(-1, 1, 28)
 DATASETS = np.array([0, 0, 1, 1, 1, 0])
