@@ -4,8 +4,8 @@
 # Kernel: the mean of exp(-0.5 |h - h'|^2) over the four pairs of halves, + 0.1, + 0.1 where both clips are of one data
 # set. The data set of a clip is known without its label.
 # Fit: (K + diag(0.3 / w)) a = one-hot(y), w = (n / (classes * n_class))^0.75 of the training subjects of the fold.
-# The settings were found on the 442 clips of the MEGC2019 composite, in another rendering of their flow: expect a bit
-# less on other data. half_face_kernel_ridge_mean.py does without such a choice.
+# The settings were found on the 442 clips of the MEGC2019 composite, in another rendering of their flow: expect
+# less on other data.
 model = dict(
     _delete_=True,
     type='Pipeline',
