@@ -33,6 +33,7 @@ def test_an_own_scheme_is_known_by_its_rules_not_its_place(tmp_path):
     ('options', 'sentence'),
     [
         ({'label_scheme': 'casme2_6class'}, 'casme2_6class'),
+        ({'class_weight': 2.0}, "class_weight must be 'balanced', a power of its weights between 0 and 1"),
         ({'dataset': 5}, 'dataset must be the name of the data in tables, got 5'),
         ({'label_scheme': ['casme2_5class']}, 'label_scheme must be a name or the path of a csv'),
         ({'model.cls_head.num_classes': 3}, 'cls_head.num_classes is 3, but the data give 5; leave this key out'),

@@ -15,6 +15,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from mer_bench.errors import InputError
 from mer_bench.models.classical import ESTIMATORS
 from mer_bench.models.classical.descriptor import ClipDescriptor
+from mer_bench.models.classical.kernel_ridge import numbers_of
 
 
 @ESTIMATORS.register_module()
@@ -74,10 +75,9 @@ class HalfFaceKernel(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: An argument is not possible, or the sizes are not those of HalfFaces.
         """
-        for name, numbers in dict(gamma=self.gamma, constant=self.constant, same_dataset=self.same_dataset).items():
-            least = np.min(numbers)
-            if not (least > 0 if name == 'gamma' else least >= 0):
-                raise ValueError(f'{name} must be {"above 0" if name == "gamma" else "0 or more"}, got {numbers}')
+        self.gammas_ = numbers_of('gamma', self.gamma)
+        (self.constant_,) = numbers_of('constant', self.constant, one=True)
+        (self.same_dataset_,) = numbers_of('same_dataset', self.same_dataset, one=True)
         cells = 2 * sum(map(cells_of_half, sizes_of(self.size)))
         if (X.shape[1] - 1) % cells:
             raise ValueError(
@@ -90,13 +90,11 @@ class HalfFaceKernel(TransformerMixin, BaseEstimator):
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the kernels of all sizes and gammas side by side, (N, D) -> (N, kernels * training clips)."""
         same = X[:, -1:] == self.X_fit_[:, -1]
-        added = self.constant + self.same_dataset * same
+        added = self.constant_ + self.same_dataset_ * same
         kernels = []
         for rows, columns in zip(self.halves_of(X), self.halves_of(self.X_fit_), strict=True):
             distances = [euclidean_distances(row, column, squared=True) for row in rows for column in columns]
-            kernels += [
-                added + sum(np.exp(-gamma * part) for part in distances) / 4 for gamma in np.atleast_1d(self.gamma)
-            ]
+            kernels += [added + sum(np.exp(-gamma * part) for part in distances) / 4 for gamma in self.gammas_]
         return np.concatenate(kernels, axis=1)
 
     def halves_of(self, X: np.ndarray) -> list[np.ndarray]:

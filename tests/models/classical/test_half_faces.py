@@ -82,8 +82,10 @@ def test_kernels_of_all_sizes_and_gammas_are_side_by_side():
     [
         (dict(gamma=[0.5, 0]), 'gamma must be above 0'),
         (dict(gamma=float('nan')), 'gamma must be above 0'),
-        (dict(constant=-1), 'constant must be 0 or more'),
-        (dict(same_dataset=-1), 'same_dataset must be 0 or more'),
+        (dict(gamma='scale'), "gamma must be above 0, got 'scale'"),
+        (dict(gamma=[]), 'gamma must be above 0'),
+        (dict(constant=-1), 'constant must be a number of 0 or more'),
+        (dict(same_dataset=-1), 'same_dataset must be a number of 0 or more'),
         (dict(size=9), 'give both steps the same size'),
     ],
 )
