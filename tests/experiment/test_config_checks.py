@@ -3,7 +3,7 @@
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_checks import TAKES_CHANNELS, arguments_of
+from mer_bench.experiment.config_checks import TAKES_CHANNELS, arguments_of, check_mirroring
 from mer_bench.experiment.method import load_method, parse_options
 from tests.conftest import ROOT
 
@@ -191,3 +191,20 @@ def test_other_data_sources_are_named_in_the_data_set():
 @pytest.mark.parametrize('backbone', TAKES_CHANNELS)
 def test_what_is_known_of_a_backbone_is_what_its_class_takes(backbone):
     assert TAKES_CHANNELS[backbone] == ('in_channels' in arguments_of(backbone))
+
+
+def test_keys_of_input_that_no_config_sets_are_known():
+    method = load_method(SMIC, [], {'input.centre': True, 'input.mirror_test': True})
+    assert (method.cfg.input.centre, method.cfg.input.mirror_test) == (True, True)
+    assert method.digest != load_method(SMIC).digest
+    with pytest.raises(InputError, match=r'unknown config key input.centred; did you mean input.centre\?'):
+        load_method(SMIC, [], {'input.centred': True})
+
+
+def test_a_preprocessor_that_does_not_mirror_is_refused_where_a_test_asks_for_it():
+    cfg = load_method(SMIC, [], {'input.mirror_test': True}).cfg
+    check_mirroring(cfg, True)
+    cfg.model.data_preprocessor.type = 'ActionDataPreprocessor'
+    with pytest.raises(InputError, match='expected the data preprocessor FlowDataPreprocessor, got ActionData'):
+        check_mirroring(cfg, True)
+    check_mirroring(cfg, False)
