@@ -8,4 +8,4 @@ model = dict(
         dict(type='HalfFaceKernel', size=10, gamma=0.5, constant=0.1, same_dataset=0.1),
         dict(type='SVC', kernel='precomputed', C=1.0, class_weight='balanced', break_ties=True),
     ])
-input = dict(channels=['u', 'v'], frames='apex')
+input = dict(channels=['u', 'v'], frames='apex', centre=True, scale='rms')

@@ -17,3 +17,4 @@ train_dataloader = dict(batch_size=128)
 train_cfg = dict(max_epochs=80)
 optim_wrapper = dict(optimizer=dict(lr=1e-3, weight_decay=0.01))
 param_scheduler = [dict(type='OneCycleLR', eta_max=1e-3, convert_to_iter_based=True)]
+amp = False

@@ -16,6 +16,7 @@ from mer_bench.experiment.method import Method, load_method
 from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision
 from mer_bench.experiment.sources import find_data, joined_name, stamps_of
 from mer_bench.files import Stamp
+from mer_bench.loading.input_spec import InputSpec
 from mer_bench.loading.prepared_data import PreparedData, open_prepared_data, read_digests
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
@@ -159,7 +160,7 @@ def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment
         build_steps(cfg.model.steps, seed=0)  # so that a fault in them shows now
         return Experiment(method, data, folds, chosen, 'cpu', options.threads, stamps=stamps)
     fill_channels(cfg, data.view.channels)
-    check_mirroring(cfg, data.view.mirror_test)
+    check_mirroring(cfg, data.view)
     check_action_units(cfg, data.annotations, data.roots)
     check_batches(cfg, data.annotations, folds)
     device = choose_device(options.device)
@@ -223,10 +224,15 @@ def fill_channels(cfg: Config, names: Sequence[str]) -> None:
         backbone[key] = channels
 
 
-def check_mirroring(cfg: Config, mirror_test: bool) -> None:
-    """Refuse a test on mirrored clips by a data preprocessor that does not make them."""
+def check_mirroring(cfg: Config, view: InputSpec) -> None:
+    """Refuse a test on mirrored clips by a data preprocessor that does not make them, and a training by a network."""
+    if view.mirror_train:
+        raise InputError(
+            'input.mirror_train: expected a method of scikit-learn, got a network, which mirrors clips at random; set '
+            'model.data_preprocessor.flip_prob=0.5 instead'
+        )
     found = cfg.model.data_preprocessor.type
-    if mirror_test and found != 'FlowDataPreprocessor':
+    if view.mirror_test and found != 'FlowDataPreprocessor':
         raise InputError(
             f'input.mirror_test: expected the data preprocessor FlowDataPreprocessor, got {found}; take that one, or '
             'leave mirror_test out'

@@ -25,13 +25,14 @@ OF_A_CLIP = (
     'scale',
     'resize',
 )  # the others are of a training or test
-KEYS = (*OF_A_CLIP, 'normalise', 'mirror_test', 'faces')
+KEYS = (*OF_A_CLIP, 'normalise', 'mirror_train', 'mirror_test', 'faces')
 VALUES = dict(  # that the keys of a few values may have
     repeat=(True, False),
     centre=(True, False),
     scale=(None, 'rms'),
     resize=(None, 'area'),
     normalise=(True, False),
+    mirror_train=(True, False),
     mirror_test=(True, False),
 )
 
@@ -55,8 +56,9 @@ class InputSpec:
             pixels, each channel by its own; a channel of zeros stays as it is.
         resize: How a coarser grid is averaged. None: over cells of whole pixels, which may overlap. 'area': over
             squares, whose pixels count by the share that is covered.
+        mirror_train: Whether a method of scikit-learn is trained on the mirrored copies of its training clips too.
         mirror_test: Whether scores of a test are averaged over the clip and its mirrored copy.
-        mirrored: Whether the clip is seen mirrored left to right: the copy for `mirror_test`.
+        mirrored: Whether the clip is seen mirrored left to right: the copy for the two options above.
     """
 
     stored: tuple[str, ...]
@@ -68,6 +70,7 @@ class InputSpec:
     centre: bool = False
     scale: str | None = None
     resize: str | None = None
+    mirror_train: bool = False
     mirror_test: bool = False
     mirrored: bool = False
 

@@ -82,6 +82,7 @@ class View(Part):
     centre: bool = False
     scale: Literal['rms'] | None = None
     resize: Literal['area'] | None = None
+    mirror_train: bool = False
     mirror_test: bool = False
 
 

@@ -117,6 +117,7 @@ def _describe_input(view: dict | None) -> str:
         f'{size} x {size}' + ' by area' * (view.get('resize') == 'area') if size else '',
         'centred' if view.get('centre') else '',
         'scaled' if view.get('scale') else '',
+        'trained mirrored too' if view.get('mirror_train') else '',
         'tested mirrored too' if view.get('mirror_test') else '',
         'not normalised' if view.get('normalise') is False else '',
     ]

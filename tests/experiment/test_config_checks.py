@@ -1,5 +1,7 @@
 """Keys and values of a config that are refused before any training, and what the label scheme fills in."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mer_bench.errors import InputError
@@ -34,6 +36,7 @@ def test_an_own_scheme_is_known_by_its_rules_not_its_place(tmp_path):
     ('options', 'sentence'),
     [
         ({'label_scheme': 'casme2_6class'}, 'casme2_6class'),
+        ({'class_weight': 2.0}, "class_weight must be 'balanced', a power of its weights between 0 and 1"),
         ({'dataset': 5}, 'dataset must be the name of the data in tables, got 5'),
         ({'label_scheme': ['casme2_5class']}, 'label_scheme must be a name or the path of a csv'),
         ({'model.cls_head.num_classes': 3}, 'cls_head.num_classes is 3, but the data give 5; leave this key out'),
@@ -203,8 +206,8 @@ def test_keys_of_input_that_no_config_sets_are_known():
 
 def test_a_preprocessor_that_does_not_mirror_is_refused_where_a_test_asks_for_it():
     cfg = load_method(SMIC, [], {'input.mirror_test': True}).cfg
-    check_mirroring(cfg, True)
+    check_mirroring(cfg, SimpleNamespace(mirror_train=False, mirror_test=True))
     cfg.model.data_preprocessor.type = 'ActionDataPreprocessor'
     with pytest.raises(InputError, match='expected the data preprocessor FlowDataPreprocessor, got ActionData'):
-        check_mirroring(cfg, True)
-    check_mirroring(cfg, False)
+        check_mirroring(cfg, SimpleNamespace(mirror_train=False, mirror_test=True))
+    check_mirroring(cfg, SimpleNamespace(mirror_train=False, mirror_test=False))

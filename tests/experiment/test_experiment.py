@@ -130,3 +130,8 @@ def test_data_without_known_action_units_are_refused(tmp_path):
     root = write_prepared_data(tmp_path / 'smic', emotions=('surprise',))  # '?'
     with pytest.raises(InputError, match='expected clips whose action units are known, found none in'):
         experiment_on(root, cfg_options=['action_units=[1,2]'])
+
+
+def test_a_network_is_not_trained_on_mirrored_copies_beside_its_clips(prepared_data):
+    with pytest.raises(InputError, match=r'set model\.data_preprocessor\.flip_prob=0\.5 instead'):
+        experiment_on(prepared_data, cfg_options=['input.mirror_train=True'])

@@ -7,6 +7,7 @@ kernel. Ours, of no paper.
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics.pairwise import euclidean_distances
@@ -14,15 +15,15 @@ from sklearn.metrics.pairwise import euclidean_distances
 from mer_bench.errors import InputError
 from mer_bench.models.classical import ESTIMATORS
 from mer_bench.models.classical.descriptor import ClipDescriptor
+from mer_bench.models.classical.kernel_ridge import numbers_of
 
 
 @ESTIMATORS.register_module()
 class HalfFaces(ClipDescriptor):
     """Both halves of the face on a coarse grid, side by side, of each size.
 
-    From each channel of a clip its median over each picture is taken, which removes a movement of the head, and it is
-    divided by its root mean square. The two halves of a size together are scaled to a squared length of 2; those of a
-    clip without motion are 0.
+    The two halves of a size together are scaled to a squared length of 2; those of a clip without motion are 0. Best on
+    clips that `input` of the config centres, which removes a movement of the head, and scales.
 
     Args:
         size: Height and width of the grid, in cells, to which the whole face is averaged by area; or several. A half
@@ -36,9 +37,7 @@ class HalfFaces(ClipDescriptor):
 
     def describe(self, clip: np.ndarray) -> np.ndarray:
         """Describe a clip, (2, T, H, W) of flow -> sizes x halves x channels x T x size x (size // 2 + 1)."""
-        centred = clip - np.median(clip.astype(np.float64), (2, 3), keepdims=True)
-        scaled = divided(centred, np.sqrt((centred**2).mean((1, 2, 3), keepdims=True)))
-        return np.concatenate([halves(scaled, size).ravel() for size in sizes_of(self.size)])
+        return np.concatenate([halves(clip, size).ravel() for size in sizes_of(self.size)])
 
 
 @ESTIMATORS.register_module()
@@ -76,10 +75,9 @@ class HalfFaceKernel(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: An argument is not possible, or the sizes are not those of HalfFaces.
         """
-        for name, numbers in dict(gamma=self.gamma, constant=self.constant, same_dataset=self.same_dataset).items():
-            least = np.min(numbers)
-            if not (least > 0 if name == 'gamma' else least >= 0):
-                raise ValueError(f'{name} must be {"above 0" if name == "gamma" else "0 or more"}, got {numbers}')
+        self.gammas_ = numbers_of('gamma', self.gamma)
+        (self.constant_,) = numbers_of('constant', self.constant, one=True)
+        (self.same_dataset_,) = numbers_of('same_dataset', self.same_dataset, one=True)
         cells = 2 * sum(map(cells_of_half, sizes_of(self.size)))
         if (X.shape[1] - 1) % cells:
             raise ValueError(
@@ -92,13 +90,11 @@ class HalfFaceKernel(TransformerMixin, BaseEstimator):
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the kernels of all sizes and gammas side by side, (N, D) -> (N, kernels * training clips)."""
         same = X[:, -1:] == self.X_fit_[:, -1]
-        added = self.constant + self.same_dataset * same
+        added = self.constant_ + self.same_dataset_ * same
         kernels = []
         for rows, columns in zip(self.halves_of(X), self.halves_of(self.X_fit_), strict=True):
             distances = [euclidean_distances(row, column, squared=True) for row in rows for column in columns]
-            kernels += [
-                added + sum(np.exp(-gamma * part) for part in distances) / 4 for gamma in np.atleast_1d(self.gamma)
-            ]
+            kernels += [added + sum(np.exp(-gamma * part) for part in distances) / 4 for gamma in self.gammas_]
         return np.concatenate(kernels, axis=1)
 
     def halves_of(self, X: np.ndarray) -> list[np.ndarray]:
@@ -124,20 +120,9 @@ def cells_of_half(size: int) -> int:
 
 def halves(clip: np.ndarray, size: int) -> np.ndarray:
     """Return the left halves of a clip and of its mirrored copy, (2, T, H, W) -> (2, 2, T, size, size // 2 + 1)."""
-    rows, columns = (area_means(length, size) for length in clip.shape[2:])
-    face = rows @ clip @ columns.T
+    pictures = clip.astype(np.float64).reshape(-1, *clip.shape[2:])
+    face = np.stack([cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) for picture in pictures])
+    face = face.reshape(*clip.shape[:2], size, size)
     mirrored = face[..., ::-1] * np.reshape([-1, 1], (2, 1, 1, 1))
     both = np.stack([face, mirrored])[..., : size // 2 + 1]
-    return divided(both, np.sqrt((both**2).sum() / 2))
-
-
-def area_means(length: int, size: int) -> np.ndarray:
-    """Return the matrix (size, length) that averages pixels over equal cells, parts of a pixel by their area."""
-    ends, pixels = np.arange(1, size + 1)[:, None] * length / size, np.arange(length)
-    overlap = np.minimum(ends, pixels + 1) - np.maximum(ends - length / size, pixels)
-    return np.maximum(overlap, 0) * size / length
-
-
-def divided(values: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Divide, and leave values as they are where the divisor is 0."""
-    return values / np.where(by, by, 1)
+    return both / (np.sqrt((both**2).sum() / 2) or 1)

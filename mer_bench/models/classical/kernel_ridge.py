@@ -35,17 +35,14 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
             ValueError: alpha or power is not possible, X is no row of kernels, or there is one class alone.
         """
         X, y = check_X_y(X, y, dtype=np.float64)
-        if not np.min(self.alpha) > 0:
-            raise ValueError(f'alpha must be above 0, got {self.alpha}')
-        if not self.power >= 0:
-            raise ValueError(f'power must be 0 or more, got {self.power}')
+        alphas, (power,) = numbers_of('alpha', self.alpha), numbers_of('power', self.power, one=True)
         if X.shape[1] % len(X):
             raise ValueError(f'expected kernels of {len(X)} training clips side by side, got {X.shape[1]} columns')
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(f'expected two classes or more, got {len(self.classes_)}')
-        targets, penalties = one_hot(y, self.classes_), compute_sample_weight('balanced', y) ** -self.power
-        kernels, alphas = np.split(X, X.shape[1] // len(X), axis=1), np.atleast_1d(self.alpha)
+        targets, penalties = one_hot(y, self.classes_), compute_sample_weight('balanced', y) ** -power
+        kernels = np.split(X, X.shape[1] // len(X), axis=1)
         duals = [
             np.mean([cho_solve(cho_factor(kernel + np.diag(alpha * penalties)), targets) for alpha in alphas], axis=0)
             for kernel in kernels
@@ -60,6 +57,15 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the class with the highest fitted target of each row."""
         return highest(self.decision_function(X), self.classes_)
+
+
+def numbers_of(name: str, given: float | Sequence[float], one: bool = False) -> np.ndarray:
+    """Return the numbers that an argument gives, one or several, (n,) above 0; if `one`, a single one that may be 0."""
+    numbers = np.atleast_1d(given)
+    fits = numbers.size == 1 if one else numbers.size > 0
+    if not (fits and numbers.dtype.kind in 'iuf' and np.all(numbers >= 0 if one else numbers > 0)):
+        raise ValueError(f'{name} must be {"a number of 0 or more" if one else "above 0"}, got {given!r}')
+    return numbers
 
 
 def one_hot(y: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -39,10 +39,11 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     given = read_own_json(work_dir / WAY)
     shared = shared_fit(experiment, seed, work_dir)
     train, test = (clips['subject'].isin(part).to_numpy() for part in (fold.train_subjects, fold.test_subjects))
-    labels, mirrors = clips['label'].to_numpy(), experiment.data.view.mirror_test
+    labels, view = clips['label'].to_numpy(), experiment.data.view
     rows = (labels, train, test)
-    if mirrors:  # behind all clips are their mirrored copies, which are never trained on
-        rows = np.tile(labels, 2), np.concatenate([train, np.zeros_like(train)]), np.tile(test, 2)
+    if view.mirror_train or view.mirror_test:  # behind all clips are their mirrored copies
+        copies = train & view.mirror_train, test & view.mirror_test
+        rows = np.tile(labels, 2), *map(np.concatenate, zip((train, test), copies, strict=True))
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught, linear_algebra().limit(limits=experiment.threads):
         warnings.simplefilter('always')
@@ -55,7 +56,7 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
             ) from error
     trained = time.perf_counter()
     scores, predicted = class_scores(fitted, values, classes), fitted.predict(values)
-    if mirrors:
+    if view.mirror_test:
         scores = np.mean(np.split(scores, 2), axis=0)
         predicted = np.array(classes)[scores.argmax(1)]
     table = clips.loc[test, ['sample_id', 'dataset', 'subject']].assign(
@@ -113,13 +114,13 @@ def describe_clips(
     steps, model = build_method(experiment, seed)
     data = experiment.data
     features, origin = clip_features(data, steps, jobs, quiet)
-    if data.view.mirror_test:
+    if data.view.mirror_train or data.view.mirror_test:
         copies = replace(data, view=replace(data.view, mirrored=True))
         features = np.concatenate([features, clip_features(copies, steps, jobs, quiet)[0]])
     if not np.isfinite(features).all():
         raise InputError(f'{experiment.method.name}: the features of some clips are not numbers; correct the method')
     if any(getattr(step, 'takes_datasets', False) for step in model):
-        features = with_datasets(features, experiment.data.annotations)
+        features = with_datasets(features, data.annotations)
     write_array(work_dir / FEATURES, features)
     way = way_of(model, *features.shape) if shared else PLAIN
     write_json(work_dir / WAY, dict(features=origin, fit=way, config=experiment.method.cfg.pretty_text))
@@ -127,8 +128,14 @@ def describe_clips(
 
 
 def with_datasets(features: np.ndarray, clips: pd.DataFrame) -> np.ndarray:
-    """Return features, (N, D), with a last column: the number of each clip's data set, in the order of their names."""
-    return np.column_stack([features, pd.factorize(clips['dataset'], sort=True)[0].astype(features.dtype)])
+    """Return features with a last column: the number of each clip's data set, in the order of their names.
+
+    Args:
+        features: (N, D), or (2N, D) with those of the mirrored copies behind.
+        clips: The annotations of N clips.
+    """
+    numbers = pd.factorize(clips['dataset'], sort=True)[0]
+    return np.column_stack([features, np.resize(numbers, len(features)).astype(features.dtype)])
 
 
 def forget_features(work_dir: Path) -> None:

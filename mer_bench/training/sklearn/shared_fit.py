@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from mer_bench.models.classical.half_faces import HalfFaceKernel
-from mer_bench.models.classical.kernel_ridge import KernelRidgeClassifier, decision_of, one_hot
+from mer_bench.models.classical.kernel_ridge import KernelRidgeClassifier, decision_of, numbers_of, one_hot
 from mer_bench.models.classical.least_squares_svm import LeastSquaresSVM, gamma_of, signs
 from mer_bench.training.sklearn.block_leave_out import Decided, residual_maker, without
 from mer_bench.training.sklearn.gram import centred, dot_products, kernel_of, kernel_options, on_kernel, part
@@ -91,7 +91,7 @@ class SharedFit:
     def residuals(self) -> list[np.ndarray]:
         """I - H of all clips, (N, N), of each kernel and penalty of KernelRidgeClassifier."""
         kernels = np.split(self.kernel, self.kernel.shape[1] // len(self.kernel), axis=1)
-        alphas = np.atleast_1d(self.model[-1].alpha)
+        alphas = numbers_of('alpha', self.model[-1].alpha)
         return [residual_maker(kernel, float(alpha), intercept=False) for kernel in kernels for alpha in alphas]
 
     @cached_property
@@ -152,8 +152,7 @@ def way_of(model: Pipeline, n_clips: int, n_features: int) -> str:
     """Return the fastest way to fit the folds that gives the predictions of scikit-learn's own loop."""
     classifier = model[-1]
     if len(model) == 2 and type(model[0]) is HalfFaceKernel:
-        unweighted = type(classifier) is KernelRidgeClassifier and classifier.power == 0
-        return BLOCK if unweighted and np.min(classifier.alpha) > 0 else KERNEL
+        return BLOCK if type(classifier) is KernelRidgeClassifier and classifier.power == 0 else KERNEL
     centring = all(type(step) is StandardScaler and not step.with_std for _, step in model.steps[:-1])
     if centring and has_block_formula(classifier, centres(model)):
         return BLOCK

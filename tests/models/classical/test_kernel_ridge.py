@@ -51,7 +51,9 @@ def test_of_two_classes_the_decision_is_in_favour_of_the_second():
     ('options', 'columns', 'labels', 'said'),
     [
         (dict(alpha=[1, 0]), 30, Y, 'alpha must be above 0'),
-        (dict(power=-1), 30, Y, 'power must be 0 or more'),
+        (dict(alpha='auto'), 30, Y, "alpha must be above 0, got 'auto'"),
+        (dict(power=-1), 30, Y, 'power must be a number of 0 or more'),
+        (dict(power=[0, 1]), 30, Y, 'power must be a number of 0 or more'),
         (dict(), 29, Y, 'kernels of 30 training clips side by side'),
         (dict(), 30, Y[:1].repeat(30), 'expected two classes'),
     ],

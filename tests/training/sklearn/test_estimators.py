@@ -17,10 +17,11 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.files import write_array, write_json
 from mer_bench.models.classical import ESTIMATORS
+from mer_bench.models.classical.half_faces import HalfFaceKernel
 from mer_bench.runs.run import RunSettings, run_folds
-from mer_bench.training.sklearn.estimator_fold import FEATURES, WAY, shared_fit
-from mer_bench.training.sklearn.shared_fit import BLOCK, GRAM, PLAIN
-from tests.conftest import ROOT
+from mer_bench.training.sklearn.estimator_fold import FEATURES, WAY, describe_clips, shared_fit, with_datasets
+from mer_bench.training.sklearn.shared_fit import BLOCK, GRAM, KERNEL, PLAIN
+from tests.conftest import ROOT, write_prepared_data
 
 OVERRIDE = """
 steps = [dict(type='StandardScaler'), dict(type='LogisticRegression', C=1e-3)]
@@ -34,6 +35,7 @@ SVM = OVERRIDE.replace("type='StandardScaler'), dict(type='LogisticRegression', 
 RIDGE = OVERRIDE.replace("'LogisticRegression', C=1e-3", "'RidgeClassifier', alpha=30.0").replace(
     "'StandardScaler'", "'StandardScaler', with_std=False"
 )
+HALF_FACES = (ROOT / 'configs/baselines/half_face_kernel_ridge.py').read_text()
 
 
 @pytest.fixture
@@ -102,7 +104,30 @@ def test_scores_are_means_over_a_clip_and_its_mirrored_copy(tmp_path, prepared_d
     assert ours.loc[clips['sample_id'], 'y_pred'].tolist() == np.array(classes)[scores.argmax(1)].tolist()
 
 
-@pytest.mark.parametrize(('text', 'way'), [(SVM, GRAM), (RIDGE, BLOCK)])
+@pytest.mark.parametrize(('mirror_test', 'way'), [(True, BLOCK), (False, PLAIN)])
+def test_a_fold_is_trained_on_the_mirrored_copies_of_its_training_clips_alone(
+    tmp_path, prepared_data, mirror_test, way
+):
+    text = RIDGE.replace("frames='apex', size=8", f"frames='apex', mirror_train=True, mirror_test={mirror_test}")
+    experiment = opened(tmp_path, prepared_data, text)
+    assert run_folds(experiment, RunSettings(0, tmp_path / 'run'))['fit'] == way
+    ours = pd.read_csv(tmp_path / 'run/predictions.csv').set_index('sample_id')
+    clips, classes = experiment.data.annotations, experiment.method.cfg.classes
+    stored = np.load(f'{clips["store"].iloc[0]}/flow.npy')[clips['row']][:, :, 0].astype(np.float64)
+    copies = stored[..., ::-1] * np.array([-1, 1, 1]).reshape(3, 1, 1)
+    both = np.concatenate([values.reshape(len(clips), -1) for values in (stored, copies)])
+    labels, expected = np.tile(clips['label'], 2), np.zeros((len(clips), len(classes)))
+    for train, test in LeaveOneGroupOut().split(clips, groups=clips['subject']):
+        train = np.concatenate([train, train + len(clips)])
+        model = RidgeClassifier(alpha=30.0).fit(both[train], labels[train])
+        scores = [model.decision_function(both[rows]) for rows in (test, test + len(clips))]
+        order = [[*model.classes_].index(name) for name in classes]
+        expected[test] = np.mean(scores if mirror_test else scores[:1], axis=0)[:, order]
+    scores = ours.loc[clips['sample_id'], [f'score_{name}' for name in classes]]
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(('text', 'way'), [(SVM, GRAM), (RIDGE, BLOCK), (HALF_FACES, KERNEL)])
 def test_folds_share_what_they_can_unless_it_is_turned_off(tmp_path, prepared_data, text, way):
     method = opened(tmp_path, prepared_data, text)
     records = {word: run_folds(method, RunSettings(0, tmp_path / word, stack=word)) for word in ('auto', 'off')}
@@ -166,6 +191,27 @@ def test_a_worker_finds_a_descriptor_of_a_users_module(tmp_path, prepared_data, 
     # as in a process that did not read the config
     del sys.modules['own_descriptor'], ESTIMATORS.module_dict['OwnDescriptor']
     assert run_folds(method, RunSettings(0, tmp_path / 'run'))['complete']
+
+
+def test_the_last_column_numbers_the_data_sets_of_clips_and_of_their_mirrored_copies():
+    clips = pd.DataFrame(dict(dataset=['smic', 'casme2', 'smic']))
+    assert with_datasets(np.zeros((3, 2), np.float32), clips).tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 1]]
+    assert with_datasets(np.zeros((6, 1), np.float32), clips)[:, 1].tolist() == [1, 0, 1, 1, 0, 1]
+
+
+def test_half_faces_of_another_data_set_are_less_alike(tmp_path, prepared_data):
+    """The number of the data set arrives in the kernel: 0.1 less than between clips of one data set."""
+    other = write_prepared_data(tmp_path / 'casme2', 2, dataset='casme2', emotions=('disgust', 'happiness'))
+    override = tmp_path / 'half_faces.py'
+    override.write_text(HALF_FACES)
+    options = ['data_source=[smic,casme2]', 'label_scheme=composite_4class']
+    roots = [str(prepared_data), str(other)]
+    method = open_experiment(RunOptions(str(ROOT / 'configs/mer_smic.py'), [str(override)], options, roots))
+    describe_clips(method, 0, tmp_path, jobs=1, quiet=True)
+    kernel = shared_fit(method, 0, tmp_path).kernel
+    of_casme2 = (method.data.annotations['dataset'] == 'casme2').to_numpy()
+    plain = HalfFaceKernel(same_dataset=0).fit_transform(np.load(tmp_path / FEATURES))
+    np.testing.assert_allclose(kernel - plain, 0.1 * (of_casme2[:, None] == of_casme2), atol=1e-12)
 
 
 def test_other_features_in_the_same_file_are_not_mistaken(tmp_path, experiment):
