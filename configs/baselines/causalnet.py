@@ -5,9 +5,9 @@
 # without class weights, no augmentation. 276.6 million parameters: for a GPU.
 # Four pictures a clip: u, v and strain of rise and fall, and a map of the directions of each. For data of two frames,
 # rise and fall, such as those of mer_megc2019_rise_fall.py. On other data the last frame takes the place of the fall,
-# with the motion from the onset and not from the apex; if their flow is in pixels, add model.backbone.rescale=True.
+# with the motion from the onset and not from the apex; flow in pixels needs model.backbone.rescale=True (ours).
 # The direction maps are drawn from u and v. Their program is not published; drawn like this, 99.9 % of the pixels of
-# the published pictures are the same. They show the angle of the levels from 0 to 255, where 127.5 is no motion.
+# the published pictures are the same. They show the angle of the levels from 0 to 255, not that of the motion.
 # Deviations:
 # - The last epoch is scored. The authors test on the held-out subject after each epoch, keep its best one
 #   (`if best_accuracy_for_each_subject < val_acc` in main_train.py) and stop when all its clips are right; layers and

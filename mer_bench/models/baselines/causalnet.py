@@ -28,8 +28,8 @@ class CausalNet(nn.Module):
         gamma: Token j on the opposite corner is not seen, but takes part in the softmax with the score -gamma j, j from
             1 to 4.
         out_channels: Features of a clip.
-        rescale: Stretch every channel of every picture from its least to its largest value, as the authors did before
-            they shrank theirs. For flow in pixels; published pictures are stretched already.
+        rescale: Stretch every channel of every picture from its least to its largest value. For flow in pixels, which
+            has no levels; how the authors brought theirs to levels is not published.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class CausalNet(nn.Module):
 
 
 def to_levels(x: torch.Tensor, rescale: bool = False) -> torch.Tensor:
-    """Return u, v and strain (N, 3, T, H, W) as levels from 0 to 255 of a picture; 127.5 is no motion.
+    """Return u, v and strain (N, 3, T, H, W) as whole levels from 0 to 255 of a picture.
 
     Args:
         x: u and v from -1 to 1, strain from 0 to 1.
@@ -95,8 +95,8 @@ def to_levels(x: torch.Tensor, rescale: bool = False) -> torch.Tensor:
 def direction_map(levels: torch.Tensor) -> torch.Tensor:
     """Return the third and fourth picture of a clip: the angle of (u, v) as a pure colour, red to yellow to green.
 
-    The angle is that of the levels, between 0 and 90 degrees, and not that of the motion: 127.5 is no motion. Its half,
-    cut to whole degrees, is the hue, as OpenCV counts it.
+    The angle is that of the levels, between 0 and 90 degrees, and not that of the motion, whose u and v may be
+    negative. Its half, cut to whole degrees, is the hue, as OpenCV counts it.
 
     Args:
         levels: (N, 3, T, H, W) u, v and strain from 0 to 255.
