@@ -10,8 +10,8 @@
 # the published pictures are the same. They show the angle of the levels from 0 to 255, not that of the motion.
 # Deviations:
 # - The last epoch is scored. The authors test on the held-out subject after each epoch, keep its best one
-#   (`if best_accuracy_for_each_subject < val_acc` in main_train.py) and stop when all its clips are right; layers and
-#   gamma were chosen among 36 settings by the same scores (main_train_for_parameter_tuning.py).
+#   (`if best_accuracy_for_each_subject < val_acc` in main_train.py) and stop when all its clips are right. Their README
+#   has layers and gamma chosen by the same scores, among 36 settings (main_train_for_parameter_tuning.py).
 # Not a deviation: the authors' pictures come as blue, green, red, which permutes the first weights.
 model = dict(
     _delete_=True,
