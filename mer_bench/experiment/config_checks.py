@@ -12,6 +12,7 @@ import pandas as pd
 from mmengine.config import Config
 
 from mer_bench.errors import InputError
+from mer_bench.loading.input_spec import KEYS as INPUT
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold, read_rule
 from mer_bench.protocols.label_schemes import LabelScheme
@@ -70,7 +71,7 @@ def _accepted(base: dict | list, change: dict, path: str) -> list[str]:
 
         return list(inspect.signature(DataLoader).parameters)
     # not val_*, randomness and the like: those are set for every fold, or would choose on the held-out subject
-    names = {'': ['custom_hooks'], 'optim_wrapper.': ['constructor', 'paramwise_cfg']}
+    names = {'': ['custom_hooks'], 'input.': list(INPUT), 'optim_wrapper.': ['constructor', 'paramwise_cfg']}
     return arguments_of(change.get('type', base.get('type'))) + names.get(path, [])
 
 
@@ -278,6 +279,16 @@ def fill_channels(cfg: Config, names: Sequence[str]) -> None:
     # 3 is the default of every backbone; one without this argument is built for the channels that its config chooses
     if channels != 3 and (key == 'in_chans' or takes_channels(backbone.type)):
         backbone[key] = channels
+
+
+def check_mirroring(cfg: Config, mirror_test: bool) -> None:
+    """Refuse a test on mirrored clips by a data preprocessor that does not make them."""
+    found = cfg.model.data_preprocessor.type
+    if mirror_test and found != 'FlowDataPreprocessor':
+        raise InputError(
+            f'input.mirror_test: expected the data preprocessor FlowDataPreprocessor, got {found}; take that one, or '
+            'leave mirror_test out'
+        )
 
 
 def check_action_units(cfg: Config, clips: pd.DataFrame, roots: Sequence[str]) -> None:

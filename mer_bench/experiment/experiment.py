@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.config_checks import check_action_units, check_batches, check_steps, fill_channels
+from mer_bench.experiment.config_checks import (
+    check_action_units,
+    check_batches,
+    check_mirroring,
+    check_steps,
+    fill_channels,
+)
 from mer_bench.experiment.method import Method, load_method, parse_options
 from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision, refuse_device
 from mer_bench.experiment.sources import check_variant, find_data, name_dataset, stamps_of
@@ -123,6 +129,7 @@ def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment
         check_steps(cfg)
         return Experiment(method, data, folds, chosen, 'cpu', options.threads, stamps=stamps)
     fill_channels(cfg, data.view.channels)
+    check_mirroring(cfg, data.view.mirror_test)
     check_action_units(cfg, data.annotations, data.roots)
     check_batches(cfg, data.annotations, folds)
     device = choose_device(options.device)

@@ -295,6 +295,13 @@ def scale_values(clips: torch.Tensor, channels: Sequence[str], scales: torch.Ten
             clips.select(-4, i).mul_(factors)
 
 
+def with_mirrored(clips: torch.Tensor, channels: Sequence[str]) -> torch.Tensor:
+    """Return clips (N, ..., C, T, H, W), not normalised, and behind them their mirrored copies, (2N, ...) float32."""
+    copies = clips.float().flip(-1)
+    mirror_values(copies, channels)
+    return torch.cat([clips.float(), copies])
+
+
 def mirror_values(clips: torch.Tensor, channels: Sequence[str], flips: torch.Tensor | None = None) -> None:
     """Mirror the values of flow whose pixels are mirrored already: u becomes -u, an angle a becomes pi - a.
 

@@ -10,7 +10,15 @@ from torch.utils.data import Dataset
 from mer_bench import compat
 from mer_bench.clip_random import BatchDraws, clip_keys, set_draws
 from mer_bench.errors import InputError
-from mer_bench.loading.augmentation import Augmentation, augment_clips, draw_partners, make_batch, mix_clips, mix_labels
+from mer_bench.loading.augmentation import (
+    Augmentation,
+    augment_clips,
+    draw_partners,
+    make_batch,
+    mix_clips,
+    mix_labels,
+    with_mirrored,
+)
 from mer_bench.preparation.store.flow_store import CHANNELS
 
 compat.apply()
@@ -36,6 +44,8 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
             :class:`Augmentation`.
         layout: 'clip' gives (N, 1, C, T, H, W) for Recognizer3D, 'frames' (N, T, C, H, W) for Recognizer2D.
         blending: As in ActionDataPreprocessor.
+        mirror_test: Whether a batch of a test also has the mirrored copy of each clip, behind all clips, with a data
+            sample of its own.
     """
 
     def __init__(
@@ -50,11 +60,12 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         mixup_alpha: float = 0.0,
         layout: str = 'clip',
         blending: dict | None = None,
+        mirror_test: bool = False,
     ) -> None:
         super().__init__(mean=mean, std=std, format_shape='NCTHW', blending=blending)
         if layout not in LAYOUTS:
             raise InputError(f'layout must be one of {LAYOUTS}, got {layout!r}')
-        self.layout = layout
+        self.layout, self.mirror_test = layout, mirror_test
         self.channels = tuple(channels)
         self.augmentation = Augmentation(flip_prob, max_shift, max_jitter, max_scale, mixup_alpha)
         self.epoch: tuple[int, int] | None = None
@@ -80,6 +91,9 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         check_shapes(inputs)
         moments = (self.mean, self.std) if self._enable_normalize else None
         if not training:
+            if self.mirror_test:
+                inputs = with_mirrored(torch.stack(list(inputs)), self.channels)
+                data_samples = [*data_samples, *(sample.clone() for sample in data_samples)]
             return self.arrange(make_batch(inputs, None, self.channels, moments)), data_samples
         keys, seed, epoch = self.draw_from(data_samples, len(inputs))
         if self.augmentation.mixup_alpha:

@@ -15,7 +15,7 @@ from mmengine.device import get_device
 from torch.utils.data import get_worker_info
 
 from mer_bench.errors import InputError
-from mer_bench.loading.input_spec import InputSpec, make_spec
+from mer_bench.loading.input_spec import OF_A_CLIP, InputSpec, make_spec
 from mer_bench.loading.prepared_data import clip_places, common_info, open_scheme, open_store, read_clip, read_clips
 from mer_bench.processes import usable_memory
 from mer_bench.protocols.action_units import encode_action_units, truth_text
@@ -30,7 +30,8 @@ class LoadFlowClip(BaseTransform):
     """Read one clip of the store: adds `imgs`, a (1, C, T, H, W) float32 tensor (one crop), and `img_shape`.
 
     Args:
-        channels, frames, repeat, size: What is taken of a clip, see :class:`InputSpec`; None: all flow as stored.
+        channels, frames, repeat, size, centre, scale, resize: What is taken of a clip, see :class:`InputSpec`; None:
+            all flow as stored.
         as_images: Return `imgs` as MMAction2's own loaders do, T float32 arrays (H, W, C), for its transforms (Resize,
             RandomCrop, FormatShape, ...). Its Flip keeps the sign of u: leave mirroring to FlowDataPreprocessor.
     """
@@ -42,8 +43,13 @@ class LoadFlowClip(BaseTransform):
         repeat: bool = False,
         size: int | None = None,
         as_images: bool = False,
+        centre: bool = False,
+        scale: str | None = None,
+        resize: str | None = None,
     ) -> None:
-        self.options = dict(channels=channels, frames=frames, repeat=repeat, size=size)
+        self.options = dict(
+            channels=channels, frames=frames, repeat=repeat, size=size, centre=centre, scale=scale, resize=resize
+        )
         self.as_images = as_images
         self.views: dict[str, InputSpec] = {}
 
@@ -97,8 +103,8 @@ class FlowStoreDataset(BaseActionDataset):
         label_scheme: Name of a label scheme, or path of your own: which clips are used, and their classes. None: every
             clip, without a class.
         action_units: Numbers of the action units to learn as well; None for none.
-        input: What is taken of a clip if there is no pipeline: channels, frames, repeat, size of :class:`InputSpec`;
-            None: all flow as stored.
+        input: What is taken of a clip if there is no pipeline: channels, frames, repeat, size, centre, scale, resize of
+            :class:`InputSpec`; None: all flow as stored.
         pipeline: Transforms; the first is usually :class:`LoadFlowClip`.
         ann_file: annotations.csv, relative to each data root.
         data_prefix: `dict(store=FOLDER)`, relative to each data root.
@@ -224,9 +230,8 @@ class FlowStoreDataset(BaseActionDataset):
 
 def load_input(options: dict) -> LoadFlowClip:
     """Return the transform for the argument `input` of a :class:`FlowStoreDataset`."""
-    known = ('channels', 'frames', 'repeat', 'size')
-    if unknown := [key for key in options if key not in known]:
-        raise InputError(f'input: expected some of the keys {", ".join(known)}, got {unknown[0]!r}; correct it')
+    if unknown := [key for key in options if key not in OF_A_CLIP]:
+        raise InputError(f'input: expected some of the keys {", ".join(OF_A_CLIP)}, got {unknown[0]!r}; correct it')
     return LoadFlowClip(**options)
 
 

@@ -1,4 +1,4 @@
-"""What a method sees of a stored clip: channels, frames, size. One store serves all methods.
+"""What a method sees of a stored clip: head motion and strength removed, channels, frames, size. One store serves all.
 
 Channels that are not flow (:data:`PICTURES`) are taken only if they are named.
 """
@@ -6,6 +6,7 @@ Channels that are not flow (:data:`PICTURES`) are taken only if they are named.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from mer_bench.errors import InputError
@@ -13,12 +14,33 @@ from mer_bench.preparation.settings import PICTURES
 from mer_bench.preparation.store.flow_store import CHANNELS
 
 FROM_UV = ('magnitude', 'angle')
-KEYS = ('channels', 'frames', 'repeat', 'size', 'normalise', 'faces')
+CENTRED = ('u', 'v', 'strain')  # an angle has no median, a magnitude none that a head motion adds
+SCALED = (*CENTRED, 'magnitude')
+OF_A_CLIP = (
+    'channels',
+    'frames',
+    'repeat',
+    'size',
+    'centre',
+    'scale',
+    'resize',
+)  # the others are of a training or test
+KEYS = (*OF_A_CLIP, 'normalise', 'mirror_test', 'faces')
+VALUES = dict(  # that the keys of a few values may have
+    repeat=(True, False),
+    centre=(True, False),
+    scale=(None, 'rms'),
+    resize=(None, 'area'),
+    normalise=(True, False),
+    mirror_test=(True, False),
+)
 
 
 @dataclass(frozen=True)
 class InputSpec:
     """The key `input` of a config, checked against a store by :func:`make_spec`.
+
+    A clip is centred, then scaled; then its channels and frames are taken and brought to `size`.
 
     Attributes:
         stored: Names of the store's channels.
@@ -27,6 +49,14 @@ class InputSpec:
         repeat: Whether to repeat frames if `frames` is more than the clip has.
         size: Height and width of the maps; None: as stored.
         normalise: Whether the data preprocessor subtracts the mean and divides by the deviation of the training clips.
+        centre: Whether the median over the picture is subtracted from each frame of u, v and strain, which removes
+            the translation of the head. Strain is then below 0 where it is weaker than usual.
+        scale: 'rms' divides u, v, strain and magnitude of a clip by their root mean square over all stored frames and
+            pixels, each channel by its own; a channel of zeros stays as it is.
+        resize: How a coarser grid is averaged. None: over cells of whole pixels, which may overlap. 'area': over
+            squares, whose pixels count by the share that is covered.
+        mirror_test: Whether scores of a test are averaged over the clip and its mirrored copy.
+        mirrored: Whether the clip is seen mirrored left to right: the copy for `mirror_test`.
     """
 
     stored: tuple[str, ...]
@@ -35,6 +65,11 @@ class InputSpec:
     repeat: bool = False
     size: int | None = None
     normalise: bool = True
+    centre: bool = False
+    scale: str | None = None
+    resize: str | None = None
+    mirror_test: bool = False
+    mirrored: bool = False
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
         """Return what the method sees of a clip.
@@ -44,17 +79,37 @@ class InputSpec:
 
         Returns:
             (len(channels), T', size, size), of the same type. Averaged on a coarser grid, bilinear on a finer one; u, v
-            and magnitude are in pixels of the new grid.
+            and magnitude are in pixels of the new grid, unless they are scaled.
         """
-        if self.channels == self.stored and self.frames is None and self.size is None:
-            return clip
-        if self.frames is not None:
-            clip = clip[:, frame_indices(clip.shape[1], self.frames)]
         names = needed(self.stored, self.channels)
-        maps = {name: clip[self.stored.index(name)] for name in names}
-        if self.size is not None:
-            maps = {name: resize(name, part, self.size) for name, part in maps.items()}
-        return np.stack([channel_of(maps, name) for name in self.channels])
+        if self.centre or self.scale:
+            clip = clip.copy()
+            for name in names:
+                self.even_out(name, clip[self.stored.index(name)])
+        if not (self.channels == self.stored and self.frames is None and self.size is None):
+            if self.frames is not None:
+                clip = clip[:, frame_indices(clip.shape[1], self.frames)]
+            maps = {name: clip[self.stored.index(name)] for name in names}
+            if self.size is not None:
+                maps = {name: self.resized(name, part) for name, part in maps.items()}
+            clip = np.stack([channel_of(maps, name) for name in self.channels])
+        return mirror(clip, self.channels) if self.mirrored else clip
+
+    def even_out(self, name: str, part: np.ndarray) -> None:
+        """Centre and scale a stored channel (T, H, W) of a clip, in place."""
+        if self.centre and name in CENTRED:
+            part -= np.median(part, axis=(1, 2), keepdims=True)
+        if self.scale and name in SCALED and part.any():
+            part /= np.sqrt(np.mean(np.square(part, dtype=np.float64)))
+
+    def resized(self, name: str, part: np.ndarray) -> np.ndarray:
+        """Bring a map (T, H, W) onto the grid; lengths in pixels are scaled with it."""
+        size, (height, width) = self.size, part.shape[-2:]
+        if (height, width) != (size, size):
+            average = area_averaged if self.resize == 'area' else averaged
+            part = average(part, size) if size <= min(height, width) else interpolated(part, size)
+        factors = {} if self.scale else dict(u=size / width, v=size / height, magnitude=size / width)
+        return part * factors.get(name, 1)
 
     def shape_of(self, stored: Sequence[int]) -> tuple[int, ...]:
         """Return the shape of what the method sees of a clip, (C, T, H, W), from the shape of a stored one."""
@@ -65,22 +120,23 @@ class InputSpec:
     @property
     def keeps_values(self) -> bool:
         """Whether every value is taken from the store, and none computed."""
-        return self.size is None and needed(self.stored, self.channels) == list(self.channels)
+        computes = self.size is not None or self.centre or self.scale or self.mirrored
+        return not computes and needed(self.stored, self.channels) == list(self.channels)
 
     @property
     def options(self) -> dict:
         """The arguments of LoadFlowClip; none if the clip is taken as stored."""
-        channels = None if self.channels == flow_channels(self.stored) else list(self.channels)
-        given = dict(channels=channels, frames=self.frames, repeat=self.repeat or None, size=self.size)
-        return {key: value for key, value in given.items() if value is not None}
+        given = {key: getattr(self, key) for key in OF_A_CLIP}
+        given['channels'] = None if self.channels == flow_channels(self.stored) else list(self.channels)
+        return {key: value for key, value in given.items() if value not in (None, False)}
 
 
 def make_spec(options: dict | None, info: dict, shape: Sequence[int]) -> InputSpec:
     """Check the key `input` of a config against a store.
 
     Args:
-        options: channels, frames, repeat, size, normalise; as stored if missing or None. faces='aligned' refuses clips
-            whose faces were not aligned by landmarks.
+        options: Attributes of :class:`InputSpec`, by default as stored. faces='aligned' refuses clips whose faces were
+            not aligned by landmarks.
         info: The content of store.json.
         shape: (C, T, H, W) of its clips.
     """
@@ -101,9 +157,11 @@ def make_spec(options: dict | None, info: dict, shape: Sequence[int]) -> InputSp
     check_frames(spec, info, shape[1])
     if spec.size is not None and (type(spec.size) is not int or spec.size < 1):
         raise InputError(f'input.size: expected None or a number of pixels, got {spec.size!r}; correct it')
-    for key in ('normalise', 'repeat'):
-        if type(getattr(spec, key)) is not bool:
-            raise InputError(f'input.{key}: expected True or False, got {getattr(spec, key)!r}; correct it')
+    for key, known in VALUES.items():
+        value = getattr(spec, key)
+        if not any(value is word or (type(value) is str and value == word) for word in known):
+            words = ' or '.join(map(repr, known))
+            raise InputError(f'input.{key}: expected {words}, got {value!r}; correct it')
     return spec
 
 
@@ -145,7 +203,7 @@ def check_channels(spec: InputSpec, info: dict) -> None:
 def check_frames(spec: InputSpec, info: dict, length: int) -> None:
     """Refuse a number of frames that the clips cannot give, and an apex that is not at a known place."""
     if spec.frames == 'apex':
-        if length > 1 and info.get('reference', 'onset') != 'onset':
+        if length > 2 and info.get('reference', 'onset') != 'onset':  # the first of two starts at the onset anyway
             raise InputError(
                 "input.frames: 'apex' needs the motion from the onset; prepare the data with --reference onset"
             )
@@ -191,15 +249,6 @@ def needed(stored: Sequence[str], channels: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def resize(name: str, part: np.ndarray, size: int) -> np.ndarray:
-    """Bring a map (T, H, W) onto a square grid; lengths are scaled with it."""
-    height, width = part.shape[-2:]
-    if (height, width) != (size, size):
-        part = averaged(part, size) if size <= min(height, width) else interpolated(part, size)
-    scales = dict(u=size / width, v=size / height, magnitude=size / width)
-    return part * scales.get(name, 1)
-
-
 def averaged(part: np.ndarray, size: int) -> np.ndarray:
     """Average maps (T, H, W) over the cells of a coarser square grid, added in the order of torch's mode 'area'."""
     (top, heights), (left, widths) = (cells(length, size) for length in part.shape[-2:])
@@ -215,6 +264,11 @@ def cells(length: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return where each of `size` cells begins on `length` pixels and how many it covers; neighbours may share one."""
     first, end = np.arange(size) * length // size, -(-np.arange(1, size + 1) * length // size)
     return first, end - first
+
+
+def area_averaged(part: np.ndarray, size: int) -> np.ndarray:
+    """Average maps (T, H, W) over the squares of a coarser grid, each pixel weighted by the share that is covered."""
+    return np.stack([cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) for picture in part])
 
 
 def interpolated(part: np.ndarray, size: int) -> np.ndarray:
@@ -234,3 +288,20 @@ def channel_of(maps: dict[str, np.ndarray], name: str) -> np.ndarray:
     import torch  # whose angles differ from NumPy's in the last digit
 
     return torch.atan2(*(torch.from_numpy(maps[part]) for part in ('v', 'u'))).numpy()
+
+
+def mirror(clip: np.ndarray, channels: Sequence[str]) -> np.ndarray:
+    """Return a clip (C, T, H, W) mirrored left to right: u becomes -u, an angle a becomes pi - a.
+
+    As :func:`mer_bench.loading.augmentation.mirror_values`, for methods that do without torch.
+    """
+    clip = clip[..., ::-1].copy()
+    maps = dict(zip(channels, clip, strict=True))
+    if 'angle' in maps:
+        angle = np.float32(np.pi) - maps['angle']
+        angle = np.where(angle > np.float32(np.pi), angle - np.float32(2 * np.pi), angle)
+        moves = maps['magnitude'] != 0 if 'magnitude' in maps else (maps['u'] != 0) | (maps['v'] != 0)
+        maps['angle'][:] = np.where(moves, angle, maps['angle'])  # without motion it means nothing
+    if 'u' in maps:
+        maps['u'] *= -1
+    return clip

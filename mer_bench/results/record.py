@@ -80,6 +80,10 @@ class View(Part):
     frames: Count | Literal['apex'] | None = None
     size: Count | None = None
     normalise: bool = True
+    centre: bool = False
+    scale: Literal['rms'] | None = None
+    resize: Literal['area'] | None = None
+    mirror_test: bool = False
 
 
 class Config(SourceText):

@@ -117,7 +117,10 @@ def _describe_input(view: dict | None) -> str:
     parts = [
         ' '.join(view.get('channels') or ()),
         {None: '', 'apex': 'apex frame'}.get(frames, f'{frames} frame' + 's' * (frames != 1)),
-        f'{size} x {size}' if size else '',
+        f'{size} x {size}' + ' by area' * (view.get('resize') == 'area') if size else '',
+        'centred' if view.get('centre') else '',
+        'scaled' if view.get('scale') else '',
+        'tested mirrored too' if view.get('mirror_test') else '',
         'not normalised' if view.get('normalise') is False else '',
     ]
     return ', '.join(part for part in parts if part) or 'as stored'

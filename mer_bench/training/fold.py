@@ -113,6 +113,8 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
         cfg.model.data_preprocessor.update(mean=mean, std=std)
     if cfg.model.data_preprocessor.type == 'FlowDataPreprocessor':  # the stock one does not mirror
         cfg.model.data_preprocessor.channels = list(data.channels)
+        if data.view.mirror_test:
+            cfg.model.data_preprocessor.mirror_test = True
     if cfg.get('class_weight') == 'balanced':
         balance(cfg, data.annotations[data.annotations['subject'].isin(fold.train_subjects)])
     cfg.test_evaluator = dict(

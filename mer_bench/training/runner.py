@@ -233,6 +233,8 @@ def save_weights(runner: FoldRunner, path: Path) -> None:
 class PredictionTable(BaseMetric):
     """Writes one row for each clip: the main decision, its scores, those of each output, and those of action units.
 
+    Where the second half of a batch are mirrored copies of the first, the scores of a clip are the means of both.
+
     Args:
         out_file: The csv file.
         fold: Name of the fold.
@@ -248,7 +250,11 @@ class PredictionTable(BaseMetric):
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Turn each data sample into a row."""
         classes = self.dataset_meta['classes']
-        self.results += [self._row(sample, classes) for sample in data_samples]
+        rows = [self._row(sample, classes) for sample in data_samples]
+        half = len(rows) // 2
+        if half and rows[0]['sample_id'] == rows[half]['sample_id']:
+            rows = [averaged(*pair, classes) for pair in zip(rows[:half], rows[half:], strict=True)]
+        self.results += rows
 
     def _row(self, sample: dict, classes: Sequence[str]) -> dict:
         row = dict(
@@ -283,3 +289,9 @@ class PredictionTable(BaseMetric):
             )
         write_predictions(table, self.out_file)
         return dict(clips=len(results))
+
+
+def averaged(row: dict, copy: dict, classes: Sequence[str]) -> dict:
+    """Return the row of a clip with the mean of its scores and those of a copy; `y_pred` has the highest."""
+    scores = {key: (row[key] + copy[key]) / 2 for key in row if 'score_' in key}
+    return row | scores | dict(y_pred=max(classes, key=lambda name: scores[f'score_{name}']))

@@ -63,6 +63,20 @@ def test_the_preprocessor_mirrors_the_channels_that_it_is_told():
     assert out['inputs'][0, 0, :, 0, 0, 0].tolist() == [1.0, -1.0]
 
 
+def test_a_test_sees_each_clip_and_behind_all_their_mirrored_copies():
+    preprocessor = FlowDataPreprocessor(mean=[1, 0, 0], std=[1, 1, 2], mirror_test=True)
+    clips = Clips(2)
+    out = preprocessor(batch(clips, 0, 1), training=False)
+    flipped = clips.inputs.flip(-1) * torch.tensor([-1.0, 1, 1]).reshape(3, 1, 1, 1)
+    expected = (torch.cat([clips.inputs, flipped]) - torch.tensor([1.0, 0, 0]).reshape(3, 1, 1, 1)) / torch.tensor(
+        [1.0, 1, 2]
+    ).reshape(3, 1, 1, 1)
+    assert torch.equal(out['inputs'], expected)
+    assert [sample.sample_id for sample in out['data_samples']] == ['clip0', 'clip1', 'clip0', 'clip1']
+    assert len({id(sample) for sample in out['data_samples']}) == 4
+    assert len(preprocessor(batch(clips, 0, 1), training=True)['inputs']) == 2
+
+
 def test_the_frames_layout_is_that_of_pictures():
     clip = torch.randn(1, 3, 2, 4, 4)
     out = FlowDataPreprocessor(layout='frames')(one(clip), training=False)

@@ -246,7 +246,7 @@ def test_without_a_label_scheme_every_clip_has_the_emotion_of_the_table(prepared
         (dict(subjects=['anna']), "got 'anna'; the first of 3 subjects is 'smic/s01'"),
         (dict(subjects=[]), "expected at least one, such as 'smic/s01'"),
         (dict(label_scheme='smic_3clas'), "label scheme 'smic_3clas'"),
-        (dict(input=dict(chanels=['u'])), "keys channels, frames, repeat, size, got 'chanels'"),
+        (dict(input=dict(chanels=['u'])), "size, centre, scale, resize, got 'chanels'"),
         (dict(input=dict(channels=['grey'])), "expected 'grey' in the store of smic"),
     ],
 )

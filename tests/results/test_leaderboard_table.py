@@ -275,9 +275,15 @@ def test_the_input_of_a_method_is_shown_where_records_say_it(new_run, make):
     new_run('a', method='plain', config=config | {'input': {'channels': None, 'frames': None, 'size': None}})
     view = {'channels': ['u', 'v'], 'frames': 'apex', 'size': 28, 'normalise': False}
     new_run('b', method='small', config=config | {'input': view})
-    header, *rows = rows_of(make()[0])[:3]
+    options = {'size': 10, 'resize': 'area', 'centre': True, 'scale': 'rms', 'mirror_test': True}
+    new_run('c', method='tidy', config=config | {'input': options})
+    header, *rows = rows_of(make()[0])[:4]
     inputs = {row[0]: row[header.index('input')] for row in rows}
-    assert inputs == {'plain': 'as stored', 'small': 'u v, apex frame, 28 x 28, not normalised'}
+    assert inputs == {
+        'plain': 'as stored',
+        'small': 'u v, apex frame, 28 x 28, not normalised',
+        'tidy': '10 x 10 by area, centred, scaled, tested mirrored too',
+    }
 
 
 def test_a_new_column_is_one_entry(new_run, make):

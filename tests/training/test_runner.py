@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import torch
 from mmaction.structures import ActionDataSample
@@ -14,7 +15,7 @@ from torch import nn
 from mer_bench import clip_random
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models import MultiOutputHead
-from mer_bench.training.runner import DeferredLogHook, DeferredLogOptimWrapper, EpochSeedHook
+from mer_bench.training.runner import DeferredLogHook, DeferredLogOptimWrapper, EpochSeedHook, PredictionTable
 
 STEPS = 5
 READINGS = ('item', 'tolist', 'numpy', 'cpu', '__float__', '__bool__')
@@ -104,3 +105,35 @@ def test_torch_is_seeded_by_the_number_of_the_epoch():
         begin_epoch(BaseDataPreprocessor(), epoch)
         drawn.append(float(torch.rand(())))
     assert drawn[0] == drawn[2] != drawn[1]
+
+
+def predicted(name, scores, output_scores, units):
+    """What a network leaves of a clip of class a, with its decision, one output and one action unit."""
+    scores, output_scores, units = map(torch.tensor, (scores, output_scores, units))
+    return dict(
+        sample_id=f'smic/s01/{name}',
+        subject='smic/s01',
+        gt_label=torch.tensor([0]),
+        pred_label=scores.argmax(keepdim=True),
+        pred_score=scores,
+        output_scores=dict(fused=output_scores),
+        action_units='4',
+        action_unit_scores=units,
+    )
+
+
+def test_scores_of_mirrored_copies_are_averaged_and_the_highest_mean_is_predicted(tmp_path):
+    table = PredictionTable(str(tmp_path / 'predictions.csv'), 'smic/s01', 0)
+    table.dataset_meta = dict(classes=('a', 'b'), action_units=(4,))
+    one = predicted('one', [0.5, 0.5], [1.0, 0.0], [0.75]), predicted('one', [0.25, 0.75], [0.5, 0.5], [0.25])
+    two = predicted('two', [0.25, 0.75], [0.0, 1.0], [0.0]), predicted('two', [1.0, 0.0], [0.5, 0.5], [0.5])
+    table.process({}, [one[0], two[0], one[1], two[1]])
+    table.process({}, [predicted('three', [0.0, 1.0], [0.0, 1.0], [1.0])])  # a batch without copies
+    table.compute_metrics(table.results)
+    rows = pd.read_csv(tmp_path / 'predictions.csv', index_col='sample_id').loc[
+        ['smic/s01/one', 'smic/s01/two', 'smic/s01/three']
+    ]
+    assert rows['y_pred'].tolist() == ['b', 'a', 'b']
+    assert rows['score_a'].tolist() == [0.375, 0.625, 0.0]
+    assert rows['fused_score_b'].tolist() == [0.25, 0.75, 1.0]
+    assert rows['action_units_score_4'].tolist() == [0.5, 0.25, 1.0]

@@ -4,7 +4,8 @@ action_units = None  # numbers of the action units to learn beside the emotion, 
 # what the network sees of a clip: channels such as ['u', 'v'] (None: all flow), frames ('apex' or how many; None: all;
 # `repeat` takes each several times where the clip has fewer),
 # size in pixels (None: as stored), whether each channel is standardised on the training clips, and whether the method
-# needs 'aligned' faces (None: any)
+# needs 'aligned' faces (None: any); also centre=True, scale='rms', resize='area' and mirror_test=True, see
+# docs/adding_a_model.md
 input = dict(channels=None, frames=None, repeat=False, size=None, normalise=True, faces=None)
 data_variant = None  # the same clips prepared otherwise, in folders with this name behind theirs: ablations/flow_dis.py
 # clips stay in memory, or on the GPU, where they fit: `resident` of FlowStoreDataset

@@ -74,7 +74,7 @@ def made_of(store: str, steps: Sequence[BaseEstimator], view: InputSpec) -> dict
     """Return all that decides the features, as it is read back from JSON."""
     content = dict(
         steps=[[type(step).__module__, type(step).__qualname__, step.get_params()] for step in steps],
-        view={key: value for key, value in asdict(view).items() if key != 'normalise'},
+        view={key: value for key, value in asdict(view).items() if key not in ('normalise', 'mirror_test')},
         store_digest=open_store(store).info['data_digest'],
         code={'/'.join(path.parts[-2:]): digest_file(path) for path in source_files(steps)},
         versions=versions() | library_versions(steps),

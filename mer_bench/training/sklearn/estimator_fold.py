@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -37,20 +38,27 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     given = read_own_json(work_dir / WAY)
     shared = shared_fit(experiment, seed, work_dir)
     train, test = (clips['subject'].isin(part).to_numpy() for part in (fold.train_subjects, fold.test_subjects))
+    labels, mirrors = clips['label'].to_numpy(), experiment.data.view.mirror_test
+    rows = (labels, train, test)
+    if mirrors:  # behind all clips are their mirrored copies, which are never trained on
+        rows = np.tile(labels, 2), np.concatenate([train, np.zeros_like(train)]), np.tile(test, 2)
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught, linear_algebra().limit(limits=experiment.threads):
         warnings.simplefilter('always')
         try:
-            fitted, values, way = shared.fit(clips['label'].to_numpy(), train, test)
+            fitted, values, way = shared.fit(*rows)
         except ValueError as error:
             raise InputError(
                 f'{experiment.method.name} cannot be fitted without {fold.name}: {in_one_line(error)}; '
                 'correct config or override, or take more data'
             ) from error
     trained = time.perf_counter()
-    scores = class_scores(fitted, values, classes)
+    scores, predicted = class_scores(fitted, values, classes), fitted.predict(values)
+    if mirrors:
+        scores = np.mean(np.split(scores, 2), axis=0)
+        predicted = np.array(classes)[scores.argmax(1)]
     table = clips.loc[test, ['sample_id', 'dataset', 'subject']].assign(
-        fold=fold.name, seed=seed, y_true=clips.loc[test, 'label'], y_pred=fitted.predict(values)
+        fold=fold.name, seed=seed, y_true=clips.loc[test, 'label'], y_pred=predicted
     )
     table[[f'score_{name}' for name in classes]] = scores
     write_predictions(table, folder / 'predictions.csv')
@@ -102,7 +110,11 @@ def describe_clips(
         How many folds to fit at a time: one if a fold takes less time than starting a worker.
     """
     steps, model = build_method(experiment, seed)
-    features, origin = clip_features(experiment.data, steps, jobs, quiet)
+    data = experiment.data
+    features, origin = clip_features(data, steps, jobs, quiet)
+    if data.view.mirror_test:
+        copies = replace(data, view=replace(data.view, mirrored=True))
+        features = np.concatenate([features, clip_features(copies, steps, jobs, quiet)[0]])
     if not np.isfinite(features).all():
         raise InputError(f'{experiment.method.name}: the features of some clips are not numbers; correct the method')
     write_array(work_dir / FEATURES, features)

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import circumstances
+from mer_bench.loading.augmentation import with_mirrored
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.device import activate
 from mer_bench.training.fold import refuse_changes, run_fold
@@ -130,9 +131,12 @@ def test_fold(stack: StackedFolds, state: Weights, folder: Path) -> dict:
     table.dataset_meta = clips.metainfo
     rows = clips.rows_of(fold.test_subjects)
     for chunk in rows.split(cfg.test_dataloader.batch_size):
-        inputs = ((clips.inputs[chunk.to(mean.device)] - mean) / std)[:, None]  # one crop
+        inputs, taken = clips.inputs[chunk.to(mean.device)], chunk.tolist()
+        if model.data_preprocessor.mirror_test:
+            inputs, taken = with_mirrored(inputs, model.data_preprocessor.channels), [*taken, *taken]
+        inputs = ((inputs - mean) / std)[:, None]  # one crop
         with torch.no_grad():
-            samples = model(inputs, [copy.deepcopy(clips.samples[row]) for row in chunk.tolist()], mode='predict')
+            samples = model(inputs, [copy.deepcopy(clips.samples[row]) for row in taken], mode='predict')
         table.process({}, [sample.to_dict() for sample in samples])
     table.compute_metrics(table.results)
     return dict(n_train=len(stack.train_rows[0]), n_test=len(rows), test_seconds=time.perf_counter() - start)

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import RunOptions, open_experiment
@@ -72,6 +73,33 @@ def test_predictions_are_those_of_scikit_learns_own_loop(experiment, tmp_path):
     assert ours.loc[clips['sample_id'], 'y_pred'].tolist() == theirs.tolist()
     assert record['complete']
     assert record['parameters'] is None
+
+
+@pytest.mark.parametrize(
+    ('text', 'model', 'method', 'way'),
+    [
+        (OVERRIDE, make_pipeline(StandardScaler(), LogisticRegression(C=1e-3)), 'predict_proba', PLAIN),
+        (SVM, SVC(kernel='linear'), 'decision_function', GRAM),
+        (RIDGE, RidgeClassifier(alpha=30.0), 'decision_function', PLAIN),  # without the formula of all folds
+    ],
+)
+def test_scores_are_means_over_a_clip_and_its_mirrored_copy(tmp_path, prepared_data, text, model, method, way):
+    text = text.replace("frames='apex', size=8", "frames='apex', mirror_test=True")
+    experiment = opened(tmp_path, prepared_data, text)
+    assert run_folds(experiment, 0, tmp_path / 'run')['fit'] == way
+    ours = pd.read_csv(tmp_path / 'run/predictions.csv').set_index('sample_id')
+    clips, classes = experiment.data.annotations, experiment.method.cfg.classes
+    stored = np.load(f'{clips["store"].iloc[0]}/flow.npy')[clips['row']][:, :, 0].astype(np.float32)
+    copies = stored[..., ::-1] * np.float32([-1, 1, 1]).reshape(3, 1, 1)
+    stored, copies = (values.reshape(len(clips), -1) for values in (stored, copies))
+    expected = np.zeros((len(clips), len(classes)))
+    for train, test in LeaveOneGroupOut().split(stored, groups=clips['subject']):
+        score = getattr(model.fit(stored[train], clips['label'].iloc[train]), method)
+        order = [[*model.classes_].index(name) for name in classes]
+        expected[test] = ((score(stored[test]) + score(copies[test])) / 2)[:, order]
+    scores = ours.loc[clips['sample_id'], [f'score_{name}' for name in classes]].to_numpy()
+    np.testing.assert_allclose(scores, expected, atol=2e-4)
+    assert ours.loc[clips['sample_id'], 'y_pred'].tolist() == np.array(classes)[scores.argmax(1)].tolist()
 
 
 @pytest.mark.parametrize(('text', 'way'), [(SVM, GRAM), (RIDGE, BLOCK)])

@@ -74,6 +74,17 @@ def test_the_compiled_kernel_is_chosen_where_it_fits_and_predicts_what_the_runne
     same_predictions(tmp_path / 'auto', tmp_path / 'off')
 
 
+@pytest.mark.slow
+def test_stacks_and_the_runner_test_on_mirrored_copies_too(folder, stacked, tmp_path):
+    """The training is the same, so the scores differ because of the copies alone."""
+    one = stack_experiment(tmp_path, 'ststnet', f'{EVERYTHING}\ninput = dict(mirror_test=True)', folds=['smic/s01'])
+    run_folds(one, 0, tmp_path / 'off', stack='off')
+    run_folds(one, 0, tmp_path / 'lean', stack=1)
+    same_predictions(tmp_path / 'lean', tmp_path / 'off')
+    mirrored, plain = (scores(run / 'folds/smic_s01') for run in (tmp_path / 'off', stacked[0]))
+    assert abs(mirrored - plain).max() > 1e-3
+
+
 def test_a_stacked_fold_leaves_what_a_fold_of_the_runner_leaves(stacked, experiment):
     run, record = stacked
     assert record['complete']

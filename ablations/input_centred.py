@@ -1,0 +1,1 @@
+input = dict(centre=True)

@@ -1,0 +1,1 @@
+input = dict(mirror_test=True)
