@@ -83,6 +83,10 @@ def test_a_pattern_matches_files_here_or_else_names(tmp_path, monkeypatch):
     (tmp_path / 'rcn_own.py').write_text('')
     assert match_overrides('rcn_*') == ['rcn_own.py']
     assert match_overrides('zzz_*') == match_overrides('c*.py') == []
-    assert [Path(path).stem for path in match_overrides('c*')] == ['c3d', 'capsulenet', 'class_prior', 'csn_r50'] + [
-        path.stem for path in sorted((ROOT / 'ablations').glob('c*.py'))
-    ]
+    assert [Path(path).stem for path in match_overrides('c*')] == [
+        'c3d',
+        'capsulenet',
+        'causalnet',
+        'class_prior',
+        'csn_r50',
+    ] + [path.stem for path in sorted((ROOT / 'ablations').glob('c*.py'))]

@@ -19,6 +19,7 @@ SMALL = {
     'c3d': 'small_clips_c3d',
     'tsm_r50': 'small_clips_tsm',
     'htnet': 'narrow_htnet',
+    'causalnet': 'narrow_causalnet',
     'timm_resnet18': 'small_clips',
 }
 VIDEO = [

@@ -25,6 +25,7 @@ RCN = ('SGD', 5e-4, 64, 100)
             30,
         ),  # train_me_loso.py of davidnvq/me_recognition: decayed before epoch 1
         ('htnet', 'Adam', 5e-5, 256, 800),  # main_HTNet.py of wangzhifengharrison/HTNet
+        ('causalnet', 'Adam', 5e-5, 1024, 200),  # main_train.py of tony19980810/CausalNet: 256 * 4
         ('mmnet', 'AdamW', 8e-4, 32, 74),  # CASME2_5.py of muse1998/MMNet: range(1, 75)
     ],
 )
