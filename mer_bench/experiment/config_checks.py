@@ -13,7 +13,6 @@ from mmengine.config import Config
 
 from mer_bench.errors import InputError
 from mer_bench.loading.input_spec import KEYS as INPUT
-from mer_bench.loading.input_spec import InputSpec
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold, read_rule
 from mer_bench.protocols.label_schemes import LabelScheme
@@ -286,15 +285,15 @@ def fill_channels(cfg: Config, names: Sequence[str]) -> None:
         backbone[key] = channels
 
 
-def check_mirroring(cfg: Config, view: InputSpec) -> None:
+def check_mirroring(cfg: Config, mirror_test: bool, mirror_train: bool = False) -> None:
     """Refuse a test on mirrored clips by a data preprocessor that does not make them, and a training by a network."""
-    if view.mirror_train:
+    if mirror_train:
         raise InputError(
             'input.mirror_train: expected a method of scikit-learn, got a network, which mirrors clips at random; set '
             'model.data_preprocessor.flip_prob=0.5 instead'
         )
     found = cfg.model.data_preprocessor.type
-    if view.mirror_test and found != 'FlowDataPreprocessor':
+    if mirror_test and found != 'FlowDataPreprocessor':
         raise InputError(
             f'input.mirror_test: expected the data preprocessor FlowDataPreprocessor, got {found}; take that one, or '
             'leave mirror_test out'

@@ -129,7 +129,7 @@ def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment
         check_steps(cfg)
         return Experiment(method, data, folds, chosen, 'cpu', options.threads, stamps=stamps)
     fill_channels(cfg, data.view.channels)
-    check_mirroring(cfg, data.view)
+    check_mirroring(cfg, data.view.mirror_test, data.view.mirror_train)
     check_action_units(cfg, data.annotations, data.roots)
     check_batches(cfg, data.annotations, folds)
     device = choose_device(options.device)
