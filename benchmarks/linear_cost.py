@@ -31,13 +31,13 @@ METHODS: dict[str, Callable[[], Pipeline]] = {
     'linear_svm': lambda: make_pipeline(SVC(kernel='linear')),
     'ridge': lambda: make_pipeline(RidgeClassifier(alpha=100.0)),
     'scaled_linear_svm': lambda: make_pipeline(StandardScaler(), SVC(kernel='linear')),
-    'scaled_liblinear': lambda: make_pipeline(StandardScaler(), LinearSVC(dual=True, max_iter=10000, random_state=0)),
+    'scaled_linear_svc': lambda: make_pipeline(StandardScaler(), LinearSVC(dual=True, max_iter=10000, random_state=0)),
 }
 WORDS = {
     'linear_svm': "SVC(kernel='linear')",
     'ridge': 'RidgeClassifier',
     'scaled_linear_svm': "StandardScaler and SVC(kernel='linear')",
-    'scaled_liblinear': 'StandardScaler and LinearSVC',
+    'scaled_linear_svc': 'StandardScaler and LinearSVC',
 }
 
 
@@ -80,7 +80,7 @@ def measure(args: argparse.Namespace) -> dict:
         'notes': [f'{WORDS[name]}: {ways[name]}; {agree(found[f"{name}_loop"], found[name])}' for name in METHODS],
         'work': count_work(*features.shape),
         'against': {
-            name: f"{words} in scikit-learn's loop, over the same with the same predictions"
+            name: f"{words} in scikit-learn's loop, over ours with the same predictions"
             for name, words in WORDS.items()
         },
     }

@@ -127,7 +127,7 @@ def tables(result: dict, shown=str) -> list[str]:
     if result['ratios']:
         against = result.get('against', {})
         rows = [[shown(words(k)), format_ratio(v), shown(against.get(k, ''))] for k, v in result['ratios'].items()]
-        headers = ['ratio', 'median (smallest to largest)', 'of']
+        headers = ['ratio', 'median (smallest to largest)', 'compared']
         parts.append(tabulate(rows, headers, tablefmt='pipe', disable_numparse=True))
     return parts
 
