@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--data-root',
         metavar='DIR',
-        help='folders of the prepared data, in the order of data_source of the config (default: its data_root)',
+        help="folders of the prepared data, in the order of the config's data_source (default: its data_root)",
         **many,
     )
     parser.add_argument('--cfg-options', metavar='K=V', help='such as train_cfg.max_epochs=5', **many)
@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=1,
         metavar='N',
-        help='CPU threads of a training; their number may change the last digits (default: 1)',
+        help='CPU threads per training; more may change the last digits (default: 1)',
     )
 
 

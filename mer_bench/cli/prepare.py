@@ -1,4 +1,4 @@
-"""Prepare a data set: raw folder -> annotations.csv and the flow store that training reads."""
+"""Prepare a data set for training: turn a raw folder into annotations.csv and a flow store."""
 
 import argparse
 import shlex
@@ -22,7 +22,7 @@ from mer_bench.preparation.settings import (
 
 def main(argv: list[str] | None = None) -> int | None:
     parser = Parser(
-        description=__doc__, epilog='Stopped? Run the same command again: it continues with the same result.'
+        description=__doc__, epilog='If interrupted, run the same command again: it continues, with the same result.'
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     for name in DATASETS:
@@ -49,29 +49,29 @@ def add_dataset(commands: argparse._SubParsersAction, name: str) -> None:
     if name == 'csv':
         add_table(parser)
     parser.add_argument('--out', default=f'data/{name}', metavar='DIR', help='where to write')
-    parser.add_argument('--annotations-only', action='store_true', help='write the table and the report, read no frame')
+    parser.add_argument('--annotations-only', action='store_true', help='write table and report only; read no frames')
     parser.add_argument(
-        '--workers', type=int, metavar='N', help='processes; all cores if not given, one for RAFT on a GPU'
+        '--workers', type=int, metavar='N', help='processes (default: one per core, or one for RAFT on a GPU)'
     )
     parser.add_argument(
-        '--skip-damaged', action='store_true', help='read every picture first, leave clips with a damaged one out'
+        '--skip-damaged', action='store_true', help='read every picture first, and leave out clips with a damaged one'
     )
     add_flow(parser.add_argument_group('optical flow'))
     add_faces(parser.add_argument_group('faces'))
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--raw', type=Path, metavar='DIR', help='the folder that the owner ships, searched for files')
+    parser.add_argument('--raw', type=Path, metavar='DIR', help='the folder as its owner ships it, searched for files')
     parser.add_argument(
-        '--sheet', type=Path, nargs='+', default=(), dest='sheets', metavar='FILE', help='annotation sheets by name'
+        '--sheet', type=Path, nargs='+', default=(), dest='sheets', metavar='FILE', help='sheets, if not those in --raw'
     )
-    parser.add_argument('--frames', type=Path, metavar='DIR', help='the folder of the frames by name')
+    parser.add_argument('--frames', type=Path, metavar='DIR', help='folder of frames, if not the one in --raw')
     parser.add_argument(
         '--frame-number',
         default='',
         metavar='PLACE',
-        help='which number in the names of the frames counts: first, last, or its place from 1; the one that varies '
-        'if not given',
+        help='which number in the names of the frames is the frame number: first, last, or its position from 1 '
+        '(default: the one that varies)',
     )
 
 
@@ -81,21 +81,21 @@ def add_table(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=(),
         metavar='NAME',
-        help='of a table without a header, in order; - leaves one out',
+        help='columns of a table without a header, in order; - skips one',
     )
-    parser.add_argument('--classes', nargs='+', default=(), metavar='NAME', help='emotions that 0, 1, ... mean')
+    parser.add_argument('--classes', nargs='+', default=(), metavar='NAME', help='names of emotions 0, 1, ...')
 
 
 def add_flow(group: argparse._ArgumentGroup) -> None:
     defaults = FlowSettings()
     group.add_argument(
-        '--flow', choices=flow_names(), default=defaults.flow, help='method; still: the apex frame alone, a control'
+        '--flow', choices=flow_names(), default=defaults.flow, help='method; still: the apex frame alone, as a control'
     )
     group.add_argument('--raft-weights', metavar='FILE', help="state dict of torchvision's RAFT, for --flow raft")
     group.add_argument('--clip-len', type=int, default=defaults.clip_len, metavar='T', help='sampled frames per clip')
     group.add_argument('--size', type=int, default=defaults.size, metavar='PIXELS', help='height and width to store')
     group.add_argument(
-        '--reference', choices=REFERENCES, default=defaults.reference, help='where the motion of a frame starts'
+        '--reference', choices=REFERENCES, default=defaults.reference, help='the frame from which motion is measured'
     )
     group.add_argument(
         '--channels', nargs='+', choices=CHANNELS, default=defaults.channels, help='maps to store, in this order'
@@ -104,24 +104,26 @@ def add_flow(group: argparse._ArgumentGroup) -> None:
         '--apex',
         choices=APEXES,
         default=defaults.apex,
-        help="the data set's own, or chosen for every clip: middle frame, or largest motion since the onset",
+        help="the data set's own; or for every clip: the middle frame, or the largest motion since the onset",
     )
     group.add_argument(
         '--missing-apex',
         choices=MISSING_APEXES,
         default=defaults.missing_apex,
-        help='how to choose the apex of a clip for which the data set has none',
+        help='how to choose the apex of clips without one',
     )
 
 
 def add_faces(group: argparse._ArgumentGroup) -> None:
     defaults = FaceSettings()
     group.add_argument(
-        '--faces', choices=DETECTORS, default=defaults.detector, help='detect and align; none: frames as they are'
+        '--faces', choices=DETECTORS, default=defaults.detector, help='detect and align; none: frames unchanged'
     )
-    group.add_argument('--face-size', type=int, default=defaults.size, metavar='PIXELS', help='of the aligned crop')
     group.add_argument(
-        '--stabilise', action='store_true', help="remove the head's own motion from every frame, measured on the nose"
+        '--face-size', type=int, default=defaults.size, metavar='PIXELS', help='size of the aligned crop'
+    )
+    group.add_argument(
+        '--stabilise', action='store_true', help='remove head motion, measured on the nose and beside the eyes'
     )
     group.add_argument('--preview', type=Path, metavar='FILE.png', help='write a contact sheet of the crops')
 
@@ -144,12 +146,12 @@ def run_check(
 
 
 def add_check(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'check', run_check, 'report which clips lack frames or have damaged ones')
+    parser = add_command(commands, 'check', run_check, 'report clips with missing or damaged frames')
     parser.add_argument('dataset', choices=DATASETS, metavar='DATASET', help=', '.join(DATASETS))
     add_places(parser)
     add_table(parser)
     parser.add_argument(
-        '--out', type=Path, metavar='DIR', help='where to write report.csv; data/DATASET_check if not given'
+        '--out', type=Path, metavar='DIR', help='where to write report.csv (default: data/DATASET_check)'
     )
 
 
@@ -160,7 +162,7 @@ def run_flow_images(folder: str, out: str, labels: str | None) -> None:
 
 
 def add_flow_images(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'flow-images', run_flow_images, 'published flow pictures of the MEGC2019 clips')
+    parser = add_command(commands, 'flow-images', run_flow_images, 'read the published flow pictures of MEGC2019')
     parser.add_argument(
         'folder', metavar='DIR', help='pictures `<subject>_<clip> .png`, or folders <subject>/{u_train,u_test}/{0,1,2}'
     )
@@ -188,24 +190,24 @@ def run_synthetic(like: str, out: str, subjects: int, clips_per_subject: int, **
 
 
 def add_synthetic(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'synthetic', run_synthetic, 'write a raw tree of drawn faces, no data needed')
+    parser = add_command(commands, 'synthetic', run_synthetic, 'draw faces in the layout of a data set; needs no data')
     names = [name for name in DATASETS if name != 'csv']
     parser.add_argument(
-        '--like', choices=names, required=True, metavar='DATASET', help=f'whose layout: {", ".join(names)}'
+        '--like', choices=names, required=True, metavar='DATASET', help=f'the data set to imitate: {", ".join(names)}'
     )
     parser.add_argument('--out', required=True, metavar='DIR', help='where to write the raw tree')
     parser.add_argument('--subjects', type=int, default=6, metavar='N', help='number of faces')
     parser.add_argument('--clips', type=int, default=9, dest='clips_per_subject', metavar='N', help='clips per subject')
-    parser.add_argument('--seed', type=int, default=0, metavar='N', help='other numbers give other faces')
+    parser.add_argument('--seed', type=int, default=0, metavar='N', help='different seeds draw different faces')
     parser.add_argument(
         '--strength',
         type=float,
         default=1.0,
         metavar='X',
-        help='of the expressions, above 0 and up to 2: the weaker, the harder',
+        help='strength of the expressions, above 0 and up to 2; weaker is harder',
     )
     parser.add_argument(
-        '--layout', dest='variant', metavar='TREE', help='cropped, raw, ...: which of the trees that its owner ships'
+        '--layout', dest='variant', metavar='TREE', help='which of the trees that the owner ships: cropped, raw, ...'
     )
 
 

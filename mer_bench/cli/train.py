@@ -1,4 +1,4 @@
-"""Train and score one method over all folds of its protocol. Run the same command again to continue after a stop."""
+"""Train and score one method over all folds of its protocol. If interrupted, run the same command again."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('--save-checkpoints', action='store_true', help='keep the weights of every fold')
     parser.add_argument(
-        '--seed', type=seed, default=0, metavar='N', help='of weights, order and augmentation (default: 0)'
+        '--seed', type=seed, default=0, metavar='N', help='seed of weights, order and augmentation (default: 0)'
     )
     parser.add_argument(
         '--jobs', type=positive, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)'
@@ -27,10 +27,10 @@ def main(argv: list[str] | None = None) -> None:
         type=stack,
         default='auto',
         metavar='auto|N|off',
-        help='small networks: keep the clips in memory and train N folds together, as many as is fastest (auto, the '
-        "default), or train fold by fold with MMEngine's Runner (off); the predictions are the same",
+        help='for small networks: keep the clips in memory and train N folds together, or as many as is fastest (auto, '
+        "the default), or fold by fold with MMEngine's Runner (off); the predictions are the same",
     )
-    parser.add_argument('--verbose', action='store_true', help='show a line about each fold, as in RUN/train.log')
+    parser.add_argument('--verbose', action='store_true', help='print a line for each fold, as in RUN/train.log')
     args = parser.parse_args(argv)
 
     from mer_bench.runs.run import train  # takes a second to import
