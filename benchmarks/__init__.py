@@ -1,1 +1,1 @@
-"""What parts of mer_bench cost, measured on this machine."""
+"""Measurements of what parts of mer_bench cost on this machine."""

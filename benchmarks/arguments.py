@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 def add_numbers(parser: argparse.ArgumentParser, **numbers: tuple[int, int, str]) -> None:
-    """Add options that take a whole number: default, least value and help of each, by the name of its attribute."""
+    """Add options for whole numbers, given by attribute name as (default, smallest value, help)."""
     for name, (default, least, words) in numbers.items():
         option, of_type = f'--{name.replace("_", "-")}', at_least(least)
         parser.add_argument(option, type=of_type, default=default, metavar='N', help=f'{words} (default: {default})')

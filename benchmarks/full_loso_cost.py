@@ -1,6 +1,6 @@
 """The full model over every fold of a data set as large as SMIC, through the same functions as tools/train.py.
 
-A run takes minutes on a GPU and a day on a CPU, so each number of folds at a time runs once, without an untimed round.
+A run takes minutes on a GPU and a day on a CPU, so each number of parallel folds runs once, without an untimed round.
 """
 
 import argparse
@@ -28,15 +28,17 @@ CONFIG = Path(__file__).resolve().parents[1] / 'configs/mer_smic.py'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`measure` reads."""
     add_store_arguments(parser, clips=164, folds=16, epochs=50, clip_len=16, size=112)
-    parser.add_argument('--override', nargs='+', type=Path, default=[], metavar='FILE', help='such as a reduced size')
-    parser.add_argument('--jobs', type=int, nargs='+', default=[1], help='folds at a time; each number runs once')
+    parser.add_argument(
+        '--override', nargs='+', type=Path, default=[], metavar='FILE', help='overrides, such as a reduced size'
+    )
+    parser.add_argument('--jobs', type=int, nargs='+', default=[1], help='parallel folds; each number runs once')
     add_numbers(parser, threads=(1, 1, 'CPU threads of a training'))
     add_device(parser)
 
 
 def add_store_arguments(parser: argparse.ArgumentParser, **defaults: int) -> None:
-    """Add the config, the size of the data set and the epochs."""
-    parser.add_argument('--config', type=Path, default=CONFIG, metavar='FILE', help='(default: configs/mer_smic.py)')
+    """Add options for the config, the size of the data set and the epochs."""
+    parser.add_argument('--config', type=Path, default=CONFIG, metavar='FILE', help='default: configs/mer_smic.py')
     options = {
         'clips': (6, 'clips of the data set'),
         'folds': (2, 'subjects, each held out once'),
@@ -53,7 +55,7 @@ def peak_threads(args: argparse.Namespace) -> int:
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Train and test every fold, once for each number of folds at a time.
+    """Train and test every fold, once for each number of parallel folds.
 
     Returns:
         seconds {jobs_N: from opening the data to the scored record}; clips_per_second {jobs_N: trained clips over these
@@ -80,7 +82,7 @@ def measure(args: argparse.Namespace) -> dict:
 
 
 def run_options(args: argparse.Namespace, data: Path, threads: int, device: str = 'cpu') -> RunOptions:
-    """Return what a benchmark with config, override and epochs trains."""
+    """Return the run options of a benchmark with config, override and epochs."""
     config, overrides = str(args.config), [*map(str, args.override)]
     other = load_method(config, overrides).cfg.train_cfg.max_epochs != args.epochs
     options = {'train_cfg.max_epochs': args.epochs} if other else {}
@@ -99,10 +101,7 @@ def run_once(args: argparse.Namespace, data: Path, work_dir: Path, jobs: int) ->
 
 
 def count_work(experiment: Experiment, epochs: int) -> dict:
-    """Return flops of all folds together, forward and backward of each training clip, forward of each tested one.
-
-    Beside it the precision.
-    """
+    """Return precision and flops of all folds: forward and backward per training clip, forward per test clip."""
     activate(experiment)
     cfg = experiment.method.cfg
     model = MODELS.build({key: value for key, value in cfg.model.items() if key != 'data_preprocessor'})

@@ -1,7 +1,7 @@
 """Linear models over the 68 folds of a data set as large as the MEGC2019 composite, against scikit-learn in a loop.
 
-Both run in turns on the same synthetic features, with the same arguments. A run is all fits with the decisions and the
-predictions of all held-out subjects; ours starts with features on disk, as in a training.
+Both run in turns on the same synthetic features, with the same arguments. A run fits all folds and computes the
+decisions and predictions of all held-out subjects; ours starts from features on disk, as in a training.
 """
 
 import argparse
@@ -31,13 +31,13 @@ METHODS: dict[str, Callable[[], Pipeline]] = {
     'linear_svm': lambda: make_pipeline(SVC(kernel='linear')),
     'ridge': lambda: make_pipeline(RidgeClassifier(alpha=100.0)),
     'scaled_linear_svm': lambda: make_pipeline(StandardScaler(), SVC(kernel='linear')),
-    'scaled_liblinear': lambda: make_pipeline(StandardScaler(), LinearSVC(dual=True, max_iter=10000, random_state=0)),
+    'scaled_linear_svc': lambda: make_pipeline(StandardScaler(), LinearSVC(dual=True, max_iter=10000, random_state=0)),
 }
 WORDS = {
     'linear_svm': "SVC(kernel='linear')",
     'ridge': 'RidgeClassifier',
     'scaled_linear_svm': "StandardScaler and SVC(kernel='linear')",
-    'scaled_liblinear': 'StandardScaler and LinearSVC',
+    'scaled_linear_svc': 'StandardScaler and LinearSVC',
 }
 
 
@@ -80,16 +80,17 @@ def measure(args: argparse.Namespace) -> dict:
         'notes': [f'{WORDS[name]}: {ways[name]}; {agree(found[f"{name}_loop"], found[name])}' for name in METHODS],
         'work': count_work(*features.shape),
         'against': {
-            name: f"{words} in scikit-learn's loop, over the same with the same predictions"
+            name: f"{words} in scikit-learn's loop, over ours with the same predictions"
             for name, words in WORDS.items()
         },
     }
 
 
 def count_work(clips: int, features: int) -> dict:
-    """FLOPs that the two methods without scaling cannot do without, in double precision.
+    """Return the FLOPs that the two methods without scaling need at least, in double precision.
 
-    All dot products, of which a half is computed; for ridge also the inverse of the kernel from its Cholesky factor.
+    These are the dot products, only half of which are computed; for ridge also the inverse of the kernel from its
+    Cholesky factor.
     """
     products = clips * (clips + 1) * features
     flops = {'linear_svm': products, 'ridge': products + clips**3}
@@ -97,7 +98,7 @@ def count_work(clips: int, features: int) -> dict:
 
 
 def random_features(path: Path, folds: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Write features, (N, D) float32, whose mean depends a little on the class; return them, labels and subjects."""
+    """Write features, (N, D) float32, whose mean depends slightly on the class; return them, labels and subjects."""
     rng = np.random.default_rng(0)
     subjects = np.repeat(np.arange(folds), SIZES[:folds])
     classes = rng.integers(0, len(CLASSES), len(subjects))
@@ -109,7 +110,7 @@ def random_features(path: Path, folds: int, count: int) -> tuple[np.ndarray, np.
 def loop(
     make: Callable[[], Pipeline], features: np.ndarray, labels: np.ndarray, subjects: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return decisions and predictions of each held-out subject as scikit-learn's documentation gets them."""
+    """Return decisions and predictions of each held-out subject, in the loop of scikit-learn's documentation."""
     decisions, predictions = [], []
     for train, test in LeaveOneGroupOut().split(features, labels, subjects):
         model = make().fit(features[train], labels[train])

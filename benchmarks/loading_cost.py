@@ -1,6 +1,6 @@
 """Loading and augmenting a batch of flow clips: resident and from the memory map, against MMAction2's own pipeline.
 
-Everything runs in turns on one synthetic store in the folder for temporary files (TMPDIR).
+All alternatives run in turns on one synthetic store in the folder for temporary files (TMPDIR).
 """
 
 import argparse
@@ -92,7 +92,7 @@ def measure(args: argparse.Namespace) -> dict:
 
 
 def alternatives(root: Path, args: argparse.Namespace) -> dict[str, Callable[[], dict]]:
-    """Return what is timed, by name: each call makes the next of the same few batches."""
+    """Return what is timed, by name; each call makes the next of the same few batches."""
     stock = dict(type='ActionDataPreprocessor', mean=MEAN, std=STD, format_shape='NCTHW')
     ours = dict(type='FlowDataPreprocessor', mean=MEAN, std=STD, **USUAL)
     plain = [dict(type='LoadFlowClip'), PACK]
@@ -113,7 +113,7 @@ def alternatives(root: Path, args: argparse.Namespace) -> dict[str, Callable[[],
 
 
 def load_plainly(results: dict) -> dict:
-    """Read a clip from the memory map as one does with NumPy, for transforms of MMAction2."""
+    """Read a clip from the memory map with plain NumPy, for the transforms of MMAction2."""
     clip = np.asarray(open_store(results['store']).clips[results['row']], dtype=np.float32)
     images = [np.ascontiguousarray(image) for image in clip.transpose(1, 2, 3, 0)]
     shape = clip.shape[-2:]
@@ -129,7 +129,7 @@ def build_dataset(root: Path, pipeline: list, resident: bool) -> BaseDataset:
 
 
 def build_preprocessor(config: dict, device: str) -> BaseDataPreprocessor:
-    """Return a preprocessor on the device in its first epoch, as in a training."""
+    """Return a preprocessor on the device, in its first epoch as in a training."""
     preprocessor = MODELS.build(config).to(device)
     if hasattr(preprocessor, 'set_epoch'):
         preprocessor.set_epoch(seed=0, epoch=0)

@@ -1,7 +1,7 @@
 """STSTNet over the folds of a data set as large as the MEGC2019 composite, against a plain PyTorch loop.
 
-Everything runs in turns on the same folds, which are spread over the 68. Our seconds are those of training and of
-testing the held-out subject once; what is done once for many folds, such as opening the data, is left out.
+All alternatives run in turns on the same folds, spread over the 68. Our seconds include training and one test of the
+held-out subject, and exclude what is done once for many folds, such as opening the data.
 """
 
 import argparse
@@ -129,7 +129,7 @@ class Task:
 
     @property
     def runner_folds(self) -> int:
-        """Folds of MMEngine's Runner; they are few because building it takes as long as some epochs."""
+        """Return the folds for MMEngine's Runner: few, because building it takes as long as several epochs."""
         return min(self.folds, 4)
 
 
@@ -157,7 +157,7 @@ def opened(task: Task) -> Opened:
 
 
 def alternatives(task: Task, folder: Path) -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
-    """Return what is timed, by name, and why the others are not."""
+    """Return what is timed, by name, and why the rest is not."""
     all_cores, folds = joblib.cpu_count(), task.folds
     timed = {
         'plain': partial(run_plainly, task, torch.get_num_threads()),
@@ -182,7 +182,7 @@ def alternatives(task: Task, folder: Path) -> tuple[dict[str, Callable[[], objec
 
 @contextmanager
 def threads(count: int):
-    """Compute with so many CPU threads."""
+    """Compute with this number of CPU threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -238,14 +238,14 @@ def run_stacks(task: Task, way: str, first: int, end: int) -> None:
 
 
 def run_on_all_cores(task: Task, way: str, cores: int) -> None:
-    """Divide the folds among processes, which stay from one round to the next."""
+    """Divide the folds among processes that persist between rounds."""
     bounds = np.linspace(0, task.folds, cores + 1).round().astype(int)
     parts = zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
     joblib.Parallel(n_jobs=cores)(joblib.delayed(run_stacks)(task, way, first, end) for first, end in parts)
 
 
 def count_work(task: Task) -> dict:
-    """FLOPs of an epoch of a fold: convolutions and matrix products, forward and backward."""
+    """Return the FLOPs of an epoch of a fold: convolutions and matrix products, forward and backward."""
     stack = opened(task).folds.part(0, 1)
     with FlopCounterMode(display=False) as counter:
         list(next(training_epochs(stack, build_network(stack))))

@@ -1,4 +1,4 @@
-"""The machine that a benchmark ran on: its parts, its peak speed, and the share of the peak that alternatives reach.
+"""The machine of a benchmark: its parts, its peak speed, and the share of the peak that alternatives reach.
 
 The peak is measured in the same run: products of large square matrices, and a copy of memory beyond any cache.
 """
@@ -21,7 +21,7 @@ from mer_bench.experiment.precision import commit, mixed_precision, processor_fl
 from mer_bench.training.runner import DTYPES
 
 HELP = 'the peak of the machine alone: matrix product and memory copy'
-# what decides the speed of matrix products, the fastest first
+# these decide the speed of matrix products; fastest first
 INSTRUCTIONS = ('amx_bf16', 'avx512_bf16', 'avx512f', 'avx2')
 # large enough for full speed, small enough for a fraction of a second
 SIDE = {'cpu': 1536, 'cuda': 8192}
@@ -42,14 +42,14 @@ def measure(args: argparse.Namespace) -> dict:
 
 
 def describe_machine(device: str = 'cpu') -> dict:
-    """Return what the speed of a program depends on.
+    """Return everything about the machine that affects the speed of a program.
 
     Args:
         device: ``cpu``, ``cuda`` or ``cuda:N``: where the benchmark ran.
 
     Returns:
-        name: a short one, of the GPU or else of the processor with its cores and best instructions, because
-        hypervisors give different processors one name; cpu (processor, cores that this process may use,
+        name: short; the GPU, or else the processor with its cores and best instructions, because hypervisors
+        give different processors the same name; cpu (processor, cores that this process may use,
         cores_of_machine, instructions, best first); memory_gib; gpu (name, memory_gib, cuda) or None; versions (python
         and the libraries that compute); commit or None; date.
     """
@@ -136,7 +136,7 @@ def product(precision: str, side: int, device: str) -> Callable[[], object]:
 
 
 def precisions(device: str) -> dict[str, bool]:
-    """Return for each precision whether the hardware has instructions for its matrix products.
+    """Return whether the hardware has instructions for matrix products in each precision.
 
     Torch also computes in bf16 without them, slowly.
     """
@@ -147,13 +147,13 @@ def precisions(device: str) -> dict[str, bool]:
 
 
 def convolution_precision(precision: str, device: str) -> str:
-    """Return the precision of torch's convolutions: for fp32 on recent GPUs it is tf32, unless that is forbidden."""
+    """Return the precision of torch's convolutions: for fp32 on recent GPUs this is tf32, unless it is turned off."""
     tf32 = precision == 'fp32' and precisions(device).get('tf32') and torch.backends.cudnn.allow_tf32
     return 'tf32' if tf32 else precision
 
 
 def seconds_of(function: Callable[[], object], device: str, calls: int = 1) -> float:
-    """Return the seconds of some calls, with the work that they leave on a GPU."""
+    """Return the seconds of some calls, including the work they start on a GPU."""
     finish(device)
     start = time.perf_counter()
     for _ in range(calls):

@@ -1,7 +1,7 @@
-"""Forward and backward of the full model as trainings run it and in plain fp32, and of two other networks.
+"""Forward and backward of the full model, as trainings run it and in plain fp32, and of two other networks.
 
-These are MMAction2's own ResNet3d-50 of the same trunk, without blocks, neck and further outputs, and the full model on
-the trunk of I3D.
+These are MMAction2's ResNet3d-50 with the same trunk, without blocks, neck and extra outputs, and the full model on an
+I3D trunk.
 """
 
 import argparse
@@ -147,13 +147,13 @@ def checked(model: torch.nn.Module, shape: tuple[int, ...], precision: str, chan
 
 
 def is_channels_last(model: torch.nn.Module) -> bool:
-    """Whether the kernels of a network's 3D convolutions are laid out with channels last."""
+    """Return whether the kernels of a network's 3D convolutions are stored channels-last."""
     kernels = [module.weight for module in model.modules() if isinstance(module, torch.nn.Conv3d)]
     return max(kernels, key=torch.numel).is_contiguous(memory_format=torch.channels_last_3d)
 
 
 def build_models(config: Path) -> dict[str, torch.nn.Module]:
-    """The configured model, the plain ResNet3d-50 that is the trunk of the full model, and the full model on I3D."""
+    """Build the configured model, the plain ResNet3d-50 trunk of the full model, and the full model on I3D."""
     init_default_scope('mmaction')
     given, full, i3d = (Config.fromfile(path) for path in (config, CONFIG, CONFIG))
     i3d.merge_from_dict(Config.fromfile(I3D_TRUNK).to_dict())
@@ -171,7 +171,7 @@ def build_models(config: Path) -> dict[str, torch.nn.Module]:
 
 
 def count(model: torch.nn.Module, shape: tuple[int, ...]) -> dict:
-    """Parameters, and FLOPs of one clip: forward, and forward with backward (torch's count of what really ran).
+    """Return the parameters, and the FLOPs of one clip: forward, and forward with backward (counted by torch).
 
     Args:
         model: A recogniser on its device.
@@ -185,10 +185,10 @@ def count(model: torch.nn.Module, shape: tuple[int, ...]) -> dict:
 
 
 def training_step(model: torch.nn.Module, clips: torch.Tensor) -> Callable[[], None]:
-    """A function that runs forward, losses and backward once, and returns when the device is done.
+    """Return a function that runs forward, losses and backward once, and waits for the device.
 
     Args:
-        model: A recogniser on its device; gets the training mode.
+        model: A recogniser on its device; is set to training mode.
         clips: (N, 1, C, T, H, W) on the same device.
     """
     samples = [ActionDataSample().set_gt_label(i % 3) for i in range(len(clips))]

@@ -1,4 +1,4 @@
-"""STSTNet in a plain PyTorch loop, as public code trains it fold by fold: what lean training is compared with.
+"""STSTNet in a plain PyTorch loop, as public code trains it fold by fold; the reference for our lean training.
 
 After main.py of the authors' repository christy1206/STSTNet: fp32, TensorDataset and DataLoader, Adam, batches of 256,
 and an evaluation of the held-out subject after every epoch (which also leaks, if the best epoch is then taken).
@@ -46,8 +46,8 @@ def train_plainly(
         clips: (N, 3, 28, 28) float32 on the CPU.
         labels: (N,) int64.
         is_test: (N,) bool, the clips of the held-out subject.
-        epochs: Of the training.
-        device: That computes.
+        epochs: Epochs of the training.
+        device: Where to compute.
 
     Returns:
         The accuracy on the held-out subject after each epoch.

@@ -1,6 +1,6 @@
 """Preparing clips: two workers against one, writing the store against computing its flow, and the flow methods.
 
-Everything runs in turns on the same synthetic clips, in the folder for temporary files (TMPDIR).
+All alternatives run in turns on the same synthetic clips, in the folder for temporary files (TMPDIR).
 """
 
 import argparse
@@ -118,7 +118,7 @@ def build_store(folder: Path, table: pd.DataFrame, sources: list[ClipSource], fl
 
 
 def writing(folder: Path, table: pd.DataFrame, clips: list[tuple[np.ndarray, int]]) -> Callable[[], None]:
-    """Return a function that writes computed clips as the workers do, and finishes their store in `folder`."""
+    """Return a function that writes computed clips to a store in `folder` as the workers do, and finishes it."""
     _, clip_len, *size = shape = clips[0][0].shape
     parameters = dict(dataset='smic', synthetic=True, clip_len=clip_len, size=size)
 

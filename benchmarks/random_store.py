@@ -1,4 +1,4 @@
-"""A prepared data set of random flow, of any size: what a training costs does not depend on what it sees."""
+"""A prepared data set of random flow, of any size: the cost of a training does not depend on what the clips show."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,15 +14,15 @@ EMOTIONS = ('negative', 'positive', 'surprise')  # of SMIC
 def write_random_store(
     root: Path, clips: int, subjects: int, clip_len: int, size: int, sizes: Sequence[int] | None = None
 ) -> Path:
-    """Write annotations.csv and store/ as tools/prepare.py does, in the names of SMIC.
+    """Write annotations.csv and store/ as tools/prepare.py does, with the names of SMIC.
 
     Args:
-        root: Folder to make.
+        root: Folder to create.
         clips: Clips, dealt to the subjects in turn.
         subjects: Subjects.
         clip_len: Frames of a clip.
         size: Height and width in pixels.
-        sizes: Clips of each subject, in place of dealing.
+        sizes: Clips of each subject; overrides dealing.
 
     Returns:
         root.

@@ -49,7 +49,7 @@ def read(path: Path) -> dict:
 
 
 def renew(page: str, folder: Path, path: Path) -> str:
-    """Return a page with its generated part written again.
+    """Return a page with its generated part updated.
 
     Args:
         page: Text with the lines START and END.
@@ -66,7 +66,7 @@ def renew(page: str, folder: Path, path: Path) -> str:
 
 
 def lay_out(results: dict[str, dict]) -> str:
-    """Return machine by machine what was measured, as markdown.
+    """Return the results, machine by machine, as markdown.
 
     Args:
         results: By the link to their file.
@@ -127,13 +127,13 @@ def tables(result: dict, shown=str) -> list[str]:
     if result['ratios']:
         against = result.get('against', {})
         rows = [[shown(words(k)), format_ratio(v), shown(against.get(k, ''))] for k, v in result['ratios'].items()]
-        headers = ['ratio', 'median (smallest to largest)', 'of']
+        headers = ['ratio', 'median (smallest to largest)', 'compared']
         parts.append(tabulate(rows, headers, tablefmt='pipe', disable_numparse=True))
     return parts
 
 
 def alternative(name: str, result: dict) -> tuple[str, ...]:
-    """Return time, clips a second, and share of the peak of one alternative, as far as they are known."""
+    """Return time, clips per second, and share of the peak of one alternative, as far as known."""
     share, clips = result['shares'].get(name), result.get('clips_per_second', {}).get(name)
     cells = words(name), format_seconds(result['seconds'][name]), '' if clips is None else f'{clips:.3g}'
     if share is None:
@@ -148,7 +148,7 @@ def words(name: str) -> str:
 
 
 def format_ratio(ratio: dict) -> str:
-    """Return a median with the smallest and the largest round."""
+    """Return the median with the smallest and the largest round."""
     numbers = [ratio[key] for key in ('median', 'min', 'max')]
     middle, low, high = (f'{number:.3g}x' if number < 100 else f'{number:.0f}x' for number in numbers)
     return f'{middle} ({low} to {high})'
@@ -162,6 +162,6 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_rate(rate: float, of: str) -> str:
-    """Return bytes a second of a copy, FLOP/s of anything else."""
+    """Return B/s for a copy, FLOP/s for anything else."""
     unit = 'B/s' if of == 'copy' else 'FLOP/s'
     return f'{rate / 1e9:.3g} G{unit}' if rate < 1e12 else f'{rate / 1e12:.3g} T{unit}'

@@ -1,6 +1,6 @@
 """Folds over workers as a local sweep runs them: N workers with one thread each, against one worker with N threads.
 
-Both run in turns on one synthetic store, through MMEngine's Runner, in processes that stay from one round to the next.
+Both run in turns on one synthetic store, through MMEngine's Runner, in processes that persist between rounds.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def measure(args: argparse.Namespace) -> dict:
 
 
 def run_all(args: argparse.Namespace, data: Path, work_dir: Path, workers: int, threads: int) -> None:
-    """Run all folds in other processes, as a sweep does."""
+    """Run all folds in separate processes, as a sweep does."""
     experiment = open_experiment(run_options(args, data, threads))
     record = run_folds(experiment, RunSettings(0, work_dir, workers, stack='off', isolated=True))
     if not record['complete']:

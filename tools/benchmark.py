@@ -1,4 +1,4 @@
-"""Measure what parts of mer_bench cost on this machine, and which share of its peak they reach."""
+"""Measure the cost of parts of mer_bench on this machine, and the share of its peak that they reach."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from mer_bench.errors import InputError, run_tool
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmarks are not part of the package
 SAVED, PAGE = ROOT / 'docs/performance', ROOT / 'docs/performance.md'
-# module and HELP of each benchmark: the modules import the whole stack, --help answers at once
+# module and HELP of each benchmark: importing the modules takes seconds, and --help must answer at once
 BENCHMARKS = {
     'machine': ('machine', 'the peak of the machine alone: matrix product and memory copy'),
     'prepare': ('prepare_cost', 'two workers against one, writing the store, and the flow methods'),
@@ -30,7 +30,7 @@ ALL_WORDS = f'{", ".join(ALL)} with their default settings'
 
 
 def main(argv: list[str] | None = None) -> int | None:
-    """Run one benchmark, all of them, or write the page of saved results."""
+    """Run one benchmark or all of them, or write the page of saved results."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
@@ -53,7 +53,7 @@ def run_one(prog: str, name: str, argv: list[str]) -> None:
     options, rest = output.parse_known_args(argv)
     parser = argparse.ArgumentParser(prog=prog, description=module.HELP, parents=[output], allow_abbrev=False)
     module.add_arguments(parser)
-    parser.parse_args(argv)  # so that --help and faults know the options of both
+    parser.parse_args(argv)  # so that --help and errors know the options of both
     args = parser.parse_args(rest)
     for key in vars(options):
         delattr(args, key)
@@ -67,7 +67,7 @@ def run_one(prog: str, name: str, argv: list[str]) -> None:
 
 
 def run_all(prog: str, argv: list[str]) -> int | None:
-    """Run the benchmarks of ALL, each in its own process, so that threads and memory are as if it ran alone."""
+    """Run the benchmarks of ALL, each in its own process, so that none affects the threads and memory of another."""
     args = argparse.ArgumentParser(prog=prog, description=ALL_WORDS, parents=[output_parser()]).parse_args(argv)
     results = {}
     for name in ALL:
@@ -82,7 +82,7 @@ def run_all(prog: str, argv: list[str]) -> int | None:
 
 
 def output_parser() -> argparse.ArgumentParser:
-    """Return a parser of what happens with a result."""
+    """Return a parser of the output options."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument('--json', action='store_true', help='print JSON instead of tables')
     parser.add_argument('--save', type=Path, metavar='DIR', help='save the result as DIR/<machine>/<benchmark>.json')
@@ -96,7 +96,7 @@ def load(name: str):
 
 
 def run(name: str, args: argparse.Namespace, argv: list[str]) -> dict:
-    """Return the result of a benchmark, with its settings, the machine, and the peak measured before and after it."""
+    """Return the result of a benchmark, with settings, machine, and the peak measured before and after it."""
     from benchmarks.machine import describe_machine, describe_peak, measure_rates, shares
     from mer_bench.training.device import set_device
 
@@ -123,8 +123,10 @@ def plain(value: object) -> object:
 def report(prog: str, argv: list[str]) -> int | None:
     """Write the tables of the page, or compare them."""
     parser = argparse.ArgumentParser(prog=prog, description='Write the tables of a page from saved results.')
-    parser.add_argument('--saved', type=Path, default=SAVED, metavar='DIR', help='of --save (default: %(default)s)')
-    parser.add_argument('--page', type=Path, default=PAGE, metavar='FILE', help='(default: %(default)s)')
+    parser.add_argument(
+        '--saved', type=Path, default=SAVED, metavar='DIR', help='folder of saved results (default: %(default)s)'
+    )
+    parser.add_argument('--page', type=Path, default=PAGE, metavar='FILE', help='page to write (default: %(default)s)')
     parser.add_argument('--check', action='store_true', help='write nothing; exit code 1 if the page is not up to date')
     args = parser.parse_args(argv)
 

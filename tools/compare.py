@@ -1,4 +1,4 @@
-"""The door to mer_bench/cli/compare.py; see --help."""
+"""Run `mer-bench compare` from a clone; see --help."""
 
 from mer_bench.cli.main import door
 

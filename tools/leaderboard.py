@@ -1,4 +1,4 @@
-"""The door to mer_bench/cli/leaderboard.py; see --help."""
+"""Run `mer-bench leaderboard` from a clone; see --help."""
 
 from mer_bench.cli.main import door
 

@@ -1,4 +1,4 @@
-"""The door to mer_bench/cli/score.py; see --help."""
+"""Run `mer-bench score` from a clone; see --help."""
 
 from mer_bench.cli.main import door
 

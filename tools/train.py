@@ -1,4 +1,4 @@
-"""The door to mer_bench/cli/train.py; see --help."""
+"""Run `mer-bench train` from a clone; see --help."""
 
 from mer_bench.cli.main import door
 

@@ -46,11 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('config', metavar='CONFIG', help='such as configs/mer_smic.py')
     add('--override', metavar='FILE', help='merged onto the config, such as ablations/no_attention.py', **many)
     add('--fold', metavar='NAME', help='only these folds, such as smic/s01 or s01', **many)
-    text = 'folders of the prepared data, in the order of data_source of the config (default: its data_root)'
+    text = "folders of the prepared data, in the order of the config's data_source (default: its data_root)"
     add('--data-root', metavar='DIR', help=text, **many)
     add('--cfg-options', metavar='K=V', help='such as train_cfg.max_epochs=5', **many)
     add('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
-    text = 'CPU threads of a training; their number may change the last digits (default: 1)'
+    text = 'CPU threads per training; more may change the last digits (default: 1)'
     add('--threads', type=int, default=1, metavar='N', help=text)
 
 

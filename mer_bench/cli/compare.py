@@ -1,9 +1,9 @@
 """Compare two methods on the same clips: scores, paired intervals over subjects, McNemar's test, wins by subject.
 
-A and B are run folders, records, files of predictions or published logs (`score --help` lists the forms); clips are
+A and B are run folders, records, files of predictions or published logs (`score --help` lists the formats). Clips are
 joined by sample_id.
 
-python tools/compare.py work_dirs/mer_smic/full/seed0 work_dirs/mer_smic/ststnet/seed0 --plot compare.svg
+python tools/compare.py work_dirs/mer_smic/multiscale_resnet3d50/seed0 work_dirs/mer_smic/ststnet/seed0 --plot out.svg
 """
 
 import argparse
@@ -16,9 +16,9 @@ from mer_bench.files import write_atomically
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('a', metavar='A', help='first method')
-    parser.add_argument('b', metavar='B', help='second method')
-    parser.add_argument('--classes', nargs='+', default=(), help='names of the labels 0, 1, 2 of a log, in their order')
+    parser.add_argument('a', metavar='A', help='the first method')
+    parser.add_argument('b', metavar='B', help='the second method')
+    parser.add_argument('--classes', nargs='+', default=(), help='names of the labels 0, 1, 2 of a log, in order')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the differences: svg, png or pdf')
     parser.add_argument('--out', type=Path, metavar='CSV', help='write the numbers, one row per metric')
     args = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Make leaderboards of finished runs: markdown, the rows as csv, the tables for LaTeX.
+"""Rank finished runs in leaderboards: pages in markdown, rows as csv, tables for LaTeX.
 
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md   # one page of these runs
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md --compare majority   # all against one method

@@ -19,9 +19,9 @@ COMMANDS = {
     'sweep': 'train many methods: every config, method and seed',
     'score': 'score predictions from any source',
     'compare': 'compare two runs on the same clips',
-    'leaderboard': 'make tables of finished runs',
+    'leaderboard': 'rank finished runs in tables',
     'list': 'list configs, methods, ablations, data sets, label schemes and flow methods',
-    'demo': 'draw faces, prepare them, train four methods, make a leaderboard',
+    'demo': 'draw faces, prepare them, train four methods, print a leaderboard',
 }
 
 

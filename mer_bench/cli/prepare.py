@@ -1,4 +1,4 @@
-"""Prepare a data set: raw folder -> annotations.csv and the flow store that training reads."""
+"""Prepare a data set for training: turn a raw folder into annotations.csv and a flow store."""
 
 import argparse
 import shlex
@@ -22,7 +22,7 @@ from mer_bench.preparation.settings import (
 
 def main(argv: list[str] | None = None) -> int | None:
     parser = Parser(
-        description=__doc__, epilog='Stopped? Run the same command again: it continues with the same result.'
+        description=__doc__, epilog='If interrupted, run the same command again: it continues, with the same result.'
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     for name in DATASETS:
@@ -50,47 +50,51 @@ def add_dataset(commands: argparse._SubParsersAction, name: str) -> None:
         add_table(parser)
     add = parser.add_argument
     add('--out', default=f'data/{name}', metavar='DIR', help='where to write')
-    add('--annotations-only', action='store_true', help='write the table and the report, read no frame')
-    add('--workers', type=int, metavar='N', help='processes; all cores if not given, one for RAFT on a GPU')
-    add('--skip-damaged', action='store_true', help='read every picture first, leave out clips with a damaged one')
+    add('--annotations-only', action='store_true', help='write table and report only; read no frames')
+    add('--workers', type=int, metavar='N', help='processes (default: one per core, or one for RAFT on a GPU)')
+    add('--skip-damaged', action='store_true', help='read every picture first, and leave out clips with a damaged one')
     add_flow(parser.add_argument_group('optical flow'))
     add_faces(parser.add_argument_group('faces'))
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add('--raw', type=Path, metavar='DIR', help='the folder that the owner ships, searched for files')
-    add('--sheet', type=Path, nargs='+', default=(), dest='sheets', metavar='FILE', help='annotation sheets by name')
-    add('--frames', type=Path, metavar='DIR', help='the folder of the frames by name')
-    text = 'number in the names of frames that counts: first, last, or its place from 1; if not given, what varies'
+    add('--raw', type=Path, metavar='DIR', help='the folder as its owner ships it, searched for files')
+    text = 'sheets, if not those in --raw'
+    add('--sheet', type=Path, nargs='+', default=(), dest='sheets', metavar='FILE', help=text)
+    add('--frames', type=Path, metavar='DIR', help='folder of frames, if not the one in --raw')
+    text = (
+        'which number in the names of the frames is the frame number: first, last, or its position from 1 (default: '
+        'the one that varies)'
+    )
     add('--frame-number', default='', metavar='PLACE', help=text)
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
     many = dict(nargs='+', default=(), metavar='NAME')
-    parser.add_argument('--columns', help='of a table without a header, in order; - leaves one out', **many)
-    parser.add_argument('--classes', help='emotions that 0, 1, ... mean', **many)
+    parser.add_argument('--columns', help='columns of a table without a header, in order; - skips one', **many)
+    parser.add_argument('--classes', help='names of emotions 0, 1, ...', **many)
 
 
 def add_flow(group: argparse._ArgumentGroup) -> None:
     add, given = group.add_argument, FlowSettings()
-    add('--flow', choices=flow_names(), default=given.flow, help='method; still: the apex frame alone, a control')
+    add('--flow', choices=flow_names(), default=given.flow, help='method; still: the apex frame alone, as a control')
     add('--raft-weights', metavar='FILE', help="state dict of torchvision's RAFT, for --flow raft")
     add('--clip-len', type=int, default=given.clip_len, metavar='T', help='sampled frames per clip')
     add('--size', type=int, default=given.size, metavar='PIXELS', help='height and width to store')
-    add('--reference', choices=REFERENCES, default=given.reference, help='where the motion of a frame starts')
+    add('--reference', choices=REFERENCES, default=given.reference, help='the frame from which motion is measured')
     add('--channels', nargs='+', choices=CHANNELS, default=given.channels, help='maps to store, in this order')
-    text = "the data set's own, or chosen for every clip: middle frame, or largest motion since the onset"
+    text = "the data set's own; or for every clip: the middle frame, or the largest motion since the onset"
     add('--apex', choices=APEXES, default=given.apex, help=text)
-    text = 'how to choose the apex of a clip for which the data set has none'
+    text = 'how to choose the apex of clips without one'
     add('--missing-apex', choices=MISSING_APEXES, default=given.missing_apex, help=text)
 
 
 def add_faces(group: argparse._ArgumentGroup) -> None:
     add, given = group.add_argument, FaceSettings()
-    add('--faces', choices=DETECTORS, default=given.detector, help='detect and align; none: frames as they are')
-    add('--face-size', type=int, default=given.size, metavar='PIXELS', help='of the aligned crop')
-    add('--stabilise', action='store_true', help="remove the head's own motion from every frame, measured on the nose")
+    add('--faces', choices=DETECTORS, default=given.detector, help='detect and align; none: frames unchanged')
+    add('--face-size', type=int, default=given.size, metavar='PIXELS', help='size of the aligned crop')
+    add('--stabilise', action='store_true', help='remove head motion, measured on the nose and beside the eyes')
     add('--preview', type=Path, metavar='FILE.png', help='write a contact sheet of the crops')
 
 
@@ -103,12 +107,12 @@ def run_check(dataset: str, columns: list, classes: list, out: Path, **places: o
 
 
 def add_check(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'check', run_check, 'report which clips lack frames or have damaged ones')
+    parser = add_command(commands, 'check', run_check, 'report clips with missing or damaged frames')
     parser.add_argument('dataset', choices=DATASETS, metavar='DATASET', help=', '.join(DATASETS))
     add_places(parser)
     add_table(parser)
     parser.add_argument(
-        '--out', type=Path, metavar='DIR', help='where to write report.csv; data/DATASET_check if not given'
+        '--out', type=Path, metavar='DIR', help='where to write report.csv (default: data/DATASET_check)'
     )
 
 
@@ -119,7 +123,7 @@ def run_flow_images(**options: object) -> None:
 
 
 def add_flow_images(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'flow-images', run_flow_images, 'published flow pictures of the MEGC2019 clips')
+    parser = add_command(commands, 'flow-images', run_flow_images, 'read the published flow pictures of MEGC2019')
     parser.add_argument(
         'folder', metavar='DIR', help='pictures `<subject>_<clip> .png`, or folders <subject>/{u_train,u_test}/{0,1,2}'
     )
@@ -129,12 +133,12 @@ def add_flow_images(commands: argparse._SubParsersAction) -> None:
         nargs='+',
         default=('rise',),
         metavar='STEP',
-        help='rise: one picture a clip, onset to apex; rise fall: also `<subject>_<clip>_1 .png`, apex to offset',
+        help='rise: one picture per clip, onset to apex; rise fall: also `<subject>_<clip>_1 .png`, apex to offset',
     )
     parser.add_argument(
         '--out',
         metavar='DIR',
-        help='where to write; data/megc2019_flow if not given, data/megc2019_rise_fall with the fall',
+        help='where to write (default: data/megc2019_flow, or data/megc2019_rise_fall with the fall)',
     )
 
 
@@ -158,16 +162,17 @@ def run_synthetic(like: str, out: str, subjects: int, clips_per_subject: int, **
 
 
 def add_synthetic(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'synthetic', run_synthetic, 'write a raw tree of drawn faces, no data needed')
+    parser = add_command(commands, 'synthetic', run_synthetic, 'draw faces in the layout of a data set; needs no data')
     names, add = [name for name in DATASETS if name != 'csv'], parser.add_argument
-    add('--like', choices=names, required=True, metavar='DATASET', help=f'whose layout: {", ".join(names)}')
+    text = f'the data set to imitate: {", ".join(names)}'
+    add('--like', choices=names, required=True, metavar='DATASET', help=text)
     add('--out', required=True, metavar='DIR', help='where to write the raw tree')
     add('--subjects', type=int, default=6, metavar='N', help='number of faces')
     add('--clips', type=int, default=9, dest='clips_per_subject', metavar='N', help='clips per subject')
-    add('--seed', type=int, default=0, metavar='N', help='other numbers give other faces')
-    text = 'of the expressions, above 0 and up to 2: the weaker, the harder'
+    add('--seed', type=int, default=0, metavar='N', help='different seeds draw different faces')
+    text = 'strength of the expressions, above 0 and up to 2; weaker is harder'
     add('--strength', type=float, default=1.0, metavar='X', help=text)
-    add('--layout', dest='variant', metavar='TREE', help='cropped, raw, ...: which of the trees that its owner ships')
+    add('--layout', dest='variant', metavar='TREE', help='which of the trees that the owner ships: cropped, raw, ...')
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

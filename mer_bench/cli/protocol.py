@@ -1,4 +1,4 @@
-"""Show a protocol on prepared data before anything is trained: classes, folds, official counts, clips left out.
+"""Show a protocol on prepared data, before any training: classes, folds, official counts, excluded clips.
 
 python tools/protocol.py megc2019_3class data/smic data/casme2 data/samm
 python tools/protocol.py objective_5class data/casme2 data/samm --folds leave_one_dataset_out --out protocol

@@ -1,15 +1,15 @@
 """Score predictions: accuracy, UF1, UAR, macro precision, weighted F1, in full and per data set, with 95 % intervals.
 
-F1 of action units is added where the predictions contain them. These forms of files are read:
+F1 of action units is added if the predictions contain them. These formats are read:
 
 - a csv (comma, semicolon or tab) with sample_id (<dataset>/<subject>/<clip>) or subject, and y_true and y_pred
 - a MEGC log: "<database> <subject>", then "<clip> <true> <pred>" for each clip
-- a log of lists for each subject: "Subject: sub01", "Predicted : [0, 1]", "Ground Truth : [0, 0]"
-- {'sub01': {'pred': [0, 1], 'truth': [0, 0]}}, as JSON or as Python prints it, also within {'casme2': ...}
+- a log with lists per subject: "Subject: sub01", "Predicted : [0, 1]", "Ground Truth : [0, 0]"
+- {'sub01': {'pred': [0, 1], 'truth': [0, 0]}}, as JSON or a Python literal, also nested in {'casme2': ...}
 
-Whole numbers compare as numbers (0.0 is 0), names letter by letter.
+Whole numbers compare as numbers (0.0 equals 0), names letter by letter.
 
-python tools/score.py work_dirs/mer_smic/full/seed0/predictions.csv
+python tools/score.py work_dirs/mer_smic/ststnet/seed0
 python tools/score.py published_log.txt --json
 python tools/score.py published_log.txt --classes negative positive surprise --record DIR --method NAME --url URL \\
     --dataset megc2019 --protocol 'LOSO, megc2019_3class'   # a re-scored row for tools/leaderboard.py
@@ -29,13 +29,15 @@ OF_A_RECORD = ('method', 'dataset', 'protocol', 'url', 'epoch_rule')
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('log', help='a run folder, its predictions.csv, or a file in one of these forms')
+    parser.add_argument('log', help='a run folder, its predictions.csv, or a file in one of these formats')
     parser.add_argument('--json', action='store_true', help='print the scores as JSON and nothing else')
     parser.add_argument('--classes', nargs='+', default=(), help='all classes, if some never occur in the predictions')
-    record = parser.add_argument_group('a record of published predictions, for the leaderboard (all but --epoch-rule)')
+    record = parser.add_argument_group(
+        'a record of published predictions, for the leaderboard (--epoch-rule is optional)'
+    )
     record.add_argument('--record', metavar='DIR', help='write record.json and predictions.csv into this folder')
-    record.add_argument('--method', help='its name in the tables')
-    record.add_argument('--dataset', help='the data, as configs name them')
+    record.add_argument('--method', help='its name in tables')
+    record.add_argument('--dataset', help='the data set, as configs name it')
     record.add_argument('--protocol', help="folds and label scheme: 'LOSO, megc2019_3class'")
     record.add_argument('--url', help='where the predictions were published')
     record.add_argument('--epoch-rule', help='how their authors chose the epoch (default: not stated)')

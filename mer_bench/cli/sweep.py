@@ -1,4 +1,4 @@
-"""Train and score many methods: every config x method x seed. Run the same command again to continue after a stop.
+"""Train and score many methods: every config x method x seed. Run the same command again to continue.
 
 python tools/sweep.py --configs configs/mer_smic.py --overrides ablations/*.py --seeds 0 1 2 --dry-run
 """
@@ -18,34 +18,29 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add('--configs', metavar='FILE', required=True, help='configs, or patterns of them', nargs='+', action='extend')
     add('--overrides', metavar='WORD', help='one method each: FILE, FILE+FILE, a pattern, or timm_NAME', **many)
-    add('--grid', metavar='WORD', help='every subset of these is a method', **many)
+    add('--grid', metavar='WORD', help='each subset of these is a method', **many)
     add('--with', dest='shared', metavar='FILE', help='merged onto every method, such as a reduced size', **many)
-    add('--no-full', action='store_true', help='leave out the config without an override')
+    add('--no-full', action='store_true', help='leave out the config without overrides')
     add('--seeds', type=int, metavar='N', help='default: 0', nargs='+', action='extend', default=[])
     add('--jobs', type=int, metavar='N', help='folds at a time (default: one per core or GPU; on Ray all)')
-    add(
-        '--stack',
-        type=number_or_word,
-        default='auto',
-        metavar='auto|N|off',
-        help='as for tools/train.py (default: auto)',
-    )
+    text = 'as for tools/train.py (default: auto)'
+    add('--stack', type=number_or_word, default='auto', metavar='auto|N|off', help=text)
     add('--work-dir', type=Path, default=Path('work_dirs'), metavar='DIR', help='default: work_dirs')
     add('--data-root', dest='data_roots', metavar='DIR', help='prepared data of the only config, or CONFIG=DIR', **many)
     add('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
-    add('--threads', type=int, default=1, metavar='N', help='CPU threads of a training (default: 1)')
+    add('--threads', type=int, default=1, metavar='N', help='CPU threads per training (default: 1)')
     add('--dry-run', action='store_true', help='print the plan and stop')
-    add('--only-failed', action='store_true', help='only the runs that failed before')
+    add('--only-failed', action='store_true', help='retry only the runs that failed before')
     add = parser.add_argument_group('on Ray, see docs/scaling.md').add_argument
-    add('--engine', choices=['local', 'ray'], default='local', help='default: local, the processes of this machine')
-    add('--address', metavar='ADDRESS', help='of a cluster, or auto (default: Ray on this machine alone)')
-    add('--gpu-share', type=float, metavar='X', help='share of a GPU and its memory for each training (default: 1)')
-    add('--memory', type=float, metavar='GIB', help='for each training (default: 5)')
+    add('--engine', choices=['local', 'ray'], default='local', help='default: local, processes on this machine')
+    add('--address', metavar='ADDRESS', help='of the cluster, or auto (default: Ray on this machine only)')
+    add('--gpu-share', type=float, metavar='X', help='share of a GPU and its memory per training (default: 1)')
+    add('--memory', type=float, metavar='GIB', help='memory per training (default: 5)')
     add = parser.add_argument_group('the cost of the whole sweep').add_argument
-    add('--estimate', action='store_true', help='print hours and wall time of all trainings, from measured ones')
+    add('--estimate', action='store_true', help='estimate hours and wall time of all trainings from measured ones')
     add('--workers', type=int, metavar='N', help='trainings at a time (default: --jobs)')
     add('--measured', type=Path, metavar='DIR', help='more runs or records, such as results', nargs='+', default=[])
-    add('--json', action='store_true', help='print JSON; with --dry-run --estimate')
+    add('--json', action='store_true', help='print JSON (needs --dry-run --estimate)')
     return parser
 
 

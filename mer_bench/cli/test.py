@@ -1,4 +1,4 @@
-"""Score saved checkpoints of a method: the weights of each fold on the subject that it held out."""
+"""Score saved checkpoints of a run: the weights of each fold on the subject held out from it."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__, 'CONFIG', 'RUN')
     add_arguments(parser)
     parser.add_argument('checkpoints', type=Path, metavar='RUN', help='folder of a run trained with --save-checkpoints')
-    parser.add_argument('--out', type=Path, metavar='CSV', help='predictions (default: RUN/test_predictions.csv)')
+    parser.add_argument('--out', type=Path, metavar='CSV', help='output file (default: RUN/test_predictions.csv)')
     args = parser.parse_args(argv)
 
     from mer_bench.evaluation.action_units import score_action_units  # takes seconds to import

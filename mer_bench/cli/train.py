@@ -1,4 +1,4 @@
-"""Train and score one method over all folds of its protocol. Run the same command again to continue after a stop."""
+"""Train and score one method over all folds of its protocol. If interrupted, run the same command again."""
 
 from pathlib import Path
 
@@ -12,16 +12,16 @@ def main(argv: list[str] | None = None) -> None:
     add, text = parser.add_argument, 'folder of this run (default: work_dirs/CONFIG/METHOD/seedN)'
     add('--work-dir', type=Path, metavar='DIR', help=text)
     add('--save-checkpoints', action='store_true', help='keep the weights of every fold')
-    add('--seed', type=int, default=0, metavar='N', help='seeds weights, order and augmentation (default: 0)')
+    add('--seed', type=int, default=0, metavar='N', help='seed of weights, order and augmentation (default: 0)')
     add('--jobs', type=int, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)')
     text = (
-        'small networks: keep the clips in memory and train N folds together, as many as is fastest (auto, the '
-        "default), or train fold by fold with MMEngine's Runner (off); the predictions are the same"
+        'for small networks: keep the clips in memory and train N folds together, or as many as is fastest (auto, the '
+        "default), or fold by fold with MMEngine's Runner (off); the predictions are the same"
     )
     add('--stack', type=number_or_word, default='auto', metavar='auto|N|off', help=text)
     text = 'also score the held-out subjects after every epoch, into RUN/audit.csv; training never reads it'
     add('--audit-epochs', action='store_true', help=text)
-    add('--verbose', action='store_true', help='show a line about each fold, as in RUN/train.log')
+    add('--verbose', action='store_true', help='print a line for each fold, as in RUN/train.log')
     args = parser.parse_args(argv)
 
     from mer_bench.runs.run import RunSettings, train  # takes a second to import
