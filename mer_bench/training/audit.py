@@ -4,7 +4,6 @@ See :mod:`mer_bench.evaluation.epoch_audit` for what the file means.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,16 +12,20 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, audit_table
 from mer_bench.training.fold_folder import write_predictions
 
-if TYPE_CHECKING:
-    from mer_bench.training.runner import PredictionTable
-
 NOTES = '.audit.txt'  # in a fold in work: one line an epoch, from which a continued training goes on
 
 
-def note_epoch(folder: Path, epoch: int, table: 'PredictionTable') -> None:
-    """Note the predicted class of each held-out clip after an epoch, counted from 0."""
-    place = {name: str(number) for number, name in enumerate(table.dataset_meta['classes'])}
-    predicted = {row['sample_id']: place[row['y_pred']] for row in table.results}
+def note_epoch(folder: Path, epoch: int, rows: list[dict], classes: list[str]) -> None:
+    """Note the predicted class of each held-out clip after an epoch, counted from 0.
+
+    Args:
+        folder: Of the fold in work.
+        epoch: Its number.
+        rows: sample_id and y_pred of each clip.
+        classes: Names of the classes.
+    """
+    place = {name: str(number) for number, name in enumerate(classes)}
+    predicted = {row['sample_id']: place[row['y_pred']] for row in rows}
     line = ' '.join(predicted[name] for name in sorted(predicted))
     with open(folder / NOTES, 'a', encoding='utf-8') as file:
         file.write(f'\n{epoch}: {line};')  # on a line of its own even after one that a stop cut off

@@ -188,13 +188,13 @@ class AuditHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Predict and note."""
-        table = METRICS.build(runner.cfg.test_evaluator)
-        table.dataset_meta = runner.test_dataloader.dataset.metainfo
+        (table,) = runner.test_loop.evaluator.metrics
         runner.model.eval()
         with torch.no_grad():
             for batch in runner.test_dataloader:
                 table.process(batch, [sample.to_dict() for sample in runner.model.test_step(batch)])
-        note_epoch(Path(runner.work_dir), runner.epoch, table)
+        note_epoch(Path(runner.work_dir), runner.epoch, table.results, table.dataset_meta['classes'])
+        table.results.clear()
 
 
 @cache

@@ -9,7 +9,7 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, read_audit
 from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training import audit, fold, runner
-from mer_bench.training.stacking.ststnet import unavailable
+from mer_bench.training.stacking.ststnet.kernel import unavailable
 from tests.conftest import ROOT
 from tests.training.stacking.stack_experiment import stack_experiment
 from tests.training.test_fold_config import experiment_on
@@ -72,8 +72,8 @@ def test_every_way_of_training_sees_the_same_epochs(one, audited, tmp_path, stac
 def test_a_training_that_was_stopped_after_its_audit_continues_without_a_gap(one, audited, tmp_path, monkeypatch):
     noted = runner.note_epoch
 
-    def stop(folder, epoch, predicted):
-        noted(folder, epoch, predicted)
+    def stop(folder, epoch, *predicted):
+        noted(folder, epoch, *predicted)
         if epoch == 1:
             with open(folder / audit.NOTES, 'a') as file:
                 file.write('\n2: 0 1')  # a line that is cut off

@@ -143,7 +143,8 @@ def auditor(stack: StackedFolds, folders: list[Path]) -> Callable[[int, list[Wei
     def audit(epoch: int, weights: list[Weights]) -> None:
         for fold, state in enumerate(weights):
             model.load_state_dict(state)
-            note_epoch(folders[fold], epoch, predict(stack.part(fold, fold + 1), model))
+            rows = predict(stack.part(fold, fold + 1), model).results
+            note_epoch(folders[fold], epoch, rows, stack.clips.metainfo['classes'])
 
     return audit
 
