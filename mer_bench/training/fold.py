@@ -73,7 +73,7 @@ def refusing_changes(experiment: Experiment, folders: list[Path]) -> Iterator[No
 
 
 def run_network(
-    experiment: Experiment, fold: Fold, seed: int, folder: Path, save_checkpoints: bool, audit: bool
+    experiment: Experiment, fold: Fold, seed: int, folder: Path, save_checkpoints: bool, audit: bool = False
 ) -> dict:
     """Train a network through MMEngine's Runner, from its newest checkpoint where there is one, and test it.
 

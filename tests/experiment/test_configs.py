@@ -66,7 +66,12 @@ def test_the_data_sets_of_every_config_are_in_its_scheme(config):
     roots, sources = find_data(method.cfg, None)
     assert roots == [f'data/{source["dataset"]}' for source in sources]
     datasets = {rule.dataset for rule in method.scheme.rules}
-    assert {*('smic' if name in PICTURES.values() else name for name in source_names(method.cfg))} <= datasets
+    assert {
+        *(
+            'smic' if name in PICTURES.values() else name
+            for name in source_names(method.cfg.data_source, method.cfg.dataset)
+        )
+    } <= datasets
 
 
 def test_cd6me_learns_its_twelve_units():
