@@ -131,9 +131,12 @@ def ablation_blocks(group: AblationGroup, rows: list[dict]) -> list[Block]:
     return blocks
 
 
-def reference_blocks(reference: Method, rows: list[dict]) -> list[Block]:
-    """Lay out the comparison of every method with one."""
-    return _blocks(f'Every method against {reference.name}', reference.name, ('method', 'reference'), reference, rows)
+def reference_blocks(reference: Method, rows: list[dict], best: bool) -> list[Block]:
+    """Lay out the comparison of every method with one, which may be the best of them."""
+    title = f'Every method against {"the best, " * best}{reference.name}'
+    *blocks, notes = _blocks(title, reference.name, ('method', 'reference'), reference, rows)
+    chosen = 'The best was found by these same scores, so the differences to it are a little too large.'
+    return [*blocks, Notes((*notes.items, chosen)) if best else notes]
 
 
 def _blocks(title: str, name: str, words: tuple[str, str], reference: Method, rows: list[dict]) -> list[Block]:

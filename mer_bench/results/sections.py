@@ -12,6 +12,7 @@ from mer_bench.results.rows import METHOD, REPRODUCED, SETTINGS, distinct, score
 from mer_bench.results.run import Method, Run, group_by, methods_of
 from mer_bench.results.sanity import Bound, judge
 
+SIMPLE = 'logistic_regression'  # what a method should beat
 SAME = ('sample_id', 'y_true', 'subject')  # of the predictions of runs on the same data
 CHANGES = (
     *('reference', 'change', 'change_low', 'change_high', 'only_reference', 'only_method'),
@@ -28,7 +29,8 @@ class Section:
         rows: in the order of the table.
         ablations: every full model with its ablations, and what `compare_ablations` returns of them.
         not_compared: sentences on the methods that could not be compared, with the reason.
-        reference: the method that all others are compared with, where one is asked for; `against` is the comparison.
+        comparisons: the methods that all others are compared with, see :func:`_compare_all`: the one asked for, or on
+            real data the best and a simple one.
         detectable: the smallest difference of UF1 to the first row that these subjects can show.
         leaks: the rows of the leak meter, see :mod:`mer_bench.results.leak_meter`.
     """
@@ -37,8 +39,7 @@ class Section:
     rows: list[dict]
     ablations: list[tuple[AblationGroup, list[dict]]] = field(default_factory=list)
     not_compared: list[str] = field(default_factory=list)
-    reference: Method | None = None
-    against: list[dict] = field(default_factory=list)
+    comparisons: list[tuple[Method, list[dict], bool]] = field(default_factory=list)
     detectable: float | None = None
     leaks: list[dict] = field(default_factory=list)
 
@@ -105,24 +106,37 @@ def _section(
     for row, name in zip(rows, names, strict=True):
         if names.count(name) > 1:  # one name for two settings
             row['method'] += f' ({row["settings_digest"][:8]})'
-    chosen, against = _against(rows, methods, reference)
-    if reference is not None and not chosen:
+    pairs = zip(rows, methods, strict=True)
+    pairs = sorted(pairs, key=lambda pair: (pair[0]['epoch_rule'] != 'last', -pair[0]['uf1'], pair[0]['method']))
+    rows, methods = ([pair[part] for pair in pairs] for part in (0, 1))
+    if reference is not None:
+        references = {'against': reference}
+    else:  # drawn faces show no method better than another
+        references = {} if runs[0].synthetic else {'best': rows[0]['method'], SIMPLE: SIMPLE}
+    comparisons = [found for key, name in references.items() if (found := _compare_all(rows, methods, name, key))]
+    if reference is not None and not comparisons:
         not_compared.append(
             f'No method is compared with {reference} here: it is the only method, or did not run on these data.'
         )
-    pairs = zip(rows, methods, strict=True)
-    pairs = sorted(pairs, key=lambda pair: (pair[0]['epoch_rule'] != 'last', -pair[0]['uf1'], pair[0]['method']))
+    if len(comparisons) == 2 and comparisons[0][0] is comparisons[1][0]:  # the simple one is the best
+        comparisons.pop()
     best, *others = [method.counts for _, method in pairs]
     detectable = detectable_difference(best, others, 'uf1')
     leaks = leak_rows({row['method']: method.runs for row, method in pairs})
-    return Section(runs, [row for row, _ in pairs], ablations, not_compared, chosen, against, detectable, leaks)
+    return Section(runs, rows, ablations, not_compared, comparisons, detectable, leaks)
 
 
-def _against(rows: list[dict], methods: list[Method], reference: str | None) -> tuple[Method | None, list[dict]]:
-    """Compare every method with the reference, best first, and put the comparison into its row, for the csv."""
+def _compare_all(
+    rows: list[dict], methods: list[Method], reference: str, key: str
+) -> tuple[Method, list[dict], bool] | None:
+    """Compare every method with one, best first, and put the comparison into its row, for the csv, as `<key>_...`.
+
+    Returns:
+        The reference, the comparisons, and whether it was taken because it is the best; None without two methods.
+    """
     names = [row['method'] for row in rows]
     if reference not in names or len(names) < 2:
-        return None, []
+        return None
     chosen = methods[names.index(reference)]
     others = {}
     for row, name, method in zip(rows, names, methods, strict=True):
@@ -130,8 +144,8 @@ def _against(rows: list[dict], methods: list[Method], reference: str | None) -> 
             others[name if names.count(name) == 1 else f'{name}, {row["epoch_rule"]}'] = row, method
     against = compare(chosen, {name: method for name, (_, method) in others.items()})
     for change in against:
-        others[change['name']][0].update({f'against_{key}': change[key] for key in CHANGES})
-    return chosen, sorted(against, key=lambda row: (-row['uf1'], row['name']))
+        others[change['name']][0].update({f'{key}_{part}': change[part] for part in CHANGES})
+    return chosen, sorted(against, key=lambda row: (-row['uf1'], row['name'])), key == 'best'
 
 
 def check_same_data(runs: list[Run]) -> None:
@@ -156,8 +170,8 @@ def section_blocks(section: Section) -> list[Block]:
     if any('au_f1' in row for row in section.rows):
         blocks += _action_units(run, section.rows)
     blocks.append(Notes(tuple(_notes(section))))
-    if section.against:
-        blocks += reference_blocks(section.reference, section.against)
+    for comparison in section.comparisons:
+        blocks += reference_blocks(*comparison)
     for group, rows in section.ablations:
         blocks += ablation_blocks(group, rows)
     blocks += leak_blocks(section.leaks)

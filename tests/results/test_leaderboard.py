@@ -89,3 +89,23 @@ def test_an_unknown_method_is_answered_with_the_nearest(three, tmp_path):
         with pytest.raises(InputError, match=r"none is named 'othr' \(did you mean other\?\)"):
             write()
     assert not (tmp_path / 'smic.md').exists()
+
+
+def test_a_page_of_real_data_compares_all_with_the_best_and_with_a_simple_method(new_run, tmp_path):
+    for synthetic in (False, True):
+        for method, answers in (
+            ('net', 'perfect'),
+            ('logistic_regression', 'one wrong'),
+            ('majority', 'always negative'),
+        ):
+            new_run(f'{synthetic}/{method}', answers, method=method, synthetic=synthetic)
+    page = write_leaderboard([tmp_path / 'False'], tmp_path / 'smic.md')
+    best, simple = page.split('### Every method against ')[1:]
+    assert best.startswith('the best, net\n')
+    assert 'the differences to it are a little too large' in best
+    assert simple.startswith('logistic_regression\n')
+    rows = pd.read_csv(tmp_path / 'smic.csv').set_index('method')
+    # F1 of negative 8/9, of positive 1, of surprise 2/3, against 1
+    assert rows.loc['logistic_regression', 'best_change'] == pytest.approx((8 / 9 + 1 + 2 / 3) / 3 - 1)
+    assert rows.loc['net', 'logistic_regression_change'] == pytest.approx(1 - (8 / 9 + 1 + 2 / 3) / 3)
+    assert 'Every method against' not in write_leaderboard([tmp_path / 'True'], tmp_path / 'synthetic.md')
