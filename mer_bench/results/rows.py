@@ -1,7 +1,9 @@
 """Rows of a leaderboard, each the seeds of a method averaged, and its columns: a new column is one entry of a list."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from itertools import pairwise
+from statistics import fmean
 
 import numpy as np
 
@@ -46,8 +48,15 @@ def _training(method: Method) -> dict:
         'seed_list': ', '.join(map(str, method.seeds)),
         'parameters': method.record['parameters'],
         'flops': method.record['flops'],
+        'train_seconds': _mean_seconds(method.runs),
         'input': _describe_input(method.record['config'].get('input')),
     }
+
+
+def _mean_seconds(runs: list[Run]) -> float | None:
+    """Return the seconds of training of all folds, the mean over the seeds; None where a stop hid them."""
+    seconds = [(run.record.get('seconds') or {}).get('train') for run in runs]
+    return None if None in seconds else fmean(seconds)
 
 
 def _settings(method: Method) -> dict:
@@ -214,6 +223,12 @@ RESCORED = [
     Column('log', 'published log', lambda row: Link(row['log'], row['url'])),
     SOURCE,
 ]
+
+
+def _clock(seconds: float | None) -> str:
+    return '-' if seconds is None else str(timedelta(seconds=round(seconds)))
+
+
 SETTINGS = [
     Column.of('method', formats=('md',)),
     Column.of('config', formats=('md',)),
@@ -222,6 +237,7 @@ SETTINGS = [
     Column('settings', 'settings digest', lambda row: row['settings_digest'][:12], formats=('md',)),
     Column('commit', 'commit', lambda row: row['commit'] or 'unknown', formats=('md',)),
     Column.of('device', formats=('md',)),
+    Column('train_seconds', 'training (h:mm:ss)', lambda row: _clock(row['train_seconds']), 'right', ('md',)),
 ]
 
 
