@@ -39,8 +39,8 @@ def finish_audit(folder: Path, epochs: int, classes: list[str]) -> None:
     """
     columns = ['sample_id', 'dataset', 'subject', 'fold', 'seed', 'y_true']
     clips = pd.read_csv(folder / 'predictions.csv', dtype=str, keep_default_na=False)[columns]
-    found = {}
-    for line in (folder / NOTES).read_text(encoding='utf-8').splitlines():
+    notes, found = folder / NOTES, {}
+    for line in notes.read_text(encoding='utf-8').splitlines() if notes.exists() else ():
         epoch, _, numbers = line.partition(':')
         if line.endswith(';'):  # else a stop cut it off; an epoch that was trained again replaces the first
             found[int(epoch)] = [*map(int, numbers.rstrip(';').split())]

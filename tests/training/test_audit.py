@@ -87,12 +87,16 @@ def test_a_training_that_was_stopped_after_its_audit_continues_without_a_gap(one
     assert same_file(AUDIT, tmp_path, audited)
 
 
-def test_a_fold_that_was_begun_without_an_audit_is_refused(one, tmp_path, monkeypatch):
-    def stop(folder, epoch):
-        if epoch == 2:
+@pytest.mark.parametrize(
+    ('place', 'name'),
+    [(fold, 'report_epoch'), (runner.FoldRunner, 'test')],  # amid the training; after it, with no epoch left
+)
+def test_a_fold_that_was_begun_without_an_audit_is_refused(one, tmp_path, monkeypatch, place, name):
+    def stop(*args):
+        if args[1:] != (1,):  # of an epoch it is the second, so that the first has a checkpoint
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(fold, 'report_epoch', stop)
+    monkeypatch.setattr(place, name, stop)
     with pytest.raises(KeyboardInterrupt):
         run_folds(one, RunSettings(0, tmp_path, stack='off'))
     monkeypatch.undo()
