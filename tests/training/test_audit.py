@@ -8,6 +8,7 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, read_audit
 from mer_bench.runs.run import RunSettings, run_folds
+from mer_bench.runs.run_folder import pool_audits
 from mer_bench.training import audit, fold, runner
 from mer_bench.training.stacking.ststnet.kernel import unavailable
 from tests.conftest import ROOT
@@ -108,6 +109,19 @@ def test_finished_folds_without_an_audit_are_refused(one, tmp_path):
     run_folds(one, RunSettings(0, tmp_path, stack=1))
     with pytest.raises(InputError, match='finished without an audit of its epochs; give another --work-dir'):
         run_folds(one, RunSettings(0, tmp_path, stack=1, audit_epochs=True))
+
+
+def test_the_audit_of_a_run_is_always_that_of_its_folds(tmp_path):
+    folds, pooled = [tmp_path / 'b.csv', tmp_path / 'a.csv'], tmp_path / AUDIT
+    for path in folds:
+        path.write_text(f'sample_id,predicted\n{path.stem},aa\n')
+    pool_audits(folds, pooled)
+    folds[0].write_text('sample_id,predicted\nb,abc\n')  # trained again, with other settings
+    pool_audits(folds, pooled)
+    assert pooled.read_text() == 'sample_id,predicted\na,aa\nb,abc\n'
+    folds[1].unlink()  # trained again, without an audit
+    pool_audits(folds, pooled)
+    assert not pooled.exists()
 
 
 def test_a_method_without_epochs_has_none_to_audit(prepared_data, tmp_path):
