@@ -1,5 +1,6 @@
 """--audit-epochs: the held-out clips are predicted after every epoch, and the training does not notice."""
 
+import copy
 from dataclasses import replace
 
 import pandas as pd
@@ -128,3 +129,11 @@ def test_a_method_without_epochs_has_none_to_audit(prepared_data, tmp_path):
     majority = experiment_on(prepared_data, overrides=[str(ROOT / 'configs/baselines/majority.py')])
     with pytest.raises(InputError, match='majority has no epochs to audit'):
         run_folds(majority, RunSettings(0, tmp_path, audit_epochs=True))
+
+
+def test_more_classes_than_letters_are_refused_before_the_training(one, tmp_path):
+    cfg = copy.deepcopy(one.method.cfg)
+    cfg.classes = [f'class{number}' for number in range(53)]
+    with pytest.raises(InputError, match='expected at most 52 classes, got 53'):
+        run_folds(replace(one, method=replace(one.method, cfg=cfg)), RunSettings(0, tmp_path, audit_epochs=True))
+    assert not [*tmp_path.iterdir()]
