@@ -3,7 +3,7 @@
 These numbers are `test_selected`: they have a table and a csv of their own, and no other table takes them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, EpochAudit, leak_meter, read_audit
@@ -19,18 +19,18 @@ INTRODUCTION = (
 )
 
 
-def leak_rows(methods: dict[str, list[Run]]) -> list[dict]:
+def leak_rows(methods: Iterable[tuple[str, list[Run]]]) -> list[dict]:
     """Return one row for each method whose runs all have an audit, the largest difference first.
 
     Args:
-        methods: The runs of each method, one per seed.
+        methods: The name and the runs of each method, one run per seed.
 
     Returns:
         method, seeds, epochs; `last`, `best_common` and `best_per_subject`, UF1 as means over the seeds, each with
         `_low` and `_high`; `common_epochs`, the best common epoch of each seed; `added`, best per subject minus last.
     """
     rows = []
-    for name, runs in methods.items():
+    for name, runs in methods:
         if not all(run.path.with_name(AUDIT).is_file() for run in runs):
             continue
         last, common, per_subject = leak_meter([_audit_of(run) for run in runs])

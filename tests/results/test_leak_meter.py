@@ -56,6 +56,12 @@ def test_the_last_epoch_of_several_seeds_has_the_interval_of_the_main_table(new_
     assert (meter['seeds'], meter['common_epochs']) == (3, '1, 1, 1')
 
 
+def test_a_method_keeps_its_row_beside_one_of_its_name_with_another_epoch_rule(audited, new_run, tmp_path):
+    new_run('runs/other', 'perfect', method='full', synthetic=True, epoch_rule='inner')
+    write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
+    assert pd.read_csv(tmp_path / 'synthetic_test_selected.csv')['last'].round(4).tolist() == [0.8519]
+
+
 def test_the_main_table_refuses_a_record_whose_epoch_the_test_chose(new_run, tmp_path):
     new_run('runs/full', synthetic=True, epoch_rule='test_selected')
     with pytest.raises(InputError, match='chosen on the test subjects'):
