@@ -78,7 +78,7 @@ def test_a_training_that_was_stopped_after_its_audit_continues_without_a_gap(one
         noted(folder, epoch, *predicted)
         if epoch == 1:
             with open(folder / audit.NOTES, 'a') as file:
-                file.write('\n2: 0 1')  # a line that is cut off
+                file.write('\n\0\0: 1;\n2: 0 1')  # lines that a crash spoiled and cut off
             raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, 'note_epoch', stop)
