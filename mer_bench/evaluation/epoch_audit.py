@@ -6,6 +6,7 @@ programs keep the best epoch of each held-out subject.
 """
 
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.metrics import class_f1, scores
+from mer_bench.evaluation.metrics import SubjectCounts, class_f1
+from mer_bench.evaluation.statistics import contrast
 
 AUDIT = 'audit.csv'  # beside predictions.csv
 PREDICTED = 'predicted'  # its column of one letter an epoch
 LETTERS = string.ascii_letters  # 'a' is the first class of the record
 LAST, BEST_COMMON, BEST_PER_SUBJECT = 'last epoch', 'best common epoch', 'best epoch of each subject'
-SELECTED = (BEST_COMMON, BEST_PER_SUBJECT)  # these rules look at the test subjects
 
 
 @dataclass(frozen=True)
@@ -62,19 +63,27 @@ class EpochAudit:
         return pd.Categorical(self.table['y_true'], self.classes).codes.astype(int)
 
 
-def leak_meter(audit: EpochAudit) -> list[dict]:
+def leak_meter(audits: Sequence[EpochAudit]) -> list[dict]:
     """Score the last epoch, the best common epoch, and the best epoch of each subject.
 
+    Args:
+        audits: Those of the seeds of one method.
+
     Returns:
-        One dict per rule: rule, epoch (counted from 1; None where it differs between subjects), and `scores` with their
-        95 % intervals over the subjects.
+        One dict per rule: rule, epochs (that of each seed, counted from 1; None where it differs between subjects),
+        `counts` of each seed, and `uf1`, the mean over the seeds with its 95 % interval over the subjects.
     """
-    common, last = audit.best_common(), audit.codes.shape[1] - 1
-    rules = {LAST: last, BEST_COMMON: common, BEST_PER_SUBJECT: audit.best_per_subject()}
+    rules = {
+        LAST: [audit.codes.shape[1] - 1 for audit in audits],
+        BEST_COMMON: [audit.best_common() for audit in audits],
+        BEST_PER_SUBJECT: [audit.best_per_subject() for audit in audits],
+    }
     rows = []
-    for rule, epochs in rules.items():
-        found = scores(audit.predictions(epochs), audit.classes)
-        rows.append(dict(rule=rule, epoch=None if np.ndim(epochs) else epochs + 1, scores=found))
+    for rule, chosen in rules.items():
+        tables = [audit.predictions(epochs) for audit, epochs in zip(audits, chosen, strict=True)]
+        counts = [SubjectCounts.of(table, audits[0].classes) for table in tables]
+        epochs = None if rule == BEST_PER_SUBJECT else [epoch + 1 for epoch in chosen]
+        rows.append(dict(rule=rule, epochs=epochs, counts=counts, uf1=contrast([counts], [1], 'uf1')))
     return rows
 
 
@@ -117,9 +126,7 @@ def audit_table(clips: pd.DataFrame, codes: np.ndarray, classes: list[str]) -> p
     Args:
         clips: One row per clip: sample_id, dataset, subject, fold, seed, y_true.
         codes: (N, E), the place of the predicted class in `classes`, after each epoch.
-        classes: Names of the classes, at most 52.
+        classes: Names of the classes, as many as :data:`LETTERS` at most.
     """
-    if len(classes) > len(LETTERS):
-        raise InputError(f'--audit-epochs expects at most {len(LETTERS)} classes, got {len(classes)}; leave it out')
     letters = np.array([*LETTERS])[codes]
     return clips.assign(**{PREDICTED: [''.join(row) for row in letters]})

@@ -231,6 +231,11 @@ def check_mirroring(cfg: Config, view: InputSpec) -> None:
             'input.mirror_train: expected a method of scikit-learn, got a network, which mirrors clips at random; set '
             'model.data_preprocessor.flip_prob=0.5 instead'
         )
+    if cfg.model.data_preprocessor.get('mirror_test') and not view.mirror_test:
+        raise InputError(
+            'model.data_preprocessor.mirror_test: expected it from input, which records and tables name; set '
+            'input.mirror_test=True instead'
+        )
     found = cfg.model.data_preprocessor.type
     if view.mirror_test and found != 'FlowDataPreprocessor':
         raise InputError(

@@ -53,7 +53,8 @@ class InputSpec:
         centre: Whether the median over the picture is subtracted from each frame of u, v and strain, which removes
             the translation of the head. Strain is then below 0 where it is weaker than usual.
         scale: 'rms' divides u, v, strain and magnitude of a clip by their root mean square over all stored frames and
-            pixels, each channel by its own; a channel of zeros stays as it is.
+            pixels, each channel by its own; a channel of zeros stays as it is. Magnitude and angle come from the
+            scaled u and v, if these are stored.
         resize: How a coarser grid is averaged. None: over cells of whole pixels, which may overlap. 'area': over
             squares, whose pixels count by the share that is covered.
         mirror_train: Whether a method of scikit-learn is trained on the mirrored copies of its training clips too.

@@ -3,14 +3,12 @@
 These numbers are `test_selected`: they have a table and a csv of their own, and no other table takes them.
 """
 
-from collections.abc import Callable
-from statistics import fmean
-
-import numpy as np
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.epoch_audit import AUDIT, BEST_COMMON, BEST_PER_SUBJECT, LAST, leak_meter, read_audit
+from mer_bench.evaluation.epoch_audit import AUDIT, EpochAudit, leak_meter, read_audit
 from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
+from mer_bench.results.rows import rounded
 from mer_bench.results.run import Run
 
 TEST_SELECTED = 'test_selected'
@@ -21,46 +19,46 @@ INTRODUCTION = (
 )
 
 
-def leak_rows(methods: dict[str, list[Run]]) -> list[dict]:
+def leak_rows(methods: Iterable[tuple[str, list[Run]]]) -> list[dict]:
     """Return one row for each method whose runs all have an audit, the largest difference first.
 
     Args:
-        methods: The runs of each method, one per seed.
+        methods: The name and the runs of each method, one run per seed.
 
     Returns:
         method, seeds, epochs; `last`, `best_common` and `best_per_subject`, UF1 as means over the seeds, each with
         `_low` and `_high`; `common_epochs`, the best common epoch of each seed; `added`, best per subject minus last.
     """
     rows = []
-    for name, runs in methods.items():
+    for name, runs in methods:
         if not all(run.path.with_name(AUDIT).is_file() for run in runs):
             continue
-        meters = [{row['rule']: row for row in _meter(run)} for run in runs]
-        row = dict(method=name, epoch_rule=TEST_SELECTED, seeds=len(runs), epochs=meters[0][LAST]['epoch'])
-        for key, rule in (('last', LAST), ('best_common', BEST_COMMON), ('best_per_subject', BEST_PER_SUBJECT)):
-            scores = [meter[rule]['scores'] for meter in meters]
-            row[key] = fmean(score['uf1'] for score in scores)
-            intervals = [score['intervals']['uf1'] for score in scores]
-            low, high = np.mean(intervals, axis=0).tolist() if all(intervals) else (None, None)
-            row |= {f'{key}_low': low, f'{key}_high': high}
-        row['common_epochs'] = ', '.join(str(meter[BEST_COMMON]['epoch']) for meter in meters)
-        rows.append(row | dict(added=row['best_per_subject'] - row['last']))
+        last, common, per_subject = leak_meter([_audit_of(run) for run in runs])
+        row = dict(method=name, epoch_rule=TEST_SELECTED, seeds=len(runs), epochs=last['epochs'][0])
+        for key, found in (('last', last), ('best_common', common), ('best_per_subject', per_subject)):
+            row |= {key: found['uf1'].value, f'{key}_low': found['uf1'].low, f'{key}_high': found['uf1'].high}
+        row['common_epochs'] = ', '.join(map(str, common['epochs']))
+        rows.append(rounded(row | dict(added=row['best_per_subject'] - row['last'])))
     return sorted(rows, key=lambda row: (-row['added'], row['method']))
 
 
-def _meter(run: Run) -> list[dict]:
-    """Return the leak meter of a run; its last epoch must be what predictions.csv holds."""
+def _audit_of(run: Run) -> EpochAudit:
+    """Return the audit of a run; its last epoch must be what predictions.csv holds."""
     path = run.path.with_name(AUDIT)
     audit = read_audit(path, run.record['classes'])
     last = audit.predictions(audit.codes.shape[1] - 1)
-    found = dict(zip(last['sample_id'], zip(last['y_true'], last['y_pred'], strict=True), strict=True))
-    truth = zip(run.table['y_true'], run.table['y_pred'], strict=True)
-    if found != dict(zip(run.table['sample_id'], truth, strict=True)):
+    if _answers(last) != _answers(run.table):
         raise InputError(
-            f'{path}: expected the last epoch to be that of predictions.csv, but clips or classes differ; collect the '
-            'run again, or remove this file'
+            f'{path}: expected the last epoch to be that of predictions.csv, but clips, subjects or classes differ; '
+            'collect the run again, or remove this file'
         )
-    return leak_meter(audit)
+    return audit
+
+
+def _answers(table: Mapping[str, Sequence]) -> dict[str, tuple]:
+    """Return subject, y_true and y_pred of each clip."""
+    columns = ('sample_id', 'subject', 'y_true', 'y_pred')
+    return {clip: tuple(answer) for clip, *answer in zip(*(table[name] for name in columns), strict=True)}
 
 
 def leak_blocks(rows: list[dict]) -> list[Block]:

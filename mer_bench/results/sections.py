@@ -122,7 +122,7 @@ def _section(
         comparisons.pop()
     best, *others = [method.counts for _, method in pairs]
     detectable = detectable_difference(best, others, 'uf1')
-    leaks = leak_rows({row['method']: method.runs for row, method in pairs})
+    leaks = leak_rows((row['method'], method.runs) for row, method in pairs)
     return Section(runs, rows, ablations, not_compared, comparisons, detectable, leaks)
 
 

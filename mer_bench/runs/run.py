@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mer_bench.errors import InputError, visible
-from mer_bench.evaluation.epoch_audit import AUDIT
+from mer_bench.evaluation.epoch_audit import AUDIT, LETTERS
 from mer_bench.experiment.experiment import (
     Experiment,
     RunOptions,
@@ -120,6 +120,8 @@ def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
     if settings.audit_epochs and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no epochs to audit; leave --audit-epochs out')
+    if settings.audit_epochs and (classes := len(experiment.method.cfg.classes)) > len(LETTERS):
+        raise InputError(f'--audit-epochs: expected at most {len(LETTERS)} classes, got {classes}; leave it out')
     done = finished_folders(work_dir, experiment.folds)
     missing = [fold for fold in experiment.chosen if fold.name not in done]
     record = record or start_record(experiment, settings.seed)

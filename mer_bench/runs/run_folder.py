@@ -187,11 +187,15 @@ def pool_predictions(tables: list[Path]) -> pd.DataFrame:
 
 
 def pool_audits(tables: list[Path], out: Path) -> None:
-    """Join the audits of all folds, if each has one; it is written once."""
-    if not out.exists() and all(path.exists() for path in tables):
-        parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in tables]
+    """Join the audits of all folds; where one has none, no audit stays that is of other folds."""
+    if not all(path.exists() for path in tables):
+        out.unlink(missing_ok=True)
+        return
+    parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in tables]
+    text = predictions_text(pd.concat(parts))
+    if not out.is_file() or out.read_text(encoding='utf-8') != text:
         with write_atomically(out) as temporary:
-            temporary.write_text(predictions_text(pd.concat(parts)), encoding='utf-8')
+            temporary.write_text(text, encoding='utf-8')
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 See :mod:`mer_bench.evaluation.epoch_audit` for what the file means.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from mer_bench.evaluation.epoch_audit import AUDIT, audit_table
 from mer_bench.training.fold_folder import write_predictions
 
 NOTES = '.audit.txt'  # in a fold in work: one line an epoch, from which a continued training goes on
+NOTE = re.compile(r'(\d+): ([\d ]+);')  # an epoch, and the place of the predicted class of each clip
 
 
 def note_epoch(folder: Path, epoch: int, rows: list[dict], classes: list[str]) -> None:
@@ -39,11 +41,10 @@ def finish_audit(folder: Path, epochs: int, classes: list[str]) -> None:
     """
     columns = ['sample_id', 'dataset', 'subject', 'fold', 'seed', 'y_true']
     clips = pd.read_csv(folder / 'predictions.csv', dtype=str, keep_default_na=False)[columns]
-    found = {}
-    for line in (folder / NOTES).read_text(encoding='utf-8').splitlines():
-        epoch, _, numbers = line.partition(':')
-        if line.endswith(';'):  # else a stop cut it off; an epoch that was trained again replaces the first
-            found[int(epoch)] = [*map(int, numbers.rstrip(';').split())]
+    notes, found = folder / NOTES, {}
+    for line in notes.read_text(encoding='utf-8').splitlines() if notes.exists() else ():
+        if noted := NOTE.fullmatch(line):  # else a stop cut it off; an epoch that was trained again replaces the first
+            found[int(noted[1])] = [*map(int, noted[2].split())]
     if missing := [epoch for epoch in range(epochs) if epoch not in found]:
         raise InputError(
             f'{folder}: expected an audit of {epochs} epochs, but epoch {missing[0] + 1} has none, because this fold '

@@ -25,15 +25,15 @@ def path(tmp_path):
 
 
 def test_the_meter_gives_the_scores_of_each_rule(path):
-    last, common, per_subject = leak_meter(read_audit(path, CLASSES))
+    last, common, per_subject = leak_meter([read_audit(path, CLASSES)])
     # epoch 3: wrong in s1/a alone; epoch 2: wrong in s2/a alone, as good, and the first of the two
-    assert (last['rule'], last['epoch'], last['scores']['accuracy']) == ('last epoch', 3, 0.75)
-    assert (common['rule'], common['epoch'], common['scores']['accuracy']) == ('best common epoch', 2, 0.75)
+    assert (last['rule'], last['epochs']) == ('last epoch', [3])
+    assert (common['rule'], common['epochs']) == ('best common epoch', [2])
     # F1 of the class with 1 of 2 found and nothing wrong: 2/3; of the other, 2 of 3: 4/5
-    assert common['scores']['uf1'] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert common['uf1'].value == last['uf1'].value == pytest.approx((2 / 3 + 4 / 5) / 2)
     # s1 is all right in epoch 2, s2 in epoch 3
-    assert (per_subject['rule'], per_subject['epoch']) == ('best epoch of each subject', None)
-    assert per_subject['scores']['confusion_matrix'] == [[2, 0], [0, 2]]
+    assert (per_subject['rule'], per_subject['epochs']) == ('best epoch of each subject', None)
+    assert per_subject['counts'][0].total.tolist() == [[2, 0], [0, 2]]
 
 
 def test_of_equal_epochs_a_subject_takes_the_first(path):

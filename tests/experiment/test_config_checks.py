@@ -211,3 +211,10 @@ def test_a_preprocessor_that_does_not_mirror_is_refused_where_a_test_asks_for_it
     with pytest.raises(InputError, match='expected the data preprocessor FlowDataPreprocessor, got ActionData'):
         check_mirroring(cfg, SimpleNamespace(mirror_train=False, mirror_test=True))
     check_mirroring(cfg, SimpleNamespace(mirror_train=False, mirror_test=False))
+
+
+def test_a_test_on_mirrored_clips_that_no_record_would_name_is_refused():
+    cfg = load_method(SMIC, [], {'model.data_preprocessor.mirror_test': True}).cfg
+    with pytest.raises(InputError, match=r'set input.mirror_test=True instead'):
+        check_mirroring(cfg, SimpleNamespace(mirror_train=False, mirror_test=False))
+    check_mirroring(cfg, SimpleNamespace(mirror_train=False, mirror_test=True))

@@ -46,6 +46,22 @@ def test_a_page_shows_last_common_and_best_per_subject(audited, new_run, tmp_pat
     assert main.set_index('method')['uf1'].round(4).to_dict() == {'full': 0.8519, 'other': 1.0}
 
 
+def test_the_last_epoch_of_several_seeds_has_the_interval_of_the_main_table(new_run, tmp_path):
+    last = {'perfect': TRUTH, 'one wrong': (*TRUTH[:7], 'negative'), 'always negative': ('negative',) * 8}
+    for seed, answers in enumerate(last):
+        add_audit(new_run(f'runs/{seed}', answers, seed=seed, synthetic=True), last[answers])
+    write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
+    main, meter = (pd.read_csv(tmp_path / f'synthetic{name}.csv').iloc[0] for name in ('', '_test_selected'))
+    assert meter[['last', 'last_low', 'last_high']].tolist() == main[['uf1', 'uf1_low', 'uf1_high']].tolist()
+    assert (meter['seeds'], meter['common_epochs']) == (3, '1, 1, 1')
+
+
+def test_a_method_keeps_its_row_beside_one_of_its_name_with_another_epoch_rule(audited, new_run, tmp_path):
+    new_run('runs/other', 'perfect', method='full', synthetic=True, epoch_rule='inner')
+    write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
+    assert pd.read_csv(tmp_path / 'synthetic_test_selected.csv')['last'].round(4).tolist() == [0.8519]
+
+
 def test_the_main_table_refuses_a_record_whose_epoch_the_test_chose(new_run, tmp_path):
     new_run('runs/full', synthetic=True, epoch_rule='test_selected')
     with pytest.raises(InputError, match='chosen on the test subjects'):

@@ -1,5 +1,6 @@
 """--audit-epochs: the held-out clips are predicted after every epoch, and the training does not notice."""
 
+import copy
 from dataclasses import replace
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, read_audit
 from mer_bench.runs.run import RunSettings, run_folds
+from mer_bench.runs.run_folder import pool_audits
 from mer_bench.training import audit, fold, runner
 from mer_bench.training.stacking.ststnet.kernel import unavailable
 from tests.conftest import ROOT
@@ -76,7 +78,7 @@ def test_a_training_that_was_stopped_after_its_audit_continues_without_a_gap(one
         noted(folder, epoch, *predicted)
         if epoch == 1:
             with open(folder / audit.NOTES, 'a') as file:
-                file.write('\n2: 0 1')  # a line that is cut off
+                file.write('\n\0\0: 1;\n2: 0 1')  # lines that a crash spoiled and cut off
             raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, 'note_epoch', stop)
@@ -87,12 +89,16 @@ def test_a_training_that_was_stopped_after_its_audit_continues_without_a_gap(one
     assert same_file(AUDIT, tmp_path, audited)
 
 
-def test_a_fold_that_was_begun_without_an_audit_is_refused(one, tmp_path, monkeypatch):
-    def stop(folder, epoch):
-        if epoch == 2:
+@pytest.mark.parametrize(
+    ('place', 'name'),
+    [(fold, 'report_epoch'), (runner.FoldRunner, 'test')],  # amid the training; after it, with no epoch left
+)
+def test_a_fold_that_was_begun_without_an_audit_is_refused(one, tmp_path, monkeypatch, place, name):
+    def stop(*args):
+        if args[1:] != (1,):  # of an epoch it is the second, so that the first has a checkpoint
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(fold, 'report_epoch', stop)
+    monkeypatch.setattr(place, name, stop)
     with pytest.raises(KeyboardInterrupt):
         run_folds(one, RunSettings(0, tmp_path, stack='off'))
     monkeypatch.undo()
@@ -106,7 +112,28 @@ def test_finished_folds_without_an_audit_are_refused(one, tmp_path):
         run_folds(one, RunSettings(0, tmp_path, stack=1, audit_epochs=True))
 
 
+def test_the_audit_of_a_run_is_always_that_of_its_folds(tmp_path):
+    folds, pooled = [tmp_path / 'b.csv', tmp_path / 'a.csv'], tmp_path / AUDIT
+    for path in folds:
+        path.write_text(f'sample_id,predicted\n{path.stem},aa\n')
+    pool_audits(folds, pooled)
+    folds[0].write_text('sample_id,predicted\nb,abc\n')  # trained again, with other settings
+    pool_audits(folds, pooled)
+    assert pooled.read_text() == 'sample_id,predicted\na,aa\nb,abc\n'
+    folds[1].unlink()  # trained again, without an audit
+    pool_audits(folds, pooled)
+    assert not pooled.exists()
+
+
 def test_a_method_without_epochs_has_none_to_audit(prepared_data, tmp_path):
     majority = experiment_on(prepared_data, overrides=[str(ROOT / 'configs/baselines/majority.py')])
     with pytest.raises(InputError, match='majority has no epochs to audit'):
         run_folds(majority, RunSettings(0, tmp_path, audit_epochs=True))
+
+
+def test_more_classes_than_letters_are_refused_before_the_training(one, tmp_path):
+    cfg = copy.deepcopy(one.method.cfg)
+    cfg.classes = [f'class{number}' for number in range(53)]
+    with pytest.raises(InputError, match='expected at most 52 classes, got 53'):
+        run_folds(replace(one, method=replace(one.method, cfg=cfg)), RunSettings(0, tmp_path, audit_epochs=True))
+    assert not [*tmp_path.iterdir()]
