@@ -143,11 +143,12 @@ def in_workers(
 
 def _submit(place: int, threads: int, task: Callable[[int], Result]) -> Future:
     """Give a task to the worker at a place, or to a new one if the old one was killed while it waited."""
-    try:
-        return _worker(place, threads).submit(_run_in, os.getcwd(), task, place)
-    except TerminatedWorkerError:
-        _stop(place, threads)
-        return _worker(place, threads).submit(_run_in, os.getcwd(), task, place)
+    with interrupts_held():
+        try:
+            return _worker(place, threads).submit(_run_in, os.getcwd(), task, place)
+        except TerminatedWorkerError:
+            _stop(place, threads)
+            return _worker(place, threads).submit(_run_in, os.getcwd(), task, place)
 
 
 def _run_in(folder: str, task: Callable[[int], Result], place: int) -> Result:

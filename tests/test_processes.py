@@ -87,12 +87,18 @@ def main():
         list(results)
 run_tool(main)
 """
+TWO_TRAININGS = """
+from mer_bench.errors import run_tool
+from mer_bench.processes import in_workers
+run_tool(lambda: list(in_workers([abs, abs], 2, 1)))
+"""
 
 
-def test_ctrl_c_while_workers_import_prints_one_line(tmp_path):
+@pytest.mark.parametrize('program', [TWO_WORKERS, TWO_TRAININGS])
+def test_ctrl_c_while_workers_import_prints_one_line(tmp_path, program):
     (tmp_path / 'sitecustomize.py').write_text(AT_START.format(folder=str(tmp_path)))
     errors = tmp_path / 'errors.txt'
-    with started(sys.executable, '-c', TWO_WORKERS, errors=errors, path=tmp_path) as process:
+    with started(sys.executable, '-c', program, errors=errors, path=tmp_path) as process:
         wait_for(lambda: len([*tmp_path.glob('*.importing')]) == 2 or process.poll() is not None)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait() == 130

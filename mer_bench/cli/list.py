@@ -1,4 +1,4 @@
-"""List what mer_bench has, one line each: configs, methods, ablations, data sets, label schemes, flow methods.
+"""List what mer_bench has, one line each, from configs and methods to flow methods.
 
 mer-bench list             # all of them
 mer-bench list methods     # one kind
@@ -26,7 +26,7 @@ def list_methods() -> dict[str, str]:
 
 
 def list_ablations() -> dict[str, str]:
-    """Return the ablations of the full model, then the overrides that make a training small.
+    """Return the ablations of the full model.
 
     An ablation is described by its question, from ablations/README.md, and by its statement.
     """
@@ -37,8 +37,12 @@ def list_ablations() -> dict[str, str]:
         for name in re.findall(r'`([a-z_0-9]+)`', row[2]):
             questions.setdefault(name, row[1].strip())
     ablations = {path.stem: path for path in shipped(ABLATIONS)}
-    described = {name: f'{question}: {describe(ablations[name])}' for name, question in questions.items()}
-    return described | {path.stem: describe(path) for path in shipped(REDUCED)}
+    return {name: f'{question}: {describe(ablations[name])}' for name, question in questions.items()}
+
+
+def list_reduced() -> dict[str, str]:
+    """Return the overrides that make a training small."""
+    return {path.stem: describe(path) for path in shipped(REDUCED)}
 
 
 def list_datasets() -> dict[str, str]:
@@ -74,6 +78,7 @@ KINDS = {
     'configs': list_configs,
     'methods': list_methods,
     'ablations': list_ablations,
+    'reduced': list_reduced,
     'datasets': list_datasets,
     'schemes': list_schemes,
     'flow': list_flow,

@@ -43,7 +43,8 @@ def run_dataset(**options: object) -> None:
 def add_dataset(commands: argparse._SubParsersAction, name: str) -> None:
     dataset = DATASETS[name]
     parser = add_command(commands, name, run_dataset, dataset.title)
-    parser.description = f'{dataset.title}: {dataset.layout}. It is available on request from {dataset.owner}.'
+    source = '' if name == 'csv' else f' It is available on request from {dataset.owner}.'
+    parser.description = f'{dataset.title}: {dataset.layout}.{source}'
     parser.set_defaults(dataset=name)
     add_places(parser)
     if name == 'csv':

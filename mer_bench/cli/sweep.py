@@ -25,6 +25,8 @@ def make_parser() -> argparse.ArgumentParser:
     add('--jobs', type=int, metavar='N', help='folds at a time (default: one per core or GPU; on Ray all)')
     text = 'as for tools/train.py (default: auto)'
     add('--stack', type=number_or_word, default='auto', metavar='auto|N|off', help=text)
+    text = 'as for tools/train.py; methods of scikit-learn have no epochs and ignore it'
+    add('--audit-epochs', action='store_true', help=text)
     add('--work-dir', type=Path, default=Path('work_dirs'), metavar='DIR', help='default: work_dirs')
     add('--data-root', dest='data_roots', metavar='DIR', help='prepared data of the only config, or CONFIG=DIR', **many)
     add('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')

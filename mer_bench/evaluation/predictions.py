@@ -155,6 +155,10 @@ def _read_bytes(path: Path) -> bytes:
     refuse_special(path, 'save it as a file of predictions')
     try:
         data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(
+            f'{path}: no such file or folder; give a run folder, a predictions.csv or a log, or train the run first'
+        ) from None
     except (OSError, ValueError) as error:
         raise InputError(
             f'{path}: expected a file of predictions, but got {cause_of(error)!r}; check the path'

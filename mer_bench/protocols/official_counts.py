@@ -107,7 +107,8 @@ def format_differences(differences: pd.DataFrame) -> str:
 def official_summary(annotations: pd.DataFrame, lost: pd.DataFrame | None = None) -> str:
     """Compare a whole annotation table with every scheme that has official counts of its data sets; '' if none has.
 
-    Counts that are not official ones of classes (TITLES) are left out.
+    Counts that are not official ones of classes (TITLES) are left out, and schemes of which fewer than two classes have
+    clips, found or lost: these labels are of another scheme.
 
     Args:
         annotations: the annotation table.
@@ -120,7 +121,8 @@ def official_summary(annotations: pd.DataFrame, lost: pd.DataFrame | None = None
     for name in [name for name in names if name not in TITLES]:
         scheme = load_scheme(name)
         kept = clips_in_use(annotations, scheme)
-        if kept.empty:
+        wanted = kept if lost is None or lost.empty else pd.concat([kept, clips_in_use(lost, scheme)])
+        if kept.empty or wanted['label'].nunique() < 2:
             continue
         differences = compare_counts(kept, scheme)
         same = f'{len(kept)} clips of {kept["subject"].nunique()} subjects, the same'

@@ -116,18 +116,18 @@ def _over_seeds(values: dict[str, list[float]]) -> dict:
 
 
 def _describe_input(view: dict | None) -> str:
-    """Describe what a method sees of a stored clip: 'u v strain, apex frame, 28 x 28'; '' if not recorded."""
+    """Describe what a method sees of a stored clip: 'u v strain, apex, 28x28'; '' if not recorded."""
     if view is None:
         return ''
     frames, size = view.get('frames'), view.get('size')
+    mirrored = '+'.join(part for part in ('train', 'test') if view.get(f'mirror_{part}'))
     parts = [
         ' '.join(view.get('channels') or ()),
-        {None: '', 'apex': 'apex frame'}.get(frames, f'{frames} frame' + 's' * (frames != 1)),
-        f'{size} x {size}' + ' by area' * (view.get('resize') == 'area') if size else '',
+        {None: '', 'apex': 'apex'}.get(frames, f'{frames} frame' + 's' * (frames != 1)),
+        f'{size}x{size}' + ' area' * (view.get('resize') == 'area') if size else '',
         'centred' if view.get('centre') else '',
-        'scaled' if view.get('scale') else '',
-        'trained mirrored too' if view.get('mirror_train') else '',
-        'tested mirrored too' if view.get('mirror_test') else '',
+        view.get('scale') or '',
+        f'mirrored {mirrored}' if mirrored else '',
         'not normalised' if view.get('normalise') is False else '',
     ]
     return ', '.join(part for part in parts if part) or 'as stored'

@@ -132,7 +132,7 @@ def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None
         if settings.save_checkpoints:
             refuse_lost(CHECKPOINT, 'a checkpoint', '--save-checkpoints', experiment.chosen, done)
         if settings.audit_epochs:
-            refuse_lost(AUDIT, 'an audit of its epochs', '--audit-epochs', experiment.chosen, done)
+            refuse_unaudited(experiment.chosen, done)
         if not missing:
             experiment = with_decision(experiment, begun)
             refuse_other_folds(work_dir, record | decided(experiment), continued=True, begun=begun)
@@ -199,6 +199,11 @@ def refuse_lost(name: str, what: str, option: str, folds: list[Fold], done: dict
     for fold in folds:
         if fold.name in done and not (done[fold.name] / name).exists():
             raise InputError(f'{fold.name} is finished without {what}; give another --work-dir with {option}')
+
+
+def refuse_unaudited(folds: list[Fold], done: dict[str, Path]) -> None:
+    """Refuse to audit the epochs of a run of which finished folds have no audit."""
+    refuse_lost(AUDIT, 'an audit of its epochs', '--audit-epochs', folds, done)
 
 
 def default_jobs(device: str) -> int:

@@ -56,7 +56,8 @@ def attempt(run: PlannedRun, stamp: int | None, jobs: int, options: SweepOptions
         return outcome
     try:
         experiment = open_planned(run, options)
-        settings = RunSettings(run.seed, run.folder, jobs, stack=options.stack, show=progress.follow, isolated=True)
+        how = dict(stack=options.stack, audit_epochs=run.audited)
+        settings = RunSettings(run.seed, run.folder, jobs, show=progress.follow, isolated=True, **how)
         run_folds(experiment, settings)
     except FolderInUse:
         return Outcome('busy')

@@ -34,12 +34,14 @@ class SweepOptions:
         device: Of the process that opens methods, and of local trainings.
         threads: CPU threads of a training.
         stack: As `--stack` of tools/train.py.
+        audit_epochs: As `--audit-epochs` of tools/train.py, for networks.
     """
 
     roots: Mapping[str, Sequence[str]]
     device: str = 'auto'
     threads: int = 1
     stack: str | int = 'auto'
+    audit_epochs: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +61,7 @@ class PlannedRun:
         folds: Each fold with its number of training clips.
         max_epochs: Epochs of a fold.
         settings: What the numbers of a run depend on besides the seed, as in record.json.
+        audited: Whether its epochs are to be audited.
         sameness: Digest of the settings and of the input the method sees: equal for equal methods.
         fault: Why the method cannot be opened, if so.
     """
@@ -75,6 +78,7 @@ class PlannedRun:
     folds: tuple[tuple[Fold, int], ...] = ()
     max_epochs: int = 1
     settings: dict | None = None
+    audited: bool = False
     sameness: str | None = None
     fault: str | None = None
 
@@ -205,6 +209,7 @@ def open_run(config: str, overrides: Overrides, base: Path, options: SweepOption
         folds=tuple((fold, int(subjects.isin(fold.train_subjects).sum())) for fold in experiment.folds),
         max_epochs=method.cfg.train_cfg.max_epochs,
         settings=settings,
+        audited=options.audit_epochs and not method.is_estimator,
         sameness=sameness_of(experiment, settings),
     )
 

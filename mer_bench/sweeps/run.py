@@ -7,13 +7,14 @@ import pandas as pd
 from rich.console import Console
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.epoch_audit import AUDIT
 from mer_bench.experiment.experiment import refuse_count, refuse_settings
 from mer_bench.sweeps.engine import EngineOptions, open_engine
 from mer_bench.sweeps.estimate import TimeEstimate, estimate_cost, format_cost, same_device
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, expand_methods, expand_patterns, plan_runs, roots_by_config
 from mer_bench.sweeps.progress import SweepProgress
 from mer_bench.sweeps.report import format_outcomes, format_plan
-from mer_bench.sweeps.status import has_failed, read_reason, score_of, state_of
+from mer_bench.sweeps.status import has_failed, is_complete, read_reason, score_of, state_of
 
 Words = str | Path | Sequence[str | Path]
 
@@ -31,6 +32,7 @@ def sweep(
     jobs: int | None = None,
     threads: int = 1,
     stack: str | int = 'auto',
+    audit_epochs: bool = False,
     engine: str = 'local',
     address: str | None = None,
     gpu_share: float | None = None,
@@ -55,6 +57,7 @@ def sweep(
         data_roots: Folders of the prepared data, of the only config or by config; None: the config's own.
         device: As of :class:`EngineOptions`, as are jobs, threads, engine, address, gpu_share and memory.
         stack: As of :class:`SweepOptions`.
+        audit_epochs: Also write audit.csv into the runs of networks, the predictions after every epoch.
         only_failed: Only the runs that failed before.
         dry_run: Plan and train nothing.
         estimate: Also estimate the hours of the whole sweep, from measured trainings.
@@ -86,7 +89,7 @@ def sweep(
     methods = expand_methods(as_words(overrides), as_words(grid), as_words(shared), not no_full)
     roots = roots_by_config(configs, root_words(data_roots))
     with open_engine(options, dry_run) as opened:
-        plan_options = SweepOptions(roots, opened.planning_device, threads, stack)
+        plan_options = SweepOptions(roots, opened.planning_device, threads, stack, audit_epochs)
         with Console(stderr=True).status('planning') as status:
             runs, equal = plan_runs(configs, methods, list(seeds) or [0], base, plan_options, status.update)
         if only_failed:
@@ -97,6 +100,7 @@ def sweep(
         fits = same_device(opened.unit, threads)
         folders = [Path(word) for word in as_words(measured)]
         times = TimeEstimate(base, opened.jobs, opened.together, folders, fits)
+        equal += note_on_audits(runs)
         show('\n'.join([*equal, format_plan(runs, [times.seconds(run) for run in runs])]))
         cost = None
         if estimate:
@@ -110,6 +114,17 @@ def sweep(
     if cost:
         table.attrs['cost'] = cost
     return table
+
+
+def note_on_audits(runs: Sequence[PlannedRun]) -> list[str]:
+    """Return one sentence on the finished runs whose epochs should have been audited, if there are any."""
+    late = [run for run in runs if run.audited and is_complete(run) and not (run.folder / AUDIT).exists()]
+    if not late:
+        return []
+    return [
+        f'{len(late)} finished run{"s" * (len(late) > 1)} without an audit of the epochs, such as {late[0]}: left as '
+        'is; to audit, give another --work-dir'
+    ]
 
 
 def as_words(words: Words) -> list[str]:

@@ -326,6 +326,8 @@ class PredictionTable(BaseMetric):
         seed: Seed of the training.
     """
 
+    default_prefix = ''  # MMEngine warns of None
+
     def __init__(self, out_file: str, fold: str, seed: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.out_file = out_file

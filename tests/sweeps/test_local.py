@@ -69,6 +69,19 @@ def test_a_failing_run_does_not_stop_the_others(runs, args, trained, monkeypatch
     ]
 
 
+def test_epochs_of_networks_are_audited_and_estimators_run_without(args, prepared_data, tmp_path, monkeypatch):
+    asked = {}
+
+    def run_folds(experiment, settings):
+        asked[experiment.method.name] = settings.audit_epochs
+
+    monkeypatch.setattr(sweep_run, 'run_folds', run_folds)
+    majority = str(ROOT / 'configs/baselines/majority.py')
+    options = replace(args, audit_epochs=True)
+    sweep(plan_runs([CONFIG], [(), (majority,)], (0,), tmp_path / 'runs', options)[0], options)
+    assert asked == {'multiscale_resnet3d50': True, 'majority': False}
+
+
 def test_a_failure_is_forgotten_when_a_later_attempt_succeeds(runs, args, trained):
     write_failure(runs[0], 'out of memory')
     sweep(runs, args)

@@ -4,6 +4,8 @@ import torch
 from mmaction.registry import MODELS
 from torch import nn
 
+from mer_bench.errors import InputError
+
 
 @MODELS.register_module()
 class OneHiddenLayer(nn.Module):
@@ -20,4 +22,10 @@ class OneHiddenLayer(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, T, H, W) -> (N, hidden)."""
+        values, expected = x[0].numel(), self.layers[1].in_features
+        if values != expected:
+            raise InputError(
+                f'OneHiddenLayer: expected {expected} values of a clip, got {values}; set model.backbone.in_features='
+                f'{values} (--cfg-options)'
+            )
         return self.layers(x)

@@ -235,7 +235,9 @@ def prepare_flow_images(
         clips = with_falls(folder, [rise for (rise,) in clips])
     paths = [path for clip in clips for path in clip]
     if further := {*pictures(folder)} - {*paths}:
-        print(f'{len(further)} further pictures of the clips, such as {min(further).name}, are ignored')
+        fall = '; `--steps rise fall` takes the pictures `_1 .png` too, the motion after the apex'
+        hint = fall if steps == RISE else ''
+        print(f'{len(further)} more pictures of the clips, such as {min(further).name}, are not used{hint}')
     parameters = {
         'dataset': dataset,
         'flow': 'published_pictures',

@@ -23,7 +23,7 @@ from mer_bench.experiment.provenance import (
 from mer_bench.files import FolderInUse, locked
 from mer_bench.protocols.folds import Fold
 from mer_bench.runs.model import fall_back, needs_check
-from mer_bench.runs.run import RunSettings, begin_run
+from mer_bench.runs.run import RunSettings, begin_run, refuse_unaudited
 from mer_bench.runs.run_folder import refuse_other_folds, update_record
 from mer_bench.sweeps.local import SECONDS_BETWEEN_TRIES, Outcome, failed, open_planned, settled
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line
@@ -222,6 +222,8 @@ def plan_run(opened: OpenRun, options: SweepOptions, hardware: Hardware) -> None
     record = start_record(replace(experiment, device='cpu'), run.seed)  # there may be no GPU here
     begun = refuse_other_folds(run.folder, record, continued=False)
     if missing:
+        if run.audited:
+            refuse_unaudited(experiment.folds, done)
         settings = RunSettings(run.seed, run.folder, stack=options.stack)
         _, opened.choice, opened.record = begin_run(experiment, settings, record, begun, elsewhere=device)
         opened.groups = dict(enumerate(plan_tasks(experiment, missing, opened.choice)))
@@ -255,6 +257,7 @@ def make_job(opened: OpenRun) -> RunJob:
         choice=opened.choice,
         pretrained=describe_pretrained(opened.experiment.method.cfg),
         code=source_digest(),
+        audit_epochs=opened.run.audited,
     )
 
 

@@ -75,6 +75,7 @@ class RunJob:
         choice: How folds are trained; None before the precision is known.
         pretrained: Name and digest of the weights that the run starts from.
         code: :func:`source_digest` of the driver.
+        audit_epochs: Whether the epochs are audited.
     """
 
     experiment: Experiment
@@ -83,6 +84,7 @@ class RunJob:
     choice: StackChoice | None
     pretrained: dict | None
     code: str
+    audit_epochs: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,9 @@ def run_task(
         try:
             if experiment.method.is_estimator:
                 describe_clips(experiment, job.seed, work_dir, jobs=1, quiet=True, shared=job.choice.asked != 'off')
-            run_at_place(experiment, folds, RunSettings(job.seed, work_dir), job.choice, 0)
+            run_at_place(
+                experiment, folds, RunSettings(job.seed, work_dir, audit_epochs=job.audit_epochs), job.choice, 0
+            )
         except Exception as error:  # a method can fail in any way
             fault = in_one_line(error)
         finished = [*finished_folders(work_dir, folds).values()]  # small files

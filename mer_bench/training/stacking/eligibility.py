@@ -1,5 +1,8 @@
 """Whether a method can be trained from clips in memory, several folds at a time."""
 
+import re
+import warnings
+
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
@@ -91,13 +94,11 @@ def too_large(parameters: int, flops: float) -> str | None:
 
 def wrong_result(model: nn.Module, experiment: Experiment) -> str | None:
     """Compare the logits and the loss of a stack of two folds with those of each fold alone."""
-    channels = experiment.data.shape[0]
-    clips = torch.randn(3, *experiment.data.shape, generator=torch.Generator().manual_seed(0))
-    batch = Batch(torch.tensor([[0, 1, 2], [1, 0, 1]]), torch.tensor([[1, 1, 1], [1, 1, 0]], dtype=torch.bool))
-    moments = torch.tensor([[[0.0] * channels, [1.0] * channels]] * 2)
-    draws = BatchDraws(clip_keys('abc'), 0, 0)
+    clips, batch, moments, draws = step_of_two(experiment)
     try:
-        stacked = StackedNetwork(model, 2)(clips, batch, moments, draws)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            stacked = StackedNetwork(model, 2)(clips, batch, moments, draws)
     except RuntimeError as error:  # of vmap, about what it cannot do
         return f'torch.func cannot stack it ({str(error).splitlines()[0]})'
     for fold, rows in enumerate((batch.rows[:1], batch.rows[1:, :2])):
@@ -110,3 +111,23 @@ def wrong_result(model: nn.Module, experiment: Experiment) -> str | None:
     expected = head.loss_cls.loss_weight * F.cross_entropy(logits, labels, head.loss_cls.class_weight)
     parts = [value for name, value in losses.items() if 'loss' in name]
     return None if len(parts) == 1 and torch.allclose(parts[0], expected) else 'its head has a loss of its own'
+
+
+def step_of_two(experiment: Experiment) -> tuple[torch.Tensor, Batch, torch.Tensor, BatchDraws]:
+    """Return the arguments of a step of two folds, of three and two random clips."""
+    channels = experiment.data.shape[0]
+    clips = torch.randn(3, *experiment.data.shape, generator=torch.Generator().manual_seed(0))
+    batch = Batch(torch.tensor([[0, 1, 2], [1, 0, 1]]), torch.tensor([[1, 1, 1], [1, 1, 0]], dtype=torch.bool))
+    return clips, batch, torch.tensor([[[0.0] * channels, [1.0] * channels]] * 2), BatchDraws(clip_keys('abc'), 0, 0)
+
+
+def done_in_turns(model: nn.Module, experiment: Experiment) -> str | None:
+    """Return the operation, such as attention, that torch.func computes for one fold of a stack after another.
+
+    Such a stack is not faster than its folds alone. torch.func warns of an operation without a batching rule.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        StackedNetwork(model, 2)(*step_of_two(experiment))
+    found = [re.search(r'batching rule for ([\w:.]+\w)', str(warning.message)) for warning in caught]
+    return next((match[1] for match in found if match), None)

@@ -89,7 +89,7 @@ def choose(
     if experiment.method.is_estimator:
         why = 'it is no network'
     else:
-        from mer_bench.training.stacking.eligibility import why_not_stackable
+        from mer_bench.training.stacking.eligibility import done_in_turns, why_not_stackable
 
         why = why_not_stackable(experiment, model, size)
     if why and stack == 'auto':
@@ -107,6 +107,8 @@ def choose(
     for way, kernel in KERNELS.items():
         if import_module(kernel).why_not(experiment, model) is None:
             return StackChoice(way, asked=stack, why='the compiled kernel fits')
+    if name := done_in_turns(model, experiment):
+        return StackChoice('sequential', asked=stack, why=f'torch.func has no batching rule for {name}')
     return measure(experiment, seed)
 
 

@@ -264,7 +264,7 @@ def test_further_pictures_change_nothing_of_the_rise(tmp_path, capsys):
     capsys.readouterr()
     prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
     out = capsys.readouterr().out
-    assert '9 further pictures of the clips' in out
+    assert '9 more pictures of the clips' in out
     assert 'nothing to do' in out
 
 

@@ -131,6 +131,16 @@ def test_a_method_that_raises_is_a_fault_and_finished_folds_are_returned(make_jo
     assert [json.loads(fold['fold.json'])['fold'] for fold in result.files.values()] == ['smic/s01']
 
 
+def test_a_node_audits_the_epochs_if_the_sweep_does(make_job, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        node, 'run_at_place', lambda experiment, folds, settings, *_: asked.append(settings.audit_epochs)
+    )
+    for wanted in (False, True):
+        on_node(replace(make_job(), audit_epochs=wanted))
+    assert asked == [False, True]
+
+
 def test_another_mer_bench_on_a_node_is_noticed(make_job):
     assert on_node(replace(make_job(), code='other')).other_code
 

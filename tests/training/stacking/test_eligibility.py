@@ -47,6 +47,18 @@ def test_what_a_stack_does_not_know_is_named(folder, network, change, why):
     assert why_not_stackable(experiment, model, size_of(experiment, model)).startswith(why)
 
 
+def test_attention_that_a_stack_computes_fold_by_fold_is_not_timed(folder):
+    # torch.func has no batching rule for scaled_dot_product_attention: a stack would save nothing
+    narrow = 'model = dict(backbone=dict(dim=6, block_repeats=(1, 1, 1)), cls_head=dict(in_channels=24))'
+    experiment = stack_experiment(folder, 'htnet', narrow + '\namp = False')
+    model = build_model(experiment)
+    choice = choose(experiment, model, size_of(experiment, model), 0, 'auto')
+    assert (choice.way, choice.asked, choice.seconds) == ('sequential', 'auto', {})
+    assert choice.why.startswith('torch.func has no batching rule for aten::_scaled_dot_product')
+    plain = stack_experiment(folder, 'off_apexnet')
+    assert stack_rule.done_in_turns(build_model(plain), plain) is None
+
+
 def test_a_network_that_is_too_large_is_not_stacked(folder, monkeypatch):
     experiment = stack_experiment(folder, 'off_apexnet')
     monkeypatch.setattr(stack_rule, 'MOST_PARAMETERS', 2_000_000)

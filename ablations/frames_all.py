@@ -1,0 +1,1 @@
+input = dict(frames=None)
