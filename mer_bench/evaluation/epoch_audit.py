@@ -16,6 +16,7 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import class_f1, scores
 
 AUDIT = 'audit.csv'  # beside predictions.csv
+CANDIDATES = 'candidates.csv'  # the same with a candidate of `--select inner` in place of an epoch
 PREDICTED = 'predicted'  # its column of one letter an epoch
 LETTERS = string.ascii_letters  # 'a' is the first class of the record
 LAST, BEST_COMMON, BEST_PER_SUBJECT = 'last epoch', 'best common epoch', 'best epoch of each subject'
