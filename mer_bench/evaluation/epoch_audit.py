@@ -2,7 +2,8 @@
 
 `train --audit-epochs` scores the held-out subjects after every epoch, into audit.csv, which no training reads. Its
 numbers are optimistic, because the test clips chose the epoch; they belong in tables of their own. Many published
-programs keep the best epoch of each held-out subject.
+programs keep the best epoch of each held-out subject. `--audit-candidates` does the same for the candidates of
+`--select inner`, into candidates.csv: below, a candidate is then in the place of an epoch.
 """
 
 import string
@@ -63,15 +64,19 @@ class EpochAudit:
         return pd.Categorical(self.table['y_true'], self.classes).codes.astype(int)
 
 
-def leak_meter(audit: EpochAudit) -> list[dict]:
-    """Score the last epoch, the best common epoch, and the best epoch of each subject.
+def leak_meter(audit: EpochAudit, honest: np.ndarray | None = None) -> list[dict]:
+    """Score the honest epoch, the best common epoch, and the best epoch of each subject.
+
+    Args:
+        audit: Predictions after every epoch.
+        honest: Of candidates, the one that the fold of each clip chose, (N,): it is in the place of the last epoch.
 
     Returns:
         One dict per rule: rule, epoch (counted from 1; None where it differs between subjects), and `scores` with their
         95 % intervals over the subjects.
     """
     common, last = audit.best_common(), audit.codes.shape[1] - 1
-    rules = {LAST: last, BEST_COMMON: common, BEST_PER_SUBJECT: audit.best_per_subject()}
+    rules = {LAST: last if honest is None else honest, BEST_COMMON: common, BEST_PER_SUBJECT: audit.best_per_subject()}
     rows = []
     for rule, epochs in rules.items():
         found = scores(audit.predictions(epochs), audit.classes)
@@ -87,26 +92,25 @@ def read_audit(path: str | Path, classes: list[str]) -> EpochAudit:
         classes: Those of the record beside it, in its order.
 
     Raises:
-        InputError: It is not what `--audit-epochs` writes.
+        InputError: It is not what `--audit-epochs` or `--audit-candidates` writes.
     """
     path = Path(path)
+    kind = 'candidates' if path.name == CANDIDATES else 'epochs'
+    again = f'train with --audit-{kind} again'
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except Exception as error:  # a damaged file can raise anything
-        raise InputError(f'{path}: expected a table of epochs, but {error}; train with --audit-epochs again') from error
+        raise InputError(f'{path}: expected a table of {kind}, but {error}; {again}') from error
     needed = {'sample_id', 'dataset', 'subject', 'y_true', PREDICTED}
     if missing := sorted(needed - {*table}):
-        raise InputError(f'{path}: expected the column {missing[0]}, found none; train with --audit-epochs again')
+        raise InputError(f'{path}: expected the column {missing[0]}, found none; {again}')
     if other := {*table['y_true']} - {*classes}:
-        raise InputError(
-            f'{path}: expected y_true of {", ".join(classes)}, found {min(other)!r}; train with --audit-epochs again'
-        )
+        raise InputError(f'{path}: expected y_true of {", ".join(classes)}, found {min(other)!r}; {again}')
     words, known = table[PREDICTED], LETTERS[: len(classes)]
     lengths = {*map(len, words)}
     if len(lengths) != 1 or not max(lengths) or {*''.join(words)} - {*known}:
         raise InputError(
-            f'{path}: expected one letter of {known!r} for each epoch and clip, found others; train with '
-            '--audit-epochs again'
+            f'{path}: expected one letter of {known!r} for each clip and each of the {kind}, found others; {again}'
         )
     codes = np.array([[known.index(letter) for letter in word] for word in words])
     return EpochAudit(table.drop(columns=PREDICTED), codes, [*classes])

@@ -100,6 +100,10 @@ def _of_config(options: RunOptions) -> tuple[str, list[dict], list[Candidate]]:
     candidates = []
     for entry in entries:
         name = ', '.join(f'{key}={value}' for key, value in entry.items())
+        if fixed := next((key for key in entry if key.partition('.')[0] in SHARED), None):
+            raise InputError(
+                f'candidates: expected the same {fixed} in all, found it among the options; set it in the config'
+            )
         method = replace(with_options(base, entry, f'candidates: {name}'), name=f'{base.name}, {name}')
         candidates.append(Candidate(name, json.dumps(entry, default=str), open_method(method, options)))
     return base.name, base.overrides, candidates
@@ -156,5 +160,5 @@ def refuse_unlike(candidates: Sequence[Candidate]) -> None:
             if method.cfg.get(key) != known.cfg.get(key):
                 raise InputError(
                     f'candidates: expected the same {key} in all, but {first.name} and {candidate.name} differ; set it '
-                    'in the config or with --override'
+                    'in the config'
                 )

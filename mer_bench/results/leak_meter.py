@@ -1,4 +1,4 @@
-"""The leak meter of a leaderboard: what each training would score had its test subjects chosen the epoch.
+"""The leak meter of a leaderboard: what each training would score had its test subjects chosen epoch or candidate.
 
 These numbers are `test_selected`: they have a table and a csv of their own, and no other table takes them.
 """
@@ -9,7 +9,16 @@ from statistics import fmean
 import numpy as np
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.epoch_audit import AUDIT, BEST_COMMON, BEST_PER_SUBJECT, LAST, leak_meter, read_audit
+from mer_bench.evaluation.epoch_audit import (
+    AUDIT,
+    BEST_COMMON,
+    BEST_PER_SUBJECT,
+    CANDIDATES,
+    LAST,
+    EpochAudit,
+    leak_meter,
+    read_audit,
+)
 from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
 from mer_bench.results.run import Run
 
@@ -21,11 +30,20 @@ INTRODUCTION = (
 )
 
 
-def leak_rows(methods: dict[str, list[Run]]) -> list[dict]:
+OF_CANDIDATES = (
+    'The same runs as above, in which each fold chose among candidates by its training subjects, beside what every '
+    'candidate predicts for the held-out subjects. A search that keeps the settings with the best test score reports '
+    'the numbers on the right. They are test_selected, too high by what the last column shows, and never ranked.'
+)
+
+
+def leak_rows(methods: dict[str, list[Run]], file: str = AUDIT) -> list[dict]:
     """Return one row for each method whose runs all have an audit, the largest difference first.
 
     Args:
         methods: The runs of each method, one per seed.
+        file: audit.csv, or candidates.csv. A candidate of the latter is in the place of an epoch, what the folds chose
+            in that of the last one, and the rows also have `of`, 'candidates'.
 
     Returns:
         method, seeds, epochs; `last`, `best_common` and `best_per_subject`, UF1 as means over the seeds, each with
@@ -33,40 +51,67 @@ def leak_rows(methods: dict[str, list[Run]]) -> list[dict]:
     """
     rows = []
     for name, runs in methods.items():
-        if not all(run.path.with_name(AUDIT).is_file() for run in runs):
+        if not all(run.path.with_name(file).is_file() for run in runs):
             continue
-        meters = [{row['rule']: row for row in _meter(run)} for run in runs]
-        row = dict(method=name, epoch_rule=TEST_SELECTED, seeds=len(runs), epochs=meters[0][LAST]['epoch'])
+        audits = [read_audit(run.path.with_name(file), run.record['classes']) for run in runs]
+        meters = [{row['rule']: row for row in _meter(*pair, file)} for pair in zip(runs, audits, strict=True)]
+        row = dict(method=name, epoch_rule=TEST_SELECTED, seeds=len(runs), epochs=audits[0].codes.shape[1])
         for key, rule in (('last', LAST), ('best_common', BEST_COMMON), ('best_per_subject', BEST_PER_SUBJECT)):
             scores = [meter[rule]['scores'] for meter in meters]
             row[key] = fmean(score['uf1'] for score in scores)
             intervals = [score['intervals']['uf1'] for score in scores]
             low, high = np.mean(intervals, axis=0).tolist() if all(intervals) else (None, None)
             row |= {f'{key}_low': low, f'{key}_high': high}
-        row['common_epochs'] = ', '.join(str(meter[BEST_COMMON]['epoch']) for meter in meters)
-        rows.append(row | dict(added=row['best_per_subject'] - row['last']))
+        best = [meter[BEST_COMMON]['epoch'] for meter in meters]
+        if file == CANDIDATES:
+            best = [_candidates(run)[number - 1] for run, number in zip(runs, best, strict=True)]
+        row['common_epochs'] = ', '.join(map(str, dict.fromkeys(best) if file == CANDIDATES else best))
+        row['added'] = row['best_per_subject'] - row['last']
+        rows.append(row | (dict(of='candidates') if file == CANDIDATES else {}))
     return sorted(rows, key=lambda row: (-row['added'], row['method']))
 
 
-def _meter(run: Run) -> list[dict]:
-    """Return the leak meter of a run; its last epoch must be what predictions.csv holds."""
-    path = run.path.with_name(AUDIT)
-    audit = read_audit(path, run.record['classes'])
-    last = audit.predictions(audit.codes.shape[1] - 1)
+def _candidates(run: Run) -> list[str]:
+    """Return the names of the candidates of a run, in the order of candidates.csv."""
+    return [candidate['name'] for candidate in (run.record.get('selection') or {}).get('candidates', ())]
+
+
+def _chosen(run: Run, audit: EpochAudit) -> np.ndarray:
+    """Return the number of the candidate that the fold of each clip chose, (N,)."""
+    names, chosen = _candidates(run), (run.record.get('selection') or {}).get('chosen', {})
+    try:
+        if len(names) != audit.codes.shape[1]:
+            raise ValueError
+        return np.array([names.index(chosen[fold]['candidate']) for fold in audit.table['fold']])
+    except (KeyError, ValueError):
+        raise InputError(
+            f'{run.path.with_name(CANDIDATES)}: expected the candidates and folds of the record, but they differ; '
+            'collect the run again, or remove this file'
+        ) from None
+
+
+def _meter(run: Run, audit: EpochAudit, file: str) -> list[dict]:
+    """Return the leak meter of a run; its last epoch, or what it chose, must be what predictions.csv holds."""
+    path, honest = run.path.with_name(file), _chosen(run, audit) if file == CANDIDATES else None
+    last = audit.predictions(audit.codes.shape[1] - 1 if honest is None else honest)
     found = dict(zip(last['sample_id'], zip(last['y_true'], last['y_pred'], strict=True), strict=True))
     truth = zip(run.table['y_true'], run.table['y_pred'], strict=True)
     if found != dict(zip(run.table['sample_id'], truth, strict=True)):
         raise InputError(
-            f'{path}: expected the last epoch to be that of predictions.csv, but clips or classes differ; collect the '
-            'run again, or remove this file'
+            f'{path}: expected {"the last epoch" if honest is None else "what the folds chose"} to be that of '
+            'predictions.csv, but clips or classes differ; collect the run again, or remove this file'
         )
-    return leak_meter(audit)
+    return leak_meter(audit, honest)
 
 
 def leak_blocks(rows: list[dict]) -> list[Block]:
     """Lay out the leak meter of a section; nothing without rows."""
-    title = 'Leak meter: epoch chosen on the test subjects'
-    return [Heading(3, title), Paragraph(INTRODUCTION), Table(COLUMNS, rows, title)] if rows else []
+    epochs, candidates = ([row for row in rows if ('of' in row) is kind] for kind in (False, True))
+    blocks: list[Block] = []
+    for what, text, part in (('epoch', INTRODUCTION, epochs), ('candidate', OF_CANDIDATES, candidates)):
+        title = f'Leak meter: {what} chosen on the test subjects'
+        blocks += [Heading(3, title), Paragraph(text), Table(_columns(what), part, title)] if part else []
+    return blocks
 
 
 def _with_interval(key: str) -> Callable[[dict], str]:
@@ -77,12 +122,15 @@ def _with_interval(key: str) -> Callable[[dict], str]:
     return cell
 
 
-COLUMNS = [
-    Column.of('method'),
-    Column.of('epochs', align='right'),
-    Column('last', 'UF1, last epoch', _with_interval('last')),
-    Column('best_common', 'UF1, best common epoch', _with_interval('best_common')),
-    Column.of('common_epochs', 'best common epoch', align='right'),
-    Column('best_per_subject', 'UF1, best epoch of each subject', _with_interval('best_per_subject')),
-    Column('added', 'added', lambda row: f'{row["added"]:+.4f}', align='right'),
-]
+def _columns(what: str) -> list[Column]:
+    """Return the columns of a table about the epoch or the candidate."""
+    honest = 'last epoch' if what == 'epoch' else 'inner choice'
+    return [
+        Column.of('method'),
+        Column.of('epochs', f'{what}s', align='right'),
+        Column('last', f'UF1, {honest}', _with_interval('last')),
+        Column('best_common', f'UF1, best common {what}', _with_interval('best_common')),
+        Column.of('common_epochs', f'best common {what}', align='right'),
+        Column('best_per_subject', f'UF1, best {what} of each subject', _with_interval('best_per_subject')),
+        Column('added', 'added', lambda row: f'{row["added"]:+.4f}', align='right'),
+    ]

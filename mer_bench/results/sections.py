@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.epoch_audit import CANDIDATES
 from mer_bench.evaluation.statistics import detectable_difference
 from mer_bench.results.ablation_groups import AblationGroup, find_groups
 from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, reference_blocks
@@ -114,7 +115,8 @@ def _section(
     pairs = sorted(pairs, key=lambda pair: (pair[0]['epoch_rule'] != 'last', -pair[0]['uf1'], pair[0]['method']))
     best, *others = [method.counts for _, method in pairs]
     detectable = detectable_difference(best, others, 'uf1')
-    leaks = leak_rows({row['method']: method.runs for row, method in pairs})
+    methods = {row['method']: method.runs for row, method in pairs}
+    leaks = leak_rows(methods) + leak_rows(methods, CANDIDATES)
     return Section(runs, [row for row, _ in pairs], ablations, not_compared, chosen, against, detectable, leaks)
 
 
