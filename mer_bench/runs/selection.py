@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import track
 
@@ -121,7 +122,13 @@ def run_tasks(
     quiet = bool(settings.show) or not console.is_terminal
     jobs = max(1, min(settings.jobs, len(tasks))) if experiment.method.is_estimator else 1
     done = quick_ones_here(tasks, jobs, experiment.threads) if jobs > 1 else (task(0) for task in tasks)
-    return [*track(done, title, len(tasks), console=console, transient=True, disable=quiet)]
+    try:
+        return [*track(done, title, len(tasks), console=console, transient=True, disable=quiet)]
+    except TerminatedWorkerError as error:
+        raise InputError(
+            'the system killed a worker, usually because memory ran out; what is scored is kept: run the same command '
+            f'again with fewer --jobs than {jobs}'
+        ) from error
 
 
 def score_candidate(
