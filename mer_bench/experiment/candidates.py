@@ -98,8 +98,7 @@ def _of_config(options: RunOptions) -> tuple[str, list[dict], list[Candidate]]:
     plain = base.cfg.to_dict()
     entries, base = plain.pop('candidates'), replace(base, cfg=Config(plain))
     candidates = []
-    for entry in entries:
-        name = ', '.join(f'{key}={value}' for key, value in entry.items())
+    for name, entry in zip(names_of(entries), entries, strict=True):
         if fixed := next((key for key in entry if key.partition('.')[0] in SHARED), None):
             raise InputError(
                 f'candidates: expected the same {fixed} in all, found it among the options; set it in the config'
@@ -107,6 +106,16 @@ def _of_config(options: RunOptions) -> tuple[str, list[dict], list[Candidate]]:
         method = replace(with_options(base, entry, f'candidates: {name}'), name=f'{base.name}, {name}')
         candidates.append(Candidate(name, json.dumps(entry, default=str), open_method(method, options)))
     return base.name, base.overrides, candidates
+
+
+def names_of(entries: Sequence[dict]) -> list[str]:
+    """Return a name for each entry: 'size=10, C=0.1', or the whole keys if these tell apart what their ends do not."""
+    whole = [', '.join(f'{key}={value}' for key, value in entry.items()) for entry in entries]
+    ends = [
+        ', '.join(dict.fromkeys(f'{key.rpartition(".")[2]}={value}' for key, value in entry.items()))
+        for entry in entries
+    ]
+    return ends if len({*ends}) == len({*whole}) else whole
 
 
 def _of_names(

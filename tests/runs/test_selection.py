@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import mer_bench
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import leak_meter, read_audit
+from mer_bench.experiment.candidates import names_of
 from mer_bench.protocols.folds import Fold
 from mer_bench.runs import selection
 from mer_bench.training.sklearn.shared_fit import BLOCK, GRAM, KERNEL, PLAIN
@@ -234,6 +235,12 @@ def test_overrides_are_candidates_too(tmp_path, data):
     assert listed.predictions.equals(run.predictions)
 
 
+def test_names_are_short_as_long_as_they_differ():
+    grid = [{'model.steps.0.size': size, 'model.steps.1.size': size, 'model.C': 1} for size in (8, 10)]
+    assert names_of(grid) == ['size=8, C=1', 'size=10, C=1']
+    assert names_of([{'a.x': 1}, {'b.x': 1}]) == ['a.x=1', 'b.x=1']
+
+
 def test_a_run_folder_keeps_to_its_candidates(tmp_path, data):
     choose(tmp_path, data, LOGISTIC, folds='smic/s01')
     with pytest.raises(InputError, match=r'holds folds of another config .*selection'):
@@ -253,8 +260,8 @@ def test_a_run_folder_keeps_to_its_candidates(tmp_path, data):
         (LOGISTIC, dict(inner_folds=5), '--inner-folds 5: expected at most 4'),
         (LOGISTIC, dict(audit_epochs=True), 'leave it out'),
         (LOGISTIC.replace('(1e-5, 1e-2, 1e2)', '[1.0]'), {}, 'at least two candidates, got 1'),
-        (LOGISTIC.replace('1e-5', '1e2'), {}, 'model.steps.1.C=100.0 and model.steps.1.C=100.0 are the same'),
-        (LOGISTIC.replace('steps.1.C', 'steps.1.D.x'), {}, 'candidates: model.steps.1.D.x=1e-05'),
+        (LOGISTIC.replace('1e-5', '1e2'), {}, 'C=100.0 and C=100.0 are the same'),
+        (LOGISTIC.replace('steps.1.C', 'steps.1.D.x'), {}, 'candidates: x=1e-05: unknown config key'),
         (LOGISTIC.replace('{', '').replace('}', ''), {}, 'is not a config that can be read'),
         ('candidates = 3', {}, 'candidates: expected a list of options'),
         ("candidates = ['ridge', 'ststnet']", {}, 'networks alone or methods of scikit-learn alone'),
