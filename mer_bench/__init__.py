@@ -59,8 +59,8 @@ def train(
         folds: Only these folds, such as 'smic/s01'; empty: all.
         device: auto, cpu, cuda or cuda:N.
         threads: CPU threads of a training.
-        **settings: work_dir, jobs, stack, save_checkpoints, audit_epochs and verbose of
-            :class:`mer_bench.runs.run.RunSettings`.
+        **settings: work_dir, jobs, stack, save_checkpoints, audit_epochs, verbose, and of a choice among candidates
+            select='inner', candidates, inner_folds and audit_candidates, of :class:`mer_bench.runs.run.RunSettings`.
 
     Returns:
         The run: `folder`, `record`, `scores`, `predictions` (one row a clip) and `per_subject()`.
@@ -70,7 +70,7 @@ def train(
     """
     from mer_bench.experiment.experiment import RunOptions
     from mer_bench.runs.run import RunSettings
-    from mer_bench.runs.run import train as train_run
+    from mer_bench.runs.train import train as train_run
 
     how = RunSettings(seed, **dict(work_dir=None, jobs=None) | settings)
     words = [_words(overrides), cfg_options, _words(data_root), _words(folds)]

@@ -10,7 +10,16 @@ import shutil
 import textwrap
 
 from mer_bench.cli.arguments import Parser
-from mer_bench.experiment.config_files import ABLATIONS, BASELINES, CONFIGS, REDUCED, SHIPPED, describe, shipped
+from mer_bench.experiment.config_files import (
+    ABLATIONS,
+    BASELINES,
+    CHOICES,
+    CONFIGS,
+    REDUCED,
+    SHIPPED,
+    describe,
+    shipped,
+)
 
 NARROWEST = 60  # columns: a shorter line would leave no room for the text
 
@@ -23,6 +32,11 @@ def list_configs() -> dict[str, str]:
 def list_methods() -> dict[str, str]:
     """Return the methods that replace the full model, for `--override` or `overrides=[...]`."""
     return {path.stem: describe(path) for path in shipped(BASELINES)}
+
+
+def list_choices() -> dict[str, str]:
+    """Return the lists of candidates, for `--override` with `--select inner`."""
+    return {path.stem: describe(path) for path in shipped(CHOICES)}
 
 
 def list_ablations() -> dict[str, str]:
@@ -77,6 +91,7 @@ def list_flow() -> dict[str, str]:
 KINDS = {
     'configs': list_configs,
     'methods': list_methods,
+    'choices': list_choices,
     'ablations': list_ablations,
     'reduced': list_reduced,
     'datasets': list_datasets,

@@ -21,11 +21,24 @@ def main(argv: list[str] | None = None) -> None:
     add('--stack', type=number_or_word, default='auto', metavar='auto|N|off', help=text)
     text = 'also score the held-out subjects after every epoch, into RUN/audit.csv; training never reads it'
     add('--audit-epochs', action='store_true', help=text)
+    text = (
+        'inner: let each fold choose among candidates by scores on its training subjects alone, then train the chosen '
+        'one; --candidates, or `candidates` in an override, lists them'
+    )
+    add('--select', metavar='inner', help=text)
+    add('--candidates', metavar='FILE', nargs='+', action='extend', default=[], help='overrides to choose from')
+    text = 'of the training subjects of each fold, for the choice (default: 5)'
+    add('--inner-folds', type=int, default=5, metavar='N', help=text)
+    text = 'also score the held-out subjects by every candidate, into RUN/candidates.csv; no choice reads it'
+    add('--audit-candidates', action='store_true', help=text)
     add('--verbose', action='store_true', help='print a line for each fold, as in RUN/train.log')
     args = parser.parse_args(argv)
 
-    from mer_bench.runs.run import RunSettings, train  # takes a second to import
+    from mer_bench.runs.run import RunSettings  # takes a second to import
+    from mer_bench.runs.train import train
 
     how = (args.seed, args.work_dir, args.jobs, args.save_checkpoints, args.stack)
-    settings = RunSettings(*how, verbose=args.verbose, audit_epochs=args.audit_epochs)
+    choice = dict(select=args.select, candidates=args.candidates, inner_folds=args.inner_folds)
+    audits = dict(audit_epochs=args.audit_epochs, audit_candidates=args.audit_candidates)
+    settings = RunSettings(*how, verbose=args.verbose, **choice, **audits)
     print(train(run_options(args), settings).summary())

@@ -2,7 +2,8 @@
 
 `train --audit-epochs` scores the held-out subjects after every epoch, into audit.csv, which no training reads. Its
 numbers are optimistic, because the test clips chose the epoch; they belong in tables of their own. Many published
-programs keep the best epoch of each held-out subject.
+programs keep the best epoch of each held-out subject. `--audit-candidates` does the same for the candidates of
+`--select inner`, into candidates.csv: below, a candidate is then in the place of an epoch.
 """
 
 import string
@@ -18,6 +19,7 @@ from mer_bench.evaluation.metrics import SubjectCounts, class_f1
 from mer_bench.evaluation.statistics import contrast
 
 AUDIT = 'audit.csv'  # beside predictions.csv
+CANDIDATES = 'candidates.csv'  # the same with a candidate of `--select inner` in place of an epoch
 PREDICTED = 'predicted'  # its column of one letter an epoch
 LETTERS = string.ascii_letters  # 'a' is the first class of the record
 LAST, BEST_COMMON, BEST_PER_SUBJECT = 'last epoch', 'best common epoch', 'best epoch of each subject'
@@ -63,18 +65,20 @@ class EpochAudit:
         return pd.Categorical(self.table['y_true'], self.classes).codes.astype(int)
 
 
-def leak_meter(audits: Sequence[EpochAudit]) -> list[dict]:
-    """Score the last epoch, the best common epoch, and the best epoch of each subject.
+def leak_meter(audits: Sequence[EpochAudit], honest: Sequence[np.ndarray] | None = None) -> list[dict]:
+    """Score the honest epoch, the best common epoch, and the best epoch of each subject.
 
     Args:
         audits: Those of the seeds of one method.
+        honest: Of candidates, the one that the fold of each clip chose, (N,) for each seed: it is in the place of the
+            last epoch.
 
     Returns:
         One dict per rule: rule, epochs (that of each seed, counted from 1; None where it differs between subjects),
         `counts` of each seed, and `uf1`, the mean over the seeds with its 95 % interval over the subjects.
     """
     rules = {
-        LAST: [audit.codes.shape[1] - 1 for audit in audits],
+        LAST: [audit.codes.shape[1] - 1 for audit in audits] if honest is None else honest,
         BEST_COMMON: [audit.best_common() for audit in audits],
         BEST_PER_SUBJECT: [audit.best_per_subject() for audit in audits],
     }
@@ -82,7 +86,7 @@ def leak_meter(audits: Sequence[EpochAudit]) -> list[dict]:
     for rule, chosen in rules.items():
         tables = [audit.predictions(epochs) for audit, epochs in zip(audits, chosen, strict=True)]
         counts = [SubjectCounts.of(table, audits[0].classes) for table in tables]
-        epochs = None if rule == BEST_PER_SUBJECT else [epoch + 1 for epoch in chosen]
+        epochs = None if np.ndim(chosen[0]) else [epoch + 1 for epoch in chosen]
         rows.append(dict(rule=rule, epochs=epochs, counts=counts, uf1=contrast([counts], [1], 'uf1')))
     return rows
 
@@ -95,26 +99,25 @@ def read_audit(path: str | Path, classes: list[str]) -> EpochAudit:
         classes: Those of the record beside it, in its order.
 
     Raises:
-        InputError: It is not what `--audit-epochs` writes.
+        InputError: It is not what `--audit-epochs` or `--audit-candidates` writes.
     """
     path = Path(path)
+    kind = 'candidates' if path.name == CANDIDATES else 'epochs'
+    again = f'train with --audit-{kind} again'
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except Exception as error:  # a damaged file can raise anything
-        raise InputError(f'{path}: expected a table of epochs, but {error}; train with --audit-epochs again') from error
+        raise InputError(f'{path}: expected a table of {kind}, but {error}; {again}') from error
     needed = {'sample_id', 'dataset', 'subject', 'y_true', PREDICTED}
     if missing := sorted(needed - {*table}):
-        raise InputError(f'{path}: expected the column {missing[0]}, found none; train with --audit-epochs again')
+        raise InputError(f'{path}: expected the column {missing[0]}, found none; {again}')
     if other := {*table['y_true']} - {*classes}:
-        raise InputError(
-            f'{path}: expected y_true of {", ".join(classes)}, found {min(other)!r}; train with --audit-epochs again'
-        )
+        raise InputError(f'{path}: expected y_true of {", ".join(classes)}, found {min(other)!r}; {again}')
     words, known = table[PREDICTED], LETTERS[: len(classes)]
     lengths = {*map(len, words)}
     if len(lengths) != 1 or not max(lengths) or {*''.join(words)} - {*known}:
         raise InputError(
-            f'{path}: expected one letter of {known!r} for each epoch and clip, found others; train with '
-            '--audit-epochs again'
+            f'{path}: expected one letter of {known!r} for each clip and each of the {kind}, found others; {again}'
         )
     codes = np.array([[known.index(letter) for letter in word] for word in words])
     return EpochAudit(table.drop(columns=PREDICTED), codes, [*classes])

@@ -29,7 +29,8 @@ OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')
 KEYS = ('method', 'model', 'dataset', 'label_scheme', 'folds', 'data_root', 'data_source')
 TIMM = 'timm_'  # before the name of a network of timm: an override without a file
 CONFIGS, BASELINES, ABLATIONS, REDUCED = 'configs', 'configs/baselines', 'ablations', 'configs/reduced'
-OVERRIDES = (BASELINES, ABLATIONS, REDUCED)
+CHOICES = 'configs/choices'  # lists of candidates for --select inner
+OVERRIDES = (BASELINES, ABLATIONS, REDUCED, CHOICES)
 
 
 def find_config(word: str) -> str:
@@ -261,7 +262,11 @@ def _accepted(base: dict | list, change: dict, path: str) -> list[str]:
     # not val_*, randomness and the like: those are set for every fold, or would choose on the held-out subject
     from mer_bench.loading.input_spec import KEYS as INPUT
 
-    names = {'': ['custom_hooks'], 'input.': list(INPUT), 'optim_wrapper.': ['constructor', 'paramwise_cfg']}
+    names = {
+        '': ['custom_hooks', 'candidates'],
+        'input.': list(INPUT),
+        'optim_wrapper.': ['constructor', 'paramwise_cfg'],
+    }
     return arguments_of(change.get('type', base.get('type'))) + names.get(path, [])
 
 

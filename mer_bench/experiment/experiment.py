@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
 
@@ -67,6 +67,7 @@ class Experiment:
         gpu_share: This process's share of the GPU's memory.
         check: The comparison of gradients that decided on the precision.
         stamps: Size and times of the files read, by which a change during the run is noticed; none: compare digests.
+        choices: What fold.json notes of the choice among candidates, by the name of the fold; see `--select inner`.
     """
 
     method: Method
@@ -79,6 +80,7 @@ class Experiment:
     gpu_share: float = 1.0
     check: PrecisionCheck | None = None
     stamps: tuple[Stamp | None, ...] = ()
+    choices: Mapping[str, dict] = field(default_factory=dict)
 
     def check_unchanged(self) -> None:
         """Refuse to go on if label scheme or data changed since they were opened, because every fold reads them.
@@ -117,10 +119,10 @@ def refuse_settings(seed: object, jobs: object, stack: object) -> None:
         raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1")
 
 
-def refuse_count(name: str, number: object) -> None:
-    """Refuse a number that counts nothing."""
-    if not isinstance(number, Integral) or number < 1:
-        raise InputError(f'{name} {number!r}: expected a whole number of at least 1')
+def refuse_count(name: str, number: object, least: int = 1) -> None:
+    """Refuse a number that is too small a count, or none."""
+    if not isinstance(number, Integral) or number < least:
+        raise InputError(f'{name} {number!r}: expected a whole number of at least {least}')
 
 
 def refuse_device(name: str) -> None:
@@ -142,6 +144,15 @@ def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment
     refuse_device(options.device)
     refuse_count('threads', options.threads)
     method = load_method(options.config, options.overrides, options.cfg_options)
+    if method.cfg.get('candidates') is not None:
+        raise InputError(
+            f'{method.name} lists candidates; let each fold choose among them: train it with --select inner'
+        )
+    return open_method(method, options, mixed)
+
+
+def open_method(method: Method, options: RunOptions, mixed: str | None = None) -> Experiment:
+    """Open and check the prepared data of a method; see :func:`open_experiment`."""
     cfg = method.cfg
     if method.is_estimator and options.device != 'auto':
         choose_device(options.device)  # it computes on the CPU, but a device that does not exist is a mistake

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmengine.config import Config
@@ -136,7 +136,22 @@ def load_method(
     return Method('+'.join(names), cfg, Path(config).stem, scheme, notes, is_estimator(cfg))
 
 
-def _merge(cfg: Config, change: dict, where: str) -> None:
+def with_options(method: Method, options: Mapping[str, object], where: str) -> Method:
+    """Return the method with dotted options merged onto it, which may be those that it has; its name stays.
+
+    Args:
+        method: As :func:`load_method` returns it.
+        options: Dotted keys and values.
+        where: What names the options, for a message.
+    """
+    cfg = Config(method.cfg.to_dict())
+    _merge(cfg, nest_options(dict(options)), where, must_change=False)
+    check_values(cfg)
+    fill_outputs(cfg, method.scheme)
+    return replace(method, cfg=cfg)
+
+
+def _merge(cfg: Config, change: dict, where: str, must_change: bool = True) -> None:
     before = cfg.to_dict()
     if '_delete_' in change:
         raise InputError(f'{where}: _delete_ would leave nothing of the config; write it below a key, as in model')
@@ -158,7 +173,7 @@ def _merge(cfg: Config, change: dict, where: str) -> None:
     if 'folds' in whole:
         before['folds'] = read_rule(before['folds'])
         cfg.folds = read_rule(_with_type(whole['folds'], before['folds']['type']))
-    if cfg.to_dict() == before:
+    if must_change and cfg.to_dict() == before:
         raise InputError(f'{where} changes nothing of the config; leave it out or correct it')
 
 

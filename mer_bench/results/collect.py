@@ -5,12 +5,13 @@ from pathlib import Path
 
 from mer_bench.errors import InputError, listed
 from mer_bench.escaping import inside, without_paths
-from mer_bench.evaluation.epoch_audit import AUDIT
+from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES
 from mer_bench.files import write_atomically, write_json
 from mer_bench.results.record import FAILURE, RECORD, Failure, read_failure, read_record
 from mer_bench.results.run import Run, describe_unfinished, find_runs, read_runs
 
-FINISHED = (RECORD, 'predictions.csv', AUDIT)  # the last only where the epochs were audited
+AUDITS = (AUDIT, CANDIDATES)  # only where they were asked for
+FINISHED = (RECORD, 'predictions.csv', *AUDITS)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
     """Copy the named files, and delete the others that an earlier copy left."""
-    names = tuple(name for name in names if name != AUDIT or (source / name).exists())
+    names = tuple(name for name in names if name not in AUDITS or (source / name).exists())
     for name in {*FINISHED, FAILURE} - {*names}:
         (target / name).unlink(missing_ok=True)
     for name in names:

@@ -1,12 +1,14 @@
-"""The leak meter of a leaderboard: what each training would score had its test subjects chosen the epoch.
+"""The leak meter of a leaderboard: what each training would score had its test subjects chosen epoch or candidate.
 
 These numbers are `test_selected`: they have a table and a csv of their own, and no other table takes them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
+
 from mer_bench.errors import InputError
-from mer_bench.evaluation.epoch_audit import AUDIT, EpochAudit, leak_meter, read_audit
+from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES, EpochAudit, leak_meter, read_audit
 from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
 from mer_bench.results.rows import rounded
 from mer_bench.results.run import Run
@@ -19,11 +21,20 @@ INTRODUCTION = (
 )
 
 
-def leak_rows(methods: Iterable[tuple[str, list[Run]]]) -> list[dict]:
+OF_CANDIDATES = (
+    'The same runs as above, in which each fold chose among candidates by its training subjects, beside what every '
+    'candidate predicts for the held-out subjects. A search that keeps the settings with the best test score reports '
+    'the numbers on the right. They are test_selected, too high by what the last column shows, and never ranked.'
+)
+
+
+def leak_rows(methods: Iterable[tuple[str, list[Run]]], file: str = AUDIT) -> list[dict]:
     """Return one row for each method whose runs all have an audit, the largest difference first.
 
     Args:
         methods: The name and the runs of each method, one run per seed.
+        file: audit.csv, or candidates.csv. A candidate of the latter is in the place of an epoch, what the folds chose
+            in that of the last one, and the rows also have `of`, 'candidates'.
 
     Returns:
         method, seeds, epochs; `last`, `best_common` and `best_per_subject`, UF1 as means over the seeds, each with
@@ -31,28 +42,53 @@ def leak_rows(methods: Iterable[tuple[str, list[Run]]]) -> list[dict]:
     """
     rows = []
     for name, runs in methods:
-        if not all(run.path.with_name(AUDIT).is_file() for run in runs):
+        if not all(run.path.with_name(file).is_file() for run in runs):
             continue
-        last, common, per_subject = leak_meter([_audit_of(run) for run in runs])
-        row = dict(method=name, epoch_rule=TEST_SELECTED, seeds=len(runs), epochs=last['epochs'][0])
+        audits, honest = zip(*(_audit_of(run, file) for run in runs), strict=True)
+        last, common, per_subject = leak_meter(audits, honest if file == CANDIDATES else None)
+        row = dict(method=name, epoch_rule=TEST_SELECTED, seeds=len(runs), epochs=audits[0].codes.shape[1])
         for key, found in (('last', last), ('best_common', common), ('best_per_subject', per_subject)):
             row |= {key: found['uf1'].value, f'{key}_low': found['uf1'].low, f'{key}_high': found['uf1'].high}
-        row['common_epochs'] = ', '.join(map(str, common['epochs']))
+        best = common['epochs']
+        if file == CANDIDATES:
+            best = dict.fromkeys(_candidates(run)[number - 1] for run, number in zip(runs, best, strict=True))
+            row['of'] = 'candidates'
+        row['common_epochs'] = ', '.join(map(str, best))
         rows.append(rounded(row | dict(added=row['best_per_subject'] - row['last'])))
     return sorted(rows, key=lambda row: (-row['added'], row['method']))
 
 
-def _audit_of(run: Run) -> EpochAudit:
-    """Return the audit of a run; its last epoch must be what predictions.csv holds."""
-    path = run.path.with_name(AUDIT)
-    audit = read_audit(path, run.record['classes'])
-    last = audit.predictions(audit.codes.shape[1] - 1)
-    if _answers(last) != _answers(run.table):
+def _candidates(run: Run) -> list[str]:
+    """Return the names of the candidates of a run, in the order of candidates.csv."""
+    return [candidate['name'] for candidate in (run.record.get('selection') or {}).get('candidates', ())]
+
+
+def _chosen(run: Run, audit: EpochAudit) -> np.ndarray:
+    """Return the number of the candidate that the fold of each clip chose, (N,)."""
+    names, chosen = _candidates(run), (run.record.get('selection') or {}).get('chosen', {})
+    try:
+        if len(names) != audit.codes.shape[1]:
+            raise ValueError
+        return np.array([names.index(chosen[fold]['candidate']) for fold in audit.table['fold']])
+    except (KeyError, ValueError):
         raise InputError(
-            f'{path}: expected the last epoch to be that of predictions.csv, but clips, subjects or classes differ; '
+            f'{run.path.with_name(CANDIDATES)}: expected the candidates and folds of the record, but they differ; '
+            'collect the run again, or remove this file'
+        ) from None
+
+
+def _audit_of(run: Run, file: str) -> tuple[EpochAudit, np.ndarray | int]:
+    """Return an audit of a run, and the epoch or candidates of its predictions.csv, which must hold the same."""
+    path = run.path.with_name(file)
+    audit = read_audit(path, run.record['classes'])
+    honest = _chosen(run, audit) if file == CANDIDATES else audit.codes.shape[1] - 1
+    if _answers(audit.predictions(honest)) != _answers(run.table):
+        what = 'what the folds chose' if file == CANDIDATES else 'the last epoch'
+        raise InputError(
+            f'{path}: expected {what} to be that of predictions.csv, but clips, subjects or classes differ; '
             'collect the run again, or remove this file'
         )
-    return audit
+    return audit, honest
 
 
 def _answers(table: Mapping[str, Sequence]) -> dict[str, tuple]:
@@ -63,8 +99,12 @@ def _answers(table: Mapping[str, Sequence]) -> dict[str, tuple]:
 
 def leak_blocks(rows: list[dict]) -> list[Block]:
     """Lay out the leak meter of a section; nothing without rows."""
-    title = 'Leak meter: epoch chosen on the test subjects'
-    return [Heading(3, title), Paragraph(INTRODUCTION), Table(COLUMNS, rows, title)] if rows else []
+    epochs, candidates = ([row for row in rows if ('of' in row) is kind] for kind in (False, True))
+    blocks: list[Block] = []
+    for what, text, part in (('epoch', INTRODUCTION, epochs), ('candidate', OF_CANDIDATES, candidates)):
+        title = f'Leak meter: {what} chosen on the test subjects'
+        blocks += [Heading(3, title), Paragraph(text), Table(_columns(what), part, title)] if part else []
+    return blocks
 
 
 def _with_interval(key: str) -> Callable[[dict], str]:
@@ -75,12 +115,15 @@ def _with_interval(key: str) -> Callable[[dict], str]:
     return cell
 
 
-COLUMNS = [
-    Column.of('method'),
-    Column.of('epochs', align='right'),
-    Column('last', 'UF1, last epoch', _with_interval('last')),
-    Column('best_common', 'UF1, best common epoch', _with_interval('best_common')),
-    Column.of('common_epochs', 'best common epoch', align='right'),
-    Column('best_per_subject', 'UF1, best epoch of each subject', _with_interval('best_per_subject')),
-    Column('added', 'added', lambda row: f'{row["added"]:+.4f}', align='right'),
-]
+def _columns(what: str) -> list[Column]:
+    """Return the columns of a table about the epoch or the candidate."""
+    honest = 'last epoch' if what == 'epoch' else 'inner choice'
+    return [
+        Column.of('method'),
+        Column.of('epochs', f'{what}s', align='right'),
+        Column('last', f'UF1, {honest}', _with_interval('last')),
+        Column('best_common', f'UF1, best common {what}', _with_interval('best_common')),
+        Column.of('common_epochs', f'best common {what}', align='right'),
+        Column('best_per_subject', f'UF1, best {what} of each subject', _with_interval('best_per_subject')),
+        Column('added', 'added', lambda row: f'{row["added"]:+.4f}', align='right'),
+    ]

@@ -177,6 +177,23 @@ class StackNote(Part):
     trained: Line = ''
 
 
+class Choice(Part):
+    """What a fold chose, and its inner UF1."""
+
+    candidate: Line
+    uf1: Score
+
+
+class Selection(Part):
+    """How each fold chose its settings by scores on its training subjects; `chosen` by the names of the folds."""
+
+    rule: Literal['inner']
+    metric: Line
+    inner_folds: Count
+    candidates: list[SourceText]
+    chosen: dict[Line, Choice] = {}
+
+
 class AnyRecord(Part):
     """What every record has."""
 
@@ -217,6 +234,7 @@ class Record(AnyRecord):
     commit: Line | None
     precision: Precision | None = None
     stack: StackNote | None = None
+    selection: Selection | None = None
 
 
 class RescoredRecord(AnyRecord):

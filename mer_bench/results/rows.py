@@ -63,7 +63,7 @@ def _settings(method: Method) -> dict:
     record = method.record
     return {
         'config': _with_digest(record['config']),
-        'overrides': ', '.join(_with_digest(override) for override in record['overrides']),
+        'overrides': ', '.join([*map(_with_digest, record['overrides']), *_choice(record)]),
         'settings_digest': method.settings,
         'store_digest': record['data']['store_digest'],
         'annotations_digest': record['data']['annotations_digest'],
@@ -131,6 +131,12 @@ def _describe_input(view: dict | None) -> str:
         'not normalised' if view.get('normalise') is False else '',
     ]
     return ', '.join(part for part in parts if part) or 'as stored'
+
+
+def _choice(record: dict) -> list[str]:
+    """Say among how many candidates each fold chose; nothing where there was no choice."""
+    found = record.get('selection')
+    return [f'inner choice of {len(found["candidates"])} in {found["inner_folds"]} folds'] if found else []
 
 
 def _with_digest(file: dict) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.epoch_audit import CANDIDATES
 from mer_bench.evaluation.statistics import detectable_difference
 from mer_bench.results.ablation_groups import AblationGroup, find_groups
 from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, reference_blocks
@@ -122,7 +123,8 @@ def _section(
         comparisons.pop()
     best, *others = [method.counts for _, method in pairs]
     detectable = detectable_difference(best, others, 'uf1')
-    leaks = leak_rows((row['method'], method.runs) for row, method in pairs)
+    named = [(row['method'], method.runs) for row, method in pairs]
+    leaks = leak_rows(named) + leak_rows(named, CANDIDATES)
     return Section(runs, rows, ablations, not_compared, comparisons, detectable, leaks)
 
 

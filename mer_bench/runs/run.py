@@ -3,7 +3,7 @@
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -17,18 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mer_bench.errors import InputError, visible
 from mer_bench.evaluation.epoch_audit import AUDIT, LETTERS
-from mer_bench.experiment.experiment import (
-    Experiment,
-    RunOptions,
-    default_work_dir,
-    open_experiment,
-    refuse_settings,
-)
-from mer_bench.experiment.provenance import decided, describe_data, start_record, with_decision
+from mer_bench.experiment.experiment import Experiment, refuse_count, refuse_settings
+from mer_bench.experiment.provenance import decided, start_record, with_decision
 from mer_bench.files import locked
 from mer_bench.processes import in_workers, quick_ones_here, usable_memory
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.run_folder import Run, refuse_other_folds, update_record, write_scheme
+from mer_bench.runs.run_folder import refuse_other_folds, update_record, write_scheme
 from mer_bench.training.fold import run_fold
 from mer_bench.training.fold_folder import (
     CHECKPOINT,
@@ -47,6 +41,8 @@ SECONDS_BETWEEN_LOOKS = 0.5
 LOG = 'train.log'  # of a run: a title each time it starts, and one line for each finished fold
 # called with the folds, the run folder and the epochs of a fold; yields the console for lines
 Show = Callable[[list[Fold], Path, int], AbstractContextManager[Console]]
+# trains groups of folds, as fit_missing and run_missing do
+TrainGroups = Callable[[Experiment, list[list[Fold]], 'RunSettings', StackChoice, str], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class RunSettings:
 
     Attributes:
         seed: Of weights, order and augmentation.
-        work_dir: The run folder; None only for :func:`train`, as for jobs.
+        work_dir: The run folder; None only for :func:`mer_bench.runs.train.train`, as for jobs.
         jobs: Number of folds, or groups of them, at a time.
         save_checkpoints: Whether to keep the weights of each fold.
         stack: How many folds of a small network are trained together: 'auto', 'off' or a number.
@@ -63,6 +59,10 @@ class RunSettings:
         isolated: Train in another process even if it is one fold at a time, so that its crash does not end this one.
         verbose: Whether to show a line about each fold; train.log of the run has them in any case.
         audit_epochs: Whether to write audit.csv, the predictions after every epoch, which no training reads.
+        select: 'inner': each fold chooses among candidates by scores on its training subjects; None: nothing to choose.
+        candidates: Overrides to choose from; none: the list `candidates` of the config.
+        inner_folds: Of the training subjects of each fold.
+        audit_candidates: Whether to write candidates.csv, the predictions of every candidate, which no choice reads.
     """
 
     seed: int
@@ -74,32 +74,24 @@ class RunSettings:
     isolated: bool = False
     verbose: bool = False
     audit_epochs: bool = False
+    select: str | None = None
+    candidates: Sequence[str] = ()
+    inner_folds: int = 5
+    audit_candidates: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that the command line would refuse as well, before anything is read or written."""
         refuse_settings(self.seed, self.jobs, self.stack)
+        if self.select not in (None, 'inner'):
+            raise InputError(f"select {self.select!r}: expected 'inner', or nothing")
+        if not self.select and (self.candidates or self.audit_candidates):
+            raise InputError('candidates: expected --select inner with them; add it or leave them out')
+        refuse_count('inner_folds', self.inner_folds, least=2)
 
 
-def train(options: RunOptions, settings: RunSettings) -> Run:
-    """Train and score a method over its folds, and print one line about each data set; continue a run that stopped.
-
-    Args:
-        options: Config, overrides, data and device.
-        settings: How to train. Without `work_dir` the run goes to work_dirs/<config>/<method>/seed<N>; without `jobs`
-            there is one for each core that has enough memory, or for each GPU.
-
-    Raises:
-        InputError: A fault in the options, the data or the run folder.
-    """
-    experiment = open_experiment(options)
-    lines, record = describe_data(experiment), start_record(experiment, settings.seed)
-    print('\n'.join([*lines, *record['notes']]), flush=True)
-    folder = Path(settings.work_dir or default_work_dir(experiment.method, settings.seed))
-    settings = replace(settings, work_dir=folder, jobs=settings.jobs or default_jobs(experiment.device))
-    return Run(folder.absolute(), run_folds(experiment, settings, record))
-
-
-def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None = None) -> dict:
+def run_folds(
+    experiment: Experiment, settings: RunSettings, record: dict | None = None, train: TrainGroups | None = None
+) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 
     A finished fold is a folder `folds/<name>`, which appears by a rename and never changes; `folds/.<name>` is an
@@ -110,6 +102,7 @@ def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None
         experiment: Method, data and device.
         settings: How to train.
         record: What :func:`start_record` returns, if the caller has it.
+        train: Trains the missing folds, in place of :func:`fit_missing` or :func:`run_missing`.
 
     Raises:
         FolderInUse: Another run is using the run folder.
@@ -139,8 +132,8 @@ def run_folds(experiment: Experiment, settings: RunSettings, record: dict | None
             return update_record(work_dir, begun, experiment)
         experiment, choice, record = begin_run(experiment, settings, record, begun)
         note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
-        run_groups = fit_missing if experiment.method.is_estimator else run_missing
-        run_groups(experiment, plan_groups(experiment, missing, choice), settings, choice, note)
+        train = train or (fit_missing if experiment.method.is_estimator else run_missing)
+        train(experiment, plan_groups(experiment, missing, choice), settings, choice, note)
         return update_record(work_dir, record, experiment)
 
 

@@ -21,6 +21,7 @@ from mer_bench.training.fold_folder import PREDICTIONS, REMEDY, finished_folders
 IDENTITY = ['sample_id', 'dataset', 'subject', 'fold', 'y_true', 'y_pred']
 ADVICE = 'give another --work-dir or remove this folder'
 SCHEME_FILE = 'label_scheme.csv'
+INNER_SCORES = 'inner_scores.csv'
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,8 @@ def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
         refuse_other_clips(work_dir, pooled, experiment.data.annotations)
         score_run(work_dir, record, predictions_text(pooled))
         pool_audits([folder / AUDIT for folder in done.values()], work_dir / AUDIT)
+        if 'selection' in record:
+            write_inner_scores(finished, record['selection'], work_dir / INNER_SCORES)
         for part in ('train', 'test'):
             seconds = [result[f'{part}_seconds'] for result in finished]
             record['seconds'][part] = None if None in seconds else sum(seconds)
@@ -146,6 +149,8 @@ def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
             record['stack'] = dict(record['stack'], trained=ways)  # may differ in a continued run
         if fit := _joined(result.get('fit') for result in finished):  # of scikit-learn
             record['fit'] = fit
+        if 'selection' in record:
+            record['selection'] = dict(record['selection'], chosen=choices_of(finished, record['selection']))
         names = finished[0]['versions']
         record['versions'] = {name: _joined(result['versions'].get(name) for result in finished) for name in names}
     if record != before or missing:
@@ -196,6 +201,31 @@ def pool_audits(tables: list[Path], out: Path) -> None:
     if not out.is_file() or out.read_text(encoding='utf-8') != text:
         with write_atomically(out) as temporary:
             temporary.write_text(text, encoding='utf-8')
+
+
+def choices_of(finished: list[dict], selection: dict) -> dict[str, dict]:
+    """Return the chosen candidate of each finished fold with its inner UF1."""
+    names = [candidate['name'] for candidate in selection['candidates']]
+    return {
+        result['fold']: dict(
+            candidate=result['inner']['candidate'],
+            uf1=result['inner']['uf1'][names.index(result['inner']['candidate'])],
+        )
+        for result in finished
+    }
+
+
+def write_inner_scores(finished: list[dict], selection: dict, path: Path) -> None:
+    """Write the inner UF1 of every candidate in every fold, once."""
+    if not path.exists():
+        names = [candidate['name'] for candidate in selection['candidates']]
+        inner = {result['fold']: result['inner'] for result in finished}
+        rows = [
+            dict(fold=fold, candidate=name, uf1=uf1, chosen=name == scores['candidate'])
+            for fold, scores in inner.items()
+            for name, uf1 in zip(names, scores['uf1'], strict=True)
+        ]
+        write_csv(pd.DataFrame(rows), path)
 
 
 def read_table(path: Path) -> pd.DataFrame:

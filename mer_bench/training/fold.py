@@ -46,7 +46,7 @@ def run_fold(
         else:
             outcome = run_network(experiment, fold, seed, folder, save_checkpoints, audit)
             outcome |= dict(stack=dict(way='off', folds=1))
-    result = dict(fold=fold.name, **outcome, **circumstances(experiment))
+    result = dict(fold=fold.name, **outcome, **experiment.choices.get(fold.name, {}), **circumstances(experiment))
     finish_fold(fold, work_dir, result)
     return result
 

@@ -17,7 +17,7 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import describe_device
 from mer_bench.files import digest_file, read_json, refuse_special, write_atomically, write_json
 from mer_bench.protocols.folds import Fold
-from mer_bench.results.record import Count, Duration, Line, Name, Part, check_schema
+from mer_bench.results.record import Count, Duration, Line, Name, Part, Score, check_schema
 
 EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
 POINTER = 'last_checkpoint'  # MMEngine's name for the file with the path of the newest checkpoint
@@ -36,6 +36,13 @@ class Together(Part):
     folds: Count
 
 
+class InnerChoice(Part):
+    """The candidate that a fold chose, and the inner UF1 of every candidate in their order."""
+
+    candidate: Line
+    uf1: list[Score]
+
+
 class FoldResult(Part):
     """The content of fold.json. Folds of earlier versions have neither `stack` nor a digest."""
 
@@ -50,6 +57,7 @@ class FoldResult(Part):
     date: Line
     stack: Together | None = None
     fit: Line | None = None
+    inner: InnerChoice | None = None
     predictions_digest: Line | None = None
 
 

@@ -21,6 +21,7 @@ def stems(*folders):
     [
         ('configs', stems('configs')),
         ('methods', stems('configs/baselines')),
+        ('choices', stems('configs/choices')),
         ('ablations', stems('ablations')),
         ('reduced', stems('configs/reduced')),
         ('datasets', {*DATASETS}),
@@ -45,7 +46,7 @@ def test_a_line_says_what_the_file_is(capsys, monkeypatch):
     assert lines['ststnet'] == 'STSTNet (Liong, Gan, See, Khor and Huang, FG 2019, https://arxiv.org/abs/1902.03634)'
     assert lines['no_attention'] == 'the three components: model = dict(neck=dict(attention=None))'
     assert lines['smic_3class'].startswith('negative, positive, surprise; smic, smic_vis,')
-    assert {*KINDS} == {'configs', 'methods', 'ablations', 'reduced', 'datasets', 'schemes', 'flow'}
+    assert {*KINDS} == {'configs', 'methods', 'choices', 'ablations', 'reduced', 'datasets', 'schemes', 'flow'}
 
 
 def test_listing_imports_no_torch():

@@ -9,7 +9,7 @@ from importlib import import_module
 import pytest
 
 from mer_bench.errors import run_tool
-from mer_bench.runs import run as whole_run
+from mer_bench.runs import train as a_run
 from tests.conftest import ROOT, write_prepared_data
 from tests.gate import Gate, started, wait_for
 from tests.in_process import tool
@@ -137,7 +137,7 @@ def test_what_a_user_can_mend_is_one_sentence_and_exit_code_2(arguments, sentenc
 def test_what_differs_between_data_sets_is_said_before_the_training(prepared_data, tmp_path, monkeypatch, capsys):
     other = write_prepared_data(tmp_path / 'casme2', dataset='casme2', apex='annotated')
     options = ['--cfg-options', 'data_source=[smic,casme2]', 'label_scheme=megc2019_3class', '--device', 'cpu']
-    monkeypatch.setattr(whole_run, 'run_folds', lambda *args, **settings: sys.exit(3))
+    monkeypatch.setattr(a_run, 'run_folds', lambda *args, **settings: sys.exit(3))
     with pytest.raises(SystemExit):
         main_of('train')([str(ROOT / CONFIG), '--data-root', str(prepared_data), str(other), *options])
     counts = '18 clips of 3 subjects (negative 6, positive 6, surprise 6)'

@@ -8,7 +8,8 @@ from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
 from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.pages import write_pages
-from tests.results.conftest import TRUTH
+from mer_bench.results.record import read_record, write_record
+from tests.results.conftest import SUBJECTS, TRUTH
 
 LETTERS = dict(negative='a', positive='b', surprise='c')
 
@@ -71,6 +72,45 @@ def test_the_main_table_refuses_a_record_whose_epoch_the_test_chose(new_run, tmp
 def test_an_audit_of_other_predictions_is_refused(audited, tmp_path):
     add_audit(audited, TRUTH)
     with pytest.raises(InputError, match='expected the last epoch to be that of predictions'):
+        write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
+
+
+@pytest.fixture
+def chosen(new_run):
+    """A run whose folds chose the second of two candidates, which is wrong in one clip; the first is never."""
+    folds = [f'smic/{subject}' for subject in SUBJECTS]
+    candidates = [dict(name=f'C={C}', text='{}', digest='c' * 64) for C in (1, 2)]
+    selection = dict(rule='inner', metric='uf1', inner_folds=5, candidates=candidates)
+    selection['chosen'] = {fold: dict(candidate='C=2', uf1=0.5) for fold in folds}
+    run = new_run('runs/grid', 'one wrong', method='grid+inner', synthetic=True, selection=selection)
+    add_audit(run, (*TRUTH[:7], 'negative'))
+    (run / 'audit.csv').rename(run / 'candidates.csv')
+    return run
+
+
+def test_a_choice_has_a_leak_meter_of_its_candidates(chosen, audited, tmp_path):
+    page = write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
+    _, _, meter = page.partition('### Leak meter: candidate chosen on the test subjects')
+    row = next(line for line in meter.splitlines() if line.startswith('| grid'))
+    cells = [cell.strip() for cell in row.strip('|').split('|')]
+    assert (cells[1], cells[2][:6], cells[3][:6], cells[4], cells[5][:6]) == ('2', '0.8519', '1.0000', 'C=1', '1.0000')
+    assert 'inner choice of 2 in 5 folds' in meter
+    csv = pd.read_csv(tmp_path / 'synthetic_test_selected.csv', keep_default_na=False)
+    assert csv[['method', 'of', 'added']].round(4).to_numpy().tolist() == [
+        ['full', '', 0.1481],
+        ['grid+inner', 'candidates', 0.1481],
+    ]
+
+
+def test_candidates_of_other_predictions_are_refused(chosen, tmp_path):
+    path = chosen / 'candidates.csv'
+    path.write_text(path.read_text().replace(',ca', ',cc'))
+    with pytest.raises(InputError, match='expected what the folds chose to be that of predictions'):
+        write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
+    record = read_record(chosen / 'record.json')
+    record['selection']['chosen']['smic/s01']['candidate'] = 'C=3'
+    write_record(chosen / 'record.json', record)
+    with pytest.raises(InputError, match='expected the candidates and folds of the record'):
         write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
 
 

@@ -5,6 +5,7 @@ import warnings
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,19 @@ kept: dict[tuple[Path, int], SharedFit] = {}
 FEW_CLIPS = 2000  # whose dot products are fitted in less than a second
 
 
+class Predicted(NamedTuple):
+    """What a fold predicts: its clips, (N,) bool, scores (n_test, C) and classes (n_test,) of those that it tests."""
+
+    train: np.ndarray
+    test: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+    way: str
+    train_seconds: float
+    test_seconds: float
+    warnings: list[str]
+
+
 def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, folder: Path) -> dict:
     """Fit and test one fold; leave predictions.csv, config.py and train.log in `folder`.
 
@@ -37,7 +51,29 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     """
     clips, classes = experiment.data.annotations, experiment.method.cfg.classes
     given = read_own_json(work_dir / WAY)
-    shared = shared_fit(experiment, seed, work_dir)
+    found = predict_fold(experiment, fold, shared_fit(experiment, seed, work_dir))
+    table = clips.loc[found.test, ['sample_id', 'dataset', 'subject']].assign(
+        fold=fold.name, seed=seed, y_true=clips.loc[found.test, 'label'], y_pred=found.classes
+    )
+    table[[f'score_{name}' for name in classes]] = found.scores
+    write_predictions(table, folder / 'predictions.csv')
+    (folder / 'config.py').write_text(given['config'], encoding='utf-8')
+    lines = [run_title(experiment, fold, seed), *found.warnings]
+    (folder / 'train.log').write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    seconds = dict(train_seconds=found.train_seconds, test_seconds=found.test_seconds)
+    ways = dict(features=given['features'], fit=found.way)
+    return dict(n_train=int(found.train.sum()), n_test=int(found.test.sum()), **seconds, **ways)
+
+
+def predict_fold(experiment: Experiment, fold: Fold, shared: SharedFit) -> Predicted:
+    """Fit the method to the training subjects of a fold and predict its test subjects; nothing is written.
+
+    Args:
+        experiment: Its clips are those of `shared`.
+        fold: Of these clips.
+        shared: The method on the features of the clips, behind them those of the mirrored copies if it takes any.
+    """
+    clips, classes = experiment.data.annotations, experiment.method.cfg.classes
     train, test = (clips['subject'].isin(part).to_numpy() for part in (fold.train_subjects, fold.test_subjects))
     labels, view = clips['label'].to_numpy(), experiment.data.view
     rows = (labels, train, test)
@@ -59,17 +95,8 @@ def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path,
     if view.mirror_test:
         scores = np.mean(np.split(scores, 2), axis=0)
         predicted = np.array(classes)[scores.argmax(1)]
-    table = clips.loc[test, ['sample_id', 'dataset', 'subject']].assign(
-        fold=fold.name, seed=seed, y_true=clips.loc[test, 'label'], y_pred=predicted
-    )
-    table[[f'score_{name}' for name in classes]] = scores
-    write_predictions(table, folder / 'predictions.csv')
-    (folder / 'config.py').write_text(given['config'], encoding='utf-8')
-    lines = [run_title(experiment, fold, seed), *(str(warning.message) for warning in caught)]
-    (folder / 'train.log').write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    seconds = dict(train_seconds=trained - start, test_seconds=time.perf_counter() - trained)
-    ways = dict(features=given['features'], fit=way)
-    return dict(n_train=int(train.sum()), n_test=int(test.sum()), **seconds, **ways)
+    seconds = trained - start, time.perf_counter() - trained
+    return Predicted(train, test, scores, predicted, way, *seconds, [str(warning.message) for warning in caught])
 
 
 def build_method(experiment: Experiment, seed: int) -> tuple[list[BaseEstimator], Pipeline]:

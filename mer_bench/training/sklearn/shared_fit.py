@@ -4,7 +4,7 @@ The shared ways give the predictions of scikit-learn's own loop at a fraction of
 rounding, and for LinearSVC up to the tolerance at which liblinear stops: see :mod:`.squared_hinge_svm`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 
@@ -71,6 +71,16 @@ class SharedFit:
         except np.linalg.LinAlgError:  # too small a penalty, or an optimum that was not reached
             pass
         return self.model.fit(self.values(train), labels[train]), self.values(test), PLAIN
+
+    def of(self, rows: np.ndarray) -> 'SharedFit':
+        """Return the method on some of the clips alone, (N,) bool, with their part of what all clips share."""
+        part_of = replace(self, features=self.features[rows])
+        if self.way == KERNEL:
+            columns = np.tile(rows, self.kernel.shape[1] // len(rows))
+            part_of.__dict__['kernel'] = part(self.kernel, rows, columns)
+        if self.way == GRAM:
+            part_of.__dict__['products'] = part(self.products, rows, rows)
+        return part_of
 
     def values(self, rows: np.ndarray) -> np.ndarray:
         """Return the features of some rows."""

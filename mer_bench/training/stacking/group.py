@@ -66,7 +66,9 @@ def run_group(
                     continue
                 if audit:
                     finish_audit(folder, stack.runner.max_epochs, part.cfgs[i].classes)
-                result = dict(fold=part.folds[i].name, train_seconds=opening + seconds, **outcome, **noted)
+                name = part.folds[i].name
+                outcome |= experiment.choices.get(name, {})
+                result = dict(fold=name, train_seconds=opening + seconds, **outcome, **noted)
                 finish_fold(part.folds[i], work_dir, result)
                 results.append(result)
     if faults:

@@ -1,0 +1,173 @@
+"""The candidates among which each fold chooses with `--select inner`, opened and checked before the first training.
+
+They are overrides by name, or the list `candidates` of a config or override, whose entries are dotted options or names
+of overrides.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mmengine.config import Config
+
+from mer_bench.errors import InputError
+from mer_bench.experiment.config_files import configs_read_once, read_override
+from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment, open_method
+from mer_bench.experiment.method import load_method, with_options
+from mer_bench.files import digest_of
+
+RULE, METRIC = 'inner', 'uf1'
+SHARED = ('label_scheme', 'folds', 'dataset', 'data_source', 'data_root', 'data_variant', 'action_units')
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One setting of a method, or one method of several.
+
+    Attributes:
+        name: Of its override, or its options.
+        text: Of the override, or the options as JSON.
+        experiment: The method on the data of the run.
+    """
+
+    name: str
+    text: str
+    experiment: Experiment
+
+    @property
+    def note(self) -> dict:
+        """What the record has of it."""
+        return dict(name=self.name, text=self.text, digest=self.experiment.method.digest)
+
+
+def open_candidates(
+    options: RunOptions, names: Sequence[str], inner_folds: int
+) -> tuple[Experiment, list[Candidate], dict]:
+    """Open all candidates of a run.
+
+    Args:
+        options: What the candidates share.
+        names: Overrides; none: the list `candidates` of the config.
+        inner_folds: Of the training subjects of each fold.
+
+    Returns:
+        The experiment of the run, whose method has a name and a digest that stand for all candidates and is otherwise
+        the first of them; the candidates; `selection` of the record, without what was chosen.
+
+    Raises:
+        InputError: There are fewer than two candidates, two are the same, one does not fit the others, or some fold has
+            too few training subjects.
+    """
+    with configs_read_once():
+        name, overrides, candidates = _of_names(options, names) if names else _of_config(options)
+    refuse_unlike(candidates)
+    first = candidates[0].experiment
+    fewest = min(len(fold.train_subjects) for fold in first.folds)
+    if inner_folds > fewest:
+        raise InputError(
+            f'--inner-folds {inner_folds}: expected at most {fewest}, the training subjects of the smallest fold; take '
+            'fewer'
+        )
+    notes = [candidate.note for candidate in candidates]
+    how = dict(rule=RULE, metric=METRIC, inner_folds=inner_folds)
+    cfg = Config(first.method.cfg.to_dict() | dict(selection=how | dict(candidates=digest_of(notes))))
+    method = replace(first.method, name=f'{name}+{RULE}', cfg=cfg, overrides=overrides)
+    return replace(first, method=method), candidates, how | dict(candidates=notes)
+
+
+def _of_config(options: RunOptions) -> tuple[str, list[dict], list[Candidate]]:
+    """Open the list `candidates` of a config or override: options, or names of overrides.
+
+    Returns:
+        The name of the method, its overrides for the record, and the candidates.
+    """
+    base = load_method(options.config, options.overrides, options.cfg_options)
+    entries = base.cfg.get('candidates')
+    if entries is None:
+        raise InputError(
+            f'--select inner: expected candidates, found none in {base.name}; give overrides, such as --candidates '
+            'ridge linear_svm, or a list `candidates` in an override'
+        )
+    if isinstance(entries, list) and entries and all(isinstance(entry, str) for entry in entries):
+        return _of_names(options, entries, listed=True)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and entry for entry in entries):
+        raise InputError(
+            "candidates: expected a list of options such as {'model.steps.1.C': 0.1}, or of names of overrides, got "
+            f'{entries!r:.100}; correct it'
+        )
+    plain = base.cfg.to_dict()
+    entries, base = plain.pop('candidates'), replace(base, cfg=Config(plain))
+    candidates = []
+    for name, entry in zip(names_of(entries), entries, strict=True):
+        if fixed := next((key for key in entry if key.partition('.')[0] in SHARED), None):
+            raise InputError(
+                f'candidates: expected the same {fixed} in all, found it among the options; set it in the config'
+            )
+        method = replace(with_options(base, entry, f'candidates: {name}'), name=f'{base.name}, {name}')
+        candidates.append(Candidate(name, json.dumps(entry, default=str), open_method(method, options)))
+    return base.name, base.overrides, candidates
+
+
+def names_of(entries: Sequence[dict]) -> list[str]:
+    """Return a name for each entry: 'size=10, C=0.1', or the whole keys if these tell apart what their ends do not."""
+    whole = [', '.join(f'{key}={value}' for key, value in entry.items()) for entry in entries]
+    ends = [
+        ', '.join(dict.fromkeys(f'{key.rpartition(".")[2]}={value}' for key, value in entry.items()))
+        for entry in entries
+    ]
+    return ends if len({*ends}) == len({*whole}) else whole
+
+
+def _of_names(
+    options: RunOptions, names: Sequence[str], listed: bool = False
+) -> tuple[str, list[dict], list[Candidate]]:
+    """Open overrides as candidates, before the other overrides if they replace the model and behind them if not.
+
+    Args:
+        options: What the candidates share.
+        names: The overrides.
+        listed: Whether they are listed in one of the overrides of `options`, which then names the method.
+
+    Returns:
+        As :func:`_of_config`.
+    """
+    read = {word: read_override(word) for word in (*names, *options.overrides)}
+    lists = [word for word in options.overrides if listed and 'candidates' in read[word].change]
+    others = [word for word in options.overrides if word not in lists]
+    candidates = []
+    for word in names:
+        words = [word, *others] if read[word].replaces_model else [*others, word]
+        opened = open_experiment(replace(options, overrides=words))
+        candidates.append(Candidate(read[word].name, read[word].text, opened))
+    shared = candidates[0].experiment.method.overrides
+    overrides = [dict(name=read[word].name, text=read[word].text, digest=digest_of(read[word].text)) for word in lists]
+    overrides += [note for note in shared if note['name'] != candidates[0].name]
+    parts = [note['name'] for note in overrides]
+    if not all(read[word].replaces_model for word in names):
+        parts.insert(0, load_method(options.config).name)
+    if not listed:
+        parts.append(','.join(candidate.name for candidate in candidates))
+    return '+'.join(parts), overrides, candidates
+
+
+def refuse_unlike(candidates: Sequence[Candidate]) -> None:
+    """Refuse candidates that are too few, the same twice, or not on the same clips and folds."""
+    if len(candidates) < 2:
+        raise InputError(f'--select inner: expected at least two candidates, got {len(candidates)}; add another')
+    first, seen = candidates[0], {}
+    for candidate in candidates:
+        method, known = candidate.experiment.method, first.experiment.method
+        if twin := seen.get(method.digest):
+            raise InputError(f'candidates: expected different ones, but {twin} and {candidate.name} are the same')
+        seen[method.digest] = candidate.name
+        if method.is_estimator != known.is_estimator:
+            raise InputError(
+                f'candidates: expected networks alone or methods of scikit-learn alone, got {first.name} and '
+                f'{candidate.name}; choose among those of one kind'
+            )
+        for key in SHARED:
+            if method.cfg.get(key) != known.cfg.get(key):
+                raise InputError(
+                    f'candidates: expected the same {key} in all, but {first.name} and {candidate.name} differ; set it '
+                    'in the config'
+                )
