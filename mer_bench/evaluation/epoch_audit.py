@@ -19,7 +19,6 @@ AUDIT = 'audit.csv'  # beside predictions.csv
 PREDICTED = 'predicted'  # its column of one letter an epoch
 LETTERS = string.ascii_letters  # 'a' is the first class of the record
 LAST, BEST_COMMON, BEST_PER_SUBJECT = 'last epoch', 'best common epoch', 'best epoch of each subject'
-SELECTED = (BEST_COMMON, BEST_PER_SUBJECT)  # these rules look at the test subjects
 
 
 @dataclass(frozen=True)

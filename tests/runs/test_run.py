@@ -140,7 +140,7 @@ def test_saved_checkpoints_give_the_same_predictions(finished_run, experiment, t
     assert (tmp_path / 'again.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
-def test_a_run_without_checkpoints_is_told_apart(prepared_data, tiny_override, tmp_path):
+def test_a_run_without_checkpoints_is_refused_by_a_test_of_checkpoints(prepared_data, tiny_override, tmp_path):
     one = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'])
     with pytest.raises(InputError, match=r'no record\.json in'):
         predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
@@ -281,7 +281,7 @@ def test_a_seed_of_numpy_is_recorded_as_a_number(prepared_data, tmp_path):
 
 @pytest.mark.parametrize('wrong', [dict(seed=True), dict(seed=1.0), dict(jobs=True), dict(stack=True), dict(stack=0)])
 def test_settings_that_are_no_whole_numbers_are_refused(wrong):
-    with pytest.raises(InputError, match='expected .*a whole number .*; correct it'):
+    with pytest.raises(InputError, match=r'expected .*a whole number .*; correct it'):
         RunSettings(**dict(seed=0, work_dir=None) | wrong)
 
 
