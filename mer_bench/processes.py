@@ -53,7 +53,13 @@ def follow_parent(parent: int) -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back until the block ends; processes that start in the block never get it, not even at import."""
+    """Hold Ctrl-C back until the block ends; processes that start in the block never get it, not even at import.
+
+    Windows cannot hold it back: there the block just runs.
+    """
+    if not hasattr(signal, 'pthread_sigmask'):
+        yield
+        return
     for tracker in (loky_tracker, resource_tracker):
         tracker.ensure_running()  # its start would let Ctrl-C through again
     held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])

@@ -14,7 +14,7 @@ from mer_bench.cli.arguments import Parser
 from mer_bench.datasets.table import load_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import write_atomically
-from mer_bench.protocols.folds import make_folds
+from mer_bench.protocols.folds import make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names, select_clips
 from mer_bench.protocols.official_counts import compare_counts
 from mer_bench.protocols.report import format_lost, format_protocol, tested_in
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     rule, scheme = read_rule_text(args.folds), load_scheme(args.scheme)
     kept, dropped = select_clips([(place, load_annotations(place)) for place in args.data], scheme)
-    folds = make_folds(kept, rule)
+    folds = select_folds(make_folds(kept, rule))
     tables = {'folds': tested_in(kept, folds), 'dropped': dropped, 'differences': compare_counts(kept, scheme)}
     written = write_tables(tables, args.out) if args.out else []  # first: a wrong --out ends it at once
     print(format_protocol(kept, dropped, scheme, folds, rule))

@@ -11,7 +11,7 @@ import pandas as pd
 from mer_bench.datasets.frame_names import ACCEPTED, FrameName, files_found, frames_of
 
 NO_NAME = 'of this clip'
-FRAME_NUMBER = r'\d{1,15}'  # what 64 bits hold
+FRAME_NUMBER = re.compile(r'\d{1,15}')  # what 64 bits hold
 NEAR = 2  # frames: public loaders step back one where a named frame is missing; farther would be another moment
 ENOUGH = 4  # a folder with less than a quarter of the frames that the sheet names is a remnant, not the clip
 
@@ -43,10 +43,11 @@ class ClipRow:
     def read_number(self, name: str) -> int | None:
         """Return a frame number; None where the cell is empty or, with a note, holds something else."""
         text = self.cells[name]
-        if re.fullmatch(FRAME_NUMBER, text):
+        if not text:
+            return None
+        if FRAME_NUMBER.fullmatch(text):
             return int(text)
-        if text:
-            self.note('unknown', f'{name} is {shorten(text, 40)!r}, not a frame number: taken as unknown')
+        self.note('unknown', f'{name} is {shorten(text, 40)!r}, not a frame number: taken as unknown')
         return None
 
     def check_span(self) -> None:

@@ -58,7 +58,7 @@ def match_overrides(word: str) -> list[str]:
 
 
 def is_pattern(word: str) -> bool:
-    """Say whether a word has wildcards, and is not the name of a file all the same."""
+    """Return whether a word has wildcards and is not the name of an existing file."""
     return glob.escape(word) != word and not Path(word).is_file()
 
 
@@ -116,7 +116,7 @@ def _from_here(path: Path) -> str:
 
 def read_config(path: str) -> 'Config':
     """Read a config file; a fault in it becomes an InputError of one sentence."""
-    from mmengine.config import Config  # which takes half a second to import, and the names of files do without
+    from mmengine.config import Config  # half a second to import; finding files does not need it
 
     if _once and path in _once[-1]:
         return copy.deepcopy(_once[-1][path])

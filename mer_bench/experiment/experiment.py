@@ -111,24 +111,29 @@ class Experiment:
 
 def refuse_settings(seed: object, jobs: object, stack: object) -> None:
     """Refuse seed, folds at a time or stacked folds that no run can use, before anything is read or written."""
-    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
-        raise InputError(f'seed {seed!r}: expected a whole number from 0 to {2**32 - 1}')
+    if not is_whole(seed) or not 0 <= seed < 2**32:
+        raise InputError(f'seed {seed!r}: expected a whole number from 0 to {2**32 - 1}; correct it')
     if jobs is not None:
         refuse_count('jobs', jobs)
-    if stack not in ('auto', 'off') and (not isinstance(stack, Integral) or stack < 1):
-        raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1")
+    if stack not in ('auto', 'off') and (not is_whole(stack) or stack < 1):
+        raise InputError(f"stack {stack!r}: expected 'auto', 'off' or a whole number of at least 1; correct it")
 
 
 def refuse_count(name: str, number: object, least: int = 1) -> None:
     """Refuse a number that is too small a count, or none."""
-    if not isinstance(number, Integral) or number < least:
-        raise InputError(f'{name} {number!r}: expected a whole number of at least {least}')
+    if not is_whole(number) or number < least:
+        raise InputError(f'{name} {number!r}: expected a whole number of at least {least}; correct it')
 
 
-def refuse_device(name: str) -> None:
+def is_whole(value: object) -> bool:
+    """Return whether a value is a whole number, one of NumPy too; True and False are not."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def refuse_device(name: object) -> None:
     """Refuse what names no device."""
-    if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', name):
-        raise InputError(f'--device {name}: expected auto, cpu, cuda or cuda:N')
+    if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', str(name)):
+        raise InputError(f'--device {name}: expected auto, cpu, cuda or cuda:N; correct it')
 
 
 def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment:
@@ -203,7 +208,7 @@ def name_dataset(cfg: Config, expected: list[str], info: dict) -> None:
 
     Args:
         cfg: `dataset` is changed.
-        expected: The data sets of `data_source`; `csv` stands for any.
+        expected: The data sets of `data_source`; `csv` matches any.
         info: The joint store.json of the data roots.
     """
     found = [store['dataset'] for store in info.get('stores', [info])]

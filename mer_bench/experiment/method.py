@@ -278,7 +278,7 @@ def check_loaders(cfg: Config) -> None:
 
 
 def is_estimator(cfg: Config) -> bool:
-    """Say whether the method is a Pipeline of scikit-learn, not a network."""
+    """Return whether the method is a Pipeline of scikit-learn, not a network."""
     return cfg.model.get('type') == 'Pipeline'
 
 
@@ -295,14 +295,14 @@ def check_estimator(cfg: Config) -> None:
 
 
 def _is_unit_list(units: object) -> bool:
-    """Say whether `units` is None, or numbers of action units, each once."""
+    """Return whether `units` is None, or numbers of action units, each once."""
     if units is None:
         return True
     return isinstance(units, (list, tuple)) and {*map(type, units)} == {int} and len({*units}) == len(units)
 
 
 def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
-    """Set classes and the outputs of the head: how many there are is said by the scheme and `action_units` alone."""
+    """Set classes and the outputs of the head: the scheme and `action_units` alone decide how many."""
     cfg.classes = list(scheme.classes)
     cfg.action_units = cfg.get('action_units')
     if is_estimator(cfg):

@@ -47,7 +47,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         label_scheme=dict(name=method.scheme.name, digest=method.scheme.digest),
         dataset=method.cfg.dataset,
         classes=classes,
-        seed=seed,
+        seed=int(seed),  # one of NumPy cannot be written as JSON
         data=dict(**data.digests, store=info),
         notes=notes,
         note_on_model=None,

@@ -245,7 +245,7 @@ class RescoredRecord(AnyRecord):
 
 
 class FailureNote(Part):
-    """Why a run of a sweep did not finish; null stands for what was not known yet."""
+    """Why a run of a sweep did not finish; null where it was not known yet."""
 
     schema_version: Literal[1]
     method: Name

@@ -75,9 +75,8 @@ def build_model(experiment: Experiment) -> BaseModel:
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return MODELS.build(
-                copy.deepcopy(experiment.method.cfg.model)
-            )  # a recogniser takes keys out of a backbone of timm
+            # a copy: a recogniser takes keys out of a backbone of timm
+            return MODELS.build(copy.deepcopy(experiment.method.cfg.model))
     except Exception as error:  # a part can raise any exception
         raise InputError(
             f'the model of this config cannot be built: {in_one_line(error)}; correct config or override'

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from mer_bench.datasets.synthetic.sheets import SheetRow, write_sheet
-from mer_bench.datasets.table import write_annotations
+from mer_bench.datasets.table import annotation_table, write_annotations
 from mer_bench.errors import InputError
 from tests.in_process import tool
-from tests.protocols.protocol_tables import sheet_table
+from tests.protocols.protocol_tables import clip_row, sheet_table
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'protocol.py'
 
@@ -117,6 +117,17 @@ def test_a_fault_is_one_sentence_and_exit_code_2(data):
     assert result.returncode == 2
     assert result.stderr.startswith(f'error: {data / "smic"}: label scheme samm_5class: expected clips')
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_two_subjects_of_one_folder_are_refused_before_any_training(tmp_path):
+    subjects = (('a', 'b_c'), ('a_b', 'c'))
+    scheme = tmp_path / 'own.csv'
+    rules = ''.join(f'{dataset},emotion,{name},{name}\n' for dataset, _ in subjects for name in ('anger', 'fear'))
+    scheme.write_text('dataset,column,value,label\n' + rules)
+    rows = [clip_row(*owner, emotion, emotion=emotion) for owner in subjects for emotion in ('anger', 'fear')]
+    write_annotations(annotation_table(rows), tmp_path / 'clips.csv')
+    with pytest.raises(InputError, match='found a_b_c for a/b_c and a_b/c; rename one of them'):
+        import_module('mer_bench.cli.protocol').main([str(scheme), str(tmp_path / 'clips.csv')])
 
 
 def test_a_clip_that_was_not_prepared_is_named_with_its_reason(tmp_path):

@@ -6,16 +6,18 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.experiment import provenance
+from mer_bench.experiment.experiment import RunOptions
 from mer_bench.protocols.label_schemes import load_scheme
 from mer_bench.results.record import read_record
 from mer_bench.runs import run as whole_run
 from mer_bench.runs.checkpoints import predict_with_checkpoints
-from mer_bench.runs.run import RunSettings
+from mer_bench.runs.run import RunSettings, train
 from mer_bench.runs.run_folder import Run, write_scheme
 from mer_bench.training import fold
 from tests.conftest import ROOT, write_prepared_data
@@ -138,7 +140,7 @@ def test_saved_checkpoints_give_the_same_predictions(finished_run, experiment, t
     assert (tmp_path / 'again.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 
-def test_a_run_without_checkpoints_is_told_apart(prepared_data, tiny_override, tmp_path):
+def test_a_run_without_checkpoints_is_refused_by_a_test_of_checkpoints(prepared_data, tiny_override, tmp_path):
     one = experiment_on(prepared_data, overrides=[str(tiny_override)], folds=['s01'])
     with pytest.raises(InputError, match=r'no record\.json in'):
         predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
@@ -269,6 +271,18 @@ def test_a_run_that_lacks_folds_has_no_predictions(finished_run):
     record = read_record(finished_run / 'record.json') | dict(complete=False, folds=dict(total=3, done=1))
     with pytest.raises(InputError, match=r'1 of 3 folds are finished .*: train the other folds first'):
         _ = Run(finished_run, record).predictions
+
+
+def test_a_seed_of_numpy_is_recorded_as_a_number(prepared_data, tmp_path):
+    options = RunOptions(str(ROOT / 'configs/mer_smic.py'), ['majority'], data_root=[str(prepared_data)])
+    train(options, RunSettings(np.int64(1), tmp_path, jobs=1))
+    assert json.loads((tmp_path / 'record.json').read_text())['seed'] == 1
+
+
+@pytest.mark.parametrize('wrong', [dict(seed=True), dict(seed=1.0), dict(jobs=True), dict(stack=True), dict(stack=0)])
+def test_settings_that_are_no_whole_numbers_are_refused(wrong):
+    with pytest.raises(InputError, match=r'expected .*a whole number .*; correct it'):
+        RunSettings(**dict(seed=0, work_dir=None) | wrong)
 
 
 def test_the_settings_and_the_strategy_of_a_run_need_no_torch():

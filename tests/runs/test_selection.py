@@ -142,7 +142,7 @@ def test_the_result_is_that_of_a_plain_nested_loop_of_scikit_learn(tmp_path, dat
     audit = read_audit(run.folder / 'candidates.csv', CLASSES)
     assert np.array(CLASSES)[audit.codes].tolist() == audited.tolist()
     best = max(f1_score(y, column, average='macro') for column in audited.T)
-    assert leak_meter(audit)[1]['scores']['uf1'] == pytest.approx(best)
+    assert leak_meter([audit])[1]['uf1'].value == pytest.approx(best)
     assert not (run.folder / '.inner').exists()
 
 
