@@ -20,6 +20,7 @@ CONFIGS = sorted((ROOT / 'configs').glob('*.py'))
 # a model for clips, one for single pictures, one with action units; the other configs differ in their classes alone
 DIFFERENT = ('mer_smic', 'mer_megc2019_flow', 'mer_cd6me')
 OVERRIDES = [*sorted((ROOT / 'ablations').glob('*.py')), ROOT / 'configs/reduced/quarter_width.py']
+OVERRIDES.remove(ROOT / 'ablations/frames_all.py')  # for methods that take the apex alone
 
 
 @lru_cache  # most configs share their model
