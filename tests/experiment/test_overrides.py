@@ -53,9 +53,9 @@ def clips_of_the_usual_shape(tmp_path_factory):
     )
 
 
-def prepare_variant(override, root):
+def prepare_variant(overrides, root):
     """Write the store that an ablation of the preparation asks for, beside the usual one."""
-    variant = load_method(CONFIG, [override]).cfg.get('data_variant')
+    variant = load_method(CONFIG, overrides).cfg.get('data_variant')
     if variant:
         described = {'flow': variant.get('flow', 'tvl1'), 'apex': {variant.get('apex', 'annotated'): 6}}
         place = root.with_name(f'{root.name}_{variant["name"]}')
@@ -98,8 +98,8 @@ def full_model():
 def test_every_override_trains_one_step_and_predicts(override, clips_of_the_usual_shape, tmp_path):
     if override.endswith('pretrained.py'):
         pytest.skip('needs a file of weights')
-    prepare_variant(override, clips_of_the_usual_shape)
     overrides, options = at_reduced_size(override)
+    prepare_variant(overrides, clips_of_the_usual_shape)
     experiment = open_with(overrides, clips_of_the_usual_shape, **SHORT, **options)
     record = run_folds(experiment, RunSettings(0, tmp_path / 'run'))
     predictions = pd.read_csv(tmp_path / 'run/folds/smic_s01/predictions.csv')

@@ -18,8 +18,8 @@ from mer_bench.results.record import read_record
 from mer_bench.runs import run as whole_run
 from mer_bench.runs.checkpoints import predict_with_checkpoints
 from mer_bench.runs.run import RunSettings
-from mer_bench.runs.train import train
 from mer_bench.runs.run_folder import Run, write_scheme
+from mer_bench.runs.train import train
 from mer_bench.training import fold
 from tests.conftest import ROOT, write_prepared_data
 from tests.training.test_fold_config import experiment_on
