@@ -28,7 +28,8 @@ def write_flow_pictures(folder):
     names = [f's0{subject}_s0{subject}_{code}_01' for subject in (1, 2) for code in ('ne', 'po', 'sur')]
     for seed, name in enumerate(names):
         picture = np.random.default_rng(seed).integers(0, 255, (28, 28, 3), dtype=np.uint8)
-        cv2.imwrite(str(folder / f'{name} .png'), picture)
+        for step in ('', '_1'):  # rise and fall
+            cv2.imwrite(str(folder / f'{name}{step} .png'), picture)
     labels = [f'{name[:3]},{name[4:]},{place % 3}\n' for place, name in enumerate(names)]
     (folder / 'labels.csv').write_text(''.join(labels))
     (folder / MARKER).write_text('{}')
@@ -43,7 +44,9 @@ def prepared(tmp_path_factory):
         tool('prepare', name, '--raw', root / 'raw' / name, '--out', root / name, *SMALL)
     write_flow_pictures(root / 'raw' / 'pictures')
     labels = root / 'raw' / 'pictures' / 'labels.csv'
-    tool('prepare', 'flow-images', root / 'raw' / 'pictures', '--out', root / 'megc2019_flow', '--labels', labels)
+    for name, steps in (('megc2019_flow', ['rise']), ('megc2019_rise_fall', ['rise', 'fall'])):
+        pictures = root / 'raw' / 'pictures'
+        tool('prepare', 'flow-images', pictures, '--labels', labels, '--steps', *steps, '--out', root / name)
     return root
 
 

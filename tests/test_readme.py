@@ -62,6 +62,7 @@ def test_every_command_runs_as_written(tmp_path, tiny_override):
         )
         assert made.returncode == 0
     write_flow_pictures(tmp_path / 'pictures')
+    write_clone(tmp_path / 'CausalNet')
     started = set()
     for line in COMMANDS:
         if not line.startswith('python '):
@@ -74,6 +75,8 @@ def test_every_command_runs_as_written(tmp_path, tiny_override):
         assert done.returncode == 0, f'{line}\n{done.stderr}'
     assert started == {f'tools/{name}.py' for name in ('prepare', 'train', 'protocol', 'leaderboard', 'sweep')}
     assert 'no_attention' in (tmp_path / 'my_tables/synthetic_smic.md').read_text()
+    (table,) = (tmp_path / 'my_tables').glob('*flow*.md')
+    assert 'half_face_kernel_ridge' in table.read_text()
 
 
 def small_words(line, tiny_override):
@@ -101,3 +104,19 @@ def write_flow_pictures(folder):
             part = folder / held_out / ('u_test' if subject == held_out else 'u_train') / str(label)
             part.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(part / f'{subject}_{subject}_po_0{label}.png'), picture)
+
+
+def write_clone(folder):
+    """Two subjects with a clip of each class, in the layout of the public repository, with its label table."""
+    pictures = folder / 'datasets/STSNet_whole_norm_u_v_os'
+    pictures.mkdir(parents=True)
+    rows = ['dataset,sub,filename_o,label,apex,imagename,sub_filename']
+    rng = np.random.default_rng(0)
+    for subject in ('s01', 's02'):
+        for label in range(3):
+            clip = f'{subject}_po_0{label}'
+            rows.append(f'smic,{subject},{clip},{label},,{subject}_{clip}.jpg,')
+            for further in ('', '_1', '_2', '_3'):
+                picture = rng.integers(0, 255, (28, 28, 3))
+                cv2.imwrite(str(pictures / f'{subject}_{clip}{further} .png'), picture)
+    (folder / 'combined_3_class2_for_optical_flow.csv').write_text('\n'.join(rows))

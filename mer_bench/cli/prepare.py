@@ -153,10 +153,10 @@ def add_check(commands: argparse._SubParsersAction) -> None:
     )
 
 
-def run_flow_images(folder: str, out: str, labels: str | None) -> None:
+def run_flow_images(**options: object) -> None:
     from mer_bench.preparation.flow.published import prepare_flow_images
 
-    prepare_flow_images(folder, out, labels)
+    prepare_flow_images(**options)
 
 
 def add_flow_images(commands: argparse._SubParsersAction) -> None:
@@ -164,8 +164,19 @@ def add_flow_images(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         'folder', metavar='DIR', help='pictures `<subject>_<clip> .png`, or folders <subject>/{u_train,u_test}/{0,1,2}'
     )
-    parser.add_argument('--out', default='data/megc2019_flow', metavar='DIR', help='where to write')
     parser.add_argument('--labels', metavar='FILE', help='CSV of subject, file name and label, if DIR has no folds')
+    parser.add_argument(
+        '--steps',
+        nargs='+',
+        default=('rise',),
+        metavar='STEP',
+        help='rise: one picture a clip, onset to apex; rise fall: also `<subject>_<clip>_1 .png`, apex to offset',
+    )
+    parser.add_argument(
+        '--out',
+        metavar='DIR',
+        help='where to write; data/megc2019_flow if not given, data/megc2019_rise_fall with the fall',
+    )
 
 
 def run_synthetic(like: str, out: str, subjects: int, clips_per_subject: int, **options: object) -> None:

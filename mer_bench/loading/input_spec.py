@@ -145,7 +145,7 @@ def check_channels(spec: InputSpec, info: dict) -> None:
 def check_frames(spec: InputSpec, info: dict, length: int) -> None:
     """Refuse a number of frames that the clips cannot give, and an apex that is not at a known place."""
     if spec.frames == 'apex':
-        if length > 1 and info.get('reference', 'onset') != 'onset':
+        if length > 2 and info.get('reference', 'onset') != 'onset':  # the first of two starts at the onset anyway
             raise InputError(
                 "input.frames: 'apex' needs the motion from the onset; prepare the data with --reference onset"
             )

@@ -20,7 +20,7 @@ COLUMNS = (
 COMPOSITE = 'MEGC2019 composite'
 # Title of a table -> the names that published.csv has for its data, and ours, whose pages show it.
 DATASETS = {
-    COMPOSITE: (('composite',), ('megc2019', 'megc2019_flow')),
+    COMPOSITE: (('composite',), ('megc2019', 'megc2019_flow', 'megc2019_rise_fall')),
     'SMIC': (('SMIC', 'SMIC-HS', 'SMIC-VIS', 'SMIC-NIR'), ('smic', 'smic_vis', 'smic_nir')),
     'CASME II': (('CASME II',), ('casme2',)),
     'SAMM': (('SAMM',), ('samm',)),

@@ -11,7 +11,8 @@ from mmengine.registry import init_default_scope
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.method import load_method
-from mer_bench.experiment.sources import find_data
+from mer_bench.experiment.sources import find_data, source_names
+from mer_bench.preparation.flow.published import DATASETS as PICTURES
 from mer_bench.protocols.action_units import CD6ME_UNITS
 from tests.conftest import ROOT
 
@@ -65,7 +66,7 @@ def test_the_data_sets_of_every_config_are_in_its_scheme(config):
     roots, sources = find_data(method.cfg, None)
     assert roots == [f'data/{source["dataset"]}' for source in sources]
     datasets = {rule.dataset for rule in method.scheme.rules}
-    assert {source['dataset'].replace('megc2019_flow', 'smic') for source in sources} <= datasets
+    assert {*('smic' if name in PICTURES.values() else name for name in source_names(method.cfg))} <= datasets
 
 
 def test_cd6me_learns_its_twelve_units():

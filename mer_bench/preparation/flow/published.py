@@ -1,9 +1,10 @@
-"""Published optical-flow pictures of the MEGC2019 clips, one colour PNG per clip, in the two layouts in wide use.
+"""Published optical-flow pictures of the MEGC2019 clips, colour PNGs, in the two layouts in wide use.
 
 Flat: `<subject>_<clip> .png` with a label table. Folds: `<held-out subject>/{u_train,u_test}/{0,1,2}/<picture>`; there
 every clip is copied into the training set of all other subjects. The blank before the dot is optional. The picture's
-red, green and blue are horizontal flow, vertical flow and optical strain from onset to apex (Liong et al., STSTNet,
-FG 2019).
+red, green and blue are horizontal flow, vertical flow and optical strain from onset to apex, the rise (Liong et al.,
+STSTNet, FG 2019). Some copies of the flat layout have `<subject>_<clip>_1 .png` too, the same from apex to offset, the
+fall (Zhang et al., CausalNet, ICCV 2025).
 """
 
 import re
@@ -26,7 +27,12 @@ from mer_bench.preparation.summary import print_summary
 
 FPS = {'smic': 100.0, 'casme2': 200.0, 'samm': 200.0}
 PICTURE_NAME = re.compile(r'([^_]+)_(.+?)\s*\.png', re.IGNORECASE)
-SAMPLING = 'one picture per clip, onset to apex, as published'
+RISE, RISE_FALL = ('rise',), ('rise', 'fall')  # steps of time that a clip may have
+DATASETS = {RISE: 'megc2019_flow', RISE_FALL: 'megc2019_rise_fall'}
+SAMPLING = {
+    RISE: 'one picture per clip, onset to apex, as published',
+    RISE_FALL: 'two pictures per clip, onset to apex and apex to offset, as published',
+}
 UNITS = (
     'u (red) and v (green) as x / 127.5 - 1, optical strain (blue) as x / 255 of the published 8-bit pictures; their '
     'scale in pixels is not published'
@@ -109,10 +115,7 @@ def rows_of_flat(folder: Path, table: pd.DataFrame | None, labels: str | Path | 
 
 
 def without_further_pictures(rows: list[dict], table: pd.DataFrame) -> list[dict]:
-    """Return the rows without `<clip>_1 .png`, `<clip>_2 .png`, ...: some publish more pictures of a clip beside it.
-
-    In public copies `<clip> .png` is the motion from onset to apex, and `<clip>_1 .png` that from apex to offset.
-    """
+    """Return the rows without `<clip>_1 .png`, `<clip>_2 .png`, ...: some publish more pictures of a clip beside it."""
     clips = set(zip(table['subject'], table['clip'], strict=True))
 
     def is_further(row: dict) -> bool:
@@ -210,31 +213,60 @@ def check_copies(copies: list[Copy]) -> dict:
     return {'path': own.path, 'emotion': own.emotion, 'dataset': own.dataset, 'subject': own.subject, 'clip': own.clip}
 
 
-def prepare_flow_images(folder: str | Path, out: str | Path, labels: str | Path | None = None) -> None:
-    """Read published flow pictures (either layout), fill `out` with a store of one map per clip."""
-    folder = Path(folder)
+def prepare_flow_images(
+    folder: str | Path, out: str | Path | None = None, labels: str | Path | None = None, steps: Sequence[str] = RISE
+) -> None:
+    """Read published flow pictures (either layout), fill a store with one map per clip and step of time.
+
+    Args:
+        folder: the pictures.
+        out: the prepared data set's folder; None: `data/megc2019_flow`, or `data/megc2019_rise_fall` with the fall.
+        labels: the label table, see :func:`read_flow_images`.
+        steps: `rise`, or `rise fall`, for which each clip needs both pictures in one folder.
+    """
+    folder, steps = Path(folder), tuple(steps)
+    if steps not in DATASETS:
+        raise InputError(f'--steps: expected `rise` or `rise fall`, got `{" ".join(steps)}`; correct it')
+    dataset = DATASETS[steps]
+    out = Path(f'data/{dataset}' if out is None else out)
     table = read_flow_images(folder, labels)
-    paths = [folder / name for name in table['frames_dir']]
+    clips = [[folder / name] for name in table['frames_dir']]
+    if steps == RISE_FALL:
+        clips = with_falls(folder, [rise for (rise,) in clips])
+    paths = [path for clip in clips for path in clip]
     if further := {*pictures(folder)} - {*paths}:
         print(f'{len(further)} further pictures of the clips, such as {min(further).name}, are ignored')
     parameters = {
-        'dataset': 'megc2019_flow',
+        'dataset': dataset,
         'flow': 'published_pictures',
         'flow_parameters': {},
-        'reference': 'onset',
+        'reference': 'onset' if steps == RISE else 'previous',  # the fall starts where the rise ends
         'channels': ['u', 'v', 'strain'],
-        'clip_len': 1,
+        'clip_len': len(steps),
         'size': common_size(paths),
         'apex': 'as published',
         'faces': 'as published',
-        'sampling': SAMPLING,
+        'sampling': SAMPLING[steps],
         'files': [digest_picture(path) for path in paths],
     }
     apexes = [None if apex is pd.NA else int(apex) for apex in table['apex']]
-    arguments = list(zip(paths, apexes, strict=True))
-    with locked(Path(out)):
-        fill_store(Path(out), table, parameters, flow_picture, arguments, units=UNITS, workers=1)
-    print_summary(table, Path(out), 'configs/mer_megc2019_flow.py')
+    arguments = list(zip(clips, apexes, strict=True))
+    with locked(out):
+        fill_store(out, table, parameters, flow_pictures, arguments, units=UNITS, workers=1)
+    print_summary(table, out, f'configs/mer_{dataset}.py')
+
+
+def with_falls(folder: Path, rises: Sequence[Path]) -> list[list[Path]]:
+    """Return rise and fall of each clip; the fall is the picture of the clip's name with _1 behind it."""
+    found = {(row['subject'], row['clip']): path for path in pictures(folder) for row in [spell_picture(path)]}
+    names = [(row['subject'], f'{row["clip"]}_1') for row in map(spell_picture, rises)]
+    falls = [path if (path := found.get(name)) not in rises else None for name in names]
+    if missing := [rise for rise, fall in zip(rises, falls, strict=True) if fall is None]:
+        raise InputError(
+            f'{folder}: expected the fall of every clip, such as {missing[0].stem.rstrip()}_1 .png beside '
+            f'{missing[0].name}, found none for {len(missing)} of {len(rises)} clips; add them, or give --steps rise'
+        )
+    return [[*clip] for clip in zip(rises, falls, strict=True)]
 
 
 def common_size(paths: Sequence[Path]) -> list[int]:
@@ -250,13 +282,13 @@ def common_size(paths: Sequence[Path]) -> list[int]:
     return first
 
 
-def flow_picture(path: Path, apex: int | None) -> tuple[np.ndarray, int | None, str]:
-    """Return a picture as `UNITS` says, (3, 1, H, W) float16, the apex as given, and no remark.
+def flow_pictures(paths: Sequence[Path], apex: int | None) -> tuple[np.ndarray, int | None, str]:
+    """Return the pictures of a clip as `UNITS` says, (3, T, H, W) float16, the apex as given, and no remark.
 
     A mirrored clip needs the opposite u: 255 - x. That holds for a scale that is even about 127.5, and as well where
     each picture runs from its least to its largest value: then -u does so with its ends exchanged.
     """
-    levels = read_picture(path, colour=True).transpose(2, 0, 1)[:, None].astype(np.float32)
+    levels = np.stack([read_picture(path, colour=True) for path in paths]).transpose(3, 0, 1, 2).astype(np.float32)
     clip = levels / 255
     clip[:2] = (2 * levels[:2] - 255) / 255
     return clip.astype(np.float16), apex, ''

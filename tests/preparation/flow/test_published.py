@@ -10,9 +10,10 @@ from mer_bench.datasets.spellings import spell
 from mer_bench.datasets.table import read_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
+from mer_bench.loading.input_spec import make_spec
 from mer_bench.preparation.flow import published
 from mer_bench.preparation.flow.label_table import read_labels
-from mer_bench.preparation.flow.published import flow_picture, prepare_flow_images, read_flow_images
+from mer_bench.preparation.flow.published import flow_pictures, prepare_flow_images, read_flow_images
 from mer_bench.preparation.pictures import read_picture
 from mer_bench.preparation.store.flow_store import FlowStore
 
@@ -223,6 +224,71 @@ def test_a_pipe_in_place_of_a_flow_picture_is_refused(folded_flow_images):
         read_flow_images(folded_flow_images)
 
 
+def add_further_pictures(folder):
+    """Give every clip three more pictures, each of one level: 41 (the fall), 42 and 43."""
+    for path in sorted(folder.glob('* .png')):
+        for number in (1, 2, 3):
+            picture = np.full(cv2.imread(str(path)).shape, 40 + number, np.uint8)
+            cv2.imwrite(str(path.with_name(path.name.replace(' .png', f'_{number} .png'))), picture)
+
+
+def test_rise_and_fall_are_two_steps_of_a_clip(tmp_path):
+    folder = write_flow_pictures(tmp_path / 'pictures')
+    prepare_flow_images(folder, tmp_path / 'rise', folder / 'labels.csv')
+    add_further_pictures(folder)
+    prepare_flow_images(folder, tmp_path / 'both', folder / 'labels.csv', ['rise', 'fall'])
+    rise, both = (FlowStore(tmp_path / name / 'store') for name in ('rise', 'both'))
+    assert (both.info['dataset'], both.clips.shape) == ('megc2019_rise_fall', (3, 3, 2, 28, 28))
+    assert (both.clips[:, :, :1] == rise.clips).all()
+    fall = np.float16([(2 * 41 - 255) / 255, (2 * 41 - 255) / 255, 41 / 255])
+    assert (both.clips[:, :, 1] == fall[:, None, None]).all()
+    assert 'onset to apex and apex to offset' in both.info['sampling']
+    assert read_annotations(tmp_path / 'both/annotations.csv').equals(
+        read_annotations(tmp_path / 'rise/annotations.csv')
+    )
+
+
+def test_the_apex_of_rise_and_fall_is_the_rise(tmp_path):
+    folder = write_flow_pictures(tmp_path / 'pictures')
+    add_further_pictures(folder)
+    prepare_flow_images(folder, tmp_path / 'both', folder / 'labels.csv', ['rise', 'fall'])
+    store = FlowStore(tmp_path / 'both' / 'store')
+    view = make_spec(dict(frames='apex'), store.info, store.clips.shape[1:])
+    assert (view(store.clips[0]) == store.clips[0, :, :1]).all()
+
+
+def test_further_pictures_change_nothing_of_the_rise(tmp_path, capsys):
+    folder = write_flow_pictures(tmp_path / 'pictures')
+    prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
+    add_further_pictures(folder)
+    capsys.readouterr()
+    prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
+    out = capsys.readouterr().out
+    assert '9 further pictures of the clips' in out
+    assert 'nothing to do' in out
+
+
+def test_a_clip_without_its_fall_is_named(tmp_path, folded_flow_images):
+    folder = write_flow_pictures(tmp_path / 'pictures')
+    add_further_pictures(folder)
+    (folder / 's02_s02_ne_01_1 .png').unlink()
+    with pytest.raises(InputError, match=r'such as s02_s02_ne_01_1 .png .* for 1 of 3 clips; .* --steps rise'):
+        prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv', ['rise', 'fall'])
+    with pytest.raises(InputError, match=r'expected the fall of every clip, .* for 5 of 5 clips'):
+        prepare_flow_images(folded_flow_images, tmp_path / 'out', steps=['rise', 'fall'])
+    with pytest.raises(InputError, match='expected `rise` or `rise fall`, got `fall`'):
+        prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv', ['fall'])
+
+
+def test_a_clip_of_its_own_is_not_the_fall_of_another(tmp_path):
+    folder = write_flow_pictures(tmp_path / 'pictures')
+    add_further_pictures(folder)
+    with open(folder / 'labels.csv', 'a', encoding='utf-8') as file:
+        file.write('s1,s01_ne_01_1,0\n')
+    with pytest.raises(InputError, match=r'expected the fall of every clip, such as s01_s01_ne_01_1 .png'):
+        prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv', ['rise', 'fall'])
+
+
 def write_flow_pictures(folder, size_of_last=28):
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -248,7 +314,7 @@ def test_flow_pictures_become_a_store_of_one_map_a_clip(tmp_path):
 
 def test_red_is_u_green_is_v_and_blue_is_strain(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.full((28, 28, 3), [51, 0, 255], np.uint8))  # blue, green, red
-    clip, *_ = flow_picture(tmp_path / 'a.png', None)
+    clip, *_ = flow_pictures([tmp_path / 'a.png'], None)
     np.testing.assert_allclose(clip[:, 0, 0, 0], [1, -1, 0.2], rtol=1e-3)
 
 
@@ -256,7 +322,7 @@ def test_the_opposite_level_is_the_opposite_motion(tmp_path):
     levels = np.random.default_rng(0).integers(0, 255, (28, 28, 3), dtype=np.uint8)
     for name, picture in (('a', levels), ('b', 255 - levels)):
         cv2.imwrite(str(tmp_path / f'{name}.png'), picture)
-    (one, *_), (other, *_) = (flow_picture(tmp_path / f'{name}.png', None) for name in 'ab')
+    (one, *_), (other, *_) = (flow_pictures([tmp_path / f'{name}.png'], None) for name in 'ab')
     assert (one[:2] == -other[:2]).all()
 
 
@@ -270,7 +336,7 @@ def test_a_corrected_label_is_noticed_and_computes_nothing(tmp_path, monkeypatch
     folder = write_flow_pictures(tmp_path / 'pictures')
     prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
     (folder / 'labels.csv').write_text((folder / 'labels.csv').read_text().replace('s1,s01_ne_01,0', 's1,s01_ne_01,2'))
-    monkeypatch.setattr(published, 'flow_picture', None)
+    monkeypatch.setattr(published, 'flow_pictures', None)
     prepare_flow_images(folder, tmp_path / 'out', folder / 'labels.csv')
     assert read_annotations(tmp_path / 'out' / 'annotations.csv')['emotion'].iloc[0] == 'surprise'
     digest = FlowStore(tmp_path / 'out' / 'store').info['annotations_digest']
