@@ -65,13 +65,13 @@ class EpochAudit:
         return pd.Categorical(self.table['y_true'], self.classes).codes.astype(int)
 
 
-def leak_meter(audits: Sequence[EpochAudit], honest: Sequence[np.ndarray] | None = None) -> list[dict]:
+def leak_meter(audits: Sequence[EpochAudit], honest: Sequence[np.ndarray | int] | None = None) -> list[dict]:
     """Score the honest epoch, the best common epoch, and the best epoch of each subject.
 
     Args:
         audits: Those of the seeds of one method.
-        honest: Of candidates, the one that the fold of each clip chose, (N,) for each seed: it is in the place of the
-            last epoch.
+        honest: For each seed the epoch that is scored, or of candidates the one that the fold of each clip chose, (N,);
+            None: the last epochs.
 
     Returns:
         One dict per rule: rule, epochs (that of each seed, counted from 1; None where it differs between subjects),

@@ -45,7 +45,7 @@ def leak_rows(methods: Iterable[tuple[str, list[Run]]], file: str = AUDIT) -> li
         if not all(run.path.with_name(file).is_file() for run in runs):
             continue
         audits, honest = zip(*(_audit_of(run, file) for run in runs), strict=True)
-        last, common, per_subject = leak_meter(audits, honest if file == CANDIDATES else None)
+        last, common, per_subject = leak_meter(audits, honest)
         row = dict(method=name, epoch_rule=TEST_SELECTED, seeds=len(runs), epochs=audits[0].codes.shape[1])
         for key, found in (('last', last), ('best_common', common), ('best_per_subject', per_subject)):
             row |= {key: found['uf1'].value, f'{key}_low': found['uf1'].low, f'{key}_high': found['uf1'].high}

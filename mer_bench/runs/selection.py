@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.progress import track
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.epoch_audit import CANDIDATES, EpochAudit, audit_table
+from mer_bench.evaluation import metrics
+from mer_bench.evaluation.epoch_audit import CANDIDATES, audit_table
 from mer_bench.experiment.candidates import Candidate
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.files import digest_of, locked, read_own_json, write_json
@@ -181,8 +182,7 @@ def score_estimator(
 
 def uf1_of(clips: pd.DataFrame, predicted: np.ndarray, classes: list[str]) -> float:
     """Return the UF1 of the predicted classes of clips, all pooled."""
-    codes = pd.Categorical(predicted, classes).codes.astype(int)
-    return float(EpochAudit(clips.assign(y_true=clips['label']), codes[:, None], classes).uf1()[0])
+    return metrics.scores(clips.assign(y_true=clips['label'], y_pred=predicted), classes, intervals=False)['uf1']
 
 
 def score_network(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, audit_table
-from mer_bench.training.fold_folder import write_predictions
+from mer_bench.training.fold_folder import PREDICTIONS, write_predictions
 
 NOTES = '.audit.txt'  # in a fold in work: one line an epoch, from which a continued training goes on
 NOTE = re.compile(r'(\d+): ([\d ]+);')  # an epoch, and the place of the predicted class of each clip
@@ -40,7 +40,7 @@ def finish_audit(folder: Path, epochs: int, classes: list[str]) -> None:
         InputError: The fold was begun without an audit, so that epochs are missing.
     """
     columns = ['sample_id', 'dataset', 'subject', 'fold', 'seed', 'y_true']
-    clips = pd.read_csv(folder / 'predictions.csv', dtype=str, keep_default_na=False)[columns]
+    clips = pd.read_csv(folder / PREDICTIONS, dtype=str, keep_default_na=False)[columns]
     notes, found = folder / NOTES, {}
     for line in notes.read_text(encoding='utf-8').splitlines() if notes.exists() else ():
         if noted := NOTE.fullmatch(line):  # else a stop cut it off; an epoch that was trained again replaces the first
