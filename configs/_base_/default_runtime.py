@@ -15,7 +15,8 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'))
 log_processor = dict(type='LogProcessor', by_epoch=True)
 visualizer = dict(type='ActionVisualizer', vis_backends=[])
-# mixed precision: True, False, or 'auto': bf16 on a GPU (fp16 before compute capability 8) or a CPU with bf16 instructions
+# mixed precision: True, False, or 'auto': False for a network that can be trained from memory (see docs/performance.md),
+# else bf16 on a GPU (fp16 before compute capability 8) or a CPU with bf16 instructions
 amp = 'auto'
 channels_last = 'auto'  # memory layout of 3D convolutions: True, False, or 'auto': on a GPU, and on a CPU in bf16
 log_level = 'INFO'

@@ -126,6 +126,8 @@ def may_have_gpu() -> bool:
 def choose_precision(cfg: Config, device: str, mixed: str | None = None) -> str:
     """Return fp32, bf16 or fp16 for `amp` of the config: 'auto' where the hardware is fast in it, True, or False.
 
+    With 'auto', :func:`mer_bench.runs.model.check` returns to fp32 for a network that can be trained from memory.
+
     Args:
         cfg: Of the method.
         device: Of the training.

@@ -1,6 +1,6 @@
 """The model of a run before its first fold: built once, measured, its precision settled.
 
-A model that cannot be trained is refused here. The precision is decided by comparing gradients with those in fp32.
+A model that cannot be trained is refused here. Mixed precision is decided by comparing gradients with those in fp32.
 """
 
 import copy
@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from mer_bench.training.device import activate
 from mer_bench.training.fold import plain_wrapper
 from mer_bench.training.fold_folder import finished_folders
 from mer_bench.training.gradient_check import compare_gradients
+from mer_bench.training.stacking.eligibility import why_not_stackable
 from mer_bench.training.stacking.strategy import Stack, StackChoice, choose
 
 CLIPS = 4  # of the batch whose gradients are compared, at most
@@ -188,9 +190,14 @@ def check_at_place(experiment: Experiment, place: int) -> PrecisionCheck:
 def check(experiment: Experiment, model: BaseModel) -> PrecisionCheck:
     """Compare gradients in the precision of an experiment with fp32, and decide.
 
-    The clips are random numbers in the shape of the data, so nothing is learnt about any subject.
+    The clips are random numbers in the shape of the data, so nothing is learnt about any subject. With amp='auto', a
+    network that can be trained from memory, which needs fp32, is not compared: it gains more from that than from bf16.
     """
     cfg, precision, start = experiment.method.cfg, experiment.precision, time.perf_counter()
+    if cfg.get('amp') == 'auto':
+        in_fp32, parts = replace(experiment, precision='fp32'), complexity(model, experiment.data.shape)
+        if why_not_stackable(in_fp32, model, parts) is None:
+            return fall_back(experiment, 'it can be trained from memory')
     size = max(2, min(CLIPS, cfg.train_dataloader.batch_size))  # batch norm needs two
     try:
         with as_in_training(experiment.device):

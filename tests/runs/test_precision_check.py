@@ -14,10 +14,12 @@ from mer_bench.experiment.precision import PrecisionCheck
 from mer_bench.experiment.provenance import with_decision
 from mer_bench.results.record import read_record
 from mer_bench.runs import model as run_model
-from mer_bench.runs.model import build_model, check, needs_check, settle_precision
+from mer_bench.runs.model import build_model, check, needs_check, settle_precision, settle_training
 from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.fold import fold_config
 from mer_bench.training.gradient_check import Agreement
+from mer_bench.training.stacking.strategy import StackChoice
+from tests.training.stacking.stack_experiment import stack_experiment
 from tests.training.test_fold_config import experiment_on
 
 RIGHT = PrecisionCheck('bf16', 'bf16', agreement=0.999, seconds=1.0)
@@ -119,6 +121,16 @@ def test_a_fault_between_the_layers_takes_the_run_to_fp32(experiment, model, mon
     assert settled.check.line == (
         'precision: fp32 in place of bf16: its gradients disagree with fp32 (to 0.5000 at neck)'
     )
+
+
+@pytest.mark.parametrize(('amp', 'found'), [('auto', ('fp32', 'stacked', 2)), (True, ('bf16', 'off', 1))])
+def test_a_network_that_can_be_trained_from_memory_is_in_fp32_unless_asked_otherwise(amp, found, tmp_path, monkeypatch):
+    experiment = replace(stack_experiment(tmp_path, 'one_hidden_layer'), precision='bf16')
+    experiment.method.cfg.amp = amp  # not in a config: True is refused there without bf16 instructions
+    monkeypatch.setattr('mer_bench.training.stacking.strategy.measure', lambda *args: StackChoice('stacked', 2))
+    settled, choice, _ = settle_training(experiment, None, seed=0, stack='auto')
+    assert (settled.precision, choice.way, choice.folds) == found
+    assert settled.check.used == found[0]
 
 
 def test_gradients_that_cannot_be_compared_are_not_trusted(experiment, model, monkeypatch):
