@@ -6,7 +6,7 @@ methods cancels out.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,24 +59,22 @@ def _weighted_sum(methods: list[list[np.ndarray]], weights: Sequence[float]) -> 
 
 
 def detectable_difference(
-    best: Sequence[SubjectCounts], others: Sequence[Sequence[SubjectCounts]], metric: str
+    pairs: Iterable[tuple[Sequence[SubjectCounts], Sequence[SubjectCounts]]], metric: str
 ) -> float | None:
-    """Return the smallest true difference to the best method that these subjects would show in 80 % of cases.
+    """Return the smallest true difference between two methods that these subjects would show in 80 % of cases.
 
     A two-sided test at 5 % finds a difference of 1.96 + 0.84 = 2.80 standard errors with a probability of 80 % (normal
     approximation; Bloom, Evaluation Review 19(5), 1995, https://doi.org/10.1177/0193841X9501900504). The standard
-    error of each difference is the standard deviation of its paired resamples of subjects; the median over the other
-    methods is taken.
+    error of each difference is the standard deviation of its paired resamples of subjects; the median over the pairs is
+    taken.
 
     Args:
-        best, others: The counts of methods on the same clips, one per seed.
+        pairs: The counts of two methods on the same clips, each one per seed.
 
     Returns:
-        None where there is one subject only, or no method that ever differs from the best.
+        None where there is one subject only, or no pair that ever differs.
     """
-    if len(best[0].matrices) < 2:
-        return None
-    errors = [float(np.std(_resampled([best, other], [1, -1], metric), ddof=1)) for other in others]
+    errors = [float(np.std(_resampled(pair, [1, -1], metric), ddof=1)) for pair in pairs]
     differing = [error for error in errors if error > ZERO]
     return DETECTABLE * float(np.median(differing)) if differing else None
 

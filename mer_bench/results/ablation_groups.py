@@ -34,7 +34,7 @@ def group_methods(methods: list[Method]) -> list[list[Method]]:
     """Group methods on the same data by config, base name and epoch rule."""
     groups: dict[tuple, list[Method]] = {}
     for method in methods:
-        key = method.record['config']['name'], method.name.split('+')[0], method.record['epoch_rule']
+        key = method.record['config']['name'], method.base, method.record['epoch_rule']
         groups.setdefault(key, []).append(method)
     return list(groups.values())
 
@@ -55,7 +55,7 @@ def find_groups(methods: list[Method]) -> tuple[list[AblationGroup], list[str]]:
         if len(equals) > 1:
             names = ' and '.join(sorted(method.title for method in equals))
             notes.append(
-                f'Ablations of {full.name.split("+")[0]} are not compared: {names} have equally few overrides, so the '
+                f'Ablations of {full.base} are not compared: {names} have equally few overrides, so the '
                 'full model is ambiguous.'
             )
             continue

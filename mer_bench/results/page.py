@@ -3,11 +3,13 @@
 import io
 import re
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import pandas as pd
 
 from mer_bench.escaping import for_csv
-from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
+from mer_bench.results.ablations import note_on_power
+from mer_bench.results.blocks import Block, Column, Heading, Notes, Paragraph, Table
 from mer_bench.results.latex import to_latex
 from mer_bench.results.leak_meter import TEST_SELECTED
 from mer_bench.results.markdown import to_markdown
@@ -15,7 +17,7 @@ from mer_bench.results.record import Failure
 from mer_bench.results.rows import REPRODUCED, RESCORED, csv_row, summarise
 from mer_bench.results.run import Method, Run
 from mer_bench.results.sanity import Bound
-from mer_bench.results.sections import Section, make_sections, section_blocks
+from mer_bench.results.sections import Section, make_sections, of_other_data, section_blocks
 
 SYNTHETIC = 'synthetic'
 FAILED = [
@@ -33,6 +35,7 @@ class Page:
 
     sections: list[Section]
     rescored: list[dict] = field(default_factory=list)
+    rescored_power: str = ''
     published: list[Block] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     synthetic: bool = False
@@ -69,10 +72,12 @@ def make_page(
     reference: str | None = None,
 ) -> Page:
     """Make the page `name` of runs that are all synthetic or all real; `reference`: see `make_sections`."""
-    rescored = [summarise(Method([run])) for run in runs if run.rescored]
+    logs = [Method([run]) for run in runs if run.rescored]
+    rescored = [summarise(method) for method in logs]
     return Page(
         sections=make_sections([run for run in runs if not run.rescored], name, bounds, reference),
         rescored=sorted(rescored, key=lambda row: (-row['uf1'], row['method'])),
+        rescored_power=_power_of_logs(logs),
         failures=failures,
         synthetic=any(run.synthetic for run in runs) or any(failure.content['synthetic'] for failure in failures),
     )
@@ -90,6 +95,15 @@ def page_blocks(page: Page) -> list[Block]:
     return blocks + page.published
 
 
+def _power_of_logs(logs: list[Method]) -> str:
+    """Return a sentence on the difference that the subjects of published logs can show; empty with a single log."""
+    if len(logs) < 2:
+        return ''
+    if of_other_data([log.runs[0] for log in logs]):
+        return 'Power: not known, because these logs are not of the same clips.'
+    return note_on_power([*combinations(logs, 2)], 'between two of these methods')
+
+
 def _rescored(page: Page) -> list[Block]:
     text = (
         'Predictions published by their authors and scored here in the same way as ours: all clips pooled, then scored '
@@ -98,7 +112,8 @@ def _rescored(page: Page) -> list[Block]:
     )
     protocols = ', '.join(dict.fromkeys(row['protocol'] for row in page.rescored))
     table = Table(RESCORED, page.rescored, 'Re-scored from published predictions')
-    return [Heading(2, f'Re-scored{" (synthetic data)" * page.synthetic}, {protocols}'), Paragraph(text), table]
+    blocks = [Heading(2, f'Re-scored{" (synthetic data)" * page.synthetic}, {protocols}'), Paragraph(text), table]
+    return [*blocks, Notes((page.rescored_power,))] if page.rescored_power else blocks
 
 
 def failure_blocks(failures: list[Failure]) -> list[Block]:

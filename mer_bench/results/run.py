@@ -78,6 +78,11 @@ class Method:
         return self.record['method']
 
     @property
+    def base(self) -> str:
+        """The name without its options."""
+        return self.name.partition('+')[0]
+
+    @property
     def title(self) -> str:
         """The name, and what distinguishes methods of one name."""
         return f'{self.name} ({self.record["config"]["digest"][:8]})'

@@ -1,12 +1,12 @@
 """Sections of a leaderboard: runs on the same data under the same protocol, with their rows, comparisons and notes."""
 
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import CANDIDATES
-from mer_bench.evaluation.statistics import detectable_difference
 from mer_bench.results.ablation_groups import AblationGroup, find_groups
-from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, reference_blocks
+from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, note_on_power, reference_blocks
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
 from mer_bench.results.leak_meter import TEST_SELECTED, leak_blocks, leak_rows
 from mer_bench.results.rows import METHOD, REPRODUCED, SETTINGS, distinct, score_column, slices_of, summarise
@@ -14,6 +14,7 @@ from mer_bench.results.run import Method, Run, group_by, methods_of
 from mer_bench.results.sanity import Bound, judge
 
 SIMPLE = 'logistic_regression'  # what a method should beat
+LEARN_NOTHING = ('majority', 'class_prior')  # of a clip
 SAME = ('sample_id', 'y_true', 'subject')  # of the predictions of runs on the same data
 CHANGES = (
     *('reference', 'change', 'change_low', 'change_high', 'only_reference', 'only_method'),
@@ -30,9 +31,8 @@ class Section:
         rows: in the order of the table.
         ablations: every full model with its ablations, and what `compare_ablations` returns of them.
         not_compared: sentences on the methods that could not be compared, with the reason.
-        comparisons: the methods that all others are compared with, see :func:`_compare_all`: the one asked for, or on
-            real data the best and a simple one.
-        detectable: the smallest difference of UF1 to the first row that these subjects can show.
+        comparisons: for each key of :func:`_references` its method, and the comparison of all others with it.
+        power: a sentence on the difference that these subjects can show; empty with a single method.
         leaks: the rows of the leak meter, see :mod:`mer_bench.results.leak_meter`.
     """
 
@@ -40,8 +40,8 @@ class Section:
     rows: list[dict]
     ablations: list[tuple[AblationGroup, list[dict]]] = field(default_factory=list)
     not_compared: list[str] = field(default_factory=list)
-    comparisons: list[tuple[Method, list[dict], bool]] = field(default_factory=list)
-    detectable: float | None = None
+    comparisons: dict[str, tuple[Method, list[dict]]] = field(default_factory=dict)
+    power: str = ''
     leaks: list[dict] = field(default_factory=list)
 
 
@@ -110,31 +110,56 @@ def _section(
     pairs = zip(rows, methods, strict=True)
     pairs = sorted(pairs, key=lambda pair: (pair[0]['epoch_rule'] != 'last', -pair[0]['uf1'], pair[0]['method']))
     rows, methods = ([pair[part] for pair in pairs] for part in (0, 1))
-    if reference is not None:
-        references = {'against': reference}
-    else:  # drawn faces show no method better than another
-        references = {} if runs[0].synthetic else {'best': rows[0]['method'], SIMPLE: SIMPLE}
-    comparisons = [found for key, name in references.items() if (found := _compare_all(rows, methods, name, key))]
+    references = _references(rows[0]['method'], runs[0].synthetic, reference)
+    comparisons = {key: found for key, name in references.items() if (found := _compare_all(rows, methods, name, key))}
     if reference is not None and not comparisons:
         not_compared.append(
             f'No method is compared with {reference} here: it is the only method, or did not run on these data.'
         )
-    if len(comparisons) == 2 and comparisons[0][0] is comparisons[1][0]:  # the simple one is the best
-        comparisons.pop()
-    best, *others = [method.counts for _, method in pairs]
-    detectable = detectable_difference(best, others, 'uf1')
+    power = power_of(methods)
     named = [(row['method'], method.runs) for row, method in pairs]
     leaks = leak_rows(named) + leak_rows(named, CANDIDATES)
-    return Section(runs, rows, ablations, not_compared, comparisons, detectable, leaks)
+    return Section(runs, rows, ablations, not_compared, comparisons, power, leaks)
 
 
-def _compare_all(
-    rows: list[dict], methods: list[Method], reference: str, key: str
-) -> tuple[Method, list[dict], bool] | None:
+def _references(best: str, synthetic: bool, asked: str | None) -> dict[str, str]:
+    """Return the methods that all others are compared with, by the key of the comparison.
+
+    Without one that was asked for, these are on real data the best and a simple one, or the best alone where it is that
+    simple one. On synthetic data there is none: drawn faces do not show which method is better.
+    """
+    if asked is not None:
+        return {'against': asked}
+    return {} if synthetic else {'best': best} if best == SIMPLE else {'best': best, SIMPLE: SIMPLE}
+
+
+def power_of(methods: list[Method]) -> str:
+    """Return a sentence on the difference that the subjects of a table can show; empty with a single method.
+
+    Near-copies of a method differ little from it, which must not make the subjects look better than they are. So the
+    pairs are of methods with different names, each by its row with the fewest options. Rows chosen among the settings
+    of others are left out, as are rows no better than a method that learns nothing. Where these leave no pair, all
+    methods with different names count, and then all rows.
+
+    Args:
+        methods: on the same clips, best first.
+    """
+    different: dict[str, Method] = {}
+    for method in sorted(methods, key=lambda method: method.name.count('+')):
+        different.setdefault(method.base, method)
+    floor = max((method.uf1 for name, method in different.items() if name in LEARN_NOTHING), default=-1)
+    able = [method for method in different.values() if method.uf1 > floor and not method.record.get('selection')]
+    for kind, words in ((able, 'different methods'), (different.values(), 'methods'), (methods, 'rows of one method')):
+        if len(kind) > 1:
+            return note_on_power([*combinations(kind, 2)], f'between two {words}')
+    return ''
+
+
+def _compare_all(rows: list[dict], methods: list[Method], reference: str, key: str) -> tuple[Method, list[dict]] | None:
     """Compare every method with one, best first, and put the comparison into its row, for the csv, as `<key>_...`.
 
     Returns:
-        The reference, the comparisons, and whether it was taken because it is the best; None without two methods.
+        The reference and the comparisons; None without two methods.
     """
     names = [row['method'] for row in rows]
     if reference not in names or len(names) < 2:
@@ -147,18 +172,22 @@ def _compare_all(
     against = compare(chosen, {name: method for name, (_, method) in others.items()})
     for change in against:
         others[change['name']][0].update({f'{key}_{part}': change[part] for part in CHANGES})
-    return chosen, sorted(against, key=lambda row: (-row['uf1'], row['name'])), key == 'best'
+    return chosen, sorted(against, key=lambda row: (-row['uf1'], row['name']))
+
+
+def of_other_data(runs: list[Run]) -> Run | None:
+    """Return the first run whose clips, labels or subjects differ from those of the first one; None if none do."""
+    truths = [{row[0]: row[1:] for row in zip(*(run.table[name] for name in SAME), strict=True)} for run in runs]
+    return next((run for run, truth in zip(runs, truths, strict=True) if truth != truths[0]), None)
 
 
 def check_same_data(runs: list[Run]) -> None:
     """Refuse runs whose clips or labels differ from those of the first run."""
-    truths = [{row[0]: row[1:] for row in zip(*(run.table[name] for name in SAME), strict=True)} for run in runs]
-    for run, truth in zip(runs, truths, strict=True):
-        if truth != truths[0]:
-            raise InputError(
-                f'{run.path}: expected the clips and labels of {runs[0].path}, since the digests of the data agree, '
-                'but predictions.csv has others; run the same train command again'
-            )
+    if other := of_other_data(runs):
+        raise InputError(
+            f'{other.path}: expected the clips and labels of {runs[0].path}, since the digests of the data agree, '
+            'but predictions.csv has others; run the same train command again'
+        )
 
 
 def section_blocks(section: Section) -> list[Block]:
@@ -172,12 +201,20 @@ def section_blocks(section: Section) -> list[Block]:
     if any('au_f1' in row for row in section.rows):
         blocks += _action_units(run, section.rows)
     blocks.append(Notes(tuple(_notes(section))))
-    for comparison in section.comparisons:
-        blocks += reference_blocks(*comparison)
+    for key, (reference, rows) in section.comparisons.items():
+        blocks += _best_blocks(reference, rows) if key == 'best' else reference_blocks(reference, rows)
     for group, rows in section.ablations:
         blocks += ablation_blocks(group, rows)
     blocks += leak_blocks(section.leaks)
     return [*blocks, Heading(3, 'Settings of each row'), Table(SETTINGS, section.rows)]
+
+
+def _best_blocks(reference: Method, rows: list[dict]) -> list[Block]:
+    """Lay out the comparison with the best, which may be the simple one."""
+    note = 'The best was found by these same scores, so the differences to it are a little too large.'
+    if reference.name == SIMPLE:
+        note += f' It is {SIMPLE}, the simple method that others should beat: none scores higher here.'
+    return reference_blocks(reference, rows, 'the best, ', note)
 
 
 def _slices(run: Run, rows: list[dict]) -> list[Block]:
@@ -210,17 +247,8 @@ def _notes(section: Section) -> list[str]:
             f'Epoch rule {", ".join(sorted(rules))}: the epoch was chosen by a score, not fixed beforehand, so these '
             'rows look better than they are. They are listed below the others and cannot be compared with them.'
         )
-    if section.detectable is not None:
-        notes.append(_note_on_power(section.detectable, rows))
+    notes += [section.power] if section.power else []
     return [*notes, *section.not_compared, _note_on_software(runs)]
-
-
-def _note_on_power(detectable: float, rows: list[dict]) -> str:
-    return (
-        f'Power: these {rows[0]["subjects"]} subjects can show a difference of about {detectable:.2g} in UF1. A paired '
-        'test at 5 % finds a true difference of this size to the first row in 80 % of cases (2.8 standard errors, '
-        'bootstrap over the subjects, median over the other methods).'
-    )
 
 
 def _note_on_scores(run: Run) -> str:
@@ -235,8 +263,14 @@ def _note_on_scores(run: Run) -> str:
 
 
 def _note_on_intervals(rows: list[dict]) -> str:
-    seeds = ' of the mean over the seeds' if any(row['seeds'] > 1 for row in rows) else ''
+    numbers = {row['seeds'] for row in rows}
+    seeds = ' of the mean over the seeds' if max(numbers) > 1 else ''
     spread = ' The number after ± is the standard deviation over the seeds.' if seeds else ''
+    if seeds and min(numbers) == 1:
+        spread += (
+            ' A row without it is a single training: what another one would score is not known (a method that draws '
+            'no random numbers scores the same).'
+        )
     if rows[0]['subjects'] == 1:
         return f'Intervals: none, because all clips are of one subject.{spread}'
     return (

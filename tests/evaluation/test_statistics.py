@@ -113,19 +113,19 @@ def one_clip_less(share):
 
 def test_the_difference_that_subjects_can_show_has_a_power_of_80_percent():
     # half of 100 subjects differ by 0.1: the mean has the standard error 0.05 / sqrt(100) = 0.005
-    found = detectable_difference(one_clip_less(0), [one_clip_less(0.5)], 'accuracy')
+    found = detectable_difference([(one_clip_less(0), one_clip_less(0.5))], 'accuracy')
     assert found == pytest.approx(0.014, rel=0.1)
     assert norm.sf(norm.isf(0.025) - 0.014 / 0.005) == pytest.approx(0.8, abs=0.001)
 
 
-def test_the_median_of_the_methods_that_differ_counts():
+def test_the_median_of_the_pairs_that_differ_counts():
     # a tenth of the subjects: 0.1 * sqrt(0.1 * 0.9) / sqrt(100) = 0.003; the same predictions tell nothing
-    others = [one_clip_less(0), one_clip_less(0.1), one_clip_less(0.5)]
-    assert detectable_difference(one_clip_less(0), others, 'accuracy') == pytest.approx(2.8 * 0.004, rel=0.1)
+    pairs = [(one_clip_less(0), one_clip_less(share)) for share in (0, 0.1, 0.5)]
+    assert detectable_difference(pairs, 'accuracy') == pytest.approx(2.8 * 0.004, rel=0.1)
 
 
-def test_without_a_method_that_differs_or_with_one_subject_no_difference_is_known():
-    assert detectable_difference(one_clip_less(0), [one_clip_less(0)], 'uf1') is None
-    assert detectable_difference(one_clip_less(0), [], 'uf1') is None
+def test_without_a_pair_that_differs_or_with_one_subject_no_difference_is_known():
+    assert detectable_difference([(one_clip_less(0), one_clip_less(0))], 'uf1') is None
+    assert detectable_difference([], 'uf1') is None
     one, other = ([SubjectCounts.of(answers(y, 'aaaaaaaa'), [0, 1])] for y in (RIGHT, WRONG))
-    assert detectable_difference(one, [other], 'uf1') is None
+    assert detectable_difference([(one, other)], 'uf1') is None

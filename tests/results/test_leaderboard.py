@@ -109,3 +109,28 @@ def test_a_page_of_real_data_compares_all_with_the_best_and_with_a_simple_method
     assert rows.loc['logistic_regression', 'best_change'] == pytest.approx((8 / 9 + 1 + 2 / 3) / 3 - 1)
     assert rows.loc['net', 'logistic_regression_change'] == pytest.approx(1 - (8 / 9 + 1 + 2 / 3) / 3)
     assert 'Every method against' not in write_leaderboard([tmp_path / 'True'], tmp_path / 'synthetic.md')
+
+
+def test_a_simple_method_that_is_the_best_is_compared_once_and_named(new_run, tmp_path):
+    for method, answers in (('net', 'one wrong'), ('logistic_regression', 'perfect')):
+        new_run(f'runs/{method}', answers, method=method)
+    page = write_leaderboard([tmp_path / 'runs'], tmp_path / 'smic.md')
+    (only,) = page.split('### Every method against ')[1:]
+    assert only.startswith('the best, logistic_regression\n')
+    assert 'the simple method that others should beat: none scores higher here' in only
+    names = pd.read_csv(tmp_path / 'smic.csv').columns
+    assert 'best_change' in names
+    assert 'logistic_regression_change' not in names
+
+
+def test_methods_of_several_seeds_and_of_one_are_compared_by_their_means_and_the_page_says_so(new_run, tmp_path):
+    for method, seed, answers in (('net', 0, 'perfect'), ('net', 1, 'one wrong'), ('other', 0, 'one wrong')):
+        new_run(f'runs/{method}{seed}', answers, method=method, seed=seed)
+    page = write_leaderboard([tmp_path / 'runs'], tmp_path / 'smic.md', 'net')
+    # net: the mean of 1 and 23/27; of seed 0 it alone is right on one clip
+    assert 'against net (UF1 0.9259, mean of 2 seeds)' in page
+    cells = [cell.strip() for cell in page.split('### Every method against net')[1].split('| other')[1].split('|')]
+    assert cells[1:4] == ['1', f'{23 / 27:.4f}', f'{23 / 27 - 25 / 27:+.4f}']
+    assert cells[5:7] == ['1', '0']
+    assert 'one with a single seed with its one training' in page
+    assert 'A row without it is a single training' in page

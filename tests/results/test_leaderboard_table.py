@@ -306,8 +306,27 @@ def test_a_table_of_two_methods_says_what_difference_its_subjects_can_show(new_r
     assert 'Power:' not in make()[0]
     # the rule differs by 7/9 in UF1; resamples of four subjects make the standard error of the order of a tenth
     new_run('b', 'always negative', method='rule')
-    (size,) = re.findall(r'- Power: these 4 subjects can show a difference of about (\S+) in UF1\.', make()[0])
+    (size,) = re.findall(
+        r'- Power: these 4 subjects can show a difference of about (\S+) in UF1 between two', make()[0]
+    )
     assert 0.1 < float(size) < 1
+
+
+def test_near_copies_and_methods_that_learn_nothing_do_not_change_what_the_subjects_can_show(new_run, make):
+    new_run('a', 'perfect', method='net')
+    new_run('b', 'one wrong', method='other')
+    power = re.findall('- Power: these 4 subjects .*', make()[0])
+    new_run('c', 'one wrong', method='net+small')
+    new_run('d', 'perfect', method='other+large')
+    new_run('e', 'always negative', method='majority')
+    choice = {
+        'rule': 'inner',
+        'metric': 'uf1',
+        'inner_folds': 5,
+        'candidates': [{'name': 'x', 'text': 'x', 'digest': 'x'}],
+    }
+    new_run('f', 'one wrong', method='grid+inner', selection=choice)
+    assert re.findall('- Power: these 4 subjects .*', make()[0]) == power
 
 
 def test_one_subject_and_a_class_without_clips_are_named(tmp_path, make):

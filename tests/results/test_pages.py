@@ -78,9 +78,9 @@ def test_published_rows_are_never_beside_synthetic_ones(new_run, tmp_path):
 LOG = 'smic s01\nclip0 0 0\nclip1 1 1\nsmic s02\nclip2 0 0\nclip3 2 0\n'
 
 
-def rescore(folder, **changes):
+def rescore(folder, text=LOG, **changes):
     log = folder.parent / 'log.txt'
-    log.write_text(LOG)
+    log.write_text(text)
     given = {
         **{'method': 'Their net', 'dataset': 'smic', 'protocol': 'LOSO, smic_3class', 'url': 'https://example.org/log'},
         'classes': ['negative', 'positive', 'surprise'],
@@ -99,6 +99,10 @@ def test_rescored_rows_have_a_table_of_their_own_with_their_log(new_run, tmp_pat
     assert re.search(r'\| Their net \| 0\.7500 +\| 0\.6000 \|', rescored)
     assert '[log.txt](https://example.org/log)' in rescored
     assert files['smic_3class_loso.csv'].splitlines()[-1].startswith('smic,"LOSO, smic_3class",Their net,0.75,')
+    assert 'Power:' not in rescored
+    rescore(tmp_path / 'c', method='Another', text=LOG.replace('clip3 2 0', 'clip3 2 2'))
+    page = render_pages(make_pages([tmp_path]))['smic_3class_loso.md']
+    assert 'Power: these 2 subjects can show' in page.split('## Re-scored')[1]
 
 
 def test_a_run_of_ours_is_no_published_log(new_run, tmp_path):
