@@ -192,7 +192,7 @@ def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
         if several
         else 'Each method was trained once: the randomness of training (initial weights, clip order) is not included.'
     )
-    seed = ', of one training each, with the first seed that both have' if several else ''
+    seed = ' (one training of each: the first seed that both have, or else the first of each)' if several else ''
     open_question = 'whether the part helps' if word == 'ablation' else 'which method is better'
     n_subjects = reference.record['n_subjects']
     notes = [

@@ -103,6 +103,10 @@ def leak_blocks(rows: list[dict]) -> list[Block]:
     blocks: list[Block] = []
     for what, text, part in (('epoch', INTRODUCTION, epochs), ('candidate', OF_CANDIDATES, candidates)):
         title = f'Leak meter: {what} chosen on the test subjects'
+        if any(row['seeds'] > 1 for row in part):
+            text += (
+                f' Of a method with several seeds, UF1 is the mean over them; each seed has a best {what} of its own.'
+            )
         blocks += [Heading(3, title), Paragraph(text), Table(_columns(what), part, title)] if part else []
     return blocks
 
