@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from mmengine.config import Config
@@ -22,6 +23,9 @@ from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme
 from mer_bench.results.record import place_of
+
+if TYPE_CHECKING:
+    from mer_bench.experiment.candidates import Candidate
 
 # whether a backbone has the argument in_channels: for these without importing torch, for all others by asking the class
 TAKES_CHANNELS = dict(MultiScaleResNet3d=True, RCN=True, HTNet=True) | dict.fromkeys(
@@ -67,7 +71,9 @@ class Experiment:
         gpu_share: This process's share of the GPU's memory.
         check: The comparison of gradients that decided on the precision.
         stamps: Size and times of the files read, by which a change during the run is noticed; none: compare digests.
-        choices: What fold.json notes of the choice among candidates, by the name of the fold; see `--select inner`.
+        candidates: Among which each fold chooses, see :mod:`mer_bench.experiment.candidates`; none: nothing to choose.
+        selection: How it chooses, as the record has it.
+        choices: What fold.json notes of the choice of a fold, by the name of the fold.
     """
 
     method: Method
@@ -80,7 +86,13 @@ class Experiment:
     gpu_share: float = 1.0
     check: PrecisionCheck | None = None
     stamps: tuple[Stamp | None, ...] = ()
+    candidates: Sequence['Candidate'] = ()
+    selection: dict | None = None
     choices: Mapping[str, dict] = field(default_factory=dict)
+
+    def scored_epoch(self, fold: Fold) -> int | None:
+        """Return the epoch, counted from 1, whose weights of a fold are scored; None: the last."""
+        return self.choices.get(fold.name, {}).get('inner', {}).get('epoch')
 
     def check_unchanged(self) -> None:
         """Refuse to go on if label scheme or data changed since they were opened, because every fold reads them.

@@ -114,7 +114,9 @@ def run_folds(
     if settings.audit_epochs and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no epochs to audit; leave --audit-epochs out')
     if settings.audit_epochs and (classes := len(experiment.method.cfg.classes)) > len(LETTERS):
-        raise InputError(f'--audit-epochs: expected at most {len(LETTERS)} classes, got {classes}; leave it out')
+        raise InputError(
+            f'--audit-epochs or --select inner: expected at most {len(LETTERS)} classes, got {classes}; leave it out'
+        )
     done = finished_folders(work_dir, experiment.folds)
     missing = [fold for fold in experiment.chosen if fold.name not in done]
     record = record or start_record(experiment, settings.seed)
