@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mer_bench.errors import InputError
 from mer_bench.experiment.config_files import configs_read_once, read_override
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment, open_method
-from mer_bench.experiment.method import load_method, with_options
+from mer_bench.experiment.method import Method, load_method, with_options
 from mer_bench.files import digest_of
 
 RULE, METRIC = 'inner', 'uf1'
@@ -40,6 +40,11 @@ class Candidate:
         method = self.experiment.method
         epochs = {} if method.is_estimator else dict(epochs=method.cfg.train_cfg.max_epochs)
         return dict(name=self.name, text=self.text, digest=method.digest, **epochs)
+
+
+def has_choice(method: Method) -> bool:
+    """Return whether the folds of a method can choose: among candidates, or the epoch of a network."""
+    return not method.is_estimator or method.cfg.get('candidates') is not None
 
 
 def open_candidates(
@@ -74,7 +79,8 @@ def open_candidates(
         )
     notes = [candidate.note for candidate in candidates]
     how = dict(rule=RULE, metric=METRIC, inner_folds=inner_folds)
-    cfg = Config(first.method.cfg.to_dict() | dict(selection=how | dict(candidates=digest_of(notes))))
+    among = dict(candidates=digest_of(notes)) if len(notes) > 1 else {}  # one alone is the method itself
+    cfg = Config(first.method.cfg.to_dict() | dict(selection=how | among))
     method = replace(first.method, name=f'{name}+{RULE}', cfg=cfg, overrides=overrides)
     return replace(first, method=method, candidates=candidates, selection=how | dict(candidates=notes))
 
@@ -87,13 +93,13 @@ def _of_config(options: RunOptions, mixed: str | None) -> tuple[str, list[dict],
     """
     base = load_method(options.config, options.overrides, options.cfg_options)
     entries = base.cfg.get('candidates')
-    if entries is None and not base.is_estimator:
-        return base.name, base.overrides, [Candidate(base.name, '{}', open_method(base, options, mixed))]
-    if entries is None:
+    if not has_choice(base):
         raise InputError(
             f'--select inner: expected candidates, found none in {base.name}; give overrides, such as --candidates '
             'ridge linear_svm, or a list `candidates` in an override'
         )
+    if entries is None:
+        return base.name, base.overrides, [Candidate(base.name, '{}', open_method(base, options, mixed))]
     if isinstance(entries, list) and entries and all(isinstance(entry, str) for entry in entries):
         return _of_names(options, entries, mixed, listed=True)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and entry for entry in entries):

@@ -86,6 +86,10 @@ class RunSettings:
             raise InputError(f"select {self.select!r}: expected 'inner', or nothing")
         if not self.select and (self.candidates or self.audit_candidates):
             raise InputError('candidates: expected --select inner with them; add it or leave them out')
+        if self.select and self.audit_epochs:
+            raise InputError(
+                '--audit-epochs: expected a run without --select, whose folds share one schedule; leave it out'
+            )
         refuse_count('inner_folds', self.inner_folds, least=2)
 
 

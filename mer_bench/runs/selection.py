@@ -46,10 +46,6 @@ def run_selected(experiment: Experiment, settings: RunSettings, record: dict | N
         settings: As for :func:`run_folds`.
         record: Likewise.
     """
-    if settings.audit_epochs:
-        raise InputError(
-            '--audit-epochs: expected a run without --select, whose folds share one schedule; leave it out'
-        )
     record = run_folds(experiment, settings, record, train=train_chosen)
     folder = settings.work_dir
     if settings.audit_candidates and record['complete'] and not (folder / CANDIDATES).exists():
