@@ -6,40 +6,18 @@ of overrides. A fold also chooses the epoch of a network, so a network may be th
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mmengine.config import Config
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.config_files import configs_read_once, read_override
-from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment, open_method
+from mer_bench.experiment.experiment import Candidate, Experiment, RunOptions, open_experiment, open_method
 from mer_bench.experiment.method import Method, load_method, with_options
 from mer_bench.files import digest_of
 
 RULE, METRIC = 'inner', 'uf1'
 SHARED = ('label_scheme', 'folds', 'dataset', 'data_source', 'data_root', 'data_variant', 'action_units')
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One setting of a method, or one method of several.
-
-    Attributes:
-        name: Of its override, or its options.
-        text: Of the override, or the options as JSON.
-        experiment: The method on the data of the run.
-    """
-
-    name: str
-    text: str
-    experiment: Experiment
-
-    @property
-    def note(self) -> dict:
-        """What the record has of it, of a network with its number of epochs."""
-        method = self.experiment.method
-        epochs = {} if method.is_estimator else dict(epochs=method.cfg.train_cfg.max_epochs)
-        return dict(name=self.name, text=self.text, digest=method.digest, **epochs)
 
 
 def has_choice(method: Method) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from mmengine.config import Config
@@ -23,9 +22,6 @@ from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold, make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme
 from mer_bench.results.record import place_of
-
-if TYPE_CHECKING:
-    from mer_bench.experiment.candidates import Candidate
 
 # whether a backbone has the argument in_channels: for these without importing torch, for all others by asking the class
 TAKES_CHANNELS = dict(MultiScaleResNet3d=True, RCN=True, HTNet=True) | dict.fromkeys(
@@ -86,7 +82,7 @@ class Experiment:
     gpu_share: float = 1.0
     check: PrecisionCheck | None = None
     stamps: tuple[Stamp | None, ...] = ()
-    candidates: Sequence['Candidate'] = ()
+    candidates: 'Sequence[Candidate]' = ()
     selection: dict | None = None
     choices: Mapping[str, dict] = field(default_factory=dict)
 
@@ -119,6 +115,28 @@ class Experiment:
                     f'{part} changed during the run; restore it and run the same command again, or give another '
                     '--work-dir'
                 )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One setting of a method, or one method of several.
+
+    Attributes:
+        name: Of its override, or its options.
+        text: Of the override, or the options as JSON.
+        experiment: The method on the data of the run.
+    """
+
+    name: str
+    text: str
+    experiment: Experiment
+
+    @property
+    def note(self) -> dict:
+        """What the record has of it, of a network with its number of epochs."""
+        method = self.experiment.method
+        epochs = {} if method.is_estimator else dict(epochs=method.cfg.train_cfg.max_epochs)
+        return dict(name=self.name, text=self.text, digest=method.digest, **epochs)
 
 
 def refuse_settings(seed: object, jobs: object, stack: object) -> None:

@@ -59,8 +59,9 @@ class RunSettings:
         isolated: Train in another process even if it is one fold at a time, so that its crash does not end this one.
         verbose: Whether to show a line about each fold; train.log of the run has them in any case.
         audit_epochs: Whether to write audit.csv, the predictions after every epoch, which no training reads.
-        select: 'inner': each fold chooses among candidates by scores on its training subjects; None: nothing to choose.
-        candidates: Overrides to choose from; none: the list `candidates` of the config.
+        select: 'inner': each fold chooses among candidates, and the epoch of a network, by scores on its training
+            subjects; None: nothing to choose.
+        candidates: Overrides to choose from; none: the list `candidates` of the config, or a network alone.
         inner_folds: Of the training subjects of each fold.
         audit_candidates: Whether to write candidates.csv, the predictions of every candidate, which no choice reads.
     """

@@ -24,8 +24,7 @@ from rich.progress import track
 from mer_bench.errors import InputError
 from mer_bench.evaluation import metrics
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES, audit_table, read_audit
-from mer_bench.experiment.candidates import Candidate
-from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.experiment import Candidate, Experiment
 from mer_bench.files import digest_of, locked, read_own_json, write_json
 from mer_bench.processes import quick_ones_here
 from mer_bench.protocols.folds import Fold, group_kfold
