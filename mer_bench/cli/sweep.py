@@ -27,6 +27,11 @@ def make_parser() -> argparse.ArgumentParser:
     add('--stack', type=number_or_word, default='auto', metavar='auto|N|off', help=text)
     text = 'as for tools/train.py; methods of scikit-learn have no epochs and ignore it'
     add('--audit-epochs', action='store_true', help=text)
+    text = (
+        'inner: as for tools/train.py, for networks and for methods that list candidates; others have nothing to choose'
+    )
+    add('--select', metavar='inner', help=text)
+    add('--inner-folds', type=int, default=5, metavar='N', help='as for tools/train.py (default: 5)')
     add('--work-dir', type=Path, default=Path('work_dirs'), metavar='DIR', help='default: work_dirs')
     add('--data-root', dest='data_roots', metavar='DIR', help='prepared data of the only config, or CONFIG=DIR', **many)
     add('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')

@@ -22,14 +22,14 @@ def main(argv: list[str] | None = None) -> None:
     text = 'also score the held-out subjects after every epoch, into RUN/audit.csv; training never reads it'
     add('--audit-epochs', action='store_true', help=text)
     text = (
-        'inner: let each fold choose among candidates by scores on its training subjects alone, then train the chosen '
-        'one; --candidates, or `candidates` in an override, lists them'
+        'inner: let each fold choose among candidates, and the epoch of a network, by scores on its training subjects '
+        'alone, then train what it chose; --candidates, or `candidates` in an override, lists candidates'
     )
     add('--select', metavar='inner', help=text)
     add('--candidates', metavar='FILE', nargs='+', action='extend', default=[], help='overrides to choose from')
     text = 'of the training subjects of each fold, for the choice (default: 5)'
     add('--inner-folds', type=int, default=5, metavar='N', help=text)
-    text = 'also score the held-out subjects by every candidate, into RUN/candidates.csv; no choice reads it'
+    text = 'also score the held-out subjects by all that could be chosen, into RUN/candidates.csv; no choice reads it'
     add('--audit-candidates', action='store_true', help=text)
     add('--verbose', action='store_true', help='print a line for each fold, as in RUN/train.log')
     args = parser.parse_args(argv)

@@ -1,65 +1,52 @@
 """The candidates among which each fold chooses with `--select inner`, opened and checked before the first training.
 
 They are overrides by name, or the list `candidates` of a config or override, whose entries are dotted options or names
-of overrides.
+of overrides. A fold also chooses the epoch of a network, so a network may be the only candidate.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mmengine.config import Config
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.config_files import configs_read_once, read_override
-from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment, open_method
-from mer_bench.experiment.method import load_method, with_options
+from mer_bench.experiment.experiment import Candidate, Experiment, RunOptions, open_experiment, open_method
+from mer_bench.experiment.method import Method, load_method, with_options
 from mer_bench.files import digest_of
 
 RULE, METRIC = 'inner', 'uf1'
 SHARED = ('label_scheme', 'folds', 'dataset', 'data_source', 'data_root', 'data_variant', 'action_units')
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One setting of a method, or one method of several.
-
-    Attributes:
-        name: Of its override, or its options.
-        text: Of the override, or the options as JSON.
-        experiment: The method on the data of the run.
-    """
-
-    name: str
-    text: str
-    experiment: Experiment
-
-    @property
-    def note(self) -> dict:
-        """What the record has of it."""
-        return dict(name=self.name, text=self.text, digest=self.experiment.method.digest)
+def has_choice(method: Method) -> bool:
+    """Return whether the folds of a method can choose: among candidates, or the epoch of a network."""
+    return not method.is_estimator or method.cfg.get('candidates') is not None
 
 
 def open_candidates(
-    options: RunOptions, names: Sequence[str], inner_folds: int
-) -> tuple[Experiment, list[Candidate], dict]:
+    options: RunOptions, names: Sequence[str], inner_folds: int, mixed: str | None = None
+) -> Experiment:
     """Open all candidates of a run.
 
     Args:
         options: What the candidates share.
-        names: Overrides; none: the list `candidates` of the config.
+        names: Overrides; none: the list `candidates` of the config, or a network without one alone.
         inner_folds: Of the training subjects of each fold.
+        mixed: As of :func:`open_experiment`.
 
     Returns:
-        The experiment of the run, whose method has a name and a digest that stand for all candidates and is otherwise
-        the first of them; the candidates; `selection` of the record, without what was chosen.
+        The experiment of the run with its candidates. Its method has a name and a digest that stand for all of them and
+        is otherwise the first of them.
 
     Raises:
-        InputError: There are fewer than two candidates, two are the same, one does not fit the others, or some fold has
-            too few training subjects.
+        InputError: There is nothing to choose, two candidates are the same, one does not fit the others, or some fold
+            has too few training subjects.
     """
     with configs_read_once():
-        name, overrides, candidates = _of_names(options, names) if names else _of_config(options)
+        found = _of_names(options, names, mixed) if names else _of_config(options, mixed)
+    name, overrides, candidates = found
     refuse_unlike(candidates)
     first = candidates[0].experiment
     fewest = min(len(fold.train_subjects) for fold in first.folds)
@@ -70,12 +57,13 @@ def open_candidates(
         )
     notes = [candidate.note for candidate in candidates]
     how = dict(rule=RULE, metric=METRIC, inner_folds=inner_folds)
-    cfg = Config(first.method.cfg.to_dict() | dict(selection=how | dict(candidates=digest_of(notes))))
+    among = dict(candidates=digest_of(notes)) if len(notes) > 1 else {}  # one alone is the method itself
+    cfg = Config(first.method.cfg.to_dict() | dict(selection=how | among))
     method = replace(first.method, name=f'{name}+{RULE}', cfg=cfg, overrides=overrides)
-    return replace(first, method=method), candidates, how | dict(candidates=notes)
+    return replace(first, method=method, candidates=candidates, selection=how | dict(candidates=notes))
 
 
-def _of_config(options: RunOptions) -> tuple[str, list[dict], list[Candidate]]:
+def _of_config(options: RunOptions, mixed: str | None) -> tuple[str, list[dict], list[Candidate]]:
     """Open the list `candidates` of a config or override: options, or names of overrides.
 
     Returns:
@@ -83,13 +71,15 @@ def _of_config(options: RunOptions) -> tuple[str, list[dict], list[Candidate]]:
     """
     base = load_method(options.config, options.overrides, options.cfg_options)
     entries = base.cfg.get('candidates')
-    if entries is None:
+    if not has_choice(base):
         raise InputError(
             f'--select inner: expected candidates, found none in {base.name}; give overrides, such as --candidates '
             'ridge linear_svm, or a list `candidates` in an override'
         )
+    if entries is None:
+        return base.name, base.overrides, [Candidate(base.name, '{}', open_method(base, options, mixed))]
     if isinstance(entries, list) and entries and all(isinstance(entry, str) for entry in entries):
-        return _of_names(options, entries, listed=True)
+        return _of_names(options, entries, mixed, listed=True)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and entry for entry in entries):
         raise InputError(
             "candidates: expected a list of options such as {'model.steps.1.C': 0.1}, or of names of overrides, got "
@@ -104,7 +94,7 @@ def _of_config(options: RunOptions) -> tuple[str, list[dict], list[Candidate]]:
                 f'candidates: expected the same {fixed} in all, found it among the options; set it in the config'
             )
         method = replace(with_options(base, entry, f'candidates: {name}'), name=f'{base.name}, {name}')
-        candidates.append(Candidate(name, json.dumps(entry, default=str), open_method(method, options)))
+        candidates.append(Candidate(name, json.dumps(entry, default=str), open_method(method, options, mixed)))
     return base.name, base.overrides, candidates
 
 
@@ -119,13 +109,14 @@ def names_of(entries: Sequence[dict]) -> list[str]:
 
 
 def _of_names(
-    options: RunOptions, names: Sequence[str], listed: bool = False
+    options: RunOptions, names: Sequence[str], mixed: str | None, listed: bool = False
 ) -> tuple[str, list[dict], list[Candidate]]:
     """Open overrides as candidates, before the other overrides if they replace the model and behind them if not.
 
     Args:
         options: What the candidates share.
         names: The overrides.
+        mixed: As of :func:`open_experiment`.
         listed: Whether they are listed in one of the overrides of `options`, which then names the method.
 
     Returns:
@@ -137,7 +128,7 @@ def _of_names(
     candidates = []
     for word in names:
         words = [word, *others] if read[word].replaces_model else [*others, word]
-        opened = open_experiment(replace(options, overrides=words))
+        opened = open_experiment(replace(options, overrides=words), mixed)
         candidates.append(Candidate(read[word].name, read[word].text, opened))
     shared = candidates[0].experiment.method.overrides
     overrides = [dict(name=read[word].name, text=read[word].text, digest=digest_of(read[word].text)) for word in lists]
@@ -152,7 +143,7 @@ def _of_names(
 
 def refuse_unlike(candidates: Sequence[Candidate]) -> None:
     """Refuse candidates that are too few, the same twice, or not on the same clips and folds."""
-    if len(candidates) < 2:
+    if not candidates or (len(candidates) < 2 and candidates[0].experiment.method.is_estimator):
         raise InputError(f'--select inner: expected at least two candidates, got {len(candidates)}; add another')
     first, seen = candidates[0], {}
     for candidate in candidates:

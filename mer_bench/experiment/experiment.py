@@ -67,7 +67,9 @@ class Experiment:
         gpu_share: This process's share of the GPU's memory.
         check: The comparison of gradients that decided on the precision.
         stamps: Size and times of the files read, by which a change during the run is noticed; none: compare digests.
-        choices: What fold.json notes of the choice among candidates, by the name of the fold; see `--select inner`.
+        candidates: Among which each fold chooses, see :mod:`mer_bench.experiment.candidates`; none: nothing to choose.
+        selection: How it chooses, as the record has it.
+        choices: What fold.json notes of the choice of a fold, by the name of the fold.
     """
 
     method: Method
@@ -80,7 +82,13 @@ class Experiment:
     gpu_share: float = 1.0
     check: PrecisionCheck | None = None
     stamps: tuple[Stamp | None, ...] = ()
+    candidates: 'Sequence[Candidate]' = ()
+    selection: dict | None = None
     choices: Mapping[str, dict] = field(default_factory=dict)
+
+    def scored_epoch(self, fold: Fold) -> int | None:
+        """Return the epoch, counted from 1, whose weights of a fold are scored; None: the last."""
+        return self.choices.get(fold.name, {}).get('inner', {}).get('epoch')
 
     def check_unchanged(self) -> None:
         """Refuse to go on if label scheme or data changed since they were opened, because every fold reads them.
@@ -107,6 +115,28 @@ class Experiment:
                     f'{part} changed during the run; restore it and run the same command again, or give another '
                     '--work-dir'
                 )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One setting of a method, or one method of several.
+
+    Attributes:
+        name: Of its override, or its options.
+        text: Of the override, or the options as JSON.
+        experiment: The method on the data of the run.
+    """
+
+    name: str
+    text: str
+    experiment: Experiment
+
+    @property
+    def note(self) -> dict:
+        """What the record has of it, of a network with its number of epochs."""
+        method = self.experiment.method
+        epochs = {} if method.is_estimator else dict(epochs=method.cfg.train_cfg.max_epochs)
+        return dict(name=self.name, text=self.text, digest=method.digest, **epochs)
 
 
 def refuse_settings(seed: object, jobs: object, stack: object) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.candidates import RULE
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.method import weights_places
 from mer_bench.experiment.precision import PrecisionCheck, commit, versions
@@ -27,6 +28,8 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips, info, classes = data.annotations, data.info, list(method.cfg.classes)
     notes, pretrained, place = notes_on_data(experiment), describe_pretrained(method.cfg), decided(experiment)
+    methods = [candidate.experiment.method for candidate in experiment.candidates] or [method]
+    views = [each.content.get('input') for each in methods]
     of_class = clips.groupby('label')
     n_clips, n_subjects = of_class.size(), of_class['subject'].nunique()
     return dict(
@@ -37,7 +40,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
             text=method.text,
             digest=method.digest,
             folds=method.cfg.folds.to_dict(),
-            input=method.content.get('input'),
+            input=views[0] if all(view == views[0] for view in views) else None,  # of candidates it may not be one
             data_variant=method.content.get('data_variant'),
             action_units=method.cfg.action_units and list(method.cfg.action_units),
         ),
@@ -64,7 +67,8 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         **place,
         source='reproduced',
         synthetic=bool(info['synthetic']),
-        epoch_rule='last',
+        epoch_rule=RULE if experiment.candidates and not method.is_estimator else 'last',
+        **({'selection': experiment.selection} if experiment.candidates else {}),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES, EpochAudit, leak_meter, read_audit
 from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
+from mer_bench.results.record import looks_of
 from mer_bench.results.rows import rounded
 from mer_bench.results.run import Run
 
@@ -51,25 +52,28 @@ def leak_rows(methods: Iterable[tuple[str, list[Run]]], file: str = AUDIT) -> li
             row |= {key: found['uf1'].value, f'{key}_low': found['uf1'].low, f'{key}_high': found['uf1'].high}
         best = common['epochs']
         if file == CANDIDATES:
-            best = dict.fromkeys(_candidates(run)[number - 1] for run, number in zip(runs, best, strict=True))
+            looks = [_looks(run)[number - 1] for run, number in zip(runs, best, strict=True)]
+            best = dict.fromkeys(', epoch '.join(map(str, look.values())) for look in looks)
             row['of'] = 'candidates'
         row['common_epochs'] = ', '.join(map(str, best))
         rows.append(rounded(row | dict(added=row['best_per_subject'] - row['last'])))
     return sorted(rows, key=lambda row: (-row['added'], row['method']))
 
 
-def _candidates(run: Run) -> list[str]:
-    """Return the names of the candidates of a run, in the order of candidates.csv."""
-    return [candidate['name'] for candidate in (run.record.get('selection') or {}).get('candidates', ())]
+def _looks(run: Run) -> list[dict]:
+    """Return candidate and epoch of each letter of candidates.csv, see :func:`looks_of`."""
+    selection = run.record.get('selection')
+    return looks_of(selection) if selection else []
 
 
 def _chosen(run: Run, audit: EpochAudit) -> np.ndarray:
-    """Return the number of the candidate that the fold of each clip chose, (N,)."""
-    names, chosen = _candidates(run), (run.record.get('selection') or {}).get('chosen', {})
+    """Return the place in candidates.csv of what the fold of each clip chose, (N,)."""
+    looks, chosen = _looks(run), (run.record.get('selection') or {}).get('chosen', {})
     try:
-        if len(names) != audit.codes.shape[1]:
+        if len(looks) != audit.codes.shape[1]:
             raise ValueError
-        return np.array([names.index(chosen[fold]['candidate']) for fold in audit.table['fold']])
+        place = {fold: looks.index({key: look[key] for key in looks[0]}) for fold, look in chosen.items()}
+        return audit.table['fold'].map(place.__getitem__).to_numpy()
     except (KeyError, ValueError):
         raise InputError(
             f'{run.path.with_name(CANDIDATES)}: expected the candidates and folds of the record, but they differ; '

@@ -152,6 +152,7 @@ class Seconds(Part):
     prepare: Duration | None = None
     train: Duration | None = None
     test: Duration | None = None
+    choice: Duration | None = None
 
 
 class Precision(Part):
@@ -177,10 +178,17 @@ class StackNote(Part):
     trained: Line = ''
 
 
+class CandidateNote(SourceText):
+    """A candidate; a network with its number of epochs, of which each can be chosen."""
+
+    epochs: Count | None = None
+
+
 class Choice(Part):
     """What a fold chose, and its inner UF1."""
 
     candidate: Line
+    epoch: Count | None = None
     uf1: Score
 
 
@@ -190,7 +198,7 @@ class Selection(Part):
     rule: Literal['inner']
     metric: Line
     inner_folds: Count
-    candidates: list[SourceText]
+    candidates: list[CandidateNote]
     chosen: dict[Line, Choice] = {}
 
 
@@ -319,6 +327,23 @@ def _dotted(place: tuple[str | int, ...], content: object, missing: bool) -> str
             content = content[part]
             keys.append(str(part))
     return '.'.join([*keys, str(place[-1])] if missing else keys) or 'record'
+
+
+def looks_of(selection: dict) -> list[dict]:
+    """Return what a fold can choose, in the order of its inner scores.
+
+    Args:
+        selection: Of a record.
+
+    Returns:
+        For each candidate a dict of `candidate`, its name; of a network one for each `epoch`, counted from 1.
+    """
+    looks = []
+    for candidate in selection['candidates']:
+        look = dict(candidate=candidate['name'])
+        epochs = candidate.get('epochs')
+        looks += [look] if epochs is None else [look | dict(epoch=epoch) for epoch in range(1, epochs + 1)]
+    return looks
 
 
 def place_of(config: str, method: str, seed: int) -> Path:

@@ -134,9 +134,12 @@ def _describe_input(view: dict | None) -> str:
 
 
 def _choice(record: dict) -> list[str]:
-    """Say among how many candidates each fold chose; nothing where there was no choice."""
-    found = record.get('selection')
-    return [f'inner choice of {len(found["candidates"])} in {found["inner_folds"]} folds'] if found else []
+    """Say among how many candidates each fold chose, and whether the epoch too; nothing where there was no choice."""
+    if not (found := record.get('selection')):
+        return []
+    count, epoch = len(found['candidates']), record['epoch_rule'] == 'inner'
+    what = ' and '.join([str(count)] * (count > 1) + ['the epoch'] * epoch)
+    return [f'inner choice of {what} in {found["inner_folds"]} folds']
 
 
 def _with_digest(file: dict) -> str:

@@ -13,6 +13,7 @@ from mer_bench.results.rows import METHOD, REPRODUCED, SETTINGS, distinct, score
 from mer_bench.results.run import Method, Run, group_by, methods_of
 from mer_bench.results.sanity import Bound, judge
 
+HONEST = {'last', 'inner'}  # epoch rules by which no test subject chooses an epoch
 SIMPLE = 'logistic_regression'  # what a method should beat
 LEARN_NOTHING = ('majority', 'class_prior')  # of a clip
 SAME = ('sample_id', 'y_true', 'subject')  # of the predictions of runs on the same data
@@ -81,7 +82,7 @@ def clips_key(run: Run) -> tuple:
 def _section(
     runs: list[Run], variants: list[Run], table: str, bounds: dict[tuple[str, str], Bound], reference: str | None
 ) -> Section:
-    """Rank the rows: rule `last` before the others, then UF1 descending, then the name.
+    """Rank the rows: epoch rules that are honest before the others, then UF1 descending, then the name.
 
     `variants` are ablations of the preparation of the same clips: compared here, ranked in their own section.
     """
@@ -108,7 +109,7 @@ def _section(
         if names.count(name) > 1:  # one name for two settings
             row['method'] += f' ({row["settings_digest"][:8]})'
     pairs = zip(rows, methods, strict=True)
-    pairs = sorted(pairs, key=lambda pair: (pair[0]['epoch_rule'] != 'last', -pair[0]['uf1'], pair[0]['method']))
+    pairs = sorted(pairs, key=lambda pair: (pair[0]['epoch_rule'] not in HONEST, -pair[0]['uf1'], pair[0]['method']))
     rows, methods = ([pair[part] for pair in pairs] for part in (0, 1))
     references = _references(rows[0]['method'], runs[0].synthetic, reference)
     comparisons = {key: found for key, name in references.items() if (found := _compare_all(rows, methods, name, key))}
@@ -242,7 +243,9 @@ def _notes(section: Section) -> list[str]:
     """Return sentences on scores, intervals, data, epoch rules and software of a section."""
     runs, rows = section.runs, section.rows
     notes = [_note_on_scores(runs[0]), _note_on_intervals(rows), _note_on_data(runs[0])]
-    if rules := {row['epoch_rule'] for row in rows} - {'last'}:
+    if any(row['epoch_rule'] == 'inner' for row in rows):
+        notes.append('Epoch rule inner: each fold chose the epoch of its training by scores on its training subjects.')
+    if rules := {row['epoch_rule'] for row in rows} - HONEST:
         notes.append(
             f'Epoch rule {", ".join(sorted(rules))}: the epoch was chosen by a score, not fixed beforehand, so these '
             'rows look better than they are. They are listed below the others and cannot be compared with them.'

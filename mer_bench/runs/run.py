@@ -59,8 +59,9 @@ class RunSettings:
         isolated: Train in another process even if it is one fold at a time, so that its crash does not end this one.
         verbose: Whether to show a line about each fold; train.log of the run has them in any case.
         audit_epochs: Whether to write audit.csv, the predictions after every epoch, which no training reads.
-        select: 'inner': each fold chooses among candidates by scores on its training subjects; None: nothing to choose.
-        candidates: Overrides to choose from; none: the list `candidates` of the config.
+        select: 'inner': each fold chooses among candidates, and the epoch of a network, by scores on its training
+            subjects; None: nothing to choose.
+        candidates: Overrides to choose from; none: the list `candidates` of the config, or a network alone.
         inner_folds: Of the training subjects of each fold.
         audit_candidates: Whether to write candidates.csv, the predictions of every candidate, which no choice reads.
     """
@@ -86,6 +87,10 @@ class RunSettings:
             raise InputError(f"select {self.select!r}: expected 'inner', or nothing")
         if not self.select and (self.candidates or self.audit_candidates):
             raise InputError('candidates: expected --select inner with them; add it or leave them out')
+        if self.select and self.audit_epochs:
+            raise InputError(
+                '--audit-epochs: expected a run without --select, whose folds share one schedule; leave it out'
+            )
         refuse_count('inner_folds', self.inner_folds, least=2)
 
 
@@ -114,7 +119,9 @@ def run_folds(
     if settings.audit_epochs and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no epochs to audit; leave --audit-epochs out')
     if settings.audit_epochs and (classes := len(experiment.method.cfg.classes)) > len(LETTERS):
-        raise InputError(f'--audit-epochs: expected at most {len(LETTERS)} classes, got {classes}; leave it out')
+        raise InputError(
+            f'--audit-epochs or --select inner: expected at most {len(LETTERS)} classes, got {classes}; leave it out'
+        )
     done = finished_folders(work_dir, experiment.folds)
     missing = [fold for fold in experiment.chosen if fold.name not in done]
     record = record or start_record(experiment, settings.seed)

@@ -14,7 +14,7 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import refuse_other_settings
 from mer_bench.files import write_atomically
 from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS, absent_clips
-from mer_bench.results.record import write_record
+from mer_bench.results.record import looks_of, write_record
 from mer_bench.results.run import read_runs
 from mer_bench.training.fold_folder import PREDICTIONS, REMEDY, finished_folders, predictions_text, read_result
 
@@ -140,9 +140,10 @@ def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
         pool_audits([folder / AUDIT for folder in done.values()], work_dir / AUDIT)
         if 'selection' in record:
             write_inner_scores(finished, record['selection'], work_dir / INNER_SCORES)
-        for part in ('train', 'test'):
-            seconds = [result[f'{part}_seconds'] for result in finished]
-            record['seconds'][part] = None if None in seconds else sum(seconds)
+        seconds = {part: [result[f'{part}_seconds'] for result in finished] for part in ('train', 'test')}
+        if 'selection' in record:
+            seconds['choice'] = [result['inner'].get('seconds') for result in finished]
+        record['seconds'] |= {part: None if None in each else sum(each) for part, each in seconds.items()}
     if finished:
         record |= {key: _joined(result[key] for result in finished) for key in ('device', 'commit', 'date')}
         if 'stack' in record and (ways := _joined(result.get('stack', {}).get('way') for result in finished)):
@@ -150,7 +151,7 @@ def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
         if fit := _joined(result.get('fit') for result in finished):  # of scikit-learn
             record['fit'] = fit
         if 'selection' in record:
-            record['selection'] = dict(record['selection'], chosen=choices_of(finished, record['selection']))
+            record['selection'] = dict(record['selection'], chosen=choices_of(finished))
         names = finished[0]['versions']
         record['versions'] = {name: _joined(result['versions'].get(name) for result in finished) for name in names}
     if record != before or missing:
@@ -203,28 +204,25 @@ def pool_audits(tables: list[Path], out: Path) -> None:
             temporary.write_text(text, encoding='utf-8')
 
 
-def choices_of(finished: list[dict], selection: dict) -> dict[str, dict]:
-    """Return the chosen candidate of each finished fold with its inner UF1."""
-    names = [candidate['name'] for candidate in selection['candidates']]
-    return {
-        result['fold']: dict(
-            candidate=result['inner']['candidate'],
-            uf1=result['inner']['uf1'][names.index(result['inner']['candidate'])],
-        )
-        for result in finished
-    }
+def choices_of(finished: list[dict]) -> dict[str, dict]:
+    """Return what each finished fold chose, with its inner UF1."""
+    chosen = {}
+    for result in finished:
+        inner = result['inner']
+        look = {key: inner[key] for key in ('candidate', 'epoch') if key in inner}
+        chosen[result['fold']] = look | dict(uf1=max(inner['uf1']))
+    return chosen
 
 
 def write_inner_scores(finished: list[dict], selection: dict, path: Path) -> None:
-    """Write the inner UF1 of every candidate in every fold, once."""
+    """Write the inner UF1 of every candidate, and of every epoch of a network, in every fold, once."""
     if not path.exists():
-        names = [candidate['name'] for candidate in selection['candidates']]
-        inner = {result['fold']: result['inner'] for result in finished}
-        rows = [
-            dict(fold=fold, candidate=name, uf1=uf1, chosen=name == scores['candidate'])
-            for fold, scores in inner.items()
-            for name, uf1 in zip(names, scores['uf1'], strict=True)
-        ]
+        rows = []
+        for result in finished:
+            uf1 = result['inner']['uf1']
+            chosen = uf1.index(max(uf1))
+            for number, look in enumerate(looks_of(selection)):
+                rows.append(dict(fold=result['fold'], **look, uf1=uf1[number], chosen=number == chosen))
         write_csv(pd.DataFrame(rows), path)
 
 

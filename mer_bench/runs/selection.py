@@ -1,14 +1,16 @@
-"""`--select inner`: each fold chooses among candidates by scores on its training subjects, retrains, and predicts.
+"""`--select inner`: each fold chooses candidate and epoch by scores on its training subjects, retrains, and predicts.
 
 For each fold the training subjects are divided into inner folds (scikit-learn's GroupKFold). Every candidate is trained
-on all inner folds but one and predicts that one, in turn. The candidate with the highest UF1 of these pooled
-predictions, the first of equals, is trained on all training subjects. The inner folds belong to an experiment without
-the clips of the held-out subjects, so nothing of these can reach the choice.
+on all inner folds but one and predicts that one, in turn, a network after every epoch. The candidate, and the epoch of
+a network, with the highest UF1 of these pooled predictions, the first of equals, is trained on all training subjects.
+Its schedules stay those of the whole length. The inner folds do not have the held-out subjects at all, so nothing of
+these can reach the choice.
 """
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,97 +23,110 @@ from rich.progress import track
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation import metrics
-from mer_bench.evaluation.epoch_audit import CANDIDATES, audit_table
-from mer_bench.experiment.candidates import Candidate
-from mer_bench.experiment.experiment import Experiment
+from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES, audit_table, read_audit
+from mer_bench.experiment.experiment import Candidate, Experiment
 from mer_bench.files import digest_of, locked, read_own_json, write_json
 from mer_bench.processes import quick_ones_here
 from mer_bench.protocols.folds import Fold, group_kfold
-from mer_bench.runs.run import RunSettings, fit_missing, run_folds, run_missing
-from mer_bench.runs.run_folder import read_table
-from mer_bench.training.fold_folder import PREDICTIONS, write_predictions
+from mer_bench.results.record import looks_of
+from mer_bench.runs.run import RunSettings, Show, fit_missing, run_folds, run_missing, show_bar
+from mer_bench.runs.run_folder import pool_audits
+from mer_bench.training.fold_folder import finished_folders, read_result, write_predictions
 from mer_bench.training.stacking.strategy import StackChoice, plan_groups
 
 INNER = '.inner'  # of a run: what the candidates scored so far, until the run is finished
 
 
-def run_selected(experiment: Experiment, candidates: Sequence[Candidate], settings: RunSettings, record: dict) -> dict:
-    """Run the chosen folds, each with the candidate that it chooses, and return the record of the run.
+def run_selected(experiment: Experiment, settings: RunSettings, record: dict | None = None) -> dict:
+    """Run the chosen folds, each with what it chooses among the candidates, and return the record of the run.
 
     Args:
-        experiment: Of the run, see :func:`mer_bench.experiment.candidates.open_candidates`.
-        candidates: To choose from.
+        experiment: Of :func:`mer_bench.experiment.candidates.open_candidates`.
         settings: As for :func:`run_folds`.
-        record: What :func:`start_record` returns, with `selection`.
+        record: Likewise.
     """
-    if settings.audit_epochs:
-        raise InputError(
-            '--audit-epochs: expected a run without --select, whose folds share one schedule; leave it out'
-        )
-    views = [candidate.experiment.method.content.get('input') for candidate in candidates]
-    if any(view != views[0] for view in views):
-        record['config']['input'] = None  # it is not one
-    record = run_folds(experiment, settings, record, train=partial(train_chosen, candidates))
+    record = run_folds(experiment, settings, record, train=train_chosen)
     folder = settings.work_dir
     if settings.audit_candidates and record['complete'] and not (folder / CANDIDATES).exists():
         with locked(folder, f'another run is using {folder}; wait for it or give another --work-dir'):
-            audit_candidates(experiment, candidates, settings)
+            audit_candidates(experiment, settings)
     if record['complete']:
         shutil.rmtree(folder / INNER, ignore_errors=True)
     return record
 
 
 def train_chosen(
-    candidates: Sequence[Candidate],
-    experiment: Experiment,
-    groups: list[list[Fold]],
-    settings: RunSettings,
-    choice: StackChoice,
-    note: str,
+    experiment: Experiment, groups: list[list[Fold]], settings: RunSettings, choice: StackChoice, note: str
 ) -> None:
-    """Let each fold choose its candidate, then train the folds of each candidate as a run of it would."""
-    folds = [fold for group in groups for fold in group]
-    scores = inner_scores(candidates, folds, settings)
-    chosen = scores.argmax(1)
-    for number in np.unique(chosen):
-        candidate, rows = candidates[number], np.flatnonzero(chosen == number)
-        choices = {
-            folds[row].name: dict(inner=dict(candidate=candidate.name, uf1=scores[row].tolist())) for row in rows
-        }
-        mine = [folds[row] for row in rows]
+    """Let each fold choose candidate and epoch, then train the folds of each candidate as a run of it would."""
+    folds, looks = [fold for group in groups for fold in group], looks_of(experiment.selection)
+    choices, of_candidate = {}, {}
+    for fold, inner in zip(folds, inner_scores(experiment, folds, settings), strict=True):
+        look = looks[int(np.argmax(inner['uf1']))]
+        choices[fold.name] = dict(inner=look | inner)
+        of_candidate.setdefault(look['candidate'], []).append(fold)
+    settings = replace(settings, show=partial(show_all, experiment.chosen, settings.show or show_bar))
+    for candidate in experiment.candidates:
+        mine = of_candidate.get(candidate.name, [])
         opened = replace(candidate.experiment, chosen=mine, choices=choices)
-        if opened.method.is_estimator:
+        if mine and opened.method.is_estimator:
             fit_missing(opened, [[fold] for fold in mine], settings, choice, note)
-        else:
-            from mer_bench.runs.model import settle_training
-
-            apart = settings.jobs > 1 or settings.isolated
-            opened, how, _ = settle_training(opened, None, settings.seed, settings.stack, apart=apart)
-            run_missing(opened, plan_groups(opened, mine, how), settings, how, note)
-        note = ''
+        elif mine:
+            train_networks(opened, settings, note)
+        note = '' if mine else note
 
 
-def inner_scores(candidates: Sequence[Candidate], folds: Sequence[Fold], settings: RunSettings) -> np.ndarray:
-    """Return the inner UF1 of each candidate in each fold, (folds, candidates); a stopped choice continues.
+def show_all(
+    chosen: list[Fold], show: Show, mine: list[Fold], work_dir: Path, max_epochs: int
+) -> AbstractContextManager[Console]:
+    """Show the progress of all chosen folds while those of one candidate are trained."""
+    return show(chosen, work_dir, max_epochs)
+
+
+def train_networks(experiment: Experiment, settings: RunSettings, note: str = '') -> None:
+    """Train the chosen folds of a network that are not finished."""
+    from mer_bench.runs.model import settle_training
+
+    apart, done = settings.jobs > 1 or settings.isolated, finished_folders(settings.work_dir, experiment.chosen)
+    missing = [fold for fold in experiment.chosen if fold.name not in done]
+    if missing:
+        opened, how, _ = settle_training(experiment, None, settings.seed, settings.stack, apart=apart)
+        run_missing(opened, plan_groups(opened, missing, how), settings, how, note)
+
+
+def inner_scores(experiment: Experiment, folds: Sequence[Fold], settings: RunSettings) -> list[dict]:
+    """Return what each fold measured of all that it can choose; a stopped choice continues.
 
     What a candidate scored is kept in `.inner` of the run folder until the run is finished.
+
+    Returns:
+        For each fold `uf1`, in the order of :func:`looks_of`, and `seconds` (None: unknown) of the trainings.
     """
-    places = [place_of(candidate, settings) for candidate in candidates]
-    known = [read_own_json(place) or {} for place in places]
-    tasks, inside = [], replace(settings, show=None)  # which cannot be sent to another process
-    for candidate, place, scores in zip(candidates, places, known, strict=True):
-        missing = [fold for fold in folds if fold.name not in scores]
-        if missing:
-            tasks.append(partial(score_candidate, candidate.experiment, missing, inside, place, scores))
-    run_tasks(tasks, 'inner scores of candidates', candidates[0].experiment, settings)
-    known = [read_own_json(place) for place in places]
-    return np.array([[scores[fold.name] for scores in known] for fold in folds])
+    inner_folds, tasks, places = experiment.selection['inner_folds'], [], []
+    to_workers = replace(settings, show=None)  # which cannot be sent to another process
+    for candidate in experiment.candidates:
+        places.append(place_of(candidate, experiment, settings))
+        known = read_own_json(places[-1]) or {}
+        missing = [fold for fold in folds if fold.name not in known]
+        if missing and candidate.experiment.method.is_estimator:
+            tasks.append(partial(score_estimator, candidate.experiment, missing, inner_folds, to_workers, places[-1]))
+        elif missing:
+            score_network(candidate.experiment, missing, inner_folds, settings, places[-1])
+    run_tasks(tasks, 'inner scores of candidates', experiment, settings)
+    found = [read_own_json(place) for place in places]
+    results = []
+    for fold in folds:
+        parts = [scores[fold.name] for scores in found]
+        seconds = [part['seconds'] for part in parts]
+        uf1 = [uf1 for part in parts for uf1 in part['uf1']]
+        results.append(dict(uf1=uf1, seconds=None if None in seconds else sum(seconds)))
+    return results
 
 
-def place_of(candidate: Candidate, settings: RunSettings) -> Path:
+def place_of(candidate: Candidate, experiment: Experiment, settings: RunSettings) -> Path:
     """Return the file of the inner scores of a candidate: other settings or data have another."""
-    experiment = candidate.experiment
-    content = [experiment.method.digest, experiment.data.digests, settings.seed, settings.inner_folds]
+    method, data = candidate.experiment.method, candidate.experiment.data
+    content = [method.digest, data.digests, settings.seed, experiment.selection['inner_folds']]
     return settings.work_dir / INNER / f'{digest_of(content)[:16]}.json'
 
 
@@ -132,20 +147,11 @@ def run_tasks(
         ) from error
 
 
-def score_candidate(
-    experiment: Experiment, folds: Sequence[Fold], settings: RunSettings, place: Path, known: dict, worker: int
-) -> None:
-    """Add the inner UF1 of a candidate in each of some folds to those in a file."""
-    score = score_estimator if experiment.method.is_estimator else score_network
-    write_json(place, known | score(experiment, folds, settings, place.with_suffix('')))
-
-
-def without(experiment: Experiment, fold: Fold, inner_folds: int) -> Experiment:
-    """Return the experiment on the clips of the training subjects of a fold alone, with its inner folds."""
+def inside(experiment: Experiment, fold: Fold, inner_folds: int) -> tuple[pd.DataFrame, list[Fold]]:
+    """Return the clips of the training subjects of a fold, and their inner folds, which know no other subject."""
     clips = experiment.data.annotations
     clips = clips[clips['subject'].isin(fold.train_subjects)].reset_index(drop=True)
-    inner = group_kfold(clips, inner_folds)
-    return replace(experiment, data=replace(experiment.data, annotations=clips), folds=inner, chosen=inner)
+    return clips, group_kfold(clips, inner_folds)
 
 
 @contextmanager
@@ -161,48 +167,60 @@ def features_of(experiment: Experiment, settings: RunSettings, folder: Path):
 
 
 def score_estimator(
-    experiment: Experiment, folds: Sequence[Fold], settings: RunSettings, folder: Path
-) -> dict[str, float]:
-    """Return the inner UF1 of a method of scikit-learn in each fold; `folder` holds its features meanwhile."""
+    experiment: Experiment, folds: Sequence[Fold], inner_folds: int, settings: RunSettings, place: Path, worker: int
+) -> None:
+    """Add the inner UF1 of a method of scikit-learn in each fold to those in a file."""
     from mer_bench.training.sklearn.estimator_fold import predict_fold
 
-    subjects, classes, uf1 = experiment.data.annotations['subject'], list(experiment.method.cfg.classes), {}
-    with features_of(experiment, settings, folder) as shared:
+    subjects, classes, found = experiment.data.annotations['subject'], list(experiment.method.cfg.classes), {}
+    start = time.perf_counter()
+    with features_of(experiment, settings, place.with_suffix('')) as shared:
         for fold in folds:
-            inside = without(experiment, fold, settings.inner_folds)
+            clips, inner = inside(experiment, fold, inner_folds)
+            apart = replace(experiment, data=replace(experiment.data, annotations=clips), folds=inner, chosen=inner)
             rows = subjects.isin(fold.train_subjects).to_numpy()
             shared_inside = shared.of(np.resize(rows, len(shared.features)))  # behind the clips their mirrored copies
-            predicted = np.empty(len(inside.data.annotations), object)
-            for inner in inside.folds:
-                found = predict_fold(inside, inner, shared_inside)
-                predicted[found.test] = found.classes
-            uf1[fold.name] = uf1_of(inside.data.annotations, predicted, classes)
-    return uf1
-
-
-def uf1_of(clips: pd.DataFrame, predicted: np.ndarray, classes: list[str]) -> float:
-    """Return the UF1 of the predicted classes of clips, all pooled."""
-    return metrics.scores(clips.assign(y_true=clips['label'], y_pred=predicted), classes, intervals=False)['uf1']
+            predicted = np.empty(len(clips), object)
+            for part in inner:
+                answer = predict_fold(apart, part, shared_inside)
+                predicted[answer.test] = answer.classes
+            answers = clips.assign(y_true=clips['label'], y_pred=predicted)
+            found[fold.name] = dict(uf1=[metrics.scores(answers, classes, intervals=False)['uf1']])
+    seconds = (time.perf_counter() - start) / len(folds)
+    found = {name: dict(scores, seconds=seconds) for name, scores in found.items()}
+    write_json(place, (read_own_json(place) or {}) | found)
 
 
 def score_network(
-    experiment: Experiment, folds: Sequence[Fold], settings: RunSettings, folder: Path
-) -> dict[str, float]:
-    """Return the inner UF1 of a network in each fold, from a run of its inner folds in `folder`, which continues."""
-    uf1 = {}
+    experiment: Experiment, folds: Sequence[Fold], inner_folds: int, settings: RunSettings, place: Path
+) -> None:
+    """Add the inner UF1 of a network after each epoch in each fold to those in a file, from one training a part.
+
+    The trainings of all folds are in one folder, from which a stopped choice continues.
+    """
+    folder, classes, parts, found = place.with_suffix(''), list(experiment.method.cfg.classes), {}, {}
     for fold in folds:
-        inside = without(experiment, fold, settings.inner_folds)
-        record = run_folds(inside, settings_inside(settings, folder / fold.folder))
-        uf1[fold.name] = record['scores']['full']['uf1']
+        _, inner = inside(experiment, fold, inner_folds)
+        parts[fold] = [replace(part, name=f'{fold.name}/{part.name}') for part in inner]
+    every = [part for inner in parts.values() for part in inner]
+    folder.mkdir(parents=True, exist_ok=True)
+    show = no_bar if settings.show else None
+    train_networks(replace(experiment, folds=every, chosen=every), settings_inside(settings, folder, show))
+    for fold, inner in parts.items():
+        results = [read_result(folder, part) for part in inner]
+        pool_audits([path / AUDIT for path in finished_folders(folder, inner).values()], folder / AUDIT)
+        seconds = [result[f'{part}_seconds'] for result in results for part in ('train', 'test')]
+        found[fold.name] = dict(
+            uf1=read_audit(folder / AUDIT, classes).uf1().tolist(), seconds=None if None in seconds else sum(seconds)
+        )
+    write_json(place, (read_own_json(place) or {}) | found)
     shutil.rmtree(folder)
-    return uf1
 
 
-def settings_inside(settings: RunSettings, folder: Path) -> RunSettings:
-    """Return the settings of a run that is a part of the choice: no bar, no weights, nothing to choose."""
-    return RunSettings(
-        settings.seed, folder, settings.jobs, stack=settings.stack, show=no_bar, isolated=settings.isolated
-    )
+def settings_inside(settings: RunSettings, folder: Path, show: Show | None) -> RunSettings:
+    """Return the settings of trainings that are a part of the choice: scored after every epoch, nothing to choose."""
+    how = dict(stack=settings.stack, show=show, isolated=settings.isolated)
+    return RunSettings(settings.seed, folder, settings.jobs, audit_epochs=True, **how)
 
 
 @contextmanager
@@ -211,20 +229,15 @@ def no_bar(folds: list[Fold], work_dir: Path, max_epochs: int):
     yield Console(quiet=True)
 
 
-def audit_candidates(experiment: Experiment, candidates: Sequence[Candidate], settings: RunSettings) -> None:
-    """Write candidates.csv: what every candidate predicts for the held-out clips, one letter a candidate.
+def audit_candidates(experiment: Experiment, settings: RunSettings) -> None:
+    """Write candidates.csv: what every candidate, a network after every epoch, predicts for the held-out clips.
 
-    It is for the leak meter alone, and made after the choice.
+    It has one letter for each, is for the leak meter alone, and made after the choice.
     """
     tasks = [
-        partial(
-            predict_candidate,
-            number,
-            candidate.experiment,
-            settings,
-            place_of(candidate, settings).with_suffix('.audit'),
-        )
-        for number, candidate in enumerate(candidates)
+        partial(predict_candidate, number, candidate.experiment, settings, place.with_suffix('.audit'))
+        for number, candidate in enumerate(experiment.candidates)
+        for place in [place_of(candidate, experiment, settings)]
     ]
     codes = dict(run_tasks(tasks, 'held-out subjects by every candidate', experiment, settings))
     clips = experiment.data.annotations
@@ -232,25 +245,27 @@ def audit_candidates(experiment: Experiment, candidates: Sequence[Candidate], se
     table = clips[['sample_id', 'dataset', 'subject']].assign(
         fold=clips['subject'].map(fold_of), seed=settings.seed, y_true=clips['label']
     )
-    codes = np.stack([codes[number] for number in range(len(candidates))], axis=1)
+    codes = np.concatenate([codes[number] for number in range(len(experiment.candidates))], axis=1)
     write_predictions(audit_table(table, codes, list(experiment.method.cfg.classes)), settings.work_dir / CANDIDATES)
 
 
 def predict_candidate(
     number: int, experiment: Experiment, settings: RunSettings, folder: Path, worker: int
 ) -> tuple[int, np.ndarray]:
-    """Return the number of a candidate, and the place of the class that it predicts for each held-out clip, (N,)."""
-    clips, classes = experiment.data.annotations, list(experiment.method.cfg.classes)
-    predicted = np.empty(len(clips), object)
-    if experiment.method.is_estimator:
-        from mer_bench.training.sklearn.estimator_fold import predict_fold
+    """Return the number of a candidate, and the place of the class that it predicts for each held-out clip, (N, E).
 
-        with features_of(experiment, settings, folder) as shared:
-            for fold in experiment.folds:
-                found = predict_fold(experiment, fold, shared)
-                predicted[found.test] = found.classes
-    else:
-        experiment = replace(experiment, chosen=experiment.folds)
-        run_folds(experiment, settings_inside(settings, folder))
-        predicted = read_table(folder / PREDICTIONS).set_index('sample_id')['y_pred'][clips['sample_id']].to_numpy()
-    return number, pd.Categorical(predicted, classes).codes.astype(int)
+    E is 1, or of a network the number of its epochs.
+    """
+    clips, classes = experiment.data.annotations, list(experiment.method.cfg.classes)
+    if not experiment.method.is_estimator:
+        run_folds(replace(experiment, chosen=experiment.folds), settings_inside(settings, folder, no_bar))
+        audit = read_audit(folder / AUDIT, classes)
+        return number, audit.codes[pd.Index(audit.table['sample_id']).get_indexer(clips['sample_id'])]
+    from mer_bench.training.sklearn.estimator_fold import predict_fold
+
+    predicted = np.empty(len(clips), object)
+    with features_of(experiment, settings, folder) as shared:
+        for fold in experiment.folds:
+            found = predict_fold(experiment, fold, shared)
+            predicted[found.test] = found.classes
+    return number, pd.Categorical(predicted, classes).codes.astype(int)[:, None]

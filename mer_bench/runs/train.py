@@ -23,15 +23,12 @@ def train(options: RunOptions, settings: RunSettings) -> Run:
         InputError: A fault in the options, the data or the run folder.
     """
     if settings.select:
-        experiment, candidates, selection = open_candidates(options, settings.candidates, settings.inner_folds)
+        experiment = open_candidates(options, settings.candidates, settings.inner_folds)
     else:
         experiment = open_experiment(options)
     lines, record = describe_data(experiment), start_record(experiment, settings.seed)
     print('\n'.join([*lines, *record['notes']]), flush=True)
     folder = Path(settings.work_dir or default_work_dir(experiment.method, settings.seed))
     settings = replace(settings, work_dir=folder, jobs=settings.jobs or default_jobs(experiment.device))
-    if settings.select:
-        record = run_selected(experiment, candidates, settings, record | dict(selection=selection))
-    else:
-        record = run_folds(experiment, settings, record)
-    return Run(folder.absolute(), record)
+    run = run_selected if settings.select else run_folds
+    return Run(folder.absolute(), run(experiment, settings, record))

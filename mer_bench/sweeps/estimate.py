@@ -12,13 +12,15 @@ from mer_bench.sweeps.plan import PlannedRun, by_method
 from mer_bench.sweeps.report import format_duration
 from mer_bench.training.fold_folder import finished_folders
 
+NO_CHOICE = dict(seconds=0)  # of a fold without `--select inner`
+
 
 @dataclass(frozen=True)
 class Measured:
     """What finished folds took.
 
     Attributes:
-        seconds: Training and test of all of them.
+        seconds: Choice, training and test of all of them.
         clips: Their training clips times epochs.
         device: With its threads or precision; empty if it was not recorded.
         processor: Its name, likewise.
@@ -95,12 +97,17 @@ def measure_run(run: Path) -> Measured | None:
     try:
         record = read_json(run / 'record.json', 'run it again')
         folds = [read_json(path, 'run it again') for path in run.glob('folds/[!.]*/fold.json')]
-        timed = [fold for fold in folds if fold['train_seconds'] is not None]
+        parts = [
+            (fold['train_seconds'], fold['test_seconds'], fold.get('inner', NO_CHOICE)['seconds']) for fold in folds
+        ]
+        timed = [
+            (sum(seconds), fold['n_train']) for fold, seconds in zip(folds, parts, strict=True) if None not in seconds
+        ]
         if timed:
-            seconds = sum(fold['train_seconds'] + fold['test_seconds'] for fold in timed)
-            clips = sum(fold['n_train'] for fold in timed)
+            seconds, clips = map(sum, zip(*timed, strict=True))
         else:  # every clip is held out by one fold and trained on in the others
             seconds = record['seconds']['train'] + record['seconds']['test']
+            seconds += record['seconds']['choice'] if 'selection' in record else 0
             clips = record['n_clips'] * (record['folds']['total'] - 1)
         known = record.get('device', ''), record.get('versions', {}).get('processor', '')
         return Measured(seconds, clips * epochs_of(record), *known) if clips else None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mer_bench import errors
 from mer_bench.errors import InputError
+from mer_bench.experiment.candidates import RULE, has_choice, open_candidates
 from mer_bench.experiment.config_files import (
     configs_read_once,
     match_configs,
@@ -35,6 +36,8 @@ class SweepOptions:
         threads: CPU threads of a training.
         stack: As `--stack` of tools/train.py.
         audit_epochs: As `--audit-epochs` of tools/train.py, for networks.
+        inner_folds: As of tools/train.py with `--select inner`, for methods that have something to choose; None:
+            nothing is chosen.
     """
 
     roots: Mapping[str, Sequence[str]]
@@ -42,6 +45,7 @@ class SweepOptions:
     threads: int = 1
     stack: str | int = 'auto'
     audit_epochs: bool = False
+    inner_folds: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +199,7 @@ def open_run(config: str, overrides: Overrides, base: Path, options: SweepOption
     try:
         experiment = reopen(planned, options, planned_precision(options.device))
     except Exception as error:  # a config is a program and can raise anything
-        method, dataset = name_method(config, overrides)
+        method, dataset = name_method(config, overrides, options)
         folder = base / place_of(planned.config_name, method, 0).parent
         return replace(planned, method=method, dataset=dataset, folder=folder, fault=in_one_line(error))
     subjects, method, settings = experiment.data.annotations['subject'], experiment.method, settings_of(experiment)
@@ -224,7 +228,10 @@ def planned_precision(device: str) -> str | None:
 def reopen(run: PlannedRun, options: SweepOptions, mixed: str | None = None) -> Experiment:
     """Open the experiment of a planned run; to plan it, with the result of :func:`planned_precision`."""
     place = dict(data_root=run.data_root, device=options.device, threads=options.threads)
-    return open_experiment(RunOptions(run.config, run.overrides, **place), mixed)
+    how = RunOptions(run.config, run.overrides, **place)
+    if options.inner_folds and has_choice(load_method(run.config, run.overrides)):
+        return open_candidates(how, (), options.inner_folds, mixed)
+    return open_experiment(how, mixed)
 
 
 def settings_of(experiment: Experiment) -> dict:
@@ -251,22 +258,23 @@ def in_one_line(error: Exception) -> str:
     return message if isinstance(error, InputError) else f'{type(error).__name__}: {message}'.removesuffix(': ')
 
 
-def name_method(config: str, overrides: Overrides) -> tuple[str, str]:
-    """Return method and data set of overrides that cannot be merged, named as `load_method` would name them."""
+def name_method(config: str, overrides: Overrides, options: SweepOptions) -> tuple[str, str]:
+    """Return method and data set of a run that cannot be opened, named as if it could."""
+    chosen = f'+{RULE}' if options.inner_folds else ''
     try:
         method = load_method(config, list(overrides))
-        return method.name, method.cfg.dataset
+        return method.name + (chosen if has_choice(method) else ''), method.cfg.dataset
     except InputError:
         pass
     try:
         cfg = read_config(config)
     except InputError:
-        return '+'.join(Path(word).stem for word in overrides) or 'full', Path(config).stem
+        return ('+'.join(Path(word).stem for word in overrides) or 'full') + chosen, Path(config).stem
     names = [cfg.get('method', 'full')]
     for word in overrides:
         override = read_override(word)
         names = [override.name] if override.replaces_model else [*names, override.name]
-    return '+'.join(names), cfg.get('dataset', Path(config).stem)
+    return '+'.join(names) + chosen, cfg.get('dataset', Path(config).stem)
 
 
 def refuse_unusable(unusable: list[list[PlannedRun]], total: int) -> None:

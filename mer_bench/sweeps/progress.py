@@ -40,7 +40,7 @@ class SweepProgress:
         self.rest = {run: estimate.seconds(run) for run in self.runs}
         self.running: dict[PlannedRun, float] = {}  # since when
         self.share: Callable[[], float] | None = None  # of the finished epochs of the only running run
-        self.share_before = 0.0
+        self.share_before, self.share_since = 0.0, 0.0  # of the epochs, and when, as its training began
         self.start = time.monotonic()
 
     def __enter__(self) -> 'SweepProgress':
@@ -85,7 +85,7 @@ class SweepProgress:
         def share() -> float:
             return sum(read_epochs(work_dir, folds, max_epochs)) / (max_epochs * len(folds))
 
-        self.share, self.share_before = share, share()
+        self.share, self.share_before, self.share_since = share, share(), time.monotonic()
         try:
             yield Console(quiet=True)
         finally:
@@ -123,8 +123,8 @@ class SweepProgress:
         now = time.monotonic()
         rest = {run: self.rest[run] for run in self.runs if self.states[run] not in ENDED}
         if done and done > self.share_before:  # this run gives its own estimate
-            for run, start in running.items():
-                rest[run] = (now - start) * (1 - done) / (done - self.share_before)
+            for run in running:
+                rest[run] = (now - self.share_since) * (1 - done) / (done - self.share_before)
         failed = [*self.states.values()].count('failed')
         return (
             f'{len(self.runs) - len(rest)} of {len(self.runs)} runs, {failed} failed; '

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT
-from mer_bench.experiment.experiment import refuse_count, refuse_settings
+from mer_bench.experiment.experiment import refuse_count
+from mer_bench.runs.run import RunSettings
 from mer_bench.sweeps.engine import EngineOptions, open_engine
 from mer_bench.sweeps.estimate import TimeEstimate, estimate_cost, format_cost, same_device
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, expand_methods, expand_patterns, plan_runs, roots_by_config
@@ -33,6 +34,8 @@ def sweep(
     threads: int = 1,
     stack: str | int = 'auto',
     audit_epochs: bool = False,
+    select: str | None = None,
+    inner_folds: int = 5,
     engine: str = 'local',
     address: str | None = None,
     gpu_share: float | None = None,
@@ -58,6 +61,9 @@ def sweep(
         device: As of :class:`EngineOptions`, as are jobs, threads, engine, address, gpu_share and memory.
         stack: As of :class:`SweepOptions`.
         audit_epochs: Also write audit.csv into the runs of networks, the predictions after every epoch.
+        select: 'inner': the folds of a network choose its epoch, and the folds of a method with the list `candidates`
+            among these, by scores on their training subjects. Other methods have nothing to choose.
+        inner_folds: Of the training subjects of each fold, for that choice.
         only_failed: Only the runs that failed before.
         dry_run: Plan and train nothing.
         estimate: Also estimate the hours of the whole sweep, from measured trainings.
@@ -76,7 +82,8 @@ def sweep(
     if dry_run and engine == 'ray':
         jobs = jobs or workers  # no cluster is asked
     for seed in list(seeds) or [0]:
-        refuse_settings(seed, jobs, stack)
+        choice = dict(select=select, inner_folds=inner_folds)
+        RunSettings(seed, None, jobs, stack=stack, audit_epochs=audit_epochs, **choice)  # refuses what no run can use
     if workers is not None:
         refuse_count('workers', workers)
     options = EngineOptions(engine, device, jobs, threads, address, gpu_share, memory)
@@ -89,7 +96,8 @@ def sweep(
     methods = expand_methods(as_words(overrides), as_words(grid), as_words(shared), not no_full)
     roots = roots_by_config(configs, root_words(data_roots))
     with open_engine(options, dry_run) as opened:
-        plan_options = SweepOptions(roots, opened.planning_device, threads, stack, audit_epochs)
+        how = threads, stack, audit_epochs, inner_folds if select else None
+        plan_options = SweepOptions(roots, opened.planning_device, *how)
         with Console(stderr=True).status('planning') as status:
             runs, equal = plan_runs(configs, methods, list(seeds) or [0], base, plan_options, status.update)
         if only_failed:

@@ -139,6 +139,8 @@ def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -
     cfg.test_evaluator = dict(
         type='PredictionTable', out_file=str(work_dir / 'predictions.csv'), fold=fold.name, seed=seed
     )
+    if epoch := experiment.scored_epoch(fold):
+        cfg.scored_epoch = epoch
     cfg.precision = experiment.precision
     if check := experiment.check:
         cfg.fp32_layers, cfg.precision_check = list(check.fp32_layers), check.line

@@ -37,10 +37,12 @@ class Together(Part):
 
 
 class InnerChoice(Part):
-    """The candidate that a fold chose, and the inner UF1 of every candidate in their order."""
+    """What a fold chose, the inner UF1 of all that it could choose in their order, and how long that took."""
 
     candidate: Line
+    epoch: Count | None = None
     uf1: list[Score]
+    seconds: Duration | None = None
 
 
 class FoldResult(Part):

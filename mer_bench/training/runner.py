@@ -161,10 +161,16 @@ class EpochHook(Hook):
     Args:
         seed: Of the run.
         report: Called after each epoch with the number of finished ones, including those of an interrupted run.
+        last: The epoch, counted from 1, after which the training stops, whatever the length of its schedules; None:
+            it takes its whole length.
     """
 
-    def __init__(self, seed: int, report: Callable[[int], None]) -> None:
-        self.seed, self.report = seed, report
+    def __init__(self, seed: int, report: Callable[[int], None], last: int | None = None) -> None:
+        self.seed, self.report, self.last = seed, report, last
+
+    def before_train(self, runner: Runner) -> None:
+        """Train no more if an interrupted run had all epochs."""
+        runner.train_loop.stop_training = runner.epoch == self.last
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed Python, NumPy and torch, and what belongs to a clip."""
@@ -174,9 +180,10 @@ class EpochHook(Hook):
             runner.model.data_preprocessor.set_epoch(self.seed, runner.epoch, runner.train_dataloader.dataset)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Forget the draws of the last batch, and report one more epoch."""
+        """Forget the draws of the last batch, report one more epoch, and stop after the last."""
         set_draws(None)
         self.report(runner.epoch + 1)
+        runner.train_loop.stop_training = runner.epoch + 1 == self.last
 
 
 class AuditHook(Hook):
@@ -230,7 +237,7 @@ def train(cfg: Config, report: Callable[[int], None], audit: bool = False) -> Fo
         audit: Whether to predict the test clips after every epoch, see :mod:`mer_bench.training.audit`.
     """
     runner = build_runner(cfg)
-    runner.register_hook(EpochHook(cfg.randomness.seed, report))
+    runner.register_hook(EpochHook(cfg.randomness.seed, report, cfg.get('scored_epoch')))
     if audit:
         runner.register_hook(AuditHook())
     runner.train()

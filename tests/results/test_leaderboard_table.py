@@ -87,11 +87,13 @@ def test_another_config_or_override_is_another_row(new_run, make):
     assert 'mer_smic (dddddddddddd)' in text
 
 
-def test_a_chosen_epoch_ranks_below_and_is_explained(new_run, make):
+def test_an_epoch_chosen_by_training_subjects_ranks_among_the_others_and_any_other_choice_below(new_run, make):
     new_run('honest', 'one wrong')
+    new_run('inner', 'perfect', epoch_rule='inner')
     new_run('best', 'perfect', epoch_rule='validation')
     text, rows = make()
-    assert rows['epoch_rule'].tolist() == ['last', 'validation']
+    assert rows['epoch_rule'].tolist() == ['inner', 'last', 'validation']
+    assert 'Epoch rule inner: each fold chose the epoch of its training by scores on its training subjects.' in text
     assert 'Epoch rule validation: the epoch was chosen by a score' in text
 
 

@@ -102,6 +102,17 @@ def test_a_choice_has_a_leak_meter_of_its_candidates(chosen, audited, tmp_path):
     ]
 
 
+def test_each_epoch_of_a_network_that_could_be_chosen_is_in_the_leak_meter(chosen, tmp_path):
+    record = read_record(chosen / 'record.json')
+    selection = record['selection']
+    selection['candidates'] = [dict(selection['candidates'][0], epochs=2)]
+    selection['chosen'] = {fold: dict(candidate='C=1', epoch=2, uf1=0.5) for fold in selection['chosen']}
+    write_record(chosen / 'record.json', record | dict(epoch_rule='inner'))
+    page = write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
+    assert ' C=1, epoch 1 |' in page
+    assert 'inner choice of the epoch in 5 folds' in page
+
+
 def test_candidates_of_other_predictions_are_refused(chosen, tmp_path):
     path = chosen / 'candidates.csv'
     path.write_text(path.read_text().replace(',ca', ',cc'))

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
@@ -18,6 +19,7 @@ from mer_bench.experiment.candidates import names_of
 from mer_bench.protocols.folds import Fold
 from mer_bench.runs import selection
 from mer_bench.training.sklearn.shared_fit import BLOCK, GRAM, KERNEL, PLAIN
+from mer_bench.training.stacking import group
 from tests.conftest import rewrite_flow, write_prepared_data
 
 CLASSES = ['negative', 'positive', 'surprise']
@@ -165,6 +167,7 @@ def test_shared_fits_score_the_candidates_as_scikit_learn_alone(tmp_path, data, 
 def second_fold(run):
     fold = json.loads((run.folder / 'folds/smic_s02/fold.json').read_text())
     table = pd.read_csv(run.folder / 'folds/smic_s02/predictions.csv')
+    del fold['inner']['seconds']
     return fold['inner'], table.drop(columns='y_true')
 
 
@@ -182,34 +185,81 @@ def test_the_held_out_subject_changes_nothing_of_its_choice(tmp_path, data, rela
 def test_a_choice_that_saw_the_held_out_subject_would_be_noticed(tmp_path, data, relabelled, monkeypatch):
     honest = selection.score_estimator
 
-    def leaky(experiment, folds, settings, folder):
-        return honest(experiment, [Fold(fold.name, fold.subjects, ()) for fold in folds], settings, folder)
+    def leaky(experiment, folds, *how):
+        return honest(experiment, [Fold(fold.name, fold.subjects, ()) for fold in folds], *how)
 
     monkeypatch.setattr(selection, 'score_estimator', leaky)
     runs = [choose(tmp_path, root, LOGISTIC, root.parent.name, folds='smic/s02') for root in (data, relabelled)]
     assert second_fold(runs[0])[0] != second_fold(runs[1])[0]
 
 
-def test_networks_choose_without_the_held_out_subject(tmp_path, data, repainted):
-    """Candidates are two learning rates; other pixels and labels of the subject leave its inner scores."""
-    runs = [choose(tmp_path, root, NETWORKS, root.parent.name, folds='smic/s02', stack=1) for root in (data, repainted)]
-    (inner, _), (other, _) = map(second_fold, runs)
-    assert inner == other
-    assert len({*inner['uf1']}) == 2
-    chosen = runs[0].record['selection']['chosen']['smic/s02']
-    assert chosen == dict(candidate=inner['candidate'], uf1=max(inner['uf1']))
-    config = (runs[0].folder / 'folds/smic_s02/config.py').read_text()
-    assert f"'lr': {inner['candidate'].partition('=')[2]}" in config
+NETWORK = dict(folds='smic/s02', stack=1)
+
+
+@pytest.fixture(scope='module')
+def network(data, tmp_path_factory):
+    """A run of one fold that chooses among two learning rates and three epochs, the last of which is not the best."""
+    return choose(tmp_path_factory.mktemp('network'), data, NETWORKS, save_checkpoints=True, **NETWORK)
+
+
+def test_the_held_out_subject_changes_neither_choice_nor_weights_of_a_network(tmp_path, network, repainted):
+    other = choose(tmp_path, repainted, NETWORKS, save_checkpoints=True, **NETWORK)
+    (inner, table), (other_inner, other_table) = map(second_fold, (network, other))
+    assert other_inner == inner
+    assert not other_table.equals(table)  # other pixels
+    states = [torch.load(run.folder / 'folds/smic_s02/checkpoint.pth')['state_dict'] for run in (network, other)]
+    assert all(torch.equal(*pair) for pair in zip(*(state.values() for state in states), strict=True))
+
+
+def test_a_network_is_scored_at_the_chosen_epoch_of_its_whole_schedule(tmp_path, data, network):
+    """Independent runs of both learning rates, on inner subjects alone and on all, give every number."""
+    inner, table = second_fold(network)
+    looks = [(f'lr={lr}', epoch) for lr in (0.0001, 0.01) for epoch in (1, 2, 3)]
+    best = int(np.argmax(inner['uf1']))
+    assert (inner['candidate'], inner['epoch']) == looks[best]
+    assert inner['epoch'] < 3  # else the last one would do
+    found = dict(candidate=inner['candidate'], epoch=inner['epoch'], uf1=max(inner['uf1']))
+    assert network.record['selection']['chosen'] == {'smic/s02': found}
+    assert network.record['epoch_rule'] == 'inner'
+    plain = NETWORKS.partition('candidates')[0] + f'optim_wrapper = dict(optimizer=dict({inner["candidate"]}))'
+    run = choose(tmp_path, data, plain, select=None, audit_epochs=True, **NETWORK)
+    audit = read_audit(run.folder / 'folds/smic_s02/audit.csv', CLASSES)
+    assert table['y_pred'].tolist() == audit.predictions(inner['epoch'] - 1)['y_pred'].tolist()
+
+
+def test_a_network_alone_chooses_its_epoch(tmp_path, data, network):
+    alone = NETWORKS.partition('candidates')[0] + 'optim_wrapper = dict(optimizer=dict(lr=1e-2))'
+    run = choose(tmp_path, data, alone, **NETWORK)
+    assert run.record['method'] == 'grid+inner'
+    assert second_fold(run)[0]['uf1'] == second_fold(network)[0]['uf1'][3:]
+
+
+def test_a_stopped_choice_of_a_network_trains_nothing_twice(tmp_path, data, network, monkeypatch):
+    finish, finished = group.finish_fold, []
+
+    def stop(fold, *result):
+        if len(finished) == 3:
+            raise KeyboardInterrupt
+        finished.append(fold.name)
+        finish(fold, *result)
+
+    monkeypatch.setattr(group, 'finish_fold', stop)
+    with pytest.raises(KeyboardInterrupt):
+        choose(tmp_path, data, NETWORKS, **NETWORK)
+    monkeypatch.setattr(group, 'finish_fold', lambda *args: finished.append(args[0].name) or finish(*args))
+    run = choose(tmp_path, data, NETWORKS, **NETWORK)
+    assert finished == [*['smic/s02/fold01', 'smic/s02/fold02'] * 2, 'smic/s02']  # of two candidates
+    assert second_fold(run)[0] == second_fold(network)[0]
 
 
 def test_a_stopped_choice_goes_on_where_it_stopped(tmp_path, data, monkeypatch):
     honest, scored = selection.score_estimator, []
 
-    def stopped(experiment, folds, settings, folder):
+    def stopped(experiment, *how):
         if len(scored) == 2:
             raise KeyboardInterrupt
         scored.append(experiment.method.name)
-        return honest(experiment, folds, settings, folder)
+        honest(experiment, *how)
 
     monkeypatch.setattr(selection, 'score_estimator', stopped)
     with pytest.raises(KeyboardInterrupt):

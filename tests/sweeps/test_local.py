@@ -82,6 +82,25 @@ def test_epochs_of_networks_are_audited_and_estimators_run_without(args, prepare
     assert asked == {'multiscale_resnet3d50': True, 'majority': False}
 
 
+def test_methods_choose_what_they_can(args, prepared_data, tmp_path, monkeypatch):
+    """A network its epoch, a list of candidates one of them; a method with neither is trained as ever."""
+    (tmp_path / 'two.py').write_text("candidates = ['ridge', 'linear_svm']")
+    (tmp_path / 'broken.py').write_text('model = dict(nek=1)')
+    options, chosen = replace(args, inner_folds=2), {}
+    for name in ('run_folds', 'run_selected'):
+        monkeypatch.setattr(
+            sweep_run, name, lambda experiment, settings, name=name: chosen.update({experiment.method.name: name})
+        )
+    methods = [(), ('majority',), (str(tmp_path / 'two.py'),), (str(tmp_path / 'broken.py'),)]
+    runs, _ = plan_runs([CONFIG], methods, (0,), tmp_path / 'runs', options)
+    sweep(runs, options)
+    network = 'multiscale_resnet3d50+inner'
+    assert chosen == {network: 'run_selected', 'majority': 'run_folds', 'two+inner': 'run_selected'}
+    assert runs[0].folder == tmp_path / 'runs/mer_smic' / network / 'seed0'
+    assert runs[3].method == 'multiscale_resnet3d50+broken+inner'
+    assert 'unknown config key' in runs[3].fault
+
+
 def test_a_failure_is_forgotten_when_a_later_attempt_succeeds(runs, args, trained):
     write_failure(runs[0], 'out of memory')
     sweep(runs, args)

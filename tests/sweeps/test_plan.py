@@ -36,10 +36,10 @@ def plan(prepared_data, tmp_path):
     return planned
 
 
-def finish(run, fold, seconds):
+def finish(run, fold, seconds, **more):
     folder = run.folder / 'folds' / fold.folder
     folder.mkdir(parents=True)
-    fields = dict(fold=fold.name, n_train=12, n_test=6, train_seconds=seconds, test_seconds=0.0)
+    fields = dict(fold=fold.name, n_train=12, n_test=6, train_seconds=seconds, test_seconds=0.0, **more)
     (folder / 'fold.json').write_text(json.dumps(fields))
     (run.folder / 'record.json').write_text(json.dumps({'config': {'text': 'train_cfg = dict(max_epochs=50)'}}))
 
@@ -144,6 +144,8 @@ def test_the_time_is_that_of_clips_and_epochs(plan):
     assert TimeEstimate(base, 1).seconds(run) == pytest.approx(120)
     assert TimeEstimate(base, 2).seconds(run) == pytest.approx(60)
     assert TimeEstimate(base, 1).seconds(other_seed) == pytest.approx(180)
+    finish(run, run.folds[1][0], 60.0, inner=dict(seconds=240.0))  # a choice beside it: 360 s for two folds
+    assert TimeEstimate(base, 1).seconds(other_seed) == pytest.approx(540)
 
 
 def test_the_time_of_another_data_set_is_taken_where_this_one_has_none(plan):

@@ -49,6 +49,8 @@ def test_a_row_gives_state_reason_and_folder_of_a_run(options, tmp_path, monkeyp
     ('wrong', 'sentence'),
     [
         (dict(engine='slurm'), "expected local or ray, got 'slurm'"),
+        (dict(select='outer'), "select 'outer': expected 'inner'"),
+        (dict(select='inner', audit_epochs=True), '--audit-epochs: expected a run without --select'),
         (dict(jobs=0), 'jobs 0: expected a whole number of at least 1'),
         (dict(seeds=[-1]), 'seed -1: expected a whole number from 0 to 4294967295'),
         (dict(engine='ray', gpu_share=2), 'gpu_share: expected a number above 0, at most 1, got 2'),

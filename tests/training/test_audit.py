@@ -34,7 +34,15 @@ def experiment(tmp_path_factory):
 def audited(experiment, tmp_path_factory):
     """A run by MMEngine's Runner, with its audit."""
     folder = tmp_path_factory.mktemp('off')
-    run_folds(experiment, RunSettings(0, folder, stack='off', audit_epochs=True))
+    with pytest.MonkeyPatch.context() as patch:
+        noted = runner.note_epoch
+
+        def note(place, epoch, rows, classes):
+            pd.DataFrame(rows).to_csv(folder / f'{place.name[1:]}_{epoch + 1}.csv', index=False)
+            noted(place, epoch, rows, classes)
+
+        patch.setattr(runner, 'note_epoch', note)
+        run_folds(experiment, RunSettings(0, folder, stack='off', audit_epochs=True))
     return folder
 
 
@@ -62,10 +70,44 @@ def test_the_training_is_the_same_without_an_audit(one, audited, tmp_path):
     assert same_file('predictions.csv', tmp_path, audited)
 
 
-@pytest.mark.parametrize(
-    'stack',
-    [1, 3, pytest.param('auto', marks=pytest.mark.skipif(unavailable() is not None, reason='no kernel here'))],
-)
+KERNEL = pytest.param('auto', marks=pytest.mark.skipif(unavailable() is not None, reason='no kernel here'))
+
+
+def choosing(experiment, epochs):
+    """The first folds alone, each with an epoch of its own that it has chosen."""
+    folds = experiment.folds[: len(epochs)]
+    choices = {
+        fold.name: dict(inner=dict(candidate='any', epoch=epoch, uf1=[1.0]))
+        for fold, epoch in zip(folds, epochs, strict=True)
+    }
+    return replace(experiment, chosen=folds, choices=choices)
+
+
+def assert_scored(run, audited, epochs):
+    """Each fold of a run has the scores of a whole training after its epoch."""
+    folders = sorted(run.glob('folds/*'))
+    for folder, epoch in zip(folders, epochs, strict=True):
+        found = pd.read_csv(folder / 'predictions.csv')
+        whole = pd.read_csv(audited / f'{folder.name}_{epoch}.csv').sort_values('sample_id', ignore_index=True)
+        pd.testing.assert_frame_equal(found, whole, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('stack', ['off', 1, 3, KERNEL])
+def test_a_fold_that_chose_its_epoch_is_scored_there(experiment, audited, tmp_path, stack):
+    run_folds(choosing(experiment, (2, 1, 3)), RunSettings(0, tmp_path, stack=stack))
+    assert_scored(tmp_path, audited, (2, 1, 3))
+
+
+def test_a_fold_that_was_stopped_at_its_epoch_trains_no_further(experiment, audited, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner.FoldRunner, 'test', lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_folds(choosing(experiment, (2,)), RunSettings(0, tmp_path, stack='off'))
+    monkeypatch.undo()
+    run_folds(choosing(experiment, (2,)), RunSettings(0, tmp_path, stack='off'))
+    assert_scored(tmp_path, audited, (2,))
+
+
+@pytest.mark.parametrize('stack', [1, 3, KERNEL])
 def test_every_way_of_training_sees_the_same_epochs(one, audited, tmp_path, stack):
     run_folds(one, RunSettings(0, tmp_path, stack=stack, audit_epochs=True))
     assert same_file(AUDIT, tmp_path, audited)

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.precision import choose_precision
 from mer_bench.experiment.provenance import (
@@ -125,6 +126,7 @@ class RaySweep:
         try:
             with ExitStack() as lock:
                 experiment = on_hardware(open_planned(run, self.options), self.hardware)
+                refuse_other_weights(experiment)
                 lock.enter_context(locked(run.folder, 'in use'))
                 opened = OpenRun(run, experiment, lock.pop_all())
         except FolderInUse:
@@ -237,14 +239,29 @@ def on_hardware(experiment: Experiment, hardware: Hardware) -> Experiment:
     precision = experiment.precision
     if not experiment.method.is_estimator:
         precision = choose_precision(experiment.method.cfg, hardware.device, hardware.mixed)
-    return replace(experiment, device=hardware.device, precision=precision, gpu_share=hardware.gpu_share)
+    candidates = [replace(each, experiment=on_hardware(each.experiment, hardware)) for each in experiment.candidates]
+    place = dict(device=hardware.device, gpu_share=hardware.gpu_share)
+    return replace(experiment, precision=precision, candidates=candidates, **place)
+
+
+def refuse_other_weights(experiment: Experiment) -> None:
+    """Refuse candidates that start from other weights than the first: a node gets one file of them."""
+    weights = [describe_pretrained(candidate.experiment.method.cfg) for candidate in experiment.candidates]
+    if any(found != weights[0] for found in weights):
+        raise InputError(
+            '--engine ray: expected candidates that start from one file of weights, found several; sweep this method '
+            'with --engine local'
+        )
 
 
 def plan_tasks(experiment: Experiment, missing: list[Fold], choice: StackChoice) -> list[list[Fold]]:
-    """Return the folds of each task; all folds of scikit-learn are one task, because they share their features."""
+    """Return the folds of each task; all folds of scikit-learn are one task, because they share their features.
+
+    The folds of a network that choose are tasks of their own, which also train their inner folds.
+    """
     if experiment.method.is_estimator:
         return [missing] if missing else []
-    return plan_groups(experiment, missing, choice)
+    return [[fold] for fold in missing] if experiment.candidates else plan_groups(experiment, missing, choice)
 
 
 def make_job(opened: OpenRun) -> RunJob:

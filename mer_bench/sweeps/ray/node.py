@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 from filelock import FileLock
 
 import mer_bench
@@ -24,6 +25,7 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
 from mer_bench.runs.model import check_at_place
 from mer_bench.runs.run import RunSettings, run_at_place
+from mer_bench.runs.selection import no_bar, train_chosen
 from mer_bench.sweeps.plan import in_one_line
 from mer_bench.training.fold_folder import finished_folders
 from mer_bench.training.sklearn.estimator_fold import describe_clips
@@ -117,13 +119,19 @@ def places_of(experiment: Experiment) -> Places:
     )
 
 
-def relocate(experiment: Experiment, places: Places) -> Experiment:
-    """Return the experiment on the same files in other places."""
+def relocate(experiment: Experiment, places: Places, annotations: pd.DataFrame | None = None) -> Experiment:
+    """Return the experiment, and its candidates, on the same files in other places.
+
+    Args:
+        experiment: Of the run.
+        places: Of the files.
+        annotations: Those of the candidates, with their places: all share one table.
+    """
     data, cfg = experiment.data, copy.deepcopy(experiment.method.cfg)
-    stores = {
-        str(Path(old, 'store')): str(Path(new, 'store')) for old, new in zip(data.roots, places.roots, strict=True)
-    }
-    annotations = data.annotations.assign(store=data.annotations['store'].map(stores))
+    if annotations is None:
+        pairs = zip(data.roots, places.roots, strict=True)
+        stores = {str(Path(old, 'store')): str(Path(new, 'store')) for old, new in pairs}
+        annotations = data.annotations.assign(store=data.annotations['store'].map(stores))
     if places.scheme:
         cfg.label_scheme = places.scheme
     if places.weights:
@@ -133,6 +141,10 @@ def relocate(experiment: Experiment, places: Places) -> Experiment:
         experiment,
         data=replace(data, roots=places.roots, annotations=annotations),
         method=replace(experiment.method, cfg=cfg),
+        candidates=[
+            replace(candidate, experiment=relocate(candidate.experiment, places, annotations))
+            for candidate in experiment.candidates
+        ],
     )
 
 
@@ -164,11 +176,13 @@ def run_task(
     with tempfile.TemporaryDirectory(prefix='mer_bench_') as folder:
         work_dir, fault = Path(folder), None
         try:
-            if experiment.method.is_estimator:
-                describe_clips(experiment, job.seed, work_dir, jobs=1, quiet=True, shared=job.choice.asked != 'off')
-            run_at_place(
-                experiment, folds, RunSettings(job.seed, work_dir, audit_epochs=job.audit_epochs), job.choice, 0
-            )
+            settings = RunSettings(job.seed, work_dir, stack=job.choice.asked, audit_epochs=job.audit_epochs)
+            if experiment.candidates:
+                train_chosen(experiment, [folds], replace(settings, show=no_bar), job.choice, '')
+            else:
+                if experiment.method.is_estimator:
+                    describe_clips(experiment, job.seed, work_dir, jobs=1, quiet=True, shared=settings.stack != 'off')
+                run_at_place(experiment, folds, settings, job.choice, 0)
         except Exception as error:  # a method can fail in any way
             fault = in_one_line(error)
         finished = [*finished_folders(work_dir, folds).values()]  # small files

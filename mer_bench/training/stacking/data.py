@@ -67,6 +67,11 @@ class StackedFolds:
     moments: torch.Tensor
     class_weights: torch.Tensor
 
+    @property
+    def epochs(self) -> list[int]:
+        """The epoch of each fold, counted from 1, whose weights are scored: the last one, or one that was chosen."""
+        return [cfg.get('scored_epoch', self.runner.max_epochs) for cfg in self.cfgs]
+
     def part(self, first: int, end: int) -> 'StackedFolds':
         """Return the folds from `first` up to `end`."""
         names = ('folds', 'cfgs', 'train_rows', 'moments', 'class_weights')

@@ -58,7 +58,7 @@ def run_group(
             noted |= dict(stack=dict(way=way, folds=len(part.folds)))
             for i, state in enumerate(weights):
                 folder = folder_in_work(work_dir, part.folds[i])
-                leave_training(part.cfgs[i], way, state, losses[:, i], folder, save_checkpoints)
+                leave_training(part.cfgs[i], way, state, losses[: part.epochs[i], i], folder, save_checkpoints)
                 try:
                     outcome = test_fold(part.part(i, i + 1), state, folder)
                 except InputError as error:  # it diverged, alone

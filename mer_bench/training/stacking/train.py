@@ -32,21 +32,20 @@ def train_folds(
         audit: Called after every epoch with its number, counted from 0, and the weights of each fold.
 
     Returns:
-        The weights of each fold, and the mean loss of each epoch and fold, (epochs, F).
+        The weights of each fold after the epoch that is scored, and the mean loss of each epoch and fold, (epochs, F).
     """
     network = build_network(stack)
-    losses = []
-
-    def weights() -> list[Weights]:
-        return [network.state_of(fold) for fold in range(len(stack.folds))]
-
+    losses, scored = [], {}
     report(0)
     for epoch, steps in enumerate(training_epochs(stack, network), start=1):
         losses.append(torch.stack([*steps]).mean(0))
         if audit:
-            audit(epoch - 1, weights())
+            audit(epoch - 1, [network.state_of(fold) for fold in range(len(stack.folds))])
+        for fold, last in enumerate(stack.epochs):
+            if epoch == last:
+                scored[fold] = {name: tensor.clone() for name, tensor in network.state_of(fold).items()}
         report(epoch)
-    return weights(), torch.stack(losses).cpu()
+    return [scored[fold] for fold in range(len(stack.folds))], torch.stack(losses).cpu()
 
 
 def build_network(stack: StackedFolds) -> Network:
@@ -56,7 +55,10 @@ def build_network(stack: StackedFolds) -> Network:
 
 
 def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[torch.Tensor]]:
-    """Yield an iterator over the steps of each epoch; each step is done when asked for, and gives its (F,) losses."""
+    """Yield an iterator over the steps of each epoch; each step is done when asked for, and gives its (F,) losses.
+
+    The last epoch is the last that is scored of any fold; the schedules are those of the whole training.
+    """
     runner = stack.runner
     optimiser, schedules = build_optimiser(runner, network.weights, stacked=len(stack.folds) > 1)
     batches = FoldBatches(stack.train_rows, stack.cfgs[0].train_dataloader, runner.seed, stack.moments.device)
@@ -72,7 +74,7 @@ def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[
             yield losses.detach()
         step_schedules(schedules, by_epoch=True)
 
-    return map(steps, range(runner.max_epochs))
+    return map(steps, range(max(stack.epochs)))
 
 
 def clips_of_epoch(stack: StackedFolds, epoch: int) -> torch.Tensor:

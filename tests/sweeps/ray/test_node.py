@@ -7,14 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mer_bench.experiment.candidates import open_candidates
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.experiment.provenance import describe_pretrained
 from mer_bench.runs.run import RunSettings, run_folds
+from mer_bench.runs.selection import run_selected
 from mer_bench.sweeps.ray import node
 from mer_bench.sweeps.ray.driver import save_folds
 from mer_bench.sweeps.ray.node import RunJob, places_of, relocate, run_task, sees_files, stage_files
 from mer_bench.training.stacking.strategy import StackChoice
 from tests.conftest import ROOT, write_prepared_data
+from tests.runs.test_selection import NETWORKS
 
 LOGISTIC = "model = dict(_delete_=True, type='Pipeline', steps=[dict(type='LogisticRegression', C=0.01)])"
 MEANING = {'negative': 'bad', 'positive': 'good', 'surprise': 'good'}
@@ -37,7 +40,8 @@ def make_job(root, tmp_path):
         override = tmp_path / 'override.py'
         override.write_text(text)
         arguments = dict(config=str(ROOT / 'configs/mer_smic.py'), overrides=[str(override)], cfg_options=[*options])
-        experiment = open_experiment(RunOptions(**arguments, data_root=[str(root)], folds=[], device='cpu', threads=1))
+        how = RunOptions(**arguments, data_root=[str(root)], folds=[], device='cpu', threads=1)
+        experiment = open_candidates(how, (), 2) if 'candidates' in text else open_experiment(how)
         places = places_of(experiment)
         pretrained = describe_pretrained(experiment.method.cfg)
         choice = StackChoice('off', asked='off')
@@ -64,6 +68,27 @@ def test_the_files_of_a_node_that_sees_the_data_are_those_of_a_local_run(make_jo
         saved, local = (tmp_path / run / 'folds' / fold.folder for run in ('saved', 'local'))
         assert sorted(path.name for path in saved.iterdir()) == sorted(path.name for path in local.iterdir())
         assert (saved / 'predictions.csv').read_bytes() == (local / 'predictions.csv').read_bytes()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        LOGISTIC + "\ncandidates = [{'model.steps.0.C': C} for C in (1e-4, 0.01)]",
+        NETWORKS,
+    ],
+)
+def test_a_node_chooses_as_a_local_run_does_from_shipped_files(make_job, root, tmp_path, text):
+    job, stack = make_job(text), 1 if text == NETWORKS else 'auto'
+    job, (fold, *_) = replace(job, choice=StackChoice('off', asked=stack)), job.experiment.folds
+    run_selected(replace(job.experiment, chosen=[fold]), RunSettings(0, tmp_path / 'local', stack=stack))
+    shipped = ship(job)
+    root.rename(root.with_name('gone'))
+    result = run_task(job, [fold], shipped, lambda content: content)
+    assert result.fault is None
+    local, files = tmp_path / 'local/folds' / fold.folder, result.files[fold.folder]
+    assert (local / 'predictions.csv').read_bytes() == files['predictions.csv']
+    found = [json.loads(content)['inner'] for content in ((local / 'fold.json').read_text(), files['fold.json'])]
+    assert found[0] | dict(seconds=0) == found[1] | dict(seconds=0)
 
 
 def test_a_node_that_does_not_see_the_data_asks_for_them_and_then_computes_the_same(make_job, root):

@@ -76,8 +76,9 @@ def train(
     losses = []
     report(0)
     at_a_time = 1 if audit else EPOCHS_AT_A_TIME
-    for first in range(0, runner.max_epochs, at_a_time):
-        epochs = range(first, min(first + at_a_time, runner.max_epochs))
+    (last,) = stack.epochs
+    for first in range(0, last, at_a_time):
+        epochs = range(first, min(first + at_a_time, last))
         step_losses = train_fold(
             clips.inputs,
             clips.labels,
