@@ -9,7 +9,7 @@ train_cfg = dict(max_epochs=10)
 optim_wrapper = dict(optimizer=dict(lr=8e-3))
 centred = {'input.centre': True, 'input.scale': 'rms'}
 candidates = [
-    {},
+    {'input.centre': False},
     centred,
     {
         **centred,
