@@ -57,17 +57,15 @@ def test_a_changed_table_is_named_with_its_line(committed, tmp_path):
     assert 'leaderboards/synthetic_smic.md: expected what the records give, but it differs in line 8' in fault
 
 
-@pytest.mark.parametrize('name', ['synthetic_smic.csv', 'synthetic_smic.tex', 'README.md'])
-def test_a_missing_file_is_named(committed, tmp_path, name):
-    (tmp_path / 'leaderboards' / name).unlink()
-    (fault,) = committed()
-    assert f'{name}: expected this file, but it is missing' in fault
-
-
-def test_a_surplus_file_is_named(committed, tmp_path):
+def test_missing_files_and_a_surplus_one_are_named(committed, tmp_path):
+    names = ['README.md', 'synthetic_smic.csv', 'synthetic_smic.tex']
+    for name in names:
+        (tmp_path / 'leaderboards' / name).unlink()
     (tmp_path / 'leaderboards/old.md').touch()
-    (fault,) = committed()
-    assert 'old.md: expected only what the records give' in fault
+    *missing, surplus = committed()
+    for name, fault in zip(names, missing, strict=True):
+        assert f'{name}: expected this file, but it is missing' in fault
+    assert 'old.md: expected only what the records give' in surplus
 
 
 def fail(folder, **changes):
