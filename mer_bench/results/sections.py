@@ -170,7 +170,7 @@ def check_same_data(runs: list[Run]) -> None:
     for run, truth in zip(runs, truths, strict=True):
         if truth != truths[0]:
             raise InputError(
-                f'{run.path}: expected the clips and labels of {runs[0].path}, since the records name the same data, '
+                f'{run.path}: expected the clips and labels of {runs[0].path}, since the digests of the data agree, '
                 'but predictions.csv has others; run the same train command again'
             )
 
