@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError, cause_of
-from mer_bench.files import refuse_special, write_atomically
+from mer_bench.files import digest_of, refuse_special, write_atomically
 
 COLUMNS = [
     'sample_id',
@@ -73,6 +73,16 @@ def write_annotations(table: pd.DataFrame, path: str | Path) -> None:
     table['synthetic'] = table['synthetic'].map({True: 'true', False: 'false'})
     with write_atomically(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator='\n')
+
+
+def digest_clips(table: pd.DataFrame) -> str:
+    """Return the digest of what a table says of its clips: of any order of the rows, and wherever the frames lie.
+
+    Unlike the digest of annotations.csv itself, it leaves out `frames_dir`, and line ends do not matter.
+    """
+    table = in_order(table.astype(DTYPES)).drop(columns='frames_dir')
+    table['fps'] = table['fps'].round(6)
+    return digest_of(table.astype(object).where(table.notna(), None).to_numpy().tolist())
 
 
 def load_annotations(place: str | Path) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.method import weights_places
 from mer_bench.experiment.precision import PrecisionCheck, commit, versions
 from mer_bench.files import digest_file
-from mer_bench.loading.prepared_data import EITHER
+from mer_bench.preparation.store.flow_store import EITHER
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold
 from mer_bench.protocols.label_schemes import count_reasons
@@ -51,7 +51,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
         dataset=method.cfg.dataset,
         classes=classes,
         seed=int(seed),  # one of NumPy cannot be written as JSON
-        data=dict(**data.digests, store=info),
+        data=dict(**data.digests, clips_digest=data.clips_digest, store=info),
         notes=notes,
         note_on_model=None,
         n_clips=len(clips),

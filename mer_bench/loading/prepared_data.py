@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mer_bench.datasets.table import read_annotations
+from mer_bench.datasets.table import digest_clips, read_annotations
 from mer_bench.errors import InputError
 from mer_bench.files import Stamp, digest_file, digest_of, stamp_of
 from mer_bench.loading.input_spec import InputSpec, make_spec
-from mer_bench.preparation.store.flow_store import CHANNELS, CHECKED, PARTS, SCHEMA_VERSION, FlowStore
+from mer_bench.preparation.store.flow_store import CHANNELS, CHECKED, EITHER, PARTS, SAME, SCHEMA_VERSION, FlowStore
 from mer_bench.protocols.label_schemes import LabelScheme, check_clips_differ, select_clips
-
-SAME = ('flow', 'flow_parameters', 'channels', 'reference', 'clip_len', 'size', 'sampling')  # of all stores of a run
-EITHER = ('apex', 'faces')  # these may differ: SMIC has no apex in its release, and some data sets have cropped faces
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,11 @@ class PreparedData:
     def places(self) -> tuple[tuple[str, int], ...]:
         """Store and row of each clip, in the order of the annotations: what :func:`resident_clips` takes."""
         return clip_places(self.annotations)
+
+    @cached_property
+    def clips_digest(self) -> str:
+        """The digest of all clips of the tables, in use or not, wherever their frames lie."""
+        return _joint([digest_clips(read_annotations(Path(root, 'annotations.csv'))) for root in self.roots])
 
     @cached_property
     def moments(self) -> tuple[np.ndarray, np.ndarray]:

@@ -10,12 +10,14 @@ from mer_bench.escaping import without_paths
 from mer_bench.files import digest_of
 from mer_bench.results.ablation_groups import Parts, group_methods
 from mer_bench.results.ablations import subsets_of
+from mer_bench.results.collect import COMMITTED
+from mer_bench.results.comparable import data_keys
 from mer_bench.results.page import page_of, page_of_failure
 from mer_bench.results.pages import Pages, beside, make_pages_of, render_pages
 from mer_bench.results.record import FAILURE, RECORD, Failure
 from mer_bench.results.run import Method, Run, find_runs, group_by, methods_of, read_runs
 from mer_bench.results.sanity import ANY, Bound, read_bounds
-from mer_bench.results.sections import data_key
+from mer_bench.results.sums import sum_faults
 
 Failed = set[tuple[str | None, str, int]]  # page, method and seed of the runs that failed
 LARGEST = 10  # ablations of a grid: 1024 methods
@@ -34,7 +36,8 @@ def check_results(results: list[str | Path], folder: Path) -> list[str]:
     for path in (*results, folder):
         if not Path(path).exists():
             raise InputError(f'{path}: expected results and leaderboards to check, but it is not there; check the path')
-    faults: list[str] = []
+    if faults := [fault for path in results for fault in sum_faults(Path(path), COMMITTED)]:
+        return faults
     records, failures, runs = [], [], []
     with _noted(faults):
         records, failures = find_runs(results)
@@ -104,7 +107,9 @@ def grid_faults(runs: list[Run], failures: list[Failure]) -> list[str]:
     """
     failed = {(page_of_failure(f, runs), f.content['method'], f.content['seed']) for f in failures}
     faults = []
-    for group in group_by([run for run in runs if not run.rescored], data_key).values():
+    ours = [run for run in runs if not run.rescored]
+    keys = data_keys(ours)
+    for group in group_by(ours, lambda run: keys[run.path]).values():
         faults += _seed_faults(group, failed)
         for methods in group_methods(methods_of(group)):
             faults += _combination_faults(methods, failed)
@@ -118,7 +123,8 @@ def _seed_faults(group: list[Run], failed: Failed) -> list[str]:
     for method in methods_of(group):
         name = method.name
         missing = sorted(seed for seed in seeds - method.seeds.keys() if (table, name, seed) not in failed)
-        if missing and {*method.seeds} != {min(seeds)}:  # one that draws nothing, or takes long, has the first alone
+        alone = {*method.seeds} == {min(seeds)}  # of one that draws nothing, or takes long
+        if missing and not alone and not method.repeat:
             faults.append(
                 f'{table}: expected {name} with the first seed of this table or with all of them, but seed '
                 f'{", ".join(map(str, missing))} is missing; run it, or remove the other seeds of this method'

@@ -9,9 +9,11 @@ from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES
 from mer_bench.files import write_atomically, write_json
 from mer_bench.results.record import FAILURE, RECORD, Failure, read_failure, read_record
 from mer_bench.results.run import Run, describe_unfinished, find_runs, read_runs
+from mer_bench.results.sums import write_sums
 
 AUDITS = (AUDIT, CANDIDATES)  # only where they were asked for
 FINISHED = (RECORD, 'predictions.csv', *AUDITS)
+COMMITTED = (*FINISHED, FAILURE)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def collect(results: list[str | Path], into: Path, with_predictions: bool = Fals
     failed = {failure.path.parent for failure in failures}
     for source, target in places.items():
         _copy(source, target, (FAILURE,) if source in failed else FINISHED)
+    write_sums(into, places.values(), COMMITTED)
     return Collected(list(places.values()), list(unfinished.values()))
 
 
@@ -68,7 +71,7 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
     """Copy the named files, and delete the others that an earlier copy left."""
     names = tuple(name for name in names if name not in AUDITS or (source / name).exists())
-    for name in {*FINISHED, FAILURE} - {*names}:
+    for name in {*COMMITTED} - {*names}:
         (target / name).unlink(missing_ok=True)
     for name in names:
         if name == FAILURE:

@@ -84,7 +84,7 @@ def make_page(
 
 
 def page_blocks(page: Page) -> list[Block]:
-    """Lay out a page: a section per data digest, then re-scored rows, failed runs and published rows."""
+    """Lay out a page: a section per version of the data, then re-scored rows, failed runs and published rows."""
     blocks: list[Block] = [Heading(1, f'Leaderboard: {page.data}')]
     for section in page.sections:
         blocks += section_blocks(section)
@@ -125,7 +125,7 @@ def failure_blocks(failures: list[Failure]) -> list[Block]:
 def page_files(name: str, page: Page) -> dict[str, str]:
     """Return the files of a page, by name: markdown, csv, LaTeX."""
     blocks = page_blocks(page)
-    leaks = [{'data': section.rows[0]['store_digest'][:8]} | row for section in page.sections for row in section.leaks]
+    leaks = [{'data': section.title} | row for section in page.sections for row in section.leaks]
     return {
         f'{name}.md': to_markdown(blocks),
         f'{name}.csv': _csv(page.rows),

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 
 from mer_bench.errors import InputError, visible
 from mer_bench.escaping import folder_name
 from mer_bench.evaluation.metrics import MAX_CLASSES
-from mer_bench.files import read_json, write_json
+from mer_bench.files import digest_of, read_json, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'
 SCHEMA_VERSION = 2
@@ -99,25 +99,32 @@ class Faces(Part):
     """How faces were found."""
 
     detector: Line
-    stabilise: bool = False
+    stabilise: bool | Count = False  # the version of how, or false
 
 
 class Store(Part):
-    """From store.json; with several data sets, apex and faces have one entry per data set."""
+    """From store.json; with several data sets, `stores` has all of them, and apex and faces one entry per data set."""
 
+    dataset: Line | None = None
     flow: Line = 'unknown'
+    flow_parameters: dict | None = None
+    reference: Line | None = None
+    sampling: Line | None = None
     clip_len: Count | Line = 'unknown'
     size: list[Count | Line] = ['unknown']
     apex: Line | dict[Line, Count | Line | dict[Line, Count | Line] | None] | None = None
     faces: Line | Faces | dict[Line, Faces | Line | None] | None = None
     channels: list[Name] | None = None
     synthetic: bool = False
+    frames_digest: Name | None = None
+    stores: list['Store'] | None = None
 
 
 class Data(Part):
-    """The data of a run, by their digests."""
+    """The data of a run, by the digests of annotations.csv, of its clips wherever their frames lie, and of flow.npy."""
 
     annotations_digest: Name
+    clips_digest: Name | None = None
     store_digest: Name
     store: Store
 
@@ -139,7 +146,7 @@ class Scores(Part):
     uf1: Score
     uar: Score
     macro_precision: Score
-    weighted_f1: Score
+    weighted_f1: Score | None = None  # not in version 1
     f1_per_class: dict[Line, Score]
     recall_per_class: dict[Line, Score]
     confusion_matrix: list[list[Count]]
@@ -248,6 +255,7 @@ class Record(AnyRecord):
 class RescoredRecord(AnyRecord):
     """Predictions that others published."""
 
+    source: Literal['rescored']
     url: Line
     log: Source
 
@@ -266,6 +274,19 @@ class FailureNote(Part):
     date: Line
 
 
+def json_schema() -> str:
+    """Return the JSON schema of record.json that docs/record.schema.json publishes.
+
+    It describes keys, types and bounds. What it cannot say is left to :func:`read_record`, such as text on one line.
+    """
+    about = {
+        '$schema': 'https://json-schema.org/draft/2020-12/schema',
+        'title': 'record.json of mer_bench',
+        'description': 'A run, or published predictions scored again (source "rescored").',
+    }
+    return json.dumps(about | TypeAdapter(RescoredRecord | Record).json_schema(), indent=2) + '\n'
+
+
 def write_record(path: str | Path, record: dict) -> None:
     """Check a record and write it atomically."""
     try:
@@ -279,8 +300,17 @@ def write_record(path: str | Path, record: dict) -> None:
 def read_record(path: str | Path) -> dict:
     """Read a record.json and check it against the schema."""
     record = read_json(path, 'give the record.json of a run')
+    if isinstance(record, dict) and record.get('schema_version') == 1:
+        record = _from_version_1(record)
     _check_record(path, record)
     return record
+
+
+def _from_version_1(record: dict) -> dict:
+    """Return a record of version 1 as one of today: its classes stand for the label scheme, which came later."""
+    name = str(record.get('protocol', '')).partition(', ')[2]  # of 'LOSO, 3 classes'
+    scheme = {'name': name, 'digest': digest_of(record.get('classes'))}
+    return {**record, 'schema_version': SCHEMA_VERSION, 'label_scheme': scheme}
 
 
 def _check_record(path: str | Path, record: object) -> None:
@@ -373,3 +403,7 @@ def read_failure(path: Path) -> Failure:
     content = read_json(path, SWEEP_AGAIN)
     check_schema(path, content, FailureNote, SWEEP_AGAIN)
     return Failure(path, content)
+
+
+if __name__ == '__main__':  # python -m mer_bench.results.record > docs/record.schema.json
+    print(json_schema(), end='')

@@ -12,7 +12,7 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import METRICS, mean_of_datasets
 from mer_bench.evaluation.statistics import contrast
 from mer_bench.results.blocks import Column, Link, Table
-from mer_bench.results.run import Method, Run
+from mer_bench.results.run import Method, Run, store_of
 
 DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
 ZERO = 1e-14  # what rounding errors leave of a sum that is zero
@@ -65,7 +65,7 @@ def _settings(method: Method) -> dict:
         'config': _with_digest(record['config']),
         'overrides': ', '.join([*map(_with_digest, record['overrides']), *_choice(record)]),
         'settings_digest': method.settings,
-        'store_digest': record['data']['store_digest'],
+        'store_digest': distinct(map(store_of, method.runs)),
         'annotations_digest': record['data']['annotations_digest'],
         **{key: distinct(run.record[key] for run in method.runs) for key in ('commit', 'device')},
     }

@@ -64,9 +64,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Method:
-    """The runs of one method on the same data, one per seed, in the order of the seeds."""
+    """The runs of one method on the same data, one per seed, in the order of the seeds.
+
+    Attributes:
+        repeat: whether another method has the same settings and a seed of these, on another store of the same data.
+    """
 
     runs: list[Run]
+    repeat: bool = False
 
     @property
     def record(self) -> dict:
@@ -117,12 +122,30 @@ def settings_of(record: dict) -> str:
 
 
 def methods_of(runs: list[Run]) -> list[Method]:
-    """Return the methods of one section: runs that share name, settings, epoch rule and source are seeds of one."""
+    """Return the methods of one section: runs that share name, settings, epoch rule and source are seeds of one.
+
+    Where a seed was run on several stores of the same data, each store makes a method; the store of most runs is first,
+    and the others are repeats.
+    """
 
     def key(run: Run) -> tuple:
         return run.record['method'], settings_of(run.record), run.record['epoch_rule'], run.record['source']
 
-    return [Method(sorted(seeds, key=lambda run: run.record['seed'])) for seeds in group_by(runs, key).values()]
+    usual = Counter(map(store_of, runs))
+    methods = []
+    for group in group_by(runs, key).values():
+        seeds = sorted(group, key=lambda run: run.record['seed'])
+        if len({run.record['seed'] for run in seeds}) == len(seeds):
+            methods.append(Method(seeds))
+            continue
+        stores = group_by(seeds, lambda run: (-usual[store_of(run)], store_of(run)))
+        methods += [Method(part, repeat=number > 0) for number, part in enumerate(stores.values())]
+    return methods
+
+
+def store_of(run: Run) -> str:
+    """Return the digest of the flow that a run read."""
+    return run.record['data']['store_digest']
 
 
 def group_by(runs: list[Run], key: Callable[[Run], tuple]) -> dict[tuple, list[Run]]:

@@ -1,16 +1,18 @@
 """Sections of a leaderboard: runs on the same data under the same protocol, with their rows, comparisons and notes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import CANDIDATES
+from mer_bench.files import digest_of
 from mer_bench.results.ablation_groups import AblationGroup, find_groups
 from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, note_on_power, reference_blocks
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
+from mer_bench.results.comparable import data_keys, frames_of, preparation_of
 from mer_bench.results.leak_meter import TEST_SELECTED, leak_blocks, leak_rows
 from mer_bench.results.rows import METHOD, REPRODUCED, SETTINGS, distinct, score_column, slices_of, summarise
-from mer_bench.results.run import Method, Run, group_by, methods_of
+from mer_bench.results.run import Method, Run, group_by, methods_of, store_of
 from mer_bench.results.sanity import Bound, judge
 
 HONEST = {'last', 'inner'}  # epoch rules by which no test subject chooses an epoch
@@ -35,6 +37,7 @@ class Section:
         comparisons: for each key of :func:`_references` its method, and the comparison of all others with it.
         power: a sentence on the difference that these subjects can show; empty with a single method.
         leaks: the rows of the leak meter, see :mod:`mer_bench.results.leak_meter`.
+        title: what the runs share, in words; another section of the same page has others.
     """
 
     runs: list[Run]
@@ -44,6 +47,7 @@ class Section:
     comparisons: dict[str, tuple[Method, list[dict]]] = field(default_factory=dict)
     power: str = ''
     leaks: list[dict] = field(default_factory=list)
+    title: str = ''
 
 
 def make_sections(
@@ -55,28 +59,30 @@ def make_sections(
         bounds: those of sanity_bounds.csv.
         reference: the method that every other one is compared with.
     """
-    variants = [run for run in runs if is_variant(run)]
-    return [
-        _section(group, [run for run in variants if clips_key(run) == clips_key(group[0])], table, bounds, reference)
-        for group in group_by(runs, data_key).values()
-    ]
+    keys = data_keys(runs)
+    groups = group_by(runs, lambda run: keys[run.path])
+    titles = [_title(group[0]) for group in groups.values()]
+    sections = []
+    for (key, group), title in zip(groups.items(), titles, strict=True):
+        variants = [run for run in runs if is_variant(run) and keys[run.path].clips == key.clips]
+        section = _section(group, variants, table, bounds, reference)
+        unique = title if titles.count(title) == 1 else f'{title}, data {digest_of(key)[:8]}'
+        sections.append(replace(section, title=unique))
+    return sections
+
+
+def _title(run: Run) -> str:
+    """Return 'smic (synthetic data), LOSO, smic_3class, 72 clips, tvl1 16 x 112 x 112, faces dlib'."""
+    record, store = run.record, run.record['data']['store']
+    place = f'{record["dataset"]}{" (synthetic data)" * run.synthetic}, {record["protocol"]}'
+    shape = ' x '.join(map(str, (store.get('clip_len', 'unknown'), *store.get('size', ()))))
+    flow, faces = store.get('flow', 'unknown'), _as_text(store.get('faces', 'unknown'))
+    return f'{place}, {record["n_clips"]} clips, {flow} {shape}, faces {faces}'
 
 
 def is_variant(run: Run) -> bool:
     """Return whether the run is an ablation of the preparation: its clips come from another store."""
     return run.record['config'].get('data_variant') is not None
-
-
-def data_key(run: Run) -> tuple:
-    """What two runs must share to be in one table."""
-    return *clips_key(run), run.record['data']['store_digest']
-
-
-def clips_key(run: Run) -> tuple:
-    """What two runs must share to be compared clip by clip."""
-    record = run.record
-    scheme = record['label_scheme']['digest']
-    return record['dataset'], record['protocol'], scheme, record['data']['annotations_digest']
 
 
 def _section(
@@ -96,18 +102,26 @@ def _section(
     check_same_data([*runs, *variants])
     methods = methods_of(runs)
     rows = [summarise(method) for method in methods]
-    groups, not_compared = find_groups(methods_of([*own, *variants]))
+    compared = [method for method in methods_of([*own, *variants]) if not method.repeat]
+    groups, not_compared = find_groups(compared)
     ablations = [(group, compare_ablations(group)) for group in groups]
-    by_method = {(row['method'], row['settings_digest']): row for row in rows}
+    by_method = {
+        (row['method'], row['settings_digest']): row
+        for row, method in zip(rows, methods, strict=True)
+        if not method.repeat
+    }
     for change in (change for _, changes in ablations for change in changes):
         if row := by_method.get((change['method'], change['settings'])):  # none where it is of another store
             row |= {OF_ABLATIONS.get(key, key): change[key] for key in CHANGES}
     for row in rows:
         row.update(judge(row, bounds, table))
     names = [(row['method'], row['epoch_rule'], row['source']) for row in rows]
-    for row, name in zip(rows, names, strict=True):
-        if names.count(name) > 1:  # one name for two settings
+    first = [name for name, method in zip(names, methods, strict=True) if not method.repeat]
+    for row, name, method in zip(rows, names, methods, strict=True):
+        if first.count(name) > 1:  # one name for two settings
             row['method'] += f' ({row["settings_digest"][:8]})'
+        if method.repeat:
+            row['method'] += f' (store {row["store_digest"][:8]})'
     pairs = zip(rows, methods, strict=True)
     pairs = sorted(pairs, key=lambda pair: (pair[0]['epoch_rule'] not in HONEST, -pair[0]['uf1'], pair[0]['method']))
     rows, methods = ([pair[part] for pair in pairs] for part in (0, 1))
@@ -193,10 +207,8 @@ def check_same_data(runs: list[Run]) -> None:
 
 def section_blocks(section: Section) -> list[Block]:
     """Lay out one section."""
-    first, run = section.rows[0], section.runs[0]
-    synthetic = ' (synthetic data)' if run.synthetic else ''
-    heading = f'{first["dataset"]}{synthetic}, {first["protocol"]}, data {first["store_digest"][:8]}'
-    blocks: list[Block] = [Heading(2, heading), Table(REPRODUCED, section.rows, 'Reproduced here')]
+    run = section.runs[0]
+    blocks: list[Block] = [Heading(2, section.title), Table(REPRODUCED, section.rows, 'Reproduced here')]
     if slices_of(run):
         blocks += _slices(run, section.rows)
     if any('au_f1' in row for row in section.rows):
@@ -242,7 +254,7 @@ def _action_units(run: Run, rows: list[dict]) -> list[Block]:
 def _notes(section: Section) -> list[str]:
     """Return sentences on scores, intervals, data, epoch rules and software of a section."""
     runs, rows = section.runs, section.rows
-    notes = [_note_on_scores(runs[0]), _note_on_intervals(rows), _note_on_data(runs[0])]
+    notes = [_note_on_scores(runs[0]), _note_on_intervals(rows), _note_on_data(runs), *_notes_on_stores(section)]
     if any(row['epoch_rule'] == 'inner' for row in rows):
         notes.append('Epoch rule inner: each fold chose the epoch of its training by scores on its training subjects.')
     if rules := {row['epoch_rule'] for row in rows} - HONEST:
@@ -283,9 +295,40 @@ def _note_on_intervals(rows: list[dict]) -> str:
     )
 
 
-def _note_on_data(run: Run) -> str:
+def _notes_on_stores(section: Section) -> list[str]:
+    """Say which rows are of other stores of the same data, and where only the store tells which data are the same."""
+    runs, notes = section.runs, []
+    stores = group_by(runs, lambda run: (store_of(run),))
+    if len(stores) > 1:
+        rows = {
+            digest: [row['method'] for row in section.rows if digest in row['store_digest']] for (digest,) in stores
+        }
+        ((usual,), _) = max(stores.items(), key=lambda store: len(store[1]))
+        others = ' and '.join(f'{digest[:8]} ({", ".join(rows[digest])})' for digest in rows if digest != usual)
+        silent = [
+            digest[:8]
+            for (digest,), group in stores.items()
+            if not any(frames_of(run.record['data']['store']) for run in group)
+        ]
+        notes.append(
+            f'Stores: the rows are of store {usual[:8]}, but for {others}. These stores have the same clips and '
+            'settings of the preparation. Their flow differs in the last digits, as other processors or versions of '
+            'OpenCV and dlib compute it. Ablations are compared without rows that repeat a method on another store.'
+            + f' The records do not say of which pictures {" and ".join(silent)} came, so these may differ too.'
+            * bool(silent)
+        )
+    if not any(preparation_of(run.record['data']['store']) for run in runs):
+        notes.append(
+            'Preparation: these records do not hold all its settings, so only runs of the same store share this table.'
+        )
+    return notes
+
+
+def _note_on_data(runs: list[Run]) -> str:
+    run = runs[0]
     record, full = run.record, run.scores['full']
     store, digests = record['data']['store'], record['data']
+    stores = ' and '.join(dict.fromkeys(store_of(run)[:12] for run in runs))
     counts = ', '.join(
         f'{sum(row)} {name}' for name, row in zip(record['classes'], full['confusion_matrix'], strict=True)
     )
@@ -296,7 +339,7 @@ def _note_on_data(run: Run) -> str:
         f'Data: {kind}{n} clips ({counts}), {n_subjects} subject{"s" * (n_subjects > 1)}; optical flow '
         f'{store.get("flow", "unknown")}, clip length {store.get("clip_len", "unknown")} of {size} pixels, '
         f'apex {_as_text(store.get("apex", "unknown"))}, faces {_as_text(store.get("faces", "unknown"))}; '
-        f'digests: annotations {digests["annotations_digest"][:12]}, store {digests["store_digest"][:12]}.'
+        f'digests: annotations {digests["annotations_digest"][:12]}, store {stores}.'
         + ''.join(f' {note[:1].upper()}{note[1:]}.' for note in record.get('notes', []))
     )
 

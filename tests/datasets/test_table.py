@@ -4,7 +4,14 @@ import pandas as pd
 import pytest
 
 from mer_bench.datasets.sheet import read_tables
-from mer_bench.datasets.table import COLUMNS, annotation_table, load_annotations, read_annotations, write_annotations
+from mer_bench.datasets.table import (
+    COLUMNS,
+    annotation_table,
+    digest_clips,
+    load_annotations,
+    read_annotations,
+    write_annotations,
+)
 from mer_bench.errors import InputError
 
 
@@ -21,6 +28,19 @@ def test_a_written_table_reads_back_equal(tmp_path):
     table = annotation_table([row('006_1_2', onset=1, apex=3, offset=9, action_units='1+2'), row('006', onset=4)])
     write_annotations(table, tmp_path / 'annotations.csv')
     pd.testing.assert_frame_equal(read_annotations(tmp_path / 'annotations.csv'), table)
+
+
+def test_the_digest_of_clips_depends_on_what_is_said_of_them_alone(tmp_path):
+    rows = [row('006_1_2', onset=1, apex=3, offset=9), row('006', onset=4, fps=29.97)]
+    table = annotation_table(rows)
+    digest = digest_clips(table)
+    write_annotations(annotation_table([one | {'frames_dir': 'elsewhere'} for one in rows]), tmp_path / 'a.csv')
+    path = tmp_path / 'a.csv'
+    header, *lines = path.read_bytes().splitlines()
+    path.write_bytes(b'\r\n'.join([header, *lines[::-1], b'']))  # another order and other line ends
+    assert digest_clips(read_annotations(path)) == digest_clips(table[::-1]) == digest
+    for changes in (dict(emotion='positive'), dict(apex=4), dict(fps=30.0), dict(action_units='4')):
+        assert digest_clips(table.assign(**changes)) != digest
 
 
 def test_a_table_is_loaded_from_its_folder_or_by_its_file(tmp_path):

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,9 +19,10 @@ from mer_bench.experiment.provenance import (
     start_record,
 )
 from mer_bench.protocols.folds import make_folds
+from mer_bench.results.comparable import preparation_of
 from mer_bench.results.record import write_record
 from mer_bench.runs.run_folder import ADVICE
-from tests.conftest import write_prepared_data
+from tests.conftest import rewrite_flow, write_prepared_data
 from tests.training.test_fold_config import experiment_on
 
 SCHEME = 'dataset,column,value,label\nsmic,emotion,negative,a\nsmic,emotion,positive,b\nsmic,emotion,surprise,{last}\n'
@@ -48,6 +50,15 @@ def refusal(record_of, tmp_path):
         return str(error.value).partition(' holds folds of ')[2]
 
     return refusal
+
+
+def test_a_store_of_other_digits_in_another_folder_is_of_the_same_data_for_a_leaderboard(record_of, tmp_path):
+    other = write_prepared_data(tmp_path / 'elsewhere')
+    rewrite_flow(other, np.s_[:1], 0.5)
+    here, there = record_of()['data'], record_of(root=other)['data']
+    assert here['store_digest'] != there['store_digest']
+    assert here['clips_digest'] == there['clips_digest']
+    assert preparation_of(here['store']) == preparation_of(there['store'])
 
 
 def test_the_same_settings_go_on(record_of, tmp_path):

@@ -68,6 +68,7 @@ from mer_bench.results.record import read_failure, read_record
 from mer_bench.results.rescored import write_rescored
 from mer_bench.results.run import methods_of, read_runs
 from mer_bench.results.sanity import read_bounds
+from mer_bench.results.sums import SUMS, read_sums, sum_faults
 from mer_bench.runs.run_folder import update_record
 from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.plan import PlannedRun
@@ -360,8 +361,16 @@ def fill_record(folder: Path) -> None:
     text = read_text(folder)
     source = {'name': text, 'text': text, 'digest': text}
     named = dict.fromkeys(('method', 'protocol', 'dataset', 'device', 'commit', 'date', 'epoch_rule'), text)
-    store = {'flow': text, 'apex': {text: text}, 'faces': text, 'size': [text], 'clip_len': text, 'synthetic': True}
-    data = {'annotations_digest': text, 'store_digest': text, 'store': store}
+    store = {
+        'flow': text,
+        'apex': {text: text},
+        'faces': text,
+        'size': [text],
+        'clip_len': text,
+        'synthetic': True,
+        'frames_digest': text,
+    }
+    data = {'annotations_digest': text, 'clips_digest': text, 'store_digest': text, 'store': store}
     config = {**source, 'input': {'channels': [text]}}
     full = dict(config=config, data=data, notes=[text], versions={text: text}, synthetic=True, overrides=[source])
     write_run(folder / 'runs/a', **named, **full)
@@ -369,6 +378,13 @@ def fill_record(folder: Path) -> None:
     (folder / 'runs/b').mkdir()
     (folder / 'runs/b/failure.json').write_text(json.dumps(failure))
     make_pages(folder)
+
+
+def check_sums(folder: Path) -> None:
+    """Check what a SHA256SUMS lists; it leads to no file outside its folder."""
+    if (folder / SUMS).exists():
+        read_sums(folder / SUMS)
+    assert all(fault.startswith(str(folder)) for fault in sum_faults(folder, ('record.json', 'predictions.csv')))
 
 
 def read_config_text(folder: Path) -> None:
@@ -688,6 +704,7 @@ DOORS: list[Door] = [
     Door('config and override in a record', text_file('model = dict(x=2)\nlr = 1'), read_config_text, share=0.2),
     Door('published.csv', write_published, read_and_show_published, 'published.csv', share=0.5),
     Door('sanity_bounds.csv', text_file(BOUNDS, 'bounds.csv'), one_file('bounds.csv', read_bounds)),
+    Door('SHA256SUMS', text_file(f'{"a" * 64}  mer_smic/full/seed0/record.json\n', SUMS), check_sums),
     Door('text on a page', text_file('plain text'), escape_text),
     Door('name of a folder', text_file('method'), name_folder, share=2),
     Door('label scheme', write_scheme, read_scheme, share=0.5),

@@ -135,12 +135,21 @@ def test_a_changed_frame_gives_a_new_store(smic_raw, tmp_path, capsys):
 
 
 def test_a_frame_with_other_grey_levels_and_the_same_size_gives_a_new_store(smic_raw, tmp_path, capsys):
+    def info(name):
+        return {key: value for key, value in FlowStore(tmp_path / name / 'store').info.items() if key != 'seconds'}
+
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+    prepare_smic(shutil.copytree(smic_raw, tmp_path / 'moved'), tmp_path / 'copy', SETTINGS, workers=1)
+    first = info('out')
+    assert info('copy') == first  # wherever the frames lie
     picture = smic_raw / 'SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/reg_image101.bmp'
     content = picture.read_bytes()
     picture.write_bytes(content[:-100] + bytes(255 - level for level in content[-100:]))
     prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
     assert 'the clips or their frames' in capsys.readouterr().out
+    assert {key for key, value in info('out').items() if value != first[key]} == {
+        *('frames_digest', 'data_digest', 'parameters_digest'),
+    }
 
 
 @pytest.mark.parametrize('part', ['index.csv', 'flow.npy'])

@@ -1,9 +1,11 @@
 """The check of committed results names every fault; collecting runs keeps licensed rows out."""
 
 import json
+import random
 from contextlib import suppress
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
@@ -55,17 +57,15 @@ def test_a_changed_table_is_named_with_its_line(committed, tmp_path):
     assert 'leaderboards/synthetic_smic.md: expected what the records give, but it differs in line 8' in fault
 
 
-@pytest.mark.parametrize('name', ['synthetic_smic.csv', 'synthetic_smic.tex', 'README.md'])
-def test_a_missing_file_is_named(committed, tmp_path, name):
-    (tmp_path / 'leaderboards' / name).unlink()
-    (fault,) = committed()
-    assert f'{name}: expected this file, but it is missing' in fault
-
-
-def test_a_surplus_file_is_named(committed, tmp_path):
+def test_missing_files_and_a_surplus_one_are_named(committed, tmp_path):
+    names = ['README.md', 'synthetic_smic.csv', 'synthetic_smic.tex']
+    for name in names:
+        (tmp_path / 'leaderboards' / name).unlink()
     (tmp_path / 'leaderboards/old.md').touch()
-    (fault,) = committed()
-    assert 'old.md: expected only what the records give' in fault
+    *missing, surplus = committed()
+    for name, fault in zip(names, missing, strict=True):
+        assert f'{name}: expected this file, but it is missing' in fault
+    assert 'old.md: expected only what the records give' in surplus
 
 
 def fail(folder, **changes):
@@ -220,6 +220,53 @@ def test_a_bound_of_a_method_that_is_not_on_the_page_is_named(committed, tmp_pat
 def test_a_reason_with_a_path_of_a_machine_is_named(committed, tmp_path):
     fail(tmp_path / 'results/mer_smic/x/seed0', method='x', reason='no such file /home/me/data/smic/a.npy')
     assert 'failure.json: expected a reason without paths of a machine' in committed()[0]
+
+
+@pytest.fixture
+def collected(new_run, tmp_path):
+    """A run with an audit, collected and shown; return its folder and a function that checks it."""
+    run = new_run('runs/x', 'one wrong', synthetic=True)
+    table = pd.read_csv(run / 'predictions.csv')
+    last = table['y_pred'].map(dict(negative='a', positive='b', surprise='c'))
+    columns = ['sample_id', 'dataset', 'subject', 'fold', 'seed', 'y_true', 'predicted']
+    table.assign(predicted='c' + last)[columns].to_csv(run / 'audit.csv', index=False)
+    (folder,) = collect([run], tmp_path / 'results/x').folders
+    write_pages([tmp_path / 'results'], tmp_path / 'leaderboards')
+    return folder, lambda: check_results([tmp_path / 'results'], tmp_path / 'leaderboards')
+
+
+@pytest.mark.parametrize('name', ['predictions.csv', 'audit.csv', 'record.json'])
+def test_one_changed_byte_of_a_committed_file_is_one_sentence_with_its_name(collected, name):
+    folder, check = collected
+    assert check() == []
+    whole = (folder / name).read_bytes()
+    draw = random.Random(0)
+    places = [draw.randrange(len(whole)) for _ in range(10)]
+    changes = [(place, bytes([whole[place] ^ 1 << draw.randrange(8)])) for place in places]
+    known = dict(label=b'surprise', digit=b'1.0', sample_id=b'clip3', newline=b'\n', letter=b',ca')
+    changes += [(whole.index(text) + len(text) - 1, b'0') for text in known.values() if text in whole]
+    for place, byte in changes:
+        (folder / name).write_bytes(whole[:place] + byte + whole[place + 1 :])
+        told = f'{folder / name}: expected the file that was collected, but its bytes differ'
+        assert [fault.partition(';')[0] for fault in check()] == [told] * (whole[place : place + 1] != byte)
+    (folder / name).write_bytes(whole)
+    assert check() == []
+
+
+def test_files_that_went_or_came_since_are_named_and_collecting_lists_the_new_ones(collected, new_run, tmp_path):
+    folder, check = collected
+    (folder / 'audit.csv').rename(folder / 'candidates.csv')
+    gone, new = check()
+    assert f'{folder}/audit.csv: expected the file that was collected, but it is missing' in gone
+    assert f'{folder}/candidates.csv: expected a file that SHA256SUMS lists, but it does not' in new
+    new_run('runs/y', method='other', synthetic=True)
+    collect([tmp_path / 'runs/y'], tmp_path / 'results/x')
+    assert len(check()) == 2  # damage of other runs stays in sight
+    collect([tmp_path / 'runs/x'], tmp_path / 'results/x')
+    write_pages([tmp_path / 'results'], tmp_path / 'leaderboards')
+    assert check() == []
+    (tmp_path / 'results/x/SHA256SUMS').write_text('../../etc/passwd\n')
+    assert 'SHA256SUMS: expected lines as sha256sum writes them, but line 1 is another' in check()[0]
 
 
 def test_unfinished_runs_are_named_and_left_out(new_run, tmp_path):

@@ -97,7 +97,7 @@ def test_an_epoch_chosen_by_training_subjects_ranks_among_the_others_and_any_oth
     assert 'Epoch rule validation: the epoch was chosen by a score' in text
 
 
-def test_data_sets_and_data_digests_go_to_sections_of_their_own(new_run, make):
+def test_data_sets_protocols_and_stores_of_unknown_settings_go_to_sections_of_their_own(new_run, make):
     new_run('a', 'perfect')
     new_run('b', 'perfect', datasets=('casme2',), dataset='casme2')
     other = {'annotations_digest': 'a' * 64, 'store_digest': 'f' * 64, 'store': {'flow': 'dis'}}
@@ -105,10 +105,10 @@ def test_data_sets_and_data_digests_go_to_sections_of_their_own(new_run, make):
     new_run('d', 'perfect', protocol='leave one data set out, smic_3class')
     text, rows = make()
     assert re.findall('^## (.*)', text, flags=re.M) == [
-        'casme2, LOSO, smic_3class, data bbbbbbbb',
-        'smic, LOSO, smic_3class, data bbbbbbbb',
-        'smic, LOSO, smic_3class, data ffffffff',
-        'smic, leave one data set out, smic_3class, data bbbbbbbb',
+        'casme2, LOSO, smic_3class, 8 clips, tvl1 16 x 112 x 112, faces unknown',
+        'smic, LOSO, smic_3class, 8 clips, tvl1 16 x 112 x 112, faces unknown',
+        'smic, LOSO, smic_3class, 8 clips, dis unknown, faces unknown',
+        'smic, leave one data set out, smic_3class, 8 clips, tvl1 16 x 112 x 112, faces unknown',
     ]
     assert len(rows) == 4
 

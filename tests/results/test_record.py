@@ -2,13 +2,19 @@
 
 import json
 import os
+import shutil
+from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from mer_bench.errors import InputError
-from mer_bench.results.record import read_record, write_record
+from mer_bench.results.leaderboard import leaderboard
+from mer_bench.results.record import json_schema, read_record, write_record
 from mer_bench.results.run import find_runs
+from mer_bench.results.sums import SUMS
 from tests.conftest import ROOT
+from tests.results.conftest import predictions
 
 
 def change(path, **changes):
@@ -70,7 +76,7 @@ def test_what_is_no_record_is_refused_in_one_sentence(path, content):
     assert '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize('version', [1, 3])
+@pytest.mark.parametrize('version', [0, 3])
 def test_a_record_of_another_schema_is_refused_before_its_keys(path, version):
     change(path, schema_version=version, label_scheme=None)
     with pytest.raises(InputError, match=f'expected schema_version 2, but got {version}'):
@@ -134,6 +140,33 @@ def test_a_pipe_is_no_record(path):
         read_record(path)
 
 
-def test_every_committed_record_has_the_schema():
+def test_every_committed_record_has_the_published_schema_and_a_digest():
+    published = ROOT / 'docs' / 'record.schema.json'
+    again = 'python -m mer_bench.results.record > docs/record.schema.json'
+    assert json.loads(published.read_text()) == json.loads(json_schema()), f'run {again}'
+    validator = Draft202012Validator(json.loads(published.read_text()))
     records, _ = find_runs([ROOT / 'results'])
-    assert [read_record(path)['schema_version'] for path in records] == [2] * len(records)
+    for path in records:
+        validator.validate(json.loads(path.read_text()))
+        assert read_record(path)['schema_version'] == 2
+    folders = [path for path in (ROOT / 'results').iterdir() if path.is_dir()]
+    assert [path for path in folders if not (path / SUMS).is_file()] == []
+
+
+def test_the_published_schema_refuses_what_reading_refuses(path):
+    validator, record = Draft202012Validator(json.loads(json_schema())), read_record(path)
+    assert validator.is_valid(record)
+    assert validator.is_valid(record | {'key_of_tomorrow': 1})
+    for changes in ({'seed': 'zero'}, {'seed': -1}, {'classes': []}, {'folds': {}}, {'scores': {'full': {}}}):
+        assert not validator.is_valid(record | changes)
+    assert not validator.is_valid({key: value for key, value in record.items() if key != 'protocol'})
+
+
+@pytest.mark.parametrize('version', [1, 2])
+def test_a_record_of_every_version_is_read_checked_and_shown(tmp_path, version):
+    (tmp_path / 'run').mkdir()
+    shutil.copy(Path(__file__).with_name('records') / f'v{version}.json', tmp_path / 'run' / 'record.json')
+    predictions('one wrong').to_csv(tmp_path / 'run' / 'predictions.csv', index=False)
+    (row,) = leaderboard(tmp_path / 'run').to_dict('records')
+    assert (row['method'], row['uf1']) == ('full+no_attention', pytest.approx(23 / 27))
+    assert row['protocol'] == {1: 'LOSO, 3 classes', 2: 'LOSO, smic_3class'}[version]

@@ -185,6 +185,7 @@ def finish_build(build: Path, out: Path, table: pd.DataFrame, parameters: dict, 
         **{name: parameters[name] for name in NAMED_PARAMETERS if name in parameters},
         'units': units,
         'parameters_digest': digest_of(parameters),
+        **frames_digest(parameters),
         'data_digest': digest_file(build / 'flow.npy'),
         'index_digest': digest_file(build / 'index.csv'),
         'annotations_digest': digest_file(out / 'annotations.csv'),
@@ -193,6 +194,11 @@ def finish_build(build: Path, out: Path, table: pd.DataFrame, parameters: dict, 
     }
     write_json(build / 'store.json', seal(info))
     put_in_place(build, out)
+
+
+def frames_digest(parameters: dict) -> dict[str, str]:
+    """Return the digest of the pictures that a store is made from, for store.json: the same on every machine."""
+    return {'frames_digest': digest_of(parameters['files'])} if 'files' in parameters else {}
 
 
 def write_index(path: Path, sample_ids: Sequence[str], done: Sequence[DoneClip]) -> None:

@@ -22,6 +22,7 @@ from mer_bench.preparation.store.build import (
     DoneClip,
     append_done,
     finish_build,
+    frames_digest,
     read_done,
     read_remarks,
     start_build,
@@ -67,7 +68,7 @@ def fill_store(
     parameters = parameters | {'synthetic': bool(table['synthetic'].any()), 'opencv': cv2.__version__, 'clips': clips}
     shape = (len(table), len(parameters['channels']), parameters['clip_len'], *parameters['size'])
     if is_complete(out, parameters):
-        anew = renew(out, table)
+        anew = renew(out, table, frames_digest(parameters))
         print(
             f'{out / "store"} is already complete for these clips and settings: '
             f'{"only annotations.csv is rewritten" if anew else "nothing to do"}'
@@ -149,17 +150,17 @@ def write_table_alone(out: Path, table: pd.DataFrame) -> None:
     write_json(out / TABLE_ALONE, {'annotations_digest': digest_file(out / 'annotations.csv')})
 
 
-def renew(out: Path, table: pd.DataFrame) -> bool:
+def renew(out: Path, table: pd.DataFrame, added: dict[str, str] | None = None) -> bool:
     """Rewrite the table beside the finished store if it is missing or differs; return whether it was rewritten.
 
-    The store.json of an earlier version gets its digest of itself.
+    The store.json of an earlier version gets its digest of itself, and `added`.
     """
     path, store_json = out / 'annotations.csv', out / 'store' / 'store.json'
     info, digest = read_own_json(store_json), digest_of_table(table)
     anew = not path.is_file() or not digest_file(path) == digest == info['annotations_digest']
     if anew:
         write_annotations(table, path)
-    if (sealed := seal(info | {'annotations_digest': digest})) != info:
+    if (sealed := seal(info | {'annotations_digest': digest} | (added or {}))) != info:
         write_json(store_json, sealed)
     return anew
 

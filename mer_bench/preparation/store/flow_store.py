@@ -22,6 +22,8 @@ PARTS = ('flow.npy', 'index.csv', 'store.json')
 SCHEMA_VERSION = 4
 BEFORE_SEALS = 3  # the version whose store.json has no digest of itself
 CHANNELS = ['u', 'v', 'strain']  # of a store that does not name them
+SAME = ('flow', 'flow_parameters', 'channels', 'reference', 'clip_len', 'size', 'sampling')  # of all stores of a run
+EITHER = ('apex', 'faces')  # these may differ: SMIC has no apex in its release, and some data sets have cropped faces
 
 Count = Annotated[int, Field(gt=0, lt=2**31)]
 

@@ -43,7 +43,10 @@ def test_a_table_of_a_changed_sheet_takes_the_place_of_ours(out):
     assert renew(out, table_of('fear'))
     assert read_annotations(out / 'annotations.csv')['emotion'].tolist() == ['fear']
     info = read_own_json(out / 'store' / 'store.json')
-    assert info == seal({'annotations_digest': digest_file(out / 'annotations.csv'), 'n_clips': 1})
+    sealed = {'annotations_digest': digest_file(out / 'annotations.csv'), 'n_clips': 1}
+    assert info == seal(sealed)
+    renew(out, table_of('fear'), {'frames_digest': 'f'})  # of a store of an earlier version
+    assert read_own_json(out / 'store' / 'store.json') == seal(sealed | {'frames_digest': 'f'})
 
 
 def test_a_table_that_was_changed_by_hand_is_never_written_over(out):
