@@ -373,7 +373,7 @@ def tables_of(found: list[dict], trials: int) -> list[dict]:
     tables = []
     for case in (CASES[0], CASES[7], CASES[-1]):
         by_kind = _by(found, 'kind', case=case.name)
-        rows = [[f'**{kind}**' if kind == ours(case) else kind, *map(_cell, of)] for kind, of in by_kind.items()]
+        rows = [[f'{kind} (ours)' if kind == ours(case) else kind, *map(_cell, of)] for kind, of in by_kind.items()]
         text = f'{case.name[:1].upper()}{case.name[1:]}: how often the 95 % interval contains the true one, {words}.'
         tables.append({'text': text, 'headers': ['interval', *SIZES], 'rows': rows})
     shown = {'percentile bootstrap': 'percentile bootstrap', 'studentised bootstrap': 'studentised bootstrap'}

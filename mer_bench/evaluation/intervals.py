@@ -24,7 +24,7 @@ def subject_error(left_out: np.ndarray) -> np.ndarray:
 
 
 def degrees_of_freedom(clips: np.ndarray) -> np.ndarray:
-    """Return the effective number of subjects minus 1, at least 1, from the clips of each subject, (..., S) -> (...)."""
+    """Return the effective number of subjects less 1, at least 1, from the clips of each, (..., S) -> (...)."""
     return np.maximum(clips.sum(-1) ** 2 / (clips**2).sum(-1) - 1, 1)
 
 

@@ -94,7 +94,7 @@ def _weighted_sum(methods: list[list[np.ndarray]], weights: Sequence[float]) -> 
 
 
 def seeds_needed(first: Sequence[SubjectCounts], second: Sequence[SubjectCounts], metric: str) -> int | None:
-    """Return how many seeds of each method make the interval of their difference at most 10 % wider than its subjects do.
+    """Return how many seeds of each method widen the interval of their difference by at most 10 %.
 
     With k seeds, the variance of the difference is V + (a + b) / k: V that over the subjects, a and b those between the
     seeds of the two methods. So k is (a + b) / (0.21 V), where 1.1^2 = 1.21. The variance of a method with one seed is

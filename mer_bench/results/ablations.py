@@ -1,13 +1,15 @@
 """Comparisons within a section: ablations against the full model, main effects of a full grid, all against one method.
 
-All changes are of UF1, mean over the seeds, on the same clips; the intervals resample the same subjects for every
+All changes are of UF1, mean over the seeds, on the same clips; the intervals leave out the same subject of every
 method.
 """
 
+import math
 from collections.abc import Iterable
 from itertools import combinations
+from statistics import median
 
-from mer_bench.evaluation.statistics import Estimate, contrast, holm, mcnemar, signed
+from mer_bench.evaluation.statistics import Estimate, contrast, holm, mcnemar, seeds_needed, signed
 from mer_bench.results.ablation_groups import AblationGroup, Parts
 from mer_bench.results.blocks import Block, Column, Heading, Notes, Paragraph, Table
 from mer_bench.results.rows import rounded
@@ -21,8 +23,8 @@ def compare(reference: Method, others: dict[str, Method]) -> list[dict]:
 
     Returns:
         Per method: name (its key in `others`), method, reference, settings, uf1, seeds, change, change_low,
-        change_high, only_reference and only_method (clips that one of the two alone predicts correctly, of one seed),
-        mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of comparisons.
+        change_high, seeds_needed, only_reference and only_method (clips that one of the two alone predicts correctly,
+        of one seed), mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of comparisons.
     """
     rows = [_compare(name, method, reference) for name, method in others.items()]
     for row, p in zip(rows, holm([row['mcnemar_p'] for row in rows]), strict=True):
@@ -47,6 +49,7 @@ def _compare(name: str, method: Method, reference: Method) -> dict:
         'settings': method.settings,
         'uf1': method.uf1,
         **_change([method, reference], [1, -1]),
+        'seeds_needed': seeds_needed(method.counts, reference.counts, 'uf1'),
         'seeds': len(method.runs),
         'only_reference': test['only_first'],
         'only_method': test['only_second'],
@@ -134,25 +137,26 @@ def ablation_blocks(group: AblationGroup, rows: list[dict]) -> list[Block]:
 def reference_blocks(reference: Method, rows: list[dict], best: bool) -> list[Block]:
     """Lay out the comparison of every method with one, which may be the best of them."""
     title = f'Every method against {"the best, " * best}{reference.name}'
-    *blocks, notes = _blocks(title, reference.name, ('method', 'reference'), reference, rows)
-    chosen = 'The best was found by these same scores, so the differences to it are a little too large.'
-    return [*blocks, Notes((*notes.items, chosen)) if best else notes]
+    chosen = ('The best was found by these same scores, so the differences to it are a little too large.',) * best
+    return _blocks(title, reference.name, ('method', 'reference'), reference, rows, chosen)
 
 
-def _blocks(title: str, name: str, words: tuple[str, str], reference: Method, rows: list[dict]) -> list[Block]:
+def _blocks(
+    title: str, name: str, words: tuple[str, str], reference: Method, rows: list[dict], more: tuple[str, ...] = ()
+) -> list[Block]:
     against = f'against {name} (UF1 {reference.uf1:.4f})'
     return [
         Heading(3, title),
         Paragraph(f'Change of UF1 {against} on the same {reference.record["n_clips"]} clips:'),
         Table(_columns(*words), rows, f'Change {against}'),
-        Notes(tuple(_notes(reference, rows, words[0]))),
+        Notes((*_notes(reference, rows, words[0]), *more, plain_sentence(reference, rows, words[0]))),
     ]
 
 
 def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
     several = len(reference.runs) > 1 or any(row['seeds'] > 1 for row in rows)
     chance = (
-        'They are intervals of the mean over the seeds; the spread between trainings is the number after ± above.'
+        'They are of the mean over the seeds and cover the choice of the seeds where a method has several.'
         if several
         else 'Each method was trained once: the randomness of training (initial weights, clip order) is not included.'
     )
@@ -160,19 +164,38 @@ def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
     open_question = 'whether the part helps' if word == 'ablation' else 'which method is better'
     n_subjects = reference.record['n_subjects']
     notes = [
-        f'Intervals: paired over the {n_subjects} subjects; 1000 resamples, each with the same subjects for both '
-        f'methods. {chance} An interval that contains 0 does not show {open_question}.'
+        f'Intervals: paired over the {n_subjects} subjects, each left out once of both methods. {chance} An interval '
+        f'that contains 0 does not show {open_question}.'
         if n_subjects > 1
         else 'Intervals: none, because all clips are of one subject.',
         f'McNemar: exact test on the clips that only one of the two predicts correctly{seed}. It treats clips as '
         'independent, but those of one subject are alike, so p tends to be too small.',
     ]
+    if needed := [row['seeds_needed'] for row in rows if row['seeds_needed']]:
+        notes.append(
+            f'Seeds: with {math.ceil(median(needed))} of each method, the choice of the seeds widens such an interval '
+            'by at most 10 % (median over the rows with several seeds); then only more subjects narrow it.'
+        )
     if len(rows) > 1:
         notes.append(
             f'Multiple comparisons: of {len(rows)} intervals at 95 %, one in twenty is expected to miss the truth by '
             f'chance. The last column corrects p for all {len(rows)} (Holm); the intervals are not corrected.'
         )
     return notes
+
+
+def plain_sentence(reference: Method, rows: list[dict], word: str) -> str:
+    """Return what a table shows in one sentence for readers who know none of the scores."""
+    people = reference.record['n_subjects']
+    if people == 1:
+        return 'In plain words: one person does not show what is better for others.'
+    better, worse = sum(row['change_low'] > 0 for row in rows), sum(row['change_high'] < 0 for row in rows)
+    words = ('version' if word == 'ablation' else word) + 's' * (len(rows) > 1)
+    return (
+        f'In plain words: on these {people} people, {better} of {len(rows)} {words} did better than '
+        f'{reference.name} by more than chance would often give, {worse} did worse, and '
+        f'{len(rows) - better - worse} cannot be told apart from it.'
+    )
 
 
 def _effect_blocks(group: AblationGroup, parts: tuple[str, ...]) -> list[Block]:

@@ -219,7 +219,7 @@ def _note_on_power(detectable: float, rows: list[dict]) -> str:
     return (
         f'Power: these {rows[0]["subjects"]} subjects can show a difference of about {detectable:.2g} in UF1. A paired '
         'test at 5 % finds a true difference of this size to the first row in 80 % of cases (2.8 standard errors, '
-        'bootstrap over the subjects, median over the other methods).'
+        'jackknife over the subjects, median over the other methods).'
     )
 
 
@@ -237,12 +237,13 @@ def _note_on_scores(run: Run) -> str:
 def _note_on_intervals(rows: list[dict]) -> str:
     seeds = ' of the mean over the seeds' if any(row['seeds'] > 1 for row in rows) else ''
     spread = ' The number after ± is the standard deviation over the seeds.' if seeds else ''
+    also = ' and, of methods with several, over the seeds' * bool(seeds)
     if rows[0]['subjects'] == 1:
         return f'Intervals: none, because all clips are of one subject.{spread}'
     return (
-        f'Intervals: 95 % percentile intervals of UF1{seeds}, 1000 bootstrap resamples of the '
-        f'{rows[0]["subjects"]} subjects.{spread} Overlapping intervals do not show which of two methods is better: '
-        'all rows use the same clips, so use a paired test.'
+        f'Intervals: 95 %, of UF1{seeds}, over the {rows[0]["subjects"]} subjects{also} (jackknife, t; docs/trust.md '
+        f'shows how often they contain the true score).{spread} Overlapping intervals do not show which of two methods '
+        'is better: all rows use the same clips, so use a paired test.'
     )
 
 
