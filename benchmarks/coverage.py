@@ -56,10 +56,11 @@ class Case:
 
     Attributes:
         name: In tables.
-        metric: The score.
+        metric: A score.
         methods: One, or two whose difference is asked for.
         seeds: Trainings of the one method; the true score is the mean over endlessly many.
         alike: The part of what is special about a person that the methods share, and of clips with the same luck.
+        spread: How much more than usual people differ.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Case:
     methods: tuple[Method, ...]
     seeds: int = 1
     alike: float = 0.5
+    spread: float = 1.0
 
 
 CASES = [
@@ -77,6 +79,8 @@ CASES = [
     Case('UAR of a strong method', 'uar', (Method(MIDDLE, STRONG),)),
     Case('accuracy', 'accuracy', (Method(MIDDLE),)),
     Case('accuracy of a strong method', 'accuracy', (Method(MIDDLE, STRONG),)),
+    Case('UF1, people who hardly differ', 'uf1', (Method(MIDDLE),), spread=0.25),
+    Case('UF1, people who differ twice as much', 'uf1', (Method(MIDDLE),), spread=2),
     Case('difference of two equally good methods', 'uf1', (Method(MIDDLE), Method(MIDDLE))),
     Case('difference to a better method', 'uf1', (Method(MIDDLE, BETTER), Method(MIDDLE))),
     Case('difference of accuracy', 'accuracy', (Method(MIDDLE, BETTER), Method(MIDDLE))),
@@ -130,7 +134,7 @@ def people(part: tuple, case: Case, shape: tuple[int, ...], rng: np.random.Gener
     for _ in range(len(case.methods) * case.seeds):
         special = np.sqrt(case.alike) * shared + np.sqrt(1 - case.alike) * rng.normal(size=(*shape, 4))
         skill, looks = special[..., 0, None, None] * np.eye(3), special[..., None, 1:]
-        effects.append(SKILL * skill + LOOKS * looks)
+        effects.append(case.spread * (SKILL * skill + LOOKS * looks))
     return counts, mixture / mixture.sum(-1, keepdims=True), np.array(effects)
 
 
@@ -325,6 +329,7 @@ def ours_of_a_score(sample: Sample) -> Ends:
     return score_interval(sample.value, subject_error(sample.left_out), degrees_of_freedom(sample.clips))
 
 
+IN_FULL = ('UF1 of one method', 'difference of two equally good methods', 'mean of three seeds')  # in tables
 OURS = 'jackknife, t of effective number'
 FOR_BOTH: dict[str, Callable[[Sample], Ends]] = {
     'percentile bootstrap': percentile,
@@ -371,7 +376,7 @@ def tables_of(found: list[dict], trials: int) -> list[dict]:
         f'in % of {trials} simulated data sets of each size (standard error {error:.1f}); in brackets the median length'
     )
     tables = []
-    for case in (CASES[0], CASES[7], CASES[-1]):
+    for case in (case for case in CASES if case.name in IN_FULL):
         by_kind = _by(found, 'kind', case=case.name)
         rows = [[f'{kind} (ours)' if kind == ours(case) else kind, *map(_cell, of)] for kind, of in by_kind.items()]
         text = f'{case.name[:1].upper()}{case.name[1:]}: how often the 95 % interval contains the true one, {words}.'

@@ -172,9 +172,10 @@ def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
         'independent, but those of one subject are alike, so p tends to be too small.',
     ]
     if needed := [row['seeds_needed'] for row in rows if row['seeds_needed']]:
+        seeds = math.ceil(median(needed))
         notes.append(
-            f'Seeds: with {math.ceil(median(needed))} of each method, the choice of the seeds widens such an interval '
-            'by at most 10 % (median over the rows with several seeds); then only more subjects narrow it.'
+            f'Seeds: with {seeds} seed{"s" * (seeds > 1)} a method, these intervals are at most 10 % wider than with '
+            'endlessly many (median over the rows with several seeds); only more subjects narrow them further.'
         )
     if len(rows) > 1:
         notes.append(
@@ -194,7 +195,7 @@ def plain_sentence(reference: Method, rows: list[dict], word: str) -> str:
     return (
         f'In plain words: on these {people} people, {better} of {len(rows)} {words} did better than '
         f'{reference.name} by more than chance would often give, {worse} did worse, and '
-        f'{len(rows) - better - worse} cannot be told apart from it.'
+        f'{len(rows) - better - worse} cannot be told apart from it; up to one in twenty such verdicts is chance.'
     )
 
 
