@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.intervals import degrees_of_freedom, difference_interval, subject_error
-from mer_bench.evaluation.metrics import METRICS, SubjectCounts
+from mer_bench.evaluation.metrics import METRICS, SubjectCounts, score_table
 from mer_bench.evaluation.statistics import contrast
 
 CLASSES = [0, 1, 2]
@@ -63,6 +63,8 @@ def test_the_interval_holds_the_estimate():
     found = intervals(frame)
     for name, value in sklearn_scores(frame).items():
         assert found[name][0] < value < found[name][1]
+    full = score_table(frame.assign(dataset='smic'), CLASSES)['full']  # what a record holds
+    assert (full['intervals'], full['interval_kind'][:9]) == (found, 'jackknife')
 
 
 def test_the_interval_does_not_depend_on_the_order_of_rows():

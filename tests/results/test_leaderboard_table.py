@@ -304,7 +304,7 @@ def test_a_new_column_is_one_entry(new_run, make):
 def test_a_table_of_two_methods_says_what_difference_its_subjects_can_show(new_run, make):
     new_run('a', 'perfect', method='net')
     assert 'Power:' not in make()[0]
-    # Without one of the four subjects, the difference is 0, 1 - 13/21, and twice 1 - 53/63: the standard error is 0.235.
+    # Without one of the four subjects, the difference is 0, 1 - 13/21, and twice 1 - 53/63: the error is 0.235.
     new_run('b', 'one wrong', method='rule')
     (size,) = re.findall(r'- Power: these 4 subjects can show a difference of about (\S+) in UF1\.', make()[0])
     assert size == '0.66'
