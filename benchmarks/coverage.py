@@ -33,7 +33,6 @@ REAL = [*SIZES][1:]
 CLIPS_SHAPE = 1.0  # of a gamma distribution: the clips of a person deviate by as much as their mean, as in MEGC2019
 MIXTURE = 2.5  # of a Dirichlet distribution: a rare class is shown by less than half of the people
 SKILL, LOOKS = 0.8, 0.5  # deviations between people on the logit scale
-SEED = 0.1  # deviation between seeds, on the logit scale
 MIDDLE = np.array([[0.80, 0.12, 0.08], [0.27, 0.63, 0.10], [0.18, 0.10, 0.72]])  # answers to the clips of each class
 WEAK = np.array([[0.75, 0.15, 0.10], [0.55, 0.35, 0.10], [0.45, 0.15, 0.40]])
 BETTER, STRONG = 0.4, 1.0  # on the logit scale of the right answer
@@ -61,6 +60,7 @@ class Case:
         seeds: Trainings of the one method; the true score is the mean over endlessly many.
         alike: The part of what is special about a person that the methods share, and of clips with the same luck.
         spread: How much more than usual people differ.
+        seed_spread: The deviation between seeds, on the logit scale of the right answer.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Case:
     seeds: int = 1
     alike: float = 0.5
     spread: float = 1.0
+    seed_spread: float = 0.1
 
 
 CASES = [
@@ -85,6 +86,7 @@ CASES = [
     Case('difference to a better method', 'uf1', (Method(MIDDLE, BETTER), Method(MIDDLE))),
     Case('difference of accuracy', 'accuracy', (Method(MIDDLE, BETTER), Method(MIDDLE))),
     Case('mean of three seeds', 'uf1', (Method(MIDDLE),), seeds=3, alike=0.8),
+    Case('mean of three seeds that differ much', 'uf1', (Method(MIDDLE),), seeds=3, alike=0.8, seed_spread=0.3),
 ]
 
 
@@ -154,7 +156,7 @@ def truth(parts: list[tuple], case: Case, rng: np.random.Generator) -> float:
         shown = counts[:, None] * mixture * part[0] / PEOPLE
         for number, method in enumerate(case.methods):
             for at, node in enumerate(nodes):
-                moved = Method(method.rates, method.shift + SEED * node)
+                moved = Method(method.rates, method.shift + case.seed_spread * node)
                 matrices[number, at] += np.einsum('pc,pcd->cd', shown, answers(moved, effects[number]))
     scores = OF[case.metric](matrices) @ weights / weights.sum()
     return float(scores[0] - scores[1] if len(scores) == 2 else scores[0])
@@ -164,7 +166,9 @@ def simulate(parts: list[tuple], case: Case, trials: int, rng: np.random.Generat
     """Return the confusion matrix of each person in each trial and training, (trainings, trials, people, C, C)."""
     trainings = [method for method in case.methods for _ in range(case.seeds)]
     if case.seeds > 1:
-        trainings = [Method(each.rates, each.shift + SEED * rng.normal(size=(trials, 1))) for each in trainings]
+        trainings = [
+            Method(each.rates, each.shift + case.seed_spread * rng.normal(size=(trials, 1))) for each in trainings
+        ]
     matrices = []
     for part in parts:
         shape = trials, part[0]
@@ -329,7 +333,10 @@ def ours_of_a_score(sample: Sample) -> Ends:
     return score_interval(sample.value, subject_error(sample.left_out), degrees_of_freedom(sample.clips))
 
 
-IN_FULL = ('UF1 of one method', 'difference of two equally good methods', 'mean of three seeds')  # in tables
+IN_FULL = (
+    *('UF1 of one method', 'difference of two equally good methods'),
+    *('mean of three seeds', 'mean of three seeds that differ much'),
+)  # in tables
 OURS = 'jackknife, t of effective number'
 FOR_BOTH: dict[str, Callable[[Sample], Ends]] = {
     'percentile bootstrap': percentile,
