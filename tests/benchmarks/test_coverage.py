@@ -1,6 +1,7 @@
 """The simulation behind the choice of intervals: people with a known score, and intervals as scipy makes them."""
 
 import argparse
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,8 @@ from scipy import stats
 from scipy.optimize import approx_fprime
 
 from benchmarks import coverage
-from benchmarks.coverage import CASES, MIDDLE, OF, SIZES, Method, Sample
+from benchmarks.coverage import CASES, MIDDLE, OF, REAL, SIZES, Method, Sample
+from tests.conftest import ROOT
 
 MATRICES = np.random.default_rng(0).poisson([[4, 1, 1], [1, 2, 0.5], [0.5, 0.5, 2]], (1, 3, 16, 3, 3)).astype(float)
 
@@ -71,3 +73,17 @@ def test_the_intervals_of_mer_bench_cover_and_the_tables_say_so(monkeypatch):
     first, *_, last = result['tables']
     assert [row[0] for row in first['rows'] if 'ours' in row[0]] == ['jackknife, t of effective number, logit (ours)']
     assert len(last['rows']) == len(CASES) - 2  # the seeds have tables of their own
+
+
+def test_only_the_intervals_of_mer_bench_cover_93_to_97_percent_in_the_saved_result():
+    (path,) = (ROOT / 'docs/trust').glob('*/coverage.json')
+    result = json.loads(path.read_text(encoding='utf-8'))
+    assert result['settings']['trials'] >= 2000
+    kept = [found for found in result['found'] if found['size'] in REAL]
+    assert {found['case'] for found in kept} == {case.name for case in CASES}
+    chosen = {case.name: coverage.ours(case) for case in CASES}
+    assert all(0.93 <= found['coverage'] <= 0.97 for found in kept if found['kind'] == chosen[found['case']])
+    others = {found['kind'] for found in kept} - {*chosen.values()}
+    assert len(others) > 5
+    for kind in others:
+        assert min(found['coverage'] for found in kept if found['kind'] == kind) < 0.93
