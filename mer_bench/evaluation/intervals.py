@@ -10,7 +10,6 @@ that of a difference is symmetric. Nothing is drawn at random.
 """
 
 import numpy as np
-from scipy.special import expit, logit, stdtrit
 
 KIND = 'jackknife over subjects, t of the effective number of subjects, logit scale'  # in records
 UPPER = 0.975  # of a 95 % interval
@@ -34,9 +33,11 @@ def score_interval(value: np.ndarray, error: np.ndarray, freedom: np.ndarray) ->
     At 0 and 1, where no subject differs, it is the exact one for as many right or wrong answers as there are effective
     subjects (Clopper and Pearson, Biometrika 26(4), 1934, https://doi.org/10.1093/biomet/26.4.404).
     """
+    from scipy.special import expit, logit  # takes 0.2 seconds to import, which --help need not wait for
+
     inside = (value > 0) & (value < 1)
     middle = np.where(inside, value, 0.5)
-    half = stdtrit(freedom, UPPER) * error / (middle * (1 - middle))
+    half = _quantile(freedom) * error / (middle * (1 - middle))
     exact = (1 - UPPER) ** (1 / (freedom + 1))
     low = np.where(inside, expit(logit(middle) - half), np.where(value > 0, exact, 0))
     high = np.where(inside, expit(logit(middle) + half), np.where(value > 0, 1, 1 - exact))
@@ -47,5 +48,11 @@ def difference_interval(
     value: np.ndarray, error: np.ndarray, freedom: np.ndarray, least: float = -1, most: float = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of the interval of a difference of scores, which lies between `least` and `most`."""
-    half = stdtrit(freedom, UPPER) * error
+    half = _quantile(freedom) * error
     return np.maximum(value - half, least), np.minimum(value + half, most)
+
+
+def _quantile(freedom: np.ndarray) -> np.ndarray:
+    from scipy.special import stdtrit
+
+    return stdtrit(freedom, UPPER)
