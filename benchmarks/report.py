@@ -1,4 +1,4 @@
-"""Saved results of benchmarks, `DIR/<machine>/<benchmark>[-<label>].json`, and their tables in docs/performance.md."""
+"""Saved results of benchmarks, `DIR/<machine>/<benchmark>[-<label>].json`, and their tables in pages of docs/."""
 
 import json
 import os
@@ -66,13 +66,18 @@ def renew(page: str, folder: Path, path: Path) -> str:
 
 
 def lay_out(results: dict[str, dict]) -> str:
-    """Return the results, machine by machine, as markdown.
+    """Return the results as markdown: those that depend on no machine, then those of each machine.
 
     Args:
         results: By the link to their file.
     """
     parts = []
-    by_machine = sorted(results.items(), key=lambda item: item[1]['machine']['name'])
+    for link, result in results.items():
+        if 'tables' in result:
+            where = f'{result["machine"]["date"]}, commit {result["machine"]["commit"] or "unknown"}.'
+            parts += [f'{markdown_link(result["command"], link)}, {where}', *tables(result, for_markdown)]
+    timed = [item for item in results.items() if 'tables' not in item[1]]
+    by_machine = sorted(timed, key=lambda item: item[1]['machine']['name'])
     for name, group in groupby(by_machine, key=lambda item: item[1]['machine']['name']):
         members = list(group)
         parts.append(f'## {for_markdown(name, block=True)}')
@@ -110,7 +115,7 @@ def circumstances(result: dict) -> str:
 
 
 def tables(result: dict, shown=str) -> list[str]:
-    """Return time and share of each alternative, notes, and the ratios, each as markdown.
+    """Return time and share of each alternative, notes, ratios and other tables, each as markdown.
 
     Args:
         shown: Makes a text safe for the page.
@@ -129,6 +134,9 @@ def tables(result: dict, shown=str) -> list[str]:
         rows = [[shown(words(k)), format_ratio(v), shown(against.get(k, ''))] for k, v in result['ratios'].items()]
         headers = ['ratio', 'median (smallest to largest)', 'compared']
         parts.append(tabulate(rows, headers, tablefmt='pipe', disable_numparse=True))
+    for table in result.get('tables', []):
+        headers, *rows = ([shown(cell) for cell in row] for row in (table['headers'], *table['rows']))
+        parts += [shown(table['text']), tabulate(rows, headers, tablefmt='pipe', disable_numparse=True)]
     return parts
 
 

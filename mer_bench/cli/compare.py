@@ -1,4 +1,4 @@
-"""Compare two methods on the same clips: scores, paired intervals over subjects, McNemar's test, wins by subject.
+"""Compare two methods on the same clips: scores, paired intervals over subjects, McNemar's test, wins, plain words.
 
 A and B are run folders, records, files of predictions or published logs (`score --help` lists the formats). Clips are
 joined by sample_id.

@@ -15,8 +15,7 @@ from mer_bench.evaluation.predictions import classes_of, in_order, load_predicti
 from mer_bench.evaluation.statistics import Estimate, contrast, mcnemar, signed
 from mer_bench.files import write_atomically
 
-# Cameron, Gelbach and Miller, Rev. Econ. Stat. 90(3), 2008: a bootstrap of 5 to 30 clusters rejects too often
-FEW_SUBJECTS = 20
+MEASURED = 8  # subjects: the fewest for which the coverage of the intervals was measured, see docs/trust.md
 FIGURES = ('.svg', '.png', '.pdf')
 
 
@@ -67,6 +66,36 @@ class Comparison:
             return f'{lead}; {interval} excludes 0, so the lead is unlikely to be due to the choice of these subjects.'
         return f'{lead}; {interval} contains 0, so these subjects do not show which of the two is better.'
 
+    @property
+    def plain_sentence(self) -> str:
+        """The result in one sentence for readers who know no scores: by clips, and by UF1 where that differs."""
+        (a, b), n, people = self.names, self.n_clips, len(self.subjects)
+        right_a, right_b = (int(self.subjects[f'correct_{side}'].sum()) for side in 'ab')
+        better = a if right_a >= right_b else b
+        if right_a != right_b:
+            more, other = abs(right_a - right_b), b if better == a else a
+            lead = f'{better} was right on {more} more of the {n} clips than {other}'
+        elif sum(self.mcnemar[side] for side in ('only_first', 'only_second')):
+            lead = f'{a} and {b} were each right on {right_a} of the {n} clips, though not on the same ones'
+        else:
+            lead = f'{a} and {b} were right on the same {right_a} of the {n} clips'
+        if people == 1:
+            return f'On this one person, {lead}; one person does not show which is better for others.'
+        by_clips, by_uf1 = (_direction(self.differences[score]) for score in ('accuracy', 'uf1'))
+        if right_a == right_b:
+            text = f'{lead}, so these data do not show that one of them is better'
+        elif by_clips:
+            chance = 'a difference this large would rarely arise by chance'
+            text = f'{lead}; {chance}, so these data show that {better} is better for people like these'
+        else:
+            chance = 'a difference this large can arise by chance alone'
+            text = f'{lead}; {chance}, so these data do not show that {better} is better'
+        if by_uf1 != by_clips:
+            which = {0: 'they do not show which is better', 1: f'they show that {a} is better'}
+            found = which.get(by_uf1, f'they show that {b} is better')
+            text += f'; if every class counts alike (UF1), however, {found}'
+        return f'On these {people} people, {text}.'
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per metric: a, b, the difference and its interval, then what all rows share."""
         rows = [
@@ -115,16 +144,16 @@ class Comparison:
         ]
         if n > 1:
             lines[1] += (
-                ' Intervals: 1000 resamples of the subjects, the same for both; they do not cover differences between '
+                ' Intervals: over the subjects, each left out once of both; they do not cover differences between '
                 'trainings.'
             )
-        if 1 < n < FEW_SUBJECTS:
-            lines.append(f'With fewer than {FEW_SUBJECTS} subjects the intervals tend to be too narrow.')
+        if 1 < n < MEASURED:
+            lines.append(f'With fewer than {MEASURED} subjects it is not known how often such intervals are right.')
         if any(self.missing):
             lines.append(
                 f'Left out: clips that only one of the two has, {self.missing[0]} of {a}, {self.missing[1]} of {b}.'
             )
-        return '\n'.join([table, '', *lines])
+        return '\n'.join([table, '', *lines, '', self.plain_sentence])
 
     def plot(self, path: str | Path) -> None:
         """Draw the differences with their intervals, and the difference of each subject, as svg, png or pdf."""
@@ -134,6 +163,11 @@ class Comparison:
         figure = _draw(self)
         with write_atomically(path) as temporary:
             figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches='tight')
+
+
+def _direction(change: Estimate) -> int:
+    """Return 1 or -1 where the interval shows a difference above or below 0, else 0."""
+    return 0 if change.low is None else int(change.low > 0) - int(change.high < 0)
 
 
 def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str, str] | None = None) -> Comparison:

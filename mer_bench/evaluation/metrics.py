@@ -7,10 +7,8 @@ scores would be a different, wrong number: many folds hold one class only. MEGC 
 https://doi.org/10.1109/FG.2018.00106) adds the F1 weighted by the clips of each class and, where each data set is held
 out once, the mean over the data sets.
 
-Intervals come from a bootstrap over subjects. Clips of one person are alike, so whole subjects are drawn with
-replacement (a cluster bootstrap; Field and Welsh, Bootstrapping clustered data, J. R. Stat. Soc. B 69(3), 2007,
-https://doi.org/10.1111/j.1467-9868.2007.00593.x). Every metric is a function of the confusion matrix, and the matrix
-of a resample is the sum of those of its subjects, so 1000 resamples take milliseconds.
+Every metric is a function of the confusion matrix, so its 95 % interval over subjects (evaluation/intervals.py) takes
+the matrices without one of the subjects.
 """
 
 import math
@@ -24,12 +22,12 @@ import pandas as pd
 
 from mer_bench.errors import InputError, listed
 from mer_bench.evaluation.action_units import score_action_units
+from mer_bench.evaluation.intervals import KIND, degrees_of_freedom, score_interval, subject_error
 from mer_bench.evaluation.predictions import classes_of, load_predictions
 
 MAX_CLASSES = 100  # more suggest scores or names of clips in the column of labels
 MOST_CELLS = 100_000_000  # of all matrices, 800 MB
-DRAWN_AT_ONCE = 1_000_000  # numbers in memory, for any number of subjects
-QUANTILES = [0.025, 0.975]  # of a 95 % interval
+CELLS_AT_ONCE = 1_000_000  # in memory, for any number of subjects
 
 
 def hits(confusion: np.ndarray) -> np.ndarray:
@@ -121,28 +119,24 @@ class SubjectCounts:
         return scores_of(self.total)
 
     @cached_property
-    def resampled(self) -> dict[str, np.ndarray]:
-        """The scores of 1000 draws of subjects: the same subjects for every method on the same data."""
-        return self.resample()
+    def left_out(self) -> dict[str, np.ndarray]:
+        """The scores without one of the subjects, (S,) each."""
+        total, step = self.total, max(1, CELLS_AT_ONCE // self.matrices[0].size)
+        parts = [scores_of(total - self.matrices[at : at + step]) for at in range(0, len(self.matrices), step)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def resample(self, n_resamples: int = 1000, seed: int = 0) -> dict[str, np.ndarray]:
-        """Score `n_resamples` draws of as many subjects as there are, with replacement; each score is (n_resamples,).
+    @property
+    def freedom(self) -> float:
+        """The degrees of freedom of the intervals."""
+        return float(degrees_of_freedom(self.matrices.sum((1, 2))))
 
-        The draws depend on the seed and the number of subjects only.
-        """
-        rng, n = np.random.default_rng(seed), len(self.matrices)
-        rows, sums = self.matrices.reshape(n, -1).astype(float), []  # whole numbers, which floats add exactly
-        for start in range(0, n_resamples, step := max(1, DRAWN_AT_ONCE // n)):
-            drawn = rng.multinomial(n, np.full(n, 1 / n), size=min(step, n_resamples - start))
-            sums.append(drawn.astype(float) @ rows)
-        return scores_of(np.concatenate(sums).reshape(n_resamples, *self.matrices.shape[1:]))
-
-    def intervals(self, n_resamples: int = 1000, seed: int = 0) -> dict[str, list[float] | None]:
-        """Return the 95 % percentile interval `[low, high]` of each score; None if there is only one subject."""
+    def intervals(self) -> dict[str, list[float] | None]:
+        """Return the 95 % interval `[low, high]` of each score; None if there is only one subject."""
         if len(self.matrices) < 2:
             return {metric.name: None for metric in METRICS}
-        drawn = self.resample(n_resamples, seed)
-        return {name: np.quantile(values, QUANTILES).tolist() for name, values in drawn.items()}
+        errors = {name: subject_error(values) for name, values in self.left_out.items()}
+        ends = {name: score_interval(self.scores[name], error, self.freedom) for name, error in errors.items()}
+        return {name: [float(low), float(high)] for name, (low, high) in ends.items()}
 
 
 def score(source: object, classes: Sequence[str] = ()) -> dict:
@@ -184,7 +178,7 @@ def scores(table: pd.DataFrame | dict[str, Sequence], classes: list, intervals: 
 
     Returns:
         n, n_subjects, every metric, f1_per_class, recall_per_class and confusion_matrix as plain Python values, as a
-        record holds them; `intervals` with the 95 % interval of each metric.
+        record holds them; `intervals` with the 95 % interval of each metric, and their kind as `interval_kind`.
     """
     counts = SubjectCounts.of(table, classes)
     names, total = [*map(str, classes)], counts.total
@@ -196,7 +190,7 @@ def scores(table: pd.DataFrame | dict[str, Sequence], classes: list, intervals: 
         'recall_per_class': dict(zip(names, class_recall(total).tolist(), strict=True)),
         'confusion_matrix': total.tolist(),
     }
-    return found | ({'intervals': counts.intervals()} if intervals else {})
+    return found | ({'intervals': counts.intervals(), 'interval_kind': KIND} if intervals else {})
 
 
 def mean_of_datasets(table: dict, score: str) -> float | None:

@@ -64,10 +64,7 @@ def _confusion(full: dict) -> str:
 
 
 def _notes(table: dict) -> str:
-    notes = [
-        'Predictions of all folds pooled; in brackets the 95 % interval, 1000 resamples of the subjects '
-        '(a class that a resample lacks counts as 0).'
-    ]
+    notes = ['Predictions of all folds pooled; in brackets the 95 % interval over the subjects (each left out once).']
     absent = _classes_without_clip(table['full'])
     notes += [f'class {name} has no clip in these data; its recall and F1 count as 0.' for name in absent]
     for name, part in table.items():

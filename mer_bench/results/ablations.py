@@ -1,13 +1,23 @@
 """Comparisons within a section: ablations against the full model, main effects of a full grid, all against one method.
 
-All changes are of UF1, mean over the seeds, on the same clips; the intervals resample the same subjects for every
+All changes are of UF1, mean over the seeds, on the same clips; the intervals leave out the same subject of every
 method.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from statistics import median
 
-from mer_bench.evaluation.statistics import Estimate, contrast, detectable_difference, holm, mcnemar, signed
+from mer_bench.evaluation.statistics import (
+    Estimate,
+    contrast,
+    detectable_difference,
+    holm,
+    mcnemar,
+    seeds_needed,
+    signed,
+)
 from mer_bench.results.ablation_groups import AblationGroup, Parts
 from mer_bench.results.blocks import Block, Column, Heading, Notes, Paragraph, Table
 from mer_bench.results.rows import rounded
@@ -21,8 +31,8 @@ def compare(reference: Method, others: dict[str, Method]) -> list[dict]:
 
     Returns:
         Per method: name (its key in `others`), method, reference, settings, uf1, seeds, change, change_low,
-        change_high, only_reference and only_method (clips that one of the two alone predicts correctly, of one seed),
-        mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of comparisons.
+        change_high, seeds_needed, only_reference and only_method (clips that one of the two alone predicts correctly,
+        of one seed), mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of comparisons.
     """
     rows = [_compare(name, method, reference) for name, method in others.items()]
     for row, p in zip(rows, holm([row['mcnemar_p'] for row in rows]), strict=True):
@@ -47,6 +57,7 @@ def _compare(name: str, method: Method, reference: Method) -> dict:
         'settings': method.settings,
         'uf1': method.uf1,
         **_change([method, reference], [1, -1]),
+        'seeds_needed': seeds_needed(method.counts, reference.counts, 'uf1'),
         'seeds': len(method.runs),
         'only_reference': test['only_first'],
         'only_method': test['only_second'],
@@ -152,11 +163,12 @@ def _blocks(
 ) -> list[Block]:
     trainings = f', mean of {len(reference.runs)} seeds' if len(reference.runs) > 1 else ''
     against = f'against {name} (UF1 {reference.uf1:.4f}{trainings})'
+    notes = [*_notes(reference, rows, words[0]), *filter(None, [note]), plain_sentence(reference, rows, words[0])]
     return [
         Heading(3, title),
         Paragraph(f'Change of UF1 {against} on the same {reference.record["n_clips"]} clips:'),
         Table(_columns(*words, _several_seeds(reference, rows)), rows, f'Change {against}'),
-        Notes((*_notes(reference, rows, words[0]), *filter(None, [note]))),
+        Notes(tuple(notes)),
     ]
 
 
@@ -174,21 +186,20 @@ def note_on_power(pairs: Sequence[tuple[Method, Method]], between: str) -> str:
     found = detectable_difference([(first.counts, second.counts) for first, second in pairs], 'uf1')
     if found is None:
         return 'Power: not known, because it takes two subjects, and two methods whose predictions differ.'
-    median = f', median over {len(pairs)} pairs' if len(pairs) > 1 else ''
+    middle = f', median over {len(pairs)} pairs' if len(pairs) > 1 else ''
     return (
         f'Power: these {pairs[0][0].record["n_subjects"]} subjects can show a difference of about {found:.2g} in UF1 '
         f'{between}. A paired test at 5 % finds a true difference of this size in 80 % of cases: 2.8 standard errors '
-        f'of the difference (bootstrap over the subjects{median}). For networks, the randomness of training comes on '
-        'top.'
+        f'of the difference (jackknife over the subjects{middle}). For networks with one seed, the randomness of '
+        'training comes on top.'
     )
 
 
 def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
     several = _several_seeds(reference, rows)
     chance = (
-        'A method with several seeds counts with the mean of their UF1, one with a single seed with its one training. '
-        'The intervals do not include the randomness of training: its spread is the number after ± above, and is not '
-        'known for a network with a single seed.'
+        'A method with several seeds counts with the mean of their UF1, and its interval covers the choice of '
+        'the seeds; one with a single seed counts with its one training, whose randomness is not included.'
         if several
         else 'Each method was trained once: the randomness of training (initial weights, clip order) is not included.'
     )
@@ -196,19 +207,39 @@ def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
     open_question = 'whether the part helps' if word == 'ablation' else 'which method is better'
     n_subjects = reference.record['n_subjects']
     notes = [
-        f'Intervals: paired over the {n_subjects} subjects; 1000 resamples, each with the same subjects for both '
-        f'methods. {chance} An interval that contains 0 does not show {open_question}.'
+        f'Intervals: paired over the {n_subjects} subjects, each left out once of both methods. {chance} An interval '
+        f'that contains 0 does not show {open_question}.'
         if n_subjects > 1
         else 'Intervals: none, because all clips are of one subject.',
         f'McNemar: exact test on the clips that only one of the two predicts correctly{seed}. It treats clips as '
         'independent, but those of one subject are alike, so p tends to be too small.',
     ]
+    if needed := [row['seeds_needed'] for row in rows if row['seeds_needed']]:
+        seeds = math.ceil(median(needed))
+        notes.append(
+            f'Seeds: with {seeds} seed{"s" * (seeds > 1)} a method, these intervals are at most 10 % wider than with '
+            'endlessly many (median over the rows with several seeds); only more subjects narrow them further.'
+        )
     if len(rows) > 1:
         notes.append(
             f'Multiple comparisons: of {len(rows)} intervals at 95 %, one in twenty is expected to miss the truth by '
             f'chance. The last column corrects p for all {len(rows)} (Holm); the intervals are not corrected.'
         )
     return notes
+
+
+def plain_sentence(reference: Method, rows: list[dict], word: str) -> str:
+    """Return what a table shows in one sentence for readers who know none of the scores."""
+    people = reference.record['n_subjects']
+    if people == 1:
+        return 'In plain words: one person does not show what is better for others.'
+    better, worse = sum(row['change_low'] > 0 for row in rows), sum(row['change_high'] < 0 for row in rows)
+    words = ('version' if word == 'ablation' else word) + 's' * (len(rows) > 1)
+    return (
+        f'In plain words: on these {people} people, {better} of {len(rows)} {words} did better than '
+        f'{reference.name} by more than chance would often give, {worse} did worse, and '
+        f'{len(rows) - better - worse} cannot be told apart from it; up to one in twenty such verdicts is chance.'
+    )
 
 
 def _effect_blocks(group: AblationGroup, parts: tuple[str, ...]) -> list[Block]:

@@ -151,6 +151,7 @@ class Scores(Part):
     recall_per_class: dict[Line, Score]
     confusion_matrix: list[list[Count]]
     intervals: dict[Line, list[Number] | None] | None = None
+    interval_kind: Line | None = None  # without it, percentiles of 1000 resamples of the subjects
 
 
 class Seconds(Part):

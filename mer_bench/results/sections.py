@@ -286,12 +286,13 @@ def _note_on_intervals(rows: list[dict]) -> str:
             ' A row without it is a single training: what another one would score is not known (a method that draws '
             'no random numbers scores the same).'
         )
+    also = ' and, of methods with several, over the seeds' * bool(seeds)
     if rows[0]['subjects'] == 1:
         return f'Intervals: none, because all clips are of one subject.{spread}'
     return (
-        f'Intervals: 95 % percentile intervals of UF1{seeds}, 1000 bootstrap resamples of the '
-        f'{rows[0]["subjects"]} subjects.{spread} Overlapping intervals do not show which of two methods is better: '
-        'all rows use the same clips, so use a paired test.'
+        f'Intervals: 95 %, of UF1{seeds}, over the {rows[0]["subjects"]} subjects{also} (jackknife, t; docs/trust.md '
+        f'shows how often they contain the true score).{spread} Overlapping intervals do not show which of two methods '
+        'is better: all rows use the same clips, so use a paired test.'
     )
 
 

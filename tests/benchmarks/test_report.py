@@ -82,10 +82,11 @@ def test_a_page_without_the_lines_is_refused(saved, tmp_path):
         report.renew('# Speed\n', saved, tmp_path / 'performance.md')
 
 
-def test_the_page_of_the_repository_agrees_with_its_saved_results():
-    page = ROOT / 'docs/performance.md'
+@pytest.mark.parametrize('name', ['performance', 'trust'])
+def test_a_page_of_the_repository_agrees_with_its_saved_results(name):
+    page = ROOT / f'docs/{name}.md'
     text = page.read_text(encoding='utf-8')
-    assert report.renew(text, ROOT / 'docs/performance', page) == text
+    assert report.renew(text, ROOT / f'docs/{name}', page) == text
 
 
 def test_saved_results_name_no_folder_of_a_machine():
@@ -99,6 +100,17 @@ def test_alternatives_that_were_not_measured_and_notes_are_listed(saved, tmp_pat
     page = report.renew(PAGE, saved, tmp_path / 'performance.md')
     assert '- compiled was not measured: no compiler was found' in page
     assert '- 0 predictions differ' in page
+
+
+def test_a_result_that_depends_on_no_machine_is_shown_as_its_tables(saved, tmp_path):
+    table = {'text': 'How often, in %.', 'headers': ['interval', 'SMIC'], 'rows': [['ours', '95.0 (0.2)'], ['a|b', '']]}
+    save({**RESULT, 'benchmark': 'coverage', 'seconds': {}, 'ratios': {}, 'tables': [table]}, saved)
+    page = report.renew(PAGE, saved, tmp_path / 'performance.md')
+    before, after = page.split('## Some Processor')
+    assert 'How often, in %.' in before
+    assert '95.0 (0.2)' in before
+    assert 'Peak' not in before
+    assert 'How often' not in after
 
 
 def test_a_median_is_shown_with_its_range():

@@ -50,13 +50,59 @@ def test_a_difference_of_one_subject_leaves_the_question_open():
     assert 'contains 0, so these subjects do not show which' in compare(answers(), answers(wrong=[0])).sentence
 
 
+def clips_of(n_people, per_person, wrong=()):
+    """Answers of people with `per_person` clips each, half negative; `wrong` are (person, clip)."""
+    rows = []
+    for person in range(n_people):
+        for clip in range(per_person):
+            label = TRUTH[clip % 2]
+            answer = TRUTH[(clip + 1) % 2] if (person, clip) in wrong else label
+            rows.append({'sample_id': f'smic/s{person:02d}/{clip}', 'y_true': label, 'y_pred': answer})
+    return pd.DataFrame(rows)
+
+
+def test_the_last_line_says_in_plain_words_what_was_found():
+    same = clips_of(10, 4, wrong=[(0, 0)])
+    every = clips_of(10, 4, wrong=[(person, 0) for person in range(10)] + [(0, 1), (1, 1)])
+    rare = 'a difference this large would rarely arise by chance, so these data show that'
+    maybe = 'a difference this large can arise by chance alone, so these data do not show that'
+    equal = 'so these data do not show that one of them is better.'
+    other = clips_of(10, 4, wrong=[(1, 0)])
+    cases = [
+        (same, every, f'A was right on 11 more of the 40 clips than B; {rare} A is better for people like these.'),
+        (every, same, f'B was right on 11 more of the 40 clips than A; {rare} B is better for people like these.'),
+        (clips_of(10, 4), same, f'A was right on 1 more of the 40 clips than B; {maybe} A is better.'),
+        (same, other, f'A and B were each right on 39 of the 40 clips, though not on the same ones, {equal}'),
+        (same, same, f'A and B were right on the same 39 of the 40 clips, {equal}'),
+    ]  # fmt: skip
+    for a, b, sentence in cases:
+        assert str(compare(a, b, names=('A', 'B'))).splitlines()[-1] == f'On these 10 people, {sentence}'
+    one = compare(clips_of(1, 4), clips_of(1, 4, wrong=[(0, 0)]), names=('A', 'B')).plain_sentence
+    lead = 'On this one person, A was right on 1 more of the 4 clips than B'
+    assert one == f'{lead}; one person does not show which is better for others.'
+
+
+def test_the_plain_sentence_says_so_where_uf1_finds_another():
+    # 10 people with 9 negative clips and 1 positive. A is always right but for one negative clip of each: 90 of 100.
+    # B answers negative always: 90 of 100 as well, but F1 of positive is 0.
+    rows = [
+        {'sample_id': f'smic/s{person:02d}/{clip}', 'y_true': TRUTH[clip == 9]}
+        for person in range(10) for clip in range(10)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    a = frame.assign(y_pred=frame['y_true'].where(~frame['sample_id'].str.endswith('/0'), 'positive'))
+    sentence = compare(a, frame.assign(y_pred='negative'), names=('A', 'B')).plain_sentence
+    assert sentence.startswith('On these 10 people, A and B were each right on 90 of the 100 clips')
+    assert sentence.endswith('; if every class counts alike (UF1), however, they show that A is better.')
+
+
 def test_one_subject_has_no_interval():
     one, other = (answers(wrong).query('sample_id < "smic/b"') for wrong in ([], [0]))
     result = compare(one, other)
     assert result.differences['uf1'].low is None
     assert 'one subject only' in result.sentence
     assert '2 clips of 1 subject.' in str(result)
-    assert 'resamples' not in str(result)
+    assert 'Intervals' not in str(result)
 
 
 def test_clips_that_one_side_lacks_are_left_out_and_counted():

@@ -1,15 +1,17 @@
-"""The bootstrap over subjects; scikit-learn is the definition of each score."""
+"""The intervals over subjects; scikit-learn is the definition of each score, scipy of each interval."""
 
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom
+from scipy.special import expit
+from scipy.stats import binom, binomtest, t, ttest_1samp
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.metrics import METRICS, SubjectCounts
+from mer_bench.evaluation.intervals import degrees_of_freedom, difference_interval, subject_error
+from mer_bench.evaluation.metrics import METRICS, SubjectCounts, score_table
 from mer_bench.evaluation.statistics import contrast
 
 CLASSES = [0, 1, 2]
@@ -24,8 +26,8 @@ def random_table(n_subjects, seed=0, clips=6, skill=0.6):
     return pd.DataFrame({'subject': subject, 'y_true': y_true, 'y_pred': y_pred})
 
 
-def intervals(frame, classes=CLASSES, **options):
-    return SubjectCounts.of(frame, classes).intervals(**options)
+def intervals(frame, classes=CLASSES):
+    return SubjectCounts.of(frame, classes).intervals()
 
 
 def sklearn_scores(frame):
@@ -47,23 +49,22 @@ def test_formulas_on_counts_equal_sklearn(seed):
     assert SubjectCounts.of(frame, CLASSES).scores == pytest.approx(sklearn_scores(frame), abs=1e-12)
 
 
-def test_a_resample_equals_sklearn_on_the_repeated_rows():
+def test_a_score_without_a_subject_equals_sklearn_on_the_other_rows(monkeypatch):
+    monkeypatch.setattr('mer_bench.evaluation.metrics.CELLS_AT_ONCE', 20)  # two subjects at a time
     frame = random_table(n_subjects=5)
-    drawn = np.random.default_rng(7).multinomial(5, np.full(5, 0.2), size=20)
-    resampled = SubjectCounts.of(frame, CLASSES).resample(n_resamples=20, seed=7)
-    parts = [part for _, part in frame.groupby('subject')]
-    for i, times in enumerate(drawn):
-        rows = pd.concat([part for part, n in zip(parts, times, strict=True) for _ in range(n)])
-        assert {name: resampled[name][i] for name in resampled} == pytest.approx(sklearn_scores(rows))
+    left_out = SubjectCounts.of(frame, CLASSES).left_out
+    for i, subject in enumerate(sorted(set(frame['subject']))):
+        expected = sklearn_scores(frame[frame['subject'] != subject])
+        assert {name: left_out[name][i] for name in left_out} == pytest.approx(expected)
 
 
-def test_the_interval_is_seeded_and_holds_the_estimate():
+def test_the_interval_holds_the_estimate():
     frame = random_table(n_subjects=30)
     found = intervals(frame)
-    assert found == intervals(frame, seed=0)
-    assert found != intervals(frame, seed=1)
     for name, value in sklearn_scores(frame).items():
         assert found[name][0] < value < found[name][1]
+    full = score_table(frame.assign(dataset='smic'), CLASSES)['full']  # what a record holds
+    assert (full['intervals'], full['interval_kind'][:9]) == (found, 'jackknife')
 
 
 def test_the_interval_does_not_depend_on_the_order_of_rows():
@@ -77,20 +78,39 @@ def test_few_subjects_give_a_wide_interval():
     assert widths[0] > 3 * widths[1]
 
 
-def test_clips_of_one_subject_are_not_independent():
-    # Ten subjects, each wholly right or wholly wrong: the interval is that of ten coin tosses, however many clips.
-    # Ten tosses of a fair coin: the 2.5 and 97.5 percent points of Binomial(10, 1/2) are 2 and 8.
-    y_true = np.tile([0, 1], 10 * 25)
-    y_pred = np.where(np.repeat(np.arange(10), 50) < 5, y_true, 1 - y_true)
-    frame = pd.DataFrame({'subject': np.repeat(np.arange(10), 50), 'y_true': y_true, 'y_pred': y_pred})
-    assert intervals(frame, [0, 1])['accuracy'] == pytest.approx([0.2, 0.8])
+@pytest.mark.parametrize('clips', [2, 50])
+def test_clips_of_one_subject_are_not_independent(clips):
+    # Ten subjects, three wholly wrong: the interval is that of ten answers, however many clips.
+    y_true = np.tile([0, 1], 10 * clips // 2)
+    y_pred = np.where(np.repeat(np.arange(10), clips) < 7, y_true, 1 - y_true)
+    frame = pd.DataFrame({'subject': np.repeat(np.arange(10), clips), 'y_true': y_true, 'y_pred': y_pred})
+    error = np.std([1] * 7 + [0] * 3, ddof=1) / np.sqrt(10)
+    half = t.ppf(0.975, 9) * error / (0.7 * 0.3)  # of the logit
+    assert intervals(frame, [0, 1])['accuracy'] == pytest.approx(expit(np.log(0.7 / 0.3) + np.array([-half, half])))
 
 
-def test_a_perfect_model_has_a_point_for_an_interval():
+def test_fewer_people_count_than_there_are_where_one_has_most_clips():
+    # Of 1, 1 and 2 clips: (1 + 1 + 2)^2 / (1 + 1 + 4) = 2 2/3 effective subjects; of 10, 1, 1: 12^2 / 102.
+    clips = np.array([[1, 1, 2], [5, 5, 5], [10, 1, 1]])
+    assert degrees_of_freedom(clips) == pytest.approx([5 / 3, 2, 1])
+
+
+def test_a_difference_of_subjects_with_equally_many_clips_has_the_interval_of_the_t_test():
+    changes = np.random.default_rng(0).normal(0.1, 0.2, size=12)
+    left_out = (changes.sum() - changes) / 11
+    found = difference_interval(changes.mean(), subject_error(left_out), degrees_of_freedom(np.full(12, 5)))
+    assert found == pytest.approx(ttest_1samp(changes, 0).confidence_interval())
+    assert difference_interval(0.9, 0.2, 5)[1] == 1  # no difference of scores is larger
+
+
+@pytest.mark.parametrize('right', [0, 20])
+def test_a_perfect_score_of_few_people_is_not_sure_and_nor_is_none_right(right):
     frame = random_table(n_subjects=20, skill=1)
+    frame['y_pred'] = frame['y_true'] if right else (frame['y_true'] + 1) % 3
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        assert intervals(frame)['accuracy'] == [1, 1]
+        found = intervals(frame)['accuracy']
+    assert found == pytest.approx([*binomtest(right, 20).proportion_ci(0.95, 'exact')])
 
 
 def test_one_subject_has_no_interval():
@@ -103,8 +123,8 @@ def test_the_mean_of_equal_seeds_has_the_interval_of_one():
     assert [*contrast([[counts, counts]], [1], 'uf1')[1:]] == intervals(frame)['uf1']
 
 
-def test_the_mean_over_seeds_is_taken_within_each_resample():
-    # Seed 0 is right where seed 1 is wrong, so every resample has the mean accuracy 1/2.
+def test_the_mean_over_seeds_is_taken_before_a_subject_is_left_out():
+    # Seed 0 is right where seed 1 is wrong, so the mean accuracy is 1/2 whoever is left out.
     frame = pd.DataFrame({'subject': list('abcdef'), 'y_true': [0, 1] * 3, 'y_pred': [0, 1, 0, 0, 1, 0]})
     opposite = frame.assign(y_pred=1 - frame['y_pred'])
     seeds = [SubjectCounts.of(table, [0, 1]) for table in (frame, opposite)]
@@ -118,13 +138,6 @@ def test_a_score_of_many_subjects_has_the_interval_of_the_binomial():
     frame = pd.DataFrame({'subject': np.arange(n), 'y_true': 0, 'y_pred': y_pred})
     low, high = binom.ppf([0.025, 0.975], n, 0.7) / n
     assert intervals(frame, [0, 1])['accuracy'] == pytest.approx([low, high], abs=0.1 * (high - low))
-
-
-def test_draws_in_parts_are_those_at_once(monkeypatch):
-    frame = random_table(n_subjects=20)
-    at_once = intervals(frame)
-    monkeypatch.setattr('mer_bench.evaluation.metrics.DRAWN_AT_ONCE', 130)  # 6 resamples at a time
-    assert intervals(frame) == at_once
 
 
 @pytest.mark.parametrize('column', ['y_true', 'y_pred'])

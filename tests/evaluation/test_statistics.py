@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t, ttest_1samp
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import SubjectCounts
-from mer_bench.evaluation.statistics import contrast, detectable_difference, holm, mcnemar
+from mer_bench.evaluation.statistics import contrast, detectable_difference, holm, mcnemar, seeds_needed
 
 
 def answers(y_pred, subjects='aabbccdd', y_true=(0, 1) * 4):
@@ -35,15 +35,15 @@ def test_a_change_that_is_the_same_for_every_subject_has_no_width():
 
 
 def test_the_paired_interval_is_that_of_the_differences_of_the_subjects():
-    # Ten subjects; the methods differ by one clip in ten of five of them: the mean of ten draws of 0 or 0.1, whose
-    # 2.5 and 97.5 percent points are those of Binomial(10, 1/2), 2 and 8, over 100.
+    # Ten subjects; the methods differ by one clip in ten of five of them: the t interval of five times 0 and -0.1.
     subjects = ''.join(letter * 10 for letter in 'abcdefghij')
     y_true = (0, 1) * 50
     y_pred = np.array(y_true)
     y_pred[:50:10] = 1
     one, other = answers(y_pred, subjects, y_true), answers(y_true, subjects, y_true)
     result = change([one], [other], 'accuracy')
-    assert result == pytest.approx((-0.05, -0.08, -0.02))
+    low, high = ttest_1samp([-0.1] * 5 + [0] * 5, 0).confidence_interval()
+    assert result == pytest.approx((-0.05, low, high))
 
 
 def test_the_order_of_the_clips_does_not_matter():
@@ -56,10 +56,26 @@ def test_one_subject_gives_a_change_without_an_interval():
     assert change([one], [answers(WRONG, 'aaaaaaaa')], 'accuracy') == (1, None, None)
 
 
-def test_the_seeds_of_a_method_are_averaged_before_the_difference():
-    # accuracies 1 and 0 of two seeds against 1/2
+def test_the_seeds_of_a_method_are_averaged_before_the_difference_and_their_spread_counts():
+    # Accuracies 1 and 0 of two seeds against 1/2, the same for every subject: the variance between the seeds is 1/2,
+    # that of their mean 1/4, with one degree of freedom. 12.7 * 1/2 is more than any difference can be.
     result = change([answers(RIGHT), answers(WRONG)], [answers((0, 0) * 4)], 'accuracy')
-    assert result == (0, 0, 0)
+    assert result == (0, -1, 1)
+
+
+def test_the_variances_over_subjects_and_seeds_add_up():
+    # 100 subjects of ten clips: one seed errs in one clip of each of the first 30, the other of the first 50.
+    seeds = [one_clip_less(share)[0] for share in (0.3, 0.5)]
+    people = (30 * 0.1**2 + 20 * 0.05**2 - 100 * 0.04**2) / 99 / 100  # of the mean error of a subject, 0.04
+    between = (0.97 - 0.95) ** 2 / 2  # of two numbers
+    variance = people + between / 2
+    freedom = variance**2 / (people**2 / 99 + (between / 2) ** 2 / 1)
+    half = t.ppf(0.975, freedom) * np.sqrt(variance)
+    assert contrast([one_clip_less(0), seeds], [1, -1], 'accuracy') == pytest.approx((0.04, 0.04 - half, 0.04 + half))
+    # with k seeds, the variance is people + 2 * between / k; at most 1.21 times that of the people
+    needed = seeds_needed(one_clip_less(0), seeds, 'accuracy')
+    assert people + 2 * between / needed <= 1.21 * people < people + 2 * between / (needed - 1)
+    assert seeds_needed(one_clip_less(0), one_clip_less(0.5), 'accuracy') is None  # one seed each
 
 
 def table(right):

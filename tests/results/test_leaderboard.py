@@ -70,6 +70,9 @@ def test_every_method_is_set_against_one_with_corrected_p(three, tmp_path):
     # always negative misses 4 of 8 clips: P = 2 / 2**4, of two comparisons
     assert rows[3][1:3] + rows[3][4:] == ['0.2222', '-0.7778', '4', '0', '0.125', '0.250']
     assert 'The last column corrects p for all 2 (Holm)' in section
+    plain = 'In plain words: on these 4 people, 0 of 2 methods did better than net by more than chance would often give'
+    # always negative loses by the same for every subject; the one wrong clip is that of one subject
+    assert f'{plain}, 1 did worse, and 1 cannot be told apart from it' in section
     table = pd.read_csv(tmp_path / 'smic.csv').set_index('method')
     assert table.loc['other', 'against_change'] == pytest.approx(23 / 27 - 1)
     assert pd.isna(table.loc['net', 'against_change'])

@@ -126,7 +126,7 @@ def test_notes_name_data_software_and_method_of_the_interval(new_run, make):
     new_run('a', 'perfect')
     text, _ = make()
     assert '8 clips (4 negative, 2 positive, 2 surprise), 4 subjects; optical flow tvl1, clip length 16 of' in text
-    assert '1000 bootstrap resamples of the 4 subjects' in text
+    assert 'Intervals: 95 %, of UF1, over the 4 subjects (jackknife, t;' in text
     assert 'the predictions of all 4 folds are pooled into one table' in text
     assert 'python 3.11.2, torch 2.15.0; runs of 2025-01-31' in text
 
@@ -300,12 +300,12 @@ def test_a_new_column_is_one_entry(new_run, make):
 def test_a_table_of_two_methods_says_what_difference_its_subjects_can_show(new_run, make):
     new_run('a', 'perfect', method='net')
     assert 'Power:' not in make()[0]
-    # the rule differs by 7/9 in UF1; resamples of four subjects make the standard error of the order of a tenth
-    new_run('b', 'always negative', method='rule')
+    # Without one of the four subjects, the difference is 0, 1 - 13/21, and twice 1 - 53/63: the error is 0.235.
+    new_run('b', 'one wrong', method='rule')
     (size,) = re.findall(
         r'- Power: these 4 subjects can show a difference of about (\S+) in UF1 between two', make()[0]
     )
-    assert 0.1 < float(size) < 1
+    assert size == '0.66'
 
 
 def test_near_copies_and_methods_that_learn_nothing_do_not_change_what_the_subjects_can_show(new_run, make):
@@ -335,4 +335,4 @@ def test_one_subject_and_a_class_without_clips_are_named(tmp_path, make):
     assert 'No clip is of class surprise, whose recall and F1 count as 0.' in text
     assert '1 subject; optical flow' in text
     assert 'Intervals: none, because all clips are of one subject.' in text
-    assert 'resamples' not in text
+    assert 'jackknife' not in text
