@@ -135,5 +135,5 @@ def test_methods_of_several_seeds_and_of_one_are_compared_by_their_means_and_the
     cells = [cell.strip() for cell in page.split('### Every method against net')[1].split('| other')[1].split('|')]
     assert cells[1:4] == ['1', f'{23 / 27:.4f}', f'{23 / 27 - 25 / 27:+.4f}']
     assert cells[5:7] == ['1', '0']
-    assert 'one with a single seed with its one training' in page
+    assert 'one with a single seed counts with its one training' in page
     assert 'A row without it is a single training' in page
