@@ -145,12 +145,15 @@ def refuse_unlike(candidates: Sequence[Candidate]) -> None:
     """Refuse candidates that are too few, the same twice, or not on the same clips and folds."""
     if not candidates or (len(candidates) < 2 and candidates[0].experiment.method.is_estimator):
         raise InputError(f'--select inner: expected at least two candidates, got {len(candidates)}; add another')
-    first, seen = candidates[0], {}
+    first, seen, names = candidates[0], {}, set()
     for candidate in candidates:
         method, known = candidate.experiment.method, first.experiment.method
         if twin := seen.get(method.digest):
             raise InputError(f'candidates: expected different ones, but {twin} and {candidate.name} are the same')
         seen[method.digest] = candidate.name
+        if candidate.name in names:
+            raise InputError(f'candidates: expected a name for each, but two are called {candidate.name}; rename one')
+        names.add(candidate.name)
         if method.is_estimator != known.is_estimator:
             raise InputError(
                 f'candidates: expected networks alone or methods of scikit-learn alone, got {first.name} and '

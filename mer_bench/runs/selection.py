@@ -10,7 +10,7 @@ these can reach the choice.
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -65,7 +65,8 @@ def train_chosen(
         look = looks[int(np.argmax(inner['uf1']))]
         choices[fold.name] = dict(inner=look | inner)
         of_candidate.setdefault(look['candidate'], []).append(fold)
-    settings = replace(settings, show=partial(show_all, experiment.chosen, settings.show or show_bar))
+    show = settings.show or show_bar
+    settings = replace(settings, show=lambda _, *place: show(experiment.chosen, *place))  # one bar of all folds
     for candidate in experiment.candidates:
         mine = of_candidate.get(candidate.name, [])
         opened = replace(candidate.experiment, chosen=mine, choices=choices)
@@ -74,13 +75,6 @@ def train_chosen(
         elif mine:
             train_networks(opened, settings, note)
         note = '' if mine else note
-
-
-def show_all(
-    chosen: list[Fold], show: Show, mine: list[Fold], work_dir: Path, max_epochs: int
-) -> AbstractContextManager[Console]:
-    """Show the progress of all chosen folds while those of one candidate are trained."""
-    return show(chosen, work_dir, max_epochs)
 
 
 def train_networks(experiment: Experiment, settings: RunSettings, note: str = '') -> None:
