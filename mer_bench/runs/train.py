@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from mer_bench.experiment.candidates import open_candidates
-from mer_bench.experiment.experiment import RunOptions, default_work_dir, open_experiment
+from mer_bench.experiment.candidates import Candidate, open_candidates
+from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir, open_experiment
 from mer_bench.experiment.provenance import describe_data, start_record
 from mer_bench.runs.run import RunSettings, default_jobs, run_folds
 from mer_bench.runs.run_folder import Run
@@ -22,16 +22,24 @@ def train(options: RunOptions, settings: RunSettings) -> Run:
     Raises:
         InputError: A fault in the options, the data or the run folder.
     """
-    if settings.select:
-        experiment, candidates, selection = open_candidates(options, settings.candidates, settings.inner_folds)
-    else:
-        experiment = open_experiment(options)
-    lines, record = describe_data(experiment), start_record(experiment, settings.seed)
-    print('\n'.join([*lines, *record['notes']]), flush=True)
+    experiment, candidates, record = open_run(options, settings)
+    print('\n'.join([*describe_data(experiment), *record['notes']]), flush=True)
     folder = Path(settings.work_dir or default_work_dir(experiment.method, settings.seed))
     settings = replace(settings, work_dir=folder, jobs=settings.jobs or default_jobs(experiment.device))
-    if settings.select:
-        record = run_selected(experiment, candidates, settings, record | dict(selection=selection))
-    else:
-        record = run_folds(experiment, settings, record)
-    return Run(folder.absolute(), record)
+    return Run(folder.absolute(), run_opened(experiment, candidates, settings, record))
+
+
+def open_run(options: RunOptions, settings: RunSettings) -> tuple[Experiment, list[Candidate], dict]:
+    """Open what a user asks for: the experiment, its candidates (none without a choice), the start of its record."""
+    if not settings.select:
+        experiment = open_experiment(options)
+        return experiment, [], start_record(experiment, settings.seed)
+    experiment, candidates, selection = open_candidates(options, settings.candidates, settings.inner_folds)
+    return experiment, candidates, start_record(experiment, settings.seed) | dict(selection=selection)
+
+
+def run_opened(experiment: Experiment, candidates: list[Candidate], settings: RunSettings, record: dict) -> dict:
+    """Run the folds of what :func:`open_run` returns, and return the record."""
+    if candidates:
+        return run_selected(experiment, candidates, settings, record)
+    return run_folds(experiment, settings, record)
