@@ -3,7 +3,7 @@
 A fold is trained twice in the way of `mer-bench train`: on the clips as they are, and after the clips of its held-out
 subjects became noise and got other labels. Whatever is fitted or chosen must be the same, bit by bit: normalisation,
 class weights, the weights of a network, the attributes of every step of scikit-learn, the candidate that the fold
-chose. Both trainings also test :data:`PROBES` copies of training clips under the name of a held-out subject: a fit that
+chose. Both trainings also test copies of some training clips under the name of a held-out subject: a fit that
 leaves no weights, as one factorisation for all folds, must decide alike on these.
 
 A third training has shuffled labels. All clips of a data set take part, those of the held-out subjects too. Then the
@@ -14,13 +14,13 @@ a single class would keep theirs.
 """
 
 import math
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -30,6 +30,7 @@ from scipy.special import gammaln
 
 from mer_bench.datasets.table import read_annotations, write_annotations
 from mer_bench.errors import InputError, listed
+from mer_bench.evaluation.epoch_audit import AUDIT, read_audit
 from mer_bench.evaluation.metrics import class_f1, encode
 from mer_bench.experiment.candidates import Candidate
 from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir
@@ -47,17 +48,16 @@ from mer_bench.runs.run_folder import read_table
 from mer_bench.runs.selection import features_of, no_bar
 from mer_bench.runs.train import open_run, run_opened
 from mer_bench.training.fold_folder import CHECKPOINT, PREDICTIONS
-from mer_bench.training.sklearn.shared_fit import BLOCK
+from mer_bench.training.sklearn.shared_fit import BLOCK, FOLD_GRAM
 
 LABELS = ['emotion', 'objective_class', 'action_units']  # columns that decide the class and the units of a clip
-PROBES = 3  # training clips that both trainings of a fold test too
+FEWEST, MOST = 3, 30  # training clips that both trainings of a fold test too
 PROBE = 'copy_of_a_training_clip'
 ALPHA = 0.001  # level of the test with shuffled labels: of 1000 honest methods one fails it
 ORDERS = 9999  # of the labels, drawn for the test
 SAME_DECISION = 1e-6  # of one factorisation for all folds, whose rounding errors depend on all clips
 STACKS = {'off': 'off', 'sequential': 1, 'compiled': 'auto'}  # what repeats a way of training
 AS_IT_IS, NOISE, SHUFFLED = 'as they are', 'noise and other labels', 'shuffled labels'
-LOSS = re.compile(r'loss:? (-?\d+\.\d+|nan)')  # in train.log
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,21 @@ def shortened(experiment: Experiment, epochs: int) -> Experiment:
     return replace(experiment, method=replace(experiment.method, cfg=cfg))
 
 
+class Probe(NamedTuple):
+    """A copy of a training clip among the clips of a held-out subject.
+
+    Attributes:
+        like: sample_id of the clip whose row it copies.
+        store, row: Its flow.
+        cells: Of :data:`LABELS`.
+    """
+
+    like: str
+    store: str
+    row: int
+    cells: tuple
+
+
 class Trainings:
     """The trainings of an audit and what they left, each in a folder of its own.
 
@@ -173,7 +188,9 @@ class Trainings:
     ) -> None:
         self.options, self.epochs, self.experiment, self.scratch = options, epochs, experiment, scratch
         jobs = settings.jobs or default_jobs(experiment.device)
-        self.settings = replace(settings, jobs=jobs, save_checkpoints=not experiment.method.is_estimator)
+        network = not experiment.method.is_estimator
+        keep = dict(save_checkpoints=network, audit_epochs=network and not settings.select)
+        self.settings = replace(settings, jobs=jobs, **keep)
         self.rng = np.random.default_rng(settings.seed)
 
     def checks(self) -> list[Check]:
@@ -181,11 +198,10 @@ class Trainings:
         shuffled = self.train(SHUFFLED, self.write(SHUFFLED, shuffled_labels(self.experiment, self.rng)))
         found = [on_folds(self.experiment, shuffled), on_chance(self.experiment, shuffled, self.rng)]
         for fold in self.experiment.chosen:
-            others = replace(self.experiment, chosen=[fold])
-            labels, probes = other_labels(others, fold), probes_of(self.experiment, fold, self.rng)
-            noise = self.experiment.data.annotations
-            noise = {*noise.loc[noise['subject'].isin(fold.test_subjects), 'sample_id']}
-            plain = self.write(f'{fold.folder} plain', {}, probes=probes)
+            clips = self.experiment.data.annotations
+            noise = {*clips.loc[clips['subject'].isin(fold.test_subjects), 'sample_id']}
+            plain = self.write(f'{fold.folder} plain', {}, probes=probes_of(clips, fold, wrong=False))
+            labels, probes = other_labels(clips, fold), probes_of(clips, fold, wrong=True)
             changed = self.write(f'{fold.folder} changed', labels, noise, probes)
             runs = [self.train(f'{fold.name}: {what}', root) for what, root in ((AS_IT_IS, plain), (NOISE, changed))]
             compared = compare(*runs, fold)
@@ -217,7 +233,7 @@ class Trainings:
         return Trained(experiment, candidates, settings)
 
     def write(
-        self, name: str, labels: dict[str, tuple], noise: Sequence[str] = (), probes: Sequence[tuple] = ()
+        self, name: str, labels: dict[str, tuple], noise: Sequence[str] = (), probes: Sequence[Probe] = ()
     ) -> list[str]:
         """Write a copy of every prepared folder in which something changes; return all folders."""
         roots, variant = [], self.experiment.method.cfg.get('data_variant')
@@ -225,7 +241,7 @@ class Trainings:
         for number, root in enumerate(self.experiment.data.roots):
             table = read_annotations(Path(root, 'annotations.csv'))
             mine = {*table['sample_id']}
-            added = [probe for probe in probes if probe[0] in mine]
+            added = [probe for probe in probes if probe.like in mine]
             if added or mine & {*labels, *noise}:
                 out = self.scratch / 'data' / name / f'{number}{ending}'
                 write_copy(Path(root), out, table, labels, {*noise}, added, self.rng)
@@ -240,7 +256,7 @@ def write_copy(
     table: pd.DataFrame,
     labels: dict[str, tuple],
     noise: set[str],
-    probes: Sequence[tuple],
+    probes: Sequence[Probe],
     rng: np.random.Generator,
 ) -> None:
     """Write a copy of a prepared folder.
@@ -251,14 +267,16 @@ def write_copy(
         table: Its annotations.
         labels: New cells of :data:`LABELS`, by sample_id.
         noise: sample_id of the clips that become noise, far from the flow of the others in mean and deviation.
-        probes: Of each clip to add: a clip whose row it copies, and store and row of its flow.
+        probes: Clips to add.
         rng: For the noise.
     """
     store = open_store(str(root / 'store'))
     table = table.set_index('sample_id', drop=False)
     for name in table.index.intersection([*labels]):
         table.loc[name, LABELS] = labels[name]
-    added = table.loc[[like for like, *_ in probes]].copy()
+    added = table.loc[[probe.like for probe in probes]].reset_index(drop=True)
+    for number, probe in enumerate(probes):
+        added.loc[number, LABELS] = probe.cells
     added['clip'] = [f'{PROBE}_{number}' for number in range(len(added))]
     added['sample_id'] = added['subject'] + '/' + added['clip']
     (out / 'store').mkdir(parents=True)
@@ -269,8 +287,8 @@ def write_copy(
     noisy = {store.index[name] for name in noise & {*store.index}}
     for row, clip in enumerate(store.clips):
         clips[row] = rng.normal(2 * deviation, 3 * deviation, clip.shape) if row in noisy else clip
-    for number, (_, path, row) in enumerate(probes):
-        clips[len(store.clips) + number] = open_store(path).clips[row]
+    for number, probe in enumerate(probes):
+        clips[len(store.clips) + number] = open_store(probe.store).clips[probe.row]
     clips.flush()
     rows = {**store.index, **{name: len(store.clips) + i for i, name in enumerate(added['sample_id'])}}
     index = pd.DataFrame(dict(row=rows.values(), sample_id=rows.keys()))
@@ -289,12 +307,11 @@ def shuffled_labels(experiment: Experiment, rng: np.random.Generator) -> dict[st
     return labels
 
 
-def other_labels(experiment: Experiment, fold: Fold) -> dict[str, tuple]:
+def other_labels(clips: pd.DataFrame, fold: Fold) -> dict[str, tuple]:
     """Return one label for the held-out clips of each data set, the rarest among them, by sample_id.
 
     Of every kind of label one clip keeps it, so that a label scheme still finds all that it names.
     """
-    clips = experiment.data.annotations
     held_out = clips['subject'].isin(fold.test_subjects)
     kinds = pd.Series([*clips[['dataset', *LABELS]].itertuples(index=False, name=None)], clips.index)
     spare = held_out & (
@@ -309,13 +326,22 @@ def other_labels(experiment: Experiment, fold: Fold) -> dict[str, tuple]:
     return labels
 
 
-def probes_of(experiment: Experiment, fold: Fold, rng: np.random.Generator) -> list[tuple[str, str, int]]:
-    """Choose training clips to test: for each a held-out clip whose row it copies, its store, and its row there."""
-    clips = experiment.data.annotations
-    like = clips.loc[clips['subject'].isin(fold.test_subjects), 'sample_id'].iloc[0]
-    others = clips[~clips['subject'].isin(fold.test_subjects)]
-    chosen = others.iloc[rng.permutation(len(others))[:PROBES]]
-    return [(like, store, row) for store, row in zip(chosen['store'], chosen['row'].tolist(), strict=True)]
+def probes_of(clips: pd.DataFrame, fold: Fold, wrong: bool) -> list[Probe]:
+    """Choose training clips that a fold tests too, as many as it tests anyway, 3 to 30; the same for any `wrong`.
+
+    Labels that are right or wrong let a choice on the tested clips prefer the last epoch or the first one.
+    """
+    held_out = clips['subject'].isin(fold.test_subjects)
+    like = clips[held_out].iloc[0]
+    known = clips[clips['dataset'] == like['dataset']].drop_duplicates('label').sort_values('label')
+    cells = dict(zip(known['label'], known[LABELS].itertuples(index=False, name=None), strict=True))
+    others = clips[~held_out & clips['label'].isin([*cells])]
+    number = min(max(FEWEST, int(held_out.sum())), MOST)
+    chosen = others.iloc[np.random.default_rng(0).permutation(len(others))[:number]]
+    last, before = [*cells][-1], [*cells][-2:][0]
+    labels = [(before if label == last else last) if wrong else label for label in chosen['label']]
+    places = zip(chosen['store'], chosen['row'].tolist(), labels, strict=True)
+    return [Probe(like['sample_id'], store, row, cells[label]) for store, row, label in places]
 
 
 @dataclass(frozen=True)
@@ -343,9 +369,12 @@ class Trained:
         table = self.predictions(fold)
         return table.loc[table.index.str.contains(f'/{PROBE}_')].filter(like='score_')
 
-    def losses(self, fold: Fold) -> list[str]:
-        """Return the losses in the log of a fold."""
-        return LOSS.findall((self.folder(fold) / 'train.log').read_text(encoding='utf-8'))
+    def scored_epoch(self, fold: Fold) -> tuple[int | None, int]:
+        """Return the epoch after which a fold predicted what is scored, the last of several; and how many there are."""
+        found = read_audit(self.folder(fold) / AUDIT, list(self.experiment.method.cfg.classes))
+        scored = self.predictions(fold)['y_pred'][found.table['sample_id']]
+        same = (pd.Categorical(scored, found.classes).codes == found.codes.T).all(axis=1)
+        return (int(np.flatnonzero(same)[-1]) + 1 if same.any() else None), len(same)
 
     def fitted(self, fold: Fold) -> tuple[dict[str, dict[str, str]], str]:
         """Return digests of all that a fold fitted, by check and name; and the way in which it was fitted."""
@@ -378,7 +407,8 @@ class Trained:
             found = predict_fold(experiment, fold, shared)
         if found.way == BLOCK:
             return {}, BLOCK
-        steps = getattr(found.fitted, 'steps', None) or [(type(found.fitted).__name__, found.fitted)]
+        before = shared.model.steps[:-1] if found.way == FOLD_GRAM else []  # others take products of all clips
+        steps = getattr(found.fitted, 'steps', None) or [*before, (type(found.fitted).__name__, found.fitted)]
         digests = [{f'{name}.{key}': joblib.hash(value) for key, value in vars(step).items()} for name, step in steps]
         before = {key: value for step in digests[:-1] for key, value in step.items()}
         parts = {'scalers, codebooks and other steps': before} if before else {}
@@ -401,7 +431,7 @@ def compare(plain: Trained, changed: Trained, fold: Fold) -> list[Check]:
             Check.of(name, differing(part, after[name]), 'none' if set(part.values()) == {joblib.hash(None)} else fine)
         )
     if way == 'network':
-        checks.append(on_epoch(checks[-1], plain.losses(fold), changed.losses(fold)))
+        checks.append(on_epoch(checks[-1], plain, changed, fold))
     first, second = (run.probes(fold).to_numpy() for run in (plain, changed))
     apart = float(np.abs(first - second).max())
     limit = SAME_DECISION * max(1.0, float(np.abs(first).max())) if way == BLOCK else 0.0
@@ -416,14 +446,18 @@ def differing(before: dict[str, str], after: dict[str, str]) -> str:
     return f'{len(names)} of {len({**before, **after})} differ: {listed(names[:4])}' if names else ''
 
 
-def on_epoch(weights: Check, before: list[str], after: list[str]) -> Check:
-    """Tell an epoch that was chosen on the held-out clips from a training that saw them, by the losses."""
+def on_epoch(weights: Check, plain: Trained, changed: Trained, fold: Fold) -> Check:
+    """Tell whether the weights that are scored are those of the last epoch, and whether held-out clips chose them."""
     name = 'chosen epoch'
-    if weights.status == PASSED:
-        return Check(name, PASSED, 'the weights that are scored are the same, so their epoch is')
-    if before != after:
-        return Check(name, UNTOLD, 'the losses of the epochs differ already')
-    return Check(name, LEAK, f'all {len(before)} losses are the same and the weights are not: they are of other epochs')
+    if plain.settings.select:
+        return Check(name, weights.status, 'told by the weights of the network, as --select predicts no epoch but one')
+    epochs = [run.scored_epoch(fold) for run in (plain, changed)]
+    if all(epoch == last for epoch, last in epochs):
+        same = weights.status == PASSED
+        return Check(name, PASSED if same else UNTOLD, 'the last' if same else 'the last, of trainings that differ')
+    texts = [f'that of epoch {epoch} of {last}' if epoch else 'that of no epoch' for epoch, last in epochs]
+    text = f'what is scored is {texts[0]} with the clips as they are, {texts[1]} with noise'
+    return Check(name, LEAK if weights.status == LEAK else UNTOLD, text)
 
 
 def on_folds(experiment: Experiment, trained: Trained) -> Check:
