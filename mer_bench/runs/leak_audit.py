@@ -54,7 +54,7 @@ LABELS = ['emotion', 'objective_class', 'action_units']  # columns that decide t
 FEWEST, MOST = 3, 30  # training clips that both trainings of a fold test too
 PROBE = 'copy_of_a_training_clip'
 ALPHA = 0.001  # level of the test with shuffled labels: of 1000 honest methods one fails it
-ORDERS = 9999  # of the labels, drawn for the test
+ORDERS, FEWEST_ORDERS = 9999, 1999  # of the labels, drawn for the test
 SAME_DECISION = 1e-6  # of one factorisation for all folds, whose rounding errors depend on all clips
 STACKS = {'off': 'off', 'sequential': 1, 'compiled': 'auto'}  # what repeats a way of training
 AS_IT_IS, NOISE, SHUFFLED = 'as they are', 'noise and other labels', 'shuffled labels'
@@ -510,21 +510,21 @@ def permuted_uf1(
         rng: For the orders.
 
     Returns:
-        UF1; (ORDERS,) UF1 of each order; the share of orders that give the labels themselves.
+        UF1; UF1 of each order drawn, (n,); the share of orders that give the labels themselves.
     """
     y_true, y_pred = encode(table, classes)
     place = np.argsort(groups, kind='stable')
     y_true, y_pred, groups = y_true[place], y_pred[place], groups[place]
-
-    def uf1(labels: np.ndarray) -> float:
-        cells = np.bincount(labels * len(classes) + y_pred, minlength=len(classes) ** 2)
-        return float(class_f1(cells.reshape(len(classes), -1)).mean())
-
-    orders = [uf1(y_true[np.argsort(groups + rng.random(len(groups)))]) for _ in range(ORDERS)]
+    number = min(ORDERS, max(FEWEST_ORDERS, 5_000_000 // len(groups)))  # for the memory
+    drawn = np.argsort(groups + rng.random((number, len(groups))), axis=1)
+    labels = np.vstack([y_true, y_true[drawn]])
+    size = len(classes)
+    cells = (np.arange(len(labels))[:, None] * size + labels) * size + y_pred
+    uf1 = class_f1(np.bincount(cells.ravel(), minlength=len(labels) * size**2).reshape(-1, size, size)).mean(-1)
     counts = pd.Series(y_true).groupby([groups, y_true]).size().to_numpy()
     sizes = np.bincount(groups)
     share = math.exp(float(gammaln(counts + 1).sum() - gammaln(sizes + 1).sum()))
-    return uf1(y_true), np.array(orders), share
+    return float(uf1[0]), uf1[1:], share
 
 
 def on_duplicates(pairs: Sequence[Pair], still: int, n_clips: int) -> Check:
