@@ -11,10 +11,9 @@ from pathlib import Path
 from tabulate import tabulate
 
 from mer_bench.errors import InputError, listed
-from mer_bench.evaluation.predictions import read_columns
 from mer_bench.files import read_json
-from mer_bench.results.record import RECORD, RESCORED, read_record
-from mer_bench.results.run import describe_unfinished, read_runs
+from mer_bench.results.record import RECORD
+from mer_bench.results.run import read_runs
 
 PASSED, LEAK, UNTOLD, NOTE = 'passed', 'LEAK', 'cannot be told', 'note'
 PERSONS = 'the same person in two data sets'
@@ -77,15 +76,15 @@ def audit_files(path: str | Path) -> list[Check]:
         path: A record.json, or the folder of a run.
 
     Raises:
-        InputError: A file is missing or damaged, or the run is not complete.
+        InputError: A file is missing or damaged, the run is not complete, or its scores are not those of its
+            predictions.
     """
     path = Path(path, RECORD) if Path(path).is_dir() else Path(path)
-    record = read_record(path)
-    if text := describe_unfinished(path, record):
-        raise InputError(f'{text}: expected a complete run; run the same mer-bench train command again')
-    table = read_columns(path.with_name('predictions.csv'))
-    checks = [check_scores(path), check_epoch(record)]
-    if record['source'] != RESCORED:
+    (run,) = read_runs([path])
+    record, table = run.record, {'fold': [''] * len(run.table['subject'])} | run.table
+    agree = 'scores, clips, subjects and folds of the record are those of predictions.csv'
+    checks = [Check('scores that the predictions give', PASSED, agree), check_epoch(record)]
+    if not run.rescored:
         checks += [check_subjects(table), check_counts(path.parent, record, table), check_choice(record)]
         checks.append(check_code(record))
     checks.append(on_persons([*{*table['dataset']}]))
@@ -95,16 +94,6 @@ def audit_files(path: str | Path) -> list[Check]:
     )
     failed = noted and noted['verdict'] == LEAK
     return [*checks, Check('the leak audit in the record', LEAK if failed else NOTE, made)]
-
-
-def check_scores(path: Path) -> Check:
-    """Compare the scores of the record with those of its predictions."""
-    name = 'scores that the predictions give'
-    try:
-        read_runs([path])
-    except InputError as error:
-        return Check(name, LEAK, str(error))
-    return Check(name, PASSED, 'scores, clips, subjects and folds of the record are those of predictions.csv')
 
 
 def check_epoch(record: dict) -> Check:
@@ -137,10 +126,10 @@ def check_counts(folder: Path, record: dict, table: dict[str, list]) -> Check:
     wrong = []
     for file in files:
         found = read_json(file, 'restore it')
-        try:
-            trained, n_test, fold = found['n_train'], found['n_test'], found['fold']
-        except (TypeError, KeyError):
-            raise InputError(f'{file}: expected the numbers of clips of a fold, found none; restore it') from None
+        counts = [found.get(key) for key in ('n_train', 'n_test')] if isinstance(found, dict) else []
+        if [*map(type, counts)] != [int, int] or not isinstance(found.get('fold'), str):
+            raise InputError(f'{file}: expected name and numbers of clips of a fold, found others; restore it')
+        (trained, n_test), fold = counts, found['fold']
         if n_test != tested[fold] or trained + n_test > record['n_clips']:
             wrong.append(f'{fold} (trained on {trained}, tested {n_test})')
     fault = f'of {record["n_clips"]} clips: {listed(wrong)}' if wrong else ''
@@ -171,6 +160,6 @@ def check_code(record: dict) -> Check:
     ]
     if asks:
         return Check(name, LEAK, f'{listed(asks)}: a validation, for which there are no clips but the held-out ones')
-    if 'custom_hooks=' in compact:
+    if 'custom_hooks=' in compact.replace('custom_hooks=[]', ''):
         return Check(name, UNTOLD, 'custom_hooks: code that may see everything; `mer-bench audit CONFIG` runs it')
     return Check(name, PASSED, 'no validation, no best checkpoint, no hooks of its own')

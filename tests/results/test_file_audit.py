@@ -47,7 +47,6 @@ def test_an_honest_run_passes_and_what_files_cannot_tell_is_said(new_run):
         (dict(epoch_rule='test_selected'), 'the epoch that is scored'),
         (dict(config=dict(CONFIG, text="val_dataloader = dict(type='x')")), 'what the text of the config asks for'),
         (dict(config=dict(CONFIG, text="hooks = dict(save_best='acc')")), 'what the text of the config asks for'),
-        (dict(n_subjects=5), 'scores that the predictions give'),
         (dict(leak_audit=dict(AUDIT, verdict='LEAK')), 'the leak audit in the record'),
     ],
 )
@@ -77,10 +76,24 @@ def test_the_config_in_a_record_is_not_executed(new_run):
     assert statuses(folder)['what the text of the config asks for'] == UNTOLD
 
 
-def test_an_unfinished_run_is_one_sentence(new_run):
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(complete=False, folds=dict(total=4, done=3, missing=['smic/s04'])), 'expected complete runs'),
+        (dict(n_subjects=5), 'expected 5 subjects, as in the record'),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_one_sentence(new_run, changes, message):
     folder = new_run('a')
-    change(folder, complete=False, folds=dict(total=4, done=3, missing=['smic/s04']))
-    with pytest.raises(InputError, match='expected a complete run; run the same mer-bench train command again'):
+    change(folder, **changes)
+    with pytest.raises(InputError, match=message):
+        audit_files(folder)
+
+
+def test_damaged_numbers_of_a_fold_are_one_sentence(new_run):
+    folder = new_run('a')
+    write_folds(folder, '6')
+    with pytest.raises(InputError, match=r's01/fold\.json: expected name and numbers of clips of a fold'):
         audit_files(folder)
 
 
