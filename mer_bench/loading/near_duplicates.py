@@ -1,9 +1,11 @@
 """Pairs of clips of different subjects whose stored flow is so alike that one may be a copy of the other.
 
 The distance of two clips is 1 - r, r being the correlation of their flow u and v on a 14x14 grid, after the mean over
-the picture is taken off every frame: 0 for a copy, also a brighter or stronger one, about 1 for clips that have nothing
-in common. A copy that was saved again, with 8-bit levels or at another size, stays below :data:`NEAR`. Of the 442 flow
-pictures of MEGC2019 the two nearest clips of different subjects are at 0.055, of one subject at 0.016.
+the picture is taken off every frame: 0 for a copy, also a stronger one, about 1 for clips that have nothing in
+common. :data:`NEAR` lies between copies and other people, measured on the 442 flow pictures of MEGC2019: the two
+nearest clips of different subjects are at 0.055, of one subject at 0.016; of copies that were saved as JPEG of quality
+75, or at 20x20 pixels and brought back, 95 % are below 0.018. Copies that are shifted by a pixel or mirrored are not
+found.
 """
 
 from typing import NamedTuple

@@ -14,6 +14,7 @@ a single class would keep theirs.
 """
 
 import math
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -197,7 +198,9 @@ class Trainings:
         """Train, and return what was found."""
         shuffled = self.train(SHUFFLED, self.write(SHUFFLED, shuffled_labels(self.experiment, self.rng)))
         found = [on_folds(self.experiment, shuffled), on_chance(self.experiment, shuffled, self.rng)]
+        several = len(self.experiment.chosen) > 1
         for fold in self.experiment.chosen:
+            shutil.rmtree(self.scratch / 'data')  # there is room for two copies at a time
             clips = self.experiment.data.annotations
             noise = {*clips.loc[clips['subject'].isin(fold.test_subjects), 'sample_id']}
             plain = self.write(f'{fold.folder} plain', {}, probes=probes_of(clips, fold, wrong=False))
@@ -214,7 +217,6 @@ class Trainings:
                     else check
                     for check in compared
                 ]
-            several = len(self.experiment.chosen) > 1
             found += [replace(check, detail=f'{fold.name}: {check.detail}') if several else check for check in compared]
         return found
 
