@@ -122,7 +122,7 @@ def check_counts(folder: Path, record: dict, table: dict[str, list]) -> Check:
     name, tested = 'clips trained on and tested', Counter(table['fold'])
     files = sorted(Path(folder, 'folds').glob('*/fold.json'))
     if not files:
-        return Check(name, UNTOLD, 'the folders of the folds are not beside the record')
+        return Check(name, NOTE, 'the folders of the folds, which hold these numbers, are not beside the record')
     wrong = []
     for file in files:
         found = read_json(file, 'restore it')
