@@ -94,7 +94,7 @@ def test_honest_methods_pass(audited, method, text, settings, compared):
 
 @pytest.mark.parametrize('text', [LOGISTIC, HALF_FACES, MIRRORED, NETWORKS])
 def test_a_choice_among_candidates_passes(audited, text):
-    found = audited(text, stack=1 if text == NETWORKS else 'auto', select='inner', inner_folds=2)
+    found = audited(text, epochs=1, stack=1 if text == NETWORKS else 'auto', select='inner', inner_folds=2)
     assert status_of(found)['chosen candidate'] == PASSED
     assert not found.leaks
 
