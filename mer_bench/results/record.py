@@ -210,6 +210,26 @@ class Selection(Part):
     chosen: dict[Line, Choice] = {}
 
 
+class LeakCheck(Part):
+    """One check of a leak audit."""
+
+    name: Line
+    status: Line
+    detail: Line
+
+
+class LeakAudit(Part):
+    """What `mer-bench audit` found of the method and the data of a run, see :mod:`mer_bench.runs.leak_audit`."""
+
+    verdict: Literal['passed', 'LEAK', 'cannot be told']
+    checks: list[LeakCheck]
+    folds: list[Line]
+    epochs: Count | None
+    seed: Seed
+    commit: Line | None
+    date: Line
+
+
 class AnyRecord(Part):
     """What every record has."""
 
@@ -251,6 +271,7 @@ class Record(AnyRecord):
     precision: Precision | None = None
     stack: StackNote | None = None
     selection: Selection | None = None
+    leak_audit: LeakAudit | None = None
 
 
 class RescoredRecord(AnyRecord):

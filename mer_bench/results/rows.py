@@ -50,7 +50,14 @@ def _training(method: Method) -> dict:
         'flops': method.record['flops'],
         'train_seconds': _mean_seconds(method.runs),
         'input': _describe_input(method.record['config'].get('input')),
+        **_leak_audit(method.runs),
     }
+
+
+def _leak_audit(runs: list[Run]) -> dict:
+    """Return the verdict of the leak audit, the worst over the seeds; nothing where none was made."""
+    found = [run.record['leak_audit']['verdict'] for run in runs if run.record.get('leak_audit')]
+    return {'leak_audit': min(found, key=['LEAK', 'cannot be told', 'passed'].index)} if found else {}
 
 
 def _mean_seconds(runs: list[Run]) -> float | None:
@@ -221,6 +228,7 @@ REPRODUCED = [
     Column.of('seeds', align='right'),
     Column('parameters', 'parameters', lambda row: format_count(row['parameters']), 'right'),
     Column.of('input', formats=('md',)),
+    Column('leak_audit', 'leak audit', lambda row: row.get('leak_audit', ''), formats=('md',)),
     Column('sanity', 'sanity bound', sanity_cell, formats=('md', 'csv')),
     Column.of('epoch_rule', 'epoch rule', formats=('md',)),
     SOURCE,

@@ -115,6 +115,9 @@ def _section(
             row |= {OF_ABLATIONS.get(key, key): change[key] for key in CHANGES}
     for row in rows:
         row.update(judge(row, bounds, table))
+    if any('leak_audit' in row for row in rows):
+        for row in rows:
+            row.setdefault('leak_audit', 'not audited')
     names = [(row['method'], row['epoch_rule'], row['source']) for row in rows]
     first = [name for name, method in zip(names, methods, strict=True) if not method.repeat]
     for row, name, method in zip(rows, names, methods, strict=True):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mer_bench.experiment.candidates import open_candidates
-from mer_bench.experiment.experiment import RunOptions, default_work_dir, open_experiment
+from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir, open_experiment
 from mer_bench.experiment.provenance import describe_data, start_record
 from mer_bench.runs.run import RunSettings, default_jobs, run_folds
 from mer_bench.runs.run_folder import Run
@@ -22,13 +22,22 @@ def train(options: RunOptions, settings: RunSettings) -> Run:
     Raises:
         InputError: A fault in the options, the data or the run folder.
     """
+    experiment, record = open_run(options, settings)
+    print('\n'.join([*describe_data(experiment), *record['notes']]), flush=True)
+    folder = Path(settings.work_dir or default_work_dir(experiment.method, settings.seed))
+    settings = replace(settings, work_dir=folder, jobs=settings.jobs or default_jobs(experiment.device))
+    return Run(folder.absolute(), run_opened(experiment, settings, record))
+
+
+def open_run(options: RunOptions, settings: RunSettings) -> tuple[Experiment, dict]:
+    """Open what a user asks for: the experiment, with its candidates if there is a choice, and its begun record."""
     if settings.select:
         experiment = open_candidates(options, settings.candidates, settings.inner_folds)
     else:
         experiment = open_experiment(options)
-    lines, record = describe_data(experiment), start_record(experiment, settings.seed)
-    print('\n'.join([*lines, *record['notes']]), flush=True)
-    folder = Path(settings.work_dir or default_work_dir(experiment.method, settings.seed))
-    settings = replace(settings, work_dir=folder, jobs=settings.jobs or default_jobs(experiment.device))
-    run = run_selected if settings.select else run_folds
-    return Run(folder.absolute(), run(experiment, settings, record))
+    return experiment, start_record(experiment, settings.seed)
+
+
+def run_opened(experiment: Experiment, settings: RunSettings, record: dict) -> dict:
+    """Run the folds of what :func:`open_run` returns, and return the record."""
+    return (run_selected if settings.select else run_folds)(experiment, settings, record)

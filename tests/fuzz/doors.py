@@ -59,6 +59,7 @@ from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
 from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
+from mer_bench.results.file_audit import audit_files
 from mer_bench.results.latex import to_latex
 from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.markdown import to_markdown
@@ -698,6 +699,7 @@ DOORS: list[Door] = [
     *(Door(door, text_file(text, name), partial(read_and_score, name=name)) for door, (name, text) in FORMS.items()),
     Door('log to be scored for the leaderboard', text_file(LOG, 'log.txt'), rescore, writes=True, share=0.2),
     Door('record.json', lambda f: write_run(f / 'run'), one_file('run/record.json', read_record), '*/*.json', share=3),
+    Door('run to audit', lambda f: write_run(f / 'run'), one_file('run', audit_files), '*/*', share=0.5),
     Door('failure.json', write_failure, one_file('failure.json', read_failure), share=3),
     Door('runs to collect', write_results, make_pages, share=0.2),
     Door('a record full of one text', text_file('plain text'), fill_record, 'text.txt', writes=True, share=0.2),

@@ -30,19 +30,6 @@ def test_the_held_out_subject_is_in_no_training_list(prepared_data, tmp_path):
     assert cfg.default_hooks.checkpoint.save_best is None
 
 
-def test_nothing_of_the_held_out_subject_changes_what_is_fitted(tmp_path):
-    fitted = []
-    for name, value, relabel in (('a', 0.0, {}), ('b', 9.0, {2: 'negative'})):
-        root = write_prepared_data(tmp_path / name, relabel=relabel)
-        rewrite_flow(root, slice(6, 12), value)  # the rows of s02
-        experiment = experiment_on(root)
-        assert experiment.data.moments[0][6:12].max() == pytest.approx(value)
-        cfg = fold_config(experiment, FOLD, 0, tmp_path)
-        fitted.append((cfg.model.data_preprocessor, cfg.model.cls_head.loss_cls))
-    assert fitted[0] == fitted[1]
-    assert fitted[0][1]['class_weight'] == [1, 1, 1]
-
-
 def test_nothing_of_the_held_out_data_set_changes_what_is_fitted(prepared_data, tmp_path):
     fold = Fold('casme2', ('smic/s01', 'smic/s02', 'smic/s03'), ('casme2/s01', 'casme2/s02'))
     options = ['data_source=[smic,casme2]', 'label_scheme=composite_4class', 'action_units=[4,12]']

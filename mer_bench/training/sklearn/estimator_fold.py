@@ -20,6 +20,7 @@ from mer_bench.files import read_own_json, write_array, write_json
 from mer_bench.models.classical.pipeline import build_steps, class_scores, split_steps
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold_folder import run_title, write_predictions
+from mer_bench.training.sklearn.block_leave_out import Decided
 from mer_bench.training.sklearn.clip_features import clip_features
 from mer_bench.training.sklearn.shared_fit import BLOCK, PLAIN, SharedFit, way_of
 
@@ -31,7 +32,10 @@ FEW_CLIPS = 2000  # whose dot products are fitted in less than a second
 
 
 class Predicted(NamedTuple):
-    """What a fold predicts: its clips, (N,) bool, scores (n_test, C) and classes (n_test,) of those that it tests."""
+    """What a fold predicts: its clips, (N,) bool, scores (n_test, C) and classes (n_test,) of those that it tests.
+
+    `fitted` is what was fitted to its training clips.
+    """
 
     train: np.ndarray
     test: np.ndarray
@@ -41,6 +45,7 @@ class Predicted(NamedTuple):
     train_seconds: float
     test_seconds: float
     warnings: list[str]
+    fitted: BaseEstimator | Decided
 
 
 def run_estimator(experiment: Experiment, fold: Fold, seed: int, work_dir: Path, folder: Path) -> dict:
@@ -96,7 +101,9 @@ def predict_fold(experiment: Experiment, fold: Fold, shared: SharedFit) -> Predi
         scores = np.mean(np.split(scores, 2), axis=0)
         predicted = np.array(classes)[scores.argmax(1)]
     seconds = trained - start, time.perf_counter() - trained
-    return Predicted(train, test, scores, predicted, way, *seconds, [str(warning.message) for warning in caught])
+    return Predicted(
+        train, test, scores, predicted, way, *seconds, [str(warning.message) for warning in caught], fitted
+    )
 
 
 def build_method(experiment: Experiment, seed: int) -> tuple[list[BaseEstimator], Pipeline]:
