@@ -16,6 +16,7 @@ COMMANDS = {
     'protocol': 'show classes, folds and official counts before any training',
     'train': 'train and score one method over all folds',
     'test': 'score the saved checkpoints of a run again',
+    'reproduce': 'train folds of a record again and compare',
     'sweep': 'train many methods: every config, method and seed',
     'score': 'score predictions from any source',
     'compare': 'compare two runs on the same clips',

@@ -60,6 +60,20 @@ def open_candidates(
     """
     with configs_read_once():
         name, overrides, candidates = _of_names(options, names) if names else _of_config(options)
+    return join_candidates(name, overrides, candidates, inner_folds)
+
+
+def join_candidates(
+    name: str, overrides: list[dict], candidates: list[Candidate], inner_folds: int
+) -> tuple[Experiment, list[Candidate], dict]:
+    """Check candidates that are opened, and join them; see :func:`open_candidates`.
+
+    Args:
+        name: Of the method.
+        overrides: For the record.
+        candidates: To choose from.
+        inner_folds: Of the training subjects of each fold.
+    """
     refuse_unlike(candidates)
     first = candidates[0].experiment
     fewest = min(len(fold.train_subjects) for fold in first.folds)
@@ -72,7 +86,8 @@ def open_candidates(
     how = dict(rule=RULE, metric=METRIC, inner_folds=inner_folds)
     cfg = Config(first.method.cfg.to_dict() | dict(selection=how | dict(candidates=digest_of(notes))))
     method = replace(first.method, name=f'{name}+{RULE}', cfg=cfg, overrides=overrides)
-    return replace(first, method=method), candidates, how | dict(candidates=notes)
+    texts = [note | dict(config=each.experiment.method.text) for note, each in zip(notes, candidates, strict=True)]
+    return replace(first, method=method), candidates, how | dict(candidates=texts)
 
 
 def _of_config(options: RunOptions) -> tuple[str, list[dict], list[Candidate]]:
