@@ -225,8 +225,8 @@ def check_complete(cfg: 'Config', path: str) -> None:
         raise InputError(f'{path}: expected a config with {", ".join(missing)}; give a file like configs/mer_smic.py')
     if 'selection' in cfg:
         raise InputError(
-            f'{path} is the text of a run with --select inner and holds one of its candidates alone; repeat the run with '
-            'mer-bench reproduce, or with the command in its record'
+            f'{path}: expected one method, found one of the candidates of a run with --select inner; repeat that run '
+            'with mer-bench reproduce, or with the command in its record'
         )
 
 

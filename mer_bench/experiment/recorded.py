@@ -7,7 +7,7 @@ run some. Of records only plain names are accepted, which lead to parts that are
 import ast
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def read_text(text: str, where: str) -> Config:
             content[node.targets[0].id] = _value(node.value)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise InputError(
-            f'{where}: expected names that are set to dict(...), lists, numbers and text, found {error!s:.100}; {ADVICE}'
+            f'{where}: expected names set to dict(...), lists, numbers and text, found {error!s:.100}; {ADVICE}'
         ) from None
     for key, value in _leaves(content):
         if fault := _fault(key, value):
@@ -139,7 +139,7 @@ def method_of(record: dict, path: Path, text: str | None = None) -> Method:
 
 
 def place_weights(method: Method, record: dict, given: Path | None) -> None:
-    """Set the file of pretrained weights, which must have the digest in the record; the text names the path of its maker.
+    """Set the file of pretrained weights, which must have the digest in the record.
 
     Args:
         method: Its config is changed.
@@ -157,7 +157,7 @@ def place_weights(method: Method, record: dict, given: Path | None) -> None:
         raise InputError(f'{method.name} starts from {name}: expected it at {file}, found none; give --weights FILE')
     if noted and digest_file(file) != noted['digest']:
         raise InputError(
-            f'{file}: expected {name} with the SHA-256 {noted["digest"]}, found another file; give it with --weights FILE'
+            f'{file}: expected {name} with the SHA-256 {noted["digest"]}, found another; give it with --weights FILE'
         )
     holder[key] = str(file)
 
@@ -204,7 +204,7 @@ def _candidate(record: dict, path: Path, first: Method, note: dict) -> Method:
         found = load_method(words[0], words[1:]) if all(words) else None
     if found is None or found.digest != note['digest']:
         raise InputError(
-            f'{path}: the record is of an earlier version and does not hold the config of the candidate {note["name"]}; '
+            f'{path}: expected the config of the candidate {note["name"]}, which this earlier record lacks; '
             f'train {record["method"]} again from its config and overrides'
         )
     return replace(found, name=f'{record["method"]}, {note["name"]}')

@@ -72,6 +72,12 @@ class SourceText(Source):
     text: Text
 
 
+class CandidateText(SourceText):
+    """A candidate: its override or options, and the merged config, which an older record lacks."""
+
+    config: Text | None = None
+
+
 class View(Part):
     """What a method sees of a stored clip."""
 
@@ -190,7 +196,7 @@ class Selection(Part):
     rule: Literal['inner']
     metric: Line
     inner_folds: Count
-    candidates: list[SourceText]
+    candidates: list[CandidateText]
     chosen: dict[Line, Choice] = {}
 
 
@@ -213,8 +219,9 @@ class AnyRecord(Part):
 
 
 class Record(AnyRecord):
-    """A run of ours."""
+    """A run of ours; `command` trains it from the start (None: of an older version, or no command line can say it)."""
 
+    command: Line | None = None
     config: Config
     overrides: list[SourceText]
     pretrained: Source | None = None

@@ -66,7 +66,9 @@ class Match:
     def __str__(self) -> str:
         if self.labels:
             then, now = self.uf1
-            return f'{DIFFERENT}: {self.labels} of {self.clips} labels; UF1 of these clips {then:.4f} then, {now:.4f} now'
+            return (
+                f'{DIFFERENT}: {self.labels} of {self.clips} labels; UF1 of these clips {then:.4f} then, {now:.4f} now'
+            )
         return f'{SAME_LABELS}, scores within {self.scores:.1g}' if self.scores else IDENTICAL
 
 
@@ -159,7 +161,9 @@ def reproduce(
         experiment = like_recorded(replace(experiment, chosen=draw(experiment, then, folds, fold_seed)), noted)
         with tempfile.TemporaryDirectory() if work_dir is None else nullcontext(work_dir) as folder:
             folder = Path(folder, place_of(noted['config']['name'], noted['method'], noted['seed']))
-            settings = RunSettings(noted['seed'], folder, jobs or default_jobs(experiment.device), stack=stack_of(noted))
+            settings = RunSettings(
+                noted['seed'], folder, jobs or default_jobs(experiment.device), stack=stack_of(noted)
+            )
             begun = start_record(experiment, noted['seed'])
             if selection:
                 settings = replace(settings, select=selection['rule'], inner_folds=selection['inner_folds'])
@@ -201,7 +205,9 @@ def roots_of(record: dict) -> list[str]:
 def place_of_training(record: dict) -> dict:
     """Return device and threads of a record, as far as it names them."""
     threads = re.search(r'cpu, (\d{1,4}) threads?', record['device'])
-    return dict(device='cpu' if record['device'].startswith('cpu') else 'auto', threads=int(threads[1]) if threads else 1)
+    return dict(
+        device='cpu' if record['device'].startswith('cpu') else 'auto', threads=int(threads[1]) if threads else 1
+    )
 
 
 def like_recorded(experiment: Experiment, record: dict) -> Experiment:
@@ -226,7 +232,7 @@ def draw(experiment: Experiment, then: pd.DataFrame, folds: int | str, seed: int
     known = [fold for fold in experiment.folds if fold.name in names]
     if not known:
         raise InputError(
-            f'expected data with the folds {listed(sorted(names))}, found {listed([f.name for f in experiment.folds])}; '
+            f'expected data with the folds {listed(sorted(names))}, found others, such as {experiment.folds[0].name}; '
             'give the data of the record with --data-root'
         )
     if folds == 'all' or folds >= len(known):
@@ -264,7 +270,9 @@ def differences_of(record: dict, trained: dict, same: bool) -> list[str]:
     pairs = {'way of training': ways, 'commit': [record['commit'], trained['commit']]}
     pairs |= {name: [record['versions'].get(name), value] for name, value in trained['versions'].items()}
     lines += [f'{name}: {difference(*pair)}' for name, pair in pairs.items() if pair[0] != pair[1]]
-    return lines + [f'{name}={os.environ[name]} is set here; a record does not say' for name in VARIABLES if name in os.environ]
+    return lines + [
+        f'{name}={os.environ[name]} is set here; a record does not say' for name in VARIABLES if name in os.environ
+    ]
 
 
 def _way(record: dict) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from mer_bench.experiment.candidates import open_candidates
 from mer_bench.experiment.experiment import RunOptions, default_work_dir, open_experiment
 from mer_bench.experiment.provenance import describe_data, start_record
+from mer_bench.runs.command import train_command
 from mer_bench.runs.run import RunSettings, default_jobs, run_folds
 from mer_bench.runs.run_folder import Run
 from mer_bench.runs.selection import run_selected
@@ -26,7 +27,8 @@ def train(options: RunOptions, settings: RunSettings) -> Run:
         experiment, candidates, selection = open_candidates(options, settings.candidates, settings.inner_folds)
     else:
         experiment = open_experiment(options)
-    lines, record = describe_data(experiment), start_record(experiment, settings.seed)
+    record = start_record(experiment, settings.seed, train_command(options, settings))
+    lines = describe_data(experiment)
     print('\n'.join([*lines, *record['notes']]), flush=True)
     folder = Path(settings.work_dir or default_work_dir(experiment.method, settings.seed))
     settings = replace(settings, work_dir=folder, jobs=settings.jobs or default_jobs(experiment.device))

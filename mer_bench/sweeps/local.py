@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.provenance import start_record
 from mer_bench.files import FolderInUse
+from mer_bench.runs.command import train_command
 from mer_bench.runs.run import RunSettings, run_folds
-from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, reopen, settings_of
+from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, options_of, reopen, settings_of
 from mer_bench.sweeps.progress import SweepProgress
 from mer_bench.sweeps.status import failure_stamp, is_complete, read_reason, remove_failure, write_failure
 
@@ -58,7 +60,8 @@ def attempt(run: PlannedRun, stamp: int | None, jobs: int, options: SweepOptions
         experiment = open_planned(run, options)
         how = dict(stack=options.stack, audit_epochs=run.audited)
         settings = RunSettings(run.seed, run.folder, jobs, show=progress.follow, isolated=True, **how)
-        run_folds(experiment, settings)
+        command = train_command(options_of(run, options), settings)
+        run_folds(experiment, settings, start_record(experiment, run.seed, command))
     except FolderInUse:
         return Outcome('busy')
     except Exception as error:  # a method can fail in any way

@@ -223,8 +223,13 @@ def planned_precision(device: str) -> str | None:
 
 def reopen(run: PlannedRun, options: SweepOptions, mixed: str | None = None) -> Experiment:
     """Open the experiment of a planned run; to plan it, with the result of :func:`planned_precision`."""
+    return open_experiment(options_of(run, options), mixed)
+
+
+def options_of(run: PlannedRun, options: SweepOptions) -> RunOptions:
+    """Return what tools/train.py would be asked for this run."""
     place = dict(data_root=run.data_root, device=options.device, threads=options.threads)
-    return open_experiment(RunOptions(run.config, run.overrides, **place), mixed)
+    return RunOptions(run.config, run.overrides, **place)
 
 
 def settings_of(experiment: Experiment) -> dict:
