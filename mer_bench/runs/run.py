@@ -90,7 +90,11 @@ class RunSettings:
 
 
 def run_folds(
-    experiment: Experiment, settings: RunSettings, record: dict | None = None, train: TrainGroups | None = None
+    experiment: Experiment,
+    settings: RunSettings,
+    record: dict | None = None,
+    train: TrainGroups | None = None,
+    command: str | None = None,
 ) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 
@@ -103,6 +107,7 @@ def run_folds(
         settings: How to train.
         record: What :func:`start_record` returns, if the caller has it.
         train: Trains the missing folds, in place of :func:`fit_missing` or :func:`run_missing`.
+        command: For the record, as of :func:`start_record`.
 
     Raises:
         FolderInUse: Another run is using the run folder.
@@ -117,7 +122,7 @@ def run_folds(
         raise InputError(f'--audit-epochs: expected at most {len(LETTERS)} classes, got {classes}; leave it out')
     done = finished_folders(work_dir, experiment.folds)
     missing = [fold for fold in experiment.chosen if fold.name not in done]
-    record = record or start_record(experiment, settings.seed)
+    record = record or start_record(experiment, settings.seed, command)
     read_only = not missing and not os.access(work_dir, os.W_OK)
     busy = f'another run is using {work_dir}; wait for it or give another --work-dir'
     with nullcontext() if read_only else locked(work_dir, busy):

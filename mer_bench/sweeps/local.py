@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.provenance import start_record
 from mer_bench.files import FolderInUse
 from mer_bench.runs.command import train_command
 from mer_bench.runs.run import RunSettings, run_folds
@@ -61,7 +60,7 @@ def attempt(run: PlannedRun, stamp: int | None, jobs: int, options: SweepOptions
         how = dict(stack=options.stack, audit_epochs=run.audited)
         settings = RunSettings(run.seed, run.folder, jobs, show=progress.follow, isolated=True, **how)
         command = train_command(options_of(run, options), settings)
-        run_folds(experiment, settings, start_record(experiment, run.seed, command))
+        run_folds(experiment, settings, command=command)
     except FolderInUse:
         return Outcome('busy')
     except Exception as error:  # a method can fail in any way
