@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps([each.to_dict() for each in found] if folder else found[0].to_dict(), indent=2))
     elif folder:
         counts = [f'{results.count(result)} {result}' for result in dict.fromkeys(results)]
-        print(', '.join([f'{len(found)} records repeated', *counts, f'{len(faults)} that cannot be']))
+        print(f'repeated: {len(found)} ({", ".join(counts) or "none"}); cannot be repeated: {len(faults)}')
     return 1 if DIFFERENT in results else 2 if faults else 0
 
 

@@ -46,25 +46,29 @@ def read_text(text: str, where: str) -> Config:
         InputError: There is anything else, or a name that could lead to code that is not of the benchmark.
     """
     try:
-        nodes = ast.parse(text).body
-        content = {}
-        for node in nodes:
-            if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
-                raise ValueError(ast.unparse(node))
-            content[node.targets[0].id] = _value(node.value)
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        content = {_name(node): _value(node.value) for node in ast.parse(text).body}
+        faults = ((_fault(key, value), key, value) for key, value in _leaves(content))
+        fault, key, value = next((found for found in faults if found[0]), (None, (), None))
+        cfg = Config(content)
+    except (SyntaxError, ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
         raise InputError(
             f'{where}: expected names set to dict(...), lists, numbers and text, found {error!s:.100}; {ADVICE}'
         ) from None
-    for key, value in _leaves(content):
-        if fault := _fault(key, value):
-            raise InputError(f'{where}: expected {fault}, found {".".join(key)}={value!r:.100}; {ADVICE}')
-    return Config(content)
+    if fault:
+        raise InputError(f'{where}: expected {fault}, found {".".join(key)}={value!r:.100}; {ADVICE}')
+    return cfg
+
+
+def _name(node: ast.stmt) -> str:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    raise ValueError(ast.unparse(node))
 
 
 def _value(node: ast.expr) -> object:
     if isinstance(node, ast.Call):
-        if not (isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args):
+        names = [part.arg for part in node.keywords]
+        if not (isinstance(node.func, ast.Name) and node.func.id == 'dict') or node.args or None in names:
             raise ValueError(ast.unparse(node))
         return {part.arg: _value(part.value) for part in node.keywords}
     if isinstance(node, ast.Dict):
@@ -73,15 +77,18 @@ def _value(node: ast.expr) -> object:
         values = [_value(part) for part in node.elts]
         return values if isinstance(node, ast.List) else tuple(values)
     try:
-        return ast.literal_eval(node)
+        value = ast.literal_eval(node)
     except ValueError:
-        raise ValueError(ast.unparse(node)) from None
+        value = ...
+    if not isinstance(value, (str, int, float, type(None))):
+        raise ValueError(ast.unparse(node))
+    return value
 
 
 def _leaves(value: object, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
     """Yield the keys and the value of everything in a config that is no dict and no list, and of empty ones."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
-    if not parts:
+    if key and not parts:
         yield key, value
     for name, part in parts:
         yield from _leaves(part, (*key, str(name)))
@@ -182,13 +189,14 @@ def open_recorded(
         same = method.digest == record['config']['digest']
         place_weights(method, record, weights)
         return open_method(method, options), [], None, same
-    candidates = [
-        Candidate(note['name'], note['text'], open_method(_candidate(record, path, method, note), options))
-        for note in noted['candidates']
-    ]
+    candidates = []
+    for note in noted['candidates']:
+        candidate = _candidate(record, path, method, note)
+        place_weights(candidate, record, weights)
+        candidates.append(Candidate(note['name'], note['text'], open_method(candidate, options)))
     name = record['method'].removesuffix(f'+{noted["rule"]}')
     experiment, candidates, selection = join_candidates(name, record['overrides'], candidates, noted['inner_folds'])
-    return experiment, candidates, selection, experiment.method.digest == record['config']['digest']
+    return experiment, candidates, selection, bool(weights) or experiment.method.digest == record['config']['digest']
 
 
 def _candidate(record: dict, path: Path, first: Method, note: dict) -> Method:

@@ -29,16 +29,14 @@ from mer_bench.runs.selection import run_selected
 from mer_bench.training.fold_folder import PREDICTIONS, finished_folders
 
 IDENTICAL, SAME_LABELS, DIFFERENT = 'identical', 'same labels', 'different'
-# they choose instructions or threads behind the back of a record
+# they choose instructions, which no record notes
 VARIABLES = (
     'ONEDNN_MAX_CPU_ISA',
     'DNNL_MAX_CPU_ISA',
     'ATEN_CPU_CAPABILITY',
     'OPENBLAS_CORETYPE',
-    'OPENBLAS_NUM_THREADS',
     'MKL_CBWR',
     'NPY_DISABLE_CPU_FEATURES',
-    'OMP_NUM_THREADS',
 )
 
 
@@ -158,6 +156,9 @@ def reproduce(
     try:
         options = RunOptions('', data_root=[*map(str, roots)] or roots_of(noted), **place_of_training(noted))
         experiment, candidates, selection, same = open_recorded(noted, path, options, weights and Path(weights))
+        if experiment.method.cfg.dataset != noted['dataset']:
+            found = experiment.method.cfg.dataset
+            raise InputError(f'expected data of {noted["dataset"]}, found {found}; name others with --data-root')
         experiment = like_recorded(replace(experiment, chosen=draw(experiment, then, folds, fold_seed)), noted)
         with tempfile.TemporaryDirectory() if work_dir is None else nullcontext(work_dir) as folder:
             folder = Path(folder, place_of(noted['config']['name'], noted['method'], noted['seed']))
@@ -173,12 +174,13 @@ def reproduce(
             done = finished_folders(folder, experiment.chosen)
             now = pd.concat([read_predictions(place / PREDICTIONS) for place in done.values()])
     except InputError as error:
-        version = made_with(noted, dict(versions=versions(), commit=commit()))
-        raise InputError(f'{path} cannot be repeated here{version}: {error}') from None
+        made = made_with(noted, dict(versions=versions(), commit=commit())).lstrip(', ')
+        drawn = '`mer-bench prepare synthetic` draws such faces, with the options that their maker knows'
+        hints = [f'the record was {made}' if made else '', drawn if noted['synthetic'] else '']
+        raise InputError('; '.join(filter(None, (f'{path} cannot be repeated here: {error}', *hints)))) from None
     names = [fold.name for fold in experiment.chosen]
     then = then[then['fold'].isin(names)]
-    parts = [(name, then[then['fold'] == name], now[now['fold'] == name]) for name in names]
-    matches = {name: match(*tables, noted['classes']) for name, *tables in parts}
+    matches = {name: match(then[then['fold'] == name], now, noted['classes']) for name in names}
     differences = [*differences_of(noted, trained, same), *differences_of_clips(then, now)]
     return Reproduction(path, noted, match(then, now, noted['classes']), matches, differences)
 
@@ -265,11 +267,14 @@ def differences_of(record: dict, trained: dict, same: bool) -> list[str]:
     then, now = settings_of(record, continued=True), settings_of(trained, continued=True)
     if same or values_of(then['config']['text']) == values_of(now['config']['text']):
         del now['config']  # the text may name another place of the same weights
-    lines = [f'{part}: {difference(then[part], value)}' for part, value in now.items() if value != then[part]]
+    lines = [] if same else ['config: its text is not the one whose digest the record holds']
+    lines += [f'{part}: {difference(then[part], value)}' for part, value in now.items() if value != then[part]]
     ways = [_way(part) for part in (record, trained)]
     pairs = {'way of training': ways, 'commit': [record['commit'], trained['commit']]}
     pairs |= {name: [record['versions'].get(name), value] for name, value in trained['versions'].items()}
     lines += [f'{name}: {difference(*pair)}' for name, pair in pairs.items() if pair[0] != pair[1]]
+    if (together := _together(record)) > _together(trained):
+        lines.append(f'folds trained together: {together}, now {_together(trained)}, as only some folds are repeated')
     return lines + [
         f'{name}={os.environ[name]} is set here; a record does not say' for name in VARIABLES if name in os.environ
     ]
@@ -278,6 +283,12 @@ def differences_of(record: dict, trained: dict, same: bool) -> list[str]:
 def _way(record: dict) -> str:
     noted = record.get('stack') or {}
     return ', '.join(filter(None, (noted.get('trained') or noted.get('way'), record.get('fit'))))
+
+
+def _together(record: dict) -> int:
+    """Return how many folds a stack holds; the last digits may depend on it."""
+    stack = record.get('stack') or dict(way='off')
+    return min(stack['folds'], record['folds']['done']) if stack['way'] == 'stacked' else 1
 
 
 def differences_of_clips(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
