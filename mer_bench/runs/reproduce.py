@@ -176,8 +176,12 @@ def reproduce(
     except InputError as error:
         made = made_with(noted, dict(versions=versions(), commit=commit())).lstrip(', ')
         drawn = '`mer-bench prepare synthetic` draws such faces, with the options that their maker knows'
-        hints = [f'the record was {made}' if made else '', drawn if noted['synthetic'] else '']
-        raise InputError('; '.join(filter(None, (f'{path} cannot be repeated here: {error}', *hints)))) from None
+        fault = str(error).removeprefix(f'{path}: ')
+        hints = [
+            f'the record was {made}' if made else '',
+            drawn if 'no prepared' in fault and noted['synthetic'] else '',
+        ]
+        raise InputError('; '.join(filter(None, (f'{path} cannot be repeated here: {fault}', *hints)))) from None
     names = [fold.name for fold in experiment.chosen]
     then = then[then['fold'].isin(names)]
     matches = {name: match(then[then['fold'] == name], now, noted['classes']) for name in names}
@@ -205,11 +209,10 @@ def roots_of(record: dict) -> list[str]:
 
 
 def place_of_training(record: dict) -> dict:
-    """Return device and threads of a record, as far as it names them."""
-    threads = re.search(r'cpu, (\d{1,4}) threads?', record['device'])
-    return dict(
-        device='cpu' if record['device'].startswith('cpu') else 'auto', threads=int(threads[1]) if threads else 1
-    )
+    """Return device and threads of a record; of a method of scikit-learn, its command alone names the threads."""
+    known = f'{record["device"]} {record.get("command")}'
+    threads = re.search(r'(?:cpu, |--threads )([1-9]\d{0,3})\b', known)
+    return dict(device='cpu' if known.startswith('cpu') else 'auto', threads=int(threads[1]) if threads else 1)
 
 
 def like_recorded(experiment: Experiment, record: dict) -> Experiment:

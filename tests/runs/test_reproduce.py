@@ -160,9 +160,9 @@ def test_one_sentence_and_code_2_for_a_record_with_code_in_a_folder_of_others(li
     copied(linear, tmp_path / 'good')
     done = tool('reproduce', '--all', tmp_path, '--folds', 1, '--data-root', data, '--jobs', 1, cwd=tmp_path)
     assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
     assert done.stderr.startswith('error: ')
     assert "__import__('os')" in done.stderr
-    assert done.stderr.count('\n') == 1
     assert done.stdout.splitlines()[-1] == 'repeated: 1 (1 identical); cannot be repeated: 1'
     assert not (tmp_path / 'ran').exists()
 
