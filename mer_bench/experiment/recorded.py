@@ -7,8 +7,8 @@ run some. Of records only plain names are accepted, which lead to parts that are
 import ast
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmengine.config import Config
@@ -169,26 +169,37 @@ def place_weights(method: Method, record: dict, given: Path | None) -> None:
     holder[key] = str(file)
 
 
-def open_recorded(
-    record: dict, path: Path, options: RunOptions, weights: Path | None = None
-) -> tuple[Experiment, list[Candidate], dict | None, bool]:
+@dataclass(frozen=True)
+class Recorded:
+    """The experiment of a record, opened on prepared data.
+
+    Attributes:
+        experiment: As it was trained.
+        same: Whether its config is the one whose digest the record holds.
+        selection: `selection` of the record of a run with --select inner, without what was chosen.
+        candidates: Of such a run.
+    """
+
+    experiment: Experiment
+    same: bool
+    selection: dict | None = None
+    candidates: Sequence[Candidate] = ()
+
+
+def open_recorded(record: dict, path: Path, options: RunOptions, weights: Path | None = None) -> Recorded:
     """Open the experiment of a record on prepared data.
 
     Args:
         record, path: As for :func:`method_of`.
         options: Data, folds, device and threads; the config is not read.
         weights: As for :func:`place_weights`.
-
-    Returns:
-        The experiment; of a run with --select inner its candidates and `selection` of its record, else nothing; whether
-        the config is the one that was trained.
     """
     method = method_of(record, path)
     noted = record.get('selection')
     if not noted:
         same = method.digest == record['config']['digest']
         place_weights(method, record, weights)
-        return open_method(method, options), [], None, same
+        return Recorded(open_method(method, options), same)
     candidates = []
     for note in noted['candidates']:
         candidate = _candidate(record, path, method, note)
@@ -196,7 +207,8 @@ def open_recorded(
         candidates.append(Candidate(note['name'], note['text'], open_method(candidate, options)))
     name = record['method'].removesuffix(f'+{noted["rule"]}')
     experiment, candidates, selection = join_candidates(name, record['overrides'], candidates, noted['inner_folds'])
-    return experiment, candidates, selection, bool(weights) or experiment.method.digest == record['config']['digest']
+    same = bool(weights) or experiment.method.digest == record['config']['digest']
+    return Recorded(experiment, same, selection, candidates)
 
 
 def _candidate(record: dict, path: Path, first: Method, note: dict) -> Method:

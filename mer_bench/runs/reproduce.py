@@ -21,7 +21,8 @@ from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.experiment.experiment import Experiment, RunOptions, is_whole
 from mer_bench.experiment.precision import commit, versions
 from mer_bench.experiment.provenance import difference, made_with, settings_of, start_record, values_of
-from mer_bench.experiment.recorded import open_recorded
+from mer_bench.experiment.recorded import Recorded, open_recorded
+from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import RECORD, RESCORED, place_of, read_record
 from mer_bench.results.run import read_runs
 from mer_bench.runs.run import RunSettings, default_jobs, run_folds
@@ -149,44 +150,55 @@ def reproduce(
         InputError: The record cannot be repeated, or the data are not there.
     """
     path = Path(record, RECORD) if Path(record).is_dir() else Path(record)
-    noted, then = read_repeatable(path)
     if folds != 'all' and not (is_whole(folds) and folds > 0):
         raise InputError(f'folds {folds!r}: expected a number of folds, or all; correct it')
+    noted, then = read_repeatable(path)
     roots = [data_root] if isinstance(data_root, str | Path) else data_root
+    options = RunOptions('', data_root=[*map(str, roots)] or roots_of(noted), **place_of_training(noted))
     try:
-        options = RunOptions('', data_root=[*map(str, roots)] or roots_of(noted), **place_of_training(noted))
-        experiment, candidates, selection, same = open_recorded(noted, path, options, weights and Path(weights))
-        if experiment.method.cfg.dataset != noted['dataset']:
-            found = experiment.method.cfg.dataset
-            raise InputError(f'expected data of {noted["dataset"]}, found {found}; name others with --data-root')
-        experiment = like_recorded(replace(experiment, chosen=draw(experiment, then, folds, fold_seed)), noted)
         with tempfile.TemporaryDirectory() if work_dir is None else nullcontext(work_dir) as folder:
-            folder = Path(folder, place_of(noted['config']['name'], noted['method'], noted['seed']))
-            settings = RunSettings(
-                noted['seed'], folder, jobs or default_jobs(experiment.device), stack=stack_of(noted)
-            )
-            begun = start_record(experiment, noted['seed'])
-            if selection:
-                settings = replace(settings, select=selection['rule'], inner_folds=selection['inner_folds'])
-                trained = run_selected(experiment, candidates, settings, begun | dict(selection=selection))
-            else:
-                trained = run_folds(experiment, settings, begun)
-            done = finished_folders(folder, experiment.chosen)
-            now = pd.concat([read_predictions(place / PREDICTIONS) for place in done.values()])
+            place = Path(folder, place_of(noted['config']['name'], noted['method'], noted['seed']))
+            recorded = open_recorded(noted, path, options, weights and Path(weights))
+            trained, now = train_again(recorded, noted, place, draw(recorded.experiment, then, folds, fold_seed), jobs)
     except InputError as error:
-        made = made_with(noted, dict(versions=versions(), commit=commit())).lstrip(', ')
-        drawn = '`mer-bench prepare synthetic` draws such faces, with the options that their maker knows'
-        fault = str(error).removeprefix(f'{path}: ')
-        hints = [
-            f'the record was {made}' if made else '',
-            drawn if 'no prepared' in fault and noted['synthetic'] else '',
-        ]
-        raise InputError('; '.join(filter(None, (f'{path} cannot be repeated here: {fault}', *hints)))) from None
-    names = [fold.name for fold in experiment.chosen]
-    then = then[then['fold'].isin(names)]
-    matches = {name: match(then[then['fold'] == name], now, noted['classes']) for name in names}
-    differences = [*differences_of(noted, trained, same), *differences_of_clips(then, now)]
+        raise InputError(why_not(path, noted, error)) from None
+    matches = {
+        name: match(part, now, noted['classes']) for name, part in then.groupby('fold') if name in {*now['fold']}
+    }
+    then = then[then['fold'].isin(matches)]
+    differences = [*differences_of(noted, trained, recorded.same), *differences_of_clips(then, now)]
     return Reproduction(path, noted, match(then, now, noted['classes']), matches, differences)
+
+
+def train_again(
+    recorded: Recorded, record: dict, folder: Path, folds: list[Fold], jobs: int | None
+) -> tuple[dict, pd.DataFrame]:
+    """Train folds of a record into a run folder; return its record and the predictions of these folds."""
+    experiment, seed = replace(recorded.experiment, chosen=folds), record['seed']
+    if experiment.method.cfg.dataset != record['dataset']:
+        found = experiment.method.cfg.dataset
+        raise InputError(f'expected data of {record["dataset"]}, found {found}; name others with --data-root')
+    if (record.get('precision') or {}).get('used', 'fp32') == 'fp32':  # mixed precision is decided again
+        experiment = replace(experiment, precision='fp32')
+    settings = RunSettings(seed, folder, jobs or default_jobs(experiment.device), stack=stack_of(record))
+    begun = start_record(experiment, seed)
+    if selection := recorded.selection:
+        settings = replace(settings, select=selection['rule'], inner_folds=selection['inner_folds'])
+        trained = run_selected(experiment, recorded.candidates, settings, begun | dict(selection=selection))
+    else:
+        trained = run_folds(experiment, settings, begun)
+    done = finished_folders(folder, folds)
+    return trained, pd.concat([read_predictions(place / PREDICTIONS) for place in done.values()])
+
+
+def why_not(path: Path, record: dict, error: InputError) -> str:
+    """Return why a record cannot be repeated here, with the version that made it if that is another."""
+    fault = str(error).removeprefix(f'{path}: ')
+    made = made_with(record, dict(versions=versions(), commit=commit())).lstrip(', ')
+    hints = [f'the record was {made}'] if made else []
+    if record['synthetic'] and 'no prepared' in fault:
+        hints.append('`mer-bench prepare synthetic` draws such faces, with the options that their maker knows')
+    return '; '.join([f'{path} cannot be repeated here: {fault}', *hints])
 
 
 def read_repeatable(path: Path) -> tuple[dict, pd.DataFrame]:
@@ -215,12 +227,6 @@ def place_of_training(record: dict) -> dict:
     return dict(device='cpu' if known.startswith('cpu') else 'auto', threads=int(threads[1]) if threads else 1)
 
 
-def like_recorded(experiment: Experiment, record: dict) -> Experiment:
-    """Return the experiment in fp32 if the record was; mixed precision is decided again, as in a training."""
-    noted = record.get('precision') or dict(used='fp32')
-    return replace(experiment, precision='fp32') if noted['used'] == 'fp32' else experiment
-
-
 def stack_of(record: dict) -> str | int:
     """Return the option --stack that trains folds in the way of a record."""
     noted = record.get('stack')
@@ -231,7 +237,7 @@ def stack_of(record: dict) -> str | int:
     return dict(off='off', sequential=1, stacked=max(1, noted['folds'])).get(noted['way'], 'auto')
 
 
-def draw(experiment: Experiment, then: pd.DataFrame, folds: int | str, seed: int) -> list:
+def draw(experiment: Experiment, then: pd.DataFrame, folds: int | str, seed: int) -> list[Fold]:
     """Return some folds of a record, in their order: those that the data here have too."""
     names = {*then['fold']}
     known = [fold for fold in experiment.folds if fold.name in names]
