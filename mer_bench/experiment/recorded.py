@@ -22,7 +22,7 @@ from mer_bench.files import digest_file
 from mer_bench.protocols.label_schemes import scheme_names
 
 ADVICE = 'a record is not trusted with more: read its text and, if you trust it, save it as a file and train that'
-FREE = ('method', 'dataset', 'data_variant', 'label_scheme', 'load_from')  # text that names no part
+FREE = ('method', 'dataset', 'data_variant', 'label_scheme', 'classes', 'load_from')  # text that names no part
 WEIGHTS = ('load_from', 'pretrained', 'checkpoint')  # replaced by the file that the user has
 PLAIN = re.compile(r'[\w +=,-]*|timm\.\w+|annotations\.csv')  # a registered part, a network of timm, a word
 HOOKS = {  # of configs/_base_/default_runtime.py
@@ -86,7 +86,7 @@ def _value(node: ast.expr) -> object:
 
 
 def _leaves(value: object, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Yield the keys and the value of everything in a config that is no dict and no list, and of empty ones."""
+    """Yield the keys and the value of everything in a config that is no dict and no list, and of an empty dict."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
     if key and not parts:
         yield key, value
@@ -126,6 +126,7 @@ def method_of(record: dict, path: Path, text: str | None = None) -> Method:
     cfg, scheme = read_text(text or record['config']['text'], where), record['label_scheme']['name']
     cfg.pop('selection', None)
     check_complete(cfg, where)
+    cfg.label_scheme = scheme
     if scheme not in scheme_names():
         own = path.with_name('label_scheme.csv')
         if not own.is_file():

@@ -1,6 +1,7 @@
 """The command line of a run, for its record: what a user pastes into a shell to train it from the start."""
 
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mer_bench.errors import InputError, visible
@@ -9,6 +10,7 @@ from mer_bench.experiment.experiment import RunOptions
 from mer_bench.runs.run import RunSettings
 
 LONGEST = 4000  # as of a Line of a record
+UNWRITTEN = str.maketrans('', '', " '")  # ['u', 'v'] is [u,v] on a command line
 
 
 def train_command(options: RunOptions, settings: RunSettings) -> str | None:
@@ -39,16 +41,16 @@ def train_command(options: RunOptions, settings: RunSettings) -> str | None:
     return command if visible(command) == command and len(command) <= LONGEST else None
 
 
-def _many(option: str, words) -> list[str]:
+def _many(option: str, words: Iterable[str]) -> list[str]:
     words = [*words]
     return [option, *words] if words else []
 
 
-def _pairs(options) -> list[str]:
+def _pairs(options: Mapping[str, object] | Sequence[str]) -> list[str]:
     """Return cfg_options as KEY=VALUE; refuse values that would be read back as others."""
-    if not isinstance(options, dict):
+    if not isinstance(options, Mapping):
         return [*options]
-    pairs = [f'{key}={str(value).replace(" ", "").replace(chr(39), "")}' for key, value in options.items()]
+    pairs = [f'{key}={str(value).translate(UNWRITTEN)}' for key, value in options.items()]
     if parse_options(pairs) != options:
         raise InputError('the values of cfg_options cannot be written on a command line')
     return pairs
