@@ -21,6 +21,7 @@ MODULES = {
     'prepare': 'mer_bench.preparation.prepare',
     'load_annotations': 'mer_bench.datasets.table',
     'sweep': 'mer_bench.sweeps.run',
+    'reproduce': 'mer_bench.runs.reproduce',
     'score': 'mer_bench.evaluation.metrics',
     'compare': 'mer_bench.evaluation.compare',
     'leaderboard': 'mer_bench.results.leaderboard',
@@ -28,7 +29,17 @@ MODULES = {
     'loading': '',  # for mer_bench.loading.FlowStoreDataset after `import mer_bench` alone
     'models': '',
 }
-__all__ = ['compare', 'leaderboard', 'list_methods', 'load_annotations', 'prepare', 'score', 'sweep', 'train']
+__all__ = [
+    'compare',
+    'leaderboard',
+    'list_methods',
+    'load_annotations',
+    'prepare',
+    'reproduce',
+    'score',
+    'sweep',
+    'train',
+]
 __getattr__ = lazy_names(__name__, MODULES)
 
 

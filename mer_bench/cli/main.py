@@ -17,6 +17,7 @@ COMMANDS = {
     'train': 'train and score one method over all folds',
     'test': 'score the saved checkpoints of a run again',
     'audit': 'ask whether anything of the held-out subjects leaks into a training',
+    'reproduce': 'train folds of a record again and compare',
     'sweep': 'train many methods: every config, method and seed',
     'score': 'score predictions from any source',
     'compare': 'compare two runs on the same clips',

@@ -45,8 +45,19 @@ def open_candidates(
             has too few training subjects.
     """
     with configs_read_once():
-        found = _of_names(options, names, mixed) if names else _of_config(options, mixed)
-    name, overrides, candidates = found
+        name, overrides, candidates = _of_names(options, names, mixed) if names else _of_config(options, mixed)
+    return join_candidates(name, overrides, candidates, inner_folds)
+
+
+def join_candidates(name: str, overrides: list[dict], candidates: list[Candidate], inner_folds: int) -> Experiment:
+    """Check candidates that are opened, and join them; see :func:`open_candidates`.
+
+    Args:
+        name: Of the method.
+        overrides: For the record.
+        candidates: To choose from.
+        inner_folds: Of the training subjects of each fold.
+    """
     refuse_unlike(candidates)
     first = candidates[0].experiment
     fewest = min(len(fold.train_subjects) for fold in first.folds)
@@ -60,7 +71,8 @@ def open_candidates(
     among = dict(candidates=digest_of(notes)) if len(notes) > 1 else {}  # one alone is the method itself
     cfg = Config(first.method.cfg.to_dict() | dict(selection=how | among))
     method = replace(first.method, name=f'{name}+{RULE}', cfg=cfg, overrides=overrides)
-    return replace(first, method=method, candidates=candidates, selection=how | dict(candidates=notes))
+    texts = [note | dict(config=each.experiment.method.text) for note, each in zip(notes, candidates, strict=True)]
+    return replace(first, method=method, candidates=candidates, selection=how | dict(candidates=texts))
 
 
 def _of_config(options: RunOptions, mixed: str | None) -> tuple[str, list[dict], list[Candidate]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(mer_bench.__file__).with_name('.mim')
 PACKAGE = 'mer_bench::'
 OWN_IMPORTS = ('mer_bench.registry', 'mer_bench.models', 'mer_bench.loading')
-KEYS = ('method', 'model', 'dataset', 'label_scheme', 'folds', 'data_root', 'data_source')
+KEYS = ('method', 'model', 'dataset', 'label_scheme', 'folds')
 TIMM = 'timm_'  # before the name of a network of timm: an override without a file
 CONFIGS, BASELINES, ABLATIONS, REDUCED = 'configs', 'configs/baselines', 'ablations', 'configs/reduced'
 CHOICES = 'configs/choices'  # lists of candidates for --select inner
@@ -219,12 +219,15 @@ def nest_options(options: dict) -> dict:
 
 
 def check_complete(cfg: 'Config', path: str) -> None:
-    """Refuse a config without what every run needs, or with classes of its own."""
+    """Refuse a config without what every run needs, or that stands for several candidates."""
     missing = [key for key in KEYS if cfg.get(key) is None]
     if missing:
         raise InputError(f'{path}: expected a config with {", ".join(missing)}; give a file like configs/mer_smic.py')
-    if 'classes' in cfg:
-        raise InputError(f'{path}: the classes are those of label_scheme; leave `classes` out')
+    if 'selection' in cfg:
+        raise InputError(
+            f'{path}: expected one method, found one of the candidates of a run with --select inner; repeat that run '
+            'with mer-bench reproduce, or with the command in its record'
+        )
 
 
 def check_keys(base: dict | list, change: dict, where: str, path: str = '') -> None:

@@ -106,7 +106,7 @@ def load_method(
     cfg = read_config(config)
     read = [read_override(word) for word in overrides]
     check_complete(cfg, config)
-    dataset, sources = cfg.dataset, cfg.data_source
+    dataset, sources = cfg.dataset, cfg.get('data_source')
     names, merged = [cfg.method], []
     for word, override in zip(overrides, read, strict=True):
         if override.replaces_model and merged:
@@ -123,17 +123,29 @@ def load_method(
         chosen = [(f'{key}={value}', json.dumps({key: value}, default=str)) for key, value in options.items()]
         names += [name for name, _ in chosen]
         merged += chosen
-    if cfg.dataset == dataset and cfg.data_source != sources:  # other data go by their own names
+    if cfg.dataset == dataset and cfg.get('data_source') != sources:  # other data go by their own names
         found = source_names(cfg.data_source, dataset)
-        cfg.dataset = dataset if found == source_names(sources, dataset) else joined_name(found)
+        cfg.dataset = dataset if sources and found == source_names(sources, dataset) else joined_name(found)
+    notes = [dict(name=name, text=text, digest=digest_of(text)) for name, text in merged]
+    return make_method('+'.join(names), cfg, Path(config).stem, notes)
+
+
+def make_method(name: str, cfg: Config, config_name: str, overrides: list[dict]) -> Method:
+    """Check and complete a merged config.
+
+    Args:
+        name: Of the method, in every table.
+        cfg: The merged config, which is changed.
+        config_name: The name of the config's file.
+        overrides: Name, text and digest of each override.
+    """
     cfg.folds = read_rule(cfg.folds)
     if not isinstance(cfg.label_scheme, str):
         raise InputError(f'label_scheme must be a name or the path of a csv, got {cfg.label_scheme!r}; correct it')
     scheme = load_scheme(cfg.label_scheme)
     check_values(cfg)
     fill_outputs(cfg, scheme)
-    notes = [dict(name=name, text=text, digest=digest_of(text)) for name, text in merged]
-    return Method('+'.join(names), cfg, Path(config).stem, scheme, notes, is_estimator(cfg))
+    return Method(name, cfg, config_name, scheme, overrides, is_estimator(cfg))
 
 
 def with_options(method: Method, options: Mapping[str, object], where: str) -> Method:
@@ -303,6 +315,8 @@ def _is_unit_list(units: object) -> bool:
 
 def fill_outputs(cfg: Config, scheme: LabelScheme) -> None:
     """Set classes and the outputs of the head: the scheme and `action_units` alone decide how many."""
+    if cfg.get('classes', list(scheme.classes)) != list(scheme.classes):  # the text of a record has the same
+        raise InputError(f'the classes are those of label_scheme: {", ".join(scheme.classes)}; leave `classes` out')
     cfg.classes = list(scheme.classes)
     cfg.action_units = cfg.get('action_units')
     if is_estimator(cfg):

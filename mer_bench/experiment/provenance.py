@@ -23,8 +23,8 @@ from mer_bench.protocols.official_counts import absence_note, official_note
 from mer_bench.results.record import RESCORED, SCHEMA_VERSION, read_record
 
 
-def start_record(experiment: Experiment, seed: int) -> dict:
-    """Return the record of a run without its model: method, data and protocol."""
+def start_record(experiment: Experiment, seed: int, command: str | None = None) -> dict:
+    """Return the record of a run without its model: the command that trains it, method, data and protocol."""
     method, data, folds = experiment.method, experiment.data, experiment.folds
     clips, info, classes = data.annotations, data.info, list(method.cfg.classes)
     notes, pretrained, place = notes_on_data(experiment), describe_pretrained(method.cfg), decided(experiment)
@@ -34,6 +34,7 @@ def start_record(experiment: Experiment, seed: int) -> dict:
     n_clips, n_subjects = of_class.size(), of_class['subject'].nunique()
     return dict(
         schema_version=SCHEMA_VERSION,
+        command=command,
         method=method.name,
         config=dict(
             name=method.config_name,

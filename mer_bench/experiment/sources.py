@@ -12,6 +12,7 @@ from mer_bench.files import Stamp, read_own_json, stamp_of
 from mer_bench.preparation.store.flow_store import PARTS
 from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
 
+UNKNOWN = dict(owner='their owner', prepare='mer-bench prepare')
 FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'  # of an entry of data_source
 
 
@@ -20,15 +21,22 @@ def find_data(cfg: Config, given: list[str] | None) -> tuple[list[str], list[dic
 
     Args:
         cfg: `data_root`, a folder or a list of folders, and `data_source`, one for each: the name of a data set, or
-            dataset, owner and prepare of data that are in no catalogue.
+            dataset, owner and prepare of data that are in no catalogue. The text of a record has neither.
         given: The folders that the user names, in place of data_root.
 
     With `data_variant` (data prepared in another way), `_<name>` is appended to each folder and its options to each
     command.
     """
-    roots, sources = _as_list(given or cfg.data_root), data_sources(cfg.data_source, cfg.dataset)
-    if variant := cfg.get('data_variant'):
+    if not (given or cfg.get('data_root')):
+        raise InputError('expected the folders of the prepared data, which this config does not name; give --data-root')
+    roots, variant = _as_list(given or cfg.data_root), cfg.get('data_variant')
+    if variant:
         roots = [f'{str(root).rstrip("/")}_{variant["name"]}' for root in roots]
+    if (entries := cfg.get('data_source')) is None:  # what is there
+        names = [cfg.dataset] if len(roots) == 1 else map(_dataset_in, roots)
+        entries = [name if name in DATASETS else dict(UNKNOWN, dataset=name) for name in names]
+    sources = data_sources(entries, cfg.dataset)
+    if variant:
         sources = [dict(source, prepare=f'{source["prepare"]} {variant["options"]}') for source in sources]
     if len(roots) != len(sources):
         names = ', '.join(source['dataset'] for source in sources)

@@ -10,14 +10,13 @@ from mer_bench.escaping import without_paths
 from mer_bench.files import digest_of
 from mer_bench.results.ablation_groups import Parts, group_methods
 from mer_bench.results.ablations import subsets_of
-from mer_bench.results.collect import COMMITTED
+from mer_bench.results.collect import COMMITTED, sum_faults
 from mer_bench.results.comparable import data_keys
 from mer_bench.results.page import page_of, page_of_failure
 from mer_bench.results.pages import Pages, beside, make_pages_of, render_pages
 from mer_bench.results.record import FAILURE, RECORD, Failure
 from mer_bench.results.run import Method, Run, find_runs, group_by, methods_of, read_runs
 from mer_bench.results.sanity import ANY, Bound, read_bounds
-from mer_bench.results.sums import sum_faults
 
 Failed = set[tuple[str | None, str, int]]  # page, method and seed of the runs that failed
 LARGEST = 10  # ablations of a grid: 1024 methods

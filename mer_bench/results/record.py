@@ -187,8 +187,10 @@ class StackNote(Part):
 
 
 class CandidateNote(SourceText):
-    """A candidate; a network with its number of epochs, of which each can be chosen."""
+    """A candidate: its override or options, the merged config, which an older record lacks, and of a network the number
+    of epochs, of which each can be chosen."""
 
+    config: Text | None = None
     epochs: Count | None = None
 
 
@@ -249,8 +251,9 @@ class AnyRecord(Part):
 
 
 class Record(AnyRecord):
-    """A run of ours."""
+    """A run of ours; `command` trains it from the start (None: of an older version, or no command line can say it)."""
 
+    command: Line | None = None
     config: Config
     overrides: list[SourceText]
     pretrained: Source | None = None

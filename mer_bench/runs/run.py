@@ -95,7 +95,10 @@ class RunSettings:
 
 
 def run_folds(
-    experiment: Experiment, settings: RunSettings, record: dict | None = None, train: TrainGroups | None = None
+    experiment: Experiment,
+    settings: RunSettings,
+    record: dict | None = None,
+    train: TrainGroups | None = None,
 ) -> dict:
     """Run the chosen folds of an experiment, and return the record of the run.
 

@@ -37,6 +37,12 @@ from mer_bench.training.stacking.strategy import StackChoice, plan_groups
 INNER = '.inner'  # of a run: what the candidates scored so far, until the run is finished
 
 
+def with_choice(settings: RunSettings, experiment: Experiment) -> RunSettings:
+    """Return settings that say how the folds of an experiment choose, if they do."""
+    how = experiment.selection
+    return replace(settings, select=how['rule'], inner_folds=how['inner_folds']) if how else settings
+
+
 def run_selected(experiment: Experiment, settings: RunSettings, record: dict | None = None) -> dict:
     """Run the chosen folds, each with what it chooses among the candidates, and return the record of the run.
 

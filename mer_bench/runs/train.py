@@ -6,6 +6,7 @@ from pathlib import Path
 from mer_bench.experiment.candidates import open_candidates
 from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir, open_experiment
 from mer_bench.experiment.provenance import describe_data, start_record
+from mer_bench.runs.command import train_command
 from mer_bench.runs.run import RunSettings, default_jobs, run_folds
 from mer_bench.runs.run_folder import Run
 from mer_bench.runs.selection import run_selected
@@ -35,7 +36,7 @@ def open_run(options: RunOptions, settings: RunSettings) -> tuple[Experiment, di
         experiment = open_candidates(options, settings.candidates, settings.inner_folds)
     else:
         experiment = open_experiment(options)
-    return experiment, start_record(experiment, settings.seed)
+    return experiment, start_record(experiment, settings.seed, train_command(options, settings))
 
 
 def run_opened(experiment: Experiment, settings: RunSettings, record: dict) -> dict:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.provenance import start_record
 from mer_bench.files import FolderInUse
-from mer_bench.runs.run import RunSettings, run_folds
-from mer_bench.runs.selection import run_selected
-from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, reopen, settings_of
+from mer_bench.runs.command import train_command
+from mer_bench.runs.run import RunSettings
+from mer_bench.runs.selection import with_choice
+from mer_bench.runs.train import run_opened
+from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, options_of, reopen, settings_of
 from mer_bench.sweeps.progress import SweepProgress
 from mer_bench.sweeps.status import failure_stamp, is_complete, read_reason, remove_failure, write_failure
 
@@ -59,8 +62,9 @@ def attempt(run: PlannedRun, stamp: int | None, jobs: int, options: SweepOptions
         experiment = open_planned(run, options)
         how = dict(stack=options.stack, audit_epochs=run.audited)
         settings = RunSettings(run.seed, run.folder, jobs, show=progress.follow, isolated=True, **how)
-        train = run_selected if experiment.candidates else run_folds
-        train(experiment, settings)
+        settings = with_choice(settings, experiment)
+        command = train_command(options_of(run, options), settings)
+        run_opened(experiment, settings, start_record(experiment, run.seed, command))
     except FolderInUse:
         return Outcome('busy')
     except Exception as error:  # a method can fail in any way

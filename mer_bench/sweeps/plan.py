@@ -227,11 +227,16 @@ def planned_precision(device: str) -> str | None:
 
 def reopen(run: PlannedRun, options: SweepOptions, mixed: str | None = None) -> Experiment:
     """Open the experiment of a planned run; to plan it, with the result of :func:`planned_precision`."""
-    place = dict(data_root=run.data_root, device=options.device, threads=options.threads)
-    how = RunOptions(run.config, run.overrides, **place)
+    how = options_of(run, options)
     if options.inner_folds and has_choice(load_method(run.config, run.overrides)):
         return open_candidates(how, (), options.inner_folds, mixed)
     return open_experiment(how, mixed)
+
+
+def options_of(run: PlannedRun, options: SweepOptions) -> RunOptions:
+    """Return what tools/train.py would be asked for this run."""
+    place = dict(data_root=run.data_root, device=options.device, threads=options.threads)
+    return RunOptions(run.config, run.overrides, **place)
 
 
 def settings_of(experiment: Experiment) -> dict:

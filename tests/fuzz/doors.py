@@ -39,6 +39,7 @@ from mer_bench.evaluation.report import format_action_units, format_scores
 from mer_bench.experiment.config_files import parse_options
 from mer_bench.experiment.method import load_method
 from mer_bench.experiment.provenance import circumstances, refuse_other_settings
+from mer_bench.experiment.recorded import read_text as read_recorded_text
 from mer_bench.files import digest_file, digest_of
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.backbones.pretrained import load_pretrained
@@ -58,7 +59,7 @@ from mer_bench.protocols.folds import Fold, make_folds
 from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
 from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.check import check_results
-from mer_bench.results.collect import collect
+from mer_bench.results.collect import SUMS, collect, read_sums, sum_faults
 from mer_bench.results.file_audit import audit_files
 from mer_bench.results.latex import to_latex
 from mer_bench.results.leaderboard import write_leaderboard
@@ -69,7 +70,6 @@ from mer_bench.results.record import read_failure, read_record
 from mer_bench.results.rescored import write_rescored
 from mer_bench.results.run import methods_of, read_runs
 from mer_bench.results.sanity import read_bounds
-from mer_bench.results.sums import SUMS, read_sums, sum_faults
 from mer_bench.runs.run_folder import update_record
 from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.plan import PlannedRun
@@ -80,6 +80,11 @@ from tests.conftest import write_prepared_data
 from tests.fuzz.pages import assert_harmless
 from tests.results.conftest import predictions, record, write_run
 
+CONFIG_TEXT = """custom_imports = dict(imports=['mer_bench.registry'])
+model = dict(backbone=dict(type='timm.resnet18'), cls_head=dict(in_channels=[1, 2], type='FlatHead'))
+default_hooks = dict(logger=dict(type='LoggerHook', interval=-1))
+optim_wrapper = {'a.b': (0.5, None, True)}
+"""
 RESULTS = Path(__file__).parents[2] / 'results'
 cv2.setNumThreads(0)  # threads do not live in the processes that are forked
 
@@ -386,6 +391,11 @@ def check_sums(folder: Path) -> None:
     if (folder / SUMS).exists():
         read_sums(folder / SUMS)
     assert all(fault.startswith(str(folder)) for fault in sum_faults(folder, ('record.json', 'predictions.csv')))
+
+
+def read_as_data(folder: Path) -> None:
+    """Read the config of a stranger's record, which holds plain values afterwards and has run nothing."""
+    read_recorded_text(read_text(folder), 'record.json')
 
 
 def read_config_text(folder: Path) -> None:
@@ -704,6 +714,7 @@ DOORS: list[Door] = [
     Door('runs to collect', write_results, make_pages, share=0.2),
     Door('a record full of one text', text_file('plain text'), fill_record, 'text.txt', writes=True, share=0.2),
     Door('config and override in a record', text_file('model = dict(x=2)\nlr = 1'), read_config_text, share=0.2),
+    Door('config of a record to be repeated', text_file(CONFIG_TEXT), read_as_data, share=2),
     Door('published.csv', write_published, read_and_show_published, 'published.csv', share=0.5),
     Door('sanity_bounds.csv', text_file(BOUNDS, 'bounds.csv'), one_file('bounds.csv', read_bounds)),
     Door('SHA256SUMS', text_file(f'{"a" * 64}  mer_smic/full/seed0/record.json\n', SUMS), check_sums),

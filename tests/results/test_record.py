@@ -9,10 +9,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mer_bench.errors import InputError
+from mer_bench.results.collect import SUMS
 from mer_bench.results.leaderboard import leaderboard
 from mer_bench.results.record import json_schema, read_record, write_record
 from mer_bench.results.run import find_runs
-from mer_bench.results.sums import SUMS
 from tests.conftest import ROOT
 from tests.results.conftest import predictions
 

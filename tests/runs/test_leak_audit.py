@@ -102,8 +102,8 @@ def test_a_choice_among_candidates_passes(audited, text):
 def test_a_choice_that_saw_the_held_out_subject_is_found(audited, monkeypatch):
     honest = selection.score_estimator
 
-    def leaky(experiment, folds, settings, folder):
-        return honest(experiment, [Fold(fold.name, fold.subjects, ()) for fold in folds], settings, folder)
+    def leaky(experiment, folds, *how):
+        return honest(experiment, [Fold(fold.name, fold.subjects, ()) for fold in folds], *how)
 
     monkeypatch.setattr(selection, 'score_estimator', leaky)
     assert leaks_of(audited(LOGISTIC, select='inner', inner_folds=2)) >= {'chosen candidate'}

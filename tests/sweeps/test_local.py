@@ -36,7 +36,7 @@ def trained(monkeypatch):
     """The seeds that run_folds was called with, in their order; no fold is trained."""
     seeds = []
 
-    def run_folds(experiment, settings):
+    def run_folds(experiment, settings, command):
         with locked(settings.work_dir, 'busy'):
             seeds.append(settings.seed)
 
@@ -54,10 +54,10 @@ def sweep(runs, args, **options):
 def test_a_failing_run_does_not_stop_the_others(runs, args, trained, monkeypatch):
     whole = sweep_run.run_folds
 
-    def run_folds(experiment, settings):
+    def run_folds(experiment, settings, command):
         if settings.seed == 0:
             raise MemoryError('out of\nmemory')
-        whole(experiment, settings)
+        whole(experiment, settings, command)
 
     monkeypatch.setattr(sweep_run, 'run_folds', run_folds)
     outcomes, lines = sweep(runs, args)
@@ -72,7 +72,7 @@ def test_a_failing_run_does_not_stop_the_others(runs, args, trained, monkeypatch
 def test_epochs_of_networks_are_audited_and_estimators_run_without(args, prepared_data, tmp_path, monkeypatch):
     asked = {}
 
-    def run_folds(experiment, settings):
+    def run_folds(experiment, settings, command):
         asked[experiment.method.name] = settings.audit_epochs
 
     monkeypatch.setattr(sweep_run, 'run_folds', run_folds)

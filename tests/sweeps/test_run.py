@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.results.record import read_record
 from mer_bench.runs.run import run_folds
 from mer_bench.sweeps import local, sweep
 from tests.conftest import ROOT
@@ -27,10 +28,10 @@ def options(prepared_data, tmp_path):
 
 
 def test_a_row_gives_state_reason_and_folder_of_a_run(options, tmp_path, monkeypatch):
-    def here(experiment, settings):  # without a worker process
-        return run_folds(experiment, replace(settings, isolated=False))
+    def here(experiment, settings, record):  # without a worker process
+        return run_folds(experiment, replace(settings, isolated=False), record)
 
-    monkeypatch.setattr(local, 'run_folds', here)
+    monkeypatch.setattr(local, 'run_opened', here)
     planned = sweep(CONFIG, **options, dry_run=True, show=None)
     assert [*planned['state']] == ['unfinished', 'invalid']
     assert not (tmp_path / 'runs').exists()
@@ -40,6 +41,10 @@ def test_a_row_gives_state_reason_and_folder_of_a_run(options, tmp_path, monkeyp
     assert [*shown.iloc[0]] == ['mer_smic', 'majority', 'smic', 3, 'finished']
     assert runs['uf1'][0] == pytest.approx(1 / 6)  # one of three classes with recall 1 and precision 1/3
     assert (runs['folder'][0] / 'predictions.csv').is_file()
+    command = read_record(runs['folder'][0] / 'record.json')['command']  # of a training of its own
+    assert re.fullmatch(
+        r'mer-bench train \S*mer_smic.py --override .*majority.py --data-root .* --seed 3 --device cpu', command
+    )
     assert (runs['state'][1], runs['reason'][1]) == ('invalid', planned['reason'][1])
     assert 'unknown config key model.nek' in runs['reason'][1]
     assert ['majority', 'mer_smic', '0.167', 'finished'] in [line.split() for line in texts[1].splitlines()]

@@ -23,11 +23,13 @@ from mer_bench.experiment.provenance import (
 )
 from mer_bench.files import FolderInUse, locked
 from mer_bench.protocols.folds import Fold
+from mer_bench.runs.command import train_command
 from mer_bench.runs.model import fall_back, needs_check
 from mer_bench.runs.run import RunSettings, begin_run, refuse_unaudited
 from mer_bench.runs.run_folder import refuse_other_folds, update_record
+from mer_bench.runs.selection import with_choice
 from mer_bench.sweeps.local import SECONDS_BETWEEN_TRIES, Outcome, failed, open_planned, settled
-from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line
+from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, options_of
 from mer_bench.sweeps.progress import SweepProgress
 from mer_bench.sweeps.ray.node import Files, RunJob, TaskResult, places_of, relocate, source_digest
 from mer_bench.sweeps.ray.pool import Hardware, RayPool
@@ -221,12 +223,14 @@ def plan_run(opened: OpenRun, options: SweepOptions, hardware: Hardware) -> None
     device = describe_device(experiment, hardware.gpu)
     done = finished_folders(run.folder, experiment.folds)
     missing = [fold for fold in experiment.folds if fold.name not in done]
-    record = start_record(replace(experiment, device='cpu'), run.seed)  # there may be no GPU here
+    settings = RunSettings(run.seed, run.folder, stack=options.stack, audit_epochs=run.audited)
+    settings = with_choice(settings, experiment)
+    command = train_command(options_of(run, replace(options, device=hardware.device)), settings)
+    record = start_record(replace(experiment, device='cpu'), run.seed, command)  # there may be no GPU here
     begun = refuse_other_folds(run.folder, record, continued=False)
     if missing:
         if run.audited:
             refuse_unaudited(experiment.folds, done)
-        settings = RunSettings(run.seed, run.folder, stack=options.stack)
         _, opened.choice, opened.record = begin_run(experiment, settings, record, begun, elsewhere=device)
         opened.groups = dict(enumerate(plan_tasks(experiment, missing, opened.choice)))
     else:
