@@ -1,7 +1,7 @@
 """Finished runs copied into the folder of committed results, with a SHA256SUMS that lists every file of them.
 
-`sha256sum -c SHA256SUMS` compares the files, and `--check` does: a changed score digit, or a letter of an audit, changes
-no score of the record, so nothing else would find it.
+`sha256sum -c SHA256SUMS` compares the files, and `--check` does: a changed score digit, or letter of an audit,
+changes no score of the record, so nothing else would find it.
 """
 
 import re
