@@ -146,7 +146,7 @@ def describe_choice(record: dict) -> str:
     if not (found := record.get('selection')):
         return ''
     count, epoch = len(found['candidates']), record['epoch_rule'] == 'inner'
-    what = ' and '.join([str(count)] * (count > 1) + ['the epoch'] * epoch)
+    what = ' and '.join([str(count)] * (count > 1 or not epoch) + ['the epoch'] * epoch)
     return f'inner choice of {what} in {found["inner_folds"]} folds'
 
 
