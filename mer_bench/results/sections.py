@@ -316,8 +316,8 @@ def _notes_on_stores(section: Section) -> list[str]:
         ]
         notes.append(
             f'Stores: the rows are of store {usual[:8]}, but for {others}. These stores have the same clips and '
-            'settings of the preparation. Their flow differs in the last digits, as other processors or versions of '
-            'OpenCV and dlib compute it. Ablations are compared without rows that repeat a method on another store.'
+            'settings of the preparation. Their flow differs, since other processors or versions of OpenCV and dlib '
+            'compute other last digits. Ablations are compared without rows that repeat a method on another store.'
             + f' The records do not say of which pictures {" and ".join(silent)} came, so these may differ too.'
             * bool(silent)
         )
