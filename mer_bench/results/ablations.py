@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from statistics import median
 
+from mer_bench.evaluation.intervals import MEASURED
 from mer_bench.evaluation.statistics import (
     Estimate,
     contrast,
@@ -231,8 +232,9 @@ def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
 def plain_sentence(reference: Method, rows: list[dict], word: str) -> str:
     """Return what a table shows in one sentence for readers who know none of the scores."""
     people = reference.record['n_subjects']
-    if people == 1:
-        return 'In plain words: one person does not show what is better for others.'
+    if people < MEASURED:
+        are = 'people are' if people > 1 else 'person is'
+        return f'In plain words: {people} {are} too few to say what is better for others.'
     better, worse = sum(row['change_low'] > 0 for row in rows), sum(row['change_high'] < 0 for row in rows)
     start, name, chance = f'In plain words: on these {people} people', reference.name, 'by more than chance often gives'
     if len(rows) == 1:

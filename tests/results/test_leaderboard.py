@@ -61,7 +61,9 @@ def test_what_is_no_run_is_refused(runs):
         leaderboard(runs)
 
 
-def test_every_method_is_set_against_one_with_corrected_p(three, tmp_path):
+def test_every_method_is_set_against_one_with_corrected_p(three, tmp_path, monkeypatch):
+    assert '4 people are too few to say' in write_leaderboard([three], tmp_path / 'few.md', 'net')
+    monkeypatch.setattr('mer_bench.results.ablations.MEASURED', 4)
     text = write_leaderboard([three], tmp_path / 'smic.md', 'net')
     section = text.split('### Every method against net')[1].split('###')[0]
     rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in section.splitlines() if line.startswith('|')]
