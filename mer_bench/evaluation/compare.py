@@ -9,13 +9,13 @@ import pandas as pd
 
 from mer_bench.errors import InputError, visible
 from mer_bench.escaping import for_csv
+from mer_bench.evaluation.intervals import MEASURED
 from mer_bench.evaluation.labels import name_labels
 from mer_bench.evaluation.metrics import METRICS, SubjectCounts
 from mer_bench.evaluation.predictions import classes_of, in_order, load_predictions
 from mer_bench.evaluation.statistics import Estimate, contrast, mcnemar, signed
 from mer_bench.files import write_atomically
 
-MEASURED = 8  # subjects: the fewest for which the coverage of the intervals was measured, see docs/trust.md
 FIGURES = ('.svg', '.png', '.pdf')
 
 
@@ -79,8 +79,9 @@ class Comparison:
             lead = f'{a} and {b} were each right on {right_a} of the {n} clips, though not on the same ones'
         else:
             lead = f'{a} and {b} were right on the same {right_a} of the {n} clips'
-        if people == 1:
-            return f'On this one person, {lead}; one person does not show which is better for others.'
+        if people < MEASURED:
+            few = f'these {people} people' if people > 1 else 'this one person'
+            return f'On {few}, {lead}; too few people to say which is better for others.'
         by_clips, by_uf1 = (_direction(self.differences[score]) for score in ('accuracy', 'uf1'))
         if right_a == right_b:
             text = f'{lead}, so these data do not show that one of them is better'

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.metrics import SubjectCounts, class_f1
+from mer_bench.evaluation.metrics import SubjectCounts, class_f1, confusion_of
 from mer_bench.evaluation.statistics import contrast
 
 AUDIT = 'audit.csv'  # beside predictions.csv
@@ -57,9 +57,8 @@ class EpochAudit:
     def uf1(self) -> np.ndarray:
         """Return the pooled UF1 after each epoch, (E,)."""
         size, (_, epochs) = len(self.classes), self.codes.shape
-        cells = (np.arange(epochs) * size + self._y_true()[:, None]) * size + self.codes
-        counts = np.bincount(cells.ravel(), minlength=epochs * size**2)
-        return class_f1(counts.reshape(epochs, size, size)).mean(-1)
+        counts = confusion_of(np.arange(epochs), self._y_true()[:, None], self.codes, (epochs, size, size))
+        return class_f1(counts).mean(-1)
 
     def _y_true(self) -> np.ndarray:
         return pd.Categorical(self.table['y_true'], self.classes).codes.astype(int)

@@ -13,6 +13,7 @@ import numpy as np
 
 KIND = 'jackknife over subjects, t of the effective number of subjects, logit scale'  # in records
 UPPER = 0.975  # of a 95 % interval
+MEASURED = 8  # subjects: the fewest of which it is known how often the intervals are right
 
 
 def subject_error(left_out: np.ndarray) -> np.ndarray:

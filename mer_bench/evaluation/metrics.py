@@ -80,6 +80,12 @@ METRICS = [
 ]
 
 
+def confusion_of(groups: np.ndarray, y_true: np.ndarray, y_pred: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Count the pairs of a true and a predicted class in each of G groups; arrays are broadcast, shape (G, C, C)."""
+    cells = np.ravel_multi_index(np.broadcast_arrays(groups, y_true, y_pred), shape)
+    return np.bincount(cells.ravel(), minlength=math.prod(shape)).reshape(shape)
+
+
 def scores_of(confusion: np.ndarray) -> dict[str, np.ndarray]:
     """Return every metric of confusion matrices (..., C, C)."""
     return {metric.name: metric.of(confusion) for metric in METRICS}
@@ -106,8 +112,7 @@ class SubjectCounts:
                 f'expected at most {MOST_CELLS // len(classes) ** 2} subjects with {len(classes)} classes, found '
                 f'{len(names)}; give the subject of each clip, not its name, and the predicted class, not a score'
             )
-        cells = np.ravel_multi_index((subjects, y_true, y_pred), shape)
-        return cls(np.bincount(cells, minlength=math.prod(shape)).reshape(shape))
+        return cls(confusion_of(subjects, y_true, y_pred, shape))
 
     @property
     def total(self) -> np.ndarray:

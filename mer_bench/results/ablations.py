@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from statistics import median
 
+from mer_bench.evaluation.intervals import MEASURED
 from mer_bench.evaluation.statistics import (
     Estimate,
     contrast,
@@ -186,7 +187,7 @@ def note_on_power(pairs: Sequence[tuple[Method, Method]], between: str) -> str:
     found = detectable_difference([(first.counts, second.counts) for first, second in pairs], 'uf1')
     if found is None:
         return 'Power: not known, because it takes two subjects, and two methods whose predictions differ.'
-    middle = f', median over {len(pairs)} pairs' if len(pairs) > 1 else ''
+    middle = ', median over all pairs that differ' if len(pairs) > 1 else ''
     return (
         f'Power: these {pairs[0][0].record["n_subjects"]} subjects can show a difference of about {found:.2g} in UF1 '
         f'{between}. A paired test at 5 % finds a true difference of this size in 80 % of cases: 2.8 standard errors '
@@ -231,14 +232,19 @@ def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
 def plain_sentence(reference: Method, rows: list[dict], word: str) -> str:
     """Return what a table shows in one sentence for readers who know none of the scores."""
     people = reference.record['n_subjects']
-    if people == 1:
-        return 'In plain words: one person does not show what is better for others.'
+    if people < MEASURED:
+        are = 'people are' if people > 1 else 'person is'
+        return f'In plain words: {people} {are} too few to say what is better for others.'
     better, worse = sum(row['change_low'] > 0 for row in rows), sum(row['change_high'] < 0 for row in rows)
-    words = ('version' if word == 'ablation' else word) + 's' * (len(rows) > 1)
+    start, name, chance = f'In plain words: on these {people} people', reference.name, 'by more than chance often gives'
+    if len(rows) == 1:
+        told = f'did {"better" if better else "worse"} than {name} {chance}' if better + worse else ''
+        return f'{start}, {rows[0]["name"]} {told or f"cannot be told apart from {name}"}.'
+    words = 'versions' if word == 'ablation' else f'{word}s'
     return (
-        f'In plain words: on these {people} people, {better} of {len(rows)} {words} did better than '
-        f'{reference.name} by more than chance would often give, {worse} did worse, and '
-        f'{len(rows) - better - worse} cannot be told apart from it; up to one in twenty such verdicts is chance.'
+        f'{start}, {better} of {len(rows)} {words} did better than {name} {chance}, {worse} did worse, and '
+        f'{len(rows) - better - worse} cannot be told apart from it. Of twenty {words} just as good, one would '
+        'seem better or worse by chance.'
     )
 
 

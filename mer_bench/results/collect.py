@@ -123,22 +123,33 @@ def read_sums(path: Path) -> dict[str, str]:
 
 
 def sum_faults(folder: Path, names: Iterable[str]) -> list[str]:
-    """Name every file below `folder` that a SHA256SUMS there does not list, or lists with another digest."""
-    faults = []
-    for sums in sorted(folder.rglob(SUMS)):
+    """Name every file below `folder` that a SHA256SUMS there does not list, or lists with another digest.
+
+    Where some results have a SHA256SUMS, those without one are named too.
+    """
+    faults, found = [], sorted(folder.rglob(SUMS))
+    known = {sums.parent for sums in found}
+    if found:
+        bare = {Path(name).parts[0] for name, path in _files(folder, names).items() if known.isdisjoint(path.parents)}
+        faults += [
+            f'{folder / visible(name)}: expected a {SUMS}, as other results have, but there is none; put it back or '
+            'collect the runs again'
+            for name in sorted(bare)
+        ]
+    for sums in found:
         try:
             listed, present = read_sums(sums), _files(sums.parent, names)
             changed = [name for name in sorted({*listed} & {*present}) if digest_file(present[name]) != listed[name]]
         except InputError as error:
             faults.append(str(error))
             continue
-        for found, fault in (
+        for wrong, fault in (
             (changed, 'expected the file that was collected, but its bytes differ'),
             (sorted({*listed} - {*present}), 'expected the file that was collected, but it is missing'),
             (sorted({*present} - {*listed}), f'expected a file that {SUMS} lists, but it does not'),
         ):
             faults += [
-                f'{sums.parent / visible(name)}: {fault}; put it back or collect the run again' for name in found
+                f'{sums.parent / visible(name)}: {fault}; put it back or collect the run again' for name in wrong
             ]
     return faults
 

@@ -22,6 +22,8 @@ from mer_bench.evaluation.metrics import MAX_CLASSES
 from mer_bench.files import digest_of, read_json, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'
+HONEST = ('last', 'inner')  # epoch rules by which no test subject chooses an epoch
+VERDICTS = LEAK, UNTOLD, PASSED = 'LEAK', 'cannot be told', 'passed'  # of a leak audit, worst first
 SCHEMA_VERSION = 2
 RESCORED = 'rescored'
 CONTROL = re.compile(r'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]')

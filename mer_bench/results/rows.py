@@ -12,6 +12,7 @@ from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.metrics import METRICS, mean_of_datasets
 from mer_bench.evaluation.statistics import contrast
 from mer_bench.results.blocks import Column, Link, Table
+from mer_bench.results.record import VERDICTS
 from mer_bench.results.run import Method, Run, store_of
 
 DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
@@ -57,7 +58,7 @@ def _training(method: Method) -> dict:
 def _leak_audit(runs: list[Run]) -> dict:
     """Return the verdict of the leak audit, the worst over the seeds; nothing where none was made."""
     found = [run.record['leak_audit']['verdict'] for run in runs if run.record.get('leak_audit')]
-    return {'leak_audit': min(found, key=['LEAK', 'cannot be told', 'passed'].index)} if found else {}
+    return {'leak_audit': min(found, key=VERDICTS.index)} if found else {}
 
 
 def _mean_seconds(runs: list[Run]) -> float | None:
@@ -70,7 +71,7 @@ def _settings(method: Method) -> dict:
     record = method.record
     return {
         'config': _with_digest(record['config']),
-        'overrides': ', '.join([*map(_with_digest, record['overrides']), *_choice(record)]),
+        'overrides': ', '.join([*map(_with_digest, record['overrides']), *filter(None, [describe_choice(record)])]),
         'settings_digest': method.settings,
         'store_digest': distinct(map(store_of, method.runs)),
         'annotations_digest': record['data']['annotations_digest'],
@@ -140,13 +141,13 @@ def _describe_input(view: dict | None) -> str:
     return ', '.join(part for part in parts if part) or 'as stored'
 
 
-def _choice(record: dict) -> list[str]:
-    """Say among how many candidates each fold chose, and whether the epoch too; nothing where there was no choice."""
+def describe_choice(record: dict) -> str:
+    """Say among how many candidates each fold chose, and whether the epoch too; '' where there was no choice."""
     if not (found := record.get('selection')):
-        return []
+        return ''
     count, epoch = len(found['candidates']), record['epoch_rule'] == 'inner'
-    what = ' and '.join([str(count)] * (count > 1) + ['the epoch'] * epoch)
-    return [f'inner choice of {what} in {found["inner_folds"]} folds']
+    what = ' and '.join([str(count)] * (count > 1 or not epoch) + ['the epoch'] * epoch)
+    return f'inner choice of {what} in {found["inner_folds"]} folds'
 
 
 def _with_digest(file: dict) -> str:

@@ -11,11 +11,11 @@ from mer_bench.results.ablations import ablation_blocks, compare, compare_ablati
 from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
 from mer_bench.results.comparable import data_keys, frames_of, preparation_of
 from mer_bench.results.leak_meter import TEST_SELECTED, leak_blocks, leak_rows
+from mer_bench.results.record import HONEST
 from mer_bench.results.rows import METHOD, REPRODUCED, SETTINGS, distinct, score_column, slices_of, summarise
 from mer_bench.results.run import Method, Run, group_by, methods_of, store_of
 from mer_bench.results.sanity import Bound, judge
 
-HONEST = {'last', 'inner'}  # epoch rules by which no test subject chooses an epoch
 SIMPLE = 'logistic_regression'  # what a method should beat
 LEARN_NOTHING = ('majority', 'class_prior')  # of a clip
 SAME = ('sample_id', 'y_true', 'subject')  # of the predictions of runs on the same data
@@ -260,7 +260,7 @@ def _notes(section: Section) -> list[str]:
     notes = [_note_on_scores(runs[0]), _note_on_intervals(rows), _note_on_data(runs), *_notes_on_stores(section)]
     if any(row['epoch_rule'] == 'inner' for row in rows):
         notes.append('Epoch rule inner: each fold chose the epoch of its training by scores on its training subjects.')
-    if rules := {row['epoch_rule'] for row in rows} - HONEST:
+    if rules := {row['epoch_rule'] for row in rows}.difference(HONEST):
         notes.append(
             f'Epoch rule {", ".join(sorted(rules))}: the epoch was chosen by a score, not fixed beforehand, so these '
             'rows look better than they are. They are listed below the others and cannot be compared with them.'
@@ -282,18 +282,18 @@ def _note_on_scores(run: Run) -> str:
 
 def _note_on_intervals(rows: list[dict]) -> str:
     numbers = {row['seeds'] for row in rows}
-    seeds = ' of the mean over the seeds' if max(numbers) > 1 else ''
-    spread = ' The number after ± is the standard deviation over the seeds.' if seeds else ''
-    if seeds and min(numbers) == 1:
+    several = max(numbers) > 1
+    spread = ' A method with several seeds shows the mean over them ± the standard deviation.' * several
+    if several and min(numbers) == 1:
         spread += (
-            ' A row without it is a single training: what another one would score is not known (a method that draws '
+            ' A row without ± is a single training: what another one would score is not known (a method that draws '
             'no random numbers scores the same).'
         )
-    also = ' and, of methods with several, over the seeds' * bool(seeds)
+    seeds = ' and, for methods with several seeds, over the seeds' * several
     if rows[0]['subjects'] == 1:
         return f'Intervals: none, because all clips are of one subject.{spread}'
     return (
-        f'Intervals: 95 %, of UF1{seeds}, over the {rows[0]["subjects"]} subjects{also} (jackknife, t; docs/trust.md '
+        f'Intervals: 95 %, of UF1, over the {rows[0]["subjects"]} subjects{seeds} (jackknife, t; docs/trust.md '
         f'shows how often they contain the true score).{spread} Overlapping intervals do not show which of two methods '
         'is better: all rows use the same clips, so use a paired test.'
     )
@@ -316,8 +316,8 @@ def _notes_on_stores(section: Section) -> list[str]:
         ]
         notes.append(
             f'Stores: the rows are of store {usual[:8]}, but for {others}. These stores have the same clips and '
-            'settings of the preparation. Their flow differs in the last digits, as other processors or versions of '
-            'OpenCV and dlib compute it. Ablations are compared without rows that repeat a method on another store.'
+            'settings of the preparation. Their flow differs, since other processors or versions of OpenCV and dlib '
+            'compute other last digits. Ablations are compared without rows that repeat a method on another store.'
             + f' The records do not say of which pictures {" and ".join(silent)} came, so these may differ too.'
             * bool(silent)
         )

@@ -32,7 +32,7 @@ from scipy.special import gammaln
 from mer_bench.datasets.table import read_annotations, write_annotations
 from mer_bench.errors import InputError, listed
 from mer_bench.evaluation.epoch_audit import AUDIT, read_audit
-from mer_bench.evaluation.metrics import class_f1, encode
+from mer_bench.evaluation.metrics import class_f1, confusion_of, encode
 from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir
 from mer_bench.experiment.precision import commit
 from mer_bench.experiment.provenance import describe_data, read_run, refuse_other_settings, start_record
@@ -529,8 +529,8 @@ def permuted_uf1(
     drawn = np.argsort(groups + rng.random((number, len(groups))), axis=1)
     labels = np.vstack([y_true, y_true[drawn]])
     size = len(classes)
-    cells = (np.arange(len(labels))[:, None] * size + labels) * size + y_pred
-    uf1 = class_f1(np.bincount(cells.ravel(), minlength=len(labels) * size**2).reshape(-1, size, size)).mean(-1)
+    confusion = confusion_of(np.arange(len(labels))[:, None], labels, y_pred, (len(labels), size, size))
+    uf1 = class_f1(confusion).mean(-1)
     counts = pd.Series(y_true).groupby([groups, y_true]).size().to_numpy()
     sizes = np.bincount(groups)
     share = math.exp(float(gammaln(counts + 1).sum() - gammaln(sizes + 1).sum()))

@@ -77,9 +77,12 @@ def test_the_last_line_says_in_plain_words_what_was_found():
     ]  # fmt: skip
     for a, b, sentence in cases:
         assert str(compare(a, b, names=('A', 'B'))).splitlines()[-1] == f'On these 10 people, {sentence}'
-    one = compare(clips_of(1, 4), clips_of(1, 4, wrong=[(0, 0)]), names=('A', 'B')).plain_sentence
-    lead = 'On this one person, A was right on 1 more of the 4 clips than B'
-    assert one == f'{lead}; one person does not show which is better for others.'
+    # seven people of whom each is better recognised by A: the interval has no width, but nothing measured says it holds
+    for number, people in ((1, 'this one person'), (7, 'these 7 people')):
+        every = clips_of(number, 4, wrong=[(person, 0) for person in range(number)])
+        few = compare(clips_of(number, 4), every, names=('A', 'B')).plain_sentence
+        lead = f'On {people}, A was right on {number} more of the {4 * number} clips than B'
+        assert few == f'{lead}; too few people to say which is better for others.'
 
 
 def test_the_plain_sentence_says_so_where_uf1_finds_another():

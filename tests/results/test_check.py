@@ -265,6 +265,9 @@ def test_files_that_went_or_came_since_are_named_and_collecting_lists_the_new_on
     collect([tmp_path / 'runs/x'], tmp_path / 'results/x')
     write_pages([tmp_path / 'results'], tmp_path / 'leaderboards')
     assert check() == []
+    collect([tmp_path / 'runs/y'], tmp_path / 'results/y')
+    (tmp_path / 'results/x/SHA256SUMS').rename(tmp_path / 'SHA256SUMS')
+    assert 'results/x: expected a SHA256SUMS, as other results have, but there is none' in check()[0]
     (tmp_path / 'results/x/SHA256SUMS').write_text('../../etc/passwd\n')
     assert 'SHA256SUMS: expected lines as sha256sum writes them, but line 1 is another' in check()[0]
 

@@ -61,7 +61,9 @@ def test_what_is_no_run_is_refused(runs):
         leaderboard(runs)
 
 
-def test_every_method_is_set_against_one_with_corrected_p(three, tmp_path):
+def test_every_method_is_set_against_one_with_corrected_p(three, tmp_path, monkeypatch):
+    assert '4 people are too few to say' in write_leaderboard([three], tmp_path / 'few.md', 'net')
+    monkeypatch.setattr('mer_bench.results.ablations.MEASURED', 4)
     text = write_leaderboard([three], tmp_path / 'smic.md', 'net')
     section = text.split('### Every method against net')[1].split('###')[0]
     rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in section.splitlines() if line.startswith('|')]
@@ -70,12 +72,14 @@ def test_every_method_is_set_against_one_with_corrected_p(three, tmp_path):
     # always negative misses 4 of 8 clips: P = 2 / 2**4, of two comparisons
     assert rows[3][1:3] + rows[3][4:] == ['0.2222', '-0.7778', '4', '0', '0.125', '0.250']
     assert 'The last column corrects p for all 2 (Holm)' in section
-    plain = 'In plain words: on these 4 people, 0 of 2 methods did better than net by more than chance would often give'
+    plain = 'In plain words: on these 4 people, 0 of 2 methods did better than net by more than chance often gives'
     # always negative loses by the same for every subject; the one wrong clip is that of one subject
     assert f'{plain}, 1 did worse, and 1 cannot be told apart from it' in section
     table = pd.read_csv(tmp_path / 'smic.csv').set_index('method')
     assert table.loc['other', 'against_change'] == pytest.approx(23 / 27 - 1)
     assert pd.isna(table.loc['net', 'against_change'])
+    two = write_leaderboard([three / 'net', three / 'rule'], tmp_path / 'two.md', 'rule')
+    assert 'on these 4 people, net did better than rule by more than chance often gives.' in two
 
 
 def test_data_on_which_the_reference_did_not_run_say_so(three, new_run, tmp_path):
@@ -136,4 +140,4 @@ def test_methods_of_several_seeds_and_of_one_are_compared_by_their_means_and_the
     assert cells[1:4] == ['1', f'{23 / 27:.4f}', f'{23 / 27 - 25 / 27:+.4f}']
     assert cells[5:7] == ['1', '0']
     assert 'one with a single seed counts with its one training' in page
-    assert 'A row without it is a single training' in page
+    assert 'A row without ± is a single training' in page
