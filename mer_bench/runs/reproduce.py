@@ -18,7 +18,7 @@ import pandas as pd
 from mer_bench.errors import InputError, listed
 from mer_bench.evaluation.metrics import scores
 from mer_bench.evaluation.predictions import read_predictions
-from mer_bench.experiment.experiment import Experiment, RunOptions, is_whole
+from mer_bench.experiment.experiment import Experiment, RunOptions, is_whole, refuse_count
 from mer_bench.experiment.precision import commit, versions
 from mer_bench.experiment.provenance import difference, made_with, settings_of, start_record, values_of
 from mer_bench.experiment.recorded import Recorded, open_recorded
@@ -153,10 +153,14 @@ def reproduce(
     path = Path(record, RECORD) if Path(record).is_dir() else Path(record)
     if folds != 'all' and not (is_whole(folds) and folds > 0):
         raise InputError(f'folds {folds!r}: expected a number of folds, or all; correct it')
+    if jobs is not None:
+        refuse_count('jobs', jobs)
     noted, then = read_repeatable(path)
     roots = [data_root] if isinstance(data_root, str | Path) else data_root
     options = RunOptions('', data_root=[*map(str, roots)] or roots_of(noted), **place_of_training(noted))
     try:
+        if not roots and (absent := [root for root in options.data_root if not Path(root).exists()]):
+            raise InputError(f'no prepared data in {listed(absent)}; give --data-root with the folders of its data')
         with tempfile.TemporaryDirectory() if work_dir is None else nullcontext(work_dir) as folder:
             place = Path(folder, place_of(noted['config']['name'], noted['method'], noted['seed']))
             recorded = open_recorded(noted, path, options, weights and Path(weights))
