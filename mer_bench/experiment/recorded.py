@@ -115,6 +115,8 @@ def _fault(key: tuple[str, ...], value: object) -> str | None:
         return 'no hooks' if value else None
     if key[0] == 'default_hooks' and key[-1] == 'type' and value not in HOOKS:
         return f'one of {", ".join(sorted(HOOKS))}'
+    if key[-2:] == ('dataset', 'type') and value != 'FlowStoreDataset':
+        return 'the data set FlowStoreDataset'
     if not isinstance(value, str) or key[0] in FREE or key[-1] in WEIGHTS:
         return None
     if key == ('model', 'backbone', 'type') and TIMM_TYPE.fullmatch(value):

@@ -184,7 +184,10 @@ def train_again(
         found = experiment.method.cfg.dataset
         raise InputError(f'expected data of {record["dataset"]}, found {found}; name others with --data-root')
     if (record.get('precision') or {}).get('used', 'fp32') == 'fp32':  # mixed precision is decided again
-        experiment = replace(experiment, precision='fp32')
+        candidates = [
+            replace(one, experiment=replace(one.experiment, precision='fp32')) for one in experiment.candidates
+        ]
+        experiment = replace(experiment, precision='fp32', candidates=candidates)
     settings = RunSettings(seed, folder, jobs or default_jobs(experiment.device), stack=stack_of(record))
     settings = with_choice(settings, experiment)
     trained = run_opened(experiment, settings, start_record(experiment, seed))
