@@ -25,7 +25,7 @@ from mer_bench.protocols.label_schemes import scheme_names
 
 ADVICE = 'a record is not trusted with more: read its text and, if you trust it, save it as a file and train that'
 FREE = ('method', 'dataset', 'data_variant', 'label_scheme', 'classes', 'load_from')  # text that names no part
-WEIGHTS = ('load_from', 'pretrained', 'checkpoint')  # replaced by the file that the user has
+WEIGHTS = ('pretrained', 'checkpoint')  # of a model, replaced by the file that the user has, as load_from is
 PLAIN = re.compile(r'[\w +=,-]*|annotations\.csv')  # a registered part, a word
 TIMM_TYPE = re.compile(r'timm\.\w+')
 HOOKS = {  # of configs/_base_/default_runtime.py
@@ -117,7 +117,9 @@ def _fault(key: tuple[str, ...], value: object) -> str | None:
         return f'one of {", ".join(sorted(HOOKS))}'
     if key[-2:] == ('dataset', 'type') and value != 'FlowStoreDataset':
         return 'the data set FlowStoreDataset'
-    if not isinstance(value, str) or key[0] in FREE or key[-1] in WEIGHTS:
+    if key[-1] == 'checkpoint_path':  # timm would unpickle it
+        return 'no weights that timm reads'
+    if not isinstance(value, str) or key[0] in FREE or (key[0] == 'model' and key[-1] in WEIGHTS):
         return None
     if key == ('model', 'backbone', 'type') and TIMM_TYPE.fullmatch(value):
         return None

@@ -26,7 +26,6 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import RECORD, RESCORED, place_of, read_record
 from mer_bench.results.run import read_runs
 from mer_bench.runs.run import RunSettings, default_jobs
-from mer_bench.runs.selection import with_choice
 from mer_bench.runs.train import run_opened
 from mer_bench.training.fold_folder import PREDICTIONS, finished_folders
 
@@ -189,7 +188,6 @@ def train_again(
         ]
         experiment = replace(experiment, precision='fp32', candidates=candidates)
     settings = RunSettings(seed, folder, jobs or default_jobs(experiment.device), stack=stack_of(record))
-    settings = with_choice(settings, experiment)
     trained = run_opened(experiment, settings, start_record(experiment, seed))
     done = finished_folders(folder, folds)
     return trained, pd.concat([read_predictions(place / PREDICTIONS) for place in done.values()])

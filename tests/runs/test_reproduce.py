@@ -146,6 +146,7 @@ def test_a_choice_among_candidates_is_made_again(texts, data, tmp_path):
         "visualizer = dict(vis_backends=[dict(type='WandbVisBackend')])",
         "model = dict(backbone=dict(type='antigravity'))",
         "model = dict(cls_head=dict(type='timm.create_model'))",
+        "model = dict(backbone=dict(type='timm.resnet18', checkpoint_path='pickle'))",
         'model = dict(**{"a": 1})',
         'lr = lambda: 1',
     ],
