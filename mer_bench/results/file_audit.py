@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from mer_bench.errors import InputError, listed
 from mer_bench.files import read_json
-from mer_bench.results.record import RECORD
+from mer_bench.results.record import RECORD, count_looks
 from mer_bench.results.run import read_runs
 
 PASSED, LEAK, UNTOLD, NOTE = 'passed', 'LEAK', 'cannot be told', 'note'
@@ -144,12 +144,10 @@ def check_choice(record: dict) -> Check:
     name, found = 'the choice of settings', record.get('selection')
     if not found:
         return Check(name, NOTE, 'made by people before the run; a record cannot show what they had seen')
-    return Check(
-        name,
-        PASSED,
-        f'each fold chose among {len(found["candidates"])} candidates by {found["metric"]} in {found["inner_folds"]} '
-        'folds of its training subjects',
-    )
+    number, candidates = count_looks(found), len(found['candidates'])
+    what = f'{number} candidates' if number == candidates else f'{number} pairs of candidate and epoch'
+    how = f'by {found["metric"]} in {found["inner_folds"]} folds of its training subjects'
+    return Check(name, PASSED, f'each fold chose among {what} {how}')
 
 
 def check_code(record: dict) -> Check:
