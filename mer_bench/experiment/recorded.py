@@ -125,9 +125,17 @@ def _fault(key: tuple[str, ...], value: object) -> str | None:
         return None
     if not PLAIN.fullmatch(value):
         return 'a plain word'
-    if key[-1] in ('type', 'constructor') and value and find_spec(value):  # MMEngine would import it
+    if key[-1] in ('type', 'constructor') and _is_module(value):  # MMEngine would import it
         return 'the name of a part, not of a module'
     return None
+
+
+def _is_module(name: str) -> bool:
+    """Return whether a name without dots could be imported; nothing is."""
+    try:
+        return bool(name) and find_spec(name) is not None
+    except (ValueError, ImportError, OSError):  # such as __main__
+        return True
 
 
 def method_of(record: dict, path: Path, text: str | None = None) -> Method:

@@ -157,10 +157,11 @@ def test_a_text_that_could_run_code_is_refused(text):
 
 
 def test_options_of_a_candidate_that_could_run_code_are_refused(linear, data, tmp_path):
-    note = dict(name='evil', text=json.dumps({'model.steps.0.type': 'subprocess.Popen'}), digest='0')
-    choice = dict(rule='inner', metric='uf1', inner_folds=2, candidates=[note])
-    with pytest.raises(InputError, match=r'candidate evil: expected a plain word.* is not trusted with more'):
-        reproduce(copied(linear, tmp_path, selection=choice), 1, data)
+    for name in ('subprocess.Popen', '__main__'):
+        note = dict(name='evil', text=json.dumps({'model.steps.0.type': name}), digest='0')
+        choice = dict(rule='inner', metric='uf1', inner_folds=2, candidates=[note])
+        with pytest.raises(InputError, match=r'candidate evil: expected .* is not trusted with more'):
+            reproduce(copied(linear, tmp_path, selection=choice), 1, data)
 
 
 def test_one_sentence_and_code_2_for_a_record_with_code_in_a_folder_of_others(linear, data, tmp_path):
