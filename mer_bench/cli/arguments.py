@@ -49,9 +49,34 @@ def add_arguments(parser: argparse.ArgumentParser, needed: bool = True) -> None:
     text = "folders of the prepared data, in the order of the config's data_source (default: its data_root)"
     add('--data-root', metavar='DIR', help=text, **many)
     add('--cfg-options', metavar='K=V', help='such as train_cfg.max_epochs=5', **many)
-    add('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
+    add('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     text = 'CPU threads per training; more may change the last digits (default: 1)'
     add('--threads', type=int, default=1, metavar='N', help=text)
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add how :class:`mer_bench.runs.run.RunSettings` trains, and how each fold chooses."""
+    add = parser.add_argument
+    add('--seed', type=int, default=0, metavar='N', help='seed of weights, order and augmentation (default: 0)')
+    add('--jobs', type=int, metavar='N', help='folds at a time (default: one per core on the CPU, else 1)')
+    text = (
+        'for small networks: keep the clips in memory and train N folds together, or as many as is fastest (auto, the '
+        "default), or fold by fold with MMEngine's Runner (off); the predictions are the same"
+    )
+    add('--stack', type=number_or_word, default='auto', metavar='auto|N|off', help=text)
+    text = (
+        'inner: let each fold choose among candidates, and the epoch of a network, by scores on its training subjects '
+        'alone, then train what it chose; --candidates, or `candidates` in an override, lists candidates'
+    )
+    add('--select', metavar='inner', help=text)
+    add('--candidates', metavar='FILE', nargs='+', action='extend', default=[], help='overrides to choose from')
+    text = 'of the training subjects of each fold, for the choice (default: 5)'
+    add('--inner-folds', type=int, default=5, metavar='N', help=text)
+
+
+def training_of(args: argparse.Namespace) -> dict:
+    """Return what :func:`add_training` added, by the names of the settings."""
+    return {name: getattr(args, name) for name in ('seed', 'jobs', 'stack', 'select', 'candidates', 'inner_folds')}
 
 
 def run_options(args: argparse.Namespace) -> RunOptions:

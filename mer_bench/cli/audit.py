@@ -14,7 +14,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser, add_arguments, number_or_word, run_options
+from mer_bench.cli.arguments import Parser, add_arguments, add_training, run_options, training_of
 from mer_bench.errors import InputError
 
 
@@ -24,16 +24,11 @@ def make_parser() -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     parser = Parser(usage=usage, description=__doc__, formatter_class=form)
     add_arguments(parser, needed=False)
+    add_training(parser)
     add = parser.add_argument
     parser.set_defaults(device='cpu')  # a GPU may compute other digits each time
     add('--record', metavar='RECORD', help='check a record.json or run folder by its files alone')
     add('--epochs', type=int, default=3, metavar='N', help='of each training, at most (default: %(default)s)')
-    add('--seed', type=int, default=0, metavar='N', help='of the trainings and of the changes (default: 0)')
-    add('--jobs', type=int, metavar='N', help='folds at a time (default: one per core)')
-    add('--stack', type=number_or_word, default='auto', metavar='auto|N|off', help='as for train (default: auto)')
-    add('--select', metavar='inner', help='as for train')
-    add('--candidates', metavar='FILE', nargs='+', action='extend', default=[], help='as for train')
-    add('--inner-folds', type=int, default=5, metavar='N', help='as for train (default: 5)')
     text = 'the run whose record gets the result (default: work_dirs/CONFIG/METHOD/seedN if it is of this method)'
     add('--run', type=Path, metavar='DIR', help=text)
     add('--json', action='store_true', help='print the result as JSON and nothing else')
@@ -58,10 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     from mer_bench.runs.run import RunSettings
 
     refuse_count('epochs', args.epochs)
-    choice = dict(select=args.select, candidates=args.candidates, inner_folds=args.inner_folds)
-    found = audit(
-        run_options(args), RunSettings(args.seed, args.run, args.jobs, stack=args.stack, **choice), args.epochs
-    )
+    found = audit(run_options(args), RunSettings(**training_of(args), work_dir=args.run), args.epochs)
     if args.json:
         print(json.dumps(found.json, indent=2))
         return int(found.leaks)

@@ -202,6 +202,9 @@ def check_values(cfg: Config) -> None:
         raise InputError(f'method must be a name that can be that of a folder, got {cfg.method!r}; correct it')
     if not isinstance(cfg.dataset, str) or not cfg.dataset.strip() or not cfg.dataset.isprintable():
         raise InputError(f'dataset must be the name of the data in tables, got {cfg.dataset!r}; correct it')
+    for key in ('model', 'input', 'train_cfg', 'default_hooks', 'env_cfg'):
+        if not isinstance(cfg.get(key) or {}, dict):
+            raise InputError(f'{key}: expected {key}=dict(...), got {cfg[key]!r}; correct it')
     epochs = cfg.train_cfg.max_epochs
     if type(epochs) is not int or epochs < 1:
         raise InputError(f'train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}; correct it')

@@ -1,21 +1,23 @@
 """The method of a record, from the config text in it. The text is read as data: nothing in it is run.
 
-A config names classes by text, and MMEngine imports what such a name leads to, so a text without any code could still
-run some. Of records only plain names are accepted, which lead to parts that are registered.
+A config names classes by text, and MMEngine imports what such a name leads to, a module too, so a text without any code
+could still run some. Of records only plain names are accepted, which lead to parts that are registered.
 """
 
 import ast
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmengine.config import Config
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.candidates import join_candidates
-from mer_bench.experiment.config_files import CONFIGS, OVERRIDES, OWN_IMPORTS, check_complete, shipped
+from mer_bench.experiment.config_files import CONFIGS, OVERRIDES, OWN_IMPORTS, check_complete, nest_options, shipped
 from mer_bench.experiment.experiment import Candidate, Experiment, RunOptions, open_method
 from mer_bench.experiment.method import Method, load_method, make_method, weights_places, with_options
 from mer_bench.files import digest_file
@@ -23,8 +25,9 @@ from mer_bench.protocols.label_schemes import scheme_names
 
 ADVICE = 'a record is not trusted with more: read its text and, if you trust it, save it as a file and train that'
 FREE = ('method', 'dataset', 'data_variant', 'label_scheme', 'classes', 'load_from')  # text that names no part
-WEIGHTS = ('load_from', 'pretrained', 'checkpoint')  # replaced by the file that the user has
-PLAIN = re.compile(r'[\w +=,-]*|timm\.\w+|annotations\.csv')  # a registered part, a network of timm, a word
+WEIGHTS = ('pretrained', 'checkpoint')  # of a model, replaced by the file that the user has, as load_from is
+PLAIN = re.compile(r'[\w +=,-]*|annotations\.csv')  # a registered part, a word
+TIMM_TYPE = re.compile(r'timm\.\w+')
 HOOKS = {  # of configs/_base_/default_runtime.py
     'RuntimeInfoHook',
     'IterTimerHook',
@@ -47,15 +50,14 @@ def read_text(text: str, where: str) -> Config:
     """
     try:
         content = {_name(node): _value(node.value) for node in ast.parse(text).body}
-        faults = ((_fault(key, value), key, value) for key, value in _leaves(content))
-        fault, key, value = next((found for found in faults if found[0]), (None, (), None))
+        fault = _first_fault(content)
         cfg = Config(content)
     except (SyntaxError, ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
         raise InputError(
             f'{where}: expected names set to dict(...), lists, numbers and text, found {error!s:.100}; {ADVICE}'
         ) from None
     if fault:
-        raise InputError(f'{where}: expected {fault}, found {".".join(key)}={value!r:.100}; {ADVICE}')
+        raise InputError(f'{where}: {fault}; {ADVICE}')
     return cfg
 
 
@@ -94,9 +96,16 @@ def _leaves(value: object, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
         yield from _leaves(part, (*key, str(name)))
 
 
+def _first_fault(content: dict) -> str | None:
+    """Return what was expected and found at the first value that could lead to other code; None if none could."""
+    faults = ((_fault(key, value), key, value) for key, value in _leaves(content))
+    lines = (f'expected {fault}, found {".".join(key)}={value!r:.100}' for fault, key, value in faults if fault)
+    return next(lines, None)
+
+
 def _fault(key: tuple[str, ...], value: object) -> str | None:
     """Return what was expected of a value if it could lead to other code, or to a file of its choice; else None."""
-    if any(name.startswith('_') or name == 'out_dir' for name in key):
+    if any(name.startswith('_') or name in ('out_dir', 'memory') for name in key):  # memory: a cache of pickles
         return 'no key that changes how a config is read or where it is written to'
     if key[0] == 'custom_imports':
         return None if key[1:2] != ('imports',) or value in OWN_IMPORTS else f'one of {", ".join(OWN_IMPORTS)}'
@@ -106,9 +115,27 @@ def _fault(key: tuple[str, ...], value: object) -> str | None:
         return 'no hooks' if value else None
     if key[0] == 'default_hooks' and key[-1] == 'type' and value not in HOOKS:
         return f'one of {", ".join(sorted(HOOKS))}'
-    if isinstance(value, str) and key[0] not in FREE and key[-1] not in WEIGHTS and not PLAIN.fullmatch(value):
+    if key[-2:] == ('dataset', 'type') and value != 'FlowStoreDataset':
+        return 'the data set FlowStoreDataset'
+    if key[-1] == 'checkpoint_path':  # timm would unpickle it
+        return 'no weights that timm reads'
+    if not isinstance(value, str) or key[0] in FREE or (key[0] == 'model' and key[-1] in WEIGHTS):
+        return None
+    if key == ('model', 'backbone', 'type') and TIMM_TYPE.fullmatch(value):
+        return None
+    if not PLAIN.fullmatch(value):
         return 'a plain word'
+    if key[-1] in ('type', 'constructor') and _is_module(value):  # MMEngine would import it
+        return 'the name of a part, not of a module'
     return None
+
+
+def _is_module(name: str) -> bool:
+    """Return whether a name without dots could be imported; nothing is."""
+    try:
+        return bool(name) and find_spec(name) is not None
+    except (ValueError, ImportError, OSError):  # such as __main__
+        return True
 
 
 def method_of(record: dict, path: Path, text: str | None = None) -> Method:
@@ -135,8 +162,15 @@ def method_of(record: dict, path: Path, text: str | None = None) -> Method:
                 'there'
             )
         cfg.label_scheme = str(own)
-    try:
+    with _readable(where, record):
         return make_method(record['method'], cfg, record['config']['name'], record['overrides'])
+
+
+@contextmanager
+def _readable(where: str, record: dict) -> Iterator[None]:
+    """Let an error of the block name the place that was read, and the version that made it."""
+    try:
+        yield
     except InputError as error:
         raise InputError(f'{where}: {error}') from None
     except Exception as error:  # of a stranger, or of another version
@@ -163,7 +197,9 @@ def place_weights(method: Method, record: dict, given: Path | None) -> None:
     file, name = Path(given or holder[key]), (noted or {}).get('name', 'the file of its weights')
     if not file.is_file():
         raise InputError(f'{method.name} starts from {name}: expected it at {file}, found none; give --weights FILE')
-    if noted and digest_file(file) != noted['digest']:
+    if not noted:
+        raise InputError(f'{method.name} starts from {file}, whose digest the record lacks; train it from its config')
+    if digest_file(file) != noted['digest']:
         raise InputError(
             f'{file}: expected {name} with the SHA-256 {noted["digest"]}, found another; give it with --weights FILE'
         )
@@ -211,10 +247,8 @@ def _candidate(record: dict, path: Path, first: Method, note: dict) -> Method:
     """Return the method of a candidate: of its merged text, or, in a record without, of its options or our override."""
     if text := note.get('config'):
         return replace(method_of(record, path, text), name=f'{record["method"]}, {note["name"]}')
-    found = first if note['digest'] == first.digest else None
-    try:
-        found = found or with_options(first, json.loads(note['text']), f'{path}: candidate {note["name"]}')
-    except ValueError:  # no options but the file of an override, which is a program: only ours are read
+    found = first if note['digest'] == first.digest else _of_options(record, path, first, note)
+    if found is None:  # the file of an override, which is a program: only ours are read
         files = {file.stem: str(file) for file in shipped(CONFIGS, *OVERRIDES)}
         words = [files.get(name) for name in (record['config']['name'], note['name'])]
         found = load_method(words[0], words[1:]) if all(words) else None
@@ -224,3 +258,18 @@ def _candidate(record: dict, path: Path, first: Method, note: dict) -> Method:
             f'train {record["method"]} again from its config and overrides'
         )
     return replace(found, name=f'{record["method"]}, {note["name"]}')
+
+
+def _of_options(record: dict, path: Path, first: Method, note: dict) -> Method | None:
+    """Return the method with the options of a candidate, read as data as a config text is; None if it has none."""
+    where = f'{path}: candidate {note["name"]}'
+    try:
+        options = json.loads(note['text'])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(options, dict):
+        return None
+    if fault := _first_fault(nest_options(options)):
+        raise InputError(f'{where}: {fault}; {ADVICE}')
+    with _readable(where, record):
+        return with_options(first, options, 'its options')

@@ -12,7 +12,7 @@ from mer_bench.files import Stamp, read_own_json, stamp_of
 from mer_bench.preparation.store.flow_store import PARTS
 from mer_bench.protocols.label_schemes import EXCLUDED_CLIPS
 
-UNKNOWN = dict(owner='their owner', prepare='mer-bench prepare')
+UNKNOWN = dict(owner='their owner', prepare='mer-bench prepare DATASET')
 FORM = 'dict(dataset=NAME, owner=WHOM TO ASK, prepare=COMMAND)'  # of an entry of data_source
 
 

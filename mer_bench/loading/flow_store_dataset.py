@@ -141,7 +141,12 @@ class FlowStoreDataset(BaseActionDataset):
         if plain:
             pipeline = [load_input(input or {}), pack_for_a_loader]
         # built here, so that their names need no default scope
-        steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+        try:
+            steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+        except Exception as error:  # a step can raise any exception
+            raise InputError(
+                f'pipeline: cannot be built: {type(error).__name__}: {error}; correct its steps'
+            ) from error
         classes = self.label_scheme.classes if self.label_scheme else ()
         super().__init__(
             ann_file,

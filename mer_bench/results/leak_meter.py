@@ -10,7 +10,7 @@ import numpy as np
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES, EpochAudit, leak_meter, read_audit
 from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
-from mer_bench.results.record import looks_of
+from mer_bench.results.record import count_looks, looks_of
 from mer_bench.results.rows import rounded
 from mer_bench.results.run import Run
 
@@ -52,7 +52,7 @@ def leak_rows(methods: Iterable[tuple[str, list[Run]]], file: str = AUDIT) -> li
             row |= {key: found['uf1'].value, f'{key}_low': found['uf1'].low, f'{key}_high': found['uf1'].high}
         best = common['epochs']
         if file == CANDIDATES:
-            looks = [_looks(run)[number - 1] for run, number in zip(runs, best, strict=True)]
+            looks = [looks_of(run.record['selection'])[number - 1] for run, number in zip(runs, best, strict=True)]
             best = dict.fromkeys(', epoch '.join(map(str, look.values())) for look in looks)
             row['of'] = 'candidates'
         row['common_epochs'] = ', '.join(map(str, best))
@@ -60,18 +60,13 @@ def leak_rows(methods: Iterable[tuple[str, list[Run]]], file: str = AUDIT) -> li
     return sorted(rows, key=lambda row: (-row['added'], row['method']))
 
 
-def _looks(run: Run) -> list[dict]:
-    """Return candidate and epoch of each letter of candidates.csv, see :func:`looks_of`."""
-    selection = run.record.get('selection')
-    return looks_of(selection) if selection else []
-
-
 def _chosen(run: Run, audit: EpochAudit) -> np.ndarray:
     """Return the place in candidates.csv of what the fold of each clip chose, (N,)."""
-    looks, chosen = _looks(run), (run.record.get('selection') or {}).get('chosen', {})
+    selection = run.record.get('selection') or dict(candidates=[])
     try:
-        if len(looks) != audit.codes.shape[1]:
+        if count_looks(selection) != audit.codes.shape[1]:
             raise ValueError
+        looks, chosen = looks_of(selection), selection.get('chosen', {})
         place = {fold: looks.index({key: look[key] for key in looks[0]}) for fold, look in chosen.items()}
         return audit.table['fold'].map(place.__getitem__).to_numpy()
     except (KeyError, ValueError):

@@ -434,3 +434,9 @@ def read_failure(path: Path) -> Failure:
 
 if __name__ == '__main__':  # python -m mer_bench.results.record > docs/record.schema.json
     print(json_schema(), end='')
+
+
+def count_looks(selection: dict) -> int:
+    """Return the length of :func:`looks_of`, which in a stranger's record may be too long to be made."""
+    epochs = [candidate.get('epochs') for candidate in selection['candidates']]
+    return sum(1 if number is None else number for number in epochs)

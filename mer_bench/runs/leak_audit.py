@@ -139,7 +139,9 @@ def tell(line: str) -> None:
 def run_to_note(experiment: Experiment, settings: RunSettings, record: dict) -> Path | None:
     """Return the folder of the run that gets the result; None without one of this method and these data."""
     run = settings.work_dir or default_work_dir(experiment.method, settings.seed)
-    if not settings.work_dir and not (run / 'record.json').is_file():
+    if not (run / 'record.json').is_file():
+        if settings.work_dir:
+            raise InputError(f'--run {run}: expected the folder of a run, found no record.json in it; correct the path')
         return None
     try:
         begun = read_run(run)

@@ -18,7 +18,7 @@ import pandas as pd
 from mer_bench.errors import InputError, listed
 from mer_bench.evaluation.metrics import scores
 from mer_bench.evaluation.predictions import read_predictions
-from mer_bench.experiment.experiment import Experiment, RunOptions, is_whole
+from mer_bench.experiment.experiment import Experiment, RunOptions, is_whole, refuse_count
 from mer_bench.experiment.precision import commit, versions
 from mer_bench.experiment.provenance import difference, made_with, settings_of, start_record, values_of
 from mer_bench.experiment.recorded import Recorded, open_recorded
@@ -26,7 +26,6 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import RECORD, RESCORED, place_of, read_record
 from mer_bench.results.run import read_runs
 from mer_bench.runs.run import RunSettings, default_jobs
-from mer_bench.runs.selection import with_choice
 from mer_bench.runs.train import run_opened
 from mer_bench.training.fold_folder import PREDICTIONS, finished_folders
 
@@ -153,10 +152,14 @@ def reproduce(
     path = Path(record, RECORD) if Path(record).is_dir() else Path(record)
     if folds != 'all' and not (is_whole(folds) and folds > 0):
         raise InputError(f'folds {folds!r}: expected a number of folds, or all; correct it')
+    if jobs is not None:
+        refuse_count('jobs', jobs)
     noted, then = read_repeatable(path)
     roots = [data_root] if isinstance(data_root, str | Path) else data_root
     options = RunOptions('', data_root=[*map(str, roots)] or roots_of(noted), **place_of_training(noted))
     try:
+        if not roots and (absent := [root for root in options.data_root if not Path(root).exists()]):
+            raise InputError(f'no prepared data in {listed(absent)}; give --data-root with the folders of its data')
         with tempfile.TemporaryDirectory() if work_dir is None else nullcontext(work_dir) as folder:
             place = Path(folder, place_of(noted['config']['name'], noted['method'], noted['seed']))
             recorded = open_recorded(noted, path, options, weights and Path(weights))
@@ -180,9 +183,11 @@ def train_again(
         found = experiment.method.cfg.dataset
         raise InputError(f'expected data of {record["dataset"]}, found {found}; name others with --data-root')
     if (record.get('precision') or {}).get('used', 'fp32') == 'fp32':  # mixed precision is decided again
-        experiment = replace(experiment, precision='fp32')
+        candidates = [
+            replace(one, experiment=replace(one.experiment, precision='fp32')) for one in experiment.candidates
+        ]
+        experiment = replace(experiment, precision='fp32', candidates=candidates)
     settings = RunSettings(seed, folder, jobs or default_jobs(experiment.device), stack=stack_of(record))
-    settings = with_choice(settings, experiment)
     trained = run_opened(experiment, settings, start_record(experiment, seed))
     done = finished_folders(folder, folds)
     return trained, pd.concat([read_predictions(place / PREDICTIONS) for place in done.values()])

@@ -84,7 +84,7 @@ class RunSettings:
         """Refuse numbers that the command line would refuse as well, before anything is read or written."""
         refuse_settings(self.seed, self.jobs, self.stack)
         if self.select not in (None, 'inner'):
-            raise InputError(f"select {self.select!r}: expected 'inner', or nothing")
+            raise InputError(f"select {self.select!r}: expected 'inner', or nothing; correct it")
         if not self.select and (self.candidates or self.audit_candidates):
             raise InputError('candidates: expected --select inner with them; add it or leave them out')
         if self.select and self.audit_epochs:

@@ -41,4 +41,4 @@ def open_run(options: RunOptions, settings: RunSettings) -> tuple[Experiment, di
 
 def run_opened(experiment: Experiment, settings: RunSettings, record: dict) -> dict:
     """Run the folds of what :func:`open_run` returns, and return the record."""
-    return (run_selected if settings.select else run_folds)(experiment, settings, record)
+    return (run_selected if experiment.candidates else run_folds)(experiment, settings, record)

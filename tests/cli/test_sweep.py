@@ -74,13 +74,13 @@ def test_a_broken_method_is_listed_and_can_be_tried_again_alone(
     assert (work_dir / 'mer_smic/prior/seed0/predictions.csv').exists()
 
     tried = []
-    whole = sweep_run.run_folds
+    whole = sweep_run.run_opened
 
-    def run_folds(experiment, *args, **options):
+    def run_opened(experiment, *args):
         tried.append(experiment.method.name)
-        return whole(experiment, *args, **options)
+        return whole(experiment, *args)
 
-    monkeypatch.setattr(sweep_run, 'run_folds', run_folds)
+    monkeypatch.setattr(sweep_run, 'run_opened', run_opened)
     assert sweep(monkeypatch, *arguments) == 1
     assert 'folds: 0 new, 0 continued, 3 finished, 3 failed' in capsys.readouterr().out
     assert tried == ['multiscale_resnet3d50+broken']

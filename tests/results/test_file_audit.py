@@ -59,6 +59,15 @@ def test_what_a_record_admits_is_named(new_run, changes, name):
     assert {check.name for check in audit_files(folder) if check.status == LEAK} == {name}
 
 
+def test_an_epoch_that_the_folds_chose_on_training_subjects_is_no_leak(new_run):
+    folder = new_run('a')
+    change(folder, epoch_rule='inner')
+    assert statuses(folder)['the epoch that is scored'] == UNTOLD
+    candidate = dict(name='a', text='{}', digest='0', epochs=10**12)  # a stranger's: too many to be listed
+    change(folder, selection=dict(rule='inner', metric='uf1', inner_folds=5, candidates=[candidate]))
+    assert statuses(folder)['the epoch that is scored'] == PASSED
+
+
 def test_a_subject_tested_in_two_folds_is_named(new_run):
     folder = new_run('a')
     table = pd.read_csv(folder / 'predictions.csv')

@@ -12,6 +12,7 @@ from mer_bench.results.record import read_record, write_record
 from tests.results.conftest import SUBJECTS, TRUTH
 
 LETTERS = dict(negative='a', positive='b', surprise='c')
+MANY = dict(name='a', text='{}', digest='c' * 64, epochs=10**12)  # a stranger's candidate, with too many epochs to list
 
 
 def add_audit(run, last):
@@ -119,10 +120,10 @@ def test_candidates_of_other_predictions_are_refused(chosen, tmp_path):
     with pytest.raises(InputError, match='expected what the folds chose to be that of predictions'):
         write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
     record = read_record(chosen / 'record.json')
-    record['selection']['chosen']['smic/s01']['candidate'] = 'C=3'
-    write_record(chosen / 'record.json', record)
-    with pytest.raises(InputError, match='expected the candidates and folds of the record'):
-        write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
+    for key, value in (('chosen', {'smic/s01': dict(candidate='C=3', uf1=0.5)}), ('candidates', [MANY])):
+        write_record(chosen / 'record.json', record | dict(selection=record['selection'] | {key: value}))
+        with pytest.raises(InputError, match='expected the candidates and folds of the record'):
+            write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
 
 
 def test_audits_are_collected_and_checked(audited, tmp_path):

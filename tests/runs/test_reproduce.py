@@ -144,6 +144,9 @@ def test_a_choice_among_candidates_is_made_again(texts, data, tmp_path):
         "model = dict(type='os.system', command='touch ran')",
         "default_hooks = dict(logger=dict(type='LoggerHook', out_dir='ran'))",
         "visualizer = dict(vis_backends=[dict(type='WandbVisBackend')])",
+        "model = dict(backbone=dict(type='antigravity'))",
+        "model = dict(cls_head=dict(type='timm.create_model'))",
+        "model = dict(backbone=dict(type='timm.resnet18', checkpoint_path='pickle'))",
         'model = dict(**{"a": 1})',
         'lr = lambda: 1',
     ],
@@ -151,6 +154,14 @@ def test_a_choice_among_candidates_is_made_again(texts, data, tmp_path):
 def test_a_text_that_could_run_code_is_refused(text):
     with pytest.raises(InputError, match='a record is not trusted with more'):
         read_text(text, 'record.json')
+
+
+def test_options_of_a_candidate_that_could_run_code_are_refused(linear, data, tmp_path):
+    for name in ('subprocess.Popen', '__main__'):
+        note = dict(name='evil', text=json.dumps({'model.steps.0.type': name}), digest='0')
+        choice = dict(rule='inner', metric='uf1', inner_folds=2, candidates=[note])
+        with pytest.raises(InputError, match=r'candidate evil: expected .* is not trusted with more'):
+            reproduce(copied(linear, tmp_path, selection=choice), 1, data)
 
 
 def test_one_sentence_and_code_2_for_a_record_with_code_in_a_folder_of_others(linear, data, tmp_path):

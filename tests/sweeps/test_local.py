@@ -1,6 +1,7 @@
 """The runs of a sweep: failures, folders that another process uses, and the progress."""
 
 import io
+import re
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -33,14 +34,14 @@ def runs(args, tmp_path):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """The seeds that run_folds was called with, in their order; no fold is trained."""
+    """The seeds that run_opened was called with, in their order; no fold is trained."""
     seeds = []
 
-    def run_folds(experiment, settings, command):
+    def run_opened(experiment, settings, record):
         with locked(settings.work_dir, 'busy'):
             seeds.append(settings.seed)
 
-    monkeypatch.setattr(sweep_run, 'run_folds', run_folds)
+    monkeypatch.setattr(sweep_run, 'run_opened', run_opened)
     return seeds
 
 
@@ -52,30 +53,30 @@ def sweep(runs, args, **options):
 
 
 def test_a_failing_run_does_not_stop_the_others(runs, args, trained, monkeypatch):
-    whole = sweep_run.run_folds
+    whole = sweep_run.run_opened
 
-    def run_folds(experiment, settings, command):
+    def run_opened(experiment, settings, record):
         if settings.seed == 0:
             raise MemoryError('out of\nmemory')
-        whole(experiment, settings, command)
+        whole(experiment, settings, record)
 
-    monkeypatch.setattr(sweep_run, 'run_folds', run_folds)
+    monkeypatch.setattr(sweep_run, 'run_opened', run_opened)
     outcomes, lines = sweep(runs, args)
     assert outcomes == [Outcome('failed', 'MemoryError: out of memory'), Outcome('finished')]
     assert [has_failed(run) for run in runs] == [True, False]
-    assert lines == [
-        '[1/2] multiscale_resnet3d50 on mer_smic, seed 0: failed: MemoryError: out of memory (0:00:00)',
-        '[2/2] multiscale_resnet3d50 on mer_smic, seed 1: finished (0:00:00)',
+    assert [re.sub(r' \(0:\d\d:\d\d\)$', '', line) for line in lines] == [
+        '[1/2] multiscale_resnet3d50 on mer_smic, seed 0: failed: MemoryError: out of memory',
+        '[2/2] multiscale_resnet3d50 on mer_smic, seed 1: finished',
     ]
 
 
 def test_epochs_of_networks_are_audited_and_estimators_run_without(args, prepared_data, tmp_path, monkeypatch):
     asked = {}
 
-    def run_folds(experiment, settings, command):
+    def run_opened(experiment, settings, record):
         asked[experiment.method.name] = settings.audit_epochs
 
-    monkeypatch.setattr(sweep_run, 'run_folds', run_folds)
+    monkeypatch.setattr(sweep_run, 'run_opened', run_opened)
     majority = str(ROOT / 'configs/baselines/majority.py')
     options = replace(args, audit_epochs=True)
     sweep(plan_runs([CONFIG], [(), (majority,)], (0,), tmp_path / 'runs', options)[0], options)
@@ -87,15 +88,16 @@ def test_methods_choose_what_they_can(args, prepared_data, tmp_path, monkeypatch
     (tmp_path / 'two.py').write_text("candidates = ['ridge', 'linear_svm']")
     (tmp_path / 'broken.py').write_text('model = dict(nek=1)')
     options, chosen = replace(args, inner_folds=2), {}
-    for name in ('run_folds', 'run_selected'):
-        monkeypatch.setattr(
-            sweep_run, name, lambda experiment, settings, name=name: chosen.update({experiment.method.name: name})
-        )
+
+    def run_opened(experiment, settings, record):
+        chosen[experiment.method.name] = settings.select, settings.inner_folds if settings.select else None
+
+    monkeypatch.setattr(sweep_run, 'run_opened', run_opened)
     methods = [(), ('majority',), (str(tmp_path / 'two.py'),), (str(tmp_path / 'broken.py'),)]
     runs, _ = plan_runs([CONFIG], methods, (0,), tmp_path / 'runs', options)
     sweep(runs, options)
     network = 'multiscale_resnet3d50+inner'
-    assert chosen == {network: 'run_selected', 'majority': 'run_folds', 'two+inner': 'run_selected'}
+    assert chosen == {network: ('inner', 2), 'majority': (None, None), 'two+inner': ('inner', 2)}
     assert runs[0].folder == tmp_path / 'runs/mer_smic' / network / 'seed0'
     assert runs[3].method == 'multiscale_resnet3d50+broken+inner'
     assert 'unknown config key' in runs[3].fault
