@@ -82,7 +82,7 @@ def at_reduced_size(override):
     if name == 'frames_all':  # the full model takes all frames anyway
         return [str(ROOT / 'configs/baselines/ridge.py'), override], {}
     if '/ablations/' in override:
-        return [str(REDUCED / 'quarter_width.py'), override], {'input.size': 56, 'amp': False}
+        return [str(REDUCED / 'eighth_width.py'), override], {'input.size': 56, 'amp': False}
     if name in SMALL:
         return [override, str(REDUCED / f'{SMALL[name]}.py')], {'amp': False}
     return [override], {} if name == FULL_SIZE else {'amp': False}
