@@ -15,7 +15,7 @@ from mer_bench.experiment.experiment import RunOptions
 from mer_bench.experiment.recorded import method_of, read_text
 from mer_bench.files import read_json, write_json
 from mer_bench.runs.command import train_command
-from mer_bench.runs.reproduce import reproduce
+from mer_bench.runs.reproduce import VARIABLES, reproduce
 from mer_bench.runs.run import RunSettings
 from tests.conftest import ROOT, rewrite_flow, write_prepared_data
 from tests.in_process import tool
@@ -67,7 +67,8 @@ def test_a_record_alone_gives_every_digit_again(linear, network, data, tmp_path)
         place.mkdir()
         found = reproduce(copied(run, place), 'all', data, jobs=1)
         assert (found.result, found.total.scores, len(found.folds)) == ('identical', 0, 3)
-        assert not [line for line in found.differences if not line.startswith('ONEDNN')], found.differences
+        # a machine on which the tests run may hide instructions
+        assert [line for line in found.differences if not line.startswith(VARIABLES)] == []
 
 
 def test_the_config_text_can_be_trained_by_hand(network, data, tmp_path):
