@@ -419,6 +419,16 @@ def temperatures_of(record: dict) -> dict[str, dict] | None:
     return found if found and all(found.values()) else None
 
 
+def temperatures_beside(path: str | Path) -> dict[str, dict] | None:
+    """Return the temperatures of the run with these predictions: a run folder, its predictions.csv or its record.
+
+    None for other files, which have no record beside them.
+    """
+    path = Path(path)
+    path = path / RECORD if path.is_dir() else path.with_name(RECORD)
+    return temperatures_of(read_record(path)) if path.is_file() else None
+
+
 def place_of(config: str, method: str, seed: int) -> Path:
     """Return the folder of a method with one seed: <config>/<method>/seed<N>.
 
