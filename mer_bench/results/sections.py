@@ -269,11 +269,11 @@ def _calibration_blocks(rows: list[dict]) -> list[Block]:
         return []
     chance = max(row[key] for row in shown for key in ('ece_by_chance', 'scaled_ece_by_chance') if key in row)
     text = (
-        'How far the class scores can be taken as probabilities. ECE (expected calibration error): how sure a method is '
-        'of its answer against how often it is right, in 15 bins of equal width. Brier score: the squared distance of '
-        'all probabilities from the truth, 0 to 2. Less is better. Even perfect probabilities would have an ECE of up to '
-        f'about {chance:.2f} here, because a bin holds few clips. After scaling: each fold divides its scores by a '
-        'temperature that was fitted to its training subjects (--select inner); the answers stay the same. -: there '
+        'How far the class scores can be taken as probabilities. ECE (expected calibration error): how sure a method '
+        'is of its answer against how often it is right, in 15 bins of equal width. Brier score: the squared distance '
+        'of all probabilities from the truth, 0 to 2. Less is better. Even perfect probabilities would have an ECE of '
+        f'up to about {chance:.2f} here, because a bin holds few clips. After scaling: each fold divides its scores by '
+        'a temperature that was fitted to its training subjects (--select inner); the answers stay the same. -: there '
         'are none.'
     )
     if silent := [row['method'] for row in rows if 'ece' not in row]:
