@@ -45,6 +45,8 @@ def save(draw: Callable[[], object], *paths: str | Path) -> None:
 
     with rc_context(STYLE):
         figure = draw()
+        figure.draw_without_rendering()
+        figure.set_layout_engine('none')  # laid out once, so that all files show the same
         for path in paths:
             suffix = path.suffix.lower()
             with write_atomically(path) as temporary:
