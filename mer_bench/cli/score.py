@@ -21,7 +21,9 @@ import json
 
 from mer_bench.cli.arguments import Parser
 from mer_bench.errors import InputError
+from mer_bench.evaluation.calibration import calibration
 from mer_bench.evaluation.metrics import score
+from mer_bench.evaluation.predictions import classes_of, load_predictions
 from mer_bench.evaluation.report import format_action_units, format_calibration, format_scores
 from mer_bench.results.record import temperatures_beside
 from mer_bench.results.rescored import write_rescored
@@ -48,11 +50,14 @@ def main(argv: list[str] | None = None) -> None:
         write_record(args)
         return
     refuse_without_record(args)
-    table = score(args.log, args.classes, temperatures_beside(args.log))
+    table = score(args.log, args.classes)
+    frame = load_predictions(args.log)
+    if found := calibration(frame, classes_of(frame, args.log, args.classes), temperatures_beside(args.log)):
+        table['calibration'] = found
     if args.json:
         print(json.dumps(table, indent=2))
         return
-    units, found = (table.pop(key, None) for key in ('action_units', 'calibration'))
+    units, found = (table.pop(name, None) for name in ('action_units', 'calibration'))
     print(format_scores(table))
     if units:
         print(f'\n{format_action_units(units)}')

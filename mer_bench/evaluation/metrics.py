@@ -12,7 +12,7 @@ the matrices without one of the subjects.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,6 @@ import pandas as pd
 
 from mer_bench.errors import InputError, listed
 from mer_bench.evaluation.action_units import score_action_units
-from mer_bench.evaluation.calibration import calibration
 from mer_bench.evaluation.intervals import KIND, degrees_of_freedom, score_interval, subject_error
 from mer_bench.evaluation.predictions import classes_of, load_predictions
 
@@ -145,23 +144,18 @@ class SubjectCounts:
         return {name: [float(low), float(high)] for name, (low, high) in ends.items()}
 
 
-def score(source: object, classes: Sequence[str] = (), temperatures: Mapping[str, dict] | None = None) -> dict:
+def score(source: object, classes: Sequence[str] = ()) -> dict:
     """Score predictions in any form that :func:`load_predictions` takes.
 
     Args:
         classes: all classes, where the predictions do not show each of them.
-        temperatures: of each fold, as a record of `--select inner` has them.
 
     Returns:
-        What :func:`score_table` does, `action_units` of :func:`score_action_units` where units are predicted, and
-        `calibration` of :func:`mer_bench.evaluation.calibration.calibration` where classes have scores.
+        What :func:`score_table` does, and `action_units` of :func:`score_action_units` where units are predicted.
     """
     frame = load_predictions(source)
-    classes = classes_of(frame, source if isinstance(source, str | Path) else 'predictions', classes)
-    table = score_table(frame, classes)
-    table |= {'action_units': score_action_units(frame)} if 'action_units' in frame else {}
-    found = calibration(frame, classes, temperatures)
-    return table | ({'calibration': found} if found else {})
+    table = score_table(frame, classes_of(frame, source if isinstance(source, str | Path) else 'predictions', classes))
+    return table | ({'action_units': score_action_units(frame)} if 'action_units' in frame else {})
 
 
 def score_table(table: pd.DataFrame | dict[str, Sequence], classes: list, intervals: bool = True) -> dict:

@@ -6,7 +6,6 @@ from scipy.special import softmax
 from sklearn.metrics import brier_score_loss
 
 from mer_bench.evaluation.calibration import calibration, fit_temperature, measure
-from mer_bench.evaluation.metrics import score
 from mer_bench.evaluation.report import format_calibration
 
 CLASSES = ['negative', 'positive', 'surprise']
@@ -73,18 +72,9 @@ def test_each_fold_has_its_own_temperature_and_answers_stay():
     assert (scaled.argmax(1) == logits.argmax(1)).all()
 
 
-def test_the_screen_says_what_scores_are_no_probabilities(tmp_path):
-    logits, truth = draw(20)
-    path = tmp_path / 'predictions.csv'
-    header = 'sample_id,y_true,y_pred,' + ','.join(f'score_{name}' for name in CLASSES)
-    rows = [
-        f'smic/s{i % 5}/{i},{CLASSES[truth[i]]},{CLASSES[row.argmax()]},{",".join(map(str, row))}'
-        for i, row in enumerate(logits)
-    ]
-    path.write_text('\n'.join([header, *rows]))
-    found = score(path)['calibration']
+def test_scores_that_are_no_probabilities_get_no_number_and_the_screen_says_so():
+    found = calibration(table_of(*draw(20)), CLASSES)
     assert found == dict(raw=None, scaled=None)
     assert 'The scores are no probabilities' in format_calibration(found)
     assert 'No temperature was fitted on training subjects' in format_calibration(found)
-    path.write_text(header.partition(',score')[0] + '\nsmic/s1/a,negative,negative\nsmic/s2/b,positive,negative')
-    assert 'calibration' not in score(path)
+    assert calibration(dict(y_true=CLASSES), CLASSES) is None
