@@ -80,7 +80,7 @@ def draw_reliability(runs: Sequence[Drawn]):
             axis.scatter(*points, sizes, color=colour, marker=marker, clip_on=False, zorder=3)
         axis.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect='equal')
         axis.set_xlabel('how sure (probability)')
-        axis.set_ylabel('how often right; grey: share of clips', fontsize=8)
+        axis.set_ylabel('how often right (grey: clips)')
         axis.legend(loc='lower left', bbox_to_anchor=(-0.05, 1), handlelength=1.8)
         axis.set_title(axis.get_title(), pad=12 + 13 * len(drawn), parse_math=False, fontsize=8)
     return figure
