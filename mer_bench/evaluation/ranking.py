@@ -164,6 +164,8 @@ class Ranking:
         from scikit_posthocs import critical_difference_diagram
 
         ranks = self.ranks
+        if ranks.nunique() == 1:
+            raise InputError('expected methods with different ranks to draw, but all have the same; compare others')
         figure = new_figure(6.3, 1.1 + 0.22 * math.ceil(len(ranks) / 2))
         axis = figure.subplots()
         artists = critical_difference_diagram(
@@ -180,8 +182,9 @@ class Ranking:
         for label in artists['labels']:  # in the colour of the lines
             label.set_color('black')
         axis.spines['top'].set_visible(True)
+        distance = f'critical difference {self.critical_difference:.2f}'
         figure.suptitle(
-            'average rank, 1 is the best; a bar joins methods that these data do not tell apart', fontsize=9
+            f'average rank, 1 is the best; a bar joins what these data do not tell apart; {distance}', size=8
         )
         return figure
 
@@ -221,7 +224,7 @@ def rank_methods(sources: Sequence[object], classes: Sequence[str] = (), names: 
         )
         for name, frame in zip(names, frames, strict=True)
     }
-    scores = pd.DataFrame(columns)
+    scores = pd.DataFrame(columns).round(12)  # equal scores from other sums are equal
     if len(scores) < 2:
         raise InputError(f'expected two subjects or more to rank methods, got {len(scores)}; give more data')
     return Ranking(scores, 'subjects' if people else 'data sets', datasets, len(frames[0]), missing)

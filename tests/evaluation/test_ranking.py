@@ -65,6 +65,8 @@ def test_subjects_are_the_blocks_of_few_data_sets_and_the_last_line_is_plain():
     assert 'since UF1 is of all classes and a subject may show one' in str(found)
     same = rank_methods([good, good, good], names=['a', 'b', 'c'])
     assert same.friedman == (0, 1)
+    with pytest.raises(InputError, match='expected methods with different ranks to draw'):
+        same.draw()
     assert same.plain_sentence.endswith('do not show that any of the 3 methods is better than another.')
     few = rank_methods([clips_of(7, 2)] * 3, names=['a', 'b', 'c'])
     assert few.plain_sentence == 'On these 7 people, too few people to say which of the 3 methods is better for others.'
