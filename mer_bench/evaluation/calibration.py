@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mer_bench.errors import InputError
+
 BINS = 15
 SUM_ERROR = 1e-3  # of probabilities that are rounded
 TINY = 1e-12  # in place of a probability of 0, whose logarithm is not finite
@@ -110,6 +112,9 @@ def probabilities_of(
         classes: Names of the classes.
         temperatures: Of each fold what :func:`fit_temperature` returned.
 
+    Raises:
+        InputError: A fold of the table has no temperature.
+
     Returns:
         The scores as they are, (N, C), None if they are no probabilities; the same after temperature scaling, None
         without temperatures; the positions of the true classes, (N,). None where there are no scores.
@@ -121,7 +126,12 @@ def probabilities_of(
     places = {name: place for place, name in enumerate(classes)}
     truth, scaled = np.array([places[label] for label in table['y_true']]), None
     if temperatures:
-        scaled, folds = np.empty_like(scores), np.array(table['fold'], object)
+        scaled = np.empty_like(scores)
+        folds = np.array(table['fold'] if 'fold' in table else ['none'] * len(truth), object)
+        if missing := sorted({*folds} - temperatures.keys()):
+            raise InputError(
+                f'expected a temperature for each fold of the predictions, found none for {missing[0]}; take the record of these predictions'
+            )
         for fold, temperature in temperatures.items():
             rows = folds == fold
             scaled[rows] = heated(_logits(scores[rows], temperature['of']), temperature['value'])

@@ -5,6 +5,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import brier_score_loss
 
+from mer_bench.errors import InputError
 from mer_bench.evaluation.calibration import calibration, fit_temperature, measure
 from mer_bench.evaluation.report import format_calibration
 
@@ -70,6 +71,8 @@ def test_each_fold_has_its_own_temperature_and_answers_stay():
     found = calibration(table, CLASSES, temperatures)['scaled']
     assert found['brier'] == pytest.approx(brier_score_loss(truth, scaled, labels=[0, 1, 2]))
     assert (scaled.argmax(1) == logits.argmax(1)).all()
+    with pytest.raises(InputError, match='expected a temperature for each fold of the predictions, found none for b'):
+        calibration(table, CLASSES, {'a': temperatures['a']})
 
 
 def test_scores_that_are_no_probabilities_get_no_number_and_the_screen_says_so():
