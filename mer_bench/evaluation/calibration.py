@@ -130,8 +130,8 @@ def probabilities_of(
         folds = np.array(table['fold'] if 'fold' in table else ['none'] * len(truth), object)
         if missing := sorted({*folds} - temperatures.keys()):
             raise InputError(
-                f'expected a temperature for each fold of the predictions, found none for {missing[0]}; take the record '
-                'of these predictions'
+                f'expected a temperature for each fold of the predictions, found none for {missing[0]}; take the '
+                'record of these predictions'
             )
         for fold, temperature in temperatures.items():
             rows = folds == fold
