@@ -66,7 +66,8 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add('--stack', type=number_or_word, default='auto', metavar='auto|N|off', help=text)
     text = (
         'inner: let each fold choose among candidates, and the epoch of a network, by scores on its training subjects '
-        'alone, then train what it chose; --candidates, or `candidates` in an override, lists candidates'
+        'alone, then train what it chose, and fit the temperature of its class scores; --candidates, or `candidates` '
+        'in an override, lists candidates'
     )
     add('--select', metavar='inner', help=text)
     add('--candidates', metavar='FILE', nargs='+', action='extend', default=[], help='overrides to choose from')

@@ -1,7 +1,8 @@
-"""Compare two methods on the same clips: scores, paired intervals over subjects, McNemar's test, wins, plain words.
+"""Compare methods on the same clips: scores, paired intervals over subjects, McNemar's test, wins, plain words.
 
-A and B are run folders, records, files of predictions or published logs (`score --help` lists the formats). Clips are
-joined by sample_id.
+Runs are run folders, records, files of predictions or published logs (`score --help` lists the formats). Clips are
+joined by sample_id. Three runs or more are ranked: Friedman's test, then Nemenyi's, over subjects, or over data sets
+where the clips are of five or more.
 
 python tools/compare.py work_dirs/mer_smic/multiscale_resnet3d50/seed0 work_dirs/mer_smic/ststnet/seed0 --plot out.svg
 """
@@ -11,24 +12,26 @@ from pathlib import Path
 
 from mer_bench.cli.arguments import Parser
 from mer_bench.evaluation.compare import compare
+from mer_bench.evaluation.ranking import rank_methods
 from mer_bench.files import write_atomically
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('a', metavar='A', help='the first method')
-    parser.add_argument('b', metavar='B', help='the second method')
+    parser.add_argument('b', metavar='B', nargs='+', help='the others')
     parser.add_argument('--classes', nargs='+', default=(), help='names of the labels 0, 1, 2 of a log, in order')
-    parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the differences: svg, png or pdf')
-    parser.add_argument('--out', type=Path, metavar='CSV', help='write the numbers, one row per metric')
+    parser.add_argument('--plot', type=Path, metavar='FILE', help='draw the differences or ranks: svg, png or pdf')
+    parser.add_argument('--out', type=Path, metavar='CSV', help='write the numbers, one row per metric or method')
     args = parser.parse_args(argv)
-    comparison = compare(args.a, args.b, args.classes)
+    sources = [args.a, *args.b]
+    found = compare(*sources, args.classes) if len(sources) == 2 else rank_methods(sources, args.classes)
     if args.plot:
-        comparison.plot(args.plot)
+        found.plot(args.plot)
     if args.out:
         with write_atomically(args.out) as temporary:
-            comparison.to_frame().to_csv(temporary, index=False, lineterminator='\n')
-    print(comparison)
+            found.to_frame().to_csv(temporary, index=False, lineterminator='\n')
+    print(found)
     for path in (args.plot, args.out):
         if path:
             print(f'written: {path}')

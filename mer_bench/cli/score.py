@@ -1,6 +1,7 @@
 """Score predictions: accuracy, UF1, UAR, macro precision, weighted F1, in full and per data set, with 95 % intervals.
 
-F1 of action units is added if the predictions contain them. These formats are read:
+F1 of action units is added if the predictions contain them, and calibration if they have scores of the classes: that of
+the scores as they are and, of a run with --select inner, after temperature scaling. These formats are read:
 
 - a csv (comma, semicolon or tab) with sample_id (<dataset>/<subject>/<clip>) or subject, and y_true and y_pred
 - a MEGC log: "<database> <subject>", then "<clip> <true> <pred>" for each clip
@@ -20,8 +21,11 @@ import json
 
 from mer_bench.cli.arguments import Parser
 from mer_bench.errors import InputError
+from mer_bench.evaluation.calibration import calibration
 from mer_bench.evaluation.metrics import score
-from mer_bench.evaluation.report import format_action_units, format_scores
+from mer_bench.evaluation.predictions import classes_of, load_predictions
+from mer_bench.evaluation.report import format_action_units, format_calibration, format_scores
+from mer_bench.results.record import temperatures_beside
 from mer_bench.results.rescored import write_rescored
 
 OF_A_RECORD = ('method', 'dataset', 'protocol', 'url', 'epoch_rule')
@@ -47,13 +51,18 @@ def main(argv: list[str] | None = None) -> None:
         return
     refuse_without_record(args)
     table = score(args.log, args.classes)
+    frame = load_predictions(args.log)
+    if found := calibration(frame, classes_of(frame, args.log, args.classes), temperatures_beside(args.log)):
+        table['calibration'] = found
     if args.json:
         print(json.dumps(table, indent=2))
         return
-    units = table.pop('action_units', None)
+    units, found = (table.pop(name, None) for name in ('action_units', 'calibration'))
     print(format_scores(table))
     if units:
         print(f'\n{format_action_units(units)}')
+    if found:
+        print(f'\n{format_calibration(found)}')
 
 
 def write_record(args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_uppercase
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,7 @@ from mer_bench.evaluation.labels import name_labels
 from mer_bench.evaluation.metrics import METRICS, SubjectCounts
 from mer_bench.evaluation.predictions import classes_of, in_order, load_predictions
 from mer_bench.evaluation.statistics import Estimate, contrast, mcnemar, signed
-from mer_bench.files import write_atomically
-
-FIGURES = ('.svg', '.png', '.pdf')
+from mer_bench.evaluation.style import BLUE, GREY, ORANGE, new_figure, save
 
 
 @dataclass(frozen=True)
@@ -158,12 +157,7 @@ class Comparison:
 
     def plot(self, path: str | Path) -> None:
         """Draw the differences with their intervals, and the difference of each subject, as svg, png or pdf."""
-        path = Path(path)
-        if path.suffix.lower() not in FIGURES:
-            raise InputError(f'{path}: expected a figure as {", ".join(FIGURES)}; name it for example compare.svg')
-        figure = _draw(self)
-        with write_atomically(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:].lower(), bbox_inches='tight')
+        save(lambda: _draw(self), path)
 
 
 def _direction(change: Estimate) -> int:
@@ -182,12 +176,8 @@ def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str,
     Raises:
         InputError: No clip is in both, or a clip has another subject or label in b than in a.
     """
-    names, classes = names or _names(a, b), [*map(str, classes)]
-    frames = [load_predictions(source) for source in (a, b)]
-    if classes := classes or scored_classes(frames):
-        frames = [name_labels(frame, classes, name) for frame, name in zip(frames, names, strict=True)]
-    frames, missing = _common([frame.astype({'y_true': str, 'y_pred': str}) for frame in frames], names)
-    classes = classes or in_order({label for frame in frames for key in ('y_true', 'y_pred') for label in frame[key]})
+    names = names or names_of((a, b))
+    frames, classes, missing = joined((a, b), names, classes)
     counts = [SubjectCounts.of(frame, classes) for frame in frames]
     correct = [(frame['y_true'] == frame['y_pred']).groupby(frame['subject']).sum() for frame in frames]
     clips = frames[0].groupby('subject').size()
@@ -201,70 +191,99 @@ def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str,
     )
 
 
+def joined(
+    sources: Sequence[object], names: Sequence[str], classes: Sequence[str] = ()
+) -> tuple[list[pd.DataFrame], list[str], tuple[int, ...]]:
+    """Read predictions and keep the clips that all have.
+
+    Args:
+        sources, names, classes: as for :func:`compare`.
+
+    Returns:
+        A table for each, all of the same clips in the same order; the classes; how many clips of each were left out.
+    """
+    classes, frames = [*map(str, classes)], [load_predictions(source) for source in sources]
+    if classes := classes or scored_classes(frames):
+        frames = [name_labels(frame, classes, name) for frame, name in zip(frames, names, strict=True)]
+    frames, missing = _common([frame.astype({'y_true': str, 'y_pred': str}) for frame in frames], names)
+    found = {label for frame in frames for key in ('y_true', 'y_pred') for label in frame[key]}
+    return frames, classes or in_order(found), missing
+
+
 def scored_classes(frames: Sequence[pd.DataFrame]) -> list[str]:
     """Return the classes of the first table that names them by columns of scores."""
     named = (classes_of(frame) for frame in frames if any(name.startswith('score_') for name in frame))
     return next(named, [])
 
 
-def _common(frames: list[pd.DataFrame], names: tuple[str, str]) -> tuple[list[pd.DataFrame], tuple[int, int]]:
-    """Return the clips that both tables have, in the same order, and how many of each the other lacks."""
-    a, b = (frame.set_index('sample_id', drop=False).rename_axis(None) for frame in frames)
-    both = a.index.intersection(b.index).sort_values()
-    if both.empty:
-        raise InputError(
-            f'expected predictions of the same clips, but of {len(a)} of {names[0]} and {len(b)} of {names[1]} none '
-            f'has the same sample_id ({a.index[0]}, {b.index[0]}); give predictions on the same data, with a '
-            'sample_id <dataset>/<subject>/<clip>'
-        )
-    missing = len(a) - len(both), len(b) - len(both)
-    a, b = a.loc[both], b.loc[both]
-    for key, word in (('y_true', 'label'), ('subject', 'subject')):
-        if (differ := a[key] != b[key]).any():
-            clip = both[int(np.argmax(differ))]
+def _common(frames: list[pd.DataFrame], names: Sequence[str]) -> tuple[list[pd.DataFrame], tuple[int, ...]]:
+    """Return the clips that all tables have, in the same order, and how many of each are left out."""
+    tables = [frame.set_index('sample_id', drop=False).rename_axis(None) for frame in frames]
+    shared = tables[0].index
+    for table, name in zip(tables, names, strict=True):
+        if (both := shared.intersection(table.index)).empty:
             raise InputError(
-                f'expected the same {word} of each clip, but {int(differ.sum())} of {len(both)} clips differ, such as '
-                f'{clip}: {a[key][clip]!r} in {names[0]}, {b[key][clip]!r} in {names[1]}; compare predictions on the '
-                'same labels, or give --classes in the order of the labels 0, 1, 2'
+                f'expected predictions of the same clips, but of {len(shared)} of {names[0]} and {len(table)} of '
+                f'{name} none has the same sample_id ({shared[0]}, {table.index[0]}); give predictions on the same '
+                'data, with a sample_id <dataset>/<subject>/<clip>'
             )
-    return [a, b], missing
+        shared = both
+    shared = shared.sort_values()
+    missing = tuple(len(table) - len(shared) for table in tables)
+    a, *others = tables = [table.loc[shared] for table in tables]
+    for b, name in zip(others, names[1:], strict=True):
+        for key, word in (('y_true', 'label'), ('subject', 'subject')):
+            if (differ := a[key] != b[key]).any():
+                clip = shared[int(np.argmax(differ))]
+                raise InputError(
+                    f'expected the same {word} of each clip, but {int(differ.sum())} of {len(shared)} clips differ, '
+                    f'such as {clip}: {a[key][clip]!r} in {names[0]}, {b[key][clip]!r} in {name}; compare predictions '
+                    'on the same labels, or give --classes in the order of the labels 0, 1, 2'
+                )
+    return tables, missing
 
 
-def _names(*sources: object) -> tuple[str, str]:
-    """Name both by the shortest ends of their paths that differ."""
+def names_of(sources: Sequence[object]) -> tuple[str, ...]:
+    """Name predictions by the shortest ends of their paths that differ."""
     sources = [getattr(source, 'folder', source) for source in sources]  # of a run
     paths = [Path(source) if isinstance(source, str | Path) else None for source in sources]
-    if None in paths or paths[0].absolute() == paths[1].absolute():
-        return 'A', 'B'
+    if None in paths or len({path.absolute() for path in paths}) < len(paths):
+        return tuple(ascii_uppercase[: len(paths)]) if len(paths) <= 26 else tuple(map(str, range(1, len(paths) + 1)))
     parts = [
         (path.parent if path.name in ('predictions.csv', 'record.json') else path).absolute().parts for path in paths
     ]
-    n = next((n for n in range(1, 20) if parts[0][-n:] != parts[1][-n:]), 20)
-    elsewhere = parts[0][:-1] != parts[1][:-1]  # where a seed alone names no method
+    n = next((n for n in range(1, 20) if len({part[-n:] for part in parts}) == len(parts)), 20)
+    elsewhere = len({part[:-1] for part in parts}) > 1  # where a seed alone names no method
     lengths = [max(n, 1 + (elsewhere and part[-1].startswith('seed'))) for part in parts]
     return tuple(visible('/'.join(part[-n:])) for n, part in zip(lengths, parts, strict=True))
 
 
+def short_names(sources: Sequence[object]) -> tuple[str, ...]:
+    """Name predictions likewise, without a seed that all share."""
+    names = names_of(sources)
+    shared = names[0].rpartition('/')[2]
+    if '/' in names[0] and shared.startswith('seed') and all(name.endswith(f'/{shared}') for name in names):
+        return tuple(name.removesuffix(f'/{shared}') for name in names)
+    return names
+
+
 def _draw(comparison: Comparison):
     """Return the figure: above the metrics with their intervals, below one bar per subject."""
-    from matplotlib.figure import Figure  # takes half a second to import
-
-    figure = Figure(figsize=(7, 5.5))
+    figure = new_figure(6.3, 5)
     above, below = figure.subplots(2, 1, height_ratios=[1, 1.4])
     for row, metric in enumerate(METRICS[::-1]):
         change = comparison.differences[metric.name]
         if change.low is not None:
-            above.plot([change.low, change.high], [row, row], color='black')
-        above.plot(change.value, row, 'o', color='black')
-    above.axvline(0, color='grey', linewidth=0.8)
+            above.plot([change.low, change.high], [row, row], color=GREY)
+        above.plot(change.value, row, 'o', color=BLUE)
+    above.axvline(0, color=GREY, linewidth=0.8, linestyle=':')
     above.set_yticks(range(len(METRICS)), [metric.header for metric in METRICS[::-1]])
-    title = f'{comparison.names[0]} minus {comparison.names[1]}, 95 % intervals'
-    above.set_title(title, fontsize='medium', parse_math=False)
+    above.set_title(f'{comparison.names[0]} minus {comparison.names[1]}, 95 % intervals', parse_math=False)
     above.margins(y=0.15)
     table = comparison.subjects
     share = ((table['correct_a'] - table['correct_b']) / table['clips']).sort_values()
-    below.bar(range(len(share)), share, color=np.where(share < 0, 'tab:orange', 'tab:blue'))
-    below.axhline(0, color='grey', linewidth=0.8)
+    below.bar(range(len(share)), share, color=np.where(share < 0, ORANGE, BLUE))
+    below.axhline(0, color=GREY, linewidth=0.8)
     below.set_ylabel('difference of accuracy')
     if len(share) <= 40:
         below.set_xticks(range(len(share)), share.index, rotation=90, fontsize='x-small', parse_math=False)

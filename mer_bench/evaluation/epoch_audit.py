@@ -50,17 +50,19 @@ class EpochAudit:
 
     def best_per_subject(self) -> np.ndarray:
         """Return for each clip the first epoch in which most clips of its subject are correct, (N,)."""
-        correct = pd.DataFrame(self.codes == self._y_true()[:, None]).groupby(self.table['subject'].to_numpy()).sum()
+        correct = pd.DataFrame(self.codes == self.truth[:, None]).groupby(self.table['subject'].to_numpy()).sum()
         best = pd.Series(correct.to_numpy().argmax(1), correct.index)
         return best[self.table['subject']].to_numpy()
 
     def uf1(self) -> np.ndarray:
         """Return the pooled UF1 after each epoch, (E,)."""
         size, (_, epochs) = len(self.classes), self.codes.shape
-        counts = confusion_of(np.arange(epochs), self._y_true()[:, None], self.codes, (epochs, size, size))
+        counts = confusion_of(np.arange(epochs), self.truth[:, None], self.codes, (epochs, size, size))
         return class_f1(counts).mean(-1)
 
-    def _y_true(self) -> np.ndarray:
+    @property
+    def truth(self) -> np.ndarray:
+        """The places of the true classes, (N,)."""
         return pd.Categorical(self.table['y_true'], self.classes).codes.astype(int)
 
 

@@ -37,6 +37,25 @@ def format_action_units(table: dict) -> str:
     return f'Action units, F1 at threshold 0.5 ({notes})\n{text}'
 
 
+def format_calibration(found: dict) -> str:
+    """Lay out what `calibration` returns: calibration error and Brier score, or why there is none."""
+    raw, scaled = found['raw'], found['scaled']
+    lines = ['Calibration: are the class scores probabilities that can be believed?']
+    if raw is None:
+        lines.append(
+            'The scores are no probabilities, so they have neither calibration error nor Brier score as they are.'
+        )
+    for words, part in (('scores as they are', raw), ('after temperature scaling', scaled)):
+        if part:
+            lines.append(
+                f'{words}: ECE {part["ece"]:.4f} (15 bins; about {part["ece_by_chance"]:.2f} by chance alone), '
+                f'Brier score {part["brier"]:.4f}'
+            )
+    if scaled is None:
+        lines.append('No temperature was fitted on training subjects; train with --select inner for one.')
+    return '\n'.join(lines)
+
+
 def _unit_cells(part: dict) -> list:
     return [part['n'], part['n_unknown'], *(f'{f1:.4f}' for f1 in (part['f1'], *part['f1_per_unit'].values()))]
 

@@ -1,7 +1,8 @@
 """The candidates among which each fold chooses with `--select inner`, opened and checked before the first training.
 
 They are overrides by name, or the list `candidates` of a config or override, whose entries are dotted options or names
-of overrides. A fold also chooses the epoch of a network, so a network may be the only candidate.
+of overrides. Without candidates the method itself is the only one: a fold then chooses the epoch of a network, and the
+inner folds give the temperature of its class scores.
 """
 
 import json
@@ -32,7 +33,7 @@ def open_candidates(
 
     Args:
         options: What the candidates share.
-        names: Overrides; none: the list `candidates` of the config, or a network without one alone.
+        names: Overrides; none: the list `candidates` of the config, or the method itself.
         inner_folds: Of the training subjects of each fold.
         mixed: As of :func:`open_experiment`.
 
@@ -41,8 +42,8 @@ def open_candidates(
         is otherwise the first of them.
 
     Raises:
-        InputError: There is nothing to choose, two candidates are the same, one does not fit the others, or some fold
-            has too few training subjects.
+        InputError: Two candidates are the same, one does not fit the others, or some fold has too few training
+            subjects.
     """
     with configs_read_once():
         name, overrides, candidates = _of_names(options, names, mixed) if names else _of_config(options, mixed)
@@ -83,11 +84,6 @@ def _of_config(options: RunOptions, mixed: str | None) -> tuple[str, list[dict],
     """
     base = load_method(options.config, options.overrides, options.cfg_options)
     entries = base.cfg.get('candidates')
-    if not has_choice(base):
-        raise InputError(
-            f'--select inner: expected candidates, found none in {base.name}; give overrides, such as --candidates '
-            'ridge linear_svm, or a list `candidates` in an override'
-        )
     if entries is None:
         return base.name, base.overrides, [Candidate(base.name, '{}', open_method(base, options, mixed))]
     if isinstance(entries, list) and entries and all(isinstance(entry, str) for entry in entries):
@@ -154,9 +150,9 @@ def _of_names(
 
 
 def refuse_unlike(candidates: Sequence[Candidate]) -> None:
-    """Refuse candidates that are too few, the same twice, or not on the same clips and folds."""
-    if not candidates or (len(candidates) < 2 and candidates[0].experiment.method.is_estimator):
-        raise InputError(f'--select inner: expected at least two candidates, got {len(candidates)}; add another')
+    """Refuse candidates that are none, the same twice, or not on the same clips and folds."""
+    if not candidates:
+        raise InputError('candidates: expected at least one, got an empty list; name some, or leave the list out')
     first, seen, names = candidates[0], {}, set()
     for candidate in candidates:
         method, known = candidate.experiment.method, first.experiment.method

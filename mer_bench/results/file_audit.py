@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from mer_bench.errors import InputError, listed
 from mer_bench.files import read_json
-from mer_bench.results.record import HONEST, LEAK, PASSED, RECORD, UNTOLD, VERDICTS
+from mer_bench.results.record import HONEST, LEAK, PASSED, RECORD, UNTOLD, VERDICTS, count_looks
 from mer_bench.results.rows import describe_choice
 from mer_bench.results.run import read_runs
 
@@ -143,7 +143,7 @@ def check_counts(folder: Path, record: dict, table: dict[str, list]) -> Check:
 def check_choice(record: dict) -> Check:
     """Read how the folds chose their settings."""
     name, choice = 'the choice of settings', describe_choice(record)
-    if not choice:
+    if not choice or count_looks(record['selection']) < 2:
         return Check(name, NOTE, 'made by people before the run; a record cannot show what they had seen')
     return Check(name, PASSED, f'{choice} of the training subjects, made in each fold')
 

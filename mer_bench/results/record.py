@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError, from_json
 
 from mer_bench.errors import InputError, visible
 from mer_bench.escaping import folder_name
+from mer_bench.evaluation.calibration import COLDEST, HOTTEST
 from mer_bench.evaluation.metrics import MAX_CLASSES
 from mer_bench.files import digest_of, read_json, write_json
 
@@ -196,12 +197,20 @@ class CandidateNote(SourceText):
     epochs: Count | None = None
 
 
+class Temperature(Part):
+    """What divides the class scores of a fold, or the logarithms of its probabilities, before a softmax."""
+
+    value: Annotated[float, Field(ge=COLDEST, le=HOTTEST)]
+    of: Literal['probabilities', 'scores']
+
+
 class Choice(Part):
-    """What a fold chose, and its inner UF1."""
+    """What a fold chose, its inner UF1, and the temperature of its inner scores, which an older record lacks."""
 
     candidate: Line
     epoch: Count | None = None
     uf1: Score
+    temperature: Temperature | None = None
 
 
 class Selection(Part):
@@ -401,6 +410,23 @@ def looks_of(selection: dict) -> list[dict]:
         epochs = candidate.get('epochs')
         looks += [look] if epochs is None else [look | dict(epoch=epoch) for epoch in range(1, epochs + 1)]
     return looks
+
+
+def temperatures_of(record: dict) -> dict[str, dict] | None:
+    """Return the temperature of each fold; None where not every fold has one."""
+    chosen = (record.get('selection') or {}).get('chosen', {})
+    found = {fold: choice.get('temperature') for fold, choice in chosen.items()}
+    return found if found and all(found.values()) else None
+
+
+def temperatures_beside(path: str | Path) -> dict[str, dict] | None:
+    """Return the temperatures of the run with these predictions: a run folder, its predictions.csv or its record.
+
+    None for other files, which have no record beside them.
+    """
+    path = Path(path)
+    path = path / RECORD if path.is_dir() else path.with_name(RECORD)
+    return temperatures_of(read_record(path)) if path.is_file() else None
 
 
 def place_of(config: str, method: str, seed: int) -> Path:

@@ -9,10 +9,11 @@ import numpy as np
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import score_action_units
+from mer_bench.evaluation.calibration import calibration
 from mer_bench.evaluation.metrics import METRICS, mean_of_datasets
 from mer_bench.evaluation.statistics import contrast
 from mer_bench.results.blocks import Column, Link, Table
-from mer_bench.results.record import VERDICTS
+from mer_bench.results.record import VERDICTS, temperatures_of
 from mer_bench.results.run import Method, Run, store_of
 
 DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
@@ -40,6 +41,7 @@ def summarise(method: Method) -> dict:
         | (_log(record) if runs[0].rescored else _settings(method))
         | {'date': distinct(run.record['date'] for run in runs)}
         | _dataset_scores(runs)
+        | _calibration(runs)
     )
 
 
@@ -114,6 +116,23 @@ def _action_unit_scores(runs: list[Run]) -> dict:
     )
 
 
+def _calibration(runs: list[Run]) -> dict:
+    """Average calibration error and Brier score over the seeds, also after temperature scaling (`scaled_...`).
+
+    Nothing where a run has no probabilities, or no temperature for each fold.
+    """
+    found = [calibration(run.table, run.record['classes'], temperatures_of(run.record)) for run in runs]
+    if not all(found):
+        return {}
+    values = {
+        prefix + key: [part[kind][key] for part in found]
+        for kind, prefix in (('raw', ''), ('scaled', 'scaled_'))
+        if all(part[kind] for part in found)
+        for key in ('ece', 'ece_by_chance', 'brier')
+    }
+    return _over_seeds(values)
+
+
 def _over_seeds(values: dict[str, list[float]]) -> dict:
     """Return the mean of each score and, as `<score>_sd`, its standard deviation, None for one seed."""
     means = {}
@@ -142,11 +161,13 @@ def _describe_input(view: dict | None) -> str:
 
 
 def describe_choice(record: dict) -> str:
-    """Say among how many candidates each fold chose, and whether the epoch too; '' where there was no choice."""
+    """Say among how many candidates each fold chose, and whether the epoch too; '' without inner folds."""
     if not (found := record.get('selection')):
         return ''
     count, epoch = len(found['candidates']), record['epoch_rule'] == 'inner'
-    what = ' and '.join([str(count)] * (count > 1 or not epoch) + ['the epoch'] * epoch)
+    if count == 1 and not epoch:
+        return f'temperature of {found["inner_folds"]} inner folds'
+    what = ' and '.join([str(count)] * (count > 1) + ['the epoch'] * epoch)
     return f'inner choice of {what} in {found["inner_folds"]} folds'
 
 

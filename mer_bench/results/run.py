@@ -15,7 +15,16 @@ from mer_bench.evaluation.metrics import METRICS, SubjectCounts, score_table
 from mer_bench.evaluation.predictions import read_columns
 from mer_bench.evaluation.statistics import contrast
 from mer_bench.files import digest_of
-from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
+from mer_bench.results.record import (
+    FAILURE,
+    RECORD,
+    RESCORED,
+    Failure,
+    place_of,
+    read_failure,
+    read_record,
+    temperatures_of,
+)
 
 
 @dataclass(frozen=True)
@@ -282,7 +291,12 @@ def disagreement(record: dict, table: dict[str, list]) -> str | None:
     if seeds != {str(record['seed'])}:
         found = ', '.join(sorted(seeds)) or 'no seed'
         return f'expected predictions of seed {record["seed"]} alone, but found {found}'
-    folds = len({*table.get('fold', ())})
-    if folds != record['folds']['total']:
-        return f'expected predictions of {record["folds"]["total"]} folds, as in the record, but they are of {folds}'
+    folds = {*table.get('fold', ())}
+    if len(folds) != record['folds']['total']:
+        return (
+            f'expected predictions of {record["folds"]["total"]} folds, as in the record, but they are of {len(folds)}'
+        )
+    if (temperatures := temperatures_of(record)) and temperatures.keys() != folds:
+        odd = min(temperatures.keys() ^ folds)
+        return f'expected a temperature for each fold of the predictions, but the two differ in {odd}'
     return None

@@ -18,6 +18,13 @@ from mer_bench.results.sanity import Bound, judge
 
 SIMPLE = 'logistic_regression'  # what a method should beat
 LEARN_NOTHING = ('majority', 'class_prior')  # of a clip
+CALIBRATION = [
+    METHOD,
+    score_column('ece', 'ECE'),
+    score_column('brier', 'Brier score'),
+    score_column('scaled_ece', 'ECE after scaling'),
+    score_column('scaled_brier', 'Brier score after scaling'),
+]
 SAME = ('sample_id', 'y_true', 'subject')  # of the predictions of runs on the same data
 CHANGES = (
     *('reference', 'change', 'change_low', 'change_high', 'only_reference', 'only_method'),
@@ -221,6 +228,7 @@ def section_blocks(section: Section) -> list[Block]:
         blocks += _best_blocks(reference, rows) if key == 'best' else reference_blocks(reference, rows)
     for group, rows in section.ablations:
         blocks += ablation_blocks(group, rows)
+    blocks += _calibration_blocks(section.rows)
     blocks += leak_blocks(section.leaks)
     return [*blocks, Heading(3, 'Settings of each row'), Table(SETTINGS, section.rows)]
 
@@ -252,6 +260,25 @@ def _action_units(run: Run, rows: list[dict]) -> list[Block]:
     caption = 'Action units: the mean over the units of their F1 at threshold 0.5, pooled'
     caption += ', and of each data set' if datasets else ''
     return [Paragraph(f'{caption}:'), Table(columns, rows, caption)]
+
+
+def _calibration_blocks(rows: list[dict]) -> list[Block]:
+    """Lay out how far class scores can be taken as probabilities; nothing where no row has any."""
+    shown = [row for row in rows if 'ece' in row or 'scaled_ece' in row]
+    if not shown:
+        return []
+    chance = max(row[key] for row in shown for key in ('ece_by_chance', 'scaled_ece_by_chance') if key in row)
+    text = (
+        'How far the class scores can be taken as probabilities. ECE (expected calibration error): how sure a method '
+        'is of its answer against how often it is right, in 15 bins of equal width. Brier score: the squared distance '
+        'of all probabilities from the truth, 0 to 2. Less is better. Even perfect probabilities would have an ECE of '
+        f'up to about {chance:.2f} here, because a bin holds few clips. After scaling: each fold divides its scores by '
+        'a temperature that was fitted to its training subjects (--select inner); the answers stay the same. -: there '
+        'are none.'
+    )
+    if silent := [row['method'] for row in rows if 'ece' not in row]:
+        text += f' The class scores of these methods are no probabilities: {", ".join(silent)}.'
+    return [Heading(3, 'Calibration'), Paragraph(text), Table(CALIBRATION, shown, 'Calibration')]
 
 
 def _notes(section: Section) -> list[str]:

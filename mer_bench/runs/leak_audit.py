@@ -433,8 +433,10 @@ def compare(plain: Trained, changed: Trained, fold: Fold) -> list[Check]:
             f'{one["candidate"]}, epoch {one["epoch"]}' if 'epoch' in one else one['candidate']
             for one in (first, second)
         ]
-        fault = '' if first == second else f'{names[0]}, then {names[1]}, or other inner scores'
-        checks.append(Check.of('chosen candidate', fault, f'{names[0]}, and all inner scores are the same'))
+        fault = '' if first == second else f'{names[0]}, then {names[1]}, or other inner scores or temperature'
+        checks.append(
+            Check.of('chosen candidate', fault, f'{names[0]}, and all inner scores and the temperature are the same')
+        )
     if way != other_way:
         return [*checks, Check('classifier', LEAK, f'fitted by {way!r}, then by {other_way!r}')]
     for name, part in before.items():

@@ -61,7 +61,7 @@ class RunSettings:
         audit_epochs: Whether to write audit.csv, the predictions after every epoch, which no training reads.
         select: 'inner': each fold chooses among candidates, and the epoch of a network, by scores on its training
             subjects; None: nothing to choose.
-        candidates: Overrides to choose from; none: the list `candidates` of the config, or a network alone.
+        candidates: Overrides to choose from; none: the list `candidates` of the config, or the method itself.
         inner_folds: Of the training subjects of each fold.
         audit_candidates: Whether to write candidates.csv, the predictions of every candidate, which no choice reads.
     """

@@ -205,12 +205,13 @@ def pool_audits(tables: list[Path], out: Path) -> None:
 
 
 def choices_of(finished: list[dict]) -> dict[str, dict]:
-    """Return what each finished fold chose, with its inner UF1."""
+    """Return what each finished fold chose, with its inner UF1 and the temperature of its inner scores."""
     chosen = {}
     for result in finished:
         inner = result['inner']
         look = {key: inner[key] for key in ('candidate', 'epoch') if key in inner}
-        chosen[result['fold']] = look | dict(uf1=max(inner['uf1']))
+        heat = {'temperature': inner['temperature']} if inner.get('temperature') else {}
+        chosen[result['fold']] = look | dict(uf1=max(inner['uf1'])) | heat
     return chosen
 
 

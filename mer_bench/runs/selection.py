@@ -3,8 +3,9 @@
 For each fold the training subjects are divided into inner folds (scikit-learn's GroupKFold). Every candidate is trained
 on all inner folds but one and predicts that one, in turn, a network after every epoch. The candidate, and the epoch of
 a network, with the highest UF1 of these pooled predictions, the first of equals, is trained on all training subjects.
-Its schedules stay those of the whole length. The inner folds do not have the held-out subjects at all, so nothing of
-these can reach the choice.
+Its schedules stay those of the whole length. To the inner predictions of what was chosen a temperature is fitted, which
+tells how sure its class scores are. The inner folds do not have the held-out subjects at all, so nothing of these can
+reach choice or temperature.
 """
 
 import shutil
@@ -23,6 +24,7 @@ from rich.progress import track
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation import metrics
+from mer_bench.evaluation.calibration import fit_temperature
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES, audit_table, read_audit
 from mer_bench.experiment.experiment import Candidate, Experiment
 from mer_bench.files import digest_of, locked, read_own_json, write_json
@@ -31,7 +33,7 @@ from mer_bench.protocols.folds import Fold, group_kfold
 from mer_bench.results.record import looks_of
 from mer_bench.runs.run import RunSettings, Show, fit_missing, run_folds, run_missing, show_bar
 from mer_bench.runs.run_folder import pool_audits
-from mer_bench.training.fold_folder import finished_folders, read_result, write_predictions
+from mer_bench.training.fold_folder import EPOCH_SCORES, finished_folders, read_result, write_predictions
 from mer_bench.training.stacking.strategy import StackChoice, plan_groups
 
 INNER = '.inner'  # of a run: what the candidates scored so far, until the run is finished
@@ -100,7 +102,8 @@ def inner_scores(experiment: Experiment, folds: Sequence[Fold], settings: RunSet
     What a candidate scored is kept in `.inner` of the run folder until the run is finished.
 
     Returns:
-        For each fold `uf1`, in the order of :func:`looks_of`, and `seconds` (None: unknown) of the trainings.
+        For each fold `uf1`, in the order of :func:`looks_of`, the `temperature` of the first with the highest (None:
+        unknown), and `seconds` (None: unknown) of the trainings.
     """
     inner_folds, tasks, places = experiment.selection['inner_folds'], [], []
     to_workers = replace(settings, show=None)  # which cannot be sent to another process
@@ -119,7 +122,8 @@ def inner_scores(experiment: Experiment, folds: Sequence[Fold], settings: RunSet
         parts = [scores[fold.name] for scores in found]
         seconds = [part['seconds'] for part in parts]
         uf1 = [uf1 for part in parts for uf1 in part['uf1']]
-        results.append(dict(uf1=uf1, seconds=None if None in seconds else sum(seconds)))
+        temperature = max(parts, key=lambda part: max(part['uf1'])).get('temperature')  # the first of equals
+        results.append(dict(uf1=uf1, temperature=temperature, seconds=None if None in seconds else sum(seconds)))
     return results
 
 
@@ -169,7 +173,7 @@ def features_of(experiment: Experiment, settings: RunSettings, folder: Path):
 def score_estimator(
     experiment: Experiment, folds: Sequence[Fold], inner_folds: int, settings: RunSettings, place: Path, worker: int
 ) -> None:
-    """Add the inner UF1 of a method of scikit-learn in each fold to those in a file."""
+    """Add the inner UF1 and temperature of a method of scikit-learn in each fold to those in a file."""
     from mer_bench.training.sklearn.estimator_fold import predict_fold
 
     subjects, classes, found = experiment.data.annotations['subject'], list(experiment.method.cfg.classes), {}
@@ -180,12 +184,15 @@ def score_estimator(
             apart = replace(experiment, data=replace(experiment.data, annotations=clips), folds=inner, chosen=inner)
             rows = subjects.isin(fold.train_subjects).to_numpy()
             shared_inside = shared.of(np.resize(rows, len(shared.features)))  # behind the clips their mirrored copies
-            predicted = np.empty(len(clips), object)
+            predicted, scores = np.empty(len(clips), object), np.empty((len(clips), len(classes)))
             for part in inner:
                 answer = predict_fold(apart, part, shared_inside)
-                predicted[answer.test] = answer.classes
+                predicted[answer.test], scores[answer.test] = answer.classes, answer.scores
             answers = clips.assign(y_true=clips['label'], y_pred=predicted)
-            found[fold.name] = dict(uf1=[metrics.scores(answers, classes, intervals=False)['uf1']])
+            found[fold.name] = dict(
+                uf1=[metrics.scores(answers, classes, intervals=False)['uf1']],
+                temperature=fit_temperature(scores, pd.Categorical(clips['label'], classes).codes),
+            )
     seconds = (time.perf_counter() - start) / len(folds)
     found = {name: dict(scores, seconds=seconds) for name, scores in found.items()}
     write_json(place, (read_own_json(place) or {}) | found)
@@ -195,6 +202,8 @@ def score_network(
     experiment: Experiment, folds: Sequence[Fold], inner_folds: int, settings: RunSettings, place: Path
 ) -> None:
     """Add the inner UF1 of a network after each epoch in each fold to those in a file, from one training a part.
+
+    With it the temperature of the scores of the best epoch.
 
     The trainings of all folds are in one folder, from which a stopped choice continues.
     """
@@ -208,13 +217,29 @@ def score_network(
     train_networks(replace(experiment, folds=every, chosen=every), settings_inside(settings, folder, show))
     for fold, inner in parts.items():
         results = [read_result(folder, part) for part in inner]
-        pool_audits([path / AUDIT for path in finished_folders(folder, inner).values()], folder / AUDIT)
+        done = [*finished_folders(folder, inner).values()]
+        pool_audits([path / AUDIT for path in done], folder / AUDIT)
+        uf1 = read_audit(folder / AUDIT, classes).uf1()
         seconds = [result[f'{part}_seconds'] for result in results for part in ('train', 'test')]
         found[fold.name] = dict(
-            uf1=read_audit(folder / AUDIT, classes).uf1().tolist(), seconds=None if None in seconds else sum(seconds)
+            uf1=uf1.tolist(),
+            temperature=temperature_of(done, classes, int(uf1.argmax())),
+            seconds=None if None in seconds else sum(seconds),
         )
     write_json(place, (read_own_json(place) or {}) | found)
     shutil.rmtree(folder)
+
+
+def temperature_of(folders: Sequence[Path], classes: list[str], epoch: int) -> dict | None:
+    """Return the temperature of the scores after an epoch, counted from 0, in the folders of inner folds.
+
+    None where a part was trained by an earlier version, which kept no scores.
+    """
+    if not all((folder / EPOCH_SCORES).is_file() for folder in folders):
+        return None
+    scores = np.concatenate([np.load(folder / EPOCH_SCORES)[:, epoch] for folder in folders])
+    truth = np.concatenate([read_audit(folder / AUDIT, classes).truth for folder in folders])
+    return fit_temperature(scores.astype(float), truth)
 
 
 def settings_inside(settings: RunSettings, folder: Path, show: Show | None) -> RunSettings:

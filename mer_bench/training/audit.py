@@ -11,30 +11,33 @@ import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, audit_table
-from mer_bench.training.fold_folder import PREDICTIONS, write_predictions
+from mer_bench.files import write_array
+from mer_bench.training.fold_folder import EPOCH_SCORES, PREDICTIONS, write_predictions
 
 NOTES = '.audit.txt'  # in a fold in work: one line an epoch, from which a continued training goes on
-NOTE = re.compile(r'(\d+): ([\d ]+);')  # an epoch, and the place of the predicted class of each clip
+# an epoch, the place of the predicted class of each clip, and the scores of its classes, which older notes lack
+NOTE = re.compile(r'(\d+): ([\d ]+);(?: ([^;]+);)?')
 
 
 def note_epoch(folder: Path, epoch: int, rows: list[dict], classes: list[str]) -> None:
-    """Note the predicted class of each held-out clip after an epoch, counted from 0.
+    """Note the predicted class and the class scores of each held-out clip after an epoch, counted from 0.
 
     Args:
         folder: Of the fold in work.
         epoch: Its number.
-        rows: sample_id and y_pred of each clip.
+        rows: sample_id, y_pred and `score_<class>` of each clip.
         classes: Names of the classes.
     """
     place = {name: str(number) for number, name in enumerate(classes)}
-    predicted = {row['sample_id']: place[row['y_pred']] for row in rows}
-    line = ' '.join(predicted[name] for name in sorted(predicted))
+    rows = sorted(rows, key=lambda row: row['sample_id'])
+    line = ' '.join(place[row['y_pred']] for row in rows)
+    scores = ' '.join(f'{row[f"score_{name}"]:.9g}' for row in rows for name in classes)
     with open(folder / NOTES, 'a', encoding='utf-8') as file:
-        file.write(f'\n{epoch}: {line};')  # on a line of its own even after one that a stop cut off
+        file.write(f'\n{epoch}: {line}; {scores};')  # on a line of its own even after one that a stop cut off
 
 
 def finish_audit(folder: Path, epochs: int, classes: list[str]) -> None:
-    """Write audit.csv of a fold from its notes and predictions.csv.
+    """Write audit.csv and epoch_scores.npy of a fold from its notes and predictions.csv.
 
     Raises:
         InputError: The fold was begun without an audit, so that epochs are missing.
@@ -44,11 +47,15 @@ def finish_audit(folder: Path, epochs: int, classes: list[str]) -> None:
     notes, found = folder / NOTES, {}
     for line in notes.read_text(encoding='utf-8').splitlines() if notes.exists() else ():
         if noted := NOTE.fullmatch(line):  # else a stop cut it off; an epoch that was trained again replaces the first
-            found[int(noted[1])] = [*map(int, noted[2].split())]
+            found[int(noted[1])] = noted
     if missing := [epoch for epoch in range(epochs) if epoch not in found]:
         raise InputError(
             f'{folder}: expected an audit of {epochs} epochs, but epoch {missing[0] + 1} has none, because this fold '
             'was begun without --audit-epochs; remove the folder and run the same command again'
         )
-    codes = np.array([found[epoch] for epoch in range(epochs)]).T  # clips in the order of their names, as in the table
+    notes = [found[epoch] for epoch in range(epochs)]
+    codes = np.array([[*map(int, noted[2].split())] for noted in notes]).T  # clips by their names, as in the table
     write_predictions(audit_table(clips, codes, classes), folder / AUDIT)
+    if all(noted[3] for noted in notes):
+        scores = np.array([noted[3].split() for noted in notes], np.float32)
+        write_array(folder / EPOCH_SCORES, scores.reshape(epochs, len(clips), -1).swapaxes(0, 1))

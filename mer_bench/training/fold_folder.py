@@ -17,7 +17,7 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import describe_device
 from mer_bench.files import digest_file, read_json, refuse_special, write_atomically, write_json
 from mer_bench.protocols.folds import Fold
-from mer_bench.results.record import Count, Duration, Line, Name, Part, Score, check_schema
+from mer_bench.results.record import Count, Duration, Line, Name, Part, Score, Temperature, check_schema
 
 EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
 POINTER = 'last_checkpoint'  # MMEngine's name for the file with the path of the newest checkpoint
@@ -25,7 +25,8 @@ CHECKPOINT = 'checkpoint.pth'
 IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
 PREDICTIONS = 'predictions.csv'
 FLOAT_FORMAT = '%.9g'  # nine digits distinguish every float32 from its neighbours
-RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT, AUDIT)
+EPOCH_SCORES = 'epoch_scores.npy'  # with audit.csv: the class scores of each clip in its order, (N, E, C) float32
+RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT, AUDIT, EPOCH_SCORES)
 REMEDY = 'restore it, or remove the folder of this fold and run the same command to train it again'
 
 
@@ -37,11 +38,13 @@ class Together(Part):
 
 
 class InnerChoice(Part):
-    """What a fold chose, the inner UF1 of all that it could choose in their order, and how long that took."""
+    """What a fold chose, the inner UF1 of all that it could choose in their order, the temperature of the inner scores
+    of its choice, and how long that took."""
 
     candidate: Line
     epoch: Count | None = None
     uf1: list[Score]
+    temperature: Temperature | None = None
     seconds: Duration | None = None
 
 

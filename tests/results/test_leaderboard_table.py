@@ -6,6 +6,7 @@ accuracy 1/2, UF1 = (8/12) / 3 = 2/9 and UAR = 1/3.
 """
 
 import json
+import math
 import re
 
 import pandas as pd
@@ -336,3 +337,30 @@ def test_one_subject_and_a_class_without_clips_are_named(tmp_path, make):
     assert '1 subject; optical flow' in text
     assert 'Intervals: none, because all clips are of one subject.' in text
     assert 'jackknife' not in text
+
+
+HEAT = dict(value=2.0, of='scores')
+FOLDS = {f'smic/s0{i}': dict(candidate='x', uf1=0.5, temperature=HEAT) for i in range(1, 5)}
+SELECTION = dict(rule='inner', metric='uf1', inner_folds=2, candidates=[], chosen=FOLDS)
+
+
+def test_calibration_has_a_table_of_its_own_from_scores_and_temperatures_of_the_record(new_run, make, tmp_path):
+    new_run('a', 'one wrong')  # always sure, right in 7 of 8: ECE 1/8, Brier score 2/8
+    path = new_run('b', 'one wrong', method='svm', selection=SELECTION) / 'predictions.csv'
+    path.write_text(path.read_text().replace('1.0', '4.0'))
+    text, rows = make()
+    sure = math.exp(2) / (math.exp(2) + 2)  # softmax of 4/2, 0 and 0
+    other = (1 - sure) / 2
+    right, wrong = (1 - sure) ** 2 + 2 * other**2, sure**2 + (1 - other) ** 2 + other**2
+    brier, ece = (7 * right + wrong) / 8, 7 / 8 - sure
+    table = rows_of(text.partition('### Calibration')[2])
+    assert table[1:3] == [['full', '0.1250', '0.2500', '-', '-'], ['svm', '-', '-', f'{ece:.4f}', f'{brier:.4f}']]
+    assert 'The class scores of these methods are no probabilities: svm.' in text
+    assert rows.set_index('method').loc['svm', 'scaled_ece'] == pytest.approx(ece)
+
+
+def test_a_temperature_of_a_fold_that_the_predictions_lack_is_a_fault(new_run, make):
+    folds = {name.replace('s04', 's05'): choice for name, choice in FOLDS.items()}
+    new_run('a', selection=SELECTION | dict(chosen=folds))
+    with pytest.raises(InputError, match=r'expected a temperature for each fold .* differ in smic/s04'):
+        make()

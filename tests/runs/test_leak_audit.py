@@ -11,6 +11,7 @@ from mmengine.registry import HOOKS
 from sklearn.pipeline import make_pipeline
 
 from mer_bench.experiment.experiment import RunOptions
+from mer_bench.files import read_own_json, write_json
 from mer_bench.loading.prepared_data import PreparedData
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.file_audit import LEAK, PASSED, UNTOLD
@@ -98,11 +99,17 @@ def test_a_choice_among_candidates_passes(audited, text):
     assert not found.leaks
 
 
-def test_a_choice_that_saw_the_held_out_subject_is_found(audited, monkeypatch):
+@pytest.mark.parametrize('part', ['uf1', 'temperature'])
+def test_a_choice_or_temperature_that_saw_the_held_out_subject_is_found(audited, monkeypatch, part):
     honest = selection.score_estimator
 
-    def leaky(experiment, folds, *how):
-        return honest(experiment, [Fold(fold.name, fold.subjects, ()) for fold in folds], *how)
+    def leaky(experiment, folds, inner_folds, settings, place, worker):
+        found = []
+        for each in (folds, [Fold(one.name, one.subjects, ()) for one in folds]):
+            honest(experiment, each, inner_folds, settings, place, worker)
+            found.append(read_own_json(place))
+        fair, leaked = found
+        write_json(place, {name: fair[name] | {part: leaked[name][part]} for name in fair})
 
     monkeypatch.setattr(selection, 'score_estimator', leaky)
     assert leaks_of(audited(LOGISTIC, select='inner', inner_folds=2)) >= {'chosen candidate'}

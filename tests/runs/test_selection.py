@@ -5,16 +5,20 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import mer_bench
 from mer_bench.errors import InputError
+from mer_bench.evaluation.calibration import HOTTEST, fit_temperature
 from mer_bench.evaluation.epoch_audit import leak_meter, read_audit
 from mer_bench.experiment.candidates import names_of
+from mer_bench.results.record import temperatures_of
 from mer_bench.runs import selection
 from mer_bench.training.sklearn.shared_fit import BLOCK, GRAM, KERNEL, PLAIN
 from mer_bench.training.stacking import group
@@ -86,6 +90,12 @@ def scores_of(run):
     return table.pivot(index='fold', columns='candidate', values='uf1')[table['candidate'].unique()].to_numpy()
 
 
+def temperature_by_hand(logits, truth):
+    """The temperature with the least log loss, which may have none: useless scores want all classes alike."""
+    found = minimize_scalar(lambda log_t: log_loss(truth, softmax(logits / np.exp(log_t), axis=1)))
+    return min(HOTTEST, np.exp(found.x))
+
+
 @pytest.mark.parametrize(
     ('text', 'models'),
     [
@@ -99,21 +109,30 @@ def test_the_result_is_that_of_a_plain_nested_loop_of_scikit_learn(tmp_path, dat
     y, groups = clips['emotion'].to_numpy(), clips['subject'].to_numpy()
     X = np.load(data / 'store/flow.npy')[:, 2, 0].reshape(len(y), -1).astype(np.float32)
     inner, chosen, predicted, audited = [], [], np.empty(len(y), object), np.empty((len(y), 3), object)
+    temperatures = []
     for train, test in LeaveOneGroupOut().split(X, y, groups):
-        uf1 = []
+        uf1, scores = [], np.empty((3, len(train), 3))
         for column, model in enumerate(models):
             answers = np.empty(len(train), object)
             for part, rest in GroupKFold(2).split(train, groups=groups[train]):
                 answers[rest] = model.fit(X[train[part]], y[train[part]]).predict(X[train[rest]])
+                logistic = hasattr(model, 'predict_log_proba')
+                scores[column, rest] = (model.predict_log_proba if logistic else model.decision_function)(
+                    X[train[rest]]
+                )
             uf1.append(f1_score(y[train], answers, average='macro', labels=CLASSES))
             audited[test, column] = model.fit(X[train], y[train]).predict(X[test])
         inner.append(uf1)
         chosen.append(int(np.argmax(uf1)))
+        temperatures.append(temperature_by_hand(scores[chosen[-1]], y[train]))
         predicted[test] = audited[test, chosen[-1]]
     assert len({*chosen}) > 1  # else the choice would not be tested
     np.testing.assert_allclose(scores_of(run), inner)
     names = [candidate['name'] for candidate in run.record['selection']['candidates']]
-    assert [names.index(found['candidate']) for found in run.record['selection']['chosen'].values()] == chosen
+    noted = [*run.record['selection']['chosen'].values()]
+    assert [names.index(found['candidate']) for found in noted] == chosen
+    assert [found['temperature']['value'] for found in noted] == pytest.approx(temperatures, rel=1e-3)
+    assert {found['temperature']['of'] for found in noted} == {'probabilities' if logistic else 'scores'}
     assert run.predictions['y_pred'].tolist() == predicted.tolist()
     audit = read_audit(run.folder / 'candidates.csv', CLASSES)
     assert np.array(CLASSES)[audit.codes].tolist() == audited.tolist()
@@ -161,7 +180,7 @@ def test_a_network_is_scored_at_the_chosen_epoch_of_its_whole_schedule(tmp_path,
     best = int(np.argmax(inner['uf1']))
     assert (inner['candidate'], inner['epoch']) == looks[best]
     assert inner['epoch'] < 3  # else the last one would do
-    found = dict(candidate=inner['candidate'], epoch=inner['epoch'], uf1=max(inner['uf1']))
+    found = {key: inner[key] for key in ('candidate', 'epoch', 'temperature')} | dict(uf1=max(inner['uf1']))
     assert network.record['selection']['chosen'] == {'smic/s02': found}
     assert network.record['epoch_rule'] == 'inner'
     plain = NETWORKS.partition('candidates')[0] + f'optim_wrapper = dict(optimizer=dict({inner["candidate"]}))'
@@ -170,11 +189,25 @@ def test_a_network_is_scored_at_the_chosen_epoch_of_its_whole_schedule(tmp_path,
     assert table['y_pred'].tolist() == audit.predictions(inner['epoch'] - 1)['y_pred'].tolist()
 
 
-def test_a_network_alone_chooses_its_epoch(tmp_path, data, network):
+def test_a_network_alone_chooses_its_epoch(tmp_path, data, network, monkeypatch):
+    fitted = []
+    monkeypatch.setattr(selection, 'fit_temperature', lambda *given: fitted.append(given) or fit_temperature(*given))
     alone = NETWORKS.partition('candidates')[0] + 'optim_wrapper = dict(optimizer=dict(lr=1e-2))'
     run = choose(tmp_path, data, alone, **NETWORK)
     assert run.record['method'] == 'grid+inner'
     assert second_fold(run)[0]['uf1'] == second_fold(network)[0]['uf1'][3:]
+    # the temperature is of the scores of that epoch: they give its inner UF1
+    ((scores, truth),) = fitted
+    assert f1_score(truth, scores.argmax(1), average='macro') == pytest.approx(max(second_fold(run)[0]['uf1']))
+
+
+def test_a_method_alone_keeps_its_predictions_and_gets_temperatures(tmp_path, data):
+    text = LOGISTIC.partition('candidates')[0]
+    run, plain = (choose(tmp_path, data, text, str(select), select=select) for select in ('inner', None))
+    assert run.record['method'] == 'grid+inner'
+    assert (run.folder / 'predictions.csv').read_bytes() == (plain.folder / 'predictions.csv').read_bytes()
+    assert temperatures_of(run.record).keys() == {*run.predictions['fold']}
+    assert temperatures_of(plain.record) is None
 
 
 def test_a_stopped_choice_of_a_network_trains_nothing_twice(tmp_path, data, network, monkeypatch):
@@ -246,13 +279,12 @@ def test_a_run_folder_keeps_to_its_candidates(tmp_path, data):
     ('text', 'settings', 'message'),
     [
         (LOGISTIC, dict(select=None), 'lists candidates; let each fold choose among them'),
-        (LOGISTIC.partition('candidates')[0], {}, 'expected candidates, found none in grid'),
         (LOGISTIC, dict(select='outer'), "select 'outer': expected 'inner'"),
         (LOGISTIC, dict(select=None, candidates=['ridge']), 'expected --select inner with them'),
         (LOGISTIC, dict(inner_folds=1), 'inner_folds 1: expected a whole number of at least 2'),
         (LOGISTIC, dict(inner_folds=5), '--inner-folds 5: expected at most 4'),
         (LOGISTIC, dict(audit_epochs=True), 'leave it out'),
-        (LOGISTIC.replace('(1e-5, 1e-2, 1e2)', '[1.0]'), {}, 'at least two candidates, got 1'),
+        (LOGISTIC.replace('(1e-5, 1e-2, 1e2)', '[]'), {}, 'expected at least one, got an empty list'),
         (LOGISTIC.replace('1e-5', '1e2'), {}, 'C=100.0 and C=100.0 are the same'),
         (LOGISTIC.replace('steps.1.C', 'steps.1.D.x'), {}, 'candidates: x=1e-05: unknown config key'),
         (LOGISTIC.replace('{', '').replace('}', ''), {}, 'is not a config that can be read'),
