@@ -23,7 +23,7 @@ from mer_bench.experiment.precision import commit, versions
 from mer_bench.experiment.provenance import difference, made_with, settings_of, start_record, values_of
 from mer_bench.experiment.recorded import Recorded, open_recorded
 from mer_bench.protocols.folds import Fold
-from mer_bench.results.record import RECORD, RESCORED, place_of, read_record
+from mer_bench.results.record import RECORD, RESCORED, describe_batch, place_of, read_record
 from mer_bench.results.run import read_runs
 from mer_bench.runs.run import RunSettings, default_jobs
 from mer_bench.runs.train import run_opened
@@ -293,7 +293,8 @@ def differences_of(record: dict, trained: dict, same: bool) -> list[str]:
 
 def _way(record: dict) -> str:
     noted = record.get('stack') or {}
-    return ', '.join(filter(None, (noted.get('trained') or noted.get('way'), record.get('fit'))))
+    batch = record.get('batch') and describe_batch(record['batch'])
+    return ', '.join(filter(None, (noted.get('trained') or noted.get('way'), record.get('fit'), batch)))
 
 
 def _together(record: dict) -> int:
