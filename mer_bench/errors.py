@@ -29,6 +29,7 @@ LONG_WORD = re.compile(r'(\S{200})\S{340,}?(\S{60})(?=\s|\Z)')  # the end of a p
 
 NAMED = 12  # in a sentence
 
+BLANKS, BREAKS = re.compile(r'\s+'), frozenset('\n\r\t\u2028\u2029')
 HIDDEN = ('Cc', 'Cf', 'Cs')
 JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji
 
@@ -52,7 +53,9 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return ''.join(map(_visible, re.sub(r'\s*[\n\r\t\u2028\u2029]\s*', ' ', text)))
+    # as \s*[breaks]\s*, whose time grows with the square of the blanks
+    text = BLANKS.sub(lambda blanks: ' ' if BREAKS.intersection(blanks[0]) else blanks[0], text)
+    return ''.join(map(_visible, text))
 
 
 def _visible(letter: str) -> str:

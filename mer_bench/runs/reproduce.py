@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.errors import InputError, listed
+from mer_bench.errors import InputError, listed, visible
 from mer_bench.evaluation.metrics import scores
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.experiment.experiment import Experiment, RunOptions, is_whole, refuse_count
@@ -113,7 +113,13 @@ class Reproduction:
         table = tabulate(rows, headers, disable_numparse=True, colalign=('left', 'right', 'left', 'right', 'right'))
         of = f'{count} of {record["folds"]["total"]} folds, {self.total.clips} clips'
         why = self.differences or ['nothing that a record names']
-        lines = [title, table, f'{of}: {self.total}', 'different from the record:', *(f'- {line}' for line in why)]
+        lines = [
+            title,
+            table,
+            f'{of}: {self.total}',
+            'different from the record:',
+            *(f'- {visible(line)}' for line in why),
+        ]
         return '\n'.join(lines if self.differences or self.result != IDENTICAL else lines[:3])
 
 

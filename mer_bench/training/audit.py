@@ -11,10 +11,13 @@ import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, audit_table
+from mer_bench.files import refuse_special
 from mer_bench.training.fold_folder import PREDICTIONS, write_predictions
 
 NOTES = '.audit.txt'  # in a fold in work: one line an epoch, from which a continued training goes on
-NOTE = re.compile(r'(\d+): ([\d ]+);')  # an epoch, and the place of the predicted class of each clip
+NOTE = re.compile(
+    r'([0-9]{1,9}): ([0-9]{1,3}(?: [0-9]{1,3})*);'
+)  # an epoch, and the place of the predicted class of each clip
 
 
 def note_epoch(folder: Path, epoch: int, rows: list[dict], classes: list[str]) -> None:
@@ -42,13 +45,16 @@ def finish_audit(folder: Path, epochs: int, classes: list[str]) -> None:
     columns = ['sample_id', 'dataset', 'subject', 'fold', 'seed', 'y_true']
     clips = pd.read_csv(folder / PREDICTIONS, dtype=str, keep_default_na=False)[columns]
     notes, found = folder / NOTES, {}
-    for line in notes.read_text(encoding='utf-8').splitlines() if notes.exists() else ():
+    refuse_special(notes, 'remove it and run the same command again')
+    for line in notes.read_text(encoding='utf-8', errors='replace').splitlines() if notes.exists() else ():
         if noted := NOTE.fullmatch(line):  # else a stop cut it off; an epoch that was trained again replaces the first
-            found[int(noted[1])] = [*map(int, noted[2].split())]
+            places = [*map(int, noted[2].split())]
+            if len(places) == len(clips) and max(places) < len(classes):
+                found[int(noted[1])] = places
     if missing := [epoch for epoch in range(epochs) if epoch not in found]:
         raise InputError(
-            f'{folder}: expected an audit of {epochs} epochs, but epoch {missing[0] + 1} has none, because this fold '
-            'was begun without --audit-epochs; remove the folder and run the same command again'
+            f'{folder}: expected an audit of {epochs} epochs, but epoch {missing[0] + 1} has none, because its note is '
+            'damaged or this fold was begun without --audit-epochs; remove the folder and run the same command again'
         )
     codes = np.array([found[epoch] for epoch in range(epochs)]).T  # clips in the order of their names, as in the table
     write_predictions(audit_table(clips, codes, classes), folder / AUDIT)
