@@ -71,7 +71,7 @@ def _pair(pair: str) -> str:
             elif path.is_relative_to(Path.home()):
                 parts[number] = f'\0/{path.relative_to(Path.home())}'
     around_home = f'{key}{equals}{"".join(parts)}'.split('\0')
-    return '"$HOME"'.join(text and shlex.quote(text) for text in around_home)
+    return '"$HOME"'.join(text and shlex.quote(text) for text in around_home) or "''"
 
 
 def _path(word: str) -> str:
