@@ -22,6 +22,7 @@ import torch
 from safetensors.torch import save_file
 
 from mer_bench import escaping
+from mer_bench.cli.protocol import read_reports
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.csv_table import table_of_your_own
 from mer_bench.datasets.frame_names import FrameName, frames_of
@@ -62,6 +63,7 @@ from mer_bench.preparation.store.build import write_clip as fill_clip
 from mer_bench.preparation.store.flow_store import CHECKED, FlowStore, seal
 from mer_bench.protocols.folds import Fold, make_folds
 from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
+from mer_bench.protocols.report import format_lost
 from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import SUMS, collect, read_sums, sum_faults
@@ -584,6 +586,14 @@ def read_scheme(folder: Path) -> None:
     apply_scheme(annotations(), load_scheme(folder / 'scheme.csv'))
 
 
+REPORT = 'subject,clip,kind,detail\nsmic/s01,ne_1,damaged,frame 3\nsmic/s02,po_1,left out,a reason\n'
+
+
+def read_report(folder: Path) -> None:
+    """Show what a preparation corrected and left out, as `protocol` does."""
+    assert_plain(format_lost(read_reports([folder])))
+
+
 def write_table(folder: Path) -> None:
     write_annotations(annotations(), folder / 'annotations.csv')
 
@@ -871,6 +881,7 @@ DOORS: list[Door] = [
     Door('text on a page', text_file('plain text'), escape_text),
     Door('name of a folder', text_file('method'), name_folder, share=2),
     Door('label scheme', write_scheme, read_scheme, share=0.5),
+    Door('report.csv', text_file(REPORT, 'report.csv'), read_report, share=0.5),
     Door('annotations.csv', write_table, read_table),
     Door('flow store', write_store, read_store, 'smic/store/*', share=2),
     Door('prepared data whose digests fit', write_store, read_fitting_store, 'smic/**/*', writes=True, share=0.5),
