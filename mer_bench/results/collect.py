@@ -86,6 +86,7 @@ def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
             content = read_failure(source / name).content
             write_json(target / name, content | {'reason': without_paths(content['reason'])})
         else:
+            refuse_special(source / name, 'restore it, or remove it')
             with write_atomically(target / name) as temporary:
                 temporary.write_bytes((source / name).read_bytes())
 
