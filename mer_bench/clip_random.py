@@ -7,8 +7,9 @@ of it in 32-bit integers that wrap around, so that every device gives the same b
 """
 
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -106,6 +107,17 @@ def set_draws(draws: BatchDraws | None) -> None:
     """Set what the next forward pass in training draws from; None: torch's own generator."""
     global _current
     _current = draws
+
+
+@contextmanager
+def part_of_draws(part: slice) -> Iterator[None]:
+    """Let the forward passes of the block draw for some clips of the batch, what each would draw in the whole batch."""
+    whole = _current
+    set_draws(whole and replace(whole, keys=whole.keys[part], layer=0))
+    try:
+        yield
+    finally:
+        set_draws(whole)
 
 
 class ClipDropout(nn.Dropout):

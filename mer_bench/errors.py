@@ -23,12 +23,14 @@ ADVICE = {
 }
 # messages of NumPy and torch
 UNWRITTEN = r'\d+ requested and \d+ written|inline_container.*unexpected pos|iostream error'
+NO_MEMORY = 'DefaultCPUAllocator'  # of torch, in a RuntimeError
 OTHERWISE = 'check the disk, or the connection to it, and run the same command again'
 
 LONG_WORD = re.compile(r'(\S{200})\S{340,}?(\S{60})(?=\s|\Z)')  # the end of a path matters most
 
 NAMED = 12  # in a sentence
 
+BLANKS, BREAKS = re.compile(r'\s+'), frozenset('\n\r\t\u2028\u2029')
 HIDDEN = ('Cc', 'Cf', 'Cs')
 JOINERS = '\u200c\u200d'  # of Persian, of many Indian scripts, and of emoji
 
@@ -52,7 +54,9 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return ''.join(map(_visible, re.sub(r'\s*[\n\r\t\u2028\u2029]\s*', ' ', text)))
+    # as \s*[breaks]\s*, whose time grows with the square of the blanks
+    text = BLANKS.sub(lambda blanks: ' ' if BREAKS.intersection(blanks[0]) else blanks[0], text)
+    return ''.join(map(_visible, text))
 
 
 def _visible(letter: str) -> str:
@@ -82,8 +86,8 @@ def command(name: str) -> str:
 def run_tool(main: Callable[[], int | None]) -> None:
     """Run a tool.
 
-    The exit code is 0 or what `main` returns, 2 for an :class:`InputError` or a file that the system does not let us
-    read or write, 1 for a closed pipe, and 130 for Ctrl-C.
+    The exit code is 0 or what `main` returns, 2 for an :class:`InputError`, a file that the system does not let us read
+    or write, or too little memory, 1 for a closed pipe, and 130 for Ctrl-C.
     """
     try:
         status = main()
@@ -97,6 +101,10 @@ def run_tool(main: Callable[[], int | None]) -> None:
         sys.exit(1)
     except (OSError, zipfile.BadZipFile) as error:
         refuse(file_fault(error))
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and NO_MEMORY not in str(error):
+            raise
+        refuse('the memory of this machine ran out; free some, or use fewer --jobs, and run the same command again')
     except KeyboardInterrupt:
         print('stopped; run the same command again to continue', file=sys.stderr)
         sys.exit(130)

@@ -36,6 +36,9 @@ KEEP_MEMORY = 'MER_BENCH_KEEP_MEMORY'  # set to 0 in the environment, it leaves 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 LARGEST_INT = 2**31 - 1
 CGROUP = Path('/sys/fs/cgroup')  # version 2, of this process if it runs in a container
+# `python -m` and `python -c`, by which workers start, else import a joblib.py in the working folder, which may be a
+# stranger's; Python 3.10 does not know this variable
+os.environ.setdefault('PYTHONSAFEPATH', '1')
 _workers: dict[tuple[int, int], ProcessPoolExecutor] = {}
 
 

@@ -39,6 +39,13 @@ def test_every_error_at_a_file_is_one_sentence(capsys, code):
     assert printed.startswith(f'error: runs/a.csv: {os.strerror(code)}; {CODES[code]}')
 
 
+def test_too_little_memory_is_one_sentence(capsys):
+    with pytest.raises(RuntimeError) as of_torch:
+        torch.empty(2**55)
+    for error in (of_torch.value, MemoryError('Unable to allocate 1 PiB')):
+        assert 'memory of this machine ran out' in refusal(capsys, error)
+
+
 def test_an_error_without_number_or_name_is_one_sentence_too(capsys):
     assert refusal(capsys, OSError('12 requested and 5 written')) == (
         f'error: a file: 12 requested and 5 written; {SPACE}\n'

@@ -82,6 +82,10 @@ def test_hidden_characters_are_seen(text, shown):
     assert str(InputError(text)) == shown
 
 
+def test_a_long_blank_takes_no_longer_than_a_long_word():
+    assert visible(' ' * 500_000 + '\x1b').endswith(r' \x1b')  # 20 minutes, if it took the square of their number
+
+
 def test_latex_reads_no_command():
     assert for_latex('\\input{x}_%$&#~^') == (
         r'\textbackslash{}input\{x\}\_\%\$\&\#\textasciitilde{}\textasciicircum{}'

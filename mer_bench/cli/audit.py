@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 from mer_bench.cli.arguments import Parser, add_arguments, add_training, run_options, training_of
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, visible
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -58,6 +58,6 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(found.json, indent=2))
         return int(found.leaks)
     for pair in found.pairs:
-        print(f'{pair.first} and {pair.second}: {pair.distance:.4f} apart' + ', the same bytes' * pair.same)
+        print(visible(f'{pair.first} and {pair.second}: {pair.distance:.4f} apart' + ', the same bytes' * pair.same))
     print(f'\n{format_checks(found.checks)}')
     return int(found.leaks)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mer_bench.cli.arguments import Parser
 from mer_bench.datasets.table import load_annotations
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, visible
 from mer_bench.files import write_atomically
 from mer_bench.protocols.folds import make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names, select_clips
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     folds = select_folds(make_folds(kept, rule))
     tables = {'folds': tested_in(kept, folds), 'dropped': dropped, 'differences': compare_counts(kept, scheme)}
     written = write_tables(tables, args.out) if args.out else []  # first: a wrong --out ends it at once
-    print(format_protocol(kept, dropped, scheme, folds, rule))
+    print(*map(visible, format_protocol(kept, dropped, scheme, folds, rule).split('\n')), sep='\n')
     if lost := format_lost(read_reports(args.data)):
         print(f'\n{lost}')
     for path in written:

@@ -10,6 +10,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__, 'CONFIG', 'RUN')
     add_arguments(parser)
     parser.add_argument('checkpoints', type=Path, metavar='RUN', help='folder of a run trained with --save-checkpoints')
+    text = 'of a run whose folds chose (--select inner), as for its training'
+    parser.add_argument('--candidates', metavar='FILE', nargs='+', action='extend', default=[], help=text)
     parser.add_argument('--out', type=Path, metavar='CSV', help='output file (default: RUN/test_predictions.csv)')
     args = parser.parse_args(argv)
 
@@ -17,10 +19,9 @@ def main(argv: list[str] | None = None) -> None:
     from mer_bench.evaluation.metrics import score_table
     from mer_bench.evaluation.predictions import read_predictions
     from mer_bench.evaluation.report import format_action_units, format_scores
-    from mer_bench.experiment.experiment import open_experiment
-    from mer_bench.runs.checkpoints import predict_with_checkpoints
+    from mer_bench.runs.checkpoints import open_trained, predict_with_checkpoints
 
-    experiment = open_experiment(run_options(args))
+    experiment = open_trained(run_options(args), args.checkpoints, args.candidates)
     out = args.out or args.checkpoints / 'test_predictions.csv'
     predict_with_checkpoints(experiment, args.checkpoints, out)
     frame = read_predictions(out)

@@ -17,6 +17,7 @@ import pandas as pd
 from mer_bench.errors import InputError
 from mer_bench.evaluation.metrics import SubjectCounts, class_f1, confusion_of
 from mer_bench.evaluation.statistics import contrast
+from mer_bench.files import refuse_special
 
 AUDIT = 'audit.csv'  # beside predictions.csv
 CANDIDATES = 'candidates.csv'  # the same with a candidate of `--select inner` in place of an epoch
@@ -105,6 +106,7 @@ def read_audit(path: str | Path, classes: list[str]) -> EpochAudit:
     path = Path(path)
     kind = 'candidates' if path.name == CANDIDATES else 'epochs'
     again = f'train with --audit-{kind} again'
+    refuse_special(path, again)
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except Exception as error:  # a damaged file can raise anything

@@ -20,7 +20,7 @@ from mer_bench.evaluation.labels import WHOLE, compare_labels, plain_label, show
 from mer_bench.evaluation.subject_lists import ADVICE, read_dict, read_subject_log
 from mer_bench.files import refuse_special
 
-LONGEST_LINE = 1_000_000  # bytes
+LARGEST, LONGEST_LINE = 512 << 20, 1_000_000  # bytes
 RUNS = ('seed', 'run', 'repeat', 'epoch')  # columns that explain why a clip appears several times
 OWN_FILE = 'predictions.csv'  # of a run
 UNNAMED = 'unnamed'  # data set of a file that names none
@@ -154,7 +154,8 @@ def _read_bytes(path: Path) -> bytes:
     """Return the content as UTF-8 without a mark; UTF-16 with its mark, as PowerShell writes it, is accepted."""
     refuse_special(path, 'save it as a file of predictions')
     try:
-        data = path.read_bytes()
+        with open(path, 'rb') as file:
+            data = file.read(LARGEST + 1)
     except FileNotFoundError:
         raise InputError(
             f'{path}: no such file or folder; give a run folder, a predictions.csv or a log, or train the run first'
@@ -163,6 +164,8 @@ def _read_bytes(path: Path) -> bytes:
         raise InputError(
             f'{path}: expected a file of predictions, but got {cause_of(error)!r}; check the path'
         ) from None
+    if len(data) > LARGEST:
+        raise InputError(f'{path}: expected at most {LARGEST >> 20} MiB of predictions, found more; give another file')
     try:
         if data.startswith((b'\xff\xfe', b'\xfe\xff')):
             data = data.decode('utf-16').encode()

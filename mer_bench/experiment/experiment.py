@@ -1,6 +1,5 @@
 """One method on its prepared data: what a training, or a test of saved weights, opens first."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from mmengine.config import Config
 from mer_bench.errors import InputError
 from mer_bench.experiment.config_files import arguments_of
 from mer_bench.experiment.method import Method, load_method
-from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision
+from mer_bench.experiment.precision import PrecisionCheck, choose_device, choose_precision, refuse_device
 from mer_bench.experiment.sources import find_data, joined_name, stamps_of
 from mer_bench.files import Stamp
 from mer_bench.loading.input_spec import InputSpec
@@ -158,12 +157,6 @@ def refuse_count(name: str, number: object, least: int = 1) -> None:
 def is_whole(value: object) -> bool:
     """Return whether a value is a whole number, one of NumPy too; True and False are not."""
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def refuse_device(name: object) -> None:
-    """Refuse what names no device."""
-    if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', str(name)):
-        raise InputError(f'--device {name}: expected auto, cpu, cuda or cuda:N; correct it')
 
 
 def open_experiment(options: RunOptions, mixed: str | None = None) -> Experiment:

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from mmengine.config import Config
 
@@ -103,8 +104,19 @@ class PrecisionCheck:
         return self.used == 'fp32' or (other.used == self.used and {*other.fp32_layers} <= {*self.fp32_layers})
 
 
+def refuse_device(name: object) -> None:
+    """Refuse what names no device."""
+    if not re.fullmatch(r'auto|cpu|cuda(:(0|[1-9][0-9]*))?', str(name)):
+        raise InputError(f'--device {name}: expected auto, cpu, cuda or cuda:N; correct it')
+
+
 def choose_device(name: str) -> str:
-    """Return cpu, cuda or cuda:N for a device that a user names: one of these, or `auto` for cuda if there is a GPU."""
+    """Return cpu, cuda or cuda:N for a device that a user names: one of these, or `auto` for cuda if there is a GPU.
+
+    Raises:
+        InputError: It names no device, or a GPU that torch cannot use.
+    """
+    refuse_device(name)
     kind, _, number = name.partition(':')
     if kind == 'cpu' or (kind == 'auto' and not may_have_gpu()):
         return 'cpu'
@@ -112,8 +124,17 @@ def choose_device(name: str) -> str:
 
     count = torch.cuda.device_count()
     if kind == 'cuda' and int(number or 0) >= count:
-        raise InputError(f'--device {name}: torch sees {count} CUDA devices; use --device cpu or another number')
+        raise InputError(f'--device {name}: expected a GPU that torch can use, found {_gpus(torch, count)}')
     return name if kind == 'cuda' else 'cuda' if count else 'cpu'
+
+
+def _gpus(torch: ModuleType, count: int) -> str:
+    """Say which GPUs torch can use, and what to do."""
+    if count:
+        return f'{count}, cuda:0{f" to cuda:{count - 1}" * (count > 1)}; choose one of these, or --device cpu'
+    if not torch.backends.cuda.is_built():
+        return f'torch {torch.__version__}, which is built without CUDA; install a torch with it, or use --device cpu'
+    return 'none; check the driver (`nvidia-smi`) and CUDA_VISIBLE_DEVICES, or use --device cpu'
 
 
 def may_have_gpu() -> bool:

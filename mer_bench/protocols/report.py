@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from tabulate import tabulate
 
-from mer_bench.errors import NAMED
+from mer_bench.errors import NAMED, visible
 from mer_bench.protocols.action_units import parse_action_units
 from mer_bench.protocols.folds import Fold, fold_title
 from mer_bench.protocols.label_schemes import LabelScheme, absent_clips
@@ -98,7 +98,8 @@ def format_lost(reports: Mapping[str, pd.DataFrame]) -> str:
         lost = notes[notes['kind'].isin(LOST)]
         if len(lost):
             lines.append(f'not prepared in {place}: {len(lost)} clips')
-        lines += [f'  {row.subject} {row.clip}: {row.kind}: {row.detail}' for row in lost.head(NAMED).itertuples()]
+        rows = lost.head(NAMED).itertuples()
+        lines += [visible(f'  {row.subject} {row.clip}: {row.kind}: {row.detail}') for row in rows]
         if len(lost) > NAMED:
             lines.append(f'  and {len(lost) - NAMED} more in {place}/report.csv')
     return '\n'.join(lines)

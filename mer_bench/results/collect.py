@@ -20,6 +20,7 @@ AUDITS = (AUDIT, CANDIDATES)  # only where they were asked for
 FINISHED = (RECORD, 'predictions.csv', *AUDITS)
 COMMITTED = (*FINISHED, FAILURE)
 SUMS = 'SHA256SUMS'
+LARGEST_SUMS = 64 << 20  # bytes; a line has some two hundred
 LINE = re.compile(r'([0-9a-f]{64})  (\S.*)')
 
 
@@ -85,6 +86,7 @@ def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
             content = read_failure(source / name).content
             write_json(target / name, content | {'reason': without_paths(content['reason'])})
         else:
+            refuse_special(source / name, 'restore it, or remove it')
             with write_atomically(target / name) as temporary:
                 temporary.write_bytes((source / name).read_bytes())
 
@@ -112,7 +114,13 @@ def write_sums(folder: Path, copied: Iterable[Path], names: Iterable[str]) -> No
 def read_sums(path: Path) -> dict[str, str]:
     """Return the digest of each file by its path below the folder of SHA256SUMS."""
     refuse_special(path)
-    text = path.read_bytes().decode('utf-8', 'replace')
+    with open(path, 'rb') as file:
+        content = file.read(LARGEST_SUMS + 1)
+    if len(content) > LARGEST_SUMS:
+        raise InputError(
+            f'{path}: expected {LARGEST_SUMS >> 20} MiB at most, found more; remove it and collect the runs again'
+        )
+    text = content.decode('utf-8', 'replace')
     matches = [LINE.fullmatch(line) for line in text.removesuffix('\n').split('\n')]
     if not all(matches):
         raise InputError(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from mer_bench.errors import InputError, listed
+from mer_bench.errors import InputError, listed, visible
 from mer_bench.files import read_json
 from mer_bench.results.record import HONEST, LEAK, PASSED, RECORD, UNTOLD, VERDICTS, count_looks
 from mer_bench.results.rows import describe_choice
@@ -135,7 +135,7 @@ def check_counts(folder: Path, record: dict, table: dict[str, list]) -> Check:
             raise InputError(f'{file}: expected name and numbers of clips of a fold, found others; restore it')
         (trained, n_test), fold = counts, found['fold']
         if n_test != tested[fold] or trained + n_test > record['n_clips']:
-            wrong.append(f'{fold} (trained on {trained}, tested {n_test})')
+            wrong.append(f'{visible(fold)} (trained on {trained}, tested {n_test})')
     fault = f'of {record["n_clips"]} clips: {listed(wrong)}' if wrong else ''
     return Check.of(name, fault, f'in each of {len(files)} folds, at most the {record["n_clips"]} clips together')
 

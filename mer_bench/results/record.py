@@ -178,6 +178,15 @@ class Precision(Part):
     decision: Line = ''
 
 
+class SmallerBatch(Part):
+    """A batch that did not fit on the GPU: its clips, how many were computed at a time, more than one number where the
+    folds differ, and whether batch norm saw these."""
+
+    size: Count
+    computed: list[Count]
+    batch_norm: bool
+
+
 class StackNote(Part):
     """How folds were trained together."""
 
@@ -284,6 +293,7 @@ class Record(AnyRecord):
     commit: Line | None
     precision: Precision | None = None
     stack: StackNote | None = None
+    batch: SmallerBatch | None = None
     selection: Selection | None = None
     leak_audit: LeakAudit | None = None
 
@@ -393,6 +403,12 @@ def _dotted(place: tuple[str | int, ...], content: object, missing: bool) -> str
             content = content[part]
             keys.append(str(part))
     return '.'.join([*keys, str(place[-1])] if missing else keys) or 'record'
+
+
+def describe_batch(batch: dict) -> str:
+    """Describe a :class:`SmallerBatch`."""
+    computed, norm = ' or '.join(map(str, batch['computed'])), ', as batch norm saw them' * batch['batch_norm']
+    return f'batches of {batch["size"]} clips computed {computed} at a time{norm}'
 
 
 def looks_of(selection: dict) -> list[dict]:

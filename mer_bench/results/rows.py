@@ -13,7 +13,7 @@ from mer_bench.evaluation.calibration import calibration
 from mer_bench.evaluation.metrics import METRICS, mean_of_datasets
 from mer_bench.evaluation.statistics import contrast
 from mer_bench.results.blocks import Column, Link, Table
-from mer_bench.results.record import VERDICTS, temperatures_of
+from mer_bench.results.record import VERDICTS, describe_batch, temperatures_of
 from mer_bench.results.run import Method, Run, store_of
 
 DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
@@ -73,12 +73,19 @@ def _settings(method: Method) -> dict:
     record = method.record
     return {
         'config': _with_digest(record['config']),
-        'overrides': ', '.join([*map(_with_digest, record['overrides']), *filter(None, [describe_choice(record)])]),
+        'overrides': ', '.join(
+            [*map(_with_digest, record['overrides']), *filter(None, [describe_choice(record)]), *_batches(method.runs)]
+        ),
         'settings_digest': method.settings,
         'store_digest': distinct(map(store_of, method.runs)),
         'annotations_digest': record['data']['annotations_digest'],
         **{key: distinct(run.record[key] for run in method.runs) for key in ('commit', 'device')},
     }
+
+
+def _batches(runs: list[Run]) -> list[str]:
+    """Describe batches that did not fit on the GPU."""
+    return [*dict.fromkeys(describe_batch(run.record['batch']) for run in runs if run.record.get('batch'))]
 
 
 def _log(record: dict) -> dict:

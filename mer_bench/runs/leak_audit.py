@@ -30,7 +30,7 @@ from mmengine.config import Config
 from scipy.special import gammaln
 
 from mer_bench.datasets.table import read_annotations, write_annotations
-from mer_bench.errors import InputError, listed
+from mer_bench.errors import InputError, listed, visible
 from mer_bench.evaluation.epoch_audit import AUDIT, read_audit
 from mer_bench.evaluation.metrics import class_f1, confusion_of, encode
 from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir
@@ -133,7 +133,7 @@ def audit(options: RunOptions, settings: RunSettings, epochs: int = 3) -> LeakAu
 
 def tell(line: str) -> None:
     """Print a line about the progress."""
-    print(line, file=sys.stderr, flush=True)
+    print(*map(visible, line.split('\n')), sep='\n', file=sys.stderr, flush=True)
 
 
 def run_to_note(experiment: Experiment, settings: RunSettings, record: dict) -> Path | None:

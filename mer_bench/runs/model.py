@@ -31,7 +31,8 @@ from mer_bench.processes import in_workers
 from mer_bench.training.device import activate
 from mer_bench.training.fold import plain_wrapper
 from mer_bench.training.fold_folder import finished_folders
-from mer_bench.training.gradient_check import compare_gradients
+from mer_bench.training.gradient_check import Agreement, compare_gradients
+from mer_bench.training.parts import is_out_of_memory
 from mer_bench.training.stacking.eligibility import why_not_stackable
 from mer_bench.training.stacking.strategy import Stack, StackChoice, choose
 
@@ -198,19 +199,30 @@ def check(experiment: Experiment, model: BaseModel) -> PrecisionCheck:
         in_fp32, parts = replace(experiment, precision='fp32'), complexity(model, experiment.data.shape)
         if why_not_stackable(in_fp32, model, parts) is None:
             return fall_back(experiment, 'it can be trained from memory')
-    size = max(2, min(CLIPS, cfg.train_dataloader.batch_size))  # batch norm needs two
-    try:
-        with as_in_training(experiment.device):
-            model = copy.deepcopy(model).to(experiment.device)
-            batch = random_batch(model, experiment.data.shape, size, len(cfg.classes), len(cfg.action_units or ()))
-            found = compare_gradients(model, *batch, precision, cfg.get('channels_last', False))
-    except Exception as error:  # a part can raise any exception; a broken network fails again when it is trained
-        return fall_back(experiment, f'its gradients cannot be compared: {type(error).__name__}: {in_one_line(error)}')
+    for clips in (max(2, min(CLIPS, cfg.train_dataloader.batch_size)), 2):  # batch norm needs two
+        try:
+            found, why = compared(experiment, model, clips), ''
+        except Exception as error:  # a part can raise any exception; a broken network fails again when it is trained
+            why = f'its gradients cannot be compared: {type(error).__name__}: {in_one_line(error)}'
+            if is_out_of_memory(error):
+                continue
+        break
+    if why:
+        return fall_back(experiment, why)
     if not found.mended:
         place, value = found.between
         return fall_back(experiment, f'its gradients disagree with fp32 (to {value:.4f} at {place})')
     smallest = min(found.layers, found.between[1])
     return PrecisionCheck(precision, precision, found.fp32_layers, smallest, time.perf_counter() - start)
+
+
+def compared(experiment: Experiment, model: BaseModel, clips: int) -> Agreement:
+    """Compare the gradients of a copy of a network, for a batch of so many random clips."""
+    cfg = experiment.method.cfg
+    with as_in_training(experiment.device):
+        model = copy.deepcopy(model).to(experiment.device)
+        batch = random_batch(model, experiment.data.shape, clips, len(cfg.classes), len(cfg.action_units or ()))
+        return compare_gradients(model, *batch, experiment.precision, cfg.get('channels_last', False))
 
 
 @contextmanager

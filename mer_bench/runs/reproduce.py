@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.errors import InputError, listed
+from mer_bench.errors import InputError, listed, visible
 from mer_bench.evaluation.metrics import scores
 from mer_bench.evaluation.predictions import read_predictions
 from mer_bench.experiment.experiment import Experiment, RunOptions, is_whole, refuse_count
@@ -23,7 +23,7 @@ from mer_bench.experiment.precision import commit, versions
 from mer_bench.experiment.provenance import difference, made_with, settings_of, start_record, values_of
 from mer_bench.experiment.recorded import Recorded, open_recorded
 from mer_bench.protocols.folds import Fold
-from mer_bench.results.record import RECORD, RESCORED, place_of, read_record
+from mer_bench.results.record import RECORD, RESCORED, describe_batch, place_of, read_record
 from mer_bench.results.run import read_runs
 from mer_bench.runs.run import RunSettings, default_jobs
 from mer_bench.runs.train import run_opened
@@ -113,7 +113,13 @@ class Reproduction:
         table = tabulate(rows, headers, disable_numparse=True, colalign=('left', 'right', 'left', 'right', 'right'))
         of = f'{count} of {record["folds"]["total"]} folds, {self.total.clips} clips'
         why = self.differences or ['nothing that a record names']
-        lines = [title, table, f'{of}: {self.total}', 'different from the record:', *(f'- {line}' for line in why)]
+        lines = [
+            title,
+            table,
+            f'{of}: {self.total}',
+            'different from the record:',
+            *(f'- {visible(line)}' for line in why),
+        ]
         return '\n'.join(lines if self.differences or self.result != IDENTICAL else lines[:3])
 
 
@@ -293,7 +299,8 @@ def differences_of(record: dict, trained: dict, same: bool) -> list[str]:
 
 def _way(record: dict) -> str:
     noted = record.get('stack') or {}
-    return ', '.join(filter(None, (noted.get('trained') or noted.get('way'), record.get('fit'))))
+    batch = record.get('batch') and describe_batch(record['batch'])
+    return ', '.join(filter(None, (noted.get('trained') or noted.get('way'), record.get('fit'), batch)))
 
 
 def _together(record: dict) -> int:

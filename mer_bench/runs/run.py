@@ -255,7 +255,8 @@ def run_missing(
         ):
 
             def tell(line: str) -> None:
-                console.print(line, soft_wrap=True, markup=False, highlight=False)
+                for part in line.split('\n'):
+                    console.print(visible(part), soft_wrap=True, markup=False, highlight=False)
 
             write = partial(print, file=log, flush=True)
             way = '' if choice.way == 'off' else f', {choice.way}'

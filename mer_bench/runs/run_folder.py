@@ -150,6 +150,10 @@ def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
             record['stack'] = dict(record['stack'], trained=ways)  # may differ in a continued run
         if fit := _joined(result.get('fit') for result in finished):  # of scikit-learn
             record['fit'] = fit
+        if batches := [result['batch'] for result in finished if result.get('batch')]:
+            computed = {clips for batch in batches for clips in batch['computed']}
+            computed |= {batches[0]['size']} if len(batches) < len(finished) else set()
+            record['batch'] = dict(batches[0], computed=sorted(computed, reverse=True))
         if 'selection' in record:
             record['selection'] = dict(record['selection'], chosen=choices_of(finished))
         names = finished[0]['versions']

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from mer_bench.errors import visible
 from mer_bench.experiment.candidates import open_candidates
 from mer_bench.experiment.experiment import Experiment, RunOptions, default_work_dir, open_experiment
 from mer_bench.experiment.provenance import describe_data, start_record
@@ -24,7 +25,7 @@ def train(options: RunOptions, settings: RunSettings) -> Run:
         InputError: A fault in the options, the data or the run folder.
     """
     experiment, record = open_run(options, settings)
-    print('\n'.join([*describe_data(experiment), *record['notes']]), flush=True)
+    print('\n'.join(map(visible, [*describe_data(experiment), *record['notes']])), flush=True)
     folder = Path(settings.work_dir or default_work_dir(experiment.method, settings.seed))
     settings = replace(settings, work_dir=folder, jobs=settings.jobs or default_jobs(experiment.device))
     return Run(folder.absolute(), run_opened(experiment, settings, record))

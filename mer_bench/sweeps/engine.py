@@ -7,8 +7,8 @@ from math import inf
 from numbers import Real
 
 from mer_bench.errors import InputError
-from mer_bench.experiment.experiment import refuse_count, refuse_device
-from mer_bench.experiment.precision import choose_device
+from mer_bench.experiment.experiment import refuse_count
+from mer_bench.experiment.precision import choose_device, refuse_device
 from mer_bench.runs.run import default_jobs
 from mer_bench.sweeps.local import Outcome, run_sweep
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions
@@ -122,6 +122,8 @@ def ray_engine(options: EngineOptions) -> Iterator[Engine]:
     from mer_bench.sweeps.ray import pool as ray_pool  # an extra
     from mer_bench.sweeps.ray.driver import RaySweep
 
+    if options.address is None:
+        choose_device(options.device)  # a cluster may get a GPU later, this machine will not
     with ray_pool.connected(options.address):
         device = options.device
         if device == 'auto':

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from mer_bench.protocols.folds import Fold
 from mer_bench.sweeps.estimate import TimeEstimate
@@ -99,7 +100,7 @@ class SweepProgress:
         for name, justify in dict(method='left', config='left', folds='right', state='left', time='right').items():
             table.add_column(name, justify=justify, no_wrap=True)
         for runs in self._visible(running):
-            table.add_row(*self._row(runs, running, done))
+            table.add_row(*map(Text, self._row(runs, running, done)))  # a str is markup: [red] in the name of a file
         return Group(table, self._total(running, done))
 
     def _visible(self, running: dict[PlannedRun, float]) -> list[list[PlannedRun]]:

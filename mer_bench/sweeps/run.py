@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
+from rich.text import Text
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT
@@ -99,7 +100,9 @@ def sweep(
         how = threads, stack, audit_epochs, inner_folds if select else None
         plan_options = SweepOptions(roots, opened.planning_device, *how)
         with Console(stderr=True).status('planning') as status:
-            runs, equal = plan_runs(configs, methods, list(seeds) or [0], base, plan_options, status.update)
+            runs, equal = plan_runs(
+                configs, methods, list(seeds) or [0], base, plan_options, lambda text: status.update(Text(text))
+            )
         if only_failed:
             runs = [run for run in runs if has_failed(run)]
             if not runs:

@@ -11,12 +11,13 @@ import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, audit_table
-from mer_bench.files import write_array
+from mer_bench.files import refuse_special, write_array
 from mer_bench.training.fold_folder import EPOCH_SCORES, PREDICTIONS, write_predictions
 
 NOTES = '.audit.txt'  # in a fold in work: one line an epoch, from which a continued training goes on
 # an epoch, the place of the predicted class of each clip, and the scores of its classes, which older notes lack
-NOTE = re.compile(r'(\d+): ([\d ]+);(?: ([^;]+);)?')
+SCORE = r'(?:-?(?:inf|[0-9]+(?:\.[0-9]+)?(?:e[-+][0-9]{1,3})?)|nan)'
+NOTE = re.compile(rf'([0-9]{{1,9}}): ([0-9]{{1,3}}(?: [0-9]{{1,3}})*);(?: ({SCORE}(?: {SCORE})*);)?')
 
 
 def note_epoch(folder: Path, epoch: int, rows: list[dict], classes: list[str]) -> None:
@@ -45,17 +46,20 @@ def finish_audit(folder: Path, epochs: int, classes: list[str]) -> None:
     columns = ['sample_id', 'dataset', 'subject', 'fold', 'seed', 'y_true']
     clips = pd.read_csv(folder / PREDICTIONS, dtype=str, keep_default_na=False)[columns]
     notes, found = folder / NOTES, {}
-    for line in notes.read_text(encoding='utf-8').splitlines() if notes.exists() else ():
+    refuse_special(notes, 'remove it and run the same command again')
+    for line in notes.read_text(encoding='utf-8', errors='replace').splitlines() if notes.exists() else ():
         if noted := NOTE.fullmatch(line):  # else a stop cut it off; an epoch that was trained again replaces the first
-            found[int(noted[1])] = noted
+            places, scores = [*map(int, noted[2].split())], (noted[3] or '').split()
+            if len(places) == len(clips) and max(places) < len(classes):
+                found[int(noted[1])] = places, scores
     if missing := [epoch for epoch in range(epochs) if epoch not in found]:
         raise InputError(
-            f'{folder}: expected an audit of {epochs} epochs, but epoch {missing[0] + 1} has none, because this fold '
-            'was begun without --audit-epochs; remove the folder and run the same command again'
+            f'{folder}: expected an audit of {epochs} epochs, but epoch {missing[0] + 1} has none, because its note is '
+            'damaged or this fold was begun without --audit-epochs; remove the folder and run the same command again'
         )
-    notes = [found[epoch] for epoch in range(epochs)]
-    codes = np.array([[*map(int, noted[2].split())] for noted in notes]).T  # clips by their names, as in the table
+    codes = np.array([found[epoch][0] for epoch in range(epochs)]).T  # clips by their names, as in the table
     write_predictions(audit_table(clips, codes, classes), folder / AUDIT)
-    if all(noted[3] for noted in notes):
-        scores = np.array([noted[3].split() for noted in notes], np.float32)
-        write_array(folder / EPOCH_SCORES, scores.reshape(epochs, len(clips), -1).swapaxes(0, 1))
+    scores = [found[epoch][1] for epoch in range(epochs)]
+    if all(len(of_epoch) == len(clips) * len(classes) for of_epoch in scores):
+        scores = np.array(scores, np.float32).reshape(epochs, len(clips), len(classes))
+        write_array(folder / EPOCH_SCORES, scores.swapaxes(0, 1))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,19 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import circumstances
 from mer_bench.protocols.action_units import encode_action_units
 from mer_bench.protocols.folds import Fold
-from mer_bench.training.fold_folder import CHECKPOINT, POINTER, finish_fold, folder_in_work, report_epoch, run_title
+from mer_bench.training.fold_folder import (
+    CHECKPOINT,
+    POINTER,
+    finish_fold,
+    folder_in_work,
+    note_batch,
+    read_batch,
+    report_epoch,
+    run_title,
+)
+
+if TYPE_CHECKING:
+    from mer_bench.training.parts import BatchTooLarge
 
 FUSED = ('Adam', 'AdamW', 'SGD')
 CHECKPOINTS = 20  # of a training at most: 800 epochs of a small network take less time than 80 of them
@@ -83,13 +96,19 @@ def run_network(
     """
     from mer_bench.training.audit import finish_audit
     from mer_bench.training.device import activate
+    from mer_bench.training.parts import BatchTooLarge, has_batch_norm
     from mer_bench.training.runner import save_weights, train
 
     activate(experiment)
-    cfg = fold_config(experiment, fold, seed, folder)
-    continued = cfg.get('resume', False)
-    start = time.perf_counter()
-    runner = train(cfg, partial(report_epoch, folder), audit)
+    while True:  # until a step fits on the GPU
+        cfg = fold_config(experiment, fold, seed, folder)
+        settle_batch(cfg, folder)
+        start = time.perf_counter()
+        try:
+            runner = train(cfg, partial(report_epoch, folder), audit)
+            break
+        except BatchTooLarge as error:
+            shrink_batch(fold, folder, error)
     trained = time.perf_counter()
     runner.test()
     tested = time.perf_counter()
@@ -97,12 +116,46 @@ def run_network(
         finish_audit(folder, runner.max_epochs, cfg.classes)
     if save_checkpoints:
         save_weights(runner.model.state_dict(), folder / CHECKPOINT)
-    return dict(
+    outcome = dict(
         n_train=len(runner.train_dataloader.dataset),
         n_test=len(runner.test_dataloader.dataset),
-        train_seconds=None if continued else trained - start,
+        train_seconds=None if cfg.resume else trained - start,
         test_seconds=tested - trained,
     )
+    if clips := cfg.get('clips_at_a_time'):
+        size, norm = cfg.train_dataloader.batch_size, has_batch_norm(runner.model)
+        outcome |= dict(batch=dict(size=size, computed=[clips], batch_norm=norm))
+    return outcome
+
+
+def settle_batch(cfg: Config, folder: Path) -> None:
+    """Let a fold compute as many clips at a time as it began with, or a new one as many as the run does by now."""
+    if clips := read_batch(folder if cfg.resume else folder.parents[1]):
+        note_batch(folder, clips)
+        cfg.clips_at_a_time = clips
+
+
+def shrink_batch(fold: Fold, folder: Path, fault: 'BatchTooLarge') -> None:
+    """Let a fold begin again with fewer clips at a time, so that it has one number throughout, as all folds after it.
+
+    Raises:
+        InputError: The network cannot be trained on fewer.
+    """
+    from mer_bench.training.parts import ROOM, tell
+
+    step = f'{fold.name}: a training step of {fault.clips} clip{"s" * (fault.clips > 1)}'
+    if fault.fewer is None:
+        least = ', and batch norm needs two' if fault.batch_norm else ''
+        raise InputError(f'{step} does not fit into the memory of the GPU{least}; {ROOM}')
+    fewer = min(fault.fewer, read_batch(folder.parents[1]) or fault.fewer)
+    norm = f'; batch norm sees {fewer} clips' if fault.batch_norm else ''
+    tell(
+        f'{step} does not fit into the memory of the GPU; this fold begins again and computes {fewer} at a time, with '
+        f'the same steps of the optimiser{norm}'
+    )
+    shutil.rmtree(folder)
+    folder.mkdir()
+    note_batch(folder.parents[1], fewer)
 
 
 def fold_config(experiment: Experiment, fold: Fold, seed: int, work_dir: Path) -> Config:

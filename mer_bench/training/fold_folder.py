@@ -17,9 +17,21 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import describe_device
 from mer_bench.files import digest_file, read_json, refuse_special, write_atomically, write_json
 from mer_bench.protocols.folds import Fold
-from mer_bench.results.record import Count, Duration, Line, Name, Part, Score, Temperature, check_schema
+from mer_bench.results.record import (
+    Count,
+    Duration,
+    Line,
+    Name,
+    Part,
+    Score,
+    SmallerBatch,
+    Temperature,
+    check_schema,
+    describe_batch,
+)
 
 EPOCH = 'epoch'  # file with the number of finished epochs, for the progress bar of the parent
+BATCH = 'batch'  # of a run or a fold: how many clips are computed at a time, where a batch did not fit on the GPU
 POINTER = 'last_checkpoint'  # MMEngine's name for the file with the path of the newest checkpoint
 CHECKPOINT = 'checkpoint.pth'
 IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
@@ -61,6 +73,7 @@ class FoldResult(Part):
     commit: Line | None
     date: Line
     stack: Together | None = None
+    batch: SmallerBatch | None = None
     fit: Line | None = None
     inner: InnerChoice | None = None
     predictions_digest: Line | None = None
@@ -95,7 +108,8 @@ def describe_result(result: dict) -> str:
     """Return the line about a finished fold."""
     seconds = result['train_seconds']
     time = 'continued' if seconds is None else f'{seconds:.0f} s'
-    return f'{result["fold"]}: {result["n_train"]} clips to train, {result["n_test"]} to test, {time}'
+    parts = f', {describe_batch(result["batch"])}' if 'batch' in result else ''
+    return f'{result["fold"]}: {result["n_train"]} clips to train, {result["n_test"]} to test, {time}{parts}'
 
 
 def write_predictions(table: pd.DataFrame, path: str | Path) -> None:
@@ -207,14 +221,25 @@ def read_epochs(work_dir: Path, folds: Iterable[Fold], max_epochs: int) -> list[
     """Return how many epochs of each fold are done; `folds/` is listed once."""
     names = names_in(work_dir)
     return [
-        max_epochs if fold.folder in names else read_epoch(folder_in_work(work_dir, fold) / EPOCH, max_epochs)
+        max_epochs if fold.folder in names else read_number(folder_in_work(work_dir, fold) / EPOCH, max_epochs)
         for fold in folds
     ]
 
 
-def read_epoch(path: Path, max_epochs: int) -> int:
-    """Return the number that :func:`report_epoch` noted in a file; 0 without one."""
+def read_number(path: Path, most: int) -> int:
+    """Return the number that :func:`report_epoch` or :func:`note_batch` wrote to a file; 0 without one."""
     try:
-        return max(0, min(max_epochs, int((path.is_file() and path.read_text()) or 0)))
+        return max(0, min(most, int((path.is_file() and path.read_text()) or 0)))
     except (OSError, ValueError):  # there is none, or it is being written
         return 0
+
+
+def read_batch(folder: Path) -> int | None:
+    """Return how many clips a run or a fold in work computes at a time; None: whole batches."""
+    return read_number(folder / BATCH, 10**9) or None
+
+
+def note_batch(folder: Path, clips: int) -> None:
+    """Note how many clips a run or a fold in work computes at a time."""
+    with write_atomically(folder / BATCH) as temporary:
+        temporary.write_text(str(clips))

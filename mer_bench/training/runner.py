@@ -31,6 +31,7 @@ from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
 from mer_bench.training.audit import note_epoch
 from mer_bench.training.fold_folder import write_predictions
+from mer_bench.training.parts import ROOM, BatchTooLarge, compute_in_parts, is_out_of_memory
 
 DTYPES = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
@@ -74,7 +75,9 @@ class FoldRunner(Runner):
             self.accelerated = True
             precision, fp32_layers = self.cfg.get('precision', 'fp32'), self.cfg.get('fp32_layers', ())
             accelerate(self.model, precision, self.cfg.get('channels_last', False), fp32_layers)
-            if line := self.cfg.get('precision_check'):
+            compute_in_parts(self.model, clips := self.cfg.get('clips_at_a_time'))
+            note = f'the GPU lacks memory for a whole batch: {clips} clips are computed at a time'
+            for line in filter(None, (self.cfg.get('precision_check'), clips and note)):
                 self.logger.info(line)
 
     def resume(self, filename: str, **kwargs) -> None:
@@ -223,6 +226,8 @@ def build_runner(cfg: Config) -> FoldRunner:
     try:
         return FoldRunner.from_cfg(cfg)
     except Exception as error:  # a part can raise any exception
+        if is_out_of_memory(error):
+            raise InputError(f'the network does not fit into the memory of the GPU; {ROOM}') from error
         raise InputError(
             f'the training of this config cannot be set up: {type(error).__name__}: {error}; correct config or override'
         ) from error
@@ -235,15 +240,27 @@ def train(cfg: Config, report: Callable[[int], None], audit: bool = False) -> Fo
         cfg: Of the fold.
         report: Called with the number of finished epochs.
         audit: Whether to predict the test clips after every epoch, see :mod:`mer_bench.training.audit`.
+
+    Raises:
+        BatchTooLarge: A step did not fit into the memory of the GPU.
     """
     runner = build_runner(cfg)
     runner.register_hook(EpochHook(cfg.randomness.seed, report, cfg.get('scored_epoch')))
     if audit:
         runner.register_hook(AuditHook())
-    runner.train()
-    if not runner.iter:
-        raise InputError(f'{cfg.experiment_name}: the loader gave no batch to train on; correct train_dataloader')
-    return runner
+    try:
+        runner.train()
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        clips = min(cfg.get('clips_at_a_time') or cfg.train_dataloader.batch_size, len(runner.train_dataloader.dataset))
+        fault = BatchTooLarge(clips, runner.model)
+    else:
+        if not runner.iter:
+            raise InputError(f'{cfg.experiment_name}: the loader gave no batch to train on; correct train_dataloader')
+        return runner
+    del runner  # with what it holds on the GPU: the traceback would keep it
+    raise fault
 
 
 def save_weights(state: dict[str, torch.Tensor], path: Path) -> None:

@@ -139,7 +139,7 @@ def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_p
         (['--overrides', 'nothing/*.py'], '--overrides nothing/*.py: expected files that match this pattern'),
         (['--overrides', 'nothing.py'], 'no such config file: nothing.py'),
         (['--no-full'], 'expected at least one method, got none'),
-        (['--device', 'cuda:99'], '--device cuda:99: torch sees'),
+        (['--device', 'cuda:99'], '--device cuda:99: expected a GPU'),
         (['--data-root', 'nowhere'], 'no prepared data set smic'),
         (['--address', 'auto'], '--address applies to --engine ray only; add --engine ray'),
         (['--json', '--estimate'], '--json applies to --dry-run --estimate'),

@@ -90,7 +90,7 @@ def test_test_py_refuses_a_checkpoint_with_code(prepared_data, tiny_override, ha
         ),
         ([CONFIG, '--fold', 's77', '--data-root', 'DATA'], '--fold s77: this subject has no clips'),
         ([CONFIG, '--cfg-options', 'model.nek=None', '--data-root', 'DATA'], 'unknown config key model.nek'),
-        ([CONFIG, '--device', 'cuda:99', '--data-root', 'DATA'], '--device cuda:99: torch sees'),
+        ([CONFIG, '--device', 'cuda:99', '--data-root', 'DATA'], '--device cuda:99: expected a GPU'),
         (
             [CONFIG, '--override', 'majority', '--device', 'cpu1', '--data-root', 'DATA'],
             '--device cpu1: expected auto, cpu, cuda or cuda:N',

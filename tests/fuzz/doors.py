@@ -5,6 +5,7 @@ as the tools do. It may raise nothing but an InputError, whatever the files hold
 """
 
 import json
+import shlex
 import shutil
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ import torch
 from safetensors.torch import save_file
 
 from mer_bench import escaping
+from mer_bench.cli.protocol import read_reports
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.csv_table import table_of_your_own
 from mer_bench.datasets.frame_names import FrameName, frames_of
@@ -33,14 +35,18 @@ from mer_bench.datasets.synthetic.units import ACTION_UNITS
 from mer_bench.datasets.table import read_annotations, write_annotations
 from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.compare import compare
+from mer_bench.evaluation.epoch_audit import AUDIT, leak_meter, read_audit
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
 from mer_bench.evaluation.report import format_action_units, format_scores
 from mer_bench.experiment.config_files import parse_options
+from mer_bench.experiment.experiment import RunOptions
 from mer_bench.experiment.method import load_method
 from mer_bench.experiment.provenance import circumstances, refuse_other_settings
+from mer_bench.experiment.recorded import open_recorded
 from mer_bench.experiment.recorded import read_text as read_recorded_text
 from mer_bench.files import digest_file, digest_of
+from mer_bench.loading.near_duplicates import nearest_pairs
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.backbones.pretrained import load_pretrained
 from mer_bench.preparation.clip_frames import ClipSource
@@ -57,10 +63,11 @@ from mer_bench.preparation.store.build import write_clip as fill_clip
 from mer_bench.preparation.store.flow_store import CHECKED, FlowStore, seal
 from mer_bench.protocols.folds import Fold, make_folds
 from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
+from mer_bench.protocols.report import format_lost
 from mer_bench.results.ablation_groups import find_groups
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import SUMS, collect, read_sums, sum_faults
-from mer_bench.results.file_audit import audit_files
+from mer_bench.results.file_audit import audit_files, format_checks
 from mer_bench.results.latex import to_latex
 from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.markdown import to_markdown
@@ -70,11 +77,32 @@ from mer_bench.results.record import read_failure, read_record
 from mer_bench.results.rescored import write_rescored
 from mer_bench.results.run import methods_of, read_runs
 from mer_bench.results.sanity import read_bounds
+from mer_bench.runs.command import train_command
+from mer_bench.runs.reproduce import (
+    Reproduction,
+    differences_of,
+    match,
+    place_of_training,
+    read_repeatable,
+    roots_of,
+    stack_of,
+)
+from mer_bench.runs.run import RunSettings
 from mer_bench.runs.run_folder import update_record
 from mer_bench.sweeps.estimate import TimeEstimate
 from mer_bench.sweeps.plan import PlannedRun
 from mer_bench.sweeps.status import count_folds, failure_stamp, holds_other_settings, is_complete, read_reason
-from mer_bench.training.fold_folder import POINTER, can_resume, finish_fold, folder_in_work, mend_folder, read_epochs
+from mer_bench.training.audit import finish_audit, note_epoch
+from mer_bench.training.fold_folder import (
+    POINTER,
+    can_resume,
+    finish_fold,
+    folder_in_work,
+    mend_folder,
+    note_batch,
+    read_batch,
+    read_epochs,
+)
 from mer_bench.training.sklearn.clip_features import keep, read_features
 from tests.conftest import write_prepared_data
 from tests.fuzz.pages import assert_harmless
@@ -329,17 +357,62 @@ def assert_plain(text: str) -> None:
 
 def write_results(folder: Path) -> None:
     """Write two methods, a failure and a published log as --collect finds them."""
-    write_run(folder / 'runs/a', synthetic=True)
+    write_audit(write_run(folder / 'runs/a', synthetic=True, **FULL))
     write_run(folder / 'runs/b', 'one wrong', synthetic=True, method='full+part', overrides=[OVERRIDE])
     (folder / 'runs/c').mkdir()
     write_failure(folder / 'runs/c')
 
 
+def write_audit(run: Path) -> None:
+    """Write the audit of three epochs beside predictions.csv."""
+    table = pd.read_csv(run / 'predictions.csv', dtype=str)
+    last = table['y_pred'].map({'negative': 'a', 'positive': 'b', 'surprise': 'c'})
+    table = table[['sample_id', 'dataset', 'subject', 'fold', 'seed', 'y_true']]
+    table.assign(predicted='ab' + last).to_csv(run / AUDIT, index=False)
+
+
+def read_audited(folder: Path) -> None:
+    """Read the audit of the epochs of a stranger's run for the leak meter."""
+    leak_meter([read_audit(folder / AUDIT, ['negative', 'positive', 'surprise'])])
+
+
+DIGEST = 'd' * 64
+CHECK = {'name': 'weights', 'status': 'passed', 'detail': 'the same'}
+FULL = {  # all that a record may have
+    'command': 'mer-bench train mer_smic --seed 0',
+    'config': {
+        **{'name': 'mer_smic', 'text': 'model = dict()', 'digest': DIGEST, 'folds': {'type': 'loso'}},
+        **{'input': {'channels': ['u', 'v'], 'frames': 'apex', 'size': 28}, 'data_variant': None, 'action_units': [4]},
+    },
+    'pretrained': {'name': 'w.pth', 'digest': DIGEST, 'fitted': 3},
+    'note_on_model': 'a note',
+    'notes': ['note: faces smic: none'],
+    'precision': {
+        **{'asked': 'bf16', 'used': 'bf16', 'fp32_layers': ['a.b'], 'agreement': 0.99, 'seconds': 1.5, 'why': ''},
+        'decision': 'bf16, 1 layer in fp32 (a.b)',
+    },
+    'stack': {'way': 'stacked', 'folds': 4, 'asked': 'auto', 'seconds': {'stacked': 0.1}, 'why': '', 'trained': 'off'},
+    'batch': {'size': 16, 'computed': [16, 8], 'batch_norm': True},
+    'epoch_rule': 'inner',
+    'selection': {
+        **{'rule': 'inner', 'metric': 'uf1', 'inner_folds': 5},
+        'candidates': [{'name': 'C=1', 'text': '{}', 'digest': DIGEST, 'config': 'model = dict()', 'epochs': 3}],
+        'chosen': {'smic/s01': {'candidate': 'C=1', 'epoch': 2, 'uf1': 0.5}},
+    },
+    'leak_audit': {
+        **{'verdict': 'passed', 'checks': [CHECK], 'folds': ['smic/s01'], 'epochs': 3, 'seed': 0, 'commit': None},
+        'date': '2025-01-31',
+    },
+}
 OVERRIDE = {'name': 'part', 'text': 'model = dict(x=1)', 'digest': digest_of('model = dict(x=1)')}
 FAILURE = {
     **{'schema_version': 1, 'method': 'other', 'config': 'mer_smic', 'dataset': 'smic', 'seed': 0, 'synthetic': True},
     **{'protocol': 'LOSO, smic_3class', 'reason': 'diverged', 'date': '2025-02-01'},
 }
+
+
+def read_audit_of_files(folder: Path) -> None:
+    assert_plain(format_checks(audit_files(folder / 'run')))
 
 
 def write_failure(folder: Path) -> None:
@@ -396,6 +469,53 @@ def check_sums(folder: Path) -> None:
 def read_as_data(folder: Path) -> None:
     """Read the config of a stranger's record, which holds plain values afterwards and has run nothing."""
     read_recorded_text(read_text(folder), 'record.json')
+
+
+@lru_cache
+def repeatable() -> SimpleNamespace:
+    """Return a method without a training, and its data."""
+    place = TemporaryDirectory()
+    root = write_prepared_data(Path(place.name, 'smic'))
+    method = load_method(str(RESULTS.parent / 'configs/mer_smic.py'), ['majority'])
+    return SimpleNamespace(place=place, root=root, method=method)
+
+
+def write_repeatable(folder: Path) -> None:
+    """Write the run of a rule that learns nothing, with its config."""
+    method = repeatable().method
+    config = {'name': method.config_name, 'text': method.text, 'digest': method.digest}
+    overrides, scheme = method.overrides, {'name': method.scheme.name, 'digest': method.scheme.digest}
+    write_run(folder / 'run', method=method.name, config=config, overrides=overrides, label_scheme=scheme)
+
+
+def open_repeatable(folder: Path) -> None:
+    """Open a stranger's run as `reproduce` does, and say how it differs from another."""
+    path = folder / 'run/record.json'
+    noted, then = read_repeatable(path)
+    stack_of(noted), roots_of(noted)
+    options = RunOptions('', data_root=[str(repeatable().root)], **place_of_training(noted))
+    same = open_recorded(noted, path, options).same
+    differences = differences_of(noted, record(predictions('perfect')), same)
+    folds = {name: match(part, then, noted['classes']) for name, part in then.groupby('fold')}
+    found = Reproduction(path, noted, match(then, then, noted['classes']), folds, differences)
+    assert_plain(str(found))
+    json.dumps(found.to_dict())
+
+
+def write_command(folder: Path) -> None:
+    (folder / 'text.txt').write_text('mer_smic\nststnet\ninput.channels=[u,v]\nload_from=/etc/passwd\ndata/smic')
+
+
+def read_command(folder: Path) -> None:
+    """Make the command of a record from what a user types; a shell reads the same words."""
+    config, override, *options, root = [*read_text(folder).split('\n'), '', '', ''][:6]
+    settings = RunSettings(0, folder, candidates=[override], select='inner')
+    command = train_command(RunOptions(config, [override], options, [root]), settings)
+    if command is not None:
+        assert_plain(command)
+        words = shlex.split(command)
+        assert words[:2] == ['mer-bench', 'train']
+        assert len(words) == 3 + 2 + (1 + len(options)) + 2 + 2 + 6
 
 
 def read_config_text(folder: Path) -> None:
@@ -466,6 +586,14 @@ def read_scheme(folder: Path) -> None:
     apply_scheme(annotations(), load_scheme(folder / 'scheme.csv'))
 
 
+REPORT = 'subject,clip,kind,detail\nsmic/s01,ne_1,damaged,frame 3\nsmic/s02,po_1,left out,a reason\n'
+
+
+def read_report(folder: Path) -> None:
+    """Show what a preparation corrected and left out, as `protocol` does."""
+    assert_plain(format_lost(read_reports([folder])))
+
+
 def write_table(folder: Path) -> None:
     write_annotations(annotations(), folder / 'annotations.csv')
 
@@ -491,7 +619,7 @@ def read_fitting_store(folder: Path) -> None:
     fit_digests(root)
     CHECKED.clear()
     source = {'dataset': 'smic', 'owner': 'its owner', 'prepare': 'tools/prepare.py'}
-    open_prepared_data([root], load_scheme('smic_3class'), [source])
+    nearest_pairs(open_prepared_data([root], load_scheme('smic_3class'), [source]).annotations)
     read_remarks(root)
 
 
@@ -583,15 +711,37 @@ def write_unfinished(folder: Path) -> None:
         torch.save({'meta': {'epoch': epoch, 'iter': 4 * epoch}, **state}, place / f'epoch_{epoch}.pth')
     (place / POINTER).write_text(str(place / 'epoch_2.pth'))
     (place / 'epoch').write_text('2')
+    note_batch(place, 8)
+    note_batch(folder, 8)
 
 
 def continue_fold(folder: Path) -> None:
     """Find what an unfinished fold continues from."""
     fold = a_run().folds[0]
     assert 0 <= read_epochs(folder, [fold], 5)[0] <= 5
+    for place in (folder, folder_in_work(folder, fold)):
+        assert (clips := read_batch(place)) is None or 0 < clips <= 10**9
     mend_folder(folder, fold)
     pointer = folder_in_work(folder, fold) / POINTER
     assert not pointer.exists() or can_resume(Path(pointer.read_text())), 'continues from what is damaged'
+
+
+def write_notes(folder: Path) -> None:
+    """Write what a fold in work noted of its epochs."""
+    write_predictions(folder)
+    table = pd.read_csv(folder / 'predictions.csv')
+    for epoch in range(3):
+        note_epoch(folder, epoch, table.to_dict('records'), ['negative', 'positive', 'surprise'])
+
+
+def read_notes(folder: Path) -> None:
+    finish_audit(folder, 3, ['negative', 'positive', 'surprise'])
+    read_audit(folder / AUDIT, ['negative', 'positive', 'surprise'])
+
+
+def write_whole_run(folder: Path) -> None:
+    """Write a run with the folders of its folds."""
+    write_folds(write_run(folder / 'run', **FULL))
 
 
 def a_planned_run(folder: Path) -> PlannedRun:
@@ -708,8 +858,18 @@ DOORS: list[Door] = [
     Door('predictions.csv', write_predictions, partial(read_and_score, name='predictions.csv')),
     *(Door(door, text_file(text, name), partial(read_and_score, name=name)) for door, (name, text) in FORMS.items()),
     Door('log to be scored for the leaderboard', text_file(LOG, 'log.txt'), rescore, writes=True, share=0.2),
-    Door('record.json', lambda f: write_run(f / 'run'), one_file('run/record.json', read_record), '*/*.json', share=3),
-    Door('run to audit', lambda f: write_run(f / 'run'), one_file('run', audit_files), '*/*', share=0.5),
+    Door(
+        'record.json',
+        lambda f: write_run(f / 'run', **FULL),
+        one_file('run/record.json', read_record),
+        '*/*.json',
+        share=3,
+    ),
+    Door('record to be repeated', write_repeatable, open_repeatable, '*/*', share=0.2),
+    Door('command of a record', write_command, read_command),
+    Door('run to audit', write_whole_run, read_audit_of_files, '**/*', share=0.5),
+    Door('audit of epochs', lambda f: write_audit(write_run(f / 'run')), one_file('run', read_audited), f'run/{AUDIT}'),
+    Door('epochs noted of a fold', write_notes, read_notes, '.audit.txt', writes=True),
     Door('failure.json', write_failure, one_file('failure.json', read_failure), share=3),
     Door('runs to collect', write_results, make_pages, share=0.2),
     Door('a record full of one text', text_file('plain text'), fill_record, 'text.txt', writes=True, share=0.2),
@@ -721,6 +881,7 @@ DOORS: list[Door] = [
     Door('text on a page', text_file('plain text'), escape_text),
     Door('name of a folder', text_file('method'), name_folder, share=2),
     Door('label scheme', write_scheme, read_scheme, share=0.5),
+    Door('report.csv', text_file(REPORT, 'report.csv'), read_report, share=0.5),
     Door('annotations.csv', write_table, read_table),
     Door('flow store', write_store, read_store, 'smic/store/*', share=2),
     Door('prepared data whose digests fit', write_store, read_fitting_store, 'smic/**/*', writes=True, share=0.5),

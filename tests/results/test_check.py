@@ -253,7 +253,9 @@ def test_one_changed_byte_of_a_committed_file_is_one_sentence_with_its_name(coll
     assert check() == []
 
 
-def test_files_that_went_or_came_since_are_named_and_collecting_lists_the_new_ones(collected, new_run, tmp_path):
+def test_files_that_went_or_came_since_are_named_and_collecting_lists_the_new_ones(
+    collected, new_run, tmp_path, monkeypatch
+):
     folder, check = collected
     (folder / 'audit.csv').rename(folder / 'candidates.csv')
     gone, new = check()
@@ -270,6 +272,8 @@ def test_files_that_went_or_came_since_are_named_and_collecting_lists_the_new_on
     assert 'results/x: expected a SHA256SUMS, as other results have, but there is none' in check()[0]
     (tmp_path / 'results/x/SHA256SUMS').write_text('../../etc/passwd\n')
     assert 'SHA256SUMS: expected lines as sha256sum writes them, but line 1 is another' in check()[0]
+    monkeypatch.setattr('mer_bench.results.collect.LARGEST_SUMS', 10)
+    assert 'SHA256SUMS: expected 0 MiB at most, found more' in check()[0]
 
 
 def test_unfinished_runs_are_named_and_left_out(new_run, tmp_path):

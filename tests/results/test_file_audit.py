@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.results.file_audit import LEAK, NOTE, PASSED, UNTOLD, audit_files, verdict_of
+from mer_bench.results.file_audit import LEAK, NOTE, PASSED, UNTOLD, audit_files, format_checks, verdict_of
 from mer_bench.results.leaderboard import write_leaderboard
 
 CHECKED = dict(name='weights', status='passed', detail='the same')
@@ -105,6 +105,11 @@ def test_damaged_numbers_of_a_fold_are_one_sentence(new_run):
     write_folds(folder, '6')
     with pytest.raises(InputError, match=r's01/fold\.json: expected name and numbers of clips of a fold'):
         audit_files(folder)
+    change = dict(fold='\x1b[2J', n_train=6, n_test=2)
+    (folder / 'folds/s01/fold.json').write_text(json.dumps(change))
+    for fold in ('s02', 's03', 's04'):
+        (folder / f'folds/{fold}/fold.json').unlink()
+    assert r'\x1b[2J (trained on 6, tested 2)' in format_checks(audit_files(folder))
 
 
 def test_tables_say_which_methods_are_audited_once_one_is(new_run, tmp_path):

@@ -50,6 +50,14 @@ def test_the_table_holds_the_scores_of_a_run_and_the_csv_ten_digits(new_run, mak
     assert row[5:] == ['8', '1', '27.2 M', 'last', 'reproduced']
 
 
+def test_a_row_says_how_many_clips_batch_norm_saw_where_a_batch_did_not_fit_on_the_gpu(new_run, make):
+    new_run('a', 'one wrong', method='whole')
+    new_run('b', 'one wrong', method='parts', batch=dict(size=16, computed=[16, 8], batch_norm=True))
+    rows = {row[0]: row[2] for row in rows_of(make()[0]) if len(row) == 8}
+    said = 'batches of 16 clips computed 16 or 8 at a time, as batch norm saw them'
+    assert (rows['whole'], rows['parts']) == ('none', said)
+
+
 def test_the_interval_of_one_seed_is_that_of_its_record(new_run, make):
     record = json.loads((new_run('a', 'one wrong') / 'record.json').read_text())
     text, rows = make()

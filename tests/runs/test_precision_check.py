@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from mmengine.config import Config
 
@@ -140,6 +141,16 @@ def test_gradients_that_cannot_be_compared_are_not_trusted(experiment, model, mo
         'fp32',
         'its gradients cannot be compared: ZeroDivisionError: division by zero',
     )
+
+
+def test_gradients_are_compared_on_two_clips_where_more_do_not_fit_on_the_gpu(experiment, model, monkeypatch):
+    def compare(model, inputs, *args):
+        if len(inputs) > 2:
+            raise torch.cuda.OutOfMemoryError
+        return Agreement((), 0.999, ('', 0.99), mended=True)
+
+    monkeypatch.setattr(run_model, 'compare_gradients', compare)
+    assert check(experiment, model).used == 'bf16'
 
 
 def test_a_comparison_that_ends_its_process_leads_to_fp32(experiment, model, monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -96,6 +97,13 @@ def test_the_command_names_what_decides_the_numbers_and_not_the_home(tmp_path, m
     monkeypatch.setenv('HOME', str(tmp_path))
     roots = [str(tmp_path / 'my data/smic'), str(tmp_path / 'here/samm'), '/disk/casme2']
     options = {'input.channels': ['u', 'v'], 'amp': False}
+    (tmp_path / 'my w.pth').touch()
+    (tmp_path / 'here/w.pth').touch()
+    files = [f'load_from={tmp_path}/my w.pth', f'a=[{tmp_path}/here/w.pth,{tmp_path}/my w.pth]', f'b={tmp_path}/none']
+    command = train_command(RunOptions('mer_smic', cfg_options=files), RunSettings(0, tmp_path))
+    words = subprocess.run(['sh', '-c', f'printf "%s\\n" {command}'], capture_output=True, text=True, check=True).stdout
+    assert words.splitlines()[4:7] == [files[0], f'a=[w.pth,{tmp_path}/my w.pth]', files[2]]
+    assert command.count(str(tmp_path)) == 1  # of what does not exist
     settings = RunSettings(3, tmp_path, jobs=4, stack='off', select='inner', candidates=['ridge', 'hoof'], verbose=True)
     assert train_command(RunOptions('mer_smic', ['ststnet'], options, roots, ['s01'], threads=2), settings) == (
         "mer-bench train mer_smic --override ststnet --cfg-options 'input.channels=[u,v]' amp=False "

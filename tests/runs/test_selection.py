@@ -18,8 +18,10 @@ from mer_bench.errors import InputError
 from mer_bench.evaluation.calibration import HOTTEST, fit_temperature
 from mer_bench.evaluation.epoch_audit import leak_meter, read_audit
 from mer_bench.experiment.candidates import names_of
+from mer_bench.experiment.experiment import RunOptions
 from mer_bench.results.record import temperatures_of
 from mer_bench.runs import selection
+from mer_bench.runs.checkpoints import chosen_by, open_trained, predict_with_checkpoints
 from mer_bench.training.sklearn.shared_fit import BLOCK, GRAM, KERNEL, PLAIN
 from mer_bench.training.stacking import group
 from tests.conftest import rewrite_flow, write_prepared_data
@@ -187,6 +189,19 @@ def test_a_network_is_scored_at_the_chosen_epoch_of_its_whole_schedule(tmp_path,
     run = choose(tmp_path, data, plain, select=None, audit_epochs=True, **NETWORK)
     audit = read_audit(run.folder / 'folds/smic_s02/audit.csv', CLASSES)
     assert table['y_pred'].tolist() == audit.predictions(inner['epoch'] - 1)['y_pred'].tolist()
+
+
+def test_checkpoints_are_tested_with_what_each_fold_chose(tmp_path, data, network):
+    options = RunOptions('mer_smic', [str(network.folder.parent / 'grid.py')], (), [str(data)], ['smic/s02'], 'cpu')
+    experiment = open_trained(options, network.folder)
+    predict_with_checkpoints(experiment, network.folder, tmp_path / 'again.csv')
+    first, again = (
+        pd.read_csv(path) for path in (network.folder / 'folds/smic_s02/predictions.csv', tmp_path / 'again.csv')
+    )
+    pd.testing.assert_frame_equal(first, again, rtol=1e-5)
+    (fold,) = experiment.chosen
+    rate = chosen_by(experiment, fold, network.record).method.cfg.optim_wrapper.optimizer.lr
+    assert f'lr={rate}' == network.record['selection']['chosen']['smic/s02']['candidate']
 
 
 def test_a_network_alone_chooses_its_epoch(tmp_path, data, network, monkeypatch):

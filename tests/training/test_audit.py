@@ -144,6 +144,8 @@ def test_a_fold_that_was_begun_without_an_audit_is_refused(one, tmp_path, monkey
     with pytest.raises(KeyboardInterrupt):
         run_folds(one, RunSettings(0, tmp_path, stack='off'))
     monkeypatch.undo()
+    (notes,) = [folder / audit.NOTES for folder in tmp_path.glob('folds/.*')]
+    notes.write_text('0: 0 9 0 0 0 0;\n1: 0;\n')  # damaged: a class and clips that there are not
     with pytest.raises(InputError, match='begun without --audit-epochs'):
         run_folds(one, RunSettings(0, tmp_path, stack='off', audit_epochs=True))
 

@@ -22,12 +22,17 @@ from mer_bench.training.audit import NOTES, finish_audit, note_epoch
 from mer_bench.training.device import activate
 from mer_bench.training.fold import refusing_changes
 from mer_bench.training.fold_folder import CHECKPOINT, finish_fold, folder_in_work, report_epoch
+from mer_bench.training.parts import in_halves, is_out_of_memory, tell
 from mer_bench.training.runner import PredictionTable, save_weights
 from mer_bench.training.stacking.data import StackedFolds, open_folds
 from mer_bench.training.stacking.strategy import KERNELS, StackChoice
 from mer_bench.training.stacking.train import Weights, train_folds
 
 SECONDS_BETWEEN_REPORTS = 0.5
+TOO_LARGE = (
+    'does not fit into the memory of the GPU; use --stack off, which computes batches in parts there, fewer --jobs, or '
+    '--device cpu'
+)
 
 
 def run_group(
@@ -50,7 +55,12 @@ def run_group(
     experiment.check_unchanged()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
-        stack = open_folds(experiment, folds, seed, work_dir, Path(scratch))
+        try:
+            stack = open_folds(experiment, folds, seed, work_dir, Path(scratch))
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise InputError(f'what all folds share, the clips of the run, {TOO_LARGE}') from error
         noted = circumstances(experiment)
         opening = (time.perf_counter() - start) / len(folds)
         results, faults = [], []
@@ -111,12 +121,15 @@ def train_parts(
         try:
             with refusing_changes(experiment, folders):
                 weights, losses = train(part, reporter(folders), auditor(part, folders) if audit else None)
-        except torch.cuda.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             if len(part.folds) == 1:
-                raise InputError(
-                    f'{part.folds[0].name} does not fit on the GPU; take fewer --jobs or a smaller batch'
-                ) from error
+                raise InputError(f'{part.folds[0].name} {TOO_LARGE}') from error
             size = len(part.folds) // 2
+            tell(
+                f'{len(part.folds)} folds at a time do not fit into the memory of the GPU; {size} are trained at a time'
+            )
             continue
         yield part, weights, losses, (time.perf_counter() - start) / len(part.folds)
         first += len(part.folds)
@@ -157,14 +170,17 @@ def predict(stack: StackedFolds, model: nn.Module) -> PredictionTable:
     mean, std = stack.moments[0].view(2, -1, 1, 1, 1)
     table = METRICS.build(cfg.test_evaluator)
     table.dataset_meta = clips.metainfo
-    for chunk in clips.rows_of(fold.test_subjects).split(cfg.test_dataloader.batch_size):
-        inputs, taken = clips.inputs[chunk.to(mean.device)], chunk.tolist()
+
+    @torch.no_grad()
+    def predicted(chunk: list[int]) -> list:
+        inputs, taken = clips.inputs[chunk], chunk
         if model.data_preprocessor.mirror_test:
             inputs, taken = with_mirrored(inputs, model.data_preprocessor.channels), [*taken, *taken]
         inputs = ((inputs - mean) / std)[:, None]  # one crop
-        with torch.no_grad():
-            samples = model(inputs, [copy.deepcopy(clips.samples[row]) for row in taken], mode='predict')
-        table.process({}, [sample.to_dict() for sample in samples])
+        return model(inputs, [copy.deepcopy(clips.samples[row]) for row in taken], mode='predict')
+
+    for chunk in clips.rows_of(fold.test_subjects).split(cfg.test_dataloader.batch_size):
+        table.process({}, [sample.to_dict() for sample in in_halves(predicted, chunk.tolist())])
     return table
 
 
