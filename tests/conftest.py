@@ -1,5 +1,6 @@
 """One tiny prepared data set, with motion that tells its class, feeds every test of loading and training."""
 
+import gc
 import json
 import random
 import resource
@@ -109,6 +110,12 @@ def pytest_collection_modifyitems(items) -> None:
     """Begin with the files of slow tests: at the end, quick ones keep every worker busy."""
     slow = {item.path for item in items if item.get_closest_marker('slow')}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude all tests and imports from garbage collection, which every training calls."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
