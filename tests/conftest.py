@@ -7,6 +7,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,18 @@ def rewrite_flow(root: Path, rows: slice, value: float) -> None:
     np.save(store / 'flow.npy', clips)
     info = json.loads((store / 'store.json').read_text())
     write_json(store / 'store.json', seal(info | {'data_digest': digest_file(store / 'flow.npy')}))
+
+
+@contextmanager
+def quick_trees() -> Iterator[None]:
+    """Let synthetic trees have one face and short clips, where a test needs their layout alone."""
+    from mer_bench.datasets.synthetic import face, layouts, tree  # OpenCV and SciPy take long to import
+
+    one, timing = face.draw_face(np.random.default_rng(0)), layouts.clip_timing
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, 'draw_face', lambda rng: one)
+        patch.setattr(tree, 'clip_timing', lambda *clip: replace(timing(*clip), length=(4, 7)))
+        yield
 
 
 @contextmanager

@@ -1,20 +1,16 @@
 """tools/train.py runs every config on the synthetic tree of its layout, through the real reader and the real flow."""
 
 import json
-from dataclasses import replace
 from importlib import import_module
 
 import cv2
 import numpy as np
 import pytest
 
-from mer_bench.datasets.synthetic import tree
-from mer_bench.datasets.synthetic.face import draw_face
-from mer_bench.datasets.synthetic.layouts import clip_timing
 from mer_bench.datasets.table import MARKER
 from mer_bench.experiment.method import load_method
 from mer_bench.experiment.sources import find_data
-from tests.conftest import ROOT
+from tests.conftest import ROOT, quick_trees
 
 CONFIGS = sorted((ROOT / 'configs').glob('*.py'))
 LAYOUTS = ('smic', 'casme2', 'samm', 'casme', 'casme_sq', 'casme3', 'mmew', '4dme', 'dfme')
@@ -44,10 +40,7 @@ def write_flow_pictures(folder):
 def prepared(tmp_path_factory):
     """Every data set that a config names, prepared from its synthetic tree, and its raw tree in `raw`."""
     root = tmp_path_factory.mktemp('prepared')
-    face = draw_face(np.random.default_rng(0))
-    with pytest.MonkeyPatch.context() as patch:  # one face and short clips will do
-        patch.setattr(tree, 'draw_face', lambda rng: face)
-        patch.setattr(tree, 'clip_timing', lambda *clip: replace(clip_timing(*clip), length=(4, 7)))
+    with quick_trees():
         for name in LAYOUTS:
             tool('prepare', 'synthetic', '--like', name, '--out', root / 'raw' / name, '--subjects', 2, '--clips', 7)
     for name in LAYOUTS:

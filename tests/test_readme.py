@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mer_bench.cli import main
-from tests.conftest import ROOT
+from tests.conftest import ROOT, quick_trees
 from tests.in_process import tool
 
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
@@ -58,10 +58,9 @@ def test_every_command_runs_as_written(tmp_path, tiny_override):
     for name in ('configs', 'ablations', 'tools'):
         (tmp_path / name).symlink_to(ROOT / name)
     for name in ('smic', 'casme2', 'samm'):
-        made = tool(
-            'prepare', 'synthetic', '--like', name, '--out', tmp_path / 'raw' / name, '--subjects', 2, '--clips', 5
-        )
-        assert made.returncode == 0
+        words = ['--like', name, '--out', tmp_path / 'raw' / name, '--subjects', 2, '--clips', 5]
+        with quick_trees():
+            assert tool('prepare', 'synthetic', *words).returncode == 0
     write_flow_pictures(tmp_path / 'pictures')
     write_clone(tmp_path / 'CausalNet')
     started = set()
