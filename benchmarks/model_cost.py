@@ -23,9 +23,10 @@ from benchmarks.machine import convolution_precision, finish
 from mer_bench.experiment.config_files import arguments_of
 from mer_bench.experiment.precision import mixed_precision
 from mer_bench.processes import keep_freed_memory
-from mer_bench.runs.model import CLIPS, complexity, random_batch
+from mer_bench.runs.model import CLIPS, random_batch
 from mer_bench.training.gradient_check import compare_gradients
 from mer_bench.training.runner import DTYPES, accelerate
+from mer_bench.training.stacking.eligibility import complexity
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 
 HELP = 'forward and backward of the full model, against fp32, its plain trunk, and an I3D trunk'

@@ -1,11 +1,13 @@
 """One tiny prepared data set, with motion that tells its class, feeds every test of loading and training."""
 
+import gc
 import json
 import random
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +97,18 @@ def rewrite_flow(root: Path, rows: slice, value: float) -> None:
 
 
 @contextmanager
+def quick_trees() -> Iterator[None]:
+    """Let synthetic trees have one face and short clips, where a test needs their layout alone."""
+    from mer_bench.datasets.synthetic import face, layouts, tree  # OpenCV and SciPy take long to import
+
+    one, timing = face.draw_face(np.random.default_rng(0)), layouts.clip_timing
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, 'draw_face', lambda rng: one)
+        patch.setattr(tree, 'clip_timing', lambda *clip: replace(timing(*clip), length=(4, 7)))
+        yield
+
+
+@contextmanager
 def largest_file(size: int) -> Iterator[None]:
     """Let no file of this process grow beyond so many bytes, as a full disk would."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -109,6 +123,12 @@ def pytest_collection_modifyitems(items) -> None:
     """Begin with the files of slow tests: at the end, quick ones keep every worker busy."""
     slow = {item.path for item in items if item.get_closest_marker('slow')}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude all tests and imports from garbage collection, which every training calls."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ import pytest
 
 from mer_bench import processes
 from mer_bench.processes import in_workers, keep_freed_memory, quick_ones_here
-from tests.gate import group_has_ended, has_ended, started, wait_for
+from tests.events import group_has_ended, has_ended, started, wait_for
 
 
 def kill_own_process(mark: Path, times: int, place: int) -> str:

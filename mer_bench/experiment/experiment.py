@@ -1,8 +1,8 @@
 """One method on its prepared data: what a training, or a test of saved weights, opens first."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
 
@@ -84,6 +84,11 @@ class Experiment:
     candidates: 'Sequence[Candidate]' = ()
     selection: dict | None = None
     choices: Mapping[str, dict] = field(default_factory=dict)
+
+    def with_each(self, change: Callable[['Experiment'], 'Experiment']) -> 'Experiment':
+        """Return the experiment changed by a function, after its candidates were changed by it."""
+        candidates = [replace(one, experiment=one.experiment.with_each(change)) for one in self.candidates]
+        return change(replace(self, candidates=candidates))
 
     def scored_epoch(self, fold: Fold) -> int | None:
         """Return the epoch, counted from 1, whose weights of a fold are scored; None: the last."""

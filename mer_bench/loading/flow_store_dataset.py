@@ -154,7 +154,8 @@ class FlowStoreDataset(BaseActionDataset):
             metainfo=dict(classes=classes, action_units=tuple(action_units or ())),
             data_prefix=data_prefix or dict(store='store'),
             modality='Flow',
-            **kwargs,
+            # rows of a table are few and small: to pickle them costs two garbage collections a fold and saves nothing
+            **dict(serialize_data=False) | kwargs,
         )
         for store in dict(self.places) if plain else ():
             steps[0].view(store)  # so that a wrong input is refused here, and not in a worker

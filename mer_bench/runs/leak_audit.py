@@ -156,16 +156,15 @@ def run_to_note(experiment: Experiment, settings: RunSettings, record: dict) -> 
 
 def shortened(experiment: Experiment, epochs: int) -> Experiment:
     """Return an experiment and its candidates with so many epochs at most."""
-    cfg = Config(experiment.method.cfg.to_dict())
-    cfg.train_cfg.max_epochs = min(cfg.train_cfg.max_epochs, epochs)
-    candidates = [replace(one, experiment=shortened(one.experiment, epochs)) for one in experiment.candidates]
-    notes = dict(candidates=[one.note for one in candidates])
-    return replace(
-        experiment,
-        method=replace(experiment.method, cfg=cfg),
-        candidates=candidates,
-        selection=experiment.selection and experiment.selection | notes,
-    )
+
+    def shorten(one: Experiment) -> Experiment:
+        cfg = Config(one.method.cfg.to_dict())
+        cfg.train_cfg.max_epochs = min(cfg.train_cfg.max_epochs, epochs)
+        notes = dict(candidates=[candidate.note for candidate in one.candidates])
+        selection = one.selection and one.selection | notes
+        return replace(one, method=replace(one.method, cfg=cfg), selection=selection)
+
+    return experiment.with_each(shorten)
 
 
 class Probe(NamedTuple):

@@ -6,7 +6,7 @@ A model that cannot be trained is refused here. Mixed precision is decided by co
 import copy
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,8 +18,6 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from mer_bench.errors import InputError, in_one_line
 from mer_bench.experiment.experiment import Experiment
@@ -33,7 +31,7 @@ from mer_bench.training.fold import plain_wrapper
 from mer_bench.training.fold_folder import finished_folders
 from mer_bench.training.gradient_check import Agreement, compare_gradients
 from mer_bench.training.parts import is_out_of_memory
-from mer_bench.training.stacking.eligibility import why_not_stackable
+from mer_bench.training.stacking.eligibility import complexity, why_not_stackable
 from mer_bench.training.stacking.strategy import Stack, StackChoice, choose
 
 CLIPS = 4  # of the batch whose gradients are compared, at most
@@ -64,8 +62,7 @@ def settle_training(
     described = describe_model(here or experiment, model)
     if experiment.precision != 'fp32' and here is None:
         experiment = settle_precision(experiment, model, begun, apart)
-    size = described['parameters'], described['flops']
-    return experiment, choose(experiment, model, size, seed, stack, begun), described
+    return experiment, choose(experiment, model, seed, stack, begun), described
 
 
 def build_model(experiment: Experiment) -> BaseModel:
@@ -107,30 +104,6 @@ def describe_model(experiment: Experiment, model: BaseModel) -> dict:
     fitted = fit_pretrained(model, cfg.get('load_from'))
     pretrained = fitted and describe_pretrained(cfg) | fitted
     return dict(pretrained=pretrained, parameters=parameters, flops=flops, note_on_model=note)
-
-
-def complexity(model: nn.Module, input_shape: Sequence[int]) -> tuple[int, int]:
-    """Count parameters, and the FLOPs of one forward pass of one clip through backbone, neck and head.
-
-    A multiply and an add are 2 FLOPs. Convolutions and matrix products count; norms, activations and pooling do not.
-
-    Args:
-        model: A built Recognizer3D or Recognizer2D; left unchanged, each module in its mode.
-        input_shape: (C, T, H, W) of the clip.
-
-    Returns:
-        parameters, flops.
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    clip = torch.zeros(1, 1, *input_shape, device=next(model.parameters()).device)
-    if hasattr(model.data_preprocessor, 'arrange'):
-        clip = model.data_preprocessor.arrange(clip)
-    model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(clip, stage='head')
-    for module, training in modes:
-        module.training = training
-    return sum(parameter.numel() for parameter in model.parameters()), counter.get_total_flops()
 
 
 def check_optimiser(model: BaseModel, wrapper: Mapping) -> None:
@@ -195,10 +168,8 @@ def check(experiment: Experiment, model: BaseModel) -> PrecisionCheck:
     network that can be trained from memory, which needs fp32, is not compared: it gains more from that than from bf16.
     """
     cfg, precision, start = experiment.method.cfg, experiment.precision, time.perf_counter()
-    if cfg.get('amp') == 'auto':
-        in_fp32, parts = replace(experiment, precision='fp32'), complexity(model, experiment.data.shape)
-        if why_not_stackable(in_fp32, model, parts) is None:
-            return fall_back(experiment, 'it can be trained from memory')
+    if cfg.get('amp') == 'auto' and why_not_stackable(replace(experiment, precision='fp32'), model) is None:
+        return fall_back(experiment, 'it can be trained from memory')
     for clips in (max(2, min(CLIPS, cfg.train_dataloader.batch_size)), 2):  # batch norm needs two
         try:
             found, why = compared(experiment, model, clips), ''

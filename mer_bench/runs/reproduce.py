@@ -189,10 +189,7 @@ def train_again(
         found = experiment.method.cfg.dataset
         raise InputError(f'expected data of {record["dataset"]}, found {found}; name others with --data-root')
     if (record.get('precision') or {}).get('used', 'fp32') == 'fp32':  # mixed precision is decided again
-        candidates = [
-            replace(one, experiment=replace(one.experiment, precision='fp32')) for one in experiment.candidates
-        ]
-        experiment = replace(experiment, precision='fp32', candidates=candidates)
+        experiment = experiment.with_each(lambda one: replace(one, precision='fp32'))
     settings = RunSettings(seed, folder, jobs or default_jobs(experiment.device), stack=stack_of(record))
     trained = run_opened(experiment, settings, start_record(experiment, seed))
     done = finished_folders(folder, folds)

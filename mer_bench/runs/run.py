@@ -167,7 +167,7 @@ def begin_run(
     """
     here = experiment if elsewhere is None else replace(experiment, device='cpu')  # there may be no GPU here
     if experiment.method.is_estimator:
-        choice, described = choose(experiment, None, None, settings.seed, settings.stack, begun), {}
+        choice, described = choose(experiment, None, settings.seed, settings.stack, begun), {}
     else:
         from mer_bench.runs.model import settle_training
 

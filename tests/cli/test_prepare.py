@@ -11,7 +11,7 @@ from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
 from mer_bench.files import digest_file
 from tests.conftest import ROOT
-from tests.gate import group_has_ended, started, wait_for
+from tests.events import group_has_ended, started, wait_for
 from tests.in_process import tool
 from tests.preparation.conftest import write_clip_of_shifts
 

@@ -10,7 +10,8 @@ import pytest
 from mer_bench.errors import run_tool
 from mer_bench.sweeps import local as sweep_run
 from tests.conftest import ROOT
-from tests.gate import Gate, group_has_ended, started, wait_for
+from tests.events import group_has_ended, started, wait_for
+from tests.gate import Gate
 
 CONFIG = 'configs/mer_smic.py'
 SWEEP = [sys.executable, 'tools/sweep.py', '--configs', CONFIG, '--device', 'cpu', '--jobs', '1']

@@ -12,7 +12,8 @@ import pytest
 from mer_bench.errors import run_tool
 from mer_bench.sweeps.progress import SweepProgress
 from tests.conftest import ROOT
-from tests.gate import Gate, has_ended, wait_for
+from tests.events import has_ended, wait_for
+from tests.gate import Gate
 
 pytest.importorskip('ray')
 CONFIG = 'configs/mer_smic.py'

@@ -11,7 +11,8 @@ import pytest
 from mer_bench.errors import run_tool
 from mer_bench.runs import train as a_run
 from tests.conftest import ROOT, write_prepared_data
-from tests.gate import Gate, started, wait_for
+from tests.events import started, wait_for
+from tests.gate import Gate
 from tests.in_process import tool
 
 CONFIG = 'configs/mer_smic.py'

@@ -64,6 +64,7 @@ SCHEME = f'dataset,column,value,label\nsmic,emotion,negative,"{CODE}"\nsmic,emot
 
 def test_the_code_in_these_files_works(sent, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv('PYTHONSAFEPATH', raising=False)  # which mer_bench sets
     ran = tmp_path / 'ran'
     record = json.loads((sent / 'run/record.json').read_text())
     for run in (

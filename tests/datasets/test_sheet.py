@@ -61,7 +61,7 @@ def with_part(path, part, change):
     with zipfile.ZipFile(path) as book:
         parts = {name: book.read(name) for name in book.namelist()}
     parts[part] = change(parts[part])
-    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as book:
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as book:
         for name, content in parts.items():
             book.writestr(name, content)
     return path

@@ -14,7 +14,8 @@ from mer_bench.runs import run as whole_run
 from mer_bench.runs.run import RunSettings, default_jobs, run_folds
 from mer_bench.training.fold_folder import read_result
 from tests.conftest import ROOT
-from tests.gate import Gate, has_ended, wait_for
+from tests.events import has_ended, wait_for
+from tests.gate import Gate
 
 
 def open_small(override, prepared_data):

@@ -87,12 +87,14 @@ def _draw_landmarks(rng: np.random.Generator) -> dict[str, np.ndarray]:
 def _action_unit_field(unit: int, landmarks: dict, midline: float) -> np.ndarray:
     """Sum the Gaussian bumps of an action unit; one entry of `Face.fields`."""
     grid = _grid(FIELD_SCALE)
+    columns, rows = grid[0, :, 0].astype(float), grid[:, 0, 1].astype(float)
     sides = []
     for sign in (-1, 1):
         field = np.zeros_like(grid)
         for name, (outward, down), widths in ACTION_UNIT_BUMPS[unit]:
             centre = (midline + sign * landmarks[name][0], landmarks[name][1])
-            bump = np.exp(-0.5 * (((grid - centre) / widths) ** 2).sum(axis=-1))
+            x, y = (((line - c) / w) ** 2 for line, c, w in zip((columns, rows), centre, widths, strict=True))
+            bump = np.exp(-0.5 * np.add.outer(y, x))
             field += bump[..., None] * np.float32([sign * outward, down])
         sides.append(field)
     fields = np.stack(sides)

@@ -127,7 +127,7 @@ class RaySweep:
             return
         try:
             with ExitStack() as lock:
-                experiment = on_hardware(open_planned(run, self.options), self.hardware)
+                experiment = open_planned(run, self.options).with_each(lambda one: on_hardware(one, self.hardware))
                 refuse_other_weights(experiment)
                 lock.enter_context(locked(run.folder, 'in use'))
                 opened = OpenRun(run, experiment, lock.pop_all())
@@ -240,12 +240,10 @@ def plan_run(opened: OpenRun, options: SweepOptions, hardware: Hardware) -> None
 
 def on_hardware(experiment: Experiment, hardware: Hardware) -> Experiment:
     """Return an experiment that was opened here with the device and precision of the nodes."""
-    precision = experiment.precision
-    if not experiment.method.is_estimator:
-        precision = choose_precision(experiment.method.cfg, hardware.device, hardware.mixed)
-    candidates = [replace(each, experiment=on_hardware(each.experiment, hardware)) for each in experiment.candidates]
     place = dict(device=hardware.device, gpu_share=hardware.gpu_share)
-    return replace(experiment, precision=precision, candidates=candidates, **place)
+    if not experiment.method.is_estimator:
+        place['precision'] = choose_precision(experiment.method.cfg, hardware.device, hardware.mixed)
+    return replace(experiment, **place)
 
 
 def refuse_other_weights(experiment: Experiment) -> None:

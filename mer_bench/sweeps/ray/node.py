@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 from filelock import FileLock
 
 import mer_bench
@@ -119,33 +118,24 @@ def places_of(experiment: Experiment) -> Places:
     )
 
 
-def relocate(experiment: Experiment, places: Places, annotations: pd.DataFrame | None = None) -> Experiment:
-    """Return the experiment, and its candidates, on the same files in other places.
+def relocate(experiment: Experiment, places: Places) -> Experiment:
+    """Return the experiment, and its candidates, on the same files in other places."""
+    pairs = zip(experiment.data.roots, places.roots, strict=True)
+    stores = {str(Path(old, 'store')): str(Path(new, 'store')) for old, new in pairs}
+    annotations = experiment.data.annotations
+    annotations = annotations.assign(store=annotations['store'].map(stores))  # one table, which all share
 
-    Args:
-        experiment: Of the run.
-        places: Of the files.
-        annotations: Those of the candidates, with their places: all share one table.
-    """
-    data, cfg = experiment.data, copy.deepcopy(experiment.method.cfg)
-    if annotations is None:
-        pairs = zip(data.roots, places.roots, strict=True)
-        stores = {str(Path(old, 'store')): str(Path(new, 'store')) for old, new in pairs}
-        annotations = data.annotations.assign(store=data.annotations['store'].map(stores))
-    if places.scheme:
-        cfg.label_scheme = places.scheme
-    if places.weights:
-        ((holder, key),) = weights_places(cfg)
-        holder[key] = places.weights
-    return replace(
-        experiment,
-        data=replace(data, roots=places.roots, annotations=annotations),
-        method=replace(experiment.method, cfg=cfg),
-        candidates=[
-            replace(candidate, experiment=relocate(candidate.experiment, places, annotations))
-            for candidate in experiment.candidates
-        ],
-    )
+    def move(one: Experiment) -> Experiment:
+        cfg = copy.deepcopy(one.method.cfg)
+        if places.scheme:
+            cfg.label_scheme = places.scheme
+        if places.weights:
+            ((holder, key),) = weights_places(cfg)
+            holder[key] = places.weights
+        data = replace(one.data, roots=places.roots, annotations=annotations)
+        return replace(one, data=data, method=replace(one.method, cfg=cfg))
+
+    return experiment.with_each(move)
 
 
 def run_task(

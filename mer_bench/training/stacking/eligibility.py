@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.flop_counter import FlopCounterMode
 
 from mer_bench.clip_random import BatchDraws, ClipDropout, clip_keys
 from mer_bench.experiment.experiment import Experiment
@@ -24,7 +26,7 @@ MOST_FLOPS = 2 * 10**8  # of a clip, forward: such a step is launches and memory
 LOADER_KEYS = {'batch_size', 'num_workers', 'persistent_workers', 'sampler', 'dataset', 'drop_last'}
 
 
-def why_not_stackable(experiment: Experiment, model: nn.Module, size: tuple[int, float]) -> str | None:
+def why_not_stackable(experiment: Experiment, model: nn.Module) -> str | None:
     """Return why a method cannot be stacked, or None if it can: then two copies in a stack compute what one does.
 
     Small plain networks can be: a Recognizer3D without a neck, a head with BaseHead's cross-entropy, no randomness but
@@ -33,12 +35,11 @@ def why_not_stackable(experiment: Experiment, model: nn.Module, size: tuple[int,
     Args:
         experiment: Method and data.
         model: The method's network, built; left as it was.
-        size: Its parameters, and its FLOPs for a clip.
     """
     return (
         unknown_setting(experiment.method.cfg, experiment.precision)
         or unknown_part(model)
-        or too_large(*size)
+        or too_large(*complexity(model, experiment.data.shape))
         or wrong_result(model, experiment)
     )
 
@@ -80,6 +81,30 @@ def unknown_part(model: nn.Module) -> str | None:
         if isinstance(module, nn.modules.dropout._DropoutNd) and not isinstance(module, ClipDropout) and module.p:
             return f'{type(module).__name__} draws for a batch, not for a clip'
     return None
+
+
+def complexity(model: nn.Module, input_shape: Sequence[int]) -> tuple[int, int]:
+    """Count parameters, and the FLOPs of one forward pass of one clip through backbone, neck and head.
+
+    A multiply and an add are 2 FLOPs. Convolutions and matrix products count; norms, activations and pooling do not.
+
+    Args:
+        model: A built Recognizer3D or Recognizer2D; left unchanged, each module in its mode.
+        input_shape: (C, T, H, W) of the clip.
+
+    Returns:
+        parameters, flops.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    clip = torch.zeros(1, 1, *input_shape, device=next(model.parameters()).device)
+    if hasattr(model.data_preprocessor, 'arrange'):
+        clip = model.data_preprocessor.arrange(clip)
+    model.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(clip, stage='head')
+    for module, training in modes:
+        module.training = training
+    return sum(parameter.numel() for parameter in model.parameters()), counter.get_total_flops()
 
 
 def too_large(parameters: int, flops: float) -> str | None:

@@ -63,7 +63,6 @@ class StackChoice:
 def choose(
     experiment: Experiment,
     model: 'nn.Module | None',
-    size: tuple[int, float] | None,
     seed: int,
     stack: Stack,
     begun: dict | None = None,
@@ -73,7 +72,6 @@ def choose(
     Args:
         experiment: Method, data and device.
         model: The method's network, built; None for an estimator of scikit-learn.
-        size: Parameters and FLOPs of the network, likewise.
         seed: Of the run.
         stack: 'off', a number of folds, or 'auto'.
         begun: The record of folds that were trained before: their choice is kept if the user asks for the same.
@@ -91,7 +89,7 @@ def choose(
     else:
         from mer_bench.training.stacking.eligibility import done_in_turns, why_not_stackable
 
-        why = why_not_stackable(experiment, model, size)
+        why = why_not_stackable(experiment, model)
     if why and stack == 'auto':
         return StackChoice('off', asked=stack, why=why)
     if why:

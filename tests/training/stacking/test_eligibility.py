@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from mmaction.registry import MODELS
 
 from mer_bench.errors import InputError
-from mer_bench.runs.model import complexity
 from mer_bench.training.stacking import eligibility as stack_rule
-from mer_bench.training.stacking.eligibility import why_not_stackable
+from mer_bench.training.stacking.eligibility import complexity, why_not_stackable
 from mer_bench.training.stacking.strategy import StackChoice, choose, group_by_steps, plan_groups
 from tests.training.stacking.stack_experiment import EVERYTHING, build_model, stack_experiment
 from tests.training.test_fold_config import experiment_on
@@ -17,16 +17,12 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp('stack')
 
 
-def size_of(experiment, model):
-    return complexity(model, experiment.data.shape)
-
-
 @pytest.mark.parametrize('network', ['ststnet', 'off_apexnet', 'dual_inception', 'rcn_a', 'rcn_w', 'one_hidden_layer'])
 def test_small_networks_of_the_field_can_be_stacked(folder, network):
     experiment = stack_experiment(folder, network)
     model = build_model(experiment)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    assert why_not_stackable(experiment, model, size_of(experiment, model)) is None
+    assert why_not_stackable(experiment, model) is None
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -44,7 +40,7 @@ def test_small_networks_of_the_field_can_be_stacked(folder, network):
 def test_what_a_stack_does_not_know_is_named(folder, network, change, why):
     experiment = stack_experiment(folder, network, change)
     model = build_model(experiment)
-    assert why_not_stackable(experiment, model, size_of(experiment, model)).startswith(why)
+    assert why_not_stackable(experiment, model).startswith(why)
 
 
 def test_attention_that_a_stack_computes_fold_by_fold_is_not_timed(folder):
@@ -52,7 +48,7 @@ def test_attention_that_a_stack_computes_fold_by_fold_is_not_timed(folder):
     narrow = 'model = dict(backbone=dict(dim=6, block_repeats=(1, 1, 1)), cls_head=dict(in_channels=24))'
     experiment = stack_experiment(folder, 'htnet', narrow + '\namp = False')
     model = build_model(experiment)
-    choice = choose(experiment, model, size_of(experiment, model), 0, 'auto')
+    choice = choose(experiment, model, 0, 'auto')
     assert (choice.way, choice.asked, choice.seconds) == ('sequential', 'auto', {})
     assert choice.why.startswith('torch.func has no batching rule for aten::_scaled_dot_product')
     plain = stack_experiment(folder, 'off_apexnet')
@@ -63,19 +59,18 @@ def test_a_network_that_is_too_large_is_not_stacked(folder, monkeypatch):
     experiment = stack_experiment(folder, 'off_apexnet')
     monkeypatch.setattr(stack_rule, 'MOST_PARAMETERS', 2_000_000)
     model = build_model(experiment)
-    why = why_not_stackable(experiment, model, size_of(experiment, model))
+    why = why_not_stackable(experiment, model)
     assert why.startswith('it has 2.7 million parameters and 0.01 GFLOP a clip, more than 2 ')
 
 
 def test_the_full_model_is_trained_by_the_runner_and_cannot_be_stacked(prepared_data, tiny_override):
     experiment = experiment_on(prepared_data, overrides=[str(tiny_override)])
     model = build_model(experiment)
-    size = size_of(experiment, model)
-    assert choose(experiment, model, size, 0, 'auto').way == 'off'
+    assert choose(experiment, model, 0, 'auto').way == 'off'
     with pytest.raises(
         InputError, match=r'--stack 2: multiscale.* cannot be stacked: it is no Recognizer3D of backbone'
     ):
-        choose(experiment, model, size, 0, 2)
+        choose(experiment, model, 0, 2)
 
 
 def test_folds_with_other_steps_an_epoch_are_not_in_one_stack(folder):
@@ -88,7 +83,7 @@ def test_folds_with_other_steps_an_epoch_are_not_in_one_stack(folder):
         ['smic/s01', 'smic/s02'],
     ]
     model = build_model(experiment)
-    choice = choose(experiment, model, size_of(experiment, model), 0, 3)
+    choice = choose(experiment, model, 0, 3)
     assert plan_groups(experiment, experiment.folds, choice) == groups
     assert [*map(len, plan_groups(experiment, experiment.folds, StackChoice('stacked', 1)))] == [1, 1, 1, 1]
     assert [*map(len, plan_groups(experiment, experiment.folds, StackChoice('off')))] == [1, 1, 1, 1]
@@ -108,4 +103,35 @@ def test_a_gpu_of_another_machine_than_the_driver_needs_no_gpu_here(folder, monk
     monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
     experiment = replace(stack_experiment(folder, 'ststnet'), device='cuda')
     monkeypatch.setattr(stack_rule, 'why_not_stackable', lambda *method: None)
-    assert choose(experiment, None, None, 0, 'auto').folds == len(experiment.folds)
+    assert choose(experiment, None, 0, 'auto').folds == len(experiment.folds)
+
+
+HEAD = {'type': 'MultiOutputHead', 'num_classes': 3, 'in_channels': [8, 8]}
+NECK = {'type': 'AttentionFusion', 'in_channels': [3], 'channels': 8}
+
+
+class Eye(torch.nn.Module):
+    """A backbone that does nothing."""
+
+    def forward(self, x):
+        return x
+
+
+def eye_model():
+    MODELS.register_module('Eye', module=Eye, force=True)
+    return MODELS.build({'type': 'Recognizer3D', 'backbone': {'type': 'Eye'}, 'neck': NECK, 'cls_head': HEAD})
+
+
+def test_parameters_and_flops_of_neck_and_head_are_counted_by_hand():
+    parameters, flops = complexity(eye_model(), (3, 4, 5, 6))
+    assert parameters == 3 * 8 + 2 * 8 + 2 * (8 * 3 + 3)
+    assert flops == 2 * (4 * 5 * 6 * 3 * 8 + 2 * 8 * 3)
+
+
+def test_the_model_stays_in_its_modes():
+    model = eye_model().train()
+    model.neck.eval()
+    model.neck.projections.train()
+    complexity(model, (3, 1, 4, 4))
+    assert (model.training, model.neck.training, model.neck.projections.training) == (True, False, True)
+    assert model.neck.projections[0].bn.num_batches_tracked == 0
