@@ -15,7 +15,17 @@ from mer_bench.evaluation.metrics import METRICS, SubjectCounts, score_table
 from mer_bench.evaluation.predictions import read_columns
 from mer_bench.evaluation.statistics import contrast
 from mer_bench.files import digest_of
-from mer_bench.results.record import FAILURE, RECORD, RESCORED, Failure, place_of, read_failure, read_record
+from mer_bench.results.record import (
+    FAILURE,
+    RECORD,
+    RESCORED,
+    WITH_DIGEST,
+    Failure,
+    place_of,
+    read_failure,
+    read_record,
+    refuse_changed_files,
+)
 
 
 @dataclass(frozen=True)
@@ -218,6 +228,7 @@ def missing_folds(record: dict) -> int:
 
 def _read_run(path: Path, record: dict) -> Run:
     file = path.with_name('predictions.csv')
+    refuse_changed_files(path, record, WITH_DIGEST)
     table = read_columns(file)
     n, classes = len(table['y_true']), [name.removeprefix('score_') for name in table if name.startswith('score_')]
     classes = classes or record['classes']
