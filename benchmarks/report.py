@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from itertools import groupby
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mer_bench.errors import InputError
 from mer_bench.escaping import for_markdown, markdown_link
 from mer_bench.files import write_json
 
-START = '<!-- written by tools/benchmark.py report -->'
+START = '<!-- written by tools/benchmark.py report -->'  # or `report: NAME`, for the results of one benchmark
 END = '<!-- end of the written part -->'
 PARTS = ('benchmark', 'command', 'settings', 'seconds', 'ratios', 'machine', 'peak', 'shares')
 
@@ -52,17 +53,27 @@ def renew(page: str, folder: Path, path: Path) -> str:
     """Return a page with its generated part updated.
 
     Args:
-        page: Text with the lines START and END.
+        page: Text with the lines START and END, once for all results but those that have a part of their own.
         folder: Of saved results.
         path: Of the page: its links lead from there to the results.
     """
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
+    written = re.compile(re.escape(START).replace('report', 'report(?:: (.+))?') + '(?s:.*?)' + re.escape(END))
+    own = {*written.findall(page)}
+    if '' not in own:
         raise InputError(f'{path}: expected the lines {START!r} and {END!r}, found not both; put them back')
     base = Path(os.path.relpath(folder, path.parent))
     results = {(base / name).as_posix(): result for name, result in read_saved(folder).items()}
-    return f'{before}{START}\n\n{lay_out(results)}\n\n{END}{after}'
+
+    def renewed(match: re.Match) -> str:
+        part = {
+            link: result
+            for link, result in results.items()
+            if match[1] == (result['benchmark'] if result['benchmark'] in own else None)
+        }
+        first, _, _ = match[0].partition('\n')
+        return f'{first}\n\n{lay_out(part)}\n\n{END}'
+
+    return written.sub(renewed, page)
 
 
 def lay_out(results: dict[str, dict]) -> str:

@@ -56,7 +56,7 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
         temporary = path.with_name(f'.{path.name}.{number}.tmp')
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path)
-        in_use = open(temporary, 'xb')
+        in_use = open(temporary, 'xb')  # noqa: SIM115 (closed below)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise InputError(f'{path}: expected a place for this file, found {cause_of(error)!r}; give another') from error
     try:

@@ -119,7 +119,7 @@ def table_of_kills(found: dict[str, dict]) -> dict:
     rows.append(['all', *(str(sum(tally[key] for tally in found.values())) for key in keys)])
     text = (
         'Killed at random moments, every second time before a write, and started again. Lost: finished work was done '
-        'again; half-written: a file with its final name that is not whole; different: another result than undisturbed; '
+        'again; half-written: a file with its final name is not whole; different: another result than undisturbed; '
         'left over: a file or a process that an undisturbed run does not leave.'
     )
     return {

@@ -308,6 +308,7 @@ class FailureNote(Part):
     synthetic: bool | None
     reason: Text
     date: Line
+    digest: Line | None = None
 
 
 def json_schema() -> str:
@@ -449,6 +450,9 @@ def read_failure(path: Path) -> Failure:
     """Read a failure.json and check it against the schema."""
     content = read_json(path, SWEEP_AGAIN)
     check_schema(path, content, FailureNote, SWEEP_AGAIN)
+    if content.get('digest') and content != sealed(content):
+        raise InputError(f'{path}: expected what was written, but it was changed; {SWEEP_AGAIN}')
+    content.pop('digest', None)
     return Failure(path, content)
 
 
