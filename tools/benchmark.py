@@ -25,9 +25,10 @@ BENCHMARKS = {
     'sweep': ('sweep_cost', 'folds over two workers, against one worker with two threads'),
     'coverage': ('coverage', 'how often 95 % intervals contain the true score of simulated people'),
     'faults': ('faults', 'what kills, full disks and damaged files do: lost work, other numbers, silent damage'),
+    'fuzz': ('fuzz', 'damaged and hostile inputs at every reader: how many end in an InputError, or otherwise'),
     'full-loso': ('full_loso_cost', 'every fold of the full model on a synthetic data set as large as SMIC'),
 }
-ALL = [name for name in BENCHMARKS if name not in ('coverage', 'faults', 'full-loso')]
+ALL = [name for name in BENCHMARKS if name not in ('coverage', 'faults', 'fuzz', 'full-loso')]
 ALL_WORDS = f'{", ".join(ALL)} with their default settings'
 
 
