@@ -85,8 +85,10 @@ def lay_out(results: dict[str, dict]) -> str:
     parts = []
     for link, result in results.items():
         if 'tables' in result:
-            where = f'{result["machine"]["date"]}, commit {result["machine"]["commit"] or "unknown"}.'
-            parts += [f'{markdown_link(result["command"], link)}, {where}', *tables(result, for_markdown)]
+            parts += [
+                f'{markdown_link(result["command"], link)}, {circumstances(dict(result, peak=None))}',
+                *tables(result, for_markdown),
+            ]
     timed = [item for item in results.items() if 'tables' not in item[1]]
     by_machine = sorted(timed, key=lambda item: item[1]['machine']['name'])
     for name, group in groupby(by_machine, key=lambda item: item[1]['machine']['name']):
@@ -114,13 +116,15 @@ def hardware(machine: dict) -> str:
 
 
 def circumstances(result: dict) -> str:
-    """Return date, commit, and the peak of the same run."""
+    """Return date, commit, and the peak of the same run, if it was measured."""
     machine, peak = result['machine'], result['peak']
+    when = f'{machine["date"]}, commit {machine["commit"] or "unknown"}.'
+    if peak is None:
+        return when
     most = [f'{name} {format_rate(rate, name)}' if rate else f'no {name}' for name, rate in peak['matrix'].items()]
     where = 'of the GPU' if machine['gpu'] else f'with {peak["threads"]} thread{"s" * (peak["threads"] != 1)}'
     return (
-        f'{machine["date"]}, commit {machine["commit"] or "unknown"}. '
-        f'Peak {where} in the same run: matrix product {", ".join(most)}; '
+        f'{when} Peak {where} in the same run: matrix product {", ".join(most)}; '
         f'copy {format_rate(peak["copy"], "copy")}, read and written.'
     )
 

@@ -99,17 +99,18 @@ def load(name: str):
 
 
 def run(name: str, args: argparse.Namespace, argv: list[str]) -> dict:
-    """Return the result of a benchmark, with settings, machine, and the peak measured before and after it."""
+    """Return the result of a benchmark, with settings, machine, and if it is of times the peak before and after it."""
     from benchmarks.machine import describe_machine, describe_peak, measure_rates, shares
     from mer_bench.training.device import set_device
 
     module, settings = load(name), vars(args).copy()
     device = settings['device'] = args.device = set_device(getattr(args, 'device', 'cpu'))
     threads = module.peak_threads(args) if hasattr(module, 'peak_threads') else getattr(args, 'threads', 1)
+    timed = getattr(module, 'TIMED', True)
     with redirect_stdout(sys.stderr):  # output of libraries is not part of the result
-        before = measure_rates(threads, device)
+        before = timed and measure_rates(threads, device)
         result = module.measure(args)
-        peak = describe_peak([before, measure_rates(threads, device)], threads, device)
+        peak = describe_peak([before, measure_rates(threads, device)], threads, device) if timed else None
     command = shlex.join(['python', 'tools/benchmark.py', name, *argv])
     result['settings'] = {key: plain(value) for key, value in settings.items()} | result.get('settings', {})
     head = {'benchmark': name, 'command': command}

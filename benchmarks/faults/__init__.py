@@ -25,6 +25,7 @@ from benchmarks.faults.hindrances import hinder
 from benchmarks.faults.kills import Kill, kill_once, make_reference, sum_of
 
 HELP = 'what kills, full disks and damaged files do: lost work, other numbers, silent damage'
+TIMED = False
 PARTS = ('kills', 'disk', 'damage')
 ALL_KILLS = 200
 Item, Result = TypeVar('Item'), TypeVar('Result')

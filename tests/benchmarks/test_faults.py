@@ -10,6 +10,7 @@ from benchmarks.faults.commands import COMMANDS, Command
 from benchmarks.faults.damage import BOARD, Reader, damage_often
 from benchmarks.faults.kills import Kill, kill_once, make_reference
 from mer_bench.files import write_atomically
+from mer_bench.results.record import read_record, write_record
 from tests.results.conftest import write_run
 
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -88,7 +89,8 @@ def test_the_first_kills_are_of_all_commands():
 def base(tmp_path_factory):
     """A folder with a run, and processes that begin without torch."""
     folder = tmp_path_factory.mktemp('base')
-    write_run(folder / 'runs/a')
+    path = write_run(folder / 'runs/a') / 'record.json'
+    write_record(path, read_record(path))  # with its digest
     with pytest.MonkeyPatch.context() as patch:
         for name in process.LIBRARY_THREADS:
             patch.setenv(name, '1')
