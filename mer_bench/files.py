@@ -28,6 +28,7 @@ KINDS = {stat.S_ISDIR: 'a folder', stat.S_ISFIFO: 'a pipe', stat.S_ISSOCK: 'a so
 
 Stamp = tuple[str, int, int, int]  # path, size and times of a file, see :func:`stamp_of`
 
+LOCK = '.lock'  # a file in a folder that one process at a time may hold
 LARGEST_JSON = 64 << 20  # bytes; a record has some thousands
 
 
@@ -133,7 +134,7 @@ def locked(folder: Path, busy: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise InputError(f'{folder}: cannot be created ({cause_of(error)}); choose another folder') from error
-    lock = FileLock(folder / '.lock')
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
