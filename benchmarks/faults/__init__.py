@@ -5,6 +5,7 @@ leaves no room or no right to write, or starts it twice, and `damage` changes by
 """
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         minutes=(0, 0, 'after which nothing more is started; 0: all is done'),
     )
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=[*PARTS], help='default: all')
+    text = 'keep what an earlier result has of other parts and commands'
+    parser.add_argument('--add', type=Path, metavar='FILE', help=text)
     text = 'only commands of which the name has one of these words; networks are trained if one is "network"'
     parser.add_argument('--commands', nargs='+', default=[], metavar='WORD', help=text)
 
@@ -55,7 +58,7 @@ def measure(args: argparse.Namespace) -> dict:
         :func:`benchmarks.report.tables`.
     """
     place, end = Path(tempfile.mkdtemp(prefix='f')), time.monotonic() + 60 * (args.minutes or 10**6)
-    base, log, found, tables = place / 'base', place / 'log', {}, []
+    base, log, found = place / 'base', place / 'log', json.loads(args.add.read_text())['found'] if args.add else {}
     chosen = [c for c in COMMANDS if not args.commands or any(word in c.name for word in args.commands)]
     networks = not args.commands or 'network' in args.commands
 
@@ -81,23 +84,25 @@ def measure(args: argparse.Namespace) -> dict:
             times = dict(zip((c.name for c in chosen), shares_of(args.kills, [c.kills for c in chosen]), strict=True))
             tasks = [Kill(c, number) for number in range(max(times.values())) for c in chosen if number < times[c.name]]
             tallies = each(spread(tasks), partial(kill_once, references=references, seed=args.seed))
-            found['kills'] = {c.name: sum_of(t for task, t in tallies if task.command is c) for c in chosen}
-            tables.append(table_of_kills(found['kills']))
+            new = {c.name: sum_of(t for task, t in tallies if task.command is c) for c in chosen}
+            found['kills'] = found.get('kills', {}) | new
         if 'disk' in args.parts:
             hindered = each(chosen, partial(hinder, times=args.cases, seed=args.seed))
-            found['disk'] = {
+            found['disk'] = found.get('disk', {}) | {
                 command.name: {name: dict(asdict(tally), how=how) for name, (tally, how) in parts.items()}
                 for command, parts in hindered
             }
-            tables.append(table_of_hindrances(found['disk']))
         if 'damage' in args.parts:
             add_pages(base, log)
             readers = [*READERS, *(OF_NETWORKS if networks else [])]
             damaged = each(readers, partial(damage_often, times=args.damages, seed=args.seed))
-            found['damage'] = [dict(asdict(outcome), file=r.file, by=command_of(r.words)) for r, outcome in damaged]
-            tables.append(table_of_damage(found['damage']))
+            new = {(r.file, command_of(r.words)): outcome for r, outcome in damaged}
+            kept = [entry for entry in found.get('damage', []) if (entry['file'], entry['by']) not in new]
+            found['damage'] = kept + [dict(asdict(o), file=file, by=by) for (file, by), o in new.items()]
     finally:
         shutil.rmtree(place, ignore_errors=True)
+    makers = dict(kills=table_of_kills, disk=table_of_hindrances, damage=table_of_damage)
+    tables = [make(found[part]) for part, make in makers.items() if part in found]
     return {'seconds': {}, 'ratios': {}, 'found': found, 'tables': tables}
 
 
@@ -156,9 +161,8 @@ def table_of_damage(found: list[dict]) -> dict:
     """Return a line for each kind of file and each command that reads it."""
     keys = ('cases', 'named', 'mended', 'same', 'silent', 'traceback')
     rows = []
-    for (file, by), group in groupby(found, key=lambda entry: (entry['file'], entry['by'])):
-        members = [*group]
-        rows.append([file, by, *(str(sum(entry[key] for entry in members)) for key in keys)])
+    for entry in found:
+        rows.append([entry['file'], entry['by'], *(str(entry[key]) for key in keys)])
     rows.append(['all', '', *(str(sum(entry[key] for entry in found)) for key in keys)])
     text = (
         'One byte or digit changed, or the end lost, at seeded places; then a command that reads the file. Named: an '

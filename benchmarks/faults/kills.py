@@ -196,8 +196,9 @@ def half_written(then: Snapshot, reference: Reference) -> list[str]:
 
 def differences(now: Snapshot, reference: Reference) -> list[str]:
     """Name what is missing, or other than in both undisturbed runs, which agree in it."""
-    faults = [f'{name} is missing' for name in sorted({*reference.first} - {*now})]
-    for name, first in reference.first.items():
+    lasting = {name: content for name, content in reference.first.items() if not name.startswith('tmp/')}
+    faults = [f'{name} is missing' for name in sorted({*lasting} - {*now})]
+    for name, first in lasting.items():
         if name not in now or first is None or name.endswith('.log') or in_work(name):
             continue
         content, second = now[name], reference.second[name]

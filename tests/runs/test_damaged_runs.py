@@ -59,6 +59,7 @@ def answer_otherwise(path):
         ('fold.json', set_to('train_seconds', '5'), "expected a valid number for the key 'train_seconds'"),
         ('fold.json', set_to('test_seconds', -1), "expected a number greater than or equal to 0 for the key 'test_"),
         ('fold.json', set_to('versions', [1]), "expected an object for the key 'versions'"),
+        ('fold.json', set_to('n_train', 7), 'expected what was written, but it was changed'),
         ('fold.json', set_to('fold', 'smic/s03'), 'expected the fold smic/s02, but it is of the fold smic/s03'),
         ('predictions.csv', lambda path: path.write_bytes(b''), 'expected the predictions that were written'),
         ('predictions.csv', lambda path: path.unlink(), "expected the predictions of a fold, but got 'No such file"),
