@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
-from itertools import accumulate, count, groupby, pairwise
+from itertools import accumulate, count, pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         jobs=(1, 1, 'commands that are disturbed at a time'),
         minutes=(0, 0, 'after which nothing more is started; 0: all is done'),
     )
-    parser.add_argument('--parts', nargs='+', choices=PARTS, default=[*PARTS], help='default: all')
-    text = 'keep what an earlier result has of other parts and commands'
-    parser.add_argument('--add', type=Path, metavar='FILE', help=text)
-    text = 'only commands of which the name has one of these words; networks are trained if one is "network"'
+    parser.add_argument('--parts', nargs='*', choices=PARTS, default=[*PARTS], help='default: all; none: only --add')
+    text = 'saved results whose other parts and commands are kept, later ones in place of earlier ones'
+    parser.add_argument('--add', nargs='+', type=Path, default=[], metavar='FILE', help=text)
+    text = 'only commands and files of which the name has one of these words; networks are trained if one is "network"'
     parser.add_argument('--commands', nargs='+', default=[], metavar='WORD', help=text)
 
 
@@ -58,7 +58,7 @@ def measure(args: argparse.Namespace) -> dict:
         :func:`benchmarks.report.tables`.
     """
     place, end = Path(tempfile.mkdtemp(prefix='f')), time.monotonic() + 60 * (args.minutes or 10**6)
-    base, log, found = place / 'base', place / 'log', json.loads(args.add.read_text())['found'] if args.add else {}
+    base, log, found = place / 'base', place / 'log', {}
     chosen = [c for c in COMMANDS if not args.commands or any(word in c.name for word in args.commands)]
     networks = not args.commands or 'network' in args.commands
 
@@ -78,32 +78,45 @@ def measure(args: argparse.Namespace) -> dict:
             return [done for done in pool.map(one, count(), items) if done]
 
     try:
-        make_base(base, log, networks)
+        if args.parts:
+            make_base(base, log, networks)
         if 'kills' in args.parts:
             references = {c.name: reference for c, reference in each(chosen, make_reference)}
             times = dict(zip((c.name for c in chosen), shares_of(args.kills, [c.kills for c in chosen]), strict=True))
             tasks = [Kill(c, number) for number in range(max(times.values())) for c in chosen if number < times[c.name]]
             tallies = each(spread(tasks), partial(kill_once, references=references, seed=args.seed))
-            new = {c.name: sum_of(t for task, t in tallies if task.command is c) for c in chosen}
-            found['kills'] = found.get('kills', {}) | new
+            found['kills'] = {c.name: sum_of(t for task, t in tallies if task.command is c) for c in chosen}
         if 'disk' in args.parts:
             hindered = each(chosen, partial(hinder, times=args.cases, seed=args.seed))
-            found['disk'] = found.get('disk', {}) | {
+            found['disk'] = {
                 command.name: {name: dict(asdict(tally), how=how) for name, (tally, how) in parts.items()}
                 for command, parts in hindered
             }
         if 'damage' in args.parts:
             add_pages(base, log)
             readers = [*READERS, *(OF_NETWORKS if networks else [])]
+            words = args.commands or ['']
+            readers = [r for r in readers if any(word in f'{r.file} {command_of(r.words)}' for word in words)]
             damaged = each(readers, partial(damage_often, times=args.damages, seed=args.seed))
-            new = {(r.file, command_of(r.words)): outcome for r, outcome in damaged}
-            kept = [entry for entry in found.get('damage', []) if (entry['file'], entry['by']) not in new]
-            found['damage'] = kept + [dict(asdict(o), file=file, by=by) for (file, by), o in new.items()]
+            found['damage'] = {
+                f'{reader.file} {command_of(reader.words)}': dict(
+                    asdict(outcome), file=reader.file, by=command_of(reader.words)
+                )
+                for reader, outcome in damaged
+            }
     finally:
         shutil.rmtree(place, ignore_errors=True)
+    for path in reversed(args.add):
+        for part, entries in json.loads(path.read_text(encoding='utf-8'))['found'].items():
+            found[part] = by_name(entries) | by_name(found.get(part, {}))
     makers = dict(kills=table_of_kills, disk=table_of_hindrances, damage=table_of_damage)
     tables = [make(found[part]) for part, make in makers.items() if part in found]
     return {'seconds': {}, 'ratios': {}, 'found': found, 'tables': tables}
+
+
+def by_name(entries: dict[str, dict] | list[dict]) -> dict[str, dict]:
+    """Return the entries of a part by command, or by file and command."""
+    return entries if isinstance(entries, dict) else {f'{entry["file"]} {entry["by"]}': entry for entry in entries}
 
 
 def shares_of(total: int, weights: list[int]) -> list[int]:
@@ -157,13 +170,13 @@ def table_of_hindrances(found: dict[str, dict]) -> dict:
     return {'text': text, 'headers': ['command', *names], 'rows': rows}
 
 
-def table_of_damage(found: list[dict]) -> dict:
+def table_of_damage(found: dict[str, dict]) -> dict:
     """Return a line for each kind of file and each command that reads it."""
     keys = ('cases', 'named', 'mended', 'same', 'silent', 'traceback')
     rows = []
-    for entry in found:
+    for entry in found.values():
         rows.append([entry['file'], entry['by'], *(str(entry[key]) for key in keys)])
-    rows.append(['all', '', *(str(sum(entry[key] for entry in found)) for key in keys)])
+    rows.append(['all', '', *(str(sum(entry[key] for entry in found.values())) for key in keys)])
     text = (
         'One byte or digit changed, or the end lost, at seeded places; then a command that reads the file. Named: an '
         'error names the damage, and no number is printed; made again: the file is as it was; no number: the damage '

@@ -221,9 +221,9 @@ def count(
 
 
 def same_json(path: str, content: bytes | None, now: dict) -> bool:
-    """Whether two records differ in times alone: they were trained anew."""
+    """Whether two records differ in times alone, or in whether features were kept: they were trained anew."""
     if not path.endswith('.json') or content is None or now.get(path) is None:
         return False
     one, two = (dict(leaves(json.loads(text))) for text in (content, now[path]))
     changed = {key for key in one | two if one.get(key) != two.get(key)}
-    return all('seconds' in key or key.endswith(CIRCUMSTANCES) for key in changed)
+    return all('seconds' in key or key.endswith((*CIRCUMSTANCES, '.features')) for key in changed)
