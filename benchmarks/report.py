@@ -9,7 +9,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchmarks.machine import slug
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, cause_of
 from mer_bench.escaping import for_markdown, markdown_link
 from mer_bench.files import write_json
 
@@ -47,6 +47,16 @@ def read(path: Path) -> dict:
     if missing:
         raise InputError(f'{path}: expected a result of tools/benchmark.py, found no {missing[0]!r}; remove it')
     return result
+
+
+def read_page(path: Path) -> str:
+    """Return the text of a page."""
+    try:
+        return path.read_text(encoding='utf-8')
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f'{path}: expected a page with a generated part, found {cause_of(error)!r}; put it back'
+        ) from None
 
 
 def renew(page: str, folder: Path, path: Path) -> str:

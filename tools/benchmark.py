@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 
-from mer_bench.errors import InputError, run_tool
+from mer_bench.errors import run_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmarks are not part of the package
@@ -134,12 +134,10 @@ def report(prog: str, argv: list[str]) -> int | None:
     parser.add_argument('--check', action='store_true', help='write nothing; exit code 1 if the page is not up to date')
     args = parser.parse_args(argv)
 
-    from benchmarks.report import renew
+    from benchmarks.report import read_page, renew
     from mer_bench.files import write_atomically
 
-    if not args.page.is_file():
-        raise InputError(f'{args.page}: expected a page with a generated part, found none; give another --page')
-    old = args.page.read_text(encoding='utf-8')
+    old = read_page(args.page)
     new = renew(old, args.saved, args.page)
     if args.check:
         print(f'{args.page} is up to date' if new == old else f'{args.page} is not up to date; run {prog}')

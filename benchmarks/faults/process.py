@@ -173,9 +173,9 @@ def run_words(words: list[str], folder: str, log: str, disturbance: Disturbance)
 
 def check_page(saved: str, page: str) -> int:
     """Do what `tools/benchmark.py report --check` does."""
-    from benchmarks.report import renew
+    from benchmarks.report import read_page, renew
 
-    text = Path(page).read_text(encoding='utf-8')
+    text = read_page(Path(page))
     fits = renew(text, Path(saved), Path(page)) == text
     print(f'{page} is up to date' if fits else f'error: {page} is not up to date', file=sys.stderr)
     return int(not fits)

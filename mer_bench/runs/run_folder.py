@@ -208,7 +208,7 @@ def pool_audits(tables: list[Path], out: Path) -> None:
         return
     parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in tables]
     text = predictions_text(pd.concat(parts))
-    if not out.is_file() or out.read_text(encoding='utf-8') != text:
+    if not out.is_file() or out.read_bytes() != text.encode():
         with write_atomically(out) as temporary:
             temporary.write_text(text, encoding='utf-8')
 

@@ -42,7 +42,7 @@ def finish_audit(folder: Path, epochs: int, classes: list[str]) -> None:
     columns = ['sample_id', 'dataset', 'subject', 'fold', 'seed', 'y_true']
     clips = pd.read_csv(folder / PREDICTIONS, dtype=str, keep_default_na=False)[columns]
     notes, found = folder / NOTES, {}
-    for line in notes.read_text(encoding='utf-8').splitlines() if notes.exists() else ():
+    for line in notes.read_text(encoding='utf-8', errors='replace').splitlines() if notes.exists() else ():
         if noted := NOTE.fullmatch(line):  # else a stop cut it off; an epoch that was trained again replaces the first
             found[int(noted[1])] = [*map(int, noted[2].split())]
     if missing := [epoch for epoch in range(epochs) if epoch not in found]:

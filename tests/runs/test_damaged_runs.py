@@ -11,6 +11,7 @@ import torch
 from mer_bench.errors import InputError
 from mer_bench.runs import run as loso
 from mer_bench.runs.run import RunSettings
+from mer_bench.runs.run_folder import pool_audits
 from mer_bench.sweeps.plan import SweepOptions, plan_runs
 from mer_bench.sweeps.status import is_complete
 from mer_bench.training import fold, fold_folder
@@ -125,6 +126,14 @@ def test_a_damaged_record_is_one_sentence(run, experiment, damage):
     damage(run / 'record.json')
     with pytest.raises(InputError, match=r'record.json is damaged \(.*put back a copy of it, or give another'):
         loso.run_folds(experiment, RunSettings(0, run))
+
+
+def test_a_damaged_audit_of_all_folds_is_made_again(tmp_path):
+    part, audit = tmp_path / 'part.csv', tmp_path / 'audit.csv'
+    part.write_text('sample_id,predicted\nsmic/s01/ne_0,ab\n')
+    audit.write_bytes(part.read_bytes().replace(b'ab', b'a\xa5'))
+    pool_audits([part], audit)
+    assert audit.read_bytes() == part.read_bytes()
 
 
 def write_checkpoint(path, epoch):
