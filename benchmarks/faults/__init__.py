@@ -60,7 +60,7 @@ def measure(args: argparse.Namespace) -> dict:
     place, end = Path(tempfile.mkdtemp(prefix='f')), time.monotonic() + 60 * (args.minutes or 10**6)
     base, log, found = place / 'base', place / 'log', {}
     chosen = [c for c in COMMANDS if not args.commands or any(word in c.name for word in args.commands)]
-    networks = not args.commands or 'network' in args.commands
+    networks = not args.commands or any('network' in word for word in args.commands)
 
     def each(items: Iterable[Item], work: Callable[..., Result]) -> list[tuple[Item, Result]]:
         """Disturb each item in a folder of its own, several at a time, until the time is up."""
