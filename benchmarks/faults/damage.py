@@ -226,4 +226,4 @@ def same_json(path: str, content: bytes | None, now: dict) -> bool:
         return False
     one, two = (dict(leaves(json.loads(text))) for text in (content, now[path]))
     changed = {key for key in one | two if one.get(key) != two.get(key)}
-    return all('seconds' in key or key.endswith((*CIRCUMSTANCES, '.features')) for key in changed)
+    return all('seconds' in key or key.endswith(CIRCUMSTANCES) for key in changed)

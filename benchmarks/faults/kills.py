@@ -13,7 +13,7 @@ from benchmarks.faults.commands import Command, finished, sandbox
 from benchmarks.faults.process import Disturbance, Running
 
 SIGNALS = [signal.SIGKILL] * 8 + [signal.SIGINT, signal.SIGTERM]
-CIRCUMSTANCES = ('.commit', '.date', '.digest')  # may change while commands run; the last is of all keys
+CIRCUMSTANCES = ('.commit', '.date', '.digest', '.features')  # of a training: when, and whether features were kept
 Snapshot = dict[str, bytes | None]  # what is in a folder by its path; None for a folder
 
 
