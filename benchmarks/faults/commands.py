@@ -32,8 +32,6 @@ class Command:
         needs: Folders of :func:`make_base`.
         kills: How often it is killed, of 200.
         says: Whether its result is what it prints.
-        cheap: Whether it takes a second or less.
-        writes: The folder that it writes to.
     """
 
     name: str
@@ -41,8 +39,6 @@ class Command:
     needs: tuple[str, ...]
     kills: int
     says: bool = False
-    cheap: bool = False
-    writes: str = ''
 
 
 COMMANDS = [
@@ -72,57 +68,46 @@ COMMANDS = [
         ],
         ('raw',),
         24,
-        cheap=True,
-        writes='out',
     ),
-    Command('train, linear', [*TRAIN, *LINEAR, '--work-dir', 'run'], ('data',), 28, cheap=True, writes='run'),
+    Command('train, linear', [*TRAIN, *LINEAR, '--work-dir', 'run'], ('data',), 28),
     Command(
         'train, linear, --select inner',
         [*TRAIN, *GRID, '--work-dir', 'run', '--select', 'inner', '--inner-folds', '2', '--audit-candidates'],
         ('data', 'candidates.py'),
         16,
-        cheap=True,
-        writes='run',
     ),
     Command(
         'train, network',
         [*TRAIN, *NETWORK, '--work-dir', 'run', '--stack', 'off', '--save-checkpoints'],
         ('data',),
         14,
-        writes='run',
     ),
-    Command('train, stack', [*TRAIN, *NETWORK, '--work-dir', 'run', '--stack', '2'], ('data',), 14, writes='run'),
+    Command('train, stack', [*TRAIN, *NETWORK, '--work-dir', 'run', '--stack', '2'], ('data',), 14),
     Command(
         'train, network, --audit-epochs',
         [*TRAIN, *NETWORK, '--work-dir', 'run', '--stack', 'off', '--audit-epochs'],
         ('data',),
         10,
-        writes='run',
     ),
     Command(
         'train, network, --jobs 2',
         [*TRAIN, *NETWORK, '--work-dir', 'run', '--stack', 'off', '--jobs', '2'],
         ('data',),
         8,
-        writes='run',
     ),
-    Command('sweep', [*SWEEP, *FEW, '--jobs', '1'], ('data',), 16, cheap=True, writes='sweep'),
-    Command('sweep on Ray', [*SWEEP, *FEW, '--engine', 'ray', '--jobs', '1'], ('data',), 8, writes='sweep'),
+    Command('sweep', [*SWEEP, *FEW, '--jobs', '1'], ('data',), 16),
+    Command('sweep on Ray', [*SWEEP, *FEW, '--engine', 'ray', '--jobs', '1'], ('data',), 8),
     Command(
         'leaderboard',
         ['leaderboard', 'runs', '--out-dir', 'boards'],
         ('runs',),
         18,
-        cheap=True,
-        writes='boards',
     ),
     Command(
         'leaderboard --collect',
         ['leaderboard', '--collect', 'runs', '--into', 'results'],
         ('runs',),
         12,
-        cheap=True,
-        writes='results',
     ),
     Command(
         'reproduce',
@@ -130,7 +115,6 @@ COMMANDS = [
         ('runs', 'data'),
         10,
         says=True,
-        writes='again',
     ),
     Command(
         'audit',
@@ -138,7 +122,6 @@ COMMANDS = [
         ('runs', 'data'),
         8,
         says=True,
-        writes='runs',
     ),
 ]
 
