@@ -2,17 +2,18 @@
 
 import json
 import os
+import re
 from itertools import groupby
 from pathlib import Path
 
 from tabulate import tabulate
 
 from benchmarks.machine import slug
-from mer_bench.errors import InputError
+from mer_bench.errors import InputError, cause_of
 from mer_bench.escaping import for_markdown, markdown_link
 from mer_bench.files import write_json
 
-START = '<!-- written by tools/benchmark.py report -->'
+START = '<!-- written by tools/benchmark.py report -->'  # or `report: NAME`, for the results of one benchmark
 END = '<!-- end of the written part -->'
 PARTS = ('benchmark', 'command', 'settings', 'seconds', 'ratios', 'machine', 'peak', 'shares')
 
@@ -48,21 +49,41 @@ def read(path: Path) -> dict:
     return result
 
 
+def read_page(path: Path) -> str:
+    """Return the text of a page."""
+    try:
+        return path.read_text(encoding='utf-8')
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f'{path}: expected a page with a generated part, found {cause_of(error)!r}; put it back'
+        ) from None
+
+
 def renew(page: str, folder: Path, path: Path) -> str:
     """Return a page with its generated part updated.
 
     Args:
-        page: Text with the lines START and END.
+        page: Text with the lines START and END, once for all results but those that have a part of their own.
         folder: Of saved results.
         path: Of the page: its links lead from there to the results.
     """
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
+    written = re.compile(re.escape(START).replace('report', 'report(?:: (.+))?') + '(?s:.*?)' + re.escape(END))
+    own = {*written.findall(page)}
+    if '' not in own:
         raise InputError(f'{path}: expected the lines {START!r} and {END!r}, found not both; put them back')
     base = Path(os.path.relpath(folder, path.parent))
     results = {(base / name).as_posix(): result for name, result in read_saved(folder).items()}
-    return f'{before}{START}\n\n{lay_out(results)}\n\n{END}{after}'
+
+    def renewed(match: re.Match) -> str:
+        part = {
+            link: result
+            for link, result in results.items()
+            if match[1] == (result['benchmark'] if result['benchmark'] in own else None)
+        }
+        first, _, _ = match[0].partition('\n')
+        return f'{first}\n\n{lay_out(part)}\n\n{END}'
+
+    return written.sub(renewed, page)
 
 
 def lay_out(results: dict[str, dict]) -> str:
@@ -74,8 +95,10 @@ def lay_out(results: dict[str, dict]) -> str:
     parts = []
     for link, result in results.items():
         if 'tables' in result:
-            where = f'{result["machine"]["date"]}, commit {result["machine"]["commit"] or "unknown"}.'
-            parts += [f'{markdown_link(result["command"], link)}, {where}', *tables(result, for_markdown)]
+            parts += [
+                f'{markdown_link(result["command"], link)}, {circumstances(dict(result, peak=None))}',
+                *tables(result, for_markdown),
+            ]
     timed = [item for item in results.items() if 'tables' not in item[1]]
     by_machine = sorted(timed, key=lambda item: item[1]['machine']['name'])
     for name, group in groupby(by_machine, key=lambda item: item[1]['machine']['name']):
@@ -103,13 +126,15 @@ def hardware(machine: dict) -> str:
 
 
 def circumstances(result: dict) -> str:
-    """Return date, commit, and the peak of the same run."""
+    """Return date, commit, and the peak of the same run, if it was measured."""
     machine, peak = result['machine'], result['peak']
+    when = f'{machine["date"]}, commit {machine["commit"] or "unknown"}.'
+    if peak is None:
+        return when
     most = [f'{name} {format_rate(rate, name)}' if rate else f'no {name}' for name, rate in peak['matrix'].items()]
     where = 'of the GPU' if machine['gpu'] else f'with {peak["threads"]} thread{"s" * (peak["threads"] != 1)}'
     return (
-        f'{machine["date"]}, commit {machine["commit"] or "unknown"}. '
-        f'Peak {where} in the same run: matrix product {", ".join(most)}; '
+        f'{when} Peak {where} in the same run: matrix product {", ".join(most)}; '
         f'copy {format_rate(peak["copy"], "copy")}, read and written.'
     )
 

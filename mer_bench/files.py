@@ -1,14 +1,17 @@
 """Files that are either whole or absent, and digests of what they hold."""
 
+import glob
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -16,10 +19,16 @@ from pydantic_core import from_json
 
 from mer_bench.errors import InputError, advice_on, cause_of, is_unwritten
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 KINDS = {stat.S_ISDIR: 'a folder', stat.S_ISFIFO: 'a pipe', stat.S_ISSOCK: 'a socket'}
 
 Stamp = tuple[str, int, int, int]  # path, size and times of a file, see :func:`stamp_of`
 
+LOCK = '.lock'  # a file in a folder that one process at a time may hold
 LARGEST_JSON = 64 << 20  # bytes; a record has some thousands
 
 
@@ -35,7 +44,8 @@ class CannotHold(InputError):
 def write_atomically(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the name `path` when the block ends without an error.
 
-    Its content is on the disk by then, so no failure of the machine leaves an empty or partial file.
+    Its content is on the disk by then, so no failure of the machine leaves an empty or partial file. What a killed
+    process left of an earlier attempt is removed.
 
     Raises:
         InputError: Nothing can be written there; the block is not entered.
@@ -46,17 +56,39 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
     try:
         temporary = path.with_name(f'.{path.name}.{number}.tmp')
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
+        remove_leftovers(path)
+        in_use = open(temporary, 'xb')  # noqa: SIM115 (closed below)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise InputError(f'{path}: expected a place for this file, found {cause_of(error)!r}; give another') from error
     try:
-        with named(path, temporary):
+        with named(path, temporary), in_use:
+            hold(in_use)
             yield temporary
             sync(temporary)
             os.replace(temporary, path)
             sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def hold(file: BinaryIO) -> bool:
+    """Let an open file be in use until it is closed, or its process ends; return whether it was free."""
+    if fcntl is None:  # Windows, which renames no open file
+        file.close()
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process holds it, or its file system has no locks
+        return False
+    return True
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of :func:`write_atomically` for `path` that no process holds."""
+    for old in path.parent.glob(f'.{glob.escape(path.name)}.*.tmp') if fcntl else ():
+        with suppress(OSError), open(old, 'r+b') as file:
+            if re.fullmatch(r'[0-9]+', old.name[len(path.name) + 2 : -4]) and hold(file):
+                old.unlink()
 
 
 @contextmanager
@@ -102,7 +134,7 @@ def locked(folder: Path, busy: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise InputError(f'{folder}: cannot be created ({cause_of(error)}); choose another folder') from error
-    lock = FileLock(folder / '.lock')
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -188,6 +220,12 @@ def _parse_json(path: str | Path, largest: int | None = None) -> object:
 def digest_of(content: object) -> str:
     """Return the SHA-256 of `content` as JSON with sorted keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def sealed(content: dict) -> dict:
+    """Return content with the digest of all of it but itself, by which a change is noticed."""
+    rest = {key: value for key, value in content.items() if key != 'digest'}
+    return rest | {'digest': digest_of(rest)}
 
 
 def digest_file(path: str | Path) -> str:

@@ -31,6 +31,15 @@ def test_a_file_appears_whole(tmp_path):
     assert [path.name for path in (tmp_path / 'new').iterdir()] == ['a.txt']
 
 
+def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tmp_path):
+    (tmp_path / '.a.txt.123.tmp').write_text('of a killed process')
+    with write_atomically(tmp_path / 'a.txt') as first:
+        first.write_text('first')
+        with write_atomically(tmp_path / 'a.txt') as second:
+            second.write_text('second')
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [('a.txt', 'first')]
+
+
 def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
     seen = []
     fsync, replace = os.fsync, os.replace

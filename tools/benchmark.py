@@ -1,4 +1,4 @@
-"""Measure the cost of parts of mer_bench on this machine, and how often intervals are right."""
+"""Measure the cost of parts of mer_bench on this machine, how often intervals are right, and what faults do."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 
-from mer_bench.errors import InputError, run_tool
+from mer_bench.errors import run_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmarks are not part of the package
@@ -24,9 +24,11 @@ BENCHMARKS = {
     'linear': ('linear_cost', 'linear SVM and ridge over 68 folds, against scikit-learn in a loop'),
     'sweep': ('sweep_cost', 'folds over two workers, against one worker with two threads'),
     'coverage': ('coverage', 'how often 95 % intervals contain the true score of simulated people'),
+    'faults': ('faults', 'what kills, full disks and damaged files do: lost work, other numbers, silent damage'),
+    'fuzz': ('fuzz', 'damaged and hostile inputs at every reader: how many end in an InputError, or otherwise'),
     'full-loso': ('full_loso_cost', 'every fold of the full model on a synthetic data set as large as SMIC'),
 }
-ALL = [name for name in BENCHMARKS if name not in ('coverage', 'full-loso')]
+ALL = [name for name in BENCHMARKS if name not in ('coverage', 'faults', 'fuzz', 'full-loso')]
 ALL_WORDS = f'{", ".join(ALL)} with their default settings'
 
 
@@ -36,7 +38,7 @@ def main(argv: list[str] | None = None) -> int | None:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     for name, (_, words) in BENCHMARKS.items():
-        commands.add_parser(name, help=words, add_help=False)
+        commands.add_parser(name, help=words.replace('%', '%%'), add_help=False)  # argparse formats it
     commands.add_parser('all', help=ALL_WORDS, add_help=False)
     commands.add_parser('report', help='write the tables of docs/performance.md from saved results', add_help=False)
     args, rest = parser.parse_known_args(argv)
@@ -97,17 +99,18 @@ def load(name: str):
 
 
 def run(name: str, args: argparse.Namespace, argv: list[str]) -> dict:
-    """Return the result of a benchmark, with settings, machine, and the peak measured before and after it."""
+    """Return the result of a benchmark, with settings, machine, and if it is of times the peak before and after it."""
     from benchmarks.machine import describe_machine, describe_peak, measure_rates, shares
     from mer_bench.training.device import set_device
 
     module, settings = load(name), vars(args).copy()
     device = settings['device'] = args.device = set_device(getattr(args, 'device', 'cpu'))
     threads = module.peak_threads(args) if hasattr(module, 'peak_threads') else getattr(args, 'threads', 1)
+    timed = getattr(module, 'TIMED', True)
     with redirect_stdout(sys.stderr):  # output of libraries is not part of the result
-        before = measure_rates(threads, device)
+        before = timed and measure_rates(threads, device)
         result = module.measure(args)
-        peak = describe_peak([before, measure_rates(threads, device)], threads, device)
+        peak = describe_peak([before, measure_rates(threads, device)], threads, device) if timed else None
     command = shlex.join(['python', 'tools/benchmark.py', name, *argv])
     result['settings'] = {key: plain(value) for key, value in settings.items()} | result.get('settings', {})
     head = {'benchmark': name, 'command': command}
@@ -131,12 +134,10 @@ def report(prog: str, argv: list[str]) -> int | None:
     parser.add_argument('--check', action='store_true', help='write nothing; exit code 1 if the page is not up to date')
     args = parser.parse_args(argv)
 
-    from benchmarks.report import renew
+    from benchmarks.report import read_page, renew
     from mer_bench.files import write_atomically
 
-    if not args.page.is_file():
-        raise InputError(f'{args.page}: expected a page with a generated part, found none; give another --page')
-    old = args.page.read_text(encoding='utf-8')
+    old = read_page(args.page)
     new = renew(old, args.saved, args.page)
     if args.check:
         print(f'{args.page} is up to date' if new == old else f'{args.page} is not up to date; run {prog}')

@@ -9,6 +9,7 @@ made, so it has different keys.
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,10 +20,12 @@ from pydantic_core import PydanticCustomError, from_json
 from mer_bench.errors import InputError, visible
 from mer_bench.escaping import folder_name
 from mer_bench.evaluation.calibration import COLDEST, HOTTEST
+from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES
 from mer_bench.evaluation.metrics import MAX_CLASSES
-from mer_bench.files import digest_of, read_json, write_json
+from mer_bench.files import digest_file, digest_of, read_json, sealed, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'
+WITH_DIGEST = ('predictions.csv', AUDIT, CANDIDATES, 'inner_scores.csv')  # in the record beside them
 HONEST = ('last', 'inner')  # epoch rules by which no test subject chooses an epoch
 VERDICTS = LEAK, UNTOLD, PASSED = 'LEAK', 'cannot be told', 'passed'  # of a leak audit, worst first
 SCHEMA_VERSION = 2
@@ -253,7 +256,11 @@ class LeakAudit(Part):
 
 
 class AnyRecord(Part):
-    """What every record has."""
+    """What every record has.
+
+    Of later ones also `files`, the SHA-256 of the files beside it that were made with it, and `digest`, that of all
+    other keys as JSON with sorted keys; a record as :func:`read_record` returns it has no `digest`.
+    """
 
     schema_version: Literal[2]
     method: Name
@@ -268,6 +275,8 @@ class AnyRecord(Part):
     source: Line
     synthetic: bool
     epoch_rule: Line
+    files: dict[Name, Line] = {}
+    digest: Line | None = None
 
 
 class Record(AnyRecord):
@@ -318,6 +327,7 @@ class FailureNote(Part):
     synthetic: bool | None
     reason: Text
     date: Line
+    digest: Line | None = None
 
 
 def json_schema() -> str:
@@ -340,16 +350,27 @@ def write_record(path: str | Path, record: dict) -> None:
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f'{path}: expected a record that JSON can hold, but {error}; {AGAIN}') from None
     _check_record(path, written)
-    write_json(path, record)
+    write_json(path, sealed(written))
 
 
 def read_record(path: str | Path) -> dict:
-    """Read a record.json and check it against the schema."""
+    """Read a record.json, and check it against the schema and against its digest of itself, where it has one."""
     record = read_json(path, 'give the record.json of a run')
     if isinstance(record, dict) and record.get('schema_version') == 1:
         record = _from_version_1(record)
     _check_record(path, record)
+    if record.get('digest') and record != sealed(record):
+        raise InputError(f'{path}: expected the record that was written, but it was changed; {AGAIN}')
+    record.pop('digest', None)
     return record
+
+
+def refuse_changed_files(path: Path, record: dict, names: Iterable[str]) -> None:
+    """Refuse files beside a record, those of `names` that are there, that are not those made with it."""
+    for name in names:
+        file, digest = path.with_name(name), record.get('files', {}).get(name)
+        if digest and file.exists() and digest_file(file) != digest:
+            raise InputError(f'{file}: expected the file that was written with {path}, but it was changed; {AGAIN}')
 
 
 def _from_version_1(record: dict) -> dict:
@@ -471,6 +492,9 @@ def read_failure(path: Path) -> Failure:
     """Read a failure.json and check it against the schema."""
     content = read_json(path, SWEEP_AGAIN)
     check_schema(path, content, FailureNote, SWEEP_AGAIN)
+    if content.get('digest') and content != sealed(content):
+        raise InputError(f'{path}: expected what was written, but it was changed; {SWEEP_AGAIN}')
+    content.pop('digest', None)
     return Failure(path, content)
 
 

@@ -19,10 +19,12 @@ from mer_bench.results.record import (
     FAILURE,
     RECORD,
     RESCORED,
+    WITH_DIGEST,
     Failure,
     place_of,
     read_failure,
     read_record,
+    refuse_changed_files,
     temperatures_of,
 )
 
@@ -227,6 +229,7 @@ def missing_folds(record: dict) -> int:
 
 def _read_run(path: Path, record: dict) -> Run:
     file = path.with_name('predictions.csv')
+    refuse_changed_files(path, record, WITH_DIGEST)
     table = read_columns(file)
     n, classes = len(table['y_true']), [name.removeprefix('score_') for name in table if name.startswith('score_')]
     classes = classes or record['classes']

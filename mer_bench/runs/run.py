@@ -22,7 +22,8 @@ from mer_bench.experiment.provenance import decided, start_record, with_decision
 from mer_bench.files import locked
 from mer_bench.processes import in_workers, quick_ones_here, usable_memory
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.run_folder import refuse_other_folds, update_record, write_scheme
+from mer_bench.results.record import RECORD, refuse_changed_files
+from mer_bench.runs.run_folder import MADE_ONCE, refuse_other_folds, update_record, write_scheme
 from mer_bench.training.fold import run_fold
 from mer_bench.training.fold_folder import (
     CHECKPOINT,
@@ -137,6 +138,7 @@ def run_folds(
         if settings.audit_epochs:
             refuse_unaudited(experiment.chosen, done)
         if not missing:
+            refuse_changed_files(work_dir / RECORD, begun, MADE_ONCE)
             experiment = with_decision(experiment, begun)
             refuse_other_folds(work_dir, record | decided(experiment), continued=True, begun=begun)
             return update_record(work_dir, begun, experiment)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError
-from mer_bench.evaluation.epoch_audit import AUDIT
+from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import refuse_other_settings
-from mer_bench.files import write_atomically
+from mer_bench.files import digest_file, write_atomically
 from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS, absent_clips
-from mer_bench.results.record import looks_of, write_record
+from mer_bench.results.record import WITH_DIGEST, looks_of, write_record
 from mer_bench.results.run import read_runs
 from mer_bench.training.fold_folder import PREDICTIONS, REMEDY, finished_folders, predictions_text, read_result
 
@@ -22,6 +22,7 @@ IDENTITY = ['sample_id', 'dataset', 'subject', 'fold', 'y_true', 'y_pred']
 ADVICE = 'give another --work-dir or remove this folder'
 SCHEME_FILE = 'label_scheme.csv'
 INNER_SCORES = 'inner_scores.csv'
+MADE_ONCE = (INNER_SCORES, CANDIDATES)
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,17 @@ def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
             record['selection'] = dict(record['selection'], chosen=choices_of(finished))
         names = finished[0]['versions']
         record['versions'] = {name: _joined(result['versions'].get(name) for result in finished) for name in names}
+    if not missing and ('files' in before or not before['complete']):  # older records have none
+        record['files'] = digests_beside(work_dir, before)
     if record != before or missing:
         write_record(work_dir / 'record.json', record)
     return record
+
+
+def digests_beside(work_dir: Path, record: dict) -> dict[str, str]:
+    """Return the digests of the files beside a record, those that a run makes once as the record has them."""
+    known = {name: digest for name, digest in record.get('files', {}).items() if name in MADE_ONCE}
+    return {name: digest_file(work_dir / name) for name in WITH_DIGEST if (work_dir / name).exists()} | known
 
 
 def score_run(work_dir: Path, record: dict, text: str) -> None:
@@ -203,7 +212,7 @@ def pool_audits(tables: list[Path], out: Path) -> None:
         return
     parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in tables]
     text = predictions_text(pd.concat(parts))
-    if not out.is_file() or out.read_text(encoding='utf-8') != text:
+    if not out.is_file() or out.read_bytes() != text.encode():
         with write_atomically(out) as temporary:
             temporary.write_text(text, encoding='utf-8')
 

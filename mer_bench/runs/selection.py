@@ -30,9 +30,9 @@ from mer_bench.experiment.experiment import Candidate, Experiment
 from mer_bench.files import digest_of, locked, read_own_json, write_json
 from mer_bench.processes import quick_ones_here
 from mer_bench.protocols.folds import Fold, group_kfold
-from mer_bench.results.record import looks_of
+from mer_bench.results.record import RECORD, looks_of, write_record
 from mer_bench.runs.run import RunSettings, Show, fit_missing, run_folds, run_missing, show_bar
-from mer_bench.runs.run_folder import pool_audits
+from mer_bench.runs.run_folder import digests_beside, pool_audits
 from mer_bench.training.fold_folder import EPOCH_SCORES, finished_folders, read_result, write_predictions
 from mer_bench.training.stacking.strategy import StackChoice, plan_groups
 
@@ -55,9 +55,17 @@ def run_selected(experiment: Experiment, settings: RunSettings, record: dict | N
     """
     record = run_folds(experiment, settings, record, train=train_chosen)
     folder = settings.work_dir
-    if settings.audit_candidates and record['complete'] and not (folder / CANDIDATES).exists():
+    audited = (folder / CANDIDATES).exists()
+    if (
+        settings.audit_candidates
+        and record['complete']
+        and not (audited and CANDIDATES in record.get('files', (CANDIDATES,)))
+    ):
         with locked(folder, f'another run is using {folder}; wait for it or give another --work-dir'):
-            audit_candidates(experiment, settings)
+            if not audited:
+                audit_candidates(experiment, settings)
+            record = record | dict(files=digests_beside(folder, record))
+            write_record(folder / RECORD, record)
     if record['complete']:
         shutil.rmtree(folder / INNER, ignore_errors=True)
     return record

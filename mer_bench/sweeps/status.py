@@ -8,7 +8,7 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.escaping import shorten_folders
 from mer_bench.experiment.provenance import read_run, weights_of
-from mer_bench.files import FolderInUse, locked, refuse_special, write_json
+from mer_bench.files import FolderInUse, locked, refuse_special, sealed, write_json
 from mer_bench.results.record import FAILURE, read_failure
 from mer_bench.sweeps.plan import PlannedRun
 from mer_bench.training.fold_folder import (
@@ -141,7 +141,7 @@ def write_failure(run: PlannedRun, reason: str) -> None:
         date=date.today().isoformat(),
     )
     with suppress(FolderInUse), locked(run.folder, 'in use'):
-        write_json(run.folder / FAILURE, content)
+        write_json(run.folder / FAILURE, sealed(content))
 
 
 def remove_failure(run: PlannedRun) -> None:

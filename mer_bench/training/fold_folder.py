@@ -15,7 +15,7 @@ from mer_bench.errors import InputError, cause_of
 from mer_bench.evaluation.epoch_audit import AUDIT
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import describe_device
-from mer_bench.files import digest_file, read_json, refuse_special, write_atomically, write_json
+from mer_bench.files import digest_file, read_json, refuse_special, sealed, write_atomically, write_json
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import (
     Count,
@@ -61,7 +61,7 @@ class InnerChoice(Part):
 
 
 class FoldResult(Part):
-    """The content of fold.json. Folds of earlier versions have neither `stack` nor a digest."""
+    """The content of fold.json. Folds of earlier versions lack digests or `stack`; `digest` is that of all else."""
 
     fold: Name
     n_train: Count
@@ -77,6 +77,8 @@ class FoldResult(Part):
     fit: Line | None = None
     inner: InnerChoice | None = None
     predictions_digest: Line | None = None
+    audit_digest: Line | None = None
+    digest: Line | None = None
 
 
 def finished_folders(work_dir: Path, folds: Iterable[Fold]) -> dict[str, Path]:
@@ -126,7 +128,10 @@ def predictions_text(table: pd.DataFrame) -> str:
 def finish_fold(fold: Fold, work_dir: Path, result: dict) -> None:
     """Write fold.json, remove what is no result, and rename the folder in work to its final name."""
     folder = folder_in_work(work_dir, fold)
-    write_json(folder / 'fold.json', dict(result, predictions_digest=digest_file(folder / PREDICTIONS)))
+    digests = dict(predictions_digest=digest_file(folder / PREDICTIONS))
+    if (folder / AUDIT).exists():
+        digests['audit_digest'] = digest_file(folder / AUDIT)
+    write_json(folder / 'fold.json', sealed(result | digests))
     for path in folder.iterdir():  # checkpoints for continuing, and MMEngine's empty log folder
         if path.is_dir() or path.name not in RESULTS:
             remove(path)
@@ -154,6 +159,11 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
         ) from None
     if result.get('predictions_digest') not in (None, digest):
         raise InputError(f'{table}: expected the predictions that were written, but they are others; {REMEDY}')
+    if result.get('digest') and result != sealed(result):
+        raise InputError(f'{path}: expected what was written, but it was changed; {REMEDY}')
+    audit = table.with_name(AUDIT)
+    if result.get('audit_digest') and not (audit.is_file() and digest_file(audit) == result['audit_digest']):
+        raise InputError(f'{audit}: expected the audit that was written, but it is missing or another; {REMEDY}')
     return result
 
 

@@ -88,8 +88,16 @@ def test_the_help_of_the_tool_is_that_of_the_modules(tool):
     }
 
 
+def test_help_is_shown_for_the_tool_and_every_benchmark(main, tool, capsys):
+    for words in ([], *([name] for name in (*tool.BENCHMARKS, 'all', 'report'))):
+        with pytest.raises(SystemExit) as stopped:
+            main([*words, '--help'])
+        assert stopped.value.code == 0
+        assert capsys.readouterr().out.startswith('usage: ')
+
+
 def test_all_is_every_benchmark_of_speed_but_the_longest(tool):
-    assert set(tool.ALL) == set(tool.BENCHMARKS) - {'full-loso', 'coverage'}
+    assert set(tool.ALL) == set(tool.BENCHMARKS) - {'full-loso', 'coverage', 'faults', 'fuzz'}
 
 
 def test_all_gathers_what_each_prints(tool, capsys, monkeypatch):

@@ -1,6 +1,5 @@
 """tools/leaderboard.py from the command line."""
 
-import json
 import re
 import runpy
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.results.record import read_record, write_record
 from tests.in_process import tool
 
 TESTS = Path(__file__).parents[1]
@@ -42,9 +42,9 @@ def break_run(folder, fault):
         write_run(folder, synthetic=True)
     elif fault == 'tampered':
         path = write_run(folder) / 'record.json'
-        record = json.loads(path.read_text())
+        record = read_record(path)
         record['scores']['full']['accuracy'] = 0.5
-        path.write_text(json.dumps(record))
+        write_record(path, record)
     elif fault == 'no predictions':
         (write_run(folder) / 'predictions.csv').unlink()
 

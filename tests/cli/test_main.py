@@ -7,6 +7,7 @@ import pytest
 
 import mer_bench
 from mer_bench.cli import main as door
+from mer_bench.datasets.catalogue import DATASETS
 from tests.conftest import ROOT
 from tests.in_process import tool
 
@@ -65,10 +66,21 @@ def test_a_mistake_in_a_command_line_is_answered_with_one_line(monkeypatch, caps
     assert answer in err
 
 
-@pytest.mark.parametrize('name', ['prepare', 'protocol', 'train', 'sweep', 'score', 'leaderboard'])
-def test_usage_lines_name_the_program_that_was_called(monkeypatch, capsys, name):
-    assert mer_bench_command(monkeypatch, capsys, name, '--help')[1].startswith(f'usage: mer-bench {name} ')
-    assert tool(name, '--help').stdout.startswith(f'usage: {name}.py ')
+@pytest.mark.parametrize('name', door.COMMANDS)
+def test_help_is_shown_and_names_the_program_that_was_called(monkeypatch, capsys, name):
+    code, out, err = mer_bench_command(monkeypatch, capsys, name, '--help')
+    assert (code, err) == (0, '')
+    assert out.startswith(f'usage: mer-bench {name} ')
+    if (ROOT / f'tools/{name}.py').exists():
+        done = tool(name, '--help')
+        assert done.returncode == 0
+        assert done.stdout.startswith(f'usage: {name}.py ')
+
+
+def test_help_is_shown_for_everything_that_can_be_prepared(monkeypatch, capsys):
+    for name in (*DATASETS, 'check', 'flow-images', 'synthetic'):
+        code, out, err = mer_bench_command(monkeypatch, capsys, 'prepare', name, '--help')
+        assert (code, out.split()[:4], err) == (0, ['usage:', 'mer-bench', 'prepare', name], '')
 
 
 def test_every_command_but_list_and_demo_has_a_door_in_tools():

@@ -694,7 +694,7 @@ def write_folds(folder: Path, digests: bool = True) -> None:
         finish_fold(fold, folder, {'fold': fold.name, **known, **circumstances(run)})
     for path in () if digests else folder.glob('folds/*/fold.json'):
         written = json.loads(path.read_text())
-        del written['predictions_digest']
+        del written['predictions_digest'], written['digest']
         path.write_text(json.dumps(written))
 
 

@@ -8,6 +8,7 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.results.file_audit import LEAK, NOTE, PASSED, UNTOLD, audit_files, format_checks, verdict_of
 from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.record import read_record
 
 CHECKED = dict(name='weights', status='passed', detail='the same')
 AUDIT = dict(verdict='passed', checks=[CHECKED], folds=['smic/s01'], epochs=2, seed=0, commit=None, date='2025-01-31')
@@ -20,7 +21,7 @@ def statuses(folder):
 
 def change(folder, **changes):
     path = folder / 'record.json'
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(read_record(path) | changes))
 
 
 def write_folds(folder, n_train):

@@ -15,7 +15,7 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.results.blocks import Column
 from mer_bench.results.leaderboard import write_leaderboard
-from mer_bench.results.record import write_record
+from mer_bench.results.record import read_record, write_record
 from mer_bench.results.rows import REPRODUCED
 from tests.results.conftest import predictions, record
 
@@ -164,9 +164,9 @@ def test_incomplete_runs_are_all_named_with_their_missing_folds(new_run, make, t
 
 def test_a_record_with_other_scores_than_its_predictions_is_refused(new_run, make):
     path = new_run('a', 'one wrong') / 'record.json'
-    record = json.loads(path.read_text())
+    record = read_record(path)
     record['scores']['full']['uf1'] = 0.95
-    path.write_text(json.dumps(record))
+    write_record(path, record)
     with pytest.raises(InputError, match=r'a/record\.json: expected .*UF1 0\.8519.*UF1 0\.9500'):
         make()
 

@@ -9,10 +9,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mer_bench.errors import InputError
+from mer_bench.files import digest_file
 from mer_bench.results.collect import SUMS
 from mer_bench.results.leaderboard import leaderboard
 from mer_bench.results.record import json_schema, read_record, write_record
-from mer_bench.results.run import find_runs
+from mer_bench.results.run import find_runs, read_runs
 from tests.conftest import ROOT
 from tests.results.conftest import predictions
 
@@ -33,6 +34,23 @@ def test_a_record_comes_back_as_it_was_written(path, tmp_path):
     write_record(tmp_path / 'copy.json', record)
     assert read_record(tmp_path / 'copy.json') == record
     assert not list(tmp_path.glob('.*'))  # no temporary file is left
+
+
+def test_a_changed_digit_of_a_record_is_named(path):
+    write_record(path, read_record(path))
+    path.write_text(path.read_text().replace('27212345', '27212346'))
+    with pytest.raises(InputError, match=r'record\.json: expected the record that was written, but it was changed'):
+        read_record(path)
+
+
+def test_a_changed_file_beside_a_record_is_named(path):
+    audit = path.with_name('audit.csv')
+    audit.write_text('abc')
+    write_record(path, read_record(path) | dict(files={'audit.csv': digest_file(audit)}))
+    assert read_runs([path])
+    audit.write_text('abd')
+    with pytest.raises(InputError, match=r'audit\.csv: expected the file that was written with .*record\.json'):
+        read_runs([path])
 
 
 def test_a_missing_key_is_named_with_its_file(path):

@@ -11,6 +11,7 @@ import torch
 from mer_bench.errors import InputError
 from mer_bench.runs import run as loso
 from mer_bench.runs.run import RunSettings
+from mer_bench.runs.run_folder import pool_audits
 from mer_bench.sweeps.plan import SweepOptions, plan_runs
 from mer_bench.sweeps.status import is_complete
 from mer_bench.training import fold, fold_folder
@@ -59,6 +60,7 @@ def answer_otherwise(path):
         ('fold.json', set_to('train_seconds', '5'), "expected a valid number for the key 'train_seconds'"),
         ('fold.json', set_to('test_seconds', -1), "expected a number greater than or equal to 0 for the key 'test_"),
         ('fold.json', set_to('versions', [1]), "expected an object for the key 'versions'"),
+        ('fold.json', set_to('n_train', 7), 'expected what was written, but it was changed'),
         ('fold.json', set_to('fold', 'smic/s03'), 'expected the fold smic/s02, but it is of the fold smic/s03'),
         ('predictions.csv', lambda path: path.write_bytes(b''), 'expected the predictions that were written'),
         ('predictions.csv', lambda path: path.unlink(), "expected the predictions of a fold, but got 'No such file"),
@@ -86,7 +88,7 @@ def test_a_run_with_a_damaged_fold_is_not_scored(run, experiment):
 def without_digest(run):
     for path in run.glob('folds/*/fold.json'):
         content = json.loads(path.read_text())
-        del content['predictions_digest']
+        del content['predictions_digest'], content['digest']
         path.write_text(json.dumps(content))
 
 
@@ -124,6 +126,14 @@ def test_a_damaged_record_is_one_sentence(run, experiment, damage):
     damage(run / 'record.json')
     with pytest.raises(InputError, match=r'record.json is damaged \(.*put back a copy of it, or give another'):
         loso.run_folds(experiment, RunSettings(0, run))
+
+
+def test_a_damaged_audit_of_all_folds_is_made_again(tmp_path):
+    part, audit = tmp_path / 'part.csv', tmp_path / 'audit.csv'
+    part.write_text('sample_id,predicted\nsmic/s01/ne_0,ab\n')
+    audit.write_bytes(part.read_bytes().replace(b'ab', b'a\xa5'))
+    pool_audits([part], audit)
+    assert audit.read_bytes() == part.read_bytes()
 
 
 def write_checkpoint(path, epoch):

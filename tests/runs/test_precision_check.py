@@ -56,7 +56,7 @@ def run(finished, tmp_path):
 
     def noted(**changes):
         path = folder / 'record.json'
-        record = json.loads(path.read_text())
+        record = read_record(path)
         record['precision'] = PrecisionCheck(**(vars(RIGHT) | changes)).record if changes else None
         path.write_text(json.dumps(record))
         return folder

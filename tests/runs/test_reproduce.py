@@ -15,6 +15,7 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import RunOptions
 from mer_bench.experiment.recorded import method_of, read_text
 from mer_bench.files import read_json, write_json
+from mer_bench.results.record import read_record
 from mer_bench.runs.command import train_command
 from mer_bench.runs.reproduce import VARIABLES, reproduce
 from mer_bench.runs.run import RunSettings
@@ -51,7 +52,7 @@ def copied(run, tmp_path, **changes):
     """Copy record and predictions, and change keys of the record, which may have dots; return the record's path."""
     for name in ('record.json', 'predictions.csv'):
         shutil.copy(run / name, tmp_path)
-    record = read_json(tmp_path / 'record.json', '')
+    record = read_record(tmp_path / 'record.json')
     for dotted, value in changes.items():
         *parents, last = dotted.split('.')
         part = record

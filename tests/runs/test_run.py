@@ -13,8 +13,9 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.experiment import provenance
 from mer_bench.experiment.experiment import RunOptions
+from mer_bench.files import sealed, write_json
 from mer_bench.protocols.label_schemes import load_scheme
-from mer_bench.results.record import read_record
+from mer_bench.results.record import read_record, write_record
 from mer_bench.runs import run as whole_run
 from mer_bench.runs.checkpoints import predict_with_checkpoints
 from mer_bench.runs.run import RunSettings
@@ -185,7 +186,7 @@ def test_the_record_names_the_circumstances_of_every_fold(finished_run, experime
     run = shutil.copytree(finished_run, tmp_path / 'run')
     for name, commit in (('s01', 'abc'), ('s02', 'def'), ('s03', 'abc')):
         path = run / f'folds/smic_{name}/fold.json'
-        path.write_text(json.dumps(json.loads(path.read_text()) | {'commit': commit}))
+        write_json(path, sealed(json.loads(path.read_text()) | {'commit': commit}))
     monkeypatch.setattr(provenance, 'commit', lambda: 'nothing was trained by this one')
     assert whole_run.run_folds(experiment, RunSettings(0, run))['commit'] == 'abc, def'
 
@@ -240,9 +241,9 @@ def test_a_finished_run_whose_table_or_scores_were_changed_is_scored_again(finis
     run = shutil.copytree(finished_run, tmp_path / 'run', ignore=shutil.ignore_patterns('*.pth'))
     right = (run / 'predictions.csv').read_bytes(), scored(run)
     if name == 'record.json':
-        record = json.loads((run / name).read_text())
+        record = read_record(run / name)
         record['scores']['full']['uf1'] /= 2
-        (run / name).write_text(json.dumps(record))
+        write_record(run / name, record)
     else:
         (run / name).write_bytes(right[0].replace(b'negative,negative', b'negative,positive'))
     whole_run.run_folds(experiment, RunSettings(0, run))

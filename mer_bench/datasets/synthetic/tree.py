@@ -9,6 +9,7 @@ and `true_flow/<name>.npy` is its flow from onset to apex, (2, H, W) float16 in 
 """
 
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,7 +27,7 @@ from mer_bench.datasets.synthetic.sheets import SheetRow, write_sheet
 from mer_bench.datasets.synthetic.units import ACTION_UNITS, objective_class, unit_numbers
 from mer_bench.datasets.table import MARKER
 from mer_bench.errors import InputError
-from mer_bench.files import read_json, write_array, write_atomically, write_json
+from mer_bench.files import LOCK, locked, read_json, write_array, write_atomically, write_json
 
 REMEDY = 'remove this folder or choose another --out'
 VERSION = 4  # of the files: raised when the same seed gives others
@@ -131,27 +132,43 @@ def write_synthetic_tree(
     part = out.with_name(out.name + '.part')
     if out.exists():
         _refuse_other_content(out, parameters)
-        if (out / MARKER).exists():
-            return
     if part.exists():
         _refuse_other_content(part, parameters)
+    if not _is_done(out):
+        with locked(part, f'{out}: another command is drawing these faces; wait for it or choose another --out'):
+            if _is_done(out):  # since we looked
+                shutil.rmtree(part)
+                return
+            _fill(part, _drawings(layout, variant, subjects, clips_per_subject, seed, strength), parameters, progress)
+            if variant in layout.still:  # one more clip of the first subject: just head, drift and blinks
+                face = draw_face(_rng(layout, seed, 0, 0))
+                still = _drawing(layout, variant, (0, clips_per_subject), seed, face, ('',), 1)
+                write_frames(part, still, layout.still[variant])
+            os.rename(part, out)
+    (out / LOCK).unlink(missing_ok=True)
+
+
+def _is_done(out: Path) -> bool:
+    """Whether a tree is complete; it appears by a rename."""
+    return (out / MARKER).exists()
+
+
+def _fill(
+    part: Path, drawings: Iterator[Drawing], parameters: dict, progress: Callable[[int, int], None] | None
+) -> None:
+    """Write all clips, what else lies in such a tree, and what is true about them."""
     for leftover in part.rglob('.*.tmp'):  # of a killed call
         leftover.unlink()
     write_json(part / MARKER, parameters)
     entries = []
-    for drawing in _drawings(layout, variant, subjects, clips_per_subject, seed, strength):
+    for drawing in drawings:
         write_clip(part, drawing)
         entries.append(drawing.entry)
         if progress:
-            progress(len(entries), subjects * clips_per_subject)
-    if variant in layout.still:  # one more clip of the first subject: just head, drift and blinks
-        face = draw_face(_rng(layout, seed, 0, 0))
-        still = _drawing(layout, variant, (0, clips_per_subject), seed, face, ('',), 1)
-        write_frames(part, still, layout.still[variant])
+            progress(len(entries), parameters['subjects'] * parameters['clips_per_subject'])
     write_strays(part, entries[0])
     write_sheets(part, entries)
     write_truth(part, entries)
-    os.rename(part, out)
 
 
 def _refuse_other_content(folder: Path, parameters: dict) -> None:
@@ -159,7 +176,7 @@ def _refuse_other_content(folder: Path, parameters: dict) -> None:
     if not folder.is_dir():
         raise InputError(f'{folder}: expected a folder to write to, but it is a file; choose another --out')
     if not marker.exists():
-        leftovers = [path for path in folder.iterdir() if not path.name.startswith(f'.{MARKER}.')]
+        leftovers = [path for path in folder.iterdir() if not path.name.startswith((f'.{MARKER}.', LOCK))]
         if leftovers:
             raise InputError(
                 f'{folder}: expected an empty folder or a synthetic tree, but it holds other files such as '

@@ -1,8 +1,8 @@
 """The faces of the clips of a reading: found and kept in OUT/faces.csv; clips without one are left out.
 
-A row of faces.csv is valid for as long as its digest is: of the bytes of all frames that may be tried, and of the
-settings and the versions of what finds the face. Rows in work are appended to `OUT/.faces.csv`: a stop at any point
-leaves what can be continued.
+A row of faces.csv is valid for as long as its digest is: of its own cells, of the bytes of all frames that may be
+tried, and of the settings and the versions of what finds the face. Rows in work are appended to `OUT/.faces.csv`: a
+stop at any point leaves what can be continued.
 """
 
 import csv
@@ -102,7 +102,9 @@ def find_faces(
         digest = digest_of([parameters, files, *([LEVELS] if is_deep(clip.paths[clip.onset]) else [])])
         tasks[sample_id] = sample_id, digest, tried, settings
     known = read_rows(out / 'faces.csv') | read_rows(out / '.faces.csv')
-    rows = {key: known[key] for key, task in tasks.items() if known.get(key, {}).get('digest') == task[1]}
+    rows = {
+        key: known[key] for key, task in tasks.items() if key in known and known[key] == sealed(known[key], task[1])
+    }
     rows |= compute_rows(out / '.faces.csv', list(tasks.values()), rows, workers)
     with write_atomically(out / 'faces.csv') as temporary:
         table = pd.DataFrame([rows[key] for key in sample_ids], columns=COLUMNS)
@@ -141,8 +143,13 @@ def face_row(sample_id: str, digest: str, paths: dict[int, Path], settings: Face
         face = find_face(read_frame(path), settings)
         if face:
             cells = {name: str(value) for name, value in face.row().items()}
-            return {'sample_id': sample_id, 'digest': digest, 'frame': str(number), **cells}
-    return {'sample_id': sample_id, 'digest': digest, 'frame': '', **dict.fromkeys(FACE_COLUMNS, '')}
+            return sealed({'sample_id': sample_id, 'digest': '', 'frame': str(number), **cells}, digest)
+    return sealed({'sample_id': sample_id, 'digest': '', 'frame': '', **dict.fromkeys(FACE_COLUMNS, '')}, digest)
+
+
+def sealed(row: dict[str, str], digest: str) -> dict[str, str]:
+    """Return a row with the digest of its cells and of what the face was found in and by, `digest`."""
+    return row | {'digest': digest_of([digest, *(row[name] for name in COLUMNS if name != 'digest')])}
 
 
 def append_row(path: Path, row: dict[str, str]) -> None:

@@ -85,9 +85,11 @@ def test_raw_tree_has_the_raw_names(tmp_path):
     assert cv2.imread(str(next(frames))).shape == (170, 140, 3)
 
 
-def test_same_seed_gives_the_same_bytes_after_an_interruption(small_tree, tmp_path):
+def test_same_seed_gives_the_same_bytes_after_a_second_start_and_an_interruption(small_tree, tmp_path):
     def stop_after_four(done, total):
         if done == 4:
+            with pytest.raises(InputError, match=r'tree: another command is drawing these faces'):
+                write_synthetic_tree(tmp_path / 'tree', **SMALL)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

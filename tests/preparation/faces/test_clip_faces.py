@@ -92,7 +92,7 @@ def test_a_stopped_run_is_continued(clips, tmp_path, looked_at):
     assert 20 in looked_at
 
 
-@pytest.mark.parametrize('cell', ['x', '', 'nan', '1e308', '9' * 5000, '"', '\udcff'])
+@pytest.mark.parametrize('cell', ['x', '', '7', 'nan', '1e308', '9' * 5000, '"', '\udcff'])
 @pytest.mark.parametrize('place', [2, 3])
 def test_a_damaged_row_is_found_again(clips, tmp_path, looked_at, cell, place):
     faces = find(tmp_path / 'out', clips)
