@@ -27,7 +27,7 @@ from mer_bench.evaluation import metrics
 from mer_bench.evaluation.calibration import fit_temperature
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES, audit_table, read_audit
 from mer_bench.experiment.experiment import Candidate, Experiment
-from mer_bench.files import digest_of, locked, read_own_json, write_json
+from mer_bench.files import digest_of, locked, read_own_json, sealed, write_json
 from mer_bench.processes import quick_ones_here
 from mer_bench.protocols.folds import Fold, group_kfold
 from mer_bench.results.record import RECORD, looks_of, write_record
@@ -117,14 +117,14 @@ def inner_scores(experiment: Experiment, folds: Sequence[Fold], settings: RunSet
     to_workers = replace(settings, show=None)  # which cannot be sent to another process
     for candidate in experiment.candidates:
         places.append(place_of(candidate, experiment, settings))
-        known = read_own_json(places[-1]) or {}
+        known = scored(places[-1])
         missing = [fold for fold in folds if fold.name not in known]
         if missing and candidate.experiment.method.is_estimator:
             tasks.append(partial(score_estimator, candidate.experiment, missing, inner_folds, to_workers, places[-1]))
         elif missing:
             score_network(candidate.experiment, missing, inner_folds, settings, places[-1])
     run_tasks(tasks, 'inner scores of candidates', experiment, settings)
-    found = [read_own_json(place) for place in places]
+    found = [scored(place) for place in places]
     results = []
     for fold in folds:
         parts = [scores[fold.name] for scores in found]
@@ -140,6 +140,12 @@ def place_of(candidate: Candidate, experiment: Experiment, settings: RunSettings
     method, data = candidate.experiment.method, candidate.experiment.data
     content = [method.digest, data.digests, settings.seed, experiment.selection['inner_folds']]
     return settings.work_dir / INNER / f'{digest_of(content)[:16]}.json'
+
+
+def scored(place: Path) -> dict[str, dict]:
+    """Return what the folds of a candidate scored so far; nothing where the file is missing or was changed."""
+    content = read_own_json(place) or {}
+    return content['folds'] if 'folds' in content and content == sealed(content) else {}
 
 
 def run_tasks(
@@ -203,7 +209,7 @@ def score_estimator(
             )
     seconds = (time.perf_counter() - start) / len(folds)
     found = {name: dict(scores, seconds=seconds) for name, scores in found.items()}
-    write_json(place, (read_own_json(place) or {}) | found)
+    write_json(place, sealed(dict(folds=scored(place) | found)))
 
 
 def score_network(
@@ -234,7 +240,7 @@ def score_network(
             temperature=temperature_of(done, classes, int(uf1.argmax())),
             seconds=None if None in seconds else sum(seconds),
         )
-    write_json(place, (read_own_json(place) or {}) | found)
+    write_json(place, sealed(dict(folds=scored(place) | found)))
     shutil.rmtree(folder)
 
 

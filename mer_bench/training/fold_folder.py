@@ -38,6 +38,7 @@ IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to cont
 PREDICTIONS = 'predictions.csv'
 FLOAT_FORMAT = '%.9g'  # nine digits distinguish every float32 from its neighbours
 EPOCH_SCORES = 'epoch_scores.npy'  # with audit.csv: the class scores of each clip in its order, (N, E, C) float32
+AUDIT_DIGESTS = {AUDIT: 'audit_digest', EPOCH_SCORES: 'epoch_scores_digest'}  # keys of fold.json
 RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT, AUDIT, EPOCH_SCORES)
 REMEDY = 'restore it, or remove the folder of this fold and run the same command to train it again'
 
@@ -78,6 +79,7 @@ class FoldResult(Part):
     inner: InnerChoice | None = None
     predictions_digest: Line | None = None
     audit_digest: Line | None = None
+    epoch_scores_digest: Line | None = None
     digest: Line | None = None
 
 
@@ -129,8 +131,7 @@ def finish_fold(fold: Fold, work_dir: Path, result: dict) -> None:
     """Write fold.json, remove what is no result, and rename the folder in work to its final name."""
     folder = folder_in_work(work_dir, fold)
     digests = dict(predictions_digest=digest_file(folder / PREDICTIONS))
-    if (folder / AUDIT).exists():
-        digests['audit_digest'] = digest_file(folder / AUDIT)
+    digests |= {key: digest_file(folder / name) for name, key in AUDIT_DIGESTS.items() if (folder / name).exists()}
     write_json(folder / 'fold.json', sealed(result | digests))
     for path in folder.iterdir():  # checkpoints for continuing, and MMEngine's empty log folder
         if path.is_dir() or path.name not in RESULTS:
@@ -161,9 +162,10 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
         raise InputError(f'{table}: expected the predictions that were written, but they are others; {REMEDY}')
     if result.get('digest') and result != sealed(result):
         raise InputError(f'{path}: expected what was written, but it was changed; {REMEDY}')
-    audit = table.with_name(AUDIT)
-    if result.get('audit_digest') and not (audit.is_file() and digest_file(audit) == result['audit_digest']):
-        raise InputError(f'{audit}: expected the audit that was written, but it is missing or another; {REMEDY}')
+    for name, key in AUDIT_DIGESTS.items():
+        file = table.with_name(name)
+        if result.get(key) and not (file.is_file() and digest_file(file) == result[key]):
+            raise InputError(f'{file}: expected the file that was written, but it is missing or another; {REMEDY}')
     return result
 
 

@@ -19,6 +19,7 @@ from mer_bench.evaluation.calibration import HOTTEST, fit_temperature
 from mer_bench.evaluation.epoch_audit import leak_meter, read_audit
 from mer_bench.experiment.candidates import names_of
 from mer_bench.experiment.experiment import RunOptions
+from mer_bench.files import sealed, write_json
 from mer_bench.results.record import temperatures_of
 from mer_bench.runs import selection
 from mer_bench.runs.checkpoints import chosen_by, open_trained, predict_with_checkpoints
@@ -319,3 +320,12 @@ def test_a_choice_that_cannot_be_is_one_sentence(tmp_path, data, text, settings,
     with pytest.raises(InputError, match=message):
         choose(tmp_path, data, text, **settings)
     assert not (tmp_path / 'run').exists()
+
+
+def test_inner_scores_that_were_changed_do_not_count(tmp_path):
+    place = tmp_path / 'candidate.json'
+    assert selection.scored(place) == {}
+    write_json(place, sealed(dict(folds={'smic/s01': dict(uf1=[0.5])})))
+    assert selection.scored(place) == {'smic/s01': dict(uf1=[0.5])}
+    place.write_text(place.read_text().replace('0.5', '0.6'))
+    assert selection.scored(place) == {}
