@@ -42,14 +42,16 @@ def group_methods(methods: list[Method]) -> list[list[Method]]:
 def find_groups(methods: list[Method]) -> tuple[list[AblationGroup], list[str]]:
     """Find the full models that have ablations among methods on the same data.
 
-    The full model is the one of its group whose overrides all the others have too, with the same text and on the same
-    config.
+    The full model is the one of its family whose overrides all the others have too, with the same text and on the same
+    config. A family is of methods each of which has one override more than another; what is alone belongs to the
+    family with the fewest overrides.
 
     Returns:
         The groups, and a sentence for each method that could not be compared with its group.
     """
     found, notes = [], []
-    for group in group_methods(methods):
+    families = [family for group in group_methods(methods) for family in _families(group)]
+    for group in families:
         full, *others = sorted(group, key=lambda method: (len(method.overrides), [*method.overrides]))
         equals = [method for method in group if len(method.overrides) == len(full.overrides)]
         if len(equals) > 1:
@@ -64,6 +66,24 @@ def find_groups(methods: list[Method]) -> tuple[list[AblationGroup], list[str]]:
         if ablations:
             found.append(AblationGroup({(): full, **ablations}))
     return found, notes
+
+
+def _families(group: list[Method]) -> list[list[Method]]:
+    """Split a group: the ablations of a model in a reduced form are compared with that form, where it has run."""
+    families: list[list[Method]] = []
+    for method in sorted(group, key=lambda method: len(method.overrides)):
+        near = [family for family in families if any(_one_apart(method, other) for other in family)]
+        families = [family for family in families if family not in near]
+        families.append([*(other for family in near for other in family), method])
+    families.sort(key=lambda family: min(len(method.overrides) for method in family))
+    first, *others = families
+    alone = [family[0] for family in others if len(family) == 1]
+    return [first + alone, *(family for family in others if len(family) > 1)]
+
+
+def _one_apart(method: Method, other: Method) -> bool:
+    """Return whether a method has all overrides of another and one more."""
+    return other.overrides.keys() < method.overrides.keys() and len(method.overrides) == len(other.overrides) + 1
 
 
 def _ablations_of(full: Method, others: list[Method]) -> tuple[dict[tuple[str, ...], Method], list[str]]:

@@ -62,6 +62,18 @@ def test_what_all_overrides_share_is_no_ablation(group_of):
     assert [row['name'] for row in compare_ablations(group)] == ['a', 'b']
 
 
+def test_the_ablations_of_a_reduced_form_are_compared_with_it(group_of):
+    answers = {'': 'perfect', 'small shrunk': 'one wrong', 'small shrunk a': 'one wrong', 'small shrunk b': 'perfect'}
+    (reduced,) = group_of(answers)
+    assert reduced.full.name == 'full+small+shrunk'
+    assert [row['name'] for row in compare_ablations(reduced)] == ['a', 'b']
+
+
+def test_without_the_reduced_form_its_ablation_is_compared_with_the_whole_model(group_of):
+    (whole,) = group_of({'': 'perfect', 'small shrunk a': 'one wrong'})
+    assert [row['name'] for row in compare_ablations(whole)] == ['small+shrunk+a']
+
+
 def test_without_a_full_model_nothing_is_compared(group_of):
     assert group_of({'a': 'perfect', 'b': 'one wrong'}) == []
 
