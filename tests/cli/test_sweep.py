@@ -59,7 +59,7 @@ def test_a_broken_method_is_listed_and_can_be_tried_again_alone(
     assert sweep(monkeypatch, *arguments) == 1
     printed = capsys.readouterr()
     failure = json.loads((work_dir / 'mer_smic/multiscale_resnet3d50+broken/seed0/failure.json').read_text())
-    assert {key: failure[key] for key in failure if key not in ('reason', 'date')} == {
+    assert {key: failure[key] for key in failure if key not in ('reason', 'date', 'digest')} == {
         'schema_version': 1,
         'method': 'multiscale_resnet3d50+broken',
         'config': 'mer_smic',
