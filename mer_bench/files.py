@@ -57,12 +57,14 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
         temporary = path.with_name(f'.{path.name}.{number}.tmp')
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path)
-        in_use = open(temporary, 'xb')  # noqa: SIM115 (closed below)
+        unheld = temporary.with_suffix('.new')  # which remove_leftovers of another process does not see
+        in_use = open(unheld, 'xb')  # noqa: SIM115 (closed below)
+        hold(in_use)
+        os.replace(unheld, temporary)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise InputError(f'{path}: expected a place for this file, found {cause_of(error)!r}; give another') from error
     try:
         with named(path, temporary), in_use:
-            hold(in_use)
             yield temporary
             sync(temporary)
             os.replace(temporary, path)
