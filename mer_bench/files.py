@@ -52,17 +52,20 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
         OSError: It could not be written, such as on a full disk; the error names `path`, whose old content is kept.
     """
     path = Path(path)
-    number = f'{os.getpid()}{secrets.randbelow(10**9):09d}'  # other machines have processes of the same id
     try:
-        temporary = path.with_name(f'.{path.name}.{number}.tmp')
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path)
-        in_use = open(temporary, 'xb')  # noqa: SIM115 (closed below)
+        while True:
+            number = f'{os.getpid()}{secrets.randbelow(10**9):09d}'  # other machines have processes of the same id
+            temporary = path.with_name(f'.{path.name}.{number}.tmp')
+            in_use = open(temporary, 'xb')  # noqa: SIM115 (closed below)
+            if hold(in_use) is not False and temporary.exists():
+                break
+            in_use.close()  # remove_leftovers of another process took it before it was held
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise InputError(f'{path}: expected a place for this file, found {cause_of(error)!r}; give another') from error
     try:
         with named(path, temporary), in_use:
-            hold(in_use)
             yield temporary
             sync(temporary)
             os.replace(temporary, path)
@@ -71,15 +74,21 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def hold(file: BinaryIO) -> bool:
-    """Let an open file be in use until it is closed, or its process ends; return whether it was free."""
+def hold(file: BinaryIO) -> bool | None:
+    """Let an open file be in use until it is closed, or its process ends.
+
+    Returns:
+        Whether it was free; None: unknown, as the system has no such locks.
+    """
     if fcntl is None:  # Windows, which renames no open file
         file.close()
-        return False
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another process holds it, or its file system has no locks
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
 
 

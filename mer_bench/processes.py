@@ -36,9 +36,7 @@ KEEP_MEMORY = 'MER_BENCH_KEEP_MEMORY'  # set to 0 in the environment, it leaves 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 LARGEST_INT = 2**31 - 1
 CGROUP = Path('/sys/fs/cgroup')  # version 2, of this process if it runs in a container
-# `python -m` and `python -c`, by which workers start, else import a joblib.py in the working folder, which may be a
-# stranger's; Python 3.10 does not know this variable
-os.environ.setdefault('PYTHONSAFEPATH', '1')
+SAFE_PATH = 'PYTHONSAFEPATH'  # Python 3.10 does not know this variable
 _workers: dict[tuple[int, int], ProcessPoolExecutor] = {}
 
 
@@ -60,16 +58,35 @@ def interrupts_held() -> Iterator[None]:
 
     Windows cannot hold it back: there the block just runs.
     """
-    if not hasattr(signal, 'pthread_sigmask'):
-        yield
-        return
-    for tracker in (loky_tracker, resource_tracker):
-        tracker.ensure_running()  # its start would let Ctrl-C through again
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    with safe_path():
+        if not hasattr(signal, 'pthread_sigmask'):
+            yield
+            return
+        for tracker in (loky_tracker, resource_tracker):
+            tracker.ensure_running()  # its start would let Ctrl-C through again
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """Let Python processes that start in the block import nothing from the working folder, which may be a stranger's.
+
+    `python -m` and `python -c`, by which workers start, would else import a joblib.py there. It ends with the block:
+    scripts that a user starts from here import what lies beside them.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = before or '1'
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 @contextmanager

@@ -3,6 +3,7 @@ import pickle
 
 import pytest
 
+from mer_bench import files
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file, write_atomically
 from mer_bench.results.sanity import COLUMNS, read_rows
@@ -38,6 +39,20 @@ def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tm
         with write_atomically(tmp_path / 'a.txt') as second:
             second.write_text('second')
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [('a.txt', 'first')]
+
+
+def test_what_another_process_just_began_is_not_removed(tmp_path, monkeypatch):
+    hold = files.hold
+
+    def late(file):  # the other process cleans up between the making of the file and its lock
+        monkeypatch.setattr(files, 'hold', hold)
+        files.remove_leftovers(tmp_path / 'a.txt')
+        return hold(file)
+
+    monkeypatch.setattr(files, 'hold', late)
+    with write_atomically(tmp_path / 'a.txt') as temporary:
+        assert temporary.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ['a.txt']
 
 
 def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):

@@ -71,9 +71,16 @@ def test_a_task_that_is_killed_in_the_place_of_a_worker_that_ended_by_itself_run
     assert list(in_workers([partial(kill_own_process, tmp_path / 'mark', 1)], 1, threads_of_its_own)) == ['survived']
 
 
-def test_tasks_are_told_their_place_and_libraries_their_threads():
+def test_tasks_are_told_their_place_and_libraries_their_threads(tmp_path, monkeypatch):
+    monkeypatch.delenv('PYTHONSAFEPATH', raising=False)
+    monkeypatch.chdir(tmp_path)
+    Path('joblib.py').write_text("open('ran', 'w')")  # of a stranger; a worker starts as python -m joblib...
+    Path('beside.py').touch()
+    Path('script.py').write_text('import beside')
     tasks = [lambda place: (place, os.environ['OMP_NUM_THREADS'])] * 4
     assert sorted({*in_workers(tasks, 2, 3)}) == [(0, '3'), (1, '3')]
+    assert sys.version_info < (3, 11) or not Path('ran').exists()
+    subprocess.run([sys.executable, 'script.py'], check=True)  # scripts of the user find what lies beside them
 
 
 # imported by every interpreter at its start: a worker waits there, as if its imports took for ever

@@ -14,6 +14,7 @@ from mer_bench.cli.arguments import Parser
 from mer_bench.evaluation.compare import compare
 from mer_bench.evaluation.ranking import rank_methods
 from mer_bench.files import write_atomically
+from mer_bench.results.record import record_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,6 +26,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--out', type=Path, metavar='CSV', help='write the numbers, one row per metric or method')
     args = parser.parse_args(argv)
     sources = [args.a, *args.b]
+    for source in sources:
+        record_of(source)  # which refuses changed predictions
     found = compare(*sources, args.classes) if len(sources) == 2 else rank_methods(sources, args.classes)
     if args.plot:
         found.plot(args.plot)

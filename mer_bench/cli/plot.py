@@ -19,7 +19,7 @@ from mer_bench.evaluation.compare import short_names
 from mer_bench.evaluation.figures import KINDS, Drawn
 from mer_bench.evaluation.predictions import classes_of, load_predictions
 from mer_bench.evaluation.style import save
-from mer_bench.results.record import temperatures_beside
+from mer_bench.results.record import record_of, temperatures_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -44,8 +44,8 @@ def read_runs(args: argparse.Namespace) -> list[Drawn]:
     names = args.names or (short_names(args.runs) if len(args.runs) > 1 else [name_of(args.runs[0])])
     drawn = []
     for name, source in zip(names, args.runs, strict=True):
-        table = load_predictions(source)
-        drawn.append(Drawn(name, table, classes_of(table, source, args.classes), temperatures_beside(source)))
+        temperatures, table = temperatures_of(record_of(source) or {}), load_predictions(source)
+        drawn.append(Drawn(name, table, classes_of(table, source, args.classes), temperatures))
     return drawn
 
 

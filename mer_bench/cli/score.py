@@ -25,7 +25,7 @@ from mer_bench.evaluation.calibration import calibration
 from mer_bench.evaluation.metrics import score
 from mer_bench.evaluation.predictions import classes_of, load_predictions
 from mer_bench.evaluation.report import format_action_units, format_calibration, format_scores
-from mer_bench.results.record import temperatures_beside
+from mer_bench.results.record import record_of, temperatures_of
 from mer_bench.results.rescored import write_rescored
 
 OF_A_RECORD = ('method', 'dataset', 'protocol', 'url', 'epoch_rule')
@@ -50,9 +50,10 @@ def main(argv: list[str] | None = None) -> None:
         write_record(args)
         return
     refuse_without_record(args)
+    record = record_of(args.log) or {}
     table = score(args.log, args.classes)
     frame = load_predictions(args.log)
-    if found := calibration(frame, classes_of(frame, args.log, args.classes), temperatures_beside(args.log)):
+    if found := calibration(frame, classes_of(frame, args.log, args.classes), temperatures_of(record)):
         table['calibration'] = found
     if args.json:
         print(json.dumps(table, indent=2))

@@ -456,14 +456,19 @@ def temperatures_of(record: dict) -> dict[str, dict] | None:
     return found if found and all(found.values()) else None
 
 
-def temperatures_beside(path: str | Path) -> dict[str, dict] | None:
-    """Return the temperatures of the run with these predictions: a run folder, its predictions.csv or its record.
+def record_of(path: str | Path) -> dict | None:
+    """Return the record of predictions: of a run folder, its predictions.csv or its record; None of other files.
 
-    None for other files, which have no record beside them.
+    Raises:
+        InputError: It is no record, or the predictions are not those that were written with it.
     """
     path = Path(path)
-    path = path / RECORD if path.is_dir() else path.with_name(RECORD)
-    return temperatures_of(read_record(path)) if path.is_file() else None
+    file = path / RECORD if path.is_dir() else path.with_name(RECORD)
+    if not file.is_file() or not (path.is_dir() or path.name in (RECORD, WITH_DIGEST[0])):
+        return None
+    record = read_record(file)
+    refuse_changed_files(file, record, WITH_DIGEST[:1])
+    return record
 
 
 def place_of(config: str, method: str, seed: int) -> Path:

@@ -60,7 +60,7 @@ def test_scores_that_are_no_probabilities_are_drawn_after_scaling_only(runs, tmp
     with pytest.raises(InputError, match='reliability: expected probabilities, but the class scores of a are none'):
         plot.main([runs[0], '--kind', 'reliability'])
     drawn, folds = [], {f'smic/s0{i}': dict(value=5.0, of='scores') for i in range(1, 5)}
-    monkeypatch.setattr(plot, 'temperatures_beside', lambda source: folds)
+    monkeypatch.setattr(plot, 'temperatures_of', lambda record: folds)
     monkeypatch.setattr(plot, 'save', lambda draw, *paths: drawn.append(draw()))
     plot.main([runs[0], '--kind', 'reliability'])
     # exp(7.5 / 5) / (exp(7.5 / 5) + 2) = 0.6914, all right

@@ -3,16 +3,18 @@
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from mer_bench.cli import compare, plot, score
 from mer_bench.errors import InputError
 from mer_bench.files import digest_file
 from mer_bench.results.collect import SUMS
 from mer_bench.results.leaderboard import leaderboard
-from mer_bench.results.record import json_schema, read_record, write_record
+from mer_bench.results.record import json_schema, read_record, record_of, write_record
 from mer_bench.results.run import find_runs, read_runs
 from tests.conftest import ROOT
 from tests.results.conftest import predictions
@@ -51,6 +53,28 @@ def test_a_changed_file_beside_a_record_is_named(path):
     audit.write_text('abd')
     with pytest.raises(InputError, match=r'audit\.csv: expected the file that was written with .*record\.json'):
         read_runs([path])
+
+
+def test_no_number_is_printed_of_predictions_that_were_changed(path, tmp_path):
+    table = path.with_name('predictions.csv')
+    write_record(path, read_record(path) | dict(files={'predictions.csv': digest_file(table)}))
+    assert record_of(table) == record_of(path.parent) == record_of(path) == read_record(path)
+    table.write_text(table.read_text() + '\n')
+    out = str(tmp_path / 'x.png')
+    for command in (
+        partial(score.main, [str(path.parent)]),
+        partial(compare.main, [str(path), str(tmp_path)]),
+        partial(plot.main, [str(table), '--kind', 'confusion', '--out', out]),
+    ):
+        with pytest.raises(
+            InputError, match=r'predictions\.csv: expected the file that was written with .*record\.json'
+        ):
+            command()
+
+
+def test_a_record_json_of_another_program_beside_a_log_is_not_read(tmp_path):
+    (tmp_path / 'record.json').write_text('{}')
+    assert record_of(tmp_path / 'log.txt') is None
 
 
 def test_a_missing_key_is_named_with_its_file(path):

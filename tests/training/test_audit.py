@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -63,6 +64,9 @@ def test_the_last_epoch_is_what_the_run_predicts_and_earlier_ones_differ(audited
     assert found.predictions(2)['y_pred'].tolist() == own['y_pred'].tolist()
     assert found.table['sample_id'].tolist() == own['sample_id'].tolist()
     assert (found.codes[:, 0] != found.codes[:, 2]).any()
+    for folder in (audited / 'folds').iterdir():  # to these scores a temperature is fitted
+        scores, own = np.load(folder / 'epoch_scores.npy')[:, 2], pd.read_csv(folder / 'predictions.csv')
+        np.testing.assert_allclose(scores, own[[f'score_{name}' for name in CLASSES]], atol=1e-6)
 
 
 def test_the_training_is_the_same_without_an_audit(one, audited, tmp_path):
