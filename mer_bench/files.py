@@ -237,6 +237,11 @@ def sealed(content: dict) -> dict:
     return rest | {'digest': digest_of(rest)}
 
 
+def is_changed(content: dict) -> bool:
+    """Whether content is not what :func:`sealed` returned. That of earlier versions, without a digest, is believed."""
+    return bool(content.get('digest')) and content != sealed(content)
+
+
 def digest_file(path: str | Path) -> str:
     """Return the SHA-256 of the bytes of a regular file (hashlib.file_digest would need Python 3.11)."""
     refuse_special(path)

@@ -108,15 +108,10 @@ def measure(args: argparse.Namespace) -> dict:
         shutil.rmtree(place, ignore_errors=True)
     for path in reversed(args.add):
         for part, entries in json.loads(path.read_text(encoding='utf-8'))['found'].items():
-            found[part] = by_name(entries) | by_name(found.get(part, {}))
+            found[part] = entries | found.get(part, {})
     makers = dict(kills=table_of_kills, disk=table_of_hindrances, damage=table_of_damage)
     tables = [make(found[part]) for part, make in makers.items() if part in found]
     return {'seconds': {}, 'ratios': {}, 'found': found, 'tables': tables}
-
-
-def by_name(entries: dict[str, dict] | list[dict]) -> dict[str, dict]:
-    """Return the entries of a part by command, or by file and command."""
-    return entries if isinstance(entries, dict) else {f'{entry["file"]} {entry["by"]}': entry for entry in entries}
 
 
 def shares_of(total: int, weights: list[int]) -> list[int]:

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import split
 
 from benchmarks.faults.process import Running
 
-TRAIN = ['train', 'mer_smic', '--data-root', 'data', '--device', 'cpu', '--jobs', '1']
-LINEAR = ['--override', 'linear_svm']
-GRID = ['--override', 'candidates.py']
-NETWORK = ['--override', 'ststnet', '--cfg-options', 'train_cfg.max_epochs=2']
-SWEEP = ['sweep', '--configs', 'mer_smic', '--no-full', '--data-root', 'data', '--device', 'cpu', '--work-dir', 'sweep']
-FEW = ['--overrides', 'linear_svm', 'majority', 'class_prior']
+TRAIN = split('train mer_smic --data-root data --device cpu --jobs 1')
+LINEAR = split('--override linear_svm')
+GRID = split('--override candidates.py')
+NETWORK = split('--override ststnet --cfg-options train_cfg.max_epochs=2')
+INNER = split('--select inner --inner-folds 2 --audit-candidates')
+DRAW = split('prepare synthetic --like smic --clips 3')
+PREPARE, SMALL = split('prepare smic --raw raw --out'), split('--clip-len 2 --size 32 --flow dis --workers 1')
+SWEEP = split('sweep --configs mer_smic --no-full --data-root data --device cpu --jobs 1')
+FEW = split('--work-dir sweep --overrides linear_svm majority class_prior')
 CANDIDATES = """
 model = dict(_delete_=True, type='Pipeline', steps=[
     dict(type='StandardScaler'), dict(type='LogisticRegression', C=1.0)])
@@ -41,87 +45,34 @@ class Command:
     says: bool = False
 
 
+PREPARE_DATA = [*PREPARE, 'data', *SMALL]
+LINEAR_RUN = [*TRAIN, *LINEAR, '--work-dir', 'runs/linear']
+INNER_RUN = [*TRAIN, *GRID, '--work-dir', 'runs/inner', *INNER]
+NETWORK_RUN = [*TRAIN, *NETWORK, '--work-dir', 'runs/network', '--stack', 'off', '--audit-epochs', '--save-checkpoints']
+RUN = [*TRAIN, '--work-dir', 'run']
+ALONE = [*RUN, *NETWORK, '--stack', 'off']
 COMMANDS = [
-    Command(
-        'prepare synthetic',
-        ['prepare', 'synthetic', '--like', 'smic', '--out', 'drawn', '--subjects', '2', '--clips', '3'],
-        (),
-        14,
-    ),
-    Command(
-        'prepare',
-        [
-            'prepare',
-            'smic',
-            '--raw',
-            'raw',
-            '--out',
-            'out',
-            '--clip-len',
-            '2',
-            '--size',
-            '32',
-            '--flow',
-            'dis',
-            '--workers',
-            '1',
-        ],
-        ('raw',),
-        24,
-    ),
-    Command('train, linear', [*TRAIN, *LINEAR, '--work-dir', 'run'], ('data',), 28),
-    Command(
-        'train, linear, --select inner',
-        [*TRAIN, *GRID, '--work-dir', 'run', '--select', 'inner', '--inner-folds', '2', '--audit-candidates'],
-        ('data', 'candidates.py'),
-        16,
-    ),
-    Command(
-        'train, network',
-        [*TRAIN, *NETWORK, '--work-dir', 'run', '--stack', 'off', '--save-checkpoints'],
-        ('data',),
-        14,
-    ),
-    Command('train, stack', [*TRAIN, *NETWORK, '--work-dir', 'run', '--stack', '2'], ('data',), 14),
-    Command(
-        'train, network, --audit-epochs',
-        [*TRAIN, *NETWORK, '--work-dir', 'run', '--stack', 'off', '--audit-epochs'],
-        ('data',),
-        10,
-    ),
-    Command(
-        'train, network, --jobs 2',
-        [*TRAIN, *NETWORK, '--work-dir', 'run', '--stack', 'off', '--jobs', '2'],
-        ('data',),
-        8,
-    ),
-    Command('sweep', [*SWEEP, *FEW, '--jobs', '1'], ('data',), 16),
-    Command('sweep on Ray', [*SWEEP, *FEW, '--engine', 'ray', '--jobs', '1'], ('data',), 8),
-    Command(
-        'leaderboard',
-        ['leaderboard', 'runs', '--out-dir', 'boards'],
-        ('runs',),
-        18,
-    ),
-    Command(
-        'leaderboard --collect',
-        ['leaderboard', '--collect', 'runs', '--into', 'results'],
-        ('runs',),
-        12,
-    ),
+    Command('prepare synthetic', [*DRAW, '--out', 'drawn', '--subjects', '2'], (), 14),
+    Command('prepare', [*PREPARE, 'out', *SMALL], ('raw',), 24),
+    Command('train, linear', [*RUN, *LINEAR], ('data',), 28),
+    Command('train, linear, --select inner', [*RUN, *GRID, *INNER], ('data', 'candidates.py'), 16),
+    Command('train, network', [*ALONE, '--save-checkpoints'], ('data',), 14),
+    Command('train, stack', [*RUN, *NETWORK, '--stack', '2'], ('data',), 14),
+    Command('train, network, --audit-epochs', [*ALONE, '--audit-epochs'], ('data',), 10),
+    Command('train, network, --jobs 2', [*ALONE, '--jobs', '2'], ('data',), 8),
+    Command('sweep', [*SWEEP, *FEW], ('data',), 16),
+    Command('sweep on Ray', [*SWEEP, *FEW, '--engine', 'ray'], ('data',), 8),
+    Command('leaderboard', split('leaderboard runs --out-dir boards'), ('runs',), 18),
+    Command('leaderboard --collect', split('leaderboard --collect runs --into results'), ('runs',), 12),
     Command(
         'reproduce',
-        ['reproduce', 'runs/linear', '--folds', 'all', '--data-root', 'data', '--work-dir', 'again'],
+        split('reproduce runs/linear --folds all --data-root data --work-dir again'),
         ('runs', 'data'),
         10,
         says=True,
     ),
     Command(
-        'audit',
-        ['audit', *TRAIN[1:], *LINEAR, '--epochs', '1', '--run', 'runs/linear'],
-        ('runs', 'data'),
-        8,
-        says=True,
+        'audit', ['audit', *TRAIN[1:], *LINEAR, '--epochs', '1', '--run', 'runs/linear'], ('runs', 'data'), 8, says=True
     ),
 ]
 
@@ -143,34 +94,11 @@ def make_base(base: Path, log: Path, networks: bool = True) -> None:
     base.mkdir(parents=True)
     (base / 'tmp').mkdir()
     (base / 'candidates.py').write_text(CANDIDATES)
-    steps = [
-        ['prepare', 'synthetic', '--like', 'smic', '--out', 'raw', '--subjects', '3', '--clips', '3'],
-        [
-            'prepare',
-            'smic',
-            '--raw',
-            'raw',
-            '--out',
-            'data',
-            '--clip-len',
-            '2',
-            '--size',
-            '32',
-            '--flow',
-            'dis',
-            '--workers',
-            '1',
-        ],
-        [*TRAIN, *LINEAR, '--work-dir', 'runs/linear'],
-        [*TRAIN, *GRID, '--work-dir', 'runs/inner', *['--select', 'inner', '--inner-folds', '2', '--audit-candidates']],
-    ]
-    if networks:
-        audited = ['--stack', 'off', '--audit-epochs', '--save-checkpoints']
-        steps.append([*TRAIN, *NETWORK, '--work-dir', 'runs/network', *audited])
-    for words in steps:
+    steps = [[*DRAW, '--out', 'raw', '--subjects', '3'], PREPARE_DATA, LINEAR_RUN, INNER_RUN]
+    for words in [*steps, *[NETWORK_RUN] * networks]:
         finished(words, base, log)
     (base / 'broken.py').write_text(CANDIDATES.replace('C=1.0', 'C=-1.0').partition('candidates')[0])
-    words = [*SWEEP[:-1], 'runs/sweep', '--overrides', 'broken.py', '--jobs', '1']
+    words = [*SWEEP, '--work-dir', 'runs/sweep', '--overrides', 'broken.py']
     finished(words, base, log, code=1)
 
 

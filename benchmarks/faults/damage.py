@@ -6,45 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from shlex import split
 
-from benchmarks.faults.commands import GRID, LINEAR, NETWORK, TRAIN, finished, sandbox
+from benchmarks.faults.commands import (
+    INNER_RUN,
+    LINEAR,
+    LINEAR_RUN,
+    NETWORK,
+    NETWORK_RUN,
+    PREPARE_DATA,
+    TRAIN,
+    finished,
+    sandbox,
+)
 from benchmarks.faults.kills import CIRCUMSTANCES, leaves, snapshot
 from benchmarks.faults.process import Running
 
-BOARD = ['leaderboard', 'runs', '--out', 'board/synthetic.md']
-CHECK = ['leaderboard', '--check', 'results', '--out-dir', 'boards']
-LINEAR_AGAIN = [*TRAIN, *LINEAR, '--work-dir', 'runs/linear']
-INNER_AGAIN = [
-    *TRAIN,
-    *GRID,
-    '--work-dir',
-    'runs/inner',
-    *['--select', 'inner', '--inner-folds', '2', '--audit-candidates'],
-]
-NETWORK_AGAIN = [
-    *TRAIN,
-    *NETWORK,
-    '--work-dir',
-    'runs/network',
-    *['--stack', 'off', '--audit-epochs', '--save-checkpoints'],
-]
+BOARD = split('leaderboard runs --out board/synthetic.md')
+CHECK = split('leaderboard --check results --out-dir boards')
 NEW = [*TRAIN, *LINEAR, '--work-dir', 'new']
-PREPARE = [
-    'prepare',
-    'smic',
-    '--raw',
-    'raw',
-    '--out',
-    'data',
-    '--clip-len',
-    '2',
-    '--size',
-    '32',
-    '--flow',
-    'dis',
-    '--workers',
-    '1',
-]
 TEST = ['test', 'mer_smic', 'runs/network', *NETWORK, '--data-root', 'data', '--device', 'cpu']
 PAGE = ['benchmark', 'saved', 'page.md']
 VOLATILE = ('.log', '.lock')
@@ -64,26 +44,29 @@ class Reader:
     words: list[str]
     needs: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f'{self.file}, {" ".join(self.words)[:60]}'
 
-RUN = ('runs', 'data', 'candidates.py')
+
+RUNS = ('runs', 'data', 'candidates.py')
 PAGES = ('results', 'boards')
 READERS = [
     *(Reader(f'data/{name}', NEW, ('data',)) for name in ('annotations.csv', 'store/flow.npy', 'store/index.csv')),
     Reader('data/store/store.json', NEW, ('data',)),
     *(Reader(f'data/store/features/*.{ending}', NEW, ('data',)) for ending in ('npy', 'json')),
-    *(Reader(f'data/{name}', PREPARE, ('data', 'raw')) for name in ('report.csv', 'annotations.csv')),
-    *(Reader(f'data/store/{name}', PREPARE, ('data', 'raw')) for name in ('flow.npy', 'index.csv', 'store.json')),
+    *(Reader(f'data/{name}', PREPARE_DATA, ('data', 'raw')) for name in ('report.csv', 'annotations.csv')),
+    *(Reader(f'data/store/{name}', PREPARE_DATA, ('data', 'raw')) for name in ('flow.npy', 'index.csv', 'store.json')),
     *(
-        Reader(f'runs/linear/{name}', LINEAR_AGAIN, RUN)
+        Reader(f'runs/linear/{name}', LINEAR_RUN, RUNS)
         for name in ('record.json', 'predictions.csv', 'label_scheme.csv', 'dropped.csv', 'train.log')
     ),
     *(
-        Reader(f'runs/linear/folds/*/{name}', LINEAR_AGAIN, RUN)
+        Reader(f'runs/linear/folds/*/{name}', LINEAR_RUN, RUNS)
         for name in ('fold.json', 'predictions.csv', 'config.py', 'train.log')
     ),
-    *(Reader(f'runs/inner/{name}', INNER_AGAIN, RUN) for name in ('inner_scores.csv', 'candidates.csv')),
+    *(Reader(f'runs/inner/{name}', INNER_RUN, RUNS) for name in ('inner_scores.csv', 'candidates.csv')),
     *(Reader(f'runs/inner/{name}', BOARD, ('runs',)) for name in ('inner_scores.csv', 'candidates.csv', 'record.json')),
-    Reader('runs/inner/folds/*/fold.json', INNER_AGAIN, RUN),
+    Reader('runs/inner/folds/*/fold.json', INNER_RUN, RUNS),
     *(Reader(f'runs/linear/{name}', BOARD, ('runs',)) for name in ('record.json', 'predictions.csv')),
     Reader('runs/sweep/**/failure.json', BOARD, ('runs',)),
     *(Reader(f'results/**/{name}', CHECK, PAGES) for name in ('record.json', 'predictions.csv', 'SHA256SUMS')),
@@ -92,10 +75,10 @@ READERS = [
     *(Reader(name, PAGE, ('saved', 'page.md')) for name in ('saved/*/*.json', 'page.md')),
 ]
 OF_NETWORKS = [
-    *(Reader(f'runs/network/folds/*/{name}', NETWORK_AGAIN, RUN) for name in ('audit.csv', 'fold.json')),
+    *(Reader(f'runs/network/folds/*/{name}', NETWORK_RUN, RUNS) for name in ('audit.csv', 'fold.json')),
     *(Reader(f'runs/network/{name}', BOARD, ('runs',)) for name in ('audit.csv', 'record.json')),
-    Reader('runs/network/audit.csv', NETWORK_AGAIN, RUN),
-    *(Reader(f'runs/network/folds/*/{name}', TEST, RUN) for name in ('checkpoint.pth', 'config.py', 'fold.json')),
+    Reader('runs/network/audit.csv', NETWORK_RUN, RUNS),
+    *(Reader(f'runs/network/folds/*/{name}', TEST, RUNS) for name in ('checkpoint.pth', 'config.py', 'fold.json')),
     Reader('results/**/audit.csv', CHECK, PAGES),
 ]
 

@@ -247,6 +247,8 @@ def names_of(sources: Sequence[object]) -> tuple[str, ...]:
     """Name predictions by the shortest ends of their paths that differ."""
     sources = [getattr(source, 'folder', source) for source in sources]  # of a run
     paths = [Path(source) if isinstance(source, str | Path) else None for source in sources]
+    if len(paths) > 2 and (twice := [path for path in paths if path and paths.count(path) > 1]):
+        raise InputError(f'{twice[0]}: given twice; name each run once')
     if None in paths or len({path.absolute() for path in paths}) < len(paths):
         return tuple(ascii_uppercase[: len(paths)]) if len(paths) <= 26 else tuple(map(str, range(1, len(paths) + 1)))
     parts = [
@@ -285,8 +287,7 @@ def _draw(comparison: Comparison):
     below.bar(range(len(share)), share, color=np.where(share < 0, ORANGE, BLUE))
     below.axhline(0, color=GREY, linewidth=0.8)
     below.set_ylabel('difference of accuracy')
-    if len(share) <= 40:
-        below.set_xticks(range(len(share)), share.index, rotation=90, fontsize='x-small', parse_math=False)
-    else:
-        below.set_xlabel(f'{len(share)} subjects')
+    named = [*share.index] if len(share) <= 40 else []
+    below.set_xticks(range(len(named)), named, rotation=90, fontsize='x-small', parse_math=False)
+    below.set_xlabel(f'{len(share)} subjects, {comparison.n_clips} clips')
     return figure

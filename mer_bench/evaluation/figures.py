@@ -44,11 +44,13 @@ def panels(runs: Sequence[Drawn], kind: str, height: float = PANEL):
     columns = min(len(runs), 4 if len(runs) > 6 else 3)
     rows = math.ceil(len(runs) / columns)
     figure = new_figure(max(columns, 1.2) * PANEL, rows * height)
+    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.1)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[len(runs) :]:
         axis.set_axis_off()
     for axis, run in zip(axes, runs, strict=False):
-        axis.set_title(fill(run.name, LONGEST), parse_math=False, fontsize=8)
+        name = run.name if len(run.name) <= LONGEST else fill(run.name.replace('+', ' +'), LONGEST)
+        axis.set_title(name, parse_math=False, fontsize=8)
     return figure, axes[: len(runs)]
 
 
@@ -60,14 +62,15 @@ def draw_reliability(runs: Sequence[Drawn]):
             raise InputError(f'reliability: expected columns of class scores, but {run.name} has none; leave it out')
         if each[0] is None and each[1] is None:
             raise InputError(
-                f'reliability: expected probabilities, but the class scores of {run.name} are none; train it with '
-                '--select inner, which fits temperatures, or leave it out'
+                f'reliability: expected probabilities, but the class scores of {run.name} are none; train it again '
+                'with --select inner, which fits temperatures, or leave it out'
             )
     figure, axes = panels(runs, 'reliability', PANEL * 1.2)
     for axis, (raw, scaled, truth) in zip(axes, found, strict=True):
         axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=':')
         shares = bins_of(raw if scaled is None else scaled, truth)['clips'] / len(truth)
-        axis.bar(np.arange(BINS) / BINS, shares, 1 / BINS, align='edge', color=LIGHT, edgecolor='white', linewidth=0.5)
+        look = dict(color=LIGHT, edgecolor='white', linewidth=0.5, label='share of the clips')
+        axis.bar(np.arange(BINS) / BINS, shares, 1 / BINS, align='edge', **look)
         looks = ((raw, 'as they are', BLUE, 'o', '-'), (scaled, 'after scaling', ORANGE, 's', '--'))
         drawn = [look for look in looks if look[0] is not None]
         for probabilities, words, colour, marker, line in drawn:
@@ -80,9 +83,9 @@ def draw_reliability(runs: Sequence[Drawn]):
             axis.scatter(*points, sizes, color=colour, marker=marker, clip_on=False, zorder=3)
         axis.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect='equal')
         axis.set_xlabel('how sure (probability)')
-        axis.set_ylabel('how often right (grey: clips)')
+        axis.set_ylabel('how often right')
         axis.legend(loc='lower left', bbox_to_anchor=(-0.05, 1), handlelength=1.8)
-        axis.set_title(axis.get_title(), pad=12 + 13 * len(drawn), parse_math=False, fontsize=8)
+        axis.set_title(axis.get_title(), pad=25 + 13 * len(drawn), parse_math=False, fontsize=8)
     return figure
 
 
@@ -100,7 +103,7 @@ def draw_confusion(runs: Sequence[Drawn]):
         names = [str(name) for name in run.classes]
         axis.set_xticks(range(len(names)), names, rotation=45, ha='right', rotation_mode='anchor', parse_math=False)
         axis.set_yticks(range(len(names)), names, parse_math=False)
-        axis.set(xlabel='predicted', ylabel='true')
+        axis.set(xlabel='predicted', ylabel='true (a row: 100%)')
         axis.spines[:].set_visible(False)
         axis.tick_params(length=0)
         axis.set_title(f'{axis.get_title()}\nUAR {class_recall(counts).mean():.3f}', parse_math=False, fontsize=8)
@@ -116,7 +119,8 @@ def draw_intervals(runs: Sequence[Drawn]):
         (float(each.scores['uf1']), each.intervals()['uf1'], run.name) for each, run in zip(counts, runs, strict=True)
     ]
     rows.sort(key=lambda row: row[0])
-    figure = new_figure(6.3, 0.7 + 0.24 * len(rows))
+    longest = max(len(run.name) for run in runs)
+    figure = new_figure(6.3 + 0.06 * max(0, longest - LONGEST), 0.7 + 0.24 * len(rows))
     axis = figure.subplots()
     for place, (value, ends, _) in enumerate(rows):
         if ends:
@@ -128,7 +132,9 @@ def draw_intervals(runs: Sequence[Drawn]):
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.grid(axis='x', color=LIGHT, linewidth=0.6)
     axis.set_axisbelow(True)
-    axis.set_xlabel('UF1 with its 95 % interval over the subjects')
+    same = len({(len(run.table), run.table['subject'].nunique()) for run in runs}) == 1
+    whom = f'{runs[0].table["subject"].nunique()} subjects ({len(runs[0].table)} clips)' if same else 'the subjects'
+    axis.set_xlabel(f'UF1 with its 95 % interval over {whom}')
     return figure
 
 

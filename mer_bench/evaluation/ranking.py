@@ -23,6 +23,7 @@ from mer_bench.evaluation.style import BLUE, GREY, ORANGE, new_figure, save
 
 LEVEL = 0.05
 DATASETS = 5  # fewer data sets are no blocks
+NAMED = 4  # methods in a sentence; more are counted
 USUAL = 10  # blocks, and 5 methods, above which the distribution of Friedman's statistic is near chi-square (Demšar)
 
 
@@ -100,7 +101,7 @@ class Ranking:
         people = self.blocks == 'subjects'
         where = f'On these {n} people' if people else f'On these {n} data sets'
         if people and n < MEASURED:
-            return f'{where}, too few people to say which of the {k} methods is better for others.'
+            return f'These {n} people are too few to say which of the {k} methods is better for others.'
         like = 'for people like these' if people else 'on data sets like these'
         best, *others = self.ranks.index
         if self.friedman[1] >= LEVEL:
@@ -112,7 +113,10 @@ class Ranking:
         chance = 'a difference this large would rarely arise by chance'
         text = f'{where}, {best} did better than {listed(worse)}; {chance}, so these data show that it is better {like}'
         unclear = [name for name in others if name not in worse]
-        return text + (f'; they do not show whether it is better than {listed(unclear)}.' if unclear else '.')
+        if not unclear:
+            return f'{text}.'
+        rest = listed(unclear) if len(unclear) <= NAMED else f'the other {len(unclear)}'
+        return f'{text}; they do not show whether it is better than {rest}.'
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per method, best first: average rank, mean score, p against each other, then the tests."""
@@ -166,7 +170,9 @@ class Ranking:
         ranks = self.ranks
         if ranks.nunique() == 1:
             raise InputError('expected methods with different ranks to draw, but all have the same; compare others')
-        figure = new_figure(6.3, 1.1 + 0.22 * math.ceil(len(ranks) / 2))
+        # names stand outside the axis, which the layout would shrink to nothing for their sake
+        width = max(4.0, 6.3 - 0.1 * max(map(len, ranks.index)))
+        figure = new_figure(width, 1.1 + 0.22 * math.ceil(len(ranks) / 2), layout='none')
         axis = figure.subplots()
         artists = critical_difference_diagram(
             ranks.to_dict(),
@@ -182,9 +188,12 @@ class Ranking:
         for label in artists['labels']:  # in the colour of the lines
             label.set_color('black')
         axis.spines['top'].set_visible(True)
-        distance = f'critical difference {self.critical_difference:.2f}'
-        figure.suptitle(
-            f'average rank, 1 is the best; a bar joins what these data do not tell apart; {distance}', size=8
+        axis.tick_params(labelsize=8)
+        axis.set_title(
+            f'average rank on {len(self.scores)} {self.blocks} ({self.clips} clips), 1 is the best\n'
+            'a bar joins methods that these data do not tell apart; '
+            f'critical difference {self.critical_difference:.2f}',
+            fontsize=8,
         )
         return figure
 
@@ -207,7 +216,9 @@ def rank_methods(sources: Sequence[object], classes: Sequence[str] = (), names: 
         InputError: There are fewer than three, fewer than two blocks, or the clips or labels differ.
     """
     if len(sources) < 3:
-        raise InputError(f'expected three methods or more to rank, got {len(sources)}; compare two in pairs')
+        raise InputError(
+            f'expected three methods or more to rank, got {len(sources)}; mer-bench compare A B compares two'
+        )
     names = tuple(names or short_names(sources))
     if len({*names}) < len(sources):
         raise InputError(f'expected a name of its own for each of {len(sources)} methods, got {listed(names)}')

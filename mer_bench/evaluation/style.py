@@ -53,8 +53,8 @@ def save(draw: Callable[[], object], *paths: str | Path) -> None:
                 figure.savefig(temporary, format=suffix[1:], metadata=WITHOUT_DATE[suffix])
 
 
-def new_figure(width: float, height: float):
+def new_figure(width: float, height: float, layout: str = 'constrained'):
     """Return an empty figure, in inches, that no window shows."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout='constrained')
+    return Figure(figsize=(width, height), layout=layout)

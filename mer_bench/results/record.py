@@ -22,7 +22,7 @@ from mer_bench.escaping import folder_name
 from mer_bench.evaluation.calibration import COLDEST, HOTTEST
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES
 from mer_bench.evaluation.metrics import MAX_CLASSES
-from mer_bench.files import digest_file, digest_of, read_json, sealed, write_json
+from mer_bench.files import digest_file, digest_of, is_changed, read_json, sealed, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'
 WITH_DIGEST = ('predictions.csv', AUDIT, CANDIDATES, 'inner_scores.csv')  # in the record beside them
@@ -359,7 +359,7 @@ def read_record(path: str | Path) -> dict:
     if isinstance(record, dict) and record.get('schema_version') == 1:
         record = _from_version_1(record)
     _check_record(path, record)
-    if record.get('digest') and record != sealed(record):
+    if is_changed(record):
         raise InputError(f'{path}: expected the record that was written, but it was changed; {AGAIN}')
     record.pop('digest', None)
     return record
@@ -497,7 +497,7 @@ def read_failure(path: Path) -> Failure:
     """Read a failure.json and check it against the schema."""
     content = read_json(path, SWEEP_AGAIN)
     check_schema(path, content, FailureNote, SWEEP_AGAIN)
-    if content.get('digest') and content != sealed(content):
+    if is_changed(content):
         raise InputError(f'{path}: expected what was written, but it was changed; {SWEEP_AGAIN}')
     content.pop('digest', None)
     return Failure(path, content)

@@ -44,6 +44,8 @@ def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> No
         InputError: A checkpoint is missing, unreadable, holds code, or does not fit the config.
     """
     begun = read_trained(run)
+    if experiment.method.is_estimator:
+        raise InputError(f'{experiment.method.name} has no weights to test; its scores are those of {run}')
     experiment, seed = with_decision(experiment, begun), begun['seed']
     advice = 'give the config, overrides and data of its training'
     refuse_other_settings(run, start_record(experiment, seed), advice, begun=begun)
@@ -51,8 +53,8 @@ def predict_with_checkpoints(experiment: Experiment, run: Path, out: Path) -> No
     missing = [fold.name for fold, path in weights.items() if not path.is_file()]
     if missing:
         raise InputError(
-            f'{run} has no folds/<subject>/checkpoint.pth for {", ".join(missing)}; '
-            'train into a new --work-dir with --save-checkpoints'
+            f'{run}: expected folds/<subject>/checkpoint.pth, missing in {len(missing)} of {len(weights)}, such as '
+            f'{missing[0]}; train into a new --work-dir with --save-checkpoints'
         )
     chosen = {fold: with_decision(chosen_by(experiment, fold, begun), begun) for fold in weights}
     with tempfile.TemporaryDirectory() as scratch:

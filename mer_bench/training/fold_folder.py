@@ -15,7 +15,7 @@ from mer_bench.errors import InputError, cause_of
 from mer_bench.evaluation.epoch_audit import AUDIT
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import describe_device
-from mer_bench.files import digest_file, read_json, refuse_special, sealed, write_atomically, write_json
+from mer_bench.files import digest_file, is_changed, read_json, refuse_special, sealed, write_atomically, write_json
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import (
     Count,
@@ -160,7 +160,7 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
         ) from None
     if result.get('predictions_digest') not in (None, digest):
         raise InputError(f'{table}: expected the predictions that were written, but they are others; {REMEDY}')
-    if result.get('digest') and result != sealed(result):
+    if is_changed(result):
         raise InputError(f'{path}: expected what was written, but it was changed; {REMEDY}')
     for name, key in AUDIT_DIGESTS.items():
         file = table.with_name(name)

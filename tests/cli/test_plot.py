@@ -54,6 +54,11 @@ def test_what_cannot_be_drawn_is_one_sentence_and_nothing_is_written(runs, tmp_p
     assert not (tmp_path / 'x.png').exists()
 
 
+def test_a_run_is_not_ranked_against_itself(runs):
+    with pytest.raises(InputError, match='given twice; name each run once'):
+        compare([runs[0], runs[0], runs[1]])
+
+
 def test_scores_that_are_no_probabilities_are_drawn_after_scaling_only(runs, tmp_path, monkeypatch):
     path = tmp_path / 'a/seed0/predictions.csv'
     path.write_text(path.read_text().replace('1.0', '7.5'))
@@ -64,12 +69,13 @@ def test_scores_that_are_no_probabilities_are_drawn_after_scaling_only(runs, tmp
     monkeypatch.setattr(plot, 'save', lambda draw, *paths: drawn.append(draw()))
     plot.main([runs[0], '--kind', 'reliability'])
     # exp(7.5 / 5) / (exp(7.5 / 5) + 2) = 0.6914, all right
-    assert [text.get_text() for text in drawn[0].axes[0].get_legend().texts] == ['after scaling: ECE 0.309']
+    legend = [text.get_text() for text in drawn[0].axes[0].get_legend().texts]
+    assert legend == ['after scaling: ECE 0.309', 'share of the clips']
 
 
 def test_three_runs_are_ranked_on_the_screen_in_csv_and_as_a_figure(runs, tmp_path, capsys):
     compare([*runs, '--plot', str(tmp_path / 'c.svg'), '--out', str(tmp_path / 'c.csv')])
-    assert 'On these 4 people, too few people to say' in capsys.readouterr().out
+    assert 'These 4 people are too few to say' in capsys.readouterr().out
     assert (tmp_path / 'c.csv').read_text().startswith('method,average_rank,mean_score,p_to_a,p_to_b,')
     assert '$c_1$' in (tmp_path / 'c.csv').read_text()
 

@@ -69,7 +69,7 @@ def test_subjects_are_the_blocks_of_few_data_sets_and_the_last_line_is_plain():
         same.draw()
     assert same.plain_sentence.endswith('do not show that any of the 3 methods is better than another.')
     few = rank_methods([clips_of(7, 2)] * 3, names=['a', 'b', 'c'])
-    assert few.plain_sentence == 'On these 7 people, too few people to say which of the 3 methods is better for others.'
+    assert few.plain_sentence == 'These 7 people are too few to say which of the 3 methods is better for others.'
 
 
 def test_five_data_sets_are_the_blocks_with_their_uf1():

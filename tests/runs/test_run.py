@@ -147,7 +147,9 @@ def test_a_run_without_checkpoints_is_refused_by_a_test_of_checkpoints(prepared_
     with pytest.raises(InputError, match=r'no record\.json in'):
         predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
     whole_run.run_folds(one, RunSettings(0, tmp_path))
-    with pytest.raises(InputError, match=r'checkpoint\.pth for smic/s01; train into a new --work-dir'):
+    with pytest.raises(
+        InputError, match=r'checkpoint\.pth, missing in 1 of 1, such as smic/s01; train into a new --work-dir'
+    ):
         predict_with_checkpoints(one, tmp_path, tmp_path / 'out.csv')
     with pytest.raises(InputError, match=r'smic/s01 is finished without a checkpoint; give another --work-dir'):
         whole_run.run_folds(one, RunSettings(0, tmp_path, save_checkpoints=True))

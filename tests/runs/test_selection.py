@@ -224,6 +224,9 @@ def test_a_method_alone_keeps_its_predictions_and_gets_temperatures(tmp_path, da
     assert (run.folder / 'predictions.csv').read_bytes() == (plain.folder / 'predictions.csv').read_bytes()
     assert temperatures_of(run.record).keys() == {*run.predictions['fold']}
     assert temperatures_of(plain.record) is None
+    options = RunOptions('mer_smic', [str(tmp_path / 'grid.py')], (), [str(data)])
+    with pytest.raises(InputError, match='grid has no weights to test; its scores are those of '):
+        predict_with_checkpoints(open_trained(options, plain.folder), plain.folder, tmp_path / 'again.csv')
 
 
 def test_a_stopped_choice_of_a_network_trains_nothing_twice(tmp_path, data, network, monkeypatch):

@@ -103,7 +103,9 @@ def find_faces(
         tasks[sample_id] = sample_id, digest, tried, settings
     known = read_rows(out / 'faces.csv') | read_rows(out / '.faces.csv')
     rows = {
-        key: known[key] for key, task in tasks.items() if key in known and known[key] == sealed(known[key], task[1])
+        key: known[key]
+        for key, task in tasks.items()
+        if key in known and known[key] == with_digest(known[key], task[1])
     }
     rows |= compute_rows(out / '.faces.csv', list(tasks.values()), rows, workers)
     with write_atomically(out / 'faces.csv') as temporary:
@@ -143,11 +145,11 @@ def face_row(sample_id: str, digest: str, paths: dict[int, Path], settings: Face
         face = find_face(read_frame(path), settings)
         if face:
             cells = {name: str(value) for name, value in face.row().items()}
-            return sealed({'sample_id': sample_id, 'digest': '', 'frame': str(number), **cells}, digest)
-    return sealed({'sample_id': sample_id, 'digest': '', 'frame': '', **dict.fromkeys(FACE_COLUMNS, '')}, digest)
+            return with_digest({'sample_id': sample_id, 'digest': '', 'frame': str(number), **cells}, digest)
+    return with_digest({'sample_id': sample_id, 'digest': '', 'frame': '', **dict.fromkeys(FACE_COLUMNS, '')}, digest)
 
 
-def sealed(row: dict[str, str], digest: str) -> dict[str, str]:
+def with_digest(row: dict[str, str], digest: str) -> dict[str, str]:
     """Return a row with the digest of its cells and of what the face was found in and by, `digest`."""
     return row | {'digest': digest_of([digest, *(row[name] for name in COLUMNS if name != 'digest')])}
 
