@@ -31,27 +31,29 @@ class AblationGroup:
 
 
 def group_methods(methods: list[Method]) -> list[list[Method]]:
-    """Group methods on the same data by config, base name and epoch rule."""
+    """Group methods on the same data by config, base name and epoch rule, and these into families.
+
+    A family is of methods each of which has one override more than another, so the ablations of a model in a reduced
+    form are compared with that form, where it has run. What is alone belongs to the family with the fewest overrides.
+    """
     groups: dict[tuple, list[Method]] = {}
     for method in methods:
         key = method.record['config']['name'], method.base, method.record['epoch_rule']
         groups.setdefault(key, []).append(method)
-    return list(groups.values())
+    return [family for group in groups.values() for family in _families(group)]
 
 
 def find_groups(methods: list[Method]) -> tuple[list[AblationGroup], list[str]]:
     """Find the full models that have ablations among methods on the same data.
 
-    The full model is the one of its family whose overrides all the others have too, with the same text and on the same
-    config. A family is of methods each of which has one override more than another; what is alone belongs to the
-    family with the fewest overrides.
+    The full model is the one of its group whose overrides all the others have too, with the same text and on the same
+    config.
 
     Returns:
         The groups, and a sentence for each method that could not be compared with its group.
     """
     found, notes = [], []
-    families = [family for group in group_methods(methods) for family in _families(group)]
-    for group in families:
+    for group in group_methods(methods):
         full, *others = sorted(group, key=lambda method: (len(method.overrides), [*method.overrides]))
         equals = [method for method in group if len(method.overrides) == len(full.overrides)]
         if len(equals) > 1:
@@ -69,7 +71,6 @@ def find_groups(methods: list[Method]) -> tuple[list[AblationGroup], list[str]]:
 
 
 def _families(group: list[Method]) -> list[list[Method]]:
-    """Split a group: the ablations of a model in a reduced form are compared with that form, where it has run."""
     families: list[list[Method]] = []
     for method in sorted(group, key=lambda method: len(method.overrides)):
         near = [family for family in families if any(_one_apart(method, other) for other in family)]
