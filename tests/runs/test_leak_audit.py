@@ -11,7 +11,7 @@ from mmengine.registry import HOOKS
 from sklearn.pipeline import make_pipeline
 
 from mer_bench.experiment.experiment import RunOptions
-from mer_bench.files import read_own_json, write_json
+from mer_bench.files import sealed, write_json
 from mer_bench.loading.prepared_data import PreparedData
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.file_audit import LEAK, PASSED, UNTOLD
@@ -107,9 +107,9 @@ def test_a_choice_or_temperature_that_saw_the_held_out_subject_is_found(audited,
         found = []
         for each in (folds, [Fold(one.name, one.subjects, ()) for one in folds]):
             honest(experiment, each, inner_folds, settings, place, worker)
-            found.append(read_own_json(place))
+            found.append(selection.scored(place))
         fair, leaked = found
-        write_json(place, {name: fair[name] | {part: leaked[name][part]} for name in fair})
+        write_json(place, sealed(dict(folds={name: fair[name] | {part: leaked[name][part]} for name in fair})))
 
     monkeypatch.setattr(selection, 'score_estimator', leaky)
     assert leaks_of(audited(LOGISTIC, select='inner', inner_folds=2)) >= {'chosen candidate'}
