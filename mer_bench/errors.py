@@ -27,6 +27,7 @@ NO_MEMORY = 'DefaultCPUAllocator'  # of torch, in a RuntimeError
 OTHERWISE = 'check the disk, or the connection to it, and run the same command again'
 
 LONG_WORD = re.compile(r'(\S{200})\S{340,}?(\S{60})(?=\s|\Z)')  # the end of a path matters most
+START, END = 900, 400  # characters of a longer message; what to do next is at its end
 
 NAMED = 12  # in a sentence
 
@@ -39,11 +40,12 @@ class InputError(ValueError):
     """A fault of the input. The message has what was expected, what was found, and what to do next.
 
     It is one line without hidden characters, even if it quotes some: see :func:`visible`. Of a word of 600
-    characters and more the middle is left out.
+    characters and more, and of a message of more than 1,300, the middle is left out.
     """
 
     def __init__(self, message: object = '') -> None:
-        super().__init__(LONG_WORD.sub(r'\1...\2', visible(str(message))))
+        text = LONG_WORD.sub(r'\1...\2', visible(str(message)))
+        super().__init__(text if len(text) <= START + END else f'{text[:START]} ... {text[-END:]}')
 
 
 def visible(text: str) -> str:

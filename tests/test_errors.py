@@ -58,6 +58,13 @@ def test_the_name_of_a_file_cannot_steer_the_terminal(capsys):
     assert '\\x1b[2Ja.csv: No such file' in refusal(capsys, OSError(errno.ENOENT, 'No such file', '\x1b[2Ja.csv'))
 
 
+def test_of_a_long_message_beginning_and_end_are_kept():
+    message = str(InputError(f'{"a " * 2000}found; correct it'))
+    assert len(message) < 1500
+    assert message.startswith('a a a ')
+    assert message.endswith(' a found; correct it')
+
+
 def test_of_a_long_word_beginning_and_end_are_kept():
     assert str(InputError(f'x.csv: expected a name, found {"9" * 5000}; correct it')) == (
         f'x.csv: expected a name, found {"9" * 200}...{"9" * 59}; correct it'
