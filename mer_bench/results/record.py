@@ -25,7 +25,8 @@ from mer_bench.evaluation.metrics import MAX_CLASSES
 from mer_bench.files import digest_file, digest_of, is_changed, read_json, sealed, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'
-WITH_DIGEST = ('predictions.csv', AUDIT, CANDIDATES, 'inner_scores.csv')  # in the record beside them
+PREDICTIONS, INNER_SCORES = 'predictions.csv', 'inner_scores.csv'
+WITH_DIGEST = (PREDICTIONS, AUDIT, CANDIDATES, INNER_SCORES)  # in the record beside them
 HONEST = ('last', 'inner')  # epoch rules by which no test subject chooses an epoch
 VERDICTS = LEAK, UNTOLD, PASSED = 'LEAK', 'cannot be told', 'passed'  # of a leak audit, worst first
 SCHEMA_VERSION = 2
@@ -464,10 +465,10 @@ def record_of(path: str | Path) -> dict | None:
     """
     path = Path(path)
     file = path / RECORD if path.is_dir() else path.with_name(RECORD)
-    if not file.is_file() or not (path.is_dir() or path.name in (RECORD, WITH_DIGEST[0])):
+    if not file.is_file() or not (path.is_dir() or path.name in (RECORD, PREDICTIONS)):
         return None
     record = read_record(file)
-    refuse_changed_files(file, record, WITH_DIGEST[:1])
+    refuse_changed_files(file, record, (PREDICTIONS,))
     return record
 
 

@@ -17,6 +17,7 @@ from mer_bench.evaluation.statistics import contrast
 from mer_bench.files import digest_of
 from mer_bench.results.record import (
     FAILURE,
+    PREDICTIONS,
     RECORD,
     RESCORED,
     WITH_DIGEST,
@@ -228,7 +229,7 @@ def missing_folds(record: dict) -> int:
 
 
 def _read_run(path: Path, record: dict) -> Run:
-    file = path.with_name('predictions.csv')
+    file = path.with_name(PREDICTIONS)
     refuse_changed_files(path, record, WITH_DIGEST)
     table = read_columns(file)
     n, classes = len(table['y_true']), [name.removeprefix('score_') for name in table if name.startswith('score_')]

@@ -14,14 +14,13 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import refuse_other_settings
 from mer_bench.files import digest_file, write_atomically
 from mer_bench.protocols.label_schemes import COLUMNS, EXCLUDED_CLIPS, absent_clips
-from mer_bench.results.record import WITH_DIGEST, looks_of, write_record
+from mer_bench.results.record import INNER_SCORES, WITH_DIGEST, looks_of, write_record
 from mer_bench.results.run import read_runs
 from mer_bench.training.fold_folder import PREDICTIONS, REMEDY, finished_folders, predictions_text, read_result
 
 IDENTITY = ['sample_id', 'dataset', 'subject', 'fold', 'y_true', 'y_pred']
 ADVICE = 'give another --work-dir or remove this folder'
 SCHEME_FILE = 'label_scheme.csv'
-INNER_SCORES = 'inner_scores.csv'
 MADE_ONCE = (INNER_SCORES, CANDIDATES)
 
 

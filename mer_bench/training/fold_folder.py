@@ -18,6 +18,7 @@ from mer_bench.experiment.provenance import describe_device
 from mer_bench.files import digest_file, is_changed, read_json, refuse_special, sealed, write_atomically, write_json
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import (
+    PREDICTIONS,
     Count,
     Duration,
     Line,
@@ -35,7 +36,6 @@ BATCH = 'batch'  # of a run or a fold: how many clips are computed at a time, wh
 POINTER = 'last_checkpoint'  # MMEngine's name for the file with the path of the newest checkpoint
 CHECKPOINT = 'checkpoint.pth'
 IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
-PREDICTIONS = 'predictions.csv'
 FLOAT_FORMAT = '%.9g'  # nine digits distinguish every float32 from its neighbours
 EPOCH_SCORES = 'epoch_scores.npy'  # with audit.csv: the class scores of each clip in its order, (N, E, C) float32
 AUDIT_DIGESTS = {AUDIT: 'audit_digest', EPOCH_SCORES: 'epoch_scores_digest'}  # keys of fold.json
