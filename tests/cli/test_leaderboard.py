@@ -89,7 +89,8 @@ def test_runs_are_collected_shown_and_checked(tmp_path, capsys):
         ('--with-predictions', '--with-predictions expects --collect'),
         ('--out x.md', '--out FILE.md expects the runs of the page'),
         ('runs --out x.md --check', '--out FILE.md expects the runs of the page and no --check'),
-        ('runs', 'expected --out FILE.md for one page or --out-dir DIR'),
+        ('runs', 'expected --out FILE.md for one page, --out-dir DIR for a page per protocol or --tidy FILE'),
+        ('runs --tidy x.csv --compare y', '--tidy FILE goes with runs alone'),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(arguments, told):

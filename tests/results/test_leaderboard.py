@@ -3,14 +3,17 @@
 The eight clips of conftest.py: one surprise clip taken for negative gives UF1 23/27, always negative gives 2/9.
 """
 
+import sys
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.results.leaderboard import leaderboard, write_leaderboard
+from mer_bench.results.leaderboard import leaderboard, tidy, write_leaderboard, write_tidy
 from mer_bench.results.pages import write_pages
+from mer_bench.results.rescored import write_rescored
+from tests.results.conftest import CLASSES
 
 
 @pytest.fixture
@@ -141,3 +144,37 @@ def test_methods_of_several_seeds_and_of_one_are_compared_by_their_means_and_the
     assert cells[4] == '1 : 0'
     assert 'one with a single seed counts with its one training' in page
     assert 'One seed is a single training' in page
+
+
+def test_the_answers_of_all_runs_are_one_tidy_table(three, new_run, tmp_path):
+    new_run('runs/drawn', method='net', synthetic=True, seed=1)
+    table = tidy([three])
+    assert len(table) == 4 * 8
+    assert not table.duplicated(['table', 'method', 'settings_digest', 'store_digest', 'seed', 'sample_id']).any()
+    right = (table['y_true'] == table['y_pred']).groupby([table['synthetic'], table['method']]).sum()
+    assert right.to_dict() == {(False, 'net'): 8, (False, 'other'): 7, (False, 'rule'): 4, (True, 'net'): 8}
+    assert table[['score_negative', 'score_positive', 'score_surprise']].sum(axis=1).eq(1).all()
+    assert {*table['table']} == {'smic_3class_loso', 'synthetic_smic'}
+
+
+def test_a_log_of_others_says_so_in_the_tidy_table(three, tmp_path):
+    (tmp_path / 'log.txt').write_text('smic s01\nclip0 0 0\nclip1 1 1\n')
+    write_rescored(tmp_path / 'log.txt', tmp_path / 'theirs', 'Their net', 'smic', 'LOSO, smic_3class', 'u', CLASSES)
+    table = tidy([three / 'net', tmp_path / 'theirs'])
+    assert table.groupby('source').size().to_dict() == {'reproduced': 8, 'rescored': 2}
+    assert table.loc[table['source'] == 'rescored', ['seed', 'score_negative']].isna().all(axis=None)
+
+
+def test_csv_and_parquet_load_alike(three, tmp_path):
+    assert write_tidy([three], tmp_path / 'runs.csv') == write_tidy([three], tmp_path / 'runs.parquet') == 24
+    text, binary = pd.read_csv(tmp_path / 'runs.csv'), pd.read_parquet(tmp_path / 'runs.parquet')
+    pd.testing.assert_frame_equal(text, binary, check_dtype=False)
+    assert ',FALSE,' in (tmp_path / 'runs.csv').read_text()  # as R reads it
+
+
+def test_a_tidy_table_without_pyarrow_or_with_another_ending_is_one_sentence(three, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r'runs\.xlsx: expected a name that ends with \.csv or \.parquet'):
+        write_tidy([three], tmp_path / 'runs.xlsx')
+    monkeypatch.setitem(sys.modules, 'pyarrow', None)
+    with pytest.raises(InputError, match=r"needs pyarrow; run `pip install 'mer_bench\[parquet\]'`"):
+        write_tidy([three], tmp_path / 'runs.parquet')

@@ -98,7 +98,9 @@ def test_rescored_rows_have_a_table_of_their_own_with_their_log(new_run, tmp_pat
     assert 'Their net' not in ours
     assert re.search(r'\| Their net \| 0\.600 \| \[.*\] +\| 0\.667 \| +0\.750 \|', rescored)
     assert '[log.txt](https://example.org/log)' in rescored
-    assert files['smic_3class_loso.csv'].splitlines()[-1].startswith('smic,"LOSO, smic_3class",Their net,Their net,0.75,')
+    assert (
+        files['smic_3class_loso.csv'].splitlines()[-1].startswith('smic,"LOSO, smic_3class",Their net,Their net,0.75,')
+    )
     assert 'Power:' not in rescored
     rescore(tmp_path / 'c', method='Another', text=LOG.replace('clip3 2 0', 'clip3 2 2'))
     page = render_pages(make_pages([tmp_path]))['smic_3class_loso.md']
