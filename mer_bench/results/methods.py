@@ -139,3 +139,25 @@ def _words(part: str) -> str:
         if re.fullmatch(pattern, part):
             return re.sub(pattern, words, part)
     return ABLATIONS.get(part) or FORMS.get(part, part)
+
+
+def metafile() -> str:
+    """Return configs/baselines/metafile.yml, the methods as OpenMMLab's tools read them; there are no weights."""
+    import yaml
+
+    collections, models = [], []
+    folder = Path(__file__).parents[1] / '.mim/configs/baselines'
+    for entry in registry().values():
+        if (folder / f'{entry.method}.py').is_file():
+            paper = {'Paper': {'Title': entry.paper, 'URL': entry.url}} if entry.paper else {}
+            collections.append({'Name': entry.name, 'Metadata': {'Kind': entry.kind}, **paper})
+            config = f'configs/baselines/{entry.method}.py'
+            models.append({'Name': entry.method, 'Config': config, 'In Collection': entry.name})
+    head = (
+        '# From mer_bench/results/methods.csv: python -m mer_bench.results.methods > configs/baselines/metafile.yml\n'
+    )
+    return head + yaml.safe_dump({'Collections': collections, 'Models': models}, sort_keys=False, width=120)
+
+
+if __name__ == '__main__':
+    print(metafile(), end='')
