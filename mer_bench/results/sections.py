@@ -6,8 +6,15 @@ from itertools import combinations
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import CANDIDATES
 from mer_bench.files import digest_of
-from mer_bench.results.ablation_groups import AblationGroup, find_groups
-from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, note_on_power, reference_blocks
+from mer_bench.results.ablations import (
+    AblationGroup,
+    ablation_blocks,
+    compare,
+    compare_ablations,
+    find_groups,
+    note_on_power,
+    reference_blocks,
+)
 from mer_bench.results.blocks import Block, Cell, Heading, Notes, Paragraph, Table
 from mer_bench.results.comparable import data_keys, frames_of, preparation_of
 from mer_bench.results.leak_meter import TEST_SELECTED, leak_blocks, leak_rows

@@ -64,7 +64,7 @@ from mer_bench.preparation.store.flow_store import CHECKED, FlowStore, seal
 from mer_bench.protocols.folds import Fold, make_folds
 from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
 from mer_bench.protocols.report import format_lost
-from mer_bench.results.ablation_groups import find_groups
+from mer_bench.results.ablations import find_groups
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import SUMS, collect, read_sums, sum_faults
 from mer_bench.results.file_audit import audit_files, format_checks
