@@ -2,6 +2,7 @@
 
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md   # one page of these runs
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md --compare majority   # all against one method
+python tools/leaderboard.py work_dirs/mer_smic --tidy my_tables/smic.csv # every answer, for pandas and R
 python tools/leaderboard.py --collect work_dirs --into results/NAME      # submit finished runs
 python tools/leaderboard.py                                              # results/ -> leaderboards/, page by page
 python tools/leaderboard.py --check                                      # compare results/ with leaderboards/
@@ -15,7 +16,7 @@ from mer_bench.cli.arguments import Parser
 from mer_bench.errors import InputError
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
-from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.leaderboard import write_leaderboard, write_tidy
 from mer_bench.results.pages import write_pages
 from mer_bench.results.published import clone
 
@@ -32,6 +33,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.out:
         print(write_leaderboard(args.results, args.out, args.compare))
         print(f'written: {args.out}, {args.out.with_suffix(".csv")} and {args.out.with_suffix(".tex")}')
+        return 0
+    if args.tidy:
+        print(f'written: {args.tidy}, {write_tidy(args.results or places(args)[0], args.tidy)} rows')
         return 0
     results, folder = places(args)
     if not args.check:
@@ -68,6 +72,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     where = parser.add_mutually_exclusive_group().add_argument
     where('--out', type=Path, metavar='FILE.md', help='one page, e.g. my_tables/smic.md')
     where('--out-dir', type=Path, metavar='DIR', help='a page per protocol (default: leaderboards/)')
+    text = 'one row per method, seed and clip with its scores, as csv or Parquet, for pandas and R'
+    where('--tidy', type=Path, metavar='FILE', help=text)
     add('--check', action='store_true', help='write nothing; list all differences and exit with code 1')
     add('--compare', metavar='METHOD', help='compare every method with this one (p: Holm)')
     add('--collect', nargs='+', type=Path, metavar='RUNS', help='copy finished runs to --into')
@@ -79,18 +85,21 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         raise InputError('--collect RUNS and --into DIR go together; give both')
     if args.with_predictions and not args.collect:
         raise InputError('--with-predictions expects --collect RUNS; add it or leave --with-predictions out')
-    if args.collect and (args.check or args.out or args.out_dir or args.results or args.compare):
+    if args.collect and (args.check or args.out or args.out_dir or args.tidy or args.results or args.compare):
         raise InputError(
-            '--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, --compare, other runs out'
+            '--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, --tidy, --compare and other '
+            'runs out'
         )
+    if args.tidy and (args.check or args.compare):
+        raise InputError('--tidy FILE goes with runs alone; leave --check and --compare METHOD out')
     if args.out and (args.check or not args.results):
         raise InputError('--out FILE.md expects the runs of the page and no --check; add them or leave one out')
     if args.compare and not args.results:
         raise InputError('--compare METHOD expects runs and --out FILE.md or --out-dir DIR; add them')
     if args.compare and args.check:
         raise InputError('--check and --compare METHOD exclude each other; leave one of them out')
-    if args.results and not (args.out or args.out_dir):
+    if args.results and not (args.out or args.out_dir or args.tidy):
         raise InputError(
-            'expected --out FILE.md for one page or --out-dir DIR for a page per protocol; add one of them'
+            'expected --out FILE.md for one page, --out-dir DIR for a page per protocol or --tidy FILE; add one of them'
         )
     return args
