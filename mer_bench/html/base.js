@@ -42,7 +42,7 @@ function draw(figure) {
   const axis = {gridcolor: colour.line, zerolinecolor: colour.line, linecolor: colour.soft, automargin: true};
   const place = figure.place ??= figure.querySelector('.plot');
   Plotly.react(place, data, {
-    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: {color: colour.ink, size: narrow ? 11 : 13},
+    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: {color: colour.ink, size: narrow ? 11 : 13, family: 'system-ui, sans-serif'},
     hoverlabel: {bgcolor: colour.paper, bordercolor: colour.soft, font: {color: colour.ink}, align: 'left'},
     margin: {l: 10, r: 15, t: 25, b: 45}, showlegend: false, dragmode: false, ...layout,
     xaxis: {...axis, fixedrange: true, ...layout.xaxis}, yaxis: {...axis, fixedrange: true, ...layout.yaxis},
@@ -52,6 +52,7 @@ function draw(figure) {
   if (!figure.drawn) place.on('plotly_click', ({points: [{customdata}]}) => { if (customdata?.startsWith('#/')) location.hash = customdata; });
   figure.drawn = true;
 }
+const figures = value => value === null ? '-' : typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(4) : value;
 // The numbers of a chart as a table, for those who cannot see it: values.columns, {header: cells}.
 function tabulate(figure) {
   const columns = values[figure.dataset.of].columns;
@@ -63,7 +64,7 @@ function tabulate(figure) {
     Object.keys(columns).forEach(name => { make('th', name, row).scope = 'col'; });
     Object.values(columns)[0].forEach((_, i) => {
       const line = make('tr', '', body);
-      Object.values(columns).forEach(cells => make('td', cells[i] ?? '-', line));
+      Object.values(columns).forEach(cells => make('td', figures(cells[i]), line));
     });
   }, {once: true});
 }
