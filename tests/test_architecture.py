@@ -13,10 +13,11 @@ FLOORS = [
     {'runs'},
     {'training'},
     {'experiment'},
+    {'html'},
     {'loading', 'results'},
     {'preparation', 'evaluation'},
     {'protocols'},
-    {'datasets', 'html'},
+    {'datasets'},
 ]
 DOORS = {'mer_bench', 'mer_bench.registry'}  # one imports lazily, the other registers what is above it
 BESIDE = {'models'}  # tensors and arrays only

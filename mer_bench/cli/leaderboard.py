@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     results, folder = places(args)
     if args.html:
-        from mer_bench.results.site import write_site
+        from mer_bench.html.leaderboard import write_site
 
         print(write_site(results, args.html, args.compare))
         return 0
