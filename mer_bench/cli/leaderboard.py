@@ -3,6 +3,7 @@
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md   # one page of these runs
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md --compare majority   # all against one method
 python tools/leaderboard.py work_dirs/mer_smic --html site               # site/index.html: charts, sort, filter
+python tools/leaderboard.py work_dirs/mer_smic --tidy my_tables/smic.csv # every answer, for pandas and R
 python tools/leaderboard.py --collect work_dirs --into results/NAME      # submit finished runs
 python tools/leaderboard.py                                              # results/ -> leaderboards/, page by page
 python tools/leaderboard.py --check                                      # compare results/ with leaderboards/
@@ -16,7 +17,7 @@ from mer_bench.cli.arguments import Parser
 from mer_bench.errors import InputError
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
-from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.leaderboard import write_leaderboard, write_tidy
 from mer_bench.results.pages import write_pages
 from mer_bench.results.published import clone
 
@@ -33,6 +34,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.out:
         print(write_leaderboard(args.results, args.out, args.compare))
         print(f'written: {args.out}, {args.out.with_suffix(".csv")} and {args.out.with_suffix(".tex")}')
+        return 0
+    if args.tidy:
+        print(f'written: {args.tidy}, {write_tidy(args.results or places(args)[0], args.tidy)} rows')
         return 0
     results, folder = places(args)
     if args.html:
@@ -76,6 +80,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     where('--out', type=Path, metavar='FILE.md', help='one page, e.g. my_tables/smic.md')
     where('--out-dir', type=Path, metavar='DIR', help='a page per protocol (default: leaderboards/)')
     where('--html', type=Path, metavar='SITE', help='SITE/index.html: one page that opens without a server')
+    text = 'one row per method, seed and clip with its scores, as csv or Parquet, for pandas and R'
+    where('--tidy', type=Path, metavar='FILE', help=text)
     add('--check', action='store_true', help='write nothing; list all differences and exit with code 1')
     add('--compare', metavar='METHOD', help='compare every method with this one (p: Holm)')
     add('--collect', nargs='+', type=Path, metavar='RUNS', help='copy finished runs to --into')
@@ -87,11 +93,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         raise InputError('--collect RUNS and --into DIR go together; give both')
     if args.with_predictions and not args.collect:
         raise InputError('--with-predictions expects --collect RUNS; add it or leave --with-predictions out')
-    if args.collect and (args.check or args.out or args.out_dir or args.html or args.results or args.compare):
+    out = args.out or args.out_dir or args.html or args.tidy
+    if args.collect and (args.check or out or args.results or args.compare):
         raise InputError(
-            '--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, --html, --compare and other '
-            'runs out'
+            '--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, --html, --tidy, --compare and '
+            'other runs out'
         )
+    if args.tidy and (args.check or args.compare):
+        raise InputError('--tidy FILE goes with runs alone; leave --check and --compare METHOD out')
     if args.out and (args.check or not args.results):
         raise InputError('--out FILE.md expects the runs of the page and no --check; add them or leave one out')
     if args.html and args.check:
@@ -100,9 +109,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         raise InputError('--compare METHOD expects runs and --out FILE.md, --out-dir DIR or --html SITE; add them')
     if args.compare and args.check:
         raise InputError('--check and --compare METHOD exclude each other; leave one of them out')
-    if args.results and not (args.out or args.out_dir or args.html):
+    if args.results and not out:
         raise InputError(
-            'expected --out FILE.md for one page, --out-dir DIR for a page per protocol or --html SITE for a web page; '
-            'add one of them'
+            'expected --out FILE.md for one page, --out-dir DIR for a page per protocol, --html SITE for a web page or '
+            '--tidy FILE; add one of them'
         )
     return args

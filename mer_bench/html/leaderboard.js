@@ -24,8 +24,8 @@ function rows(names, value, low, high, hover, colour, narrow) {
 charts.dots = (all, colour, narrow) => {
   const kept = all.id.flatMap((id, i) => document.getElementById(id)?.hidden ? [] : [i]);
   const of = key => kept.map(i => all[key][i]);
-  const hover = kept.map(i => `${all.name[i]}<br>${all.method[i]}<br>UF1 ${three(all.uf1[i])} [${three(all.uf1_low[i])}, ${three(all.uf1_high[i])}]`);
-  const {trace, yaxis, height, y} = rows(of('name'), of('uf1'), of('uf1_low'), of('uf1_high'), hover, colour, narrow);
+  const hover = kept.map(i => `${all.display_name[i]}<br>${all.method[i]}<br>UF1 ${three(all.uf1[i])} [${three(all.uf1_low[i])}, ${three(all.uf1_high[i])}]`);
+  const {trace, yaxis, height, y} = rows(of('display_name'), of('uf1'), of('uf1_low'), of('uf1_high'), hover, colour, narrow);
   const ours = kind => kind === 'ours' || kind === 'ablation';
   trace.customdata = of('href');
   trace.marker = {size: 10, symbol: of('kind').map(kind => ours(kind) ? 'diamond' : 'circle'),

@@ -10,20 +10,19 @@ from urllib.parse import quote
 from mer_bench.errors import InputError, visible
 from mer_bench.html import write_page
 from mer_bench.results.ablations import find_grids, main_effects
-from mer_bench.results.blocks import Link, Table
+from mer_bench.results.blocks import Heading, Link, Table
 from mer_bench.results.leak_meter import leak_blocks
-from mer_bench.results.methods import display_name, display_names, kind_of
+from mer_bench.results.methods import display_name, kind_of
 from mer_bench.results.page import Page, failure_blocks
 from mer_bench.results.pages import ABOUT_SYNTHETIC, beside, make_pages
-from mer_bench.results.published import COMPOSITE, DATASETS, read_published, results_file
-from mer_bench.results.published import _link as link_of
-from mer_bench.results.record import HONEST
-from mer_bench.results.rows import REPRODUCED, SETTINGS
+from mer_bench.results.published import clone, published_page, read_published, results_file
+from mer_bench.results.rows import DETAILS, REPRODUCED, tied_with_best, with_ranks
 from mer_bench.results.run import Method
 from mer_bench.results.sanity import read_rows
 from mer_bench.results.sections import Section, section_blocks
 
 CURVES = ('epoch', 'loss', 'loss_low', 'loss_high', 'lr', 'train_accuracy', 'train_accuracy_low', 'train_accuracy_high')
+ELSEWHERE = ('display_name', 'method', 'rank', 'device', 'commit')  # of a row, in another place of its view
 DROPPED = ('sample_id', 'reason')
 
 
@@ -48,7 +47,9 @@ def write_site(results: list[str | Path], folder: str | Path, reference: str | N
         'about_synthetic': ABOUT_SYNTHETIC,
         'kind': lambda block: type(block).__name__.lower(),
         'href': href,
-        'transposed': lambda columns: zip(*columns.values(), strict=True),
+        'transposed': lambda columns: [
+            [*zip(columns, row, strict=True)] for row in zip(*columns.values(), strict=True)
+        ],
     }
     filters = _choices(context)
     out = Path(folder) / 'index.html'
@@ -66,7 +67,7 @@ def _choices(context: dict) -> dict[str, list[str]]:
     """Return what the rows of the page can be filtered by."""
     rows = [row for page in context['protocols'] for part in page['sections'] for row in part['rows']]
     rows += [row for page in context['protocols'] for row in page['rescored']]
-    rows += [row for part in context['published'] for row in part['rows']]
+    rows += [tags for part in context['published'] for table in part['tables'] for tags in table['tags']]
     return {key: sorted({row[key] for row in rows}) for key in ('kind', 'source', 'epoch_rule')}
 
 
@@ -92,7 +93,6 @@ def _of_log(row: dict, key: str) -> dict:
     """Return a row of predictions that others published."""
     return row | {
         'id': key,
-        'name': row['method'],
         'kind': kind_of(row['method']),
         'source': 're-scored',
         'link': Link(row['log'], row['url']),
@@ -100,31 +100,26 @@ def _of_log(row: dict, key: str) -> dict:
 
 
 def _section(key: str, page: str, section: Section, data: dict, used: Counter) -> dict:
-    names = display_names(row['method'] for row in section.rows)
     compared = 'best' if 'best' in section.comparisons else 'against'
     against = section.comparisons[compared][0].name if compared in section.comparisons else None
     rows, views = [], []
-    for number, (row, method) in enumerate(zip(section.rows, section.methods, strict=True)):
+    for number, (row, method) in enumerate(zip(with_ranks(section.rows), section.methods, strict=True)):
         address = f'/method/{page}/{visible(row["method"])}'
         used[address] += 1
         address += f' ({used[address]})' if used[address] > 1 else ''
-        rank = 1 + sum(other['uf1'] > row['uf1'] for other in section.rows if other['epoch_rule'] in HONEST)
         shown = row | {
             'id': f'{key}-{number}',
-            'rank': rank if row['epoch_rule'] in HONEST else None,
-            'name': names[row['method']],
             'kind': kind_of(row['method']),
             'source': 'reproduced',
             'href': '#' + quote(address),
             'difference': [row.get(f'{compared}_change{end}') for end in ('', '_low', '_high')],
             'p': row.get(f'{compared}_mcnemar_p_holm'),
+            'tied': tied_with_best(row),
         }
-        low, high = shown['difference'][1:]
-        shown['tied'] = low is not None and low <= 0 <= high
         rows.append(shown)
         views.append(_view(shown, address, method, section, data))
-    keys = ('id', 'name', 'method', 'href', 'kind', 'uf1', 'uf1_low', 'uf1_high')
-    chance = [[row['name'], row['uf1']] for row in rows if row['kind'] == 'sanity']
+    keys = ('id', 'display_name', 'method', 'href', 'kind', 'uf1', 'uf1_low', 'uf1_high')
+    chance = [[row['display_name'], row['uf1']] for row in rows if row['kind'] == 'sanity']
     data[key] = {name: [row[name] for row in rows] for name in keys} | {
         'bound': [row.get('sanity_uf1') for row in rows],
         'chance': chance,
@@ -133,9 +128,11 @@ def _section(key: str, page: str, section: Section, data: dict, used: Counter) -
         'id': key,
         'title': section.title,
         'against': against,
-        'is_best': compared == 'best',
+        'is_best': 'best' in section.comparisons,
         'rows': rows,
-        'best': {name: max(row[name] for row in rows) for name in ('uf1', 'uar', 'accuracy')},
+        'best': {
+            name: max((row[name] for row in rows if row['rank']), default=None) for name in ('uf1', 'uar', 'accuracy')
+        },
         'chance': chance,
         'bounds': any(row.get('sanity_uf1') is not None for row in rows),
         'ablations': _ablations(key, section, data),
@@ -153,7 +150,7 @@ def _ablations(key: str, section: Section, data: dict) -> list[dict]:
             f'Change of UF1 against the full model ({group.full.uf1:.3f}), with its paired 95 % interval. Left of the '
             'line: worse without the part. An interval that contains 0 does not show whether the part helps.'
         )
-        charts.append((title, text, [row | {'label': display_name(row['name'])} for row in changes]))
+        charts.append((title, text, [row | {'label': row['display_name']} for row in changes]))
         for parts in find_grids(group):
             rows = main_effects(group, parts)
             effects = [row | {'label': ' x '.join(map(display_name, row['effect']))} for row in rows]
@@ -193,15 +190,26 @@ def _view(row: dict, address: str, method: Method, section: Section, data: dict)
         'address': address,
         'seeds': len(runs),
         'facts': [
-            (c.header, cells[0]) for t in (REPRODUCED, SETTINGS) for c, cells in Table(t[1:], [row]).shown('md').items()
+            (column.header, cells[0])
+            for columns in (REPRODUCED, *DETAILS)
+            for column, cells in Table(columns, [row]).shown('md').items()
+            if column.name not in ELSEWHERE
         ],
         'curves': bool(curves),
         'dropped': count_dropped(runs[0].path.with_name('dropped.csv')),
         'record': record,
-        'reproduce': [f'mer-bench reproduce {shlex.quote("/".join(run.path.parent.parts[-4:]))}' for run in runs],
+        'reproduce': [f'mer-bench reproduce {shlex.quote(_place(run.path.parent))}' for run in runs],
         'commands': list(dict.fromkeys(run.record['command'] for run in runs if run.record.get('command'))),
         'leaks': leak_blocks(leaks),
     }
+
+
+def _place(folder: Path) -> str:
+    """Return a folder as a command finds it, but no folder above the clone or the runs."""
+    root = clone()
+    if root and folder.is_relative_to(root):
+        folder = folder.relative_to(root)
+    return str(Path(*folder.parts[-4:]) if folder.is_absolute() else folder)
 
 
 def read_curves(path: Path) -> dict[str, list[float | None]] | None:
@@ -221,43 +229,31 @@ def count_dropped(path: Path) -> list[tuple[str, int]]:
 
 
 def _published(rows: list[dict], data: dict) -> list[dict]:
-    """Return the published numbers by data set, one row for each method, data set, protocol and source."""
-    parts = []
-    for number, title in enumerate(DATASETS):
-        groups: dict[tuple, dict] = {}
-        for row in (row for row in rows if row['title'] == title):
-            place = tuple(row[name] for name in ('method', 'year', 'dataset', 'protocol', 'classes', 'source_url'))
-            group = groups.setdefault(place, row | {'scores': {}, 'kind': 'published', 'source': 'published'})
-            group['scores'][row['metric']] = row['value']
-            group['epoch_rule'] = epoch_rule(row)
-        shown = sorted(
-            groups.values(),
-            key=lambda row: (row['dataset'] != 'composite', row['dataset'], row['year'], row['method'].lower()),
-        )
-        if not shown:
+    """Return the tables of published numbers by data set, and what their rows can be filtered by."""
+    parts: list[dict] = []
+    heading = ''
+    for number, block in enumerate(published_page(rows)[2:]):
+        if isinstance(block, Heading):
+            heading = block.text
+            if block.level == 2:
+                parts.append({'title': heading, 'tables': []})
             continue
         key = f'published-{number}'
-        for at, row in enumerate(shown):
-            row['id'] = f'{key}-{at}'
-            row['address'] = link_of(row['source_url'])
-        with_uf1 = [
-            row for row in shown if 'UF1' in row['scores'] and (title != COMPOSITE or row['dataset'] == 'composite')
+        tags = [
+            {'id': f'{key}-{at}', 'kind': 'published', 'source': 'published', 'epoch_rule': group[0]['epoch_rule']}
+            for at, group in enumerate(block.rows)
         ]
-        if with_uf1:
-            keys = ('id', 'method', 'year', 'dataset', 'protocol', 'epoch_rule')
-            data[key] = {name: [row[name] for row in with_uf1] for name in keys} | {
-                'uf1': [float(row['scores']['UF1']) for row in with_uf1]
-            }
-        parts.append({'id': key, 'title': title, 'rows': shown, 'chart': len(with_uf1) > 1})
+        points = [
+            (tag['id'], row)
+            for tag, group in zip(tags, block.rows, strict=True)
+            for row in group
+            if row['metric'] == 'UF1'
+        ]
+        keys = ('method', 'year', 'dataset', 'protocol', 'epoch_rule')
+        data[key] = {name: [row[name] for _, row in points] for name in keys} | {
+            'id': [name for name, _ in points],
+            'uf1': [float(row['value']) for _, row in points],
+        }
+        table = {'id': key, 'heading': heading, 'block': block, 'tags': tags, 'chart': len(points) > 2}
+        parts[-1]['tables'].append(table)
     return parts
-
-
-def epoch_rule(row: dict) -> str:
-    text = f'{row["protocol"]}; {row["notes"]}'
-    if 'no test-set early stopping' in text:
-        return 'last'
-    return (
-        'test subject'
-        if re.search('chooses on the test data|chosen on the (held-out|test) subject', text)
-        else 'not stated'
-    )
