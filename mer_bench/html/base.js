@@ -13,7 +13,7 @@ const make = (tag, text = '', parent = null) => {
 // Theme: that of the system until the button is used.
 const button = document.getElementById('theme'), system = matchMedia('(prefers-color-scheme: dark)');
 const isDark = () => (root.dataset.theme ?? (system.matches ? 'dark' : 'light')) === 'dark';
-const themed = () => { button.textContent = isDark() ? 'Light' : 'Dark'; all('.chart').filter(figure => figure.drawn).forEach(draw); };
+const themed = () => { button.textContent = isDark() ? 'Light' : 'Dark'; redraw(); };
 try { if (localStorage.theme) root.dataset.theme = localStorage.theme; } catch { /* a page on disk may have no storage */ }
 button.onclick = () => {
   root.dataset.theme = isDark() ? 'light' : 'dark';
@@ -72,6 +72,8 @@ const seen = new IntersectionObserver(entries => entries.filter(entry => entry.i
   seen.unobserve(target);
   draw(target);
 }), {rootMargin: '200px'});
+const redraw = () => all('.chart').forEach(figure => seen.observe(figure));  // what is not visible waits until it is
+addEventListener('resize', redraw);
 
 // Tables.
 function sortable(table) {
@@ -104,7 +106,7 @@ function filter(form) {
     rows.forEach(row => { row.hidden = !fits(row); });
     all('[data-group]', home).forEach(group => { group.hidden = all('[data-row]', group).every(row => row.hidden); });
     form.querySelector('output').textContent = `${rows.filter(row => !row.hidden).length} of ${rows.length} rows`;
-    all('.chart', home).filter(figure => figure.drawn).forEach(draw);
+    redraw();
   };
   form.addEventListener('input', apply);
   form.addEventListener('submit', event => event.preventDefault());
@@ -114,7 +116,7 @@ function filter(form) {
 // Views: #/ADDRESS shows the template of that address; every other address shows the home.
 const templates = Object.fromEntries(all('template[data-view]').map(each => [each.dataset.view, each]));
 const start = (inside) => {
-  all('.chart', inside).forEach(figure => { tabulate(figure); seen.observe(figure); });
+  all('.chart', inside).forEach(tabulate);
   all('table.sortable', inside).forEach(sortable);
 };
 let place = 0, title = document.title;
@@ -129,6 +131,7 @@ function route() {
   if (template) {
     view.append(template.content.cloneNode(true));
     start(view);
+    redraw();
     scrollTo(0, 0);
     const head = view.querySelector('h1');
     head.tabIndex = -1;

@@ -16,7 +16,7 @@ from mer_bench.results.methods import display_name, kind_of
 from mer_bench.results.page import Page, failure_blocks
 from mer_bench.results.pages import ABOUT_SYNTHETIC, beside, make_pages
 from mer_bench.results.published import clone, published_page, read_published, results_file
-from mer_bench.results.rows import DETAILS, REPRODUCED, tied_with_best, with_ranks
+from mer_bench.results.rows import DETAILS, REPRODUCED, RESCORED, tied_with_best, with_ranks
 from mer_bench.results.run import Method
 from mer_bench.results.sanity import read_rows
 from mer_bench.results.sections import Section, section_blocks
@@ -66,7 +66,7 @@ def href(link: Link) -> str | None:
 def _choices(context: dict) -> dict[str, list[str]]:
     """Return what the rows of the page can be filtered by."""
     rows = [row for page in context['protocols'] for part in page['sections'] for row in part['rows']]
-    rows += [row for page in context['protocols'] for row in page['rescored']]
+    rows += [tags for page in context['protocols'] for tags in page['rescored_tags']]
     rows += [tags for part in context['published'] for table in part['tables'] for tags in table['tags']]
     return {key: sorted({row[key] for row in rows}) for key in ('kind', 'source', 'epoch_rule')}
 
@@ -83,25 +83,24 @@ def _protocol(name: str, page: Page, data: dict) -> dict:
         'protocol': ', '.join(dict.fromkeys(row['protocol'] for row in page.rows)),
         'synthetic': page.synthetic,
         'sections': sections,
-        'rescored': [_of_log(row, f'{name}-log-{number}') for number, row in enumerate(page.rescored)],
+        'rescored': Table(RESCORED, page.rescored, 'Re-scored from published predictions'),
+        'rescored_tags': [
+            _tags(f'{name}-log-{number}', row, kind_of(row['method']), 're-scored')
+            for number, row in enumerate(page.rescored)
+        ],
         'rescored_power': page.rescored_power,
         'failures': failure_blocks(page.failures)[1:] if page.failures else [],
     }
 
 
-def _of_log(row: dict, key: str) -> dict:
-    """Return a row of predictions that others published."""
-    return row | {
-        'id': key,
-        'kind': kind_of(row['method']),
-        'source': 're-scored',
-        'link': Link(row['log'], row['url']),
-    }
+def _tags(key: str, row: dict, kind: str, source: str) -> dict:
+    """Return the place of a row in the page, and what it can be filtered by."""
+    return {'id': key, 'kind': kind, 'source': source, 'epoch_rule': row['epoch_rule']}
 
 
 def _section(key: str, page: str, section: Section, data: dict, used: Counter) -> dict:
     compared = 'best' if 'best' in section.comparisons else 'against'
-    against = section.comparisons[compared][0].name if compared in section.comparisons else None
+    against = display_name(section.comparisons[compared][0].name) if compared in section.comparisons else None
     rows, views = [], []
     for number, (row, method) in enumerate(zip(with_ranks(section.rows), section.methods, strict=True)):
         address = f'/method/{page}/{visible(row["method"])}'
@@ -239,10 +238,7 @@ def _published(rows: list[dict], data: dict) -> list[dict]:
                 parts.append({'title': heading, 'tables': []})
             continue
         key = f'published-{number}'
-        tags = [
-            {'id': f'{key}-{at}', 'kind': 'published', 'source': 'published', 'epoch_rule': group[0]['epoch_rule']}
-            for at, group in enumerate(block.rows)
-        ]
+        tags = [_tags(f'{key}-{at}', group[0], *['published'] * 2) for at, group in enumerate(block.rows)]
         points = [
             (tag['id'], row)
             for tag, group in zip(tags, block.rows, strict=True)

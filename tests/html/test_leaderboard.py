@@ -10,7 +10,8 @@ import pytest
 from mer_bench.errors import InputError
 from mer_bench.html import as_json
 from mer_bench.html.leaderboard import read_curves, write_site
-from tests.results.conftest import write_run
+from mer_bench.results.rescored import write_rescored
+from tests.results.conftest import CLASSES, predictions, write_run
 
 main = import_module('mer_bench.cli.leaderboard').main
 EVIL = (
@@ -33,6 +34,9 @@ def site(tmp_path_factory):
     config = {'name': EVIL, 'text': f'</pre>{EVIL}\n\u202e', 'digest': 'c0ffee' * 8}
     hostile = dict(method=EVIL, dataset=EVIL, command=EVIL, device=EVIL, versions={EVIL: EVIL}, epoch_rule=EVIL)
     write_run(root / 'runs/f', 'one wrong', (EVIL,), config=config, **hostile)
+    predictions('perfect').to_csv(root / 'log.csv', index=False)
+    place = ('theirs', 'smic', 'LOSO, smic_3class', 'javascript:alert(1)', CLASSES)
+    write_rescored(root / 'log.csv', root / 'runs/g', *place)
     return write_site([root / 'runs'], root / 'out')
 
 
@@ -92,11 +96,15 @@ def test_filters_leave_the_rows_of_a_kind_a_source_and_an_epoch_rule(page):
     labels.first.scroll_into_view_if_needed()
     assert labels.count() == 4
     page.select_option('select[name=kind]', 'sanity')
+    labels.nth(1).wait_for(state='detached')
     assert (column(page, 2), labels.all_text_contents()) == (['Majority class'], ['Majority class'])
     page.select_option('select[name=kind]', '')
     page.select_option('select[name=epoch_rule]', 'inner')
     assert column(page, 2) == ['PLS-DA']
     page.select_option('select[name=epoch_rule]', '')
+    page.select_option('select[name=source]', 're-scored')
+    rows = page.locator('tbody tr[data-row]:visible')
+    assert [row.split('\t')[0] for row in rows.all_inner_texts()] == ['theirs']
     page.select_option('select[name=source]', 'published')
     assert column(page, 2) == []
     assert page.locator('#published tbody tr:visible').count() > 100
@@ -134,7 +142,7 @@ def test_a_hostile_record_is_text_in_every_view_and_chart_and_in_the_dark(page):
         page.wait_for_function('address => !address || !document.getElementById("view").hidden', arg=address)
         page.evaluate('all("details").forEach(fold => { fold.open = true; })')
         page.evaluate('all(".chart").filter(figure => figure.clientWidth).forEach(draw)')
-        assert page.locator('img, a[href^="https://example"]').count() == 0
+        assert page.locator('img, a[href^="https://example"], a[href^=javascript]').count() == 0
         assert page.evaluate('document.querySelectorAll("script").length') == 4
     page.locator('#theme').click()
     assert page.evaluate('getComputedStyle(document.body).backgroundColor') == 'rgb(22, 24, 28)'
