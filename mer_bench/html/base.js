@@ -119,9 +119,10 @@ const start = (inside) => {
   all('.chart', inside).forEach(tabulate);
   all('table.sortable', inside).forEach(sortable);
 };
+const address = () => { try { return decodeURIComponent(location.hash.slice(1)); } catch { return ''; } };  // of a mistyped link
 let place = 0, title = document.title;
 function route() {
-  const template = templates[decodeURIComponent(location.hash.slice(1))];
+  const template = templates[address()];
   if (!home.hidden) place = scrollY;
   all('.chart', view).filter(figure => figure.place).forEach(figure => Plotly.purge(figure.place));
   view.replaceChildren();
@@ -139,10 +140,14 @@ function route() {
   } else if (location.hash.startsWith('#/')) {
     scrollTo(0, place);
   } else {
-    document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+    document.getElementById(address())?.scrollIntoView();
   }
 }
 addEventListener('hashchange', route);
+document.querySelector('.skip').onclick = event => {  // an address would leave the view
+  event.preventDefault();
+  document.getElementById('main').focus();
+};
 addEventListener('DOMContentLoaded', () => {
   start(home);
   all('.filters', home).forEach(filter);

@@ -1,7 +1,7 @@
 // The charts of the leaderboards. A point with customdata '#/...' opens that view, see base.js.
 // A name on one line, or on two of a phone; what does not fit is left out.
 function short(text, narrow) {
-  const most = narrow ? 21 : 56, cut = part => part.length > most ? `${part.slice(0, most - 1)}…` : part;
+  const most = narrow ? 21 : 62, cut = part => part.length > most ? `${part.slice(0, most - 1)}…` : part;
   const at = narrow && text.length > most ? text.lastIndexOf(' ', most) : -1;
   return at > 0 ? `${text.slice(0, at)}<br>${cut(text.slice(at + 1))}` : cut(text);
 }
@@ -84,7 +84,7 @@ charts.curves = ({columns}, colour) => {
     {x: columns.epoch, y: columns[key], yaxis: axis, mode: 'lines', line: {color: shade, width: 2}, name: key},
   ];
   return {data: [...band('loss', 'y', colour.blue), ...band('train_accuracy', 'y2', colour.orange)], layout: {
-    height: 460, hovermode: 'x', xaxis: {title: {text: 'epoch'}, anchor: 'y2', zeroline: false},
+    height: 460, hovermode: 'x', xaxis: {title: {text: 'epoch'}, dtick: columns.epoch.length < 12 ? 1 : undefined, anchor: 'y2', zeroline: false},
     yaxis: {title: {text: 'loss'}, domain: [0.54, 1], zeroline: false},
     yaxis2: {title: {text: 'training accuracy'}, domain: [0, 0.46], automargin: true, gridcolor: colour.line, zeroline: false},
   }};
