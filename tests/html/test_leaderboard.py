@@ -98,7 +98,8 @@ def test_a_click_on_a_header_sorts_and_says_so(page):
 
 def test_filters_leave_the_rows_of_a_kind_a_source_and_an_epoch_rule(page):
     labels = page.locator('#smic_3class_loso .chart >> nth=0 >> css=.ytick')
-    labels.first.scroll_into_view_if_needed()
+    page.locator('#smic_3class_loso .chart').first.scroll_into_view_if_needed()  # it is drawn when it is seen
+    labels.nth(3).wait_for()
     assert labels.count() == 4
     page.select_option('select[name=kind]', 'sanity')
     labels.nth(1).wait_for(state='detached')
