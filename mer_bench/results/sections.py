@@ -64,6 +64,7 @@ class Section:
         power: a sentence on the difference that these subjects can show; empty with a single method.
         leaks: the rows of the leak meter, see :mod:`mer_bench.results.leak_meter`.
         title: what the runs share, in words; another section of the same page has others.
+        methods: those of the rows, in their order.
     """
 
     runs: list[Run]
@@ -74,6 +75,7 @@ class Section:
     power: str = ''
     leaks: list[dict] = field(default_factory=list)
     title: str = ''
+    methods: list[Method] = field(default_factory=list)
 
 
 def make_sections(
@@ -168,7 +170,7 @@ def _section(
     leaks = leak_rows(named) + leak_rows(named, CANDIDATES)
     for leak in leaks:
         leak['display_name'] = shown[leak['method']]
-    return Section(runs, rows, ablations, not_compared, comparisons, power, leaks)
+    return Section(runs, rows, ablations, not_compared, comparisons, power, leaks, methods=methods)
 
 
 def _references(best: str, synthetic: bool, asked: str | None) -> dict[str, str]:

@@ -89,7 +89,12 @@ def test_runs_are_collected_shown_and_checked(tmp_path, capsys):
         ('--with-predictions', '--with-predictions expects --collect'),
         ('--out x.md', '--out FILE.md expects the runs of the page'),
         ('runs --out x.md --check', '--out FILE.md expects the runs of the page and no --check'),
-        ('runs', 'expected --out FILE.md for one page, --out-dir DIR for a page per protocol or --tidy FILE'),
+        (
+            'runs',
+            'expected --out FILE.md for one page, --out-dir DIR for a page per protocol, --html SITE for a web page',
+        ),
+        ('runs --html x --check', '--check compares tables, not the page'),
+        ('--collect runs --into x --html y', '--collect RUNS goes with --into DIR alone'),
         ('runs --tidy x.csv --compare y', '--tidy FILE goes with runs alone'),
     ],
 )
