@@ -16,7 +16,7 @@ FLOORS = [
     {'loading', 'results'},
     {'preparation', 'evaluation'},
     {'protocols'},
-    {'datasets'},
+    {'datasets', 'html'},
 ]
 DOORS = {'mer_bench', 'mer_bench.registry'}  # one imports lazily, the other registers what is above it
 BESIDE = {'models'}  # tensors and arrays only

@@ -1,7 +1,8 @@
-"""Rank finished runs in leaderboards: pages in markdown, rows as csv, tables for LaTeX.
+"""Rank finished runs in leaderboards: pages in markdown, rows as csv, tables for LaTeX, or one web page.
 
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md   # one page of these runs
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md --compare majority   # all against one method
+python tools/leaderboard.py work_dirs/mer_smic --html site               # site/index.html: charts, sort, filter
 python tools/leaderboard.py --collect work_dirs --into results/NAME      # submit finished runs
 python tools/leaderboard.py                                              # results/ -> leaderboards/, page by page
 python tools/leaderboard.py --check                                      # compare results/ with leaderboards/
@@ -34,6 +35,11 @@ def main(argv: list[str] | None = None) -> int:
         print(f'written: {args.out}, {args.out.with_suffix(".csv")} and {args.out.with_suffix(".tex")}')
         return 0
     results, folder = places(args)
+    if args.html:
+        from mer_bench.results.site import write_site
+
+        print(write_site(results, args.html, args.compare))
+        return 0
     if not args.check:
         for path in write_pages(results, folder, args.compare):
             print(path)
@@ -52,12 +58,13 @@ def main(argv: list[str] | None = None) -> int:
 def places(args: argparse.Namespace) -> tuple[list[Path], Path]:
     """Return where the results are and where their pages go: by default those of the clone of the repository."""
     root = clone()
-    if root is None and not (args.results and args.out_dir):
+    folder = args.out_dir or args.html
+    if root is None and not (args.results and folder):
         raise InputError(
             'expected runs and --out-dir DIR, since there is no clone of the repository with results/ and '
             'leaderboards/ here; give both, as in RUNS --out-dir my_tables'
         )
-    return args.results or [root / 'results'], args.out_dir or root / 'leaderboards'
+    return args.results or [root / 'results'], folder or root / 'leaderboards'
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -68,6 +75,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     where = parser.add_mutually_exclusive_group().add_argument
     where('--out', type=Path, metavar='FILE.md', help='one page, e.g. my_tables/smic.md')
     where('--out-dir', type=Path, metavar='DIR', help='a page per protocol (default: leaderboards/)')
+    where('--html', type=Path, metavar='SITE', help='SITE/index.html: one page that opens without a server')
     add('--check', action='store_true', help='write nothing; list all differences and exit with code 1')
     add('--compare', metavar='METHOD', help='compare every method with this one (p: Holm)')
     add('--collect', nargs='+', type=Path, metavar='RUNS', help='copy finished runs to --into')
@@ -79,18 +87,22 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         raise InputError('--collect RUNS and --into DIR go together; give both')
     if args.with_predictions and not args.collect:
         raise InputError('--with-predictions expects --collect RUNS; add it or leave --with-predictions out')
-    if args.collect and (args.check or args.out or args.out_dir or args.results or args.compare):
+    if args.collect and (args.check or args.out or args.out_dir or args.html or args.results or args.compare):
         raise InputError(
-            '--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, --compare, other runs out'
+            '--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, --html, --compare and other '
+            'runs out'
         )
     if args.out and (args.check or not args.results):
         raise InputError('--out FILE.md expects the runs of the page and no --check; add them or leave one out')
+    if args.html and args.check:
+        raise InputError('--check compares tables, not the page of --html SITE; leave one of them out')
     if args.compare and not args.results:
-        raise InputError('--compare METHOD expects runs and --out FILE.md or --out-dir DIR; add them')
+        raise InputError('--compare METHOD expects runs and --out FILE.md, --out-dir DIR or --html SITE; add them')
     if args.compare and args.check:
         raise InputError('--check and --compare METHOD exclude each other; leave one of them out')
-    if args.results and not (args.out or args.out_dir):
+    if args.results and not (args.out or args.out_dir or args.html):
         raise InputError(
-            'expected --out FILE.md for one page or --out-dir DIR for a page per protocol; add one of them'
+            'expected --out FILE.md for one page, --out-dir DIR for a page per protocol or --html SITE for a web page; '
+            'add one of them'
         )
     return args

@@ -45,6 +45,7 @@ class Section:
         power: a sentence on the difference that these subjects can show; empty with a single method.
         leaks: the rows of the leak meter, see :mod:`mer_bench.results.leak_meter`.
         title: what the runs share, in words; another section of the same page has others.
+        methods: those of the rows, in their order.
     """
 
     runs: list[Run]
@@ -55,6 +56,7 @@ class Section:
     power: str = ''
     leaks: list[dict] = field(default_factory=list)
     title: str = ''
+    methods: list[Method] = field(default_factory=list)
 
 
 def make_sections(
@@ -144,7 +146,7 @@ def _section(
     power = power_of(methods)
     named = [(row['method'], method.runs) for row, method in pairs]
     leaks = leak_rows(named) + leak_rows(named, CANDIDATES)
-    return Section(runs, rows, ablations, not_compared, comparisons, power, leaks)
+    return Section(runs, rows, ablations, not_compared, comparisons, power, leaks, methods=methods)
 
 
 def _references(best: str, synthetic: bool, asked: str | None) -> dict[str, str]:
