@@ -18,7 +18,7 @@ import runpy, sys
 for sys.argv in {}:
     runpy.run_path(sys.argv[0], run_name='__main__')
 """
-SLOW = ('clone', 'prepare', 'protocol', 'sweep', 'reproduce')
+SLOW = ('prepare', 'protocol', 'sweep', 'reproduce')
 FIGURES = ('comparison', 'confusion', 'intervals')
 BLOCKS = re.compile(r'```sh\n(.*?)```', re.DOTALL)
 COMMANDS = [line for block in BLOCKS.findall(PAGE) for line in block.splitlines()]
@@ -33,7 +33,10 @@ def small_thesis():
         'my_tables/megc2019': 'my_tables/synthetic',
         'half_face_kernel_ridge': 'mean_flow',
     }
-    lines = [line for line in THESIS.splitlines() if line.split()[1] not in SLOW]
+    text = THESIS.replace('\\\n', '')
+    for name, value in re.findall(r'^(\w+)=(.*)$', text, flags=re.MULTILINE):
+        text = text.replace(f'${name}', value)
+    lines = [line for line in text.splitlines() if line.startswith('mer-bench ') and line.split()[1] not in SLOW]
     for name, small in smaller.items():
         lines = [line.replace(name, small) for line in lines]
     return [line.replace('mer-bench ', 'tools/').replace(' ', '.py ', 1).split() for line in lines]
