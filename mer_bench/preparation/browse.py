@@ -63,11 +63,18 @@ def browse(data: str | Path, out: str | Path, frames: str | Path | None = None, 
     clips = measured(table, store, faces)
     shown = clips.head(limit)
     coloured, wheel, scale = colour_flow([apex_flow(store, row) for row in shown['row']])
-    strains = strain_pictures([apex_map(store, row, 'strain') for row in shown['row']], store)
+    strains = strain_pictures([apex_map(store, row, 'strain') for row in shown['row']])
     rows = [
         dict(clip) | pictures(clip, faces.get(clip['sample_id']), frames) | dict(flow=inline(flow), strain=strain)
         for (_, clip), flow, strain in zip(shown.iterrows(), coloured, strains, strict=True)
     ]
+    has_pictures = any(row['onset_picture'] or row['apex_picture'] for row in rows)
+    if frames is not None and not has_pictures:
+        wanted = shown['frames_dir'].iloc[0]
+        raise InputError(
+            f'--frames {frames}: expected the folders of annotations.csv below it, such as {wanted}, found no frame; '
+            'give the folder that prepare printed after "frames:", or leave the option out'
+        )
     write_page(
         out,
         'browse.html.j2',
@@ -82,7 +89,7 @@ def browse(data: str | Path, out: str | Path, frames: str | Path | None = None, 
         emotions=sorted({*shown['emotion']}),
         has_faces=bool(faces),
         has_apex=bool(shown['place'].notna().any()),
-        has_pictures=any(row['onset_picture'] for row in rows),
+        has_pictures=has_pictures,
         wheel=inline(wheel),
         scale=scale,
         info=store.info,
@@ -180,7 +187,7 @@ def colour_flow(flows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, float]
     return images[0], images[1][0], scale
 
 
-def strain_pictures(maps: list[np.ndarray | None], store: FlowStore) -> Iterator[str]:
+def strain_pictures(maps: list[np.ndarray | None]) -> Iterator[str]:
     """Yield the strain of each clip as a data URI, on one scale; '' where the store has none."""
     known = [each for each in maps if each is not None]
     top = float(np.percentile(known, BRIGHT)) if known else 1

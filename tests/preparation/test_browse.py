@@ -83,6 +83,12 @@ def test_a_store_without_flow_is_refused(tmp_path):
         browse.browse(root, tmp_path / 'page.html')
 
 
+def test_a_folder_without_the_frames_is_refused(data, tmp_path):
+    with pytest.raises(InputError, match='expected the folders of annotations.csv below it, such as .*, found no'):
+        browse.browse(data, tmp_path / 'page.html', frames=tmp_path)
+    assert not (tmp_path / 'page.html').exists()
+
+
 def test_the_page_filters_and_neither_asks_the_network_nor_runs_text_of_a_sheet(data, tmp_path, monkeypatch, capsys):
     playwright = pytest.importorskip('playwright.sync_api')
     if not (browser := shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')):
