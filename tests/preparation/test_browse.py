@@ -1,7 +1,9 @@
 """The page of a prepared data set: what comes first, what it shows, and that it is safe to open."""
 
+import base64
 import shutil
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,8 +85,26 @@ def test_a_store_without_flow_is_refused(tmp_path):
         browse.browse(root, tmp_path / 'page.html')
 
 
+def test_onset_and_apex_come_from_the_folder_of_the_clip_and_no_other(tmp_path):
+    for place, grey in (('frames/c', 200), ('secret', 50)):
+        (tmp_path / place).mkdir(parents=True)
+        for number in (3, 7):
+            cv2.imwrite(str(tmp_path / place / f'{number}.png'), np.full((60, 40), grey + number, np.uint8))
+    clip = pd.Series({'frames_dir': 'c', 'onset': 3, 'apex_used': 7})
+    found = browse.pictures(clip, None, tmp_path / 'frames')
+    greys = [round(float(decoded(found[name]).mean())) for name in ('onset_picture', 'apex_picture')]
+    assert greys == pytest.approx([203, 207], abs=1)
+    outside = browse.pictures(clip.replace('c', '../secret'), None, tmp_path / 'frames')
+    assert {*outside.values()} == {''}
+
+
+def decoded(uri):
+    content = base64.b64decode(uri.partition('base64,')[2])
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+
+
 def test_a_folder_without_the_frames_is_refused(data, tmp_path):
-    with pytest.raises(InputError, match='expected the folders of annotations.csv below it, such as .*, found no'):
+    with pytest.raises(InputError, match=r'expected the folders of annotations\.csv below it, such as .*, found no'):
         browse.browse(data, tmp_path / 'page.html', frames=tmp_path)
     assert not (tmp_path / 'page.html').exists()
 
