@@ -1,4 +1,4 @@
-"""docs/adding_a_model.md is followed to the letter, in a copy of the project."""
+"""docs/adding_a_model.md is followed to the letter, in a copy of the project, and then docs/thesis.md."""
 
 import os
 import re
@@ -18,7 +18,28 @@ import runpy, sys
 for sys.argv in {}:
     runpy.run_path(sys.argv[0], run_name='__main__')
 """
-COMMANDS = [line for block in re.findall(r'```sh\n(.*?)```', PAGE, re.DOTALL) for line in block.splitlines()]
+SLOW = ('prepare', 'protocol', 'sweep', 'reproduce')
+FIGURES = ('comparison', 'confusion', 'intervals')
+BLOCKS = re.compile(r'```sh\n(.*?)```', re.DOTALL)
+COMMANDS = [line for block in BLOCKS.findall(PAGE) for line in block.splitlines()]
+THESIS = ''.join(BLOCKS.findall((ROOT / 'docs/thesis.md').read_text(encoding='utf-8')))
+
+
+def small_thesis():
+    """The commands of docs/thesis.md on the methods that are trained here: all but those that prepare and train."""
+    smaller = {
+        'mer_megc2019_flow': 'mer_smic',
+        'two_layers': 'two_layers+train_cfg.max_epochs=2',
+        'my_tables/megc2019': 'my_tables/synthetic',
+        'half_face_kernel_ridge': 'mean_flow',
+    }
+    text = THESIS.replace('\\\n', '')
+    for name, value in re.findall(r'^(\w+)=(.*)$', text, flags=re.MULTILINE):
+        text = text.replace(f'${name}', value)
+    lines = [line for line in text.splitlines() if line.startswith('mer-bench ') and line.split()[1] not in SLOW]
+    for name, small in smaller.items():
+        lines = [line.replace(name, small) for line in lines]
+    return [line.replace('mer-bench ', 'tools/').replace(' ', '.py ', 1).split() for line in lines]
 
 
 def test_each_model_of_the_page_takes_two_files():
@@ -43,7 +64,7 @@ def test_the_models_of_the_page_train_and_stand_in_the_table(tmp_path, prepared_
     ]
     train, board, timm = COMMANDS
     train += ' --jobs 1 --cfg-options train_cfg.max_epochs=2'
-    commands = [command.split()[1:] for command in (train, f'{more[0]} --jobs 1', more[1])]
+    commands = [command.split()[1:] for command in (train, f'{more[0]} --jobs 1', more[1])] + small_thesis()
     done = subprocess.run(
         [sys.executable, '-c', ONE_AFTER_ANOTHER.format(commands)],
         cwd=tmp_path,
@@ -58,6 +79,8 @@ def test_the_models_of_the_page_train_and_stand_in_the_table(tmp_path, prepared_
     assert '| two_layers, 2 epochs ' in table
     assert board.replace('/smic.md', '/synthetic_smic.md') == more[1]
     assert timm.endswith('--override timm_resnet18')
+    assert {path.name for path in (tmp_path / 'my_figures').iterdir()} == {f'{name}.pdf' for name in FIGURES}
+    assert 'McNemar p' in (tmp_path / 'my_tables/synthetic_flow.tex').read_text(encoding='utf-8')
 
 
 def test_every_file_that_the_page_names_is_there():

@@ -13,6 +13,7 @@ from mer_bench.errors import InputError, did_you_mean, run_tool
 
 COMMANDS = {
     'prepare': 'turn a raw data set into annotations.csv and a flow store',
+    'browse': 'look at a prepared data set: a page with every clip, unusual ones first',
     'protocol': 'show classes, folds and official counts before any training',
     'train': 'train and score one method over all folds',
     'test': 'score the saved checkpoints of a run again',

@@ -169,7 +169,8 @@ def compare(a: object, b: object, classes: Sequence[str] = (), names: tuple[str,
     """Compare two sets of predictions clip by clip, joined by sample_id.
 
     Args:
-        a, b: as for :func:`load_predictions`: run folders, files, DataFrames, runs.
+        a: predictions as for :func:`load_predictions`: a run folder, a file, a DataFrame, a run.
+        b: the same.
         classes: names of the labels 0, 1, 2 of a log; by default those of the other side, where it has names.
         names: what to call the two (default: from their paths).
 

@@ -18,7 +18,13 @@ POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:
 
 
 def write_page(
-    path: str | Path, template: str, scripts: Sequence[str] = (), data: object = None, **context: object
+    path: str | Path,
+    template: str,
+    scripts: Sequence[str] = (),
+    data: object = None,
+    *,
+    plotly: bool = True,
+    **context: object,
 ) -> Path:
     """Write a page.
 
@@ -29,6 +35,7 @@ def write_page(
         path: of the html file, written whole or not at all.
         template: the name of a file in this folder.
         scripts: names of files in this folder, run after plotly and base.js.
+        plotly: whether the page has charts; plotly takes 4.5 MB.
         data: what base.js gives to the charts, as JSON.
         **context: the variables of the template.
 
@@ -46,7 +53,10 @@ def write_page(
         raise InputError(
             f"a page needs plotly and jinja2, but {error.name} is missing; run `pip install 'mer_bench[html]'`"
         ) from error
-    texts = [get_plotlyjs(), *(HERE.joinpath(name).read_text(encoding='utf-8') for name in ('base.js', *scripts))]
+    texts = [
+        *([get_plotlyjs()] if plotly else []),
+        *(HERE.joinpath(name).read_text(encoding='utf-8') for name in ('base.js', *scripts)),
+    ]
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
     environment = Environment(
         loader=FileSystemLoader(HERE),
