@@ -49,6 +49,7 @@ WARNING = (
     'A micro-expression is no lie detector: it says nothing about truth, guilt or intent. Do not use this to judge or '
     'monitor people.'
 )
+UNSURE = 'unsure: no class is likelier than all others together'
 
 Positive = Annotated[float, Field(gt=0, le=1e30)]
 
@@ -66,7 +67,7 @@ class Prepare(Part):
     apex: dict[Line, Count | dict[Line, Count]] | Line | None
     faces: dict | Line | None
     sampling: Line
-    opencv: Line | None
+    opencv: Line
 
 
 class Calibration(Temperature):
@@ -287,9 +288,8 @@ class TrainedModel:
             scores = dict(zip(self.classes, self.scores(self.tensor(clip))[0].tolist(), strict=True))
             face = clip.faces and (clip.faces.left, clip.faces.top, clip.faces.right, clip.faces.bottom)
             label, known = max(scores, key=scores.get), self.temperature is not None
-            yield Prediction(
-                clip.path, label, scores, known, clip.onset, clip.apex, clip.offset, face, clip.notes, clip
-            )
+            notes = clip.notes + [UNSURE] * (scores[label] < 0.5)
+            yield Prediction(clip.path, label, scores, known, clip.onset, clip.apex, clip.offset, face, notes, clip)
 
 
 def load_model(folder: str | Path, raft_weights: str | Path | None = None) -> TrainedModel:

@@ -26,7 +26,7 @@ def mer_bench_command(monkeypatch, capsys, *words):
 def test_help_names_every_command(monkeypatch, capsys):
     code, out, _ = mer_bench_command(monkeypatch, capsys, '--help')
     assert code == 0
-    issue = 'prepare protocol train test audit reproduce sweep score compare plot leaderboard list demo'
+    issue = 'prepare protocol train test audit reproduce sweep score compare plot fit predict leaderboard list demo'
     assert [
         line.split()[0] for line in out.splitlines() if line.startswith('  ') and line[2].isalpha()
     ] == issue.split()
