@@ -207,7 +207,7 @@ def frames_at(
 
 
 def open_video(path: Path) -> cv2.VideoCapture:
-    """Open a video; what it names elsewhere, such as an address, is not followed."""
+    """Open a video; an address that it names, as a playlist does, is not followed."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the errors of decode are clearer
     before = {name: os.environ.get(name) for name in QUIET}
     os.environ.update(QUIET)
