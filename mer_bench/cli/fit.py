@@ -16,7 +16,8 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the command line, train, say where the model is."""
     usage, form = '%(prog)s CONFIG --out DIR [options]', argparse.RawDescriptionHelpFormatter
     parser = Parser(usage=usage, description=__doc__, formatter_class=form)
-    add_arguments(parser)
+    add_arguments(parser, folds=False)
+    parser.set_defaults(fold=[])
     add = parser.add_argument
     add('--out', type=Path, required=True, metavar='DIR', help='the folder of the model, which appears when complete')
     text = 'record.json or run folder of the same method on the same data: scores, temperature and epochs come from it'
