@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from mer_bench.cli.arguments import Parser
-from mer_bench.preparation.browse import browse
+from mer_bench.html.browse import browse
 
 
 def main(argv: list[str] | None = None) -> None:
