@@ -11,7 +11,7 @@ import pytest
 from mer_bench.cli.browse import main
 from mer_bench.datasets.table import load_annotations
 from mer_bench.errors import InputError
-from mer_bench.preparation import browse
+from mer_bench.html import browse
 from mer_bench.preparation.store.flow_store import FlowStore
 from tests.conftest import rewrite_flow, write_prepared_data
 
