@@ -173,7 +173,7 @@ def draw_subjects(runs: Sequence[Drawn]):
             axis.yaxis.get_major_locator().set_params(integer=True)
         axes[0].legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=2, handlelength=1)
     axes[-1].set_xticks(range(len(order)), order, rotation=90, fontsize=6 if len(order) > 20 else 8, parse_math=False)
-    axes[-1].set_xlabel('subject, in the order of the share that is right')
+    axes[-1].set_xlabel('subject, easiest first')
     return figure
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from mer_bench.cli import demo, prepare
 from mer_bench.errors import InputError
+from mer_bench.evaluation.figures import KINDS
 from mer_bench.experiment.config_files import find_config, find_override
 from tests.conftest import ROOT
 
@@ -14,11 +15,13 @@ from tests.conftest import ROOT
 def test_the_steps_are_those_of_the_readme(tmp_path, monkeypatch):
     """Faces, flow, the model and three ablations on them, and a control on still pictures, then a leaderboard."""
     commands = [words for _, words in demo.steps(tmp_path)]
-    assert [words[0] for words in commands] == ['prepare'] * 3 + ['train'] * 5 + ['leaderboard']
+    assert [words[0] for words in commands] == ['prepare'] * 3 + ['train'] * 5 + ['leaderboard'] + ['plot'] * 2
     for name in ('run_dataset', 'run_synthetic'):
         monkeypatch.setattr(prepare, name, lambda **options: None)
     for words in commands[:3]:
         prepare.main(words[1:])  # its options are known
+    for words in commands[9:]:
+        assert words[words.index('--kind') + 1] in KINDS
     for _, config, *words in commands[3:8]:
         overrides = words[words.index('--override') + 1 :]
         assert find_config(config).endswith('configs/mer_smic.py')
@@ -52,7 +55,11 @@ def test_every_step_runs_under_its_heading(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, 'import_module', Command)
     demo.main(['--out', str(tmp_path)])
     lines = [line for heading, words in demo.steps(tmp_path) for line in (f'== {heading}', ' '.join(words))]
-    assert capsys.readouterr().out.splitlines() == lines
+    pictures = [
+        f'{tmp_path}/ablations.png: what each part of the model adds',
+        f'{tmp_path}/curves.png: how the full model learns',
+    ]
+    assert capsys.readouterr().out.splitlines() == [*lines, '== look at', *pictures]
 
 
 def test_make_demo_is_the_command():

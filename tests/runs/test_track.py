@@ -8,6 +8,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mer_bench.errors import InputError
+from mer_bench.runs import run as whole_run
 from mer_bench.runs import track
 from mer_bench.runs.run import RunSettings, run_folds
 from tests.training.test_fold_config import experiment_on
@@ -41,6 +42,13 @@ def test_each_fold_is_a_run_with_its_curves_and_is_written_once(run, experiment)
         assert points == [pytest.approx(point) for point in curves[['epoch', 'loss']].itertuples(index=False)]
     run_folds(experiment, RunSettings(0, run, track='tensorboard'))
     assert events(run) == written
+
+
+def test_a_fold_is_written_when_it_is_finished_not_after_the_last(experiment, tmp_path, monkeypatch):
+    calls, names = [], [fold.name for fold in experiment.folds]
+    monkeypatch.setattr(whole_run, 'track_folds', lambda *args: calls.append([fold.name for fold in args[-1]]))
+    run_folds(replace(experiment, chosen=experiment.folds[:1]), RunSettings(0, tmp_path, track='tensorboard'))
+    assert calls == [names[:1], names]
 
 
 def test_a_fold_that_was_trained_again_replaces_its_run(run, experiment):
