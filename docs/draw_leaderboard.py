@@ -22,7 +22,7 @@ def main() -> None:
     figure, axes = plt.subplots(figsize=(7, 3.8), layout='constrained')
     axes.errorbar(
         table['uf1'],
-        table['method'],
+        table['display_name'],
         xerr=[table['uf1'] - table['uf1_low'], table['uf1_high'] - table['uf1']],
         fmt='o',
         color='#4c72b0',

@@ -25,7 +25,7 @@ UNSAFE_IN_ADDRESS = re.compile(r'[^\w:/?#@!$&*+,;=%.~-]')
 NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')
 FORMULA = ('=', '+', '-', '@')  # how the formula of a spreadsheet begins
 
-LATEX = {**LATEX_ESCAPE_RULES, '±': '$\\pm$', '^': '\\textasciicircum{}', '~': '\\textasciitilde{}'}
+LATEX = {**LATEX_ESCAPE_RULES, '±': '$\\pm$', '≈': '$\\approx$', '^': '\\textasciicircum{}', '~': '\\textasciitilde{}'}
 
 LONGEST_NAME = 250  # bytes of a folder's name; file systems allow 255, and an unfinished folder has a leading dot
 # An absolute path of at least two names, but no part of an address or of a relative path.

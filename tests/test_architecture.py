@@ -13,6 +13,7 @@ FLOORS = [
     {'runs'},
     {'training'},
     {'experiment'},
+    {'html'},
     {'loading', 'results'},
     {'preparation', 'evaluation'},
     {'protocols'},

@@ -16,6 +16,7 @@ PICTURES = {
     'ablations': ('what each part of the model adds', 'runs'),
     'curves': ('how the full model learns', 'runs/full'),
 }
+PAGE = 'the leaderboard as a web page'
 
 
 def steps(out: Path) -> list[tuple[str, list[str]]]:
@@ -39,6 +40,7 @@ def steps(out: Path) -> list[tuple[str, list[str]]]:
             (heading, ['plot', f'{out}/{runs}', '--kind', kind, '--out', f'{out}/{kind}.png'])
             for kind, (heading, runs) in PICTURES.items()
         ),
+        (PAGE, ['leaderboard', f'{out}/runs', '--html', f'{out}/site']),
     ]
 
 
@@ -62,3 +64,4 @@ def main(argv: list[str] | None = None) -> None:
     print('== look at')
     for kind, (heading, _) in PICTURES.items():
         print(f'{out}/{kind}.png: {heading}')
+    print(f'{out}/site/index.html: {PAGE}')

@@ -1,7 +1,9 @@
-"""Rank finished runs in leaderboards: pages in markdown, rows as csv, tables for LaTeX.
+"""Rank finished runs in leaderboards: pages in markdown, rows as csv, tables for LaTeX, or one web page.
 
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md   # one page of these runs
 python tools/leaderboard.py work_dirs/mer_smic --out my_tables/smic.md --compare majority   # all against one method
+python tools/leaderboard.py work_dirs/mer_smic --html site               # site/index.html: charts, sort, filter
+python tools/leaderboard.py work_dirs/mer_smic --tidy my_tables/smic.csv # every answer, for pandas and R
 python tools/leaderboard.py --collect work_dirs --into results/NAME      # submit finished runs
 python tools/leaderboard.py                                              # results/ -> leaderboards/, page by page
 python tools/leaderboard.py --check                                      # compare results/ with leaderboards/
@@ -15,7 +17,7 @@ from mer_bench.cli.arguments import Parser
 from mer_bench.errors import InputError
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
-from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.leaderboard import write_leaderboard, write_tidy
 from mer_bench.results.pages import write_pages
 from mer_bench.results.published import clone
 
@@ -33,7 +35,15 @@ def main(argv: list[str] | None = None) -> int:
         print(write_leaderboard(args.results, args.out, args.compare))
         print(f'written: {args.out}, {args.out.with_suffix(".csv")} and {args.out.with_suffix(".tex")}')
         return 0
+    if args.tidy:
+        print(f'written: {args.tidy}, {write_tidy(args.results or places(args)[0], args.tidy)} rows')
+        return 0
     results, folder = places(args)
+    if args.html:
+        from mer_bench.html.leaderboard import write_site
+
+        print(write_site(results, args.html, args.compare))
+        return 0
     if not args.check:
         for path in write_pages(results, folder, args.compare):
             print(path)
@@ -52,12 +62,13 @@ def main(argv: list[str] | None = None) -> int:
 def places(args: argparse.Namespace) -> tuple[list[Path], Path]:
     """Return where the results are and where their pages go: by default those of the clone of the repository."""
     root = clone()
-    if root is None and not (args.results and args.out_dir):
+    folder = args.out_dir or args.html
+    if root is None and not (args.results and folder):
         raise InputError(
             'expected runs and --out-dir DIR, since there is no clone of the repository with results/ and '
             'leaderboards/ here; give both, as in RUNS --out-dir my_tables'
         )
-    return args.results or [root / 'results'], args.out_dir or root / 'leaderboards'
+    return args.results or [root / 'results'], folder or root / 'leaderboards'
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -68,6 +79,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     where = parser.add_mutually_exclusive_group().add_argument
     where('--out', type=Path, metavar='FILE.md', help='one page, e.g. my_tables/smic.md')
     where('--out-dir', type=Path, metavar='DIR', help='a page per protocol (default: leaderboards/)')
+    where('--html', type=Path, metavar='SITE', help='SITE/index.html: one page that opens without a server')
+    text = 'one row per method, seed and clip with its scores, as csv or Parquet, for pandas and R'
+    where('--tidy', type=Path, metavar='FILE', help=text)
     add('--check', action='store_true', help='write nothing; list all differences and exit with code 1')
     add('--compare', metavar='METHOD', help='compare every method with this one (p: Holm)')
     add('--collect', nargs='+', type=Path, metavar='RUNS', help='copy finished runs to --into')
@@ -79,18 +93,25 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         raise InputError('--collect RUNS and --into DIR go together; give both')
     if args.with_predictions and not args.collect:
         raise InputError('--with-predictions expects --collect RUNS; add it or leave --with-predictions out')
-    if args.collect and (args.check or args.out or args.out_dir or args.results or args.compare):
+    out = args.out or args.out_dir or args.html or args.tidy
+    if args.collect and (args.check or out or args.results or args.compare):
         raise InputError(
-            '--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, --compare, other runs out'
+            '--collect RUNS goes with --into DIR alone; leave --check, --out, --out-dir, --html, --tidy, --compare and '
+            'other runs out'
         )
+    if args.tidy and (args.check or args.compare):
+        raise InputError('--tidy FILE goes with runs alone; leave --check and --compare METHOD out')
     if args.out and (args.check or not args.results):
         raise InputError('--out FILE.md expects the runs of the page and no --check; add them or leave one out')
+    if args.html and args.check:
+        raise InputError('--check compares tables, not the page of --html SITE; leave one of them out')
     if args.compare and not args.results:
-        raise InputError('--compare METHOD expects runs and --out FILE.md or --out-dir DIR; add them')
+        raise InputError('--compare METHOD expects runs and --out FILE.md, --out-dir DIR or --html SITE; add them')
     if args.compare and args.check:
         raise InputError('--check and --compare METHOD exclude each other; leave one of them out')
-    if args.results and not (args.out or args.out_dir):
+    if args.results and not out:
         raise InputError(
-            'expected --out FILE.md for one page or --out-dir DIR for a page per protocol; add one of them'
+            'expected --out FILE.md for one page, --out-dir DIR for a page per protocol, --html SITE for a web page or '
+            '--tidy FILE; add one of them'
         )
     return args

@@ -34,9 +34,9 @@ class Estimate(NamedTuple):
         return 'one subject' if self.low is None else f'[{signed(self.low)}, {signed(self.high)}]'
 
 
-def signed(number: float) -> str:
-    """Return a number with its sign and four decimals; no minus before a zero."""
-    return f'{round(number, 4) + 0.0:+.4f}'
+def signed(number: float, digits: int = 4) -> str:
+    """Return a number with its sign and four decimals, or others; no minus before a zero."""
+    return f'{round(number, digits) + 0.0:+.{digits}f}'
 
 
 def contrast(methods: Sequence[Sequence[SubjectCounts]], weights: Sequence[float], metric: str) -> Estimate:

@@ -11,7 +11,6 @@ from statistics import median
 
 from mer_bench.evaluation.intervals import MEASURED
 from mer_bench.evaluation.statistics import (
-    Estimate,
     contrast,
     detectable_difference,
     holm,
@@ -21,6 +20,7 @@ from mer_bench.evaluation.statistics import (
 )
 from mer_bench.results.ablation_groups import AblationGroup, Parts
 from mer_bench.results.blocks import Block, Column, Heading, Notes, Paragraph, Table
+from mer_bench.results.methods import display_name
 from mer_bench.results.rows import rounded
 from mer_bench.results.run import Method
 
@@ -31,9 +31,9 @@ def compare(reference: Method, others: dict[str, Method]) -> list[dict]:
     """Compare methods with one reference on the same clips.
 
     Returns:
-        Per method: name (its key in `others`), method, reference, settings, uf1, seeds, change, change_low,
-        change_high, seeds_needed, only_reference and only_method (clips that one of the two alone predicts correctly,
-        of one seed), mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of comparisons.
+        Per method: name (its key in `others`), display_name, method, reference, settings, uf1, seeds, change,
+        change_low, change_high, seeds_needed, only_reference and only_method (clips that one of the two alone predicts
+        correctly, of one seed), mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of comparisons.
     """
     rows = [_compare(name, method, reference) for name, method in others.items()]
     for row, p in zip(rows, holm([row['mcnemar_p'] for row in rows]), strict=True):
@@ -53,6 +53,7 @@ def _compare(name: str, method: Method, reference: Method) -> dict:
     test = mcnemar(first.predictions, second.predictions)
     return {
         'name': name,
+        'display_name': display_name(name),
         'method': method.name,
         'reference': reference.name,
         'settings': method.settings,
@@ -112,25 +113,28 @@ def subsets_of(parts: Iterable[str]) -> Iterable[Parts]:
 
 
 def _probability(p: float) -> str:
-    return '< 0.001' if p < 0.001 else f'{p:.3f}'
+    return '<0.001' if p < 0.001 else f'{p:.3f}'
+
+
+def _interval(row: dict) -> str:
+    low, high = row['change_low'], row['change_high']
+    return 'one subject' if low is None else f'[{signed(low, 3)}, {signed(high, 3)}]'
 
 
 CHANGE = [
-    Column('change', 'change of UF1', lambda row: signed(row['change']), 'right'),
-    Column('interval', '95 % interval', lambda row: Estimate(*(row[key] for key in CHANGE_KEYS)).interval),
+    Column('change', 'change of UF1', lambda row: signed(row['change'], 3), 'right'),
+    Column('interval', '95 % interval', _interval),
 ]
-EFFECTS = [Column('effect', 'effect', lambda row: ' x '.join(row['effect'])), *CHANGE]
+EFFECTS = [Column('effect', 'effect', lambda row: ' x '.join(map(display_name, row['effect']))), *CHANGE]
 
 
-def _columns(method: str, reference: str, seeds: bool) -> list[Column]:
-    """Return the columns of a comparison, with the words for its two sides, and the number of seeds if asked for."""
+def _columns(method: str) -> list[Column]:
+    """Return the columns of a comparison, with the word for what is compared."""
     return [
-        Column.of('name', method),
-        *([Column.of('seeds', align='right')] if seeds else []),
-        Column('uf1', 'UF1', lambda row: f'{row["uf1"]:.4f}'),
+        Column.of('display_name', method),
+        Column('uf1', 'UF1', lambda row: f'{row["uf1"]:.3f}', 'right'),
         *CHANGE,
-        Column.of('only_reference', f'only {reference} correct', 'right'),
-        Column.of('only_method', f'only {method} correct', 'right'),
+        Column('alone', 'right alone', lambda row: f'{row["only_reference"]} : {row["only_method"]}', 'right'),
         Column('p', 'McNemar p', lambda row: _probability(row['mcnemar_p']), 'right'),
         Column('p_holm', 'p, Holm', lambda row: _probability(row['mcnemar_p_holm']), 'right'),
     ]
@@ -140,7 +144,7 @@ def ablation_blocks(group: AblationGroup, rows: list[dict]) -> list[Block]:
     """Lay out the ablations of one full model, then the main effects of every full grid among them."""
     full = group.full
     power = note_on_power([(full, method) for parts, method in group.methods.items() if parts], 'to the full model')
-    blocks = _blocks(f'Ablations of {full.name}', 'the full model', ('ablation', 'full'), full, rows, power)
+    blocks = _blocks(f'Ablations of {display_name(full.name)}', 'the full model', 'ablation', full, rows, power)
     for parts in find_grids(group):
         blocks += _effect_blocks(group, parts)
     return blocks
@@ -155,20 +159,18 @@ def reference_blocks(reference: Method, rows: list[dict], role: str = '', note: 
         role: Words before its name in the title.
         note: A sentence for the end of the notes.
     """
-    title = f'Every method against {role}{reference.name}'
-    return _blocks(title, reference.name, ('method', 'reference'), reference, rows, note)
+    name = display_name(reference.name)
+    return _blocks(f'Every method against {role}{name}', name, 'method', reference, rows, note)
 
 
-def _blocks(
-    title: str, name: str, words: tuple[str, str], reference: Method, rows: list[dict], note: str
-) -> list[Block]:
+def _blocks(title: str, name: str, word: str, reference: Method, rows: list[dict], note: str) -> list[Block]:
     trainings = f', mean of {len(reference.runs)} seeds' if len(reference.runs) > 1 else ''
-    against = f'against {name} (UF1 {reference.uf1:.4f}{trainings})'
-    notes = [*_notes(reference, rows, words[0]), *filter(None, [note]), plain_sentence(reference, rows, words[0])]
+    against = f'against {name} (UF1 {reference.uf1:.3f}{trainings})'
+    notes = [*_notes(reference, rows, word), *filter(None, [note]), plain_sentence(reference, rows, word)]
     return [
         Heading(3, title),
         Paragraph(f'Change of UF1 {against} on the same {reference.record["n_clips"]} clips:'),
-        Table(_columns(*words, _several_seeds(reference, rows)), rows, f'Change {against}'),
+        Table(_columns(word), rows, f'Change {against}'),
         Notes(tuple(notes)),
     ]
 
@@ -212,8 +214,9 @@ def _notes(reference: Method, rows: list[dict], word: str) -> list[str]:
         f'that contains 0 does not show {open_question}.'
         if n_subjects > 1
         else 'Intervals: none, because all clips are of one subject.',
-        f'McNemar: exact test on the clips that only one of the two predicts correctly{seed}. It treats clips as '
-        'independent, but those of one subject are alike, so p tends to be too small.',
+        f'McNemar: exact test on the clips that only one of the two predicts correctly{seed}. Right alone: their '
+        f'numbers, {"the full model" if word == "ablation" else "the reference"} : the {word}. The test treats clips '
+        'as independent, but those of one subject are alike, so p tends to be too small.',
     ]
     if needed := [row['seeds_needed'] for row in rows if row['seeds_needed']]:
         seeds = math.ceil(median(needed))
@@ -236,10 +239,14 @@ def plain_sentence(reference: Method, rows: list[dict], word: str) -> str:
         are = 'people are' if people > 1 else 'person is'
         return f'In plain words: {people} {are} too few to say what is better for others.'
     better, worse = sum(row['change_low'] > 0 for row in rows), sum(row['change_high'] < 0 for row in rows)
-    start, name, chance = f'In plain words: on these {people} people', reference.name, 'by more than chance often gives'
+    start, name, chance = (
+        f'In plain words: on these {people} people',
+        display_name(reference.name),
+        'by more than chance often gives',
+    )
     if len(rows) == 1:
         told = f'did {"better" if better else "worse"} than {name} {chance}' if better + worse else ''
-        return f'{start}, {rows[0]["name"]} {told or f"cannot be told apart from {name}"}.'
+        return f'{start}, {rows[0]["display_name"]} {told or f"cannot be told apart from {name}"}.'
     words = 'versions' if word == 'ablation' else f'{word}s'
     return (
         f'{start}, {better} of {len(rows)} {words} did better than {name} {chance}, {worse} did worse, and '
@@ -250,7 +257,7 @@ def plain_sentence(reference: Method, rows: list[dict], word: str) -> str:
 
 def _effect_blocks(group: AblationGroup, parts: tuple[str, ...]) -> list[Block]:
     size = ' x '.join(['2'] * len(parts))
-    title = f'Main effects over the {size} grid of {", ".join(parts)}'
+    title = f'Main effects over the {size} grid of {", ".join(map(display_name, parts))}'
     note = (
         f'A main effect is the change that one ablation makes, averaged over the {2 ** (len(parts) - 1)} combinations '
         'of the others. An interaction (a x b) is the mean change by a when b is ablated too, minus that when b is '

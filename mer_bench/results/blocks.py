@@ -14,13 +14,27 @@ class Link:
 
 @dataclass(frozen=True)
 class Noted:
-    """A cell with footnotes; equal texts share one footnote of the page."""
+    """A cell with notes below its table, where equal texts share one."""
 
     cell: str | Link
     notes: tuple[str, ...]
 
 
-Cell = str | Link | Noted
+@dataclass(frozen=True)
+class Bold:
+    """A text that stands out."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Name:
+    """The name of a method as records have it; markdown puts spaces around a plus, where a narrow column may break."""
+
+    text: str
+
+
+Cell = str | Link | Noted | Bold | Name
 Row = object  # what the columns of its table know
 
 
@@ -64,6 +78,7 @@ class Column:
         align: `left` or `right`.
         formats: of `md`, `tex` and `csv`. The csv of a leaderboard has every value of a row anyway, to 10 significant
             digits; `csv` adds the text.
+        best: what is largest in the row whose cell, and any equal one, is bold; None of a row that does not compete.
     """
 
     name: str
@@ -71,11 +86,24 @@ class Column:
     cell: Callable[[Row], Cell]
     align: str = 'left'
     formats: tuple[str, ...] = ('md', 'tex')
+    best: Callable[[Row], float | None] | None = None
 
     @classmethod
     def of(cls, key: str, header: str = '', align: str = 'left', formats: tuple[str, ...] = ('md', 'tex')) -> 'Column':
         """Show the value that a row has for a key as it is."""
         return cls(key, header or key, lambda row: str(row[key]), align, formats)
+
+    def cells(self, rows: Sequence[Row]) -> list[Cell]:
+        """Return the cell of each row; the best are bold, unless all that compete are equal."""
+        cells = [self.cell(row) for row in rows]
+        values = [self.best(row) if self.best else None for row in rows]
+        competing = {cell: value for cell, value in zip(cells, values, strict=True) if value is not None}
+        if len(competing) < 2:
+            return cells
+        top = max(competing, key=competing.get)
+        return [
+            Bold(cell) if cell == top and value is not None else cell for cell, value in zip(cells, values, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -93,7 +121,7 @@ class Table:
 
     def shown(self, form: str) -> dict[Column, list[Cell]]:
         """Return the cells of each column that a format shows."""
-        cells = {column: [column.cell(row) for row in self.rows] for column in self.columns if form in column.formats}
+        cells = {column: column.cells(self.rows) for column in self.columns if form in column.formats}
         return {column: texts for column, texts in cells.items() if any(text != '' for text in texts)}
 
 

@@ -1,4 +1,4 @@
-"""One leaderboard of given runs: as files, or as a table in Python."""
+"""One leaderboard of given runs: as files, or as a table in Python; and the answers of the runs, a row a clip."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -6,17 +6,20 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.escaping import for_csv
 from mer_bench.evaluation.compare import compare as compare_pair
 from mer_bench.evaluation.compare import scored_classes
 from mer_bench.evaluation.labels import name_labels
 from mer_bench.evaluation.metrics import METRICS, score
 from mer_bench.evaluation.predictions import load_predictions
 from mer_bench.evaluation.statistics import holm
+from mer_bench.files import write_atomically
 from mer_bench.results.ablations import CHANGE_KEYS
-from mer_bench.results.page import SYNTHETIC, Page, make_page, page_files
+from mer_bench.results.methods import display_name, kind_of
+from mer_bench.results.page import SYNTHETIC, Page, make_page, page_files, page_of
 from mer_bench.results.pages import refuse_unknown, write_text
 from mer_bench.results.record import Failure
-from mer_bench.results.run import Run, find_runs, read_runs
+from mer_bench.results.run import Run, find_runs, read_runs, settings_of, store_of
 
 
 def leaderboard(
@@ -128,3 +131,71 @@ def _check_name(out: Path | None, runs: list[Run], failures: list[Failure]) -> N
             f'--out {out}: expected a file name with the word synthetic, because these runs are on synthetic data; '
             f'name it for example {out.with_stem(f"synthetic_{out.stem}")}'
         )
+
+
+def tidy(runs: Sequence[str | Path]) -> pd.DataFrame:
+    """Return the answers of finished runs: one row per method, seed and clip, for one's own analysis.
+
+    Args:
+        runs: folders of runs or above them.
+
+    Returns:
+        table (the page of the run), protocol, method, display_name, kind, settings_digest and store_digest (which tell
+        methods of one name apart), seed, source, epoch_rule, synthetic, dataset, subject, sample_id, fold, y_true,
+        y_pred, and score_<class> for each class of any run. A log that others published has no seed, digests and fold,
+        and may have no scores; what there is none of is missing.
+    """
+    tables = [_answers(run) for run in read_runs(find_runs(runs)[0])]
+    if not tables:
+        raise InputError('expected at least one finished run, found none; run mer-bench train first or check the path')
+    return pd.concat(tables, ignore_index=True)
+
+
+def _answers(run: Run) -> pd.DataFrame:
+    record, predictions = run.record, run.predictions
+    digests = (None, None) if run.rescored else (settings_of(record), store_of(run))
+    columns = {
+        'table': page_of(run),
+        **{key: record[key] for key in ('protocol', 'method')},
+        'display_name': display_name(record['method']),
+        'kind': kind_of(record['method']),
+        **dict(zip(('settings_digest', 'store_digest'), digests, strict=True)),
+        'seed': pd.array([record.get('seed')] * len(predictions), dtype='UInt64'),
+        **{key: record[key] for key in ('source', 'epoch_rule')},
+        'synthetic': run.synthetic,
+        **{key: predictions[key] for key in ('dataset', 'subject', 'sample_id')},
+        'fold': predictions.get('fold'),
+        **{key: predictions[key] for key in ('y_true', 'y_pred')},
+        **{f'score_{name}': predictions.get(f'score_{name}') for name in record['classes']},
+    }
+    return pd.DataFrame(columns, index=predictions.index)
+
+
+def write_tidy(runs: Sequence[str | Path], file: str | Path) -> int:
+    """Write what :func:`tidy` returns as csv or Parquet, by the ending of the name, and return the number of rows.
+
+    Text that a spreadsheet would evaluate gets an apostrophe in csv; logical values are TRUE and FALSE, as R and pandas
+    read them.
+    """
+    file = Path(file)
+    if file.suffix not in ('.csv', '.parquet'):
+        raise InputError(
+            f'--tidy {file}: expected a name that ends with .csv or .parquet; name it for example runs.csv'
+        )
+    if file.suffix == '.parquet':
+        try:
+            import pyarrow  # noqa: F401 (pandas calls it)
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"--tidy {file}: Parquet needs pyarrow; run `pip install 'mer_bench[parquet]'`, or write a .csv"
+            ) from error
+    frame = tidy(runs)
+    with write_atomically(file) as temporary:
+        if file.suffix == '.parquet':
+            frame.to_parquet(temporary, engine='pyarrow', index=False)
+        else:
+            texts = frame.select_dtypes(['object', 'string']).columns
+            frame[texts] = frame[texts].map(for_csv)
+            frame['synthetic'] = frame['synthetic'].map({True: 'TRUE', False: 'FALSE'})
+            frame.to_csv(temporary, index=False, lineterminator='\n')
+    return len(frame)

@@ -9,9 +9,11 @@ import numpy as np
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES, EpochAudit, leak_meter, read_audit
+from mer_bench.evaluation.statistics import signed
 from mer_bench.results.blocks import Block, Column, Heading, Paragraph, Table
+from mer_bench.results.methods import display_name
 from mer_bench.results.record import count_looks, looks_of
-from mer_bench.results.rows import rounded
+from mer_bench.results.rows import METHOD, rounded
 from mer_bench.results.run import Run
 
 TEST_SELECTED = 'test_selected'
@@ -113,7 +115,7 @@ def leak_blocks(rows: list[dict]) -> list[Block]:
 def _with_interval(key: str) -> Callable[[dict], str]:
     def cell(row: dict) -> str:
         low, high = row[f'{key}_low'], row[f'{key}_high']
-        return f'{row[key]:.4f}' if low is None else f'{row[key]:.4f} [{low:.4f}, {high:.4f}]'
+        return f'{row[key]:.3f}' if low is None else f'{row[key]:.3f} [{low:.3f}, {high:.3f}]'
 
     return cell
 
@@ -122,11 +124,11 @@ def _columns(what: str) -> list[Column]:
     """Return the columns of a table about the epoch or the candidate."""
     honest = 'last epoch' if what == 'epoch' else 'inner choice'
     return [
-        Column.of('method'),
+        METHOD,
         Column.of('epochs', f'{what}s', align='right'),
         Column('last', f'UF1, {honest}', _with_interval('last')),
         Column('best_common', f'UF1, best common {what}', _with_interval('best_common')),
-        Column.of('common_epochs', f'best common {what}', align='right'),
+        Column('common_epochs', f'best common {what}', lambda row: display_name(row['common_epochs']), 'right'),
         Column('best_per_subject', f'UF1, best {what} of each subject', _with_interval('best_per_subject')),
-        Column('added', 'added', lambda row: f'{row["added"]:+.4f}', align='right'),
+        Column('added', 'added', lambda row: signed(row['added'], 3), align='right'),
     ]

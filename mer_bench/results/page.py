@@ -9,7 +9,7 @@ import pandas as pd
 
 from mer_bench.escaping import for_csv
 from mer_bench.results.ablations import note_on_power
-from mer_bench.results.blocks import Block, Column, Heading, Notes, Paragraph, Table
+from mer_bench.results.blocks import Block, Column, Heading, Name, Notes, Paragraph, Table
 from mer_bench.results.latex import to_latex
 from mer_bench.results.leak_meter import TEST_SELECTED
 from mer_bench.results.markdown import to_markdown
@@ -21,7 +21,7 @@ from mer_bench.results.sections import Section, make_sections, of_other_data, se
 
 SYNTHETIC = 'synthetic'
 FAILED = [
-    Column.of('method', formats=('md',)),
+    Column('method', 'method', lambda content: Name(content['method']), formats=('md',)),
     Column.of('config', formats=('md',)),
     Column.of('seed', align='right', formats=('md',)),
     Column('reason', 'reason', lambda content: ' '.join(content['reason'].split()), formats=('md',)),

@@ -147,8 +147,8 @@ def _list_of(pages: dict[str, Page]) -> Table:
             'clips': ', '.join(dict.fromkeys(str(row['clips']) for row in page.rows)),
             'methods': len(page.methods),
             'seeds': _range([row['seeds'] for section in page.sections for row in section.rows]),
-            're-scored': len(page.rescored),
-            'failed': len(page.failures),
+            're-scored': len(page.rescored) or '',
+            'failed': len(page.failures) or '',
         }
         for name, page in pages.items()
     ]

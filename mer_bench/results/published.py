@@ -1,6 +1,6 @@
-"""Published numbers: rows of results/published.csv as tables of their own, by data set, with their protocols as stated.
+"""Published numbers: rows of results/published.csv as narrow tables of their own, by data set, protocol and classes.
 
-We have checked none of them; the cautions of the column `notes` become footnotes. Rows are sorted by year and name:
+We have checked none of them; the cautions of the column `notes` are below each table. Rows are sorted by year and name:
 numbers of different protocols have no rank.
 """
 
@@ -30,11 +30,19 @@ DATASETS = {
 PARTS = ('composite', 'SMIC', 'CASME II', 'SAMM')  # of the composite, each with scores of its own
 METRICS = ('Acc', 'UF1', 'UAR', 'F1')  # others are rare: they share a column
 CDE = 'MEGC2019 CDE'
-ONE_ROW = ['method', 'year', 'doi_or_url', 'protocol', 'classes', 'source_url']
+POOLED = f'{CDE}, LOSO 68 folds, pooled'
+LOSO = 'Leave one subject out of one data set'
+OTHER = 'Other protocols, or none stated'
+SINGLE = 'SDE LOSO'
+ONE_ROW = ['method', 'year', 'doi_or_url', 'protocol', 'classes', 'source_url', 'dataset']
+LAST, TEST_SELECTED, UNKNOWN = 'last', 'test-selected', 'unknown'  # epoch rules
+HOSTS = {'github.com': 'GitHub', 'doi.org': 'doi', 'arxiv.org': 'arXiv', 'ieeexplore.ieee.org': 'IEEE Xplore'}
 CAUTION = (
-    'As reported by papers and their code: not reproduced, re-scored only where a footnote states it, and not ranked, '
+    'As reported by papers and their code: not reproduced, re-scored only where a note states it, and not ranked, '
     'because protocols, clips and classes differ or are not stated. F1 is as printed in the source, which does not '
-    'always state the kind of average. Footnotes give the cautions for a row or a number.'
+    'always state the kind of average. Epoch rule test-selected: the epoch was chosen on the test subjects, which '
+    'makes the number too high; unknown: the sources do not show how it was chosen. A method links to its reference. '
+    'Below each table are the cautions for a row or a number.'
 )
 LINK = re.compile(r'(https?://\S+)|(?:arXiv:)(\d{4}\.\d{4,5})|\b(10\.\d{4,}/[^\s,;)]+)')
 
@@ -55,13 +63,21 @@ def results_file(name: str) -> Path | None:
 
 
 def read_published(path: Path) -> list[Row]:
-    """Read the rows of published.csv as text; `title` is the table of a row."""
+    """Read the rows of published.csv as text, with two more columns: `title`, its data in words, and `epoch_rule`."""
     rows = read_rows(path, COLUMNS)
     for line, row in enumerate(rows, start=2):
         if not re.fullmatch(r'0(\.\d+)?|1(\.0*)?', row['value']):
             raise InputError(f'{path}, line {line}: expected a value from 0 to 1, found {row["value"]!r}; correct it')
-        row['title'] = _title(path, row)
+        row |= {'title': _title(path, row), 'epoch_rule': epoch_rule(row)}
     return rows
+
+
+def epoch_rule(row: Row) -> str:
+    """Return whether a number is of the last epoch or of one chosen on the test subjects, by its cautions."""
+    text = f'{row["protocol"]}; {row["notes"]}'
+    if 'too high' in text or 'epoch chosen on the test' in text:
+        return TEST_SELECTED
+    return LAST if 'no test-set early stopping' in text else UNKNOWN
 
 
 def _title(path: Path, row: Row) -> str:
@@ -80,48 +96,71 @@ def blocks_for(rows: list[Row], dataset: str, n_classes: int) -> list[Block]:
     chosen = [row for row in rows if row['title'] in titles and row['classes'] in (str(n_classes), 'not stated')]
     if not chosen:
         return []
-    return [Heading(2, f'Published numbers, {titles[0]}'), Paragraph(CAUTION), _table(chosen, titles[0])]
+    return [Heading(2, f'Published numbers, {titles[0]}'), Paragraph(CAUTION), *_tables(chosen)]
 
 
 def published_page(rows: list[Row]) -> list[Block]:
     """Return a page of all published numbers."""
     blocks: list[Block] = [Heading(1, 'Published numbers'), Paragraph(CAUTION)]
     for title in DATASETS:
-        chosen = [row for row in rows if row['title'] == title]
-        if chosen:
-            blocks += [Heading(2, title), _table(chosen, title)]
+        if chosen := [row for row in rows if row['title'] == title]:
+            blocks += [Heading(2, title), *_tables(chosen)]
     return blocks
 
 
-def _table(chosen: list[Row], title: str) -> Table:
+def _tables(chosen: list[Row]) -> list[Block]:
+    """Make a table for each protocol and number of classes, of the composite for each of its parts."""
+    groups: dict[tuple, list[Row]] = {}
+    for row in chosen:
+        groups.setdefault(_group(row), []).append(row)
+    return [block for key in sorted(groups) for block in (Heading(3, key[-1]), _table(groups[key]))]
+
+
+def _group(row: Row) -> tuple[int, int, str]:
+    """Return the place of a row among the tables, and the heading of its table."""
+    protocol, dataset = row['protocol'], row['dataset']
+    classes = f'{row["classes"]} classes' if row['classes'].isdigit() else f'classes {row["classes"]}'
+    if protocol.startswith(POOLED) and dataset in PARTS:
+        return 0, PARTS.index(dataset), f'{POOLED}, {classes}: {dataset}'
+    if protocol.startswith(('LOSO', SINGLE)):
+        return 1, 0, f'{LOSO}, {classes}'
+    return 2, 0, OTHER
+
+
+def _table(chosen: list[Row]) -> Table:
     """Make one row per method, protocol and source, with a column for every score; LaTeX lacks the addresses."""
-    keys = ONE_ROW if title == COMPOSITE else [*ONE_ROW, 'dataset']
     groups: dict[tuple, list[Row]] = {}
     for row in sorted(chosen, key=lambda row: (row['year'], row['method'].lower())):
-        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
-    several = title != COMPOSITE and len({row['dataset'] for row in chosen}) > 1
+        groups.setdefault(tuple(row[key] for key in ONE_ROW), []).append(row)
+    several, other = len({row['dataset'] for row in chosen}) > 1, _group(chosen[0])[-1] == OTHER
     columns = [
-        Column('method', 'method', lambda group: _noted(group[0]['method'], _common_notes(group))),
+        Column('method', 'method', _method),
         Column('year', 'year', lambda group: group[0]['year']),
         *([Column('dataset', 'data set', lambda group: group[0]['dataset'])] if several else []),
-        Column('classes', 'classes', lambda group: group[0]['classes']),
-        *(_score_column(part, metric) for part in (PARTS if title == COMPOSITE else [None]) for metric in METRICS),
+        *([Column('classes', 'classes', lambda group: group[0]['classes'])] if other else []),
+        *(_score_column(metric) for metric in METRICS),
         Column('others', 'other scores', _other_scores),
-        Column('protocol', 'protocol as stated', lambda group: group[0]['protocol']),
-        Column('reference', 'reference', lambda group: _link(group[0]['doi_or_url']), formats=('md',)),
+        Column('epoch_rule', 'epoch rule', lambda group: group[0]['epoch_rule']),
         Column('source', 'number from', _source, formats=('md',)),
     ]
     return Table(columns, [*groups.values()], 'As published, not reproduced')
 
 
-def _score_column(part: str | None, metric: str) -> Column:
-    """Return the column of a score, of one part of the composite or of the only data set."""
+def _method(group: list[Row]) -> Cell:
+    """Return the method with a link to its reference, and the notes on its row."""
+    row, notes = group[0], list(_common_notes(group))
+    if row['protocol'] not in (POOLED, SINGLE):
+        notes.append(f'protocol as stated: {row["protocol"]}')
+    url, rest = _address(row['doi_or_url'])
+    notes += [f'reference: {row["doi_or_url"]}'] if rest else []
+    return _noted(Link(row['method'], url) if url else row['method'], tuple(notes))
 
+
+def _score_column(metric: str) -> Column:
     def cell(group: list[Row]) -> Cell:
-        return _values(group, [row for row in group if row['metric'] == metric and part in (None, row['dataset'])])
+        return _values(group, [row for row in group if row['metric'] == metric])
 
-    header = metric if part in (None, 'composite') else f'{part} {metric}'
-    return Column(header, header, cell, 'right')
+    return Column(metric, metric, cell, 'right')
 
 
 def _other_scores(group: list[Row]) -> Cell:
@@ -131,8 +170,14 @@ def _other_scores(group: list[Row]) -> Cell:
 
 def _source(group: list[Row]) -> Cell:
     """Return where a number is to be found; 'the reference' where it is the paper itself."""
-    reference, source = _link(group[0]['doi_or_url']), _link(group[0]['source_url'])
-    return 'the reference' if isinstance(source, Link) and source == reference else source
+    text = group[0]['source_url']
+    url, rest = _address(text)
+    if not url:
+        return text
+    if url == _address(group[0]['doi_or_url'])[0] and not rest:
+        return 'the reference'
+    host = re.sub(r'^https?://(www\.)?', '', url).partition('/')[0]
+    return _noted(Link(HOSTS.get(host, host), url), (f'number from: {_short(url)}, {rest}',) if rest else ())
 
 
 def _values(group: list[Row], rows: list[Row]) -> Cell:
@@ -154,15 +199,15 @@ def _noted(cell: str | Link, notes: tuple[str, ...]) -> Cell:
     return Noted(cell, notes) if notes else cell
 
 
-def _link(text: str) -> str | Link:
-    """'https://github.com/a/b (result.JPG)' -> a link named 'a/b (result.JPG)'; text without an address stays text."""
+def _address(text: str) -> tuple[str, str]:
+    """Return the first address in a text, and what else it says: 'https://x.org (Table 2)' -> that and 'Table 2'."""
     found = LINK.search(text)
     if not found:
-        return text
+        return '', text
     address, arxiv, doi = found.groups()
-    if not address:
-        return Link(text, f'https://arxiv.org/abs/{arxiv}' if arxiv else f'https://doi.org/{doi}')
-    return Link((text[: found.start()] + _short(address) + text[found.end() :]).strip(), address)
+    rest = (text[: found.start()] + text[found.end() :]).strip()
+    alone = rest[1:-1] if re.fullmatch(r'\([^()]*\)', rest) else rest
+    return address or (f'https://arxiv.org/abs/{arxiv}' if arxiv else f'https://doi.org/{doi}'), alone
 
 
 def _short(address: str) -> str:

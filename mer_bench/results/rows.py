@@ -1,6 +1,6 @@
 """Rows of a leaderboard, each the seeds of a method averaged, and its columns: a new column is one entry of a list."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from itertools import pairwise
 from statistics import fmean
@@ -10,10 +10,12 @@ import numpy as np
 from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.calibration import calibration
+from mer_bench.evaluation.intervals import MEASURED
 from mer_bench.evaluation.metrics import METRICS, mean_of_datasets
 from mer_bench.evaluation.statistics import contrast
-from mer_bench.results.blocks import Column, Link, Table
-from mer_bench.results.record import VERDICTS, describe_batch, temperatures_of
+from mer_bench.results.blocks import Cell, Column, Link, Name, Table
+from mer_bench.results.methods import display_name
+from mer_bench.results.record import HONEST, VERDICTS, describe_batch, temperatures_of
 from mer_bench.results.run import Method, Run, store_of
 
 DIGITS = 10  # significant: versions of numpy, scipy and Python differ from the fifteenth on
@@ -96,6 +98,7 @@ def _pooled_scores(runs: list[Run]) -> dict:
     """Return the name of a method, its scores, and the 95 % interval of the mean UF1 over the seeds."""
     uf1 = contrast([[run.counts for run in runs]], [1], 'uf1')
     named = {key: runs[0].record[key] for key in ('dataset', 'protocol', 'method')}
+    named['display_name'] = display_name(named['method'])
     return {**named, **_mean_scores(runs, 'full', ''), 'uf1_low': uf1.low, 'uf1_high': uf1.high}
 
 
@@ -207,21 +210,48 @@ def round_number(number: float) -> float:
     return 0.0 if abs(number) < ZERO else float(f'{number:.{DIGITS}g}')
 
 
-def score_column(name: str, header: str) -> Column:
-    """Return the column of a score, with its standard deviation where there are several seeds: 0.8519 ± 0.0100."""
+def score_column(name: str, header: str, sign: int = 1) -> Column:
+    """Return the column of a score, of a method with several seeds their mean; bold where it is best.
+
+    Args:
+        sign: -1 where less is better.
+    """
 
     def cell(row: dict) -> str:
-        if row.get(name) is None:
-            return '-'
-        deviation = row.get(f'{name}_sd')
-        return f'{row[name]:.4f}' + ('' if deviation is None else f' ± {deviation:.4f}')
+        return '-' if row.get(name) is None else f'{row[name]:.3f}'
 
-    return Column(name, header, cell)
+    def competes(row: dict) -> float | None:
+        return sign * row[name] if row.get(name) is not None and row['epoch_rule'] in HONEST else None
+
+    return Column(name, header, cell, 'right', best=competes)
 
 
 def interval_cell(row: dict) -> str:
     """Return the 95 % interval of UF1."""
-    return 'one subject' if row['uf1_low'] is None else f'[{row["uf1_low"]:.4f}, {row["uf1_high"]:.4f}]'
+    return 'one subject' if row['uf1_low'] is None else f'[{row["uf1_low"]:.3f}, {row["uf1_high"]:.3f}]'
+
+
+def tied_with_best(row: dict) -> bool:
+    """Return whether the subjects do not show that a method is worse than the best: the paired interval contains 0.
+
+    False where there is no comparison with the best, or of too few subjects to trust an interval.
+    """
+    return (
+        row['subjects'] >= MEASURED and 'best_change' in row and row['best_change_low'] <= 0 <= row['best_change_high']
+    )
+
+
+def with_ranks(rows: list[dict]) -> list[dict]:
+    """Return the rows with `rank`, by UF1 among the rows with an honest epoch rule; None for the others."""
+    scores = [row['uf1'] for row in rows if row['epoch_rule'] in HONEST]
+    return [
+        row | {'rank': 1 + sum(score > row['uf1'] for score in scores) if row['epoch_rule'] in HONEST else None}
+        for row in rows
+    ]
+
+
+def _rank_cell(row: dict) -> str:
+    return f'{row["rank"] or "-"}{"≈" * tied_with_best(row)}'
 
 
 def format_count(number: int | None) -> str:
@@ -244,30 +274,30 @@ def sanity_cell(row: dict) -> str:
     )
 
 
-METHOD = Column.of('method')
+METHOD = Column.of('display_name', 'method')
 SCORES = [
     METHOD,
-    *(score_column(metric.name, metric.header) for metric in METRICS if metric.ranked),
+    score_column('uf1', 'UF1'),
     Column('interval', '95 % interval', interval_cell),
-    Column.of('clips', align='right', formats=('md',)),
+    *(
+        score_column(metric.name, metric.header)
+        for metric in sorted(METRICS, key=lambda metric: metric.name == 'accuracy')
+        if metric.ranked and metric.name != 'uf1'
+    ),
 ]
-SOURCE = Column.of('source', formats=('md',))
 REPRODUCED = [
+    Column('rank', '#', _rank_cell),
     *SCORES,
     Column.of('seeds', align='right'),
-    Column('parameters', 'parameters', lambda row: format_count(row['parameters']), 'right'),
-    Column.of('input', formats=('md',)),
-    Column('leak_audit', 'leak audit', lambda row: row.get('leak_audit', ''), formats=('md',)),
-    Column('sanity', 'sanity bound', sanity_cell, formats=('md', 'csv')),
-    Column.of('epoch_rule', 'epoch rule', formats=('md',)),
-    SOURCE,
+    Column('parameters', 'parameters', lambda row: format_count(row['parameters']), 'right', ('tex',)),
+    Column('sanity', 'sanity bound', sanity_cell, formats=('csv',)),
 ]
 RESCORED = [
     *SCORES,
+    Column.of('clips', align='right', formats=('md',)),
     Column.of('subjects', align='right', formats=('md',)),
     Column.of('epoch_rule', 'epoch rule'),
     Column('log', 'published log', lambda row: Link(row['log'], row['url'])),
-    SOURCE,
 ]
 
 
@@ -275,15 +305,36 @@ def _clock(seconds: float | None) -> str:
     return '-' if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
-SETTINGS = [
-    Column.of('method', formats=('md',)),
-    Column.of('config', formats=('md',)),
-    Column('overrides', 'overrides', lambda row: row['overrides'] or 'none', formats=('md',)),
-    Column.of('seed_list', 'seed', formats=('md',)),
-    Column('settings', 'settings digest', lambda row: row['settings_digest'][:12], formats=('md',)),
-    Column('commit', 'commit', lambda row: row['commit'] or 'unknown', formats=('md',)),
-    Column.of('device', formats=('md',)),
-    Column('train_seconds', 'training (h:mm:ss)', lambda row: _clock(row['train_seconds']), 'right', ('md',)),
+def _detail(name: str, header: str, cell: Callable[[dict], Cell], align: str = 'left') -> Column:
+    return Column(name, header, cell, align, ('md',))
+
+
+# What else is known of a row: narrow tables, each after the name of the method.
+NAMED = _detail('display_name', 'method', lambda row: row['display_name'])
+DETAILS = [
+    [
+        _detail('method', 'name in the records, with spaces', lambda row: Name(row['method'])),
+        _detail('parameters', 'parameters', lambda row: format_count(row['parameters']), 'right'),
+        _detail('input', 'input', lambda row: row['input']),
+    ],
+    [
+        _detail('epoch_rule', 'epoch rule', lambda row: row['epoch_rule']),
+        _detail('source', 'source', lambda row: row['source']),
+        _detail('leak_audit', 'leak audit', lambda row: row.get('leak_audit', '')),
+        _detail('sanity', 'sanity bound', sanity_cell),
+        _detail('seed_list', 'seed', lambda row: row['seed_list']),
+        _detail(
+            'uf1_sd', 'deviation of UF1', lambda row: '' if row['uf1_sd'] is None else f'{row["uf1_sd"]:.3f}', 'right'
+        ),
+        _detail('device', 'device', lambda row: row['device']),
+        _detail('train_seconds', 'training (h:mm:ss)', lambda row: _clock(row['train_seconds']), 'right'),
+    ],
+    [
+        _detail('config', 'config', lambda row: row['config']),
+        _detail('overrides', 'overrides', lambda row: row['overrides'] or 'none'),
+        _detail('settings', 'settings digest', lambda row: row['settings_digest'][:12]),
+        _detail('commit', 'commit', lambda row: row['commit'] or 'unknown'),
+    ],
 ]
 
 

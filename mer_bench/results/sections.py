@@ -8,11 +8,23 @@ from mer_bench.evaluation.epoch_audit import CANDIDATES
 from mer_bench.files import digest_of
 from mer_bench.results.ablation_groups import AblationGroup, find_groups
 from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, note_on_power, reference_blocks
-from mer_bench.results.blocks import Block, Heading, Notes, Paragraph, Table
+from mer_bench.results.blocks import Block, Cell, Heading, Notes, Paragraph, Table
 from mer_bench.results.comparable import data_keys, frames_of, preparation_of
 from mer_bench.results.leak_meter import TEST_SELECTED, leak_blocks, leak_rows
+from mer_bench.results.methods import display_name, display_names
 from mer_bench.results.record import HONEST
-from mer_bench.results.rows import METHOD, REPRODUCED, SETTINGS, distinct, score_column, slices_of, summarise
+from mer_bench.results.rows import (
+    DETAILS,
+    METHOD,
+    NAMED,
+    REPRODUCED,
+    distinct,
+    score_column,
+    slices_of,
+    summarise,
+    tied_with_best,
+    with_ranks,
+)
 from mer_bench.results.run import Method, Run, group_by, methods_of, store_of
 from mer_bench.results.sanity import Bound, judge
 
@@ -20,10 +32,10 @@ SIMPLE = 'logistic_regression'  # what a method should beat
 LEARN_NOTHING = ('majority', 'class_prior')  # of a clip
 CALIBRATION = [
     METHOD,
-    score_column('ece', 'ECE'),
-    score_column('brier', 'Brier score'),
-    score_column('scaled_ece', 'ECE after scaling'),
-    score_column('scaled_brier', 'Brier score after scaling'),
+    score_column('ece', 'ECE', -1),
+    score_column('brier', 'Brier score', -1),
+    score_column('scaled_ece', 'ECE after scaling', -1),
+    score_column('scaled_brier', 'Brier score after scaling', -1),
 ]
 SAME = ('sample_id', 'y_true', 'subject')  # of the predictions of runs on the same data
 CHANGES = (
@@ -45,6 +57,7 @@ class Section:
         power: a sentence on the difference that these subjects can show; empty with a single method.
         leaks: the rows of the leak meter, see :mod:`mer_bench.results.leak_meter`.
         title: what the runs share, in words; another section of the same page has others.
+        methods: those of the rows, in their order.
     """
 
     runs: list[Run]
@@ -55,6 +68,7 @@ class Section:
     power: str = ''
     leaks: list[dict] = field(default_factory=list)
     title: str = ''
+    methods: list[Method] = field(default_factory=list)
 
 
 def make_sections(
@@ -132,6 +146,9 @@ def _section(
             row['method'] += f' ({row["settings_digest"][:8]})'
         if method.repeat:
             row['method'] += f' (store {row["store_digest"][:8]})'
+    shown = display_names(row['method'] for row in rows)
+    for row in rows:
+        row['display_name'] = shown[row['method']]
     pairs = zip(rows, methods, strict=True)
     pairs = sorted(pairs, key=lambda pair: (pair[0]['epoch_rule'] not in HONEST, -pair[0]['uf1'], pair[0]['method']))
     rows, methods = ([pair[part] for pair in pairs] for part in (0, 1))
@@ -144,7 +161,9 @@ def _section(
     power = power_of(methods)
     named = [(row['method'], method.runs) for row, method in pairs]
     leaks = leak_rows(named) + leak_rows(named, CANDIDATES)
-    return Section(runs, rows, ablations, not_compared, comparisons, power, leaks)
+    for leak in leaks:
+        leak['display_name'] = shown[leak['method']]
+    return Section(runs, rows, ablations, not_compared, comparisons, power, leaks, methods=methods)
 
 
 def _references(best: str, synthetic: bool, asked: str | None) -> dict[str, str]:
@@ -196,7 +215,9 @@ def _compare_all(rows: list[dict], methods: list[Method], reference: str, key: s
             others[name if names.count(name) == 1 else f'{name}, {row["epoch_rule"]}'] = row, method
     against = compare(chosen, {name: method for name, (_, method) in others.items()})
     for change in against:
-        others[change['name']][0].update({f'{key}_{part}': change[part] for part in CHANGES})
+        row = others[change['name']][0]
+        row.update({f'{key}_{part}': change[part] for part in CHANGES})
+        change['display_name'] = row['display_name'] + change['name'].removeprefix(row['method'])
     return chosen, sorted(against, key=lambda row: (-row['uf1'], row['name']))
 
 
@@ -218,7 +239,9 @@ def check_same_data(runs: list[Run]) -> None:
 def section_blocks(section: Section) -> list[Block]:
     """Lay out one section."""
     run = section.runs[0]
-    blocks: list[Block] = [Heading(2, section.title), Table(REPRODUCED, section.rows, 'Reproduced here')]
+    several = any(row['seeds'] > 1 for row in section.rows)
+    columns = [column for column in REPRODUCED if several or column.name != 'seeds']
+    blocks: list[Block] = [Heading(2, section.title), Table(columns, with_ranks(section.rows), 'Reproduced here')]
     if slices_of(run):
         blocks += _slices(run, section.rows)
     if any('au_f1' in row for row in section.rows):
@@ -230,14 +253,31 @@ def section_blocks(section: Section) -> list[Block]:
         blocks += ablation_blocks(group, rows)
     blocks += _calibration_blocks(section.rows)
     blocks += leak_blocks(section.leaks)
-    return [*blocks, Heading(3, 'Settings of each row'), Table(SETTINGS, section.rows)]
+    return [*blocks, *_detail_blocks(section.rows)]
+
+
+def _detail_blocks(rows: list[dict]) -> list[Block]:
+    """Lay out what else is known of the rows: in a sentence what all of them share, the rest in narrow tables."""
+    shared, tables = [], []
+    for columns in DETAILS:
+        texts = {column: column.cells(rows) for column in columns}
+        shared += [f'{column.header} {_plain(cells[0])}' for column, cells in texts.items() if len({*cells}) == 1]
+        if others := [column for column, cells in texts.items() if len({*cells}) > 1]:
+            tables.append(Table([NAMED, *others], rows))
+    known = [text for text in shared if not text.endswith(' ')]
+    sentence = [Paragraph(f'In every row: {"; ".join(known)}.')] if known else []
+    return [Heading(3, 'Settings of each row'), *sentence, *tables]
+
+
+def _plain(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell.text
 
 
 def _best_blocks(reference: Method, rows: list[dict]) -> list[Block]:
     """Lay out the comparison with the best, which may be the simple one."""
     note = 'The best was found by these same scores, so the differences to it are a little too large.'
     if reference.name == SIMPLE:
-        note += f' It is {SIMPLE}, the simple method that others should beat: none scores higher here.'
+        note += f' It is {display_name(SIMPLE)}, the simple method that others should beat: none scores higher here.'
     return reference_blocks(reference, rows, 'the best, ', note)
 
 
@@ -276,7 +316,7 @@ def _calibration_blocks(rows: list[dict]) -> list[Block]:
         'a temperature that was fitted to its training subjects (--select inner); the answers stay the same. -: there '
         'are none.'
     )
-    if silent := [row['method'] for row in rows if 'ece' not in row]:
+    if silent := [row['display_name'] for row in rows if 'ece' not in row]:
         text += f' The class scores of these methods are no probabilities: {", ".join(silent)}.'
     return [Heading(3, 'Calibration'), Paragraph(text), Table(CALIBRATION, shown, 'Calibration')]
 
@@ -285,6 +325,12 @@ def _notes(section: Section) -> list[str]:
     """Return sentences on scores, intervals, data, epoch rules and software of a section."""
     runs, rows = section.runs, section.rows
     notes = [_note_on_scores(runs[0]), _note_on_intervals(rows), _note_on_data(runs), *_notes_on_stores(section)]
+    if any(map(tied_with_best, rows)):
+        notes.insert(
+            0,
+            'In bold: the best of a column. ≈ after a rank: these subjects do not show that the method is worse than '
+            'the best, because the paired 95 % interval of the difference in UF1 contains 0.',
+        )
     if any(row['epoch_rule'] == 'inner' for row in rows):
         notes.append('Epoch rule inner: each fold chose the epoch of its training by scores on its training subjects.')
     if rules := {row['epoch_rule'] for row in rows}.difference(HONEST):
@@ -310,11 +356,14 @@ def _note_on_scores(run: Run) -> str:
 def _note_on_intervals(rows: list[dict]) -> str:
     numbers = {row['seeds'] for row in rows}
     several = max(numbers) > 1
-    spread = ' A method with several seeds shows the mean over them ± the standard deviation.' * several
+    spread = (
+        ' A method with several seeds shows the mean over them; their standard deviation is below, beside the seeds.'
+        * several
+    )
     if several and min(numbers) == 1:
         spread += (
-            ' A row without ± is a single training: what another one would score is not known (a method that draws '
-            'no random numbers scores the same).'
+            ' One seed is a single training: what another one would score is not known (a method that draws no random '
+            'numbers scores the same).'
         )
     seeds = ' and, for methods with several seeds, over the seeds' * several
     if rows[0]['subjects'] == 1:
@@ -332,7 +381,8 @@ def _notes_on_stores(section: Section) -> list[str]:
     stores = group_by(runs, lambda run: (store_of(run),))
     if len(stores) > 1:
         rows = {
-            digest: [row['method'] for row in section.rows if digest in row['store_digest']] for (digest,) in stores
+            digest: [row['display_name'] for row in section.rows if digest in row['store_digest']]
+            for (digest,) in stores
         }
         ((usual,), _) = max(stores.items(), key=lambda store: len(store[1]))
         others = ' and '.join(f'{digest[:8]} ({", ".join(rows[digest])})' for digest in rows if digest != usual)

@@ -15,12 +15,14 @@ from tests.conftest import ROOT
 def test_the_steps_are_those_of_the_readme(tmp_path, monkeypatch):
     """Faces, flow, the model and three ablations on them, and a control on still pictures, then a leaderboard."""
     commands = [words for _, words in demo.steps(tmp_path)]
-    assert [words[0] for words in commands] == ['prepare'] * 3 + ['train'] * 5 + ['leaderboard'] + ['plot'] * 2
+    assert [words[0] for words in commands] == ['prepare'] * 3 + ['train'] * 5 + ['leaderboard'] + ['plot'] * 2 + [
+        'leaderboard'
+    ]
     for name in ('run_dataset', 'run_synthetic'):
         monkeypatch.setattr(prepare, name, lambda **options: None)
     for words in commands[:3]:
         prepare.main(words[1:])  # its options are known
-    for words in commands[9:]:
+    for words in commands[9:11]:
         assert words[words.index('--kind') + 1] in KINDS
     for _, config, *words in commands[3:8]:
         overrides = words[words.index('--override') + 1 :]
@@ -55,11 +57,13 @@ def test_every_step_runs_under_its_heading(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, 'import_module', Command)
     demo.main(['--out', str(tmp_path)])
     lines = [line for heading, words in demo.steps(tmp_path) for line in (f'== {heading}', ' '.join(words))]
-    pictures = [
-        f'{tmp_path}/ablations.png: what each part of the model adds',
-        f'{tmp_path}/curves.png: how the full model learns',
-    ]
-    assert capsys.readouterr().out.splitlines() == [*lines, '== look at', *pictures]
+    shown = {
+        'ablations.png': 'what each part of the model adds',
+        'curves.png': 'how the full model learns',
+        'site/index.html': 'the leaderboard as a web page',
+    }
+    lines += ['== look at', *(f'{tmp_path}/{path}: {words}' for path, words in shown.items())]
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 def test_make_demo_is_the_command():

@@ -89,7 +89,13 @@ def test_runs_are_collected_shown_and_checked(tmp_path, capsys):
         ('--with-predictions', '--with-predictions expects --collect'),
         ('--out x.md', '--out FILE.md expects the runs of the page'),
         ('runs --out x.md --check', '--out FILE.md expects the runs of the page and no --check'),
-        ('runs', 'expected --out FILE.md for one page or --out-dir DIR'),
+        (
+            'runs',
+            'expected --out FILE.md for one page, --out-dir DIR for a page per protocol, --html SITE for a web page',
+        ),
+        ('runs --html x --check', '--check compares tables, not the page'),
+        ('--collect runs --into x --html y', '--collect RUNS goes with --into DIR alone'),
+        ('runs --tidy x.csv --compare y', '--tidy FILE goes with runs alone'),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(arguments, told):
@@ -117,7 +123,8 @@ def test_a_published_log_is_scored_and_shown(tmp_path, capsys):
     place = ['--dataset', 'smic', '--protocol', 'LOSO, smic_3class', '--classes', 'negative', 'positive', 'surprise']
     score([str(tmp_path / 'log.txt'), *record, *place])
     assert main([str(tmp_path / 'theirs'), '--out', str(tmp_path / 'smic.md')]) == 0
-    assert '| Their net | 0.6667 ' in capsys.readouterr().out
+    # F1 of negative 2/3, of positive 1, of surprise 0
+    assert '| Their net | 0.556 |' in capsys.readouterr().out
 
 
 def test_without_a_clone_the_default_folders_are_one_sentence(tmp_path, monkeypatch):

@@ -93,6 +93,7 @@ COMMANDS = {
     'compare': ['run', 'other'],
     'audit': ['--record', 'run'],
     'leaderboard': ['run', '--out', 'OUT/page.md'],
+    'leaderboard as a web page': ['leaderboard', 'run', '--html', 'OUT'],
     'leaderboard of checked results': ['leaderboard', 'run', '--out-dir', 'OUT', '--check'],
     'collect': ['leaderboard', '--collect', 'run', '--into', 'OUT', '--with-predictions'],
     'protocol': ['scheme.csv', 'smic'],

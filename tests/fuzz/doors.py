@@ -47,6 +47,7 @@ from mer_bench.experiment.provenance import circumstances, refuse_other_settings
 from mer_bench.experiment.recorded import open_recorded
 from mer_bench.experiment.recorded import read_text as read_recorded_text
 from mer_bench.files import digest_file, digest_of
+from mer_bench.html.leaderboard import count_dropped
 from mer_bench.loading.near_duplicates import nearest_pairs
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.backbones.pretrained import load_pretrained
@@ -884,6 +885,7 @@ DOORS: list[Door] = [
     Door('text on a page', text_file('plain text'), escape_text),
     Door('name of a folder', text_file('method'), name_folder, share=2),
     Door('label scheme', write_scheme, read_scheme, share=0.5),
+    Door('dropped.csv', text_file('sample_id,reason\nsmic/s01/a,no apex\n', 'd.csv'), one_file('d.csv', count_dropped)),
     Door('report.csv', text_file(REPORT, 'report.csv'), read_report, share=0.5),
     Door('annotations.csv', write_table, read_table),
     Door('flow store', write_store, read_store, 'smic/store/*', share=2),

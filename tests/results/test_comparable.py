@@ -104,7 +104,7 @@ def test_a_run_repeated_on_another_store_has_a_row_of_its_own_and_no_part_in_abl
     text = write_leaderboard([tmp_path / 'runs', tmp_path / 'again'], tmp_path / 'smic.md')
     rows = pd.read_csv(tmp_path / 'smic.csv').set_index('method')
     assert rows['uf1'].to_dict() == pytest.approx({'full': 1, 'full+no_a': 23 / 27, 'full (store aaaaaaaa)': 2 / 9})
-    assert 'but for aaaaaaaa (full (store aaaaaaaa)) and cccccccc (full+no_a)' in text
+    assert 'but for aaaaaaaa (full (store aaaaaaaa)) and cccccccc (full, no_a)' in text
     assert 'Ablations of full' in text
     assert rows.loc['full+no_a', 'change'] == pytest.approx(23 / 27 - 1)
 

@@ -44,8 +44,9 @@ def test_a_leaderboard_is_sound_latex_with_escaped_names(new_run, tmp_path):
     write_leaderboard([tmp_path], tmp_path / 'out' / 'two.md')
     text = (tmp_path / 'out' / 'two.tex').read_text()
     check_syntax(text)
+    assert r'1 & full & \textbf{1.000} & ' in text
     assert text.count(r'\begin{tabular}') == 5  # scores, data sets, all against the best, ablations, calibration
-    assert r'full+no\_attention & 0.8750' in text
+    assert r'2$\approx$ & full, no attention & 0.852' in text
     assert r'\caption{Reproduced here. two\_sets, LOSO, smic\_3class' in text
 
 

@@ -3,14 +3,17 @@
 The eight clips of conftest.py: one surprise clip taken for negative gives UF1 23/27, always negative gives 2/9.
 """
 
+import sys
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
-from mer_bench.results.leaderboard import leaderboard, write_leaderboard
+from mer_bench.results.leaderboard import leaderboard, tidy, write_leaderboard, write_tidy
 from mer_bench.results.pages import write_pages
+from mer_bench.results.rescored import write_rescored
+from tests.results.conftest import CLASSES
 
 
 @pytest.fixture
@@ -68,9 +71,9 @@ def test_every_method_is_set_against_one_with_corrected_p(three, tmp_path, monke
     section = text.split('### Every method against net')[1].split('###')[0]
     rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in section.splitlines() if line.startswith('|')]
     assert [row[0] for row in rows[2:]] == ['other', 'rule']
-    assert rows[0][-4:] == ['only reference correct', 'only method correct', 'McNemar p', 'p, Holm']
+    assert rows[0][-3:] == ['right alone', 'McNemar p', 'p, Holm']
     # always negative misses 4 of 8 clips: P = 2 / 2**4, of two comparisons
-    assert rows[3][1:3] + rows[3][4:] == ['0.2222', '-0.7778', '4', '0', '0.125', '0.250']
+    assert rows[3][1:3] + rows[3][4:] == ['0.222', '-0.778', '4 : 0', '0.125', '0.250']
     assert 'The last column corrects p for all 2 (Holm)' in section
     plain = 'In plain words: on these 4 people, 0 of 2 methods did better than net by more than chance often gives'
     # always negative loses by the same for every subject; the one wrong clip is that of one subject
@@ -110,7 +113,7 @@ def test_a_page_of_real_data_compares_all_with_the_best_and_with_a_simple_method
     best, simple = page.split('### Every method against ')[1:]
     assert best.startswith('the best, net\n')
     assert 'the differences to it are a little too large' in best
-    assert simple.startswith('logistic_regression\n')
+    assert simple.startswith('Logistic regression\n')
     rows = pd.read_csv(tmp_path / 'smic.csv').set_index('method')
     # F1 of negative 8/9, of positive 1, of surprise 2/3, against 1
     assert rows.loc['logistic_regression', 'best_change'] == pytest.approx((8 / 9 + 1 + 2 / 3) / 3 - 1)
@@ -123,7 +126,7 @@ def test_a_simple_method_that_is_the_best_is_compared_once_and_named(new_run, tm
         new_run(f'runs/{method}', answers, method=method)
     page = write_leaderboard([tmp_path / 'runs'], tmp_path / 'smic.md')
     (only,) = page.split('### Every method against ')[1:]
-    assert only.startswith('the best, logistic_regression\n')
+    assert only.startswith('the best, Logistic regression\n')
     assert 'the simple method that others should beat: none scores higher here' in only
     names = pd.read_csv(tmp_path / 'smic.csv').columns
     assert 'best_change' in names
@@ -135,9 +138,43 @@ def test_methods_of_several_seeds_and_of_one_are_compared_by_their_means_and_the
         new_run(f'runs/{method}{seed}', answers, method=method, seed=seed)
     page = write_leaderboard([tmp_path / 'runs'], tmp_path / 'smic.md', 'net')
     # net: the mean of 1 and 23/27; of seed 0 it alone is right on one clip
-    assert 'against net (UF1 0.9259, mean of 2 seeds)' in page
+    assert 'against net (UF1 0.926, mean of 2 seeds)' in page
     cells = [cell.strip() for cell in page.split('### Every method against net')[1].split('| other')[1].split('|')]
-    assert cells[1:4] == ['1', f'{23 / 27:.4f}', f'{23 / 27 - 25 / 27:+.4f}']
-    assert cells[5:7] == ['1', '0']
+    assert cells[1:3] == [f'{23 / 27:.3f}', f'{23 / 27 - 25 / 27:+.3f}']
+    assert cells[4] == '1 : 0'
     assert 'one with a single seed counts with its one training' in page
-    assert 'A row without ± is a single training' in page
+    assert 'One seed is a single training' in page
+
+
+def test_the_answers_of_all_runs_are_one_tidy_table(three, new_run, tmp_path):
+    new_run('runs/drawn', method='net', synthetic=True, seed=1)
+    table = tidy([three])
+    assert len(table) == 4 * 8
+    assert not table.duplicated(['table', 'method', 'settings_digest', 'store_digest', 'seed', 'sample_id']).any()
+    right = (table['y_true'] == table['y_pred']).groupby([table['synthetic'], table['method']]).sum()
+    assert right.to_dict() == {(False, 'net'): 8, (False, 'other'): 7, (False, 'rule'): 4, (True, 'net'): 8}
+    assert table[['score_negative', 'score_positive', 'score_surprise']].sum(axis=1).eq(1).all()
+    assert {*table['table']} == {'smic_3class_loso', 'synthetic_smic'}
+
+
+def test_a_log_of_others_says_so_in_the_tidy_table(three, tmp_path):
+    (tmp_path / 'log.txt').write_text('smic s01\nclip0 0 0\nclip1 1 1\n')
+    write_rescored(tmp_path / 'log.txt', tmp_path / 'theirs', 'Their net', 'smic', 'LOSO, smic_3class', 'u', CLASSES)
+    table = tidy([three / 'net', tmp_path / 'theirs'])
+    assert table.groupby('source').size().to_dict() == {'reproduced': 8, 'rescored': 2}
+    assert table.loc[table['source'] == 'rescored', ['seed', 'score_negative']].isna().all(axis=None)
+
+
+def test_csv_and_parquet_load_alike(three, tmp_path):
+    assert write_tidy([three], tmp_path / 'runs.csv') == write_tidy([three], tmp_path / 'runs.parquet') == 24
+    text, binary = pd.read_csv(tmp_path / 'runs.csv'), pd.read_parquet(tmp_path / 'runs.parquet')
+    pd.testing.assert_frame_equal(text, binary, check_dtype=False)
+    assert ',FALSE,' in (tmp_path / 'runs.csv').read_text()  # as R reads it
+
+
+def test_a_tidy_table_without_pyarrow_or_with_another_ending_is_one_sentence(three, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r'runs\.xlsx: expected a name that ends with \.csv or \.parquet'):
+        write_tidy([three], tmp_path / 'runs.xlsx')
+    monkeypatch.setitem(sys.modules, 'pyarrow', None)
+    with pytest.raises(InputError, match=r"needs pyarrow; run `pip install 'mer_bench\[parquet\]'`"):
+        write_tidy([three], tmp_path / 'runs.parquet')

@@ -62,9 +62,9 @@ def test_published_rows_have_a_table_of_their_own(new_run, tmp_path):
     files = render_pages(make_pages([tmp_path]))
     ours, published = files['smic_3class_loso.md'].split('## Published numbers, SMIC')
     assert 'Famous net' not in ours
-    assert '| Famous net[^1] | 2019' in published
+    assert '| [Famous net](https://arxiv.org/abs/1902.03634)ᵃ | 2019' in published
     assert '[example.org](https://example.org/paper)' in published
-    assert '[^1]: a note: quoted' in published
+    assert '- ᵃ quoted' in published
     assert 'Famous' not in files['smic_3class_loso.csv']
     assert 'Famous net' in files['published.md']
 
@@ -96,9 +96,11 @@ def test_rescored_rows_have_a_table_of_their_own_with_their_log(new_run, tmp_pat
     files = render_pages(make_pages([tmp_path]))
     ours, rescored = files['smic_3class_loso.md'].split('## Re-scored, LOSO, smic_3class')
     assert 'Their net' not in ours
-    assert re.search(r'\| Their net \| 0\.7500 +\| 0\.6000 \|', rescored)
+    assert re.search(r'\| Their net \| 0\.600 \| \[.*\] +\| 0\.667 \| +0\.750 \|', rescored)
     assert '[log.txt](https://example.org/log)' in rescored
-    assert files['smic_3class_loso.csv'].splitlines()[-1].startswith('smic,"LOSO, smic_3class",Their net,0.75,')
+    assert (
+        files['smic_3class_loso.csv'].splitlines()[-1].startswith('smic,"LOSO, smic_3class",Their net,Their net,0.75,')
+    )
     assert 'Power:' not in rescored
     rescore(tmp_path / 'c', method='Another', text=LOG.replace('clip3 2 0', 'clip3 2 2'))
     page = render_pages(make_pages([tmp_path]))['smic_3class_loso.md']
