@@ -25,6 +25,7 @@ MODULES = {
     'score': 'mer_bench.evaluation.metrics',
     'compare': 'mer_bench.evaluation.compare',
     'leaderboard': 'mer_bench.results.leaderboard',
+    'tidy': 'mer_bench.results.leaderboard',
     'list_methods': 'mer_bench.cli.list',
     'loading': '',  # for mer_bench.loading.FlowStoreDataset after `import mer_bench` alone
     'models': '',
@@ -38,6 +39,7 @@ __all__ = [
     'reproduce',
     'score',
     'sweep',
+    'tidy',
     'train',
 ]
 __getattr__ = lazy_names(__name__, MODULES)

@@ -55,7 +55,7 @@ def test_the_models_of_the_page_train_and_stand_in_the_table(tmp_path, prepared_
     assert done.returncode == 0, done.stderr
     table = (tmp_path / 'my_tables/synthetic_smic.md').read_text(encoding='utf-8')
     assert '| mean_flow ' in table
-    assert '| two_layers+train_cfg.max_epochs=2 ' in table
+    assert '| two_layers, 2 epochs ' in table
     assert board.replace('/smic.md', '/synthetic_smic.md') == more[1]
     assert timm.endswith('--override timm_resnet18')
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from mer_bench.errors import InputError
 from mer_bench.escaping import without_paths
 from mer_bench.files import digest_of
-from mer_bench.results.ablation_groups import Parts, group_methods
-from mer_bench.results.ablations import subsets_of
+from mer_bench.results.ablations import Parts, group_methods, subsets_of
 from mer_bench.results.collect import COMMITTED, sum_faults
 from mer_bench.results.comparable import data_keys
 from mer_bench.results.page import page_of, page_of_failure

@@ -133,11 +133,11 @@ def _check_name(out: Path | None, runs: list[Run], failures: list[Failure]) -> N
         )
 
 
-def tidy(runs: Sequence[str | Path]) -> pd.DataFrame:
+def tidy(runs: Sequence) -> pd.DataFrame:
     """Return the answers of finished runs: one row per method, seed and clip, for one's own analysis.
 
     Args:
-        runs: folders of runs or above them.
+        runs: folders of runs or above them, or objects with such a `folder`.
 
     Returns:
         table (the page of the run), protocol, method, display_name, kind, settings_digest and store_digest (which tell
@@ -145,7 +145,8 @@ def tidy(runs: Sequence[str | Path]) -> pd.DataFrame:
         y_pred, and score_<class> for each class of any run. A log that others published has no seed, digests and fold,
         and may have no scores; what there is none of is missing.
     """
-    tables = [_answers(run) for run in read_runs(find_runs(runs)[0])]
+    folders = [getattr(run, 'folder', run) for run in runs]
+    tables = [_answers(run) for run in read_runs(find_runs(folders)[0])]
     if not tables:
         raise InputError('expected at least one finished run, found none; run mer-bench train first or check the path')
     return pd.concat(tables, ignore_index=True)

@@ -67,7 +67,7 @@ FORMS = {
     'narrow_causalnet': 'narrow',
     'narrow_htnet': 'narrow',
     'narrow_rcn': 'narrow',
-    'few_epochs': '2 epochs, batches of 8',
+    'few_epochs': 'few epochs',
     'small_clips': 'small clips',
     'small_clips_c3d': 'small clips for C3D',
     'small_clips_tsm': 'small clips for TSM',
@@ -88,7 +88,7 @@ OPTIONS = [
     (r'model\.steps\.1\.C=([\d.e-]+)', r'C = \1'),
 ]
 PART = re.compile(r'\+(?!\d)')  # 1e+3 is a number
-SUFFIX = re.compile(r'(?: \([^()]*\))*$')  # what a table adds where names repeat: ' (store 1f0c2a9b)'
+SUFFIX = re.compile(r'(?: \([^()]*\)){0,2}$')  # what a table adds where names repeat: ' (store 1f0c2a9b)'
 
 
 class Entry(NamedTuple):
@@ -135,7 +135,29 @@ def _words(part: str) -> str:
         return registry()[part].name
     if part.startswith('timm_'):
         return f'{part.removeprefix("timm_")} of timm'
-    for pattern, words in OPTIONS:
+    for pattern, words in OPTIONS if '=' in part else ():
         if re.fullmatch(pattern, part):
             return re.sub(pattern, words, part)
     return ABLATIONS.get(part) or FORMS.get(part, part)
+
+
+def metafile() -> str:
+    """Return configs/baselines/metafile.yml, the methods as OpenMMLab's tools read them; there are no weights."""
+    import yaml
+
+    collections, models = [], []
+    folder = Path(__file__).parents[1] / '.mim/configs/baselines'
+    for entry in registry().values():
+        if (folder / f'{entry.method}.py').is_file():
+            paper = {'Paper': {'Title': entry.paper, 'URL': entry.url}} if entry.paper else {}
+            collections.append({'Name': entry.name, 'Metadata': {'Kind': entry.kind}, **paper})
+            config = f'configs/baselines/{entry.method}.py'
+            models.append({'Name': entry.method, 'Config': config, 'In Collection': entry.name})
+    head = (
+        '# From mer_bench/results/methods.csv: python -m mer_bench.results.methods > configs/baselines/metafile.yml\n'
+    )
+    return head + yaml.safe_dump({'Collections': collections, 'Models': models}, sort_keys=False, width=120)
+
+
+if __name__ == '__main__':
+    print(metafile(), end='')

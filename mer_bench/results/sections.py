@@ -6,8 +6,15 @@ from itertools import combinations
 from mer_bench.errors import InputError
 from mer_bench.evaluation.epoch_audit import CANDIDATES
 from mer_bench.files import digest_of
-from mer_bench.results.ablation_groups import AblationGroup, find_groups
-from mer_bench.results.ablations import ablation_blocks, compare, compare_ablations, note_on_power, reference_blocks
+from mer_bench.results.ablations import (
+    AblationGroup,
+    ablation_blocks,
+    compare,
+    compare_ablations,
+    find_groups,
+    note_on_power,
+    reference_blocks,
+)
 from mer_bench.results.blocks import Block, Cell, Heading, Notes, Paragraph, Table
 from mer_bench.results.comparable import data_keys, frames_of, preparation_of
 from mer_bench.results.leak_meter import TEST_SELECTED, leak_blocks, leak_rows
@@ -325,12 +332,12 @@ def _notes(section: Section) -> list[str]:
     """Return sentences on scores, intervals, data, epoch rules and software of a section."""
     runs, rows = section.runs, section.rows
     notes = [_note_on_scores(runs[0]), _note_on_intervals(rows), _note_on_data(runs), *_notes_on_stores(section)]
-    if any(map(tied_with_best, rows)):
-        notes.insert(
-            0,
-            'In bold: the best of a column. ≈ after a rank: these subjects do not show that the method is worse than '
-            'the best, because the paired 95 % interval of the difference in UF1 contains 0.',
+    if len(rows) > 1:
+        tied = (
+            ' ≈ after a rank: these subjects do not show that the method is worse than the best, because the paired '
+            '95 % interval of the difference in UF1 contains 0.'
         )
+        notes.insert(0, 'In bold: the best of a column.' + tied * any(map(tied_with_best, rows)))
     if any(row['epoch_rule'] == 'inner' for row in rows):
         notes.append('Epoch rule inner: each fold chose the epoch of its training by scores on its training subjects.')
     if rules := {row['epoch_rule'] for row in rows}.difference(HONEST):

@@ -66,12 +66,12 @@ from mer_bench.preparation.store.flow_store import CHECKED, FlowStore, seal
 from mer_bench.protocols.folds import Fold, make_folds
 from mer_bench.protocols.label_schemes import apply_scheme, load_scheme
 from mer_bench.protocols.report import format_lost
-from mer_bench.results.ablation_groups import find_groups
+from mer_bench.results.ablations import find_groups
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import SUMS, collect, read_sums, sum_faults
 from mer_bench.results.file_audit import audit_files, format_checks
 from mer_bench.results.latex import to_latex
-from mer_bench.results.leaderboard import write_leaderboard
+from mer_bench.results.leaderboard import write_leaderboard, write_tidy
 from mer_bench.results.markdown import to_markdown
 from mer_bench.results.pages import write_pages
 from mer_bench.results.published import published_page, read_published
@@ -427,6 +427,7 @@ def make_pages(folder: Path) -> None:
     into = folder.parent / f'{folder.name}-out'
     try:
         write_leaderboard([folder / 'runs'], into / 'mine/synthetic_page.md')
+        write_tidy([folder / 'runs'], into / 'mine/tidy.csv')
         collect([folder / 'runs'], into / 'results/in', with_predictions=True)
         write_pages([into / 'results'], into / 'leaderboards')
         check_results([into / 'results'], into / 'leaderboards')

@@ -5,8 +5,7 @@ The eight clips of conftest.py: one surprise clip taken for negative gives UF1 2
 
 import pytest
 
-from mer_bench.results.ablation_groups import find_groups
-from mer_bench.results.ablations import compare_ablations, effect_weight, find_grids, main_effects
+from mer_bench.results.ablations import compare_ablations, effect_weight, find_grids, find_groups, main_effects
 from mer_bench.results.leaderboard import write_leaderboard
 from mer_bench.results.run import methods_of, read_runs
 

@@ -1,8 +1,18 @@
 """Display names and kinds of methods."""
 
 import pytest
+import yaml
 
-from mer_bench.results.methods import ABLATIONS, FORMS, KINDS, display_name, display_names, kind_of, registry
+from mer_bench.results.methods import (
+    ABLATIONS,
+    FORMS,
+    KINDS,
+    display_name,
+    display_names,
+    kind_of,
+    metafile,
+    registry,
+)
 from tests.conftest import ROOT
 
 OVERRIDES = ABLATIONS | FORMS
@@ -60,3 +70,17 @@ def test_names_of_runs_become_short_ones(method, name, kind):
 def test_methods_of_one_table_never_share_a_name():
     names = display_names(['ststnet', 'STSTNet', 'ridge'])  # the second is a file of a user
     assert names == {'ststnet': 'ststnet', 'STSTNet': 'STSTNet', 'ridge': 'Ridge'}
+
+
+def test_the_metafiles_agree_with_the_registry():
+    assert (ROOT / 'configs/baselines/metafile.yml').read_text(encoding='utf-8') == metafile()
+    (ours,) = yaml.safe_load((ROOT / 'configs/metafile.yml').read_text(encoding='utf-8'))['Collections']
+    entry = registry()[ours['Name']]
+    assert ours['Paper'] == {'Title': entry.paper, 'URL': entry.url}
+
+
+def test_the_address_of_a_paper_is_one_that_the_head_of_its_config_names():
+    for entry in registry().values():
+        file = ROOT / f'configs/baselines/{entry.method}.py'
+        if entry.url and file.is_file():
+            assert entry.url in file.read_text(encoding='utf-8'), entry.method

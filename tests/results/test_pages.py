@@ -8,7 +8,9 @@ from mer_bench.errors import InputError
 from mer_bench.results.page import page_name
 from mer_bench.results.pages import make_pages, render_pages, write_pages
 from mer_bench.results.rescored import write_rescored
+from mer_bench.results.rows import tied_with_best, with_ranks
 from mer_bench.results.sanity import read_bounds
+from tests.conftest import ROOT
 
 PUBLISHED = (
     'method,year,venue,doi_or_url,protocol,classes,dataset,metric,value,source_url,primary_or_secondary,notes\n'
@@ -162,3 +164,35 @@ def test_published_numbers_need_no_runs_beside_them(tmp_path):
     files = render_pages(make_pages([tmp_path]))
     assert list(files) == ['published.md', 'published.tex', 'README.md']
     assert 'No table yet' in files['README.md']
+
+
+def narrowest(table):
+    """The letters that a table takes at least: a line ends at spaces and hyphens, and the edges of a cell take four."""
+    lines = [re.sub(r'\[(.*?)\]\(.*?\)', r'\1', line).replace(r'\|', '/').strip('|').split('|') for line in table]
+    words = [[max(map(len, re.split(r'[\s-]', cell.replace('*', '')))) for cell in cells] for cells in lines]
+    return sum(map(max, zip(*words, strict=True))) + 4 * len(words[0])
+
+
+def test_every_table_of_the_repository_fits_the_width_that_github_gives_it():
+    for page in (ROOT / 'leaderboards').glob('*.md'):
+        tables = re.findall(r'(?:^\|.*\n)+', page.read_text(encoding='utf-8'), flags=re.M)
+        assert tables
+        for table in tables:
+            header, _, *rows = table.splitlines()
+            assert narrowest([header, *rows]) <= 110, f'{page.name}: {header}'  # 830 pixels
+
+
+def test_rows_are_ranked_by_uf1_and_those_of_a_dishonest_epoch_rule_are_not():
+    scores = [(0.8, 'last'), (0.7, 'inner'), (0.7, 'last'), (0.6, 'last'), (0.9, 'validation')]
+    rows = with_ranks([dict(uf1=uf1, epoch_rule=rule) for uf1, rule in scores])
+    assert [row['rank'] for row in rows] == [1, 2, 2, 4, None]
+
+
+@pytest.mark.parametrize(
+    ('subjects', 'low', 'high', 'tied'),
+    [(68, -0.1, 0.01, True), (68, -0.1, -0.01, False), (68, 0.01, 0.1, False), (7, -0.1, 0.1, False)],
+)
+def test_a_tie_with_the_best_is_an_interval_over_enough_subjects_that_contains_0(subjects, low, high, tied):
+    change = dict(best_change=(low + high) / 2, best_change_low=low, best_change_high=high)
+    assert tied_with_best(dict(subjects=subjects) | change) is tied
+    assert not tied_with_best(dict(subjects=subjects))
