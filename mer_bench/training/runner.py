@@ -273,14 +273,14 @@ def curves_of(runner: Runner) -> pd.DataFrame:
     epochs, steps, loader = runner.epoch, len(runner.train_dataloader), runner.train_dataloader
 
     def history(name: str) -> np.ndarray:
-        """(epochs, steps)."""
+        """(epochs, steps); NaN where it was not noted in every step."""
         found = runner.message_hub.log_scalars.get(f'train/{name}')
         values = found.data[0][-epochs * steps :] if found else ()
-        return (
-            np.reshape(values, (epochs, steps)) if len(values) == epochs * steps else np.full((epochs, steps), np.nan)
-        )
+        return np.reshape(values if len(values) == epochs * steps else [np.nan] * epochs * steps, (epochs, steps))
 
-    clips = np.minimum(len(loader.sampler) - loader.batch_size * np.arange(steps), loader.batch_size)
+    size, clips = loader.batch_size, None  # None of a batch sampler: all batches count alike
+    if size:
+        clips = np.minimum(len(loader.sampler) - size * np.arange(steps), size)
     accuracy = np.average(history('top1_acc'), axis=1, weights=clips)
     return curves_table(history('loss').mean(1), history('lr')[:, -1], accuracy)
 
