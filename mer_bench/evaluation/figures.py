@@ -127,9 +127,9 @@ def draw_ablations(runs: Sequence[Drawn]):
         rows[label] = contrast([[run.counts for run in each] for each in (seeds, whole)], [1, -1], 'uf1')
     figure, axis = draw_rows('ablations', rows, '+.3f')
     axis.axvline(0, color=GREY, linewidth=0.8, linestyle=':')
-    title = f'{full}: UF1 {uf1_of(whole).value:.3f}'
-    axis.set_title(fill(title, 2 * LONGEST), parse_math=False)
-    axis.set_xlabel('change of UF1 with its 95 % interval, paired over the subjects')
+    axis.set_title(fill(full, 2 * LONGEST), parse_math=False)
+    before = f'change of UF1 from {uf1_of(whole).value:.3f}'
+    axis.set_xlabel(f'{before}, with its 95 % interval, paired over the subjects')
     return figure
 
 

@@ -64,7 +64,7 @@ def test_the_points_of_a_reliability_diagram_are_those_of_the_scores(runs, draw)
 
 def test_an_ablation_is_its_change_of_uf1_with_the_words_that_it_adds(runs, draw):
     (axis,) = draw(*runs, '--kind', 'ablations').axes
-    assert axis.get_title() == 'full: UF1 1.000'
+    assert (axis.get_title(), axis.get_xlabel()[:25]) == ('full', 'change of UF1 from 1.000,')
     assert [label.get_text() for label in axis.get_yticklabels()] == ['$c_1$', 'b']
     # b takes one of two surprise clips for negative: F1 8/9, 1, 2/3; always negative: F1 of 4 in 8 is 2/3, 0, 0
     assert [text.get_text()[:6] for text in axis.texts] == [f'{2 / 9 - 1:+.3f}', f'{(8 / 9 + 1 + 2 / 3) / 3 - 1:+.3f}']
