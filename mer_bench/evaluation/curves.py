@@ -55,15 +55,15 @@ def read_curves(path: str | Path, columns: Sequence[str] = POOLED) -> pd.DataFra
     """
     refuse_special(Path(path), AGAIN)
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        numbers = table.apply(pd.to_numeric, errors='coerce').astype(float)
     except Exception as error:  # a damaged file can raise anything
         raise InputError(f'{path}: expected learning curves, but {error}; {AGAIN}') from error
     if [*table] != [*columns]:
         raise InputError(f'{path}: expected the columns {", ".join(columns)}, found others; {AGAIN}')
-    numbers = table.apply(pd.to_numeric, errors='coerce')
     epochs = numbers['epoch'].tolist()
     if not epochs or epochs != [*range(1, len(epochs) + 1)]:
         raise InputError(f'{path}: expected the epochs 1, 2, ... in this order, found others; {AGAIN}')
-    if (numbers.isna() & table.notna() | np.isinf(numbers)).any(axis=None):
+    if (numbers.isna() & (table != '') | np.isinf(numbers)).any(axis=None):
         raise InputError(f'{path}: expected numbers, or empty cells, found others; {AGAIN}')
-    return numbers
+    return numbers.astype({'epoch': int})
