@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mer_bench.cli.arguments import Parser
 from mer_bench.errors import InputError
+from mer_bench.html.leaderboard import write_site
 from mer_bench.results.check import check_results
 from mer_bench.results.collect import collect
 from mer_bench.results.leaderboard import write_leaderboard, write_tidy
@@ -40,8 +41,6 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     results, folder = places(args)
     if args.html:
-        from mer_bench.html.leaderboard import write_site
-
         print(write_site(results, args.html, args.compare))
         return 0
     if not args.check:

@@ -104,7 +104,10 @@ function filter(form) {
     const fits = row => fields.every(field => !field.value ||
       (field.type === 'search' ? row.textContent.toLowerCase().includes(field.value.toLowerCase()) : row.dataset[field.name] === field.value));
     rows.forEach(row => { row.hidden = !fits(row); });
-    all('[data-group]', home).forEach(group => { group.hidden = all('[data-row]', group).every(row => row.hidden); });
+    all('[data-group]', home).forEach(group => {
+      const inside = all('[data-row]', group);
+      group.hidden = inside.length > 0 && inside.every(row => row.hidden);  // one of failed runs alone has no rows
+    });
     form.querySelector('output').textContent = `${rows.filter(row => !row.hidden).length} of ${rows.length} rows`;
     redraw();
   };

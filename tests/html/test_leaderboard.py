@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.files import write_json
 from mer_bench.html import as_json
 from mer_bench.html.leaderboard import read_curves, write_site
 from mer_bench.results.rescored import write_rescored
@@ -32,6 +33,12 @@ def site(tmp_path_factory):
     config = {'name': EVIL, 'text': f'</pre>{EVIL}\n\u202e', 'digest': 'c0ffee' * 8}
     hostile = dict(method=EVIL, dataset=EVIL, command=EVIL, device=EVIL, versions={EVIL: EVIL}, epoch_rule=EVIL)
     write_run(root / 'runs/f', 'one wrong', (EVIL,), config=config, **hostile)
+    failed = dict(
+        schema_version=1, method='ststnet', config='mer_samm', seed=0, synthetic=False, reason='out of memory'
+    )
+    failed |= dict(dataset='samm', protocol='LOSO, samm_3class', date='2025-01-31')
+    (root / 'runs/h').mkdir()
+    write_json(root / 'runs/h/failure.json', failed)
     predictions('perfect').to_csv(root / 'log.csv', index=False)
     place = ('theirs', 'smic', 'LOSO, smic_3class', 'javascript:alert(1)', CLASSES)
     write_rescored(root / 'log.csv', root / 'runs/g', *place)
@@ -91,7 +98,8 @@ def test_a_click_on_a_header_sorts_and_says_so(page):
 
 def test_filters_leave_the_rows_of_a_kind_a_source_and_an_epoch_rule(page):
     labels = page.locator('#smic_3class_loso .chart >> nth=0 >> css=.ytick')
-    labels.first.scroll_into_view_if_needed()
+    page.locator('#smic_3class_loso .chart').first.scroll_into_view_if_needed()  # it is drawn when it is seen
+    labels.nth(3).wait_for()
     assert labels.count() == 4
     page.select_option('select[name=kind]', 'sanity')
     labels.nth(1).wait_for(state='detached')
@@ -107,6 +115,7 @@ def test_filters_leave_the_rows_of_a_kind_a_source_and_an_epoch_rule(page):
     assert column(page, 2) == []
     assert page.locator('#published tbody tr:visible').count() > 100
     page.select_option('select[name=source]', '')
+    assert page.get_by_text('out of memory').is_visible()
 
 
 def test_a_method_has_a_view_with_an_address_of_its_own(page):
