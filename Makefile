@@ -1,4 +1,4 @@
-# make demo: synthetic data, four methods, a leaderboard (mer-bench demo).  make test: all checks.  make install: only the environment.
+# make demo: synthetic data, four methods, a leaderboard, pictures (mer-bench demo).  make test: all checks.  make install: only the environment.
 # make fuzz: 100,000 damaged and hostile files at every function that reads one, 15 minutes on one core.
 # make synthetic-leaderboard: every method in a reduced size on synthetic data, as in leaderboards/synthetic_smic.md.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \

@@ -74,8 +74,9 @@ def train(
         folds: Only these folds, such as 'smic/s01'; empty: all.
         device: auto, cpu, cuda or cuda:N.
         threads: CPU threads of a training.
-        **settings: work_dir, jobs, stack, save_checkpoints, audit_epochs, verbose, and of a choice among candidates
-            select='inner', candidates, inner_folds and audit_candidates, of :class:`mer_bench.runs.run.RunSettings`.
+        **settings: work_dir, jobs, stack, save_checkpoints, audit_epochs, track, verbose, and of a choice among
+            candidates select='inner', candidates, inner_folds and audit_candidates, of
+            :class:`mer_bench.runs.run.RunSettings`.
 
     Returns:
         The run: `folder`, `record`, `scores`, `predictions` (one row a clip) and `per_subject()`.

@@ -1,4 +1,4 @@
-"""Draw faces, prepare them, train the full model and three ablations in a reduced size, and make a leaderboard.
+"""Draw faces, prepare them, train the full model and three ablations in a reduced size, and show what came out.
 
 It needs no data and takes about 5 minutes on two cores. Stopped? Run the same command again: it continues.
 """
@@ -12,6 +12,11 @@ from mer_bench.errors import InputError
 
 ABLATIONS = ('no_multiscale', 'no_attention', 'single_head')
 REDUCED = ('quarter_width', 'small_input')
+PICTURES = {
+    'ablations': ('what each part of the model adds', 'runs'),
+    'curves': ('how the full model learns', 'runs/full'),
+}
+PAGE = 'the leaderboard as a web page'
 
 
 def steps(out: Path) -> list[tuple[str, list[str]]]:
@@ -31,6 +36,11 @@ def steps(out: Path) -> list[tuple[str, list[str]]]:
         *((f'ablation {name}', train(f'{out}/smic', f'{out}/runs/{name}', name)) for name in ABLATIONS),
         (control, train(f'{out}/smic_still', f'{out}/still_control')),
         ('leaderboard', ['leaderboard', f'{out}/runs', '--out', f'{out}/leaderboards/synthetic_smic.md']),
+        *(
+            (heading, ['plot', f'{out}/{runs}', '--kind', kind, '--out', f'{out}/{kind}.png'])
+            for kind, (heading, runs) in PICTURES.items()
+        ),
+        (PAGE, ['leaderboard', f'{out}/runs', '--html', f'{out}/site']),
     ]
 
 
@@ -51,3 +61,7 @@ def main(argv: list[str] | None = None) -> None:
     for heading, (command, *words) in steps(out):
         print(f'== {heading}', flush=True)
         import_module(f'mer_bench.cli.{command}').main(words)
+    print('== look at')
+    for kind, (heading, _) in PICTURES.items():
+        print(f'{out}/{kind}.png: {heading}')
+    print(f'{out}/site/index.html: {PAGE}')

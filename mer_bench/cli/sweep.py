@@ -32,6 +32,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add('--select', metavar='inner', help=text)
     add('--inner-folds', type=int, default=5, metavar='N', help='as for tools/train.py (default: 5)')
+    text = 'as for tools/train.py, for networks'
+    add('--track', metavar='TOOL', help=text)
     add('--work-dir', type=Path, default=Path('work_dirs'), metavar='DIR', help='default: work_dirs')
     add('--data-root', dest='data_roots', metavar='DIR', help='prepared data of the only config, or CONFIG=DIR', **many)
     add('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')

@@ -17,6 +17,11 @@ def main(argv: list[str] | None = None) -> None:
     add('--audit-epochs', action='store_true', help=text)
     text = 'also score the held-out subjects by all that could be chosen, into RUN/candidates.csv; no choice reads it'
     add('--audit-candidates', action='store_true', help=text)
+    text = (
+        'tensorboard, wandb or mlflow: also write the learning curves of each finished fold for it, into RUN/track; no '
+        'request leaves this machine unless WANDB_MODE or MLFLOW_TRACKING_URI says so'
+    )
+    add('--track', metavar='TOOL', help=text)
     add('--verbose', action='store_true', help='print a line for each fold, as in RUN/train.log')
     args = parser.parse_args(argv)
 
@@ -24,6 +29,12 @@ def main(argv: list[str] | None = None) -> None:
     from mer_bench.runs.train import train
 
     audits = dict(audit_epochs=args.audit_epochs, audit_candidates=args.audit_candidates)
-    place = dict(work_dir=args.work_dir, save_checkpoints=args.save_checkpoints, verbose=args.verbose)
+    keep = dict(save_checkpoints=args.save_checkpoints, track=args.track)
+    place = dict(work_dir=args.work_dir, verbose=args.verbose, **keep)
     settings = RunSettings(**training_of(args), **place, **audits)
-    print(train(run_options(args), settings).summary())
+    run = train(run_options(args), settings)
+    print(run.summary())
+    if args.track:
+        from mer_bench.runs.track import how_to_look
+
+        print(f'learning curves: {how_to_look(run.folder, args.track)}')

@@ -1,8 +1,6 @@
-"""Figures of predictions in the style of evaluation/style.py: a new kind is a function and its entry in KINDS."""
+"""Figures of methods in the style of evaluation/style.py: a new kind is a function and its entry in KINDS."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from textwrap import fill
 
 import numpy as np
@@ -10,48 +8,12 @@ import pandas as pd
 
 from mer_bench.errors import InputError
 from mer_bench.evaluation.calibration import BINS, bins_of, measure, probabilities_of
-from mer_bench.evaluation.metrics import SubjectCounts, class_recall
+from mer_bench.evaluation.drawn import LONGEST, PANEL, Drawn, by_method, panels, refuse_many, refuse_without, uf1_of
+from mer_bench.evaluation.metrics import class_recall
 from mer_bench.evaluation.ranking import rank_methods
+from mer_bench.evaluation.scatter import draw_cost, draw_parameters
+from mer_bench.evaluation.statistics import Estimate, contrast
 from mer_bench.evaluation.style import BLUE, GREY, LIGHT, ORANGE, new_figure
-
-PANEL = 2.5  # inches
-MOST_PANELS = 12
-MOST_ROWS = 60
-LONGEST = 32  # letters in a line of a title
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """The predictions of a method in a figure.
-
-    Attributes:
-        name: its label.
-        table: as of :func:`mer_bench.evaluation.predictions.load_predictions`.
-        classes: names of the classes.
-        temperatures: of each fold, None where none were fitted.
-    """
-
-    name: str
-    table: pd.DataFrame
-    classes: Sequence[str]
-    temperatures: Mapping[str, dict] | None = None
-
-
-def panels(runs: Sequence[Drawn], kind: str, height: float = PANEL):
-    """Return a figure with one panel for each method, and the panels."""
-    if len(runs) > MOST_PANELS:
-        raise InputError(f'{kind}: expected at most {MOST_PANELS} runs in one figure, got {len(runs)}; give fewer')
-    columns = min(len(runs), 4 if len(runs) > 6 else 3)
-    rows = math.ceil(len(runs) / columns)
-    figure = new_figure(max(columns, 1.2) * PANEL, rows * height)
-    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.1)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes[len(runs) :]:
-        axis.set_axis_off()
-    for axis, run in zip(axes, runs, strict=False):
-        name = run.name if len(run.name) <= LONGEST else fill(run.name.replace('+', ' +'), LONGEST)
-        axis.set_title(name, parse_math=False, fontsize=8)
-    return figure, axes[: len(runs)]
 
 
 def draw_reliability(runs: Sequence[Drawn]):
@@ -93,7 +55,7 @@ def draw_confusion(runs: Sequence[Drawn]):
     """Draw the clips of each true class by predicted class: numbers, shaded by their share of the class."""
     figure, axes = panels(runs, 'confusion')
     for axis, run in zip(axes, runs, strict=True):
-        counts = SubjectCounts.of(run.table, [*run.classes]).total
+        counts = run.counts.total
         shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
         axis.imshow(shares, cmap='Blues', vmin=0, vmax=1)
         for (row, column), number in np.ndenumerate(counts):
@@ -110,28 +72,30 @@ def draw_confusion(runs: Sequence[Drawn]):
     return figure
 
 
-def draw_intervals(runs: Sequence[Drawn]):
-    """Draw UF1 of each method with its 95 % interval over the subjects, best first."""
-    if len(runs) > MOST_ROWS:
-        raise InputError(f'intervals: expected at most {MOST_ROWS} runs in one figure, got {len(runs)}; give fewer')
-    counts = [SubjectCounts.of(run.table, [*run.classes]) for run in runs]
-    rows = [
-        (float(each.scores['uf1']), each.intervals()['uf1'], run.name) for each, run in zip(counts, runs, strict=True)
-    ]
-    rows.sort(key=lambda row: row[0])
-    longest = max(len(run.name) for run in runs)
-    figure = new_figure(6.3 + 0.06 * max(0, longest - LONGEST), 0.7 + 0.24 * len(rows))
+def draw_rows(kind: str, rows: Mapping[str, Estimate], form: str):
+    """Return a figure with one row for each estimate, the highest on top, with its interval and both in numbers."""
+    refuse_many(kind, len(rows))
+    figure = new_figure(6.3 + 0.06 * max(0, max(map(len, rows)) - LONGEST), 0.7 + 0.24 * len(rows))
     axis = figure.subplots()
-    for place, (value, ends, _) in enumerate(rows):
-        if ends:
+    ordered = sorted(rows.items(), key=lambda row: row[1].value)
+    for place, (_, (value, *ends)) in enumerate(ordered):
+        known = None not in ends
+        if known:
             axis.plot(ends, [place, place], color=GREY)
         axis.plot(value, place, 'o', color=BLUE)
-        text = f'{value:.3f}' + (' [{:.3f}, {:.3f}]'.format(*ends) if ends else '')
+        text = format(value, form) + (f' [{ends[0]:{form}}, {ends[1]:{form}}]' if known else '')
         axis.text(1.02, place, text, transform=axis.get_yaxis_transform(), va='center', fontsize=8)
-    axis.set_yticks(range(len(rows)), [name for *_, name in rows], parse_math=False)
+    axis.set_yticks(range(len(rows)), [name for name, _ in ordered], parse_math=False)
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.grid(axis='x', color=LIGHT, linewidth=0.6)
     axis.set_axisbelow(True)
+    return figure, axis
+
+
+def draw_intervals(runs: Sequence[Drawn]):
+    """Draw UF1 of each method with its 95 % interval over the subjects, best first."""
+    rows = {name: uf1_of(seeds) for name, seeds in by_method(runs).items()}
+    figure, axis = draw_rows('intervals', rows, '.3f')
     same = len({(len(run.table), run.table['subject'].nunique()) for run in runs}) == 1
     whom = f'{runs[0].table["subject"].nunique()} subjects ({len(runs[0].table)} clips)' if same else 'the subjects'
     axis.set_xlabel(f'UF1 with its 95 % interval over {whom}')
@@ -144,9 +108,104 @@ def draw_critical_difference(runs: Sequence[Drawn]):
     return ranking.draw()
 
 
+def draw_ablations(runs: Sequence[Drawn]):
+    """Draw how UF1 changes by each ablation of a model, with the 95 % interval over the subjects, paired."""
+    refuse_without('ablations', runs, 'record', 'the records of runs, which name the overrides')
+    methods = by_method(runs)
+    parts = {name: parts_of(seeds[0].record) for name, seeds in methods.items()}
+    full = min(methods, key=lambda name: len(parts[name]))
+    if len(methods) < 2:
+        raise InputError('ablations: expected a full model and its ablations, got one method; give both')
+    rows, whole = {}, methods.pop(full)
+    for name, seeds in methods.items():
+        if not parts[full] < parts[name] or any(not clips_of(run).equals(clips_of(whole[0])) for run in seeds):
+            raise InputError(
+                f'ablations: expected {full} and methods with more overrides than it on the same clips, but {name} is '
+                'no such method; leave it out'
+            )
+        label = ', '.join(part for part in name.split(', ') if part not in full.split(', ')) or name
+        rows[label] = contrast([[run.counts for run in each] for each in (seeds, whole)], [1, -1], 'uf1')
+    figure, axis = draw_rows('ablations', rows, '+.3f')
+    axis.axvline(0, color=GREY, linewidth=0.8, linestyle=':')
+    axis.set_title(fill(full, 2 * LONGEST), parse_math=False)
+    before = f'change of UF1 from {uf1_of(whole).value:.3f}'
+    axis.set_xlabel(f'{before}, with its 95 % interval, paired over the subjects')
+    return figure
+
+
+def parts_of(record: dict) -> set[str]:
+    """Return the name of the config of a run and those of its overrides; nothing of published predictions."""
+    return {'', *(part['name'] for part in (record.get('config', {'name': ''}), *record.get('overrides', ())))}
+
+
+def clips_of(run: Drawn) -> pd.DataFrame:
+    """Return the clips of a run with their subjects and labels, in their order."""
+    return run.table[['sample_id', 'subject', 'y_true']].astype(str).sort_values('sample_id', ignore_index=True)
+
+
+def draw_subjects(runs: Sequence[Drawn]):
+    """Draw how many clips of each subject are right; of more than four runs the share, as a map."""
+    right = [run.table.assign(right=run.table['y_true'] == run.table['y_pred']) for run in runs]
+    found = [table.groupby('subject')['right'].agg(['size', 'sum']) for table in right]
+    shares = pd.DataFrame([table['sum'] / table['size'] for table in found])
+    shares = shares.groupby([run.method or run.name for run in runs]).mean()  # over the seeds
+    refuse_many('subjects', len(shares))
+    order = shares.mean().sort_values(ascending=False, kind='stable').index
+    width = min(max(3.5, 1.5 + 0.13 * len(order)), 11)
+    if len(runs) > 4:
+        figure = new_figure(width + 0.8 + 0.06 * max(map(len, shares.index)), 1.3 + 0.2 * len(shares))
+        axis = figure.subplots()
+        best = shares.mean(1).sort_values(ascending=False, kind='stable').index
+        image = axis.imshow(shares.loc[best, order], cmap='Blues', vmin=0, vmax=1, aspect='auto')
+        figure.colorbar(image, label='share of the clips that are right', shrink=min(1, 8 / len(shares) + 0.2))
+        axis.set_yticks(range(len(best)), best, parse_math=False)
+        axis.spines[:].set_visible(False)
+        axes = [axis]
+    else:
+        figure = new_figure(width, 1.1 + 1.3 * len(runs))
+        axes = figure.subplots(len(runs), 1, squeeze=False, sharex=True).ravel()
+        for axis, run, table in zip(axes, runs, found, strict=True):
+            table = table.reindex(order, fill_value=0)
+            axis.bar(range(len(order)), table['size'], color=LIGHT, label='clips')
+            axis.bar(range(len(order)), table['sum'], color=BLUE, label='right')
+            axis.set_title(run.name, parse_math=False, fontsize=8, loc='left')
+            axis.set(ylabel='clips', xlim=(-0.7, len(order) - 0.3))
+            axis.yaxis.get_major_locator().set_params(integer=True)
+        axes[0].legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=2, handlelength=1)
+    axes[-1].set_xticks(range(len(order)), order, rotation=90, fontsize=6 if len(order) > 20 else 8, parse_math=False)
+    axes[-1].set_xlabel('subject, easiest first')
+    return figure
+
+
+def draw_curves(runs: Sequence[Drawn]):
+    """Draw loss and training accuracy of each epoch: median over the folds, and a band from quartile to quartile."""
+    refuse_without('curves', runs, 'curves', 'learning curves (curves.csv) beside the predictions')
+    figure, axes = panels(runs, 'curves', PANEL * 1.2)
+    for axis, run in zip(axes, runs, strict=True):
+        both, table = axis.get_subplotspec().subgridspec(2, 1).subplots(sharex=True), run.curves
+        both[0].set_title(axis.get_title(), parse_math=False, fontsize=8)
+        axis.remove()
+        for part, name, colour in zip(both, ('loss', 'train_accuracy'), (BLUE, ORANGE), strict=True):
+            ends = table[f'{name}_low'], table[f'{name}_high']
+            part.fill_between(table['epoch'], *ends, color=colour, alpha=0.3, linewidth=0)
+            part.plot(table['epoch'], table[name], color=colour, linewidth=0.9, marker='o' if len(table) < 3 else None)
+        both[0].set_ylim(0, 1.05 * np.nanmax([*table['loss'], *table['loss_high'], 1e-9]))
+        both[0].set_ylabel('loss')
+        both[1].set(ylim=(0, 1.05), yticks=(0, 0.5, 1), ylabel='training\naccuracy', xlabel='epoch')
+        if table['train_accuracy'].isna().all():
+            both[1].text(0.5, 0.5, 'unknown', transform=both[1].transAxes, ha='center')
+        both[1].xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
 KINDS: dict[str, Callable] = {
     'reliability': draw_reliability,
     'critical-difference': draw_critical_difference,
     'confusion': draw_confusion,
     'intervals': draw_intervals,
+    'ablations': draw_ablations,
+    'subjects': draw_subjects,
+    'curves': draw_curves,
+    'parameters': draw_parameters,
+    'cost': draw_cost,
 }

@@ -12,6 +12,7 @@ from mer_bench.files import write_atomically
 
 FORMATS = ('.svg', '.png', '.pdf')
 BLUE, ORANGE, GREY, LIGHT = '#0072B2', '#D55E00', '#595959', '#D9D9D9'
+GREEN, PURPLE, YELLOW, SKY = '#009E73', '#CC79A7', '#E69F00', '#56B4E9'
 STYLE = {
     'font.size': 9,
     'axes.titlesize': 9,

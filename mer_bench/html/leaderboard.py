@@ -1,13 +1,13 @@
 """The leaderboards as one web page: charts, tables to sort and filter, and a view of every method."""
 
-import math
 import re
 import shlex
 from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
-from mer_bench.errors import InputError, visible
+from mer_bench.errors import visible
+from mer_bench.evaluation.curves import CURVES, read_curves
 from mer_bench.html import write_page
 from mer_bench.results.ablations import find_grids, main_effects
 from mer_bench.results.blocks import Heading, Link, Table
@@ -21,7 +21,6 @@ from mer_bench.results.run import Method
 from mer_bench.results.sanity import read_rows
 from mer_bench.results.sections import Section, section_blocks
 
-CURVES = ('epoch', 'loss', 'loss_low', 'loss_high', 'lr', 'train_accuracy', 'train_accuracy_low', 'train_accuracy_high')
 ELSEWHERE = ('display_name', 'method', 'rank', 'device', 'commit')  # of a row, in another place of its view
 DROPPED = ('sample_id', 'reason')
 
@@ -180,9 +179,10 @@ def _view(row: dict, address: str, method: Method, section: Section, data: dict)
     subjects = sorted({*runs[0].table['subject']})
     clips, right = matrices.sum((1, 2)).tolist(), matrices.trace(axis1=1, axis2=2).tolist()
     data[f'{key}-subjects'] = {'columns': {'subject': subjects, 'clips': clips, 'right': right}}
-    curves = next((found for run in runs if (found := read_curves(run.path.with_name('curves.csv')))), None)
+    curves = next((path for run in runs if (path := run.path.with_name(CURVES)).exists()), None)
     if curves:
-        data[f'{key}-curves'] = {'columns': curves}
+        table = read_curves(curves).astype(object)
+        data[f'{key}-curves'] = {'columns': table.where(table.notna(), None).to_dict('list')}
     leaks = [leak for leak in section.leaks if leak['method'] == row['method']]
     return {
         'row': row,
@@ -209,17 +209,6 @@ def _place(folder: Path) -> str:
     if root and folder.is_relative_to(root):
         folder = folder.relative_to(root)
     return str(Path(*folder.parts[-4:]) if folder.is_absolute() else folder)
-
-
-def read_curves(path: Path) -> dict[str, list[float | None]] | None:
-    """Return the columns of a curves.csv, medians and quartiles over the folds; None where there is no such file."""
-    if not path.exists():
-        return None
-    try:
-        table = [{name: float(cell or 'nan') for name, cell in row.items()} for row in read_rows(path, CURVES)]
-    except ValueError as error:
-        raise InputError(f'{path}: expected numbers, but {error}; train the run again or remove this file') from None
-    return {name: [row[name] if math.isfinite(row[name]) else None for row in table] for name in CURVES}
 
 
 def count_dropped(path: Path) -> list[tuple[str, int]]:

@@ -184,12 +184,18 @@ class MultiOutputHead(AsyncLossHead):
         return logits
 
     def loss_by_feat(self, cls_scores: dict[str, torch.Tensor], data_samples: list) -> dict[str, torch.Tensor]:
-        """Weighted losses and accuracies by output, e.g. ``scale0_loss_cls`` and ``fused_top1_acc``."""
+        """Weighted losses and accuracies by output, e.g. ``scale0_loss_cls`` and ``fused_top1_acc``.
+
+        With labels that are one class each also ``top1_acc``, that of the decision.
+        """
         losses = {}
         labels = stack_labels(data_samples).to(cls_scores['fused'].device)
         for name in self.classifiers:
             for key, value in self.losses_of(cls_scores[name], labels).items():
                 losses[f'{name}_{key}'] = value * self.loss_weights[name] if 'loss' in key else value
+        if labels.ndim == 1:
+            probs = torch.stack([cls_scores[name].detach().softmax(1) for name in self.classifiers])
+            losses['top1_acc'] = (self.decide(probs).argmax(1) == labels).float().mean()
         if self.action_units is not None:
             logits = cls_scores['action_units']
             targets = torch.tensor([sample.action_unit_targets for sample in data_samples], device=logits.device)

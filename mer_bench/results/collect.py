@@ -11,13 +11,14 @@ from pathlib import Path
 
 from mer_bench.errors import InputError, listed, visible
 from mer_bench.escaping import inside, without_paths
+from mer_bench.evaluation.curves import CURVES
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES
 from mer_bench.files import digest_file, refuse_special, write_atomically, write_json
 from mer_bench.results.record import FAILURE, RECORD, Failure, read_failure, read_record
 from mer_bench.results.run import Run, describe_unfinished, find_runs, read_runs
 
-AUDITS = (AUDIT, CANDIDATES)  # only where they were asked for
-FINISHED = (RECORD, 'predictions.csv', *AUDITS)
+WHERE_MADE = (AUDIT, CANDIDATES, CURVES)  # which not every run has
+FINISHED = (RECORD, 'predictions.csv', *WHERE_MADE)
 COMMITTED = (*FINISHED, FAILURE)
 SUMS = 'SHA256SUMS'
 LARGEST_SUMS = 64 << 20  # bytes; a line has some two hundred
@@ -78,7 +79,7 @@ def _places(runs: list[Run], failures: list[Failure], into: Path) -> dict[Path, 
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
     """Copy the named files, and delete the others that an earlier copy left."""
-    names = tuple(name for name in names if name not in AUDITS or (source / name).exists())
+    names = tuple(name for name in names if name not in WHERE_MADE or (source / name).exists())
     for name in {*COMMITTED} - {*names}:
         (target / name).unlink(missing_ok=True)
     for name in names:

@@ -20,13 +20,14 @@ from pydantic_core import PydanticCustomError, from_json
 from mer_bench.errors import InputError, visible
 from mer_bench.escaping import folder_name
 from mer_bench.evaluation.calibration import COLDEST, HOTTEST
+from mer_bench.evaluation.curves import CURVES
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES
 from mer_bench.evaluation.metrics import MAX_CLASSES
 from mer_bench.files import digest_file, digest_of, is_changed, read_json, sealed, write_json
 
 RECORD, FAILURE = 'record.json', 'failure.json'
 PREDICTIONS, INNER_SCORES = 'predictions.csv', 'inner_scores.csv'
-WITH_DIGEST = (PREDICTIONS, AUDIT, CANDIDATES, INNER_SCORES)  # in the record beside them
+WITH_DIGEST = (PREDICTIONS, AUDIT, CANDIDATES, INNER_SCORES, CURVES)  # in the record beside them
 HONEST = ('last', 'inner')  # epoch rules by which no test subject chooses an epoch
 VERDICTS = LEAK, UNTOLD, PASSED = 'LEAK', 'cannot be told', 'passed'  # of a leak audit, worst first
 SCHEMA_VERSION = 2

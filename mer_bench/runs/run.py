@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -24,6 +25,7 @@ from mer_bench.processes import in_workers, quick_ones_here, usable_memory
 from mer_bench.protocols.folds import Fold
 from mer_bench.results.record import RECORD, refuse_changed_files
 from mer_bench.runs.run_folder import MADE_ONCE, refuse_other_folds, update_record, write_scheme
+from mer_bench.runs.track import refuse_tool, track_folds
 from mer_bench.training.fold import run_fold
 from mer_bench.training.fold_folder import (
     CHECKPOINT,
@@ -65,6 +67,7 @@ class RunSettings:
         candidates: Overrides to choose from; none: the list `candidates` of the config, or the method itself.
         inner_folds: Of the training subjects of each fold.
         audit_candidates: Whether to write candidates.csv, the predictions of every candidate, which no choice reads.
+        track: 'tensorboard', 'wandb' or 'mlflow': also writes the learning curves of each finished fold for it.
     """
 
     seed: int
@@ -80,6 +83,7 @@ class RunSettings:
     candidates: Sequence[str] = ()
     inner_folds: int = 5
     audit_candidates: bool = False
+    track: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that the command line would refuse as well, before anything is read or written."""
@@ -93,6 +97,8 @@ class RunSettings:
                 '--audit-epochs: expected a run without --select, whose folds share one schedule; leave it out'
             )
         refuse_count('inner_folds', self.inner_folds, least=2)
+        if self.track:
+            refuse_tool(self.track)
 
 
 def run_folds(
@@ -122,6 +128,8 @@ def run_folds(
         raise InputError(f'{experiment.method.name} has no checkpoints to keep; leave --save-checkpoints out')
     if settings.audit_epochs and experiment.method.is_estimator:
         raise InputError(f'{experiment.method.name} has no epochs to audit; leave --audit-epochs out')
+    if settings.track and experiment.method.is_estimator:
+        raise InputError(f'{experiment.method.name} has no epochs, so no learning curves; leave --track out')
     if settings.audit_epochs and (classes := len(experiment.method.cfg.classes)) > len(LETTERS):
         raise InputError(
             f'--audit-epochs or --select inner: expected at most {len(LETTERS)} classes, got {classes}; leave it out'
@@ -141,12 +149,22 @@ def run_folds(
             refuse_changed_files(work_dir / RECORD, begun, MADE_ONCE)
             experiment = with_decision(experiment, begun)
             refuse_other_folds(work_dir, record | decided(experiment), continued=True, begun=begun)
-            return update_record(work_dir, begun, experiment)
+            return finish_run(experiment, settings, begun)
         experiment, choice, record = begin_run(experiment, settings, record, begun)
         note = '\n'.join(filter(None, (record['note_on_model'], experiment.check and experiment.check.line)))
         train = train or (fit_missing if experiment.method.is_estimator else run_missing)
         train(experiment, plan_groups(experiment, missing, choice), settings, choice, note)
-        return update_record(work_dir, record, experiment)
+        return finish_run(experiment, settings, record)
+
+
+def finish_run(experiment: Experiment, settings: RunSettings, record: dict) -> dict:
+    """Write the record of a run with its finished folds, and track those that are not tracked yet."""
+    record = update_record(settings.work_dir, record, experiment)
+    if settings.track and (
+        fault := track_folds(experiment, settings.seed, settings.work_dir, settings.track, experiment.folds)
+    ):
+        print(visible(fault), file=sys.stderr)
+    return record
 
 
 def begin_run(
@@ -277,6 +295,9 @@ def run_missing(
                     write(f'{datetime.now():%Y-%m-%d %H:%M:%S} {line}')
                     if settings.verbose:
                         tell(line)
+                    if settings.track:  # finish_run says what failed
+                        fold = [fold for fold in missing if fold.name == result['fold']]
+                        track_folds(experiment, settings.seed, work_dir, settings.track, fold)
     except TerminatedWorkerError as error:
         raise InputError(
             'the system killed a training process, usually because memory ran out; finished folds are kept: run the '

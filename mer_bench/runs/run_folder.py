@@ -1,6 +1,6 @@
 """The folder of a run: what it has before its first fold, the pooled predictions, the record, and who reads them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.curves import COLUMNS as CURVE_COLUMNS
+from mer_bench.evaluation.curves import CURVES, curves_text, pool_curves, read_curves
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import refuse_other_settings
@@ -138,6 +140,7 @@ def update_record(work_dir: Path, record: dict, experiment: Experiment) -> dict:
         refuse_other_clips(work_dir, pooled, experiment.data.annotations)
         score_run(work_dir, record, predictions_text(pooled))
         pool_audits([folder / AUDIT for folder in done.values()], work_dir / AUDIT)
+        pool(join_curves, [folder / CURVES for folder in done.values()], work_dir / CURVES)
         if 'selection' in record:
             write_inner_scores(finished, record['selection'], work_dir / INNER_SCORES)
         seconds = {part: [result[f'{part}_seconds'] for result in finished] for part in ('train', 'test')}
@@ -205,12 +208,25 @@ def pool_predictions(tables: list[Path]) -> pd.DataFrame:
 
 
 def pool_audits(tables: list[Path], out: Path) -> None:
-    """Join the audits of all folds; where one has none, no audit stays that is of other folds."""
+    """Join the audits of all folds, see :func:`pool`."""
+
+    def join(tables: list[Path]) -> str:
+        return predictions_text(pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in tables]))
+
+    pool(join, tables, out)
+
+
+def join_curves(tables: list[Path]) -> str:
+    """Return the text of the pooled curves.csv."""
+    return curves_text(pool_curves([read_curves(path, CURVE_COLUMNS) for path in tables]))
+
+
+def pool(join: Callable[[list[Path]], str], tables: list[Path], out: Path) -> None:
+    """Write what a function makes of a file of all folds; where one has none, no file stays that is of other folds."""
     if not all(path.exists() for path in tables):
         out.unlink(missing_ok=True)
         return
-    parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in tables]
-    text = predictions_text(pd.concat(parts))
+    text = join(tables)
     if not out.is_file() or out.read_bytes() != text.encode():
         with write_atomically(out) as temporary:
             temporary.write_text(text, encoding='utf-8')

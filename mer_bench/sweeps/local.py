@@ -60,7 +60,8 @@ def attempt(run: PlannedRun, stamp: int | None, jobs: int, options: SweepOptions
         return outcome
     try:
         experiment = open_planned(run, options)
-        how = dict(stack=options.stack, audit_epochs=run.audited)
+        track = None if experiment.method.is_estimator else options.track
+        how = dict(stack=options.stack, audit_epochs=run.audited, track=track)
         settings = RunSettings(run.seed, run.folder, jobs, show=progress.follow, isolated=True, **how)
         settings = with_choice(settings, experiment)
         command = train_command(options_of(run, options), settings)

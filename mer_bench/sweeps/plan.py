@@ -38,6 +38,7 @@ class SweepOptions:
         audit_epochs: As `--audit-epochs` of tools/train.py, for networks.
         inner_folds: As of tools/train.py with `--select inner`, for methods that have something to choose; None:
             nothing is chosen.
+        track: As `--track` of tools/train.py, for networks.
     """
 
     roots: Mapping[str, Sequence[str]]
@@ -46,6 +47,7 @@ class SweepOptions:
     stack: str | int = 'auto'
     audit_epochs: bool = False
     inner_folds: int | None = None
+    track: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,6 +37,7 @@ def sweep(
     audit_epochs: bool = False,
     select: str | None = None,
     inner_folds: int = 5,
+    track: str | None = None,
     engine: str = 'local',
     address: str | None = None,
     gpu_share: float | None = None,
@@ -65,6 +66,7 @@ def sweep(
         select: 'inner': the folds of a network choose its epoch, and the folds of a method with the list `candidates`
             among these, by scores on their training subjects. Other methods have nothing to choose.
         inner_folds: Of the training subjects of each fold, for that choice.
+        track: Also write the learning curves of the networks for 'tensorboard', 'wandb' or 'mlflow'.
         only_failed: Only the runs that failed before.
         dry_run: Plan and train nothing.
         estimate: Also estimate the hours of the whole sweep, from measured trainings.
@@ -83,7 +85,7 @@ def sweep(
     if dry_run and engine == 'ray':
         jobs = jobs or workers  # no cluster is asked
     for seed in list(seeds) or [0]:
-        choice = dict(select=select, inner_folds=inner_folds)
+        choice = dict(select=select, inner_folds=inner_folds, track=track)
         RunSettings(seed, None, jobs, stack=stack, audit_epochs=audit_epochs, **choice)  # refuses what no run can use
     if workers is not None:
         refuse_count('workers', workers)
@@ -97,7 +99,7 @@ def sweep(
     methods = expand_methods(as_words(overrides), as_words(grid), as_words(shared), not no_full)
     roots = roots_by_config(configs, root_words(data_roots))
     with open_engine(options, dry_run) as opened:
-        how = threads, stack, audit_epochs, inner_folds if select else None
+        how = threads, stack, audit_epochs, inner_folds if select else None, track
         plan_options = SweepOptions(roots, opened.planning_device, *how)
         with Console(stderr=True).status('planning') as status:
             runs, equal = plan_runs(

@@ -31,6 +31,7 @@ from mer_bench.training.fold_folder import (
     read_batch,
     report_epoch,
     run_title,
+    write_curves,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def run_network(
     from mer_bench.training.audit import finish_audit
     from mer_bench.training.device import activate
     from mer_bench.training.parts import BatchTooLarge, has_batch_norm
-    from mer_bench.training.runner import save_weights, train
+    from mer_bench.training.runner import curves_of, save_weights, train
 
     activate(experiment)
     while True:  # until a step fits on the GPU
@@ -110,6 +111,7 @@ def run_network(
         except BatchTooLarge as error:
             shrink_batch(fold, folder, error)
     trained = time.perf_counter()
+    write_curves(curves_of(runner), folder)
     runner.test()
     tested = time.perf_counter()
     if audit:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mer_bench.errors import InputError, cause_of
+from mer_bench.evaluation.curves import CURVES, curves_text
 from mer_bench.evaluation.epoch_audit import AUDIT
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.provenance import describe_device
@@ -38,8 +39,9 @@ CHECKPOINT = 'checkpoint.pth'
 IN_WORK = re.compile(r'(?:epoch|iter)_([0-9]{1,9})\.pth')  # MMEngine's, to continue from
 FLOAT_FORMAT = '%.9g'  # nine digits distinguish every float32 from its neighbours
 EPOCH_SCORES = 'epoch_scores.npy'  # with audit.csv: the class scores of each clip in its order, (N, E, C) float32
-AUDIT_DIGESTS = {AUDIT: 'audit_digest', EPOCH_SCORES: 'epoch_scores_digest'}  # keys of fold.json
-RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT, AUDIT, EPOCH_SCORES)
+# keys of fold.json
+DIGESTS = {AUDIT: 'audit_digest', EPOCH_SCORES: 'epoch_scores_digest', CURVES: 'curves_digest'}
+RESULTS = (PREDICTIONS, 'config.py', 'train.log', 'fold.json', CHECKPOINT, *DIGESTS)
 REMEDY = 'restore it, or remove the folder of this fold and run the same command to train it again'
 
 
@@ -80,6 +82,7 @@ class FoldResult(Part):
     predictions_digest: Line | None = None
     audit_digest: Line | None = None
     epoch_scores_digest: Line | None = None
+    curves_digest: Line | None = None
     digest: Line | None = None
 
 
@@ -127,11 +130,16 @@ def predictions_text(table: pd.DataFrame) -> str:
     return table.sort_values('sample_id').to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator='\n')
 
 
+def write_curves(table: pd.DataFrame, folder: Path) -> None:
+    """Write curves.csv of a fold in work."""
+    (folder / CURVES).write_text(curves_text(table), encoding='utf-8')
+
+
 def finish_fold(fold: Fold, work_dir: Path, result: dict) -> None:
     """Write fold.json, remove what is no result, and rename the folder in work to its final name."""
     folder = folder_in_work(work_dir, fold)
     digests = dict(predictions_digest=digest_file(folder / PREDICTIONS))
-    digests |= {key: digest_file(folder / name) for name, key in AUDIT_DIGESTS.items() if (folder / name).exists()}
+    digests |= {key: digest_file(folder / name) for name, key in DIGESTS.items() if (folder / name).exists()}
     write_json(folder / 'fold.json', sealed(result | digests))
     for path in folder.iterdir():  # checkpoints for continuing, and MMEngine's empty log folder
         if path.is_dir() or path.name not in RESULTS:
@@ -162,7 +170,7 @@ def read_result(work_dir: Path, fold: Fold) -> dict:
         raise InputError(f'{table}: expected the predictions that were written, but they are others; {REMEDY}')
     if is_changed(result):
         raise InputError(f'{path}: expected what was written, but it was changed; {REMEDY}')
-    for name, key in AUDIT_DIGESTS.items():
+    for name, key in DIGESTS.items():
         file = table.with_name(name)
         if result.get(key) and not (file.is_file() and digest_file(file) == result[key]):
             raise InputError(f'{file}: expected the file that was written, but it is missing or another; {REMEDY}')

@@ -27,6 +27,7 @@ from torch import nn
 from mer_bench.clip_random import set_draws
 from mer_bench.errors import InputError
 from mer_bench.evaluation.action_units import PREFIX
+from mer_bench.evaluation.curves import curves_table
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
 from mer_bench.training.audit import note_epoch
@@ -261,6 +262,27 @@ def train(cfg: Config, report: Callable[[int], None], audit: bool = False) -> Fo
         return runner
     del runner  # with what it holds on the GPU: the traceback would keep it
     raise fault
+
+
+def curves_of(runner: Runner) -> pd.DataFrame:
+    """Return the learning curves of a training, see :mod:`mer_bench.evaluation.curves`.
+
+    MMEngine keeps the numbers of every step, the last million of them, also in its checkpoints: a continued training
+    has each epoch once.
+    """
+    epochs, steps, loader = runner.epoch, len(runner.train_dataloader), runner.train_dataloader
+
+    def history(name: str) -> np.ndarray:
+        """(epochs, steps); NaN where it was not noted in every step."""
+        found = runner.message_hub.log_scalars.get(f'train/{name}')
+        values = found.data[0][-epochs * steps :] if found else ()
+        return np.reshape(values if len(values) == epochs * steps else [np.nan] * epochs * steps, (epochs, steps))
+
+    size, clips = loader.batch_size, None  # None of a batch sampler: all batches count alike
+    if size:
+        clips = np.minimum(len(loader.sampler) - size * np.arange(steps), size)
+    accuracy = np.average(history('top1_acc'), axis=1, weights=clips)
+    return curves_table(history('loss').mean(1), history('lr')[:, -1], accuracy)
 
 
 def save_weights(state: dict[str, torch.Tensor], path: Path) -> None:

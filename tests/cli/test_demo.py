@@ -7,6 +7,7 @@ import pytest
 
 from mer_bench.cli import demo, prepare
 from mer_bench.errors import InputError
+from mer_bench.evaluation.figures import KINDS
 from mer_bench.experiment.config_files import find_config, find_override
 from tests.conftest import ROOT
 
@@ -14,11 +15,15 @@ from tests.conftest import ROOT
 def test_the_steps_are_those_of_the_readme(tmp_path, monkeypatch):
     """Faces, flow, the model and three ablations on them, and a control on still pictures, then a leaderboard."""
     commands = [words for _, words in demo.steps(tmp_path)]
-    assert [words[0] for words in commands] == ['prepare'] * 3 + ['train'] * 5 + ['leaderboard']
+    assert [words[0] for words in commands] == ['prepare'] * 3 + ['train'] * 5 + ['leaderboard'] + ['plot'] * 2 + [
+        'leaderboard'
+    ]
     for name in ('run_dataset', 'run_synthetic'):
         monkeypatch.setattr(prepare, name, lambda **options: None)
     for words in commands[:3]:
         prepare.main(words[1:])  # its options are known
+    for words in commands[9:11]:
+        assert words[words.index('--kind') + 1] in KINDS
     for _, config, *words in commands[3:8]:
         overrides = words[words.index('--override') + 1 :]
         assert find_config(config).endswith('configs/mer_smic.py')
@@ -52,6 +57,12 @@ def test_every_step_runs_under_its_heading(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, 'import_module', Command)
     demo.main(['--out', str(tmp_path)])
     lines = [line for heading, words in demo.steps(tmp_path) for line in (f'== {heading}', ' '.join(words))]
+    shown = {
+        'ablations.png': 'what each part of the model adds',
+        'curves.png': 'how the full model learns',
+        'site/index.html': 'the leaderboard as a web page',
+    }
+    lines += ['== look at', *(f'{tmp_path}/{path}: {words}' for path, words in shown.items())]
     assert capsys.readouterr().out.splitlines() == lines
 
 

@@ -35,6 +35,7 @@ from mer_bench.datasets.synthetic.units import ACTION_UNITS
 from mer_bench.datasets.table import read_annotations, write_annotations
 from mer_bench.evaluation.action_units import score_action_units
 from mer_bench.evaluation.compare import compare
+from mer_bench.evaluation.curves import POOLED, read_curves
 from mer_bench.evaluation.epoch_audit import AUDIT, leak_meter, read_audit
 from mer_bench.evaluation.metrics import score_table
 from mer_bench.evaluation.predictions import classes_of, read_predictions
@@ -381,6 +382,7 @@ def read_audited(folder: Path) -> None:
     leak_meter([read_audit(folder / AUDIT, ['negative', 'positive', 'surprise'])])
 
 
+LEARNING = ','.join(POOLED) + '\n1,1.1,1,1.2,0.001,0.3,0.2,0.4\n2,0.9,0.8,1,0.001,,,\n'
 DIGEST = 'd' * 64
 CHECK = {'name': 'weights', 'status': 'passed', 'detail': 'the same'}
 FULL = {  # all that a record may have
@@ -918,6 +920,7 @@ DOORS: list[Door] = [
     Door('command of a record', write_command, read_command),
     Door('run to audit', write_whole_run, read_audit_of_files, '**/*', share=0.5),
     Door('audit of epochs', lambda f: write_audit(write_run(f / 'run')), one_file('run', read_audited), f'run/{AUDIT}'),
+    Door('learning curves', text_file(LEARNING, 'curves.csv'), one_file('curves.csv', read_curves)),
     Door('epochs noted of a fold', write_notes, read_notes, '.audit.txt', writes=True),
     Door('failure.json', write_failure, one_file('failure.json', read_failure), share=3),
     Door('runs to collect', write_results, make_pages, share=0.2),

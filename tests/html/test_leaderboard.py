@@ -3,14 +3,13 @@
 import shutil
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.files import write_json
 from mer_bench.html import as_json
-from mer_bench.html.leaderboard import read_curves, write_site
+from mer_bench.html.leaderboard import write_site
 from mer_bench.results.rescored import write_rescored
 from tests.results.conftest import CLASSES, predictions, write_run
 
@@ -185,9 +184,3 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(site, tmp_
 
 def test_data_cannot_end_their_script_element():
     assert as_json({'<': ['</script>\u202e', None, 0.5]}) == r'{"\u003c":["\u003c/script>\\u202e",null,0.5]}'
-
-
-def test_curves_that_are_no_numbers_are_refused(tmp_path):
-    (tmp_path / 'curves.csv').write_text(f'{CURVES}1,a lot,,,,,,\n')
-    with pytest.raises(InputError, match='expected numbers'):
-        read_curves(Path(tmp_path, 'curves.csv'))

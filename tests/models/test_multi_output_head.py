@@ -45,6 +45,8 @@ def test_the_losses_add_to_the_weighted_sum_of_cross_entropies():
     ce = {name: F.cross_entropy(logits[name], labels) for name in NAMES}
     assert torch.allclose(total, 0.25 * ce['scale0'] + 0.25 * ce['scale1'] + ce['fused'])
     assert float(losses['fused_top1_acc']) == (logits['fused'].argmax(1) == labels).float().mean()
+    decided = sum(logits[name].softmax(1) for name in NAMES).argmax(1)  # by the mean of their probabilities
+    assert float(losses['top1_acc']) == (decided == labels).float().mean()
 
 
 def test_class_weights_and_label_smoothing_reach_every_output():
@@ -128,7 +130,7 @@ def test_fused_alone_takes_the_last_map_and_is_the_decision():
     assert list(logits) == list(single.classifiers) == ['fused']
     sample = single.predict(feats, samples(0, 1, 2, 0))[0]
     assert torch.allclose(sample.pred_score, logits['fused'][0].softmax(0))
-    assert list(single.loss(feats, samples(0, 1, 2, 0))) == ['fused_top1_acc', 'fused_loss_cls']
+    assert list(single.loss(feats, samples(0, 1, 2, 0))) == ['fused_top1_acc', 'fused_loss_cls', 'top1_acc']
 
 
 def test_chosen_outputs_have_their_maps_their_losses_and_one_decision():

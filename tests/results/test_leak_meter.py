@@ -126,8 +126,11 @@ def test_candidates_of_other_predictions_are_refused(chosen, tmp_path):
             write_leaderboard([tmp_path / 'runs'], tmp_path / 'synthetic.md')
 
 
-def test_audits_are_collected_and_checked(audited, tmp_path):
+def test_audits_and_curves_are_collected_and_checked(audited, tmp_path):
+    (audited / 'curves.csv').write_text('epoch\n1\n')
     (folder,) = collect([tmp_path / 'runs'], tmp_path / 'results').folders
-    assert (folder / 'audit.csv').read_bytes() == (audited / 'audit.csv').read_bytes()
+    for name in ('audit.csv', 'curves.csv'):
+        assert (folder / name).read_bytes() == (audited / name).read_bytes()
+        assert f'{name}\n' in (tmp_path / 'results/SHA256SUMS').read_text()
     write_pages([tmp_path / 'results'], tmp_path / 'leaderboards')
     assert check_results([tmp_path / 'results'], tmp_path / 'leaderboards') == []

@@ -66,6 +66,7 @@ def answer_otherwise(path):
         ('predictions.csv', lambda path: path.unlink(), "expected the predictions of a fold, but got 'No such file"),
         ('predictions.csv', answer_otherwise, 'expected the predictions that were written'),
         ('predictions.csv', as_pipe, 'expected a file, found a pipe'),
+        ('curves.csv', lambda path: path.unlink(), 'expected the file that was written, but it is missing or another'),
     ],
 )
 def test_a_damaged_finished_fold_is_named_with_what_to_do(run, experiment, name, damage, sentence):
@@ -88,13 +89,17 @@ def test_a_run_with_a_damaged_fold_is_not_scored(run, experiment):
 def without_digest(run):
     for path in run.glob('folds/*/fold.json'):
         content = json.loads(path.read_text())
-        del content['predictions_digest'], content['digest']
+        del content['predictions_digest'], content['curves_digest'], content['digest']
         path.write_text(json.dumps(content))
 
 
 def test_a_run_of_an_earlier_version_goes_on(run, finished_run, experiment):
     without_digest(run)
-    assert loso.run_folds(experiment, RunSettings(0, run))['complete']
+    for path in run.rglob('curves.csv'):
+        path.unlink()
+    record = loso.run_folds(experiment, RunSettings(0, run))
+    assert record['complete']
+    assert 'curves.csv' not in record['files']
     assert (run / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
 
 

@@ -68,7 +68,7 @@ def test_clips_that_are_too_short_for_a_kernel_are_said_in_one_line(experiment, 
 
 def test_a_finished_fold_leaves_its_predictions_config_and_log(finished_run):
     names = {path.name for path in (finished_run / 'folds' / 'smic_s01').iterdir()}
-    assert names == {'predictions.csv', 'config.py', 'train.log', 'fold.json', 'checkpoint.pth'}
+    assert names == {'predictions.csv', 'config.py', 'train.log', 'fold.json', 'curves.csv', 'checkpoint.pth'}
 
 
 def test_folds_in_another_order_and_one_by_one_give_the_same_bytes(
@@ -95,7 +95,8 @@ def test_a_training_stopped_between_epochs_continues_to_the_same_bytes(finished_
         whole_run.run_folds(experiment, RunSettings(0, tmp_path))
     whole_run.run_folds(experiment, RunSettings(0, tmp_path))
     assert reported[2:4] == [2, 1]  # the first epoch was not trained again
-    assert (tmp_path / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
+    for name in ('predictions.csv', 'curves.csv', 'folds/smic_s01/curves.csv'):  # each epoch once
+        assert (tmp_path / name).read_bytes() == (finished_run / name).read_bytes()
 
 
 @pytest.mark.slow

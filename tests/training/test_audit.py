@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mer_bench.errors import InputError
+from mer_bench.evaluation.curves import COLUMNS, CURVES, read_curves
 from mer_bench.evaluation.epoch_audit import AUDIT, read_audit
 from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.runs.run_folder import pool_audits
@@ -115,6 +116,11 @@ def test_a_fold_that_was_stopped_at_its_epoch_trains_no_further(experiment, audi
 def test_every_way_of_training_sees_the_same_epochs(one, audited, tmp_path, stack):
     run_folds(one, RunSettings(0, tmp_path, stack=stack, audit_epochs=True))
     assert same_file(AUDIT, tmp_path, audited)
+    (name,) = (path.name for path in (tmp_path / 'folds').iterdir())
+    curves = [read_curves(run / 'folds' / name / CURVES, COLUMNS) for run in (tmp_path, audited)]
+    pd.testing.assert_frame_equal(*curves, rtol=1e-3)
+    assert curves[0]['epoch'].tolist() == [1, 2, 3]
+    assert curves[0]['lr'].tolist() == [0.01] * 3
 
 
 def test_a_training_that_was_stopped_after_its_audit_continues_without_a_gap(one, audited, tmp_path, monkeypatch):

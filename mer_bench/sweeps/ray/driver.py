@@ -25,8 +25,8 @@ from mer_bench.files import FolderInUse, locked
 from mer_bench.protocols.folds import Fold
 from mer_bench.runs.command import train_command
 from mer_bench.runs.model import fall_back, needs_check
-from mer_bench.runs.run import RunSettings, begin_run, refuse_unaudited
-from mer_bench.runs.run_folder import refuse_other_folds, update_record
+from mer_bench.runs.run import RunSettings, begin_run, finish_run, refuse_unaudited
+from mer_bench.runs.run_folder import refuse_other_folds
 from mer_bench.runs.selection import with_choice
 from mer_bench.sweeps.local import SECONDS_BETWEEN_TRIES, Outcome, failed, open_planned, settled
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, options_of
@@ -187,7 +187,9 @@ class RaySweep:
     def _finish(self, opened: OpenRun) -> None:
         """Score a run whose folds are all finished."""
         try:
-            update_record(opened.run.folder, opened.record, opened.experiment)
+            track = None if opened.experiment.method.is_estimator else self.options.track
+            settings = RunSettings(opened.run.seed, opened.run.folder, track=track)
+            finish_run(opened.experiment, settings, opened.record)
         except Exception as error:  # as above
             self._fail(opened, in_one_line(error))
             return

@@ -72,6 +72,12 @@ class StackedFolds:
         """The epoch of each fold, counted from 1, whose weights are scored: the last one, or one that was chosen."""
         return [cfg.get('scored_epoch', self.runner.max_epochs) for cfg in self.cfgs]
 
+    @property
+    def clips_per_epoch(self) -> list[int]:
+        """The number of clips that each fold is trained on in an epoch."""
+        loader, lengths = self.cfgs[0].train_dataloader, [len(rows) for rows in self.train_rows]
+        return [min(n, steps_per_epoch(n, loader) * loader.batch_size) for n in lengths]
+
     def part(self, first: int, end: int) -> 'StackedFolds':
         """Return the folds from `first` up to `end`."""
         names = ('folds', 'cfgs', 'train_rows', 'moments', 'class_weights')

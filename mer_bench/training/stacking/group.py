@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from pprint import pformat
 
+import pandas as pd
 import torch
 from mmaction.registry import METRICS
 from mmengine.config import Config
@@ -21,7 +22,7 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.training.audit import NOTES, finish_audit, note_epoch
 from mer_bench.training.device import activate
 from mer_bench.training.fold import refusing_changes
-from mer_bench.training.fold_folder import CHECKPOINT, finish_fold, folder_in_work, report_epoch
+from mer_bench.training.fold_folder import CHECKPOINT, finish_fold, folder_in_work, report_epoch, write_curves
 from mer_bench.training.parts import in_halves, is_out_of_memory, tell
 from mer_bench.training.runner import PredictionTable, save_weights
 from mer_bench.training.stacking.data import StackedFolds, open_folds
@@ -64,11 +65,11 @@ def run_group(
         noted = circumstances(experiment)
         opening = (time.perf_counter() - start) / len(folds)
         results, faults = [], []
-        for part, weights, losses, seconds in train_parts(experiment, stack, work_dir, train, choice.folds, audit):
+        for part, weights, curves, seconds in train_parts(experiment, stack, work_dir, train, choice.folds, audit):
             noted |= dict(stack=dict(way=way, folds=len(part.folds)))
             for i, state in enumerate(weights):
                 folder = folder_in_work(work_dir, part.folds[i])
-                leave_training(part.cfgs[i], way, state, losses[: part.epochs[i], i], folder, save_checkpoints)
+                leave_training(part.cfgs[i], way, state, curves[i], folder, save_checkpoints)
                 try:
                     outcome = test_fold(part.part(i, i + 1), state, folder)
                 except InputError as error:  # it diverged, alone
@@ -99,7 +100,7 @@ def find_trainer(way: str) -> tuple[str, Callable[..., tuple]]:
 
 def train_parts(
     experiment: Experiment, stack: StackedFolds, work_dir: Path, train: Callable[..., tuple], size: int, audit: bool
-) -> Iterator[tuple[StackedFolds, list[Weights], torch.Tensor, float]]:
+) -> Iterator[tuple[StackedFolds, list[Weights], list[pd.DataFrame], float]]:
     """Train a stack in parts of `size` folds, or smaller ones if these do not fit on the GPU.
 
     Args:
@@ -111,7 +112,7 @@ def train_parts(
         audit: Whether to predict the test clips after every epoch.
 
     Yields:
-        A part, the weights of its folds, their (epochs, F) losses, and the seconds of each.
+        A part, the weights of its folds, their learning curves, and the seconds of each.
     """
     first = 0
     while first < len(stack.folds):
@@ -120,7 +121,7 @@ def train_parts(
         start = time.perf_counter()
         try:
             with refusing_changes(experiment, folders):
-                weights, losses = train(part, reporter(folders), auditor(part, folders) if audit else None)
+                weights, curves = train(part, reporter(folders), auditor(part, folders) if audit else None)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -131,7 +132,7 @@ def train_parts(
                 f'{len(part.folds)} folds at a time do not fit into the memory of the GPU; {size} are trained at a time'
             )
             continue
-        yield part, weights, losses, (time.perf_counter() - start) / len(part.folds)
+        yield part, weights, curves, (time.perf_counter() - start) / len(part.folds)
         first += len(part.folds)
 
 
@@ -204,12 +205,13 @@ def config_text(cfg: Config) -> str:
 
 
 def leave_training(
-    cfg: Config, way: str, state: Weights, losses: torch.Tensor, folder: Path, save_checkpoints: bool
+    cfg: Config, way: str, state: Weights, curves: pd.DataFrame, folder: Path, save_checkpoints: bool
 ) -> None:
-    """Write config.py, train.log with the mean loss of each epoch, and the weights if asked for."""
+    """Write config.py, curves.csv, train.log with the mean loss of each epoch, and the weights if asked for."""
     (folder / 'config.py').write_text(config_text(cfg), encoding='utf-8')
     lines = [f'{cfg.log_title}, {way}\n', *([f'{cfg.precision_check}\n'] if cfg.get('precision_check') else [])]
-    lines += [f'epoch {epoch}: loss {loss:.6f}\n' for epoch, loss in enumerate(losses.tolist(), start=1)]
+    lines += [f'epoch {epoch}: loss {loss:.6f}\n' for epoch, loss in enumerate(curves['loss'], start=1)]
     (folder / 'train.log').write_text(''.join(lines), encoding='utf-8')
+    write_curves(curves, folder)
     if save_checkpoints:
         save_weights(state, folder / CHECKPOINT)

@@ -19,7 +19,6 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold import drop_a_lone_clip, steps_per_epoch
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from mer_bench.training.stacking.data import StackedFolds
@@ -128,8 +127,8 @@ def measure(experiment: Experiment, seed: int, rounds: int = 3) -> StackChoice:
     return StackChoice(way, 1 if way == 'sequential' else ON_CPU, seconds=seconds)
 
 
-def endless_steps(stack: 'StackedFolds') -> 'Iterator[torch.Tensor]':
-    """Yield the losses of steps, starting again when a training is over."""
+def endless_steps(stack: 'StackedFolds') -> Iterator[tuple]:
+    """Do steps of :func:`training_epochs`, starting again when a training is over."""
     from mer_bench.training.stacking.train import build_network, training_epochs
 
     while True:

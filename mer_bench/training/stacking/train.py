@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
@@ -10,6 +11,7 @@ from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
 
 from mer_bench.clip_random import BatchDraws
+from mer_bench.evaluation.curves import curves_table
 from mer_bench.loading.augmentation import augment_clips
 from mer_bench.training.runner import FoldRunner
 from mer_bench.training.stacking.data import Batch, FoldBatches, StackedFolds
@@ -23,7 +25,7 @@ Weights = dict[str, torch.Tensor]
 
 def train_folds(
     stack: StackedFolds, report: Callable[[int], None], audit: Callable[[int, list[Weights]], None] | None = None
-) -> tuple[list[Weights], torch.Tensor]:
+) -> tuple[list[Weights], list[pd.DataFrame]]:
     """Train all folds of a stack together, or a single one as a plain module.
 
     Args:
@@ -32,20 +34,27 @@ def train_folds(
         audit: Called after every epoch with its number, counted from 0, and the weights of each fold.
 
     Returns:
-        The weights of each fold after the epoch that is scored, and the mean loss of each epoch and fold, (epochs, F).
+        The weights of each fold after the epoch that is scored, and its learning curves up to there.
     """
     network = build_network(stack)
-    losses, scored = [], {}
+    losses, rates, right, scored = [], [], [], {}
     report(0)
     for epoch, steps in enumerate(training_epochs(stack, network), start=1):
-        losses.append(torch.stack([*steps]).mean(0))
+        of_steps, right_of_steps, lr = zip(*steps, strict=True)
+        losses.append(torch.stack(of_steps).mean(0))
+        right.append(torch.stack(right_of_steps).sum(0))
+        rates.append(lr[-1])
         if audit:
             audit(epoch - 1, [network.state_of(fold) for fold in range(len(stack.folds))])
         for fold, last in enumerate(stack.epochs):
             if epoch == last:
                 scored[fold] = {name: tensor.clone() for name, tensor in network.state_of(fold).items()}
         report(epoch)
-    return [scored[fold] for fold in range(len(stack.folds))], torch.stack(losses).cpu()
+    losses, right = torch.stack(losses).cpu(), torch.stack(right).cpu().double() / torch.tensor(stack.clips_per_epoch)
+    curves = [
+        curves_table(losses[:last, fold], rates[:last], right[:last, fold]) for fold, last in enumerate(stack.epochs)
+    ]
+    return [scored[fold] for fold in range(len(stack.folds))], curves
 
 
 def build_network(stack: StackedFolds) -> Network:
@@ -54,8 +63,10 @@ def build_network(stack: StackedFolds) -> Network:
     return SingleNetwork(model) if folds == 1 else StackedNetwork(model, folds)
 
 
-def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[torch.Tensor]]:
-    """Yield an iterator over the steps of each epoch; each step is done when asked for, and gives its (F,) losses.
+def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[tuple]]:
+    """Yield an iterator over the steps of each epoch; each step is done when asked for.
+
+    A step gives its (F,) losses, how many clips of each fold it had right, (F,), and its learning rate.
 
     The last epoch is the last that is scored of any fold; the schedules are those of the whole training.
     """
@@ -63,15 +74,16 @@ def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[
     optimiser, schedules = build_optimiser(runner, network.weights, stacked=len(stack.folds) > 1)
     batches = FoldBatches(stack.train_rows, stack.cfgs[0].train_dataloader, runner.seed, stack.moments.device)
 
-    def steps(epoch: int) -> Iterator[torch.Tensor]:
+    def steps(epoch: int) -> Iterator[tuple]:
         draws = BatchDraws(stack.clips.keys, runner.seed, epoch, masks={})
         clips = clips_of_epoch(stack, epoch)
         for batch in batches.epoch(epoch):
             logits = network(clips, batch, stack.moments, draws)
-            losses = fold_losses(logits, stack, batch)
+            losses, right = fold_losses(logits, stack, batch)
+            (lr, *_) = optimiser.get_lr()['lr']
             optimiser.update_params(losses.sum())
             step_schedules(schedules, by_epoch=False)
-            yield losses.detach()
+            yield losses.detach(), right, lr
         step_schedules(schedules, by_epoch=True)
 
     return map(steps, range(max(stack.epochs)))
@@ -88,14 +100,15 @@ def clips_of_epoch(stack: StackedFolds, epoch: int) -> torch.Tensor:
     return augmented.to(clips.inputs.dtype)
 
 
-def fold_losses(logits: torch.Tensor, stack: StackedFolds, batch: Batch) -> torch.Tensor:
-    """Return the weighted cross-entropy of each fold over the clips of its batch that count, (F,)."""
+def fold_losses(logits: torch.Tensor, stack: StackedFolds, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return, each (F,), the weighted cross-entropy of the folds over the clips that count, and how many are right."""
     labels = stack.clips.labels[batch.rows]
     terms = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction='none').view(labels.shape)
-    weights = stack.class_weights.gather(1, labels)
+    weights, right = stack.class_weights.gather(1, labels), logits.detach().argmax(-1) == labels
     if batch.mask is not None:
-        weights = weights * batch.mask
-    return (terms * weights).sum(1) / weights.sum(1) * stack.runner.model.cls_head.loss_cls.loss_weight
+        weights, right = weights * batch.mask, right & batch.mask
+    loss_weight = stack.runner.model.cls_head.loss_cls.loss_weight
+    return (terms * weights).sum(1) / weights.sum(1) * loss_weight, right.sum(1)
 
 
 @OPTIM_WRAPPERS.register_module()

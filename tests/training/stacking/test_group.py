@@ -92,7 +92,7 @@ def test_a_stacked_fold_leaves_what_a_fold_of_the_runner_leaves(stacked, experim
     assert (record['stack']['way'], record['stack']['folds'], record['stack']['asked']) == ('stacked', 3, 3)
     fold = run / 'folds/smic_s01'
     assert {path.name for path in fold.iterdir()} == {
-        'predictions.csv', 'config.py', 'train.log', 'fold.json', CHECKPOINT
+        'predictions.csv', 'config.py', 'train.log', 'fold.json', 'curves.csv', CHECKPOINT
     }  # fmt: skip
     result = json.loads((fold / 'fold.json').read_text())
     assert (result['n_train'], result['n_test'], result['stack']) == (14, 6, dict(way='stacked', folds=3))

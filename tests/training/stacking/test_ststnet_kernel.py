@@ -57,21 +57,27 @@ def data(num_classes: int, fold: int = 0, length: int = TRAINING):
     return clips, labels, clip_keys(map(str, range(CLIPS))), orders
 
 
-def train_plainly(model, clips, labels, keys, orders, batch_size, class_weight=None, **adam) -> list[float]:
+def train_plainly(
+    model, clips, labels, keys, orders, batch_size, class_weight=None, **adam
+) -> tuple[list[float], list[int]]:
     optimiser = torch.optim.Adam(model.parameters(), **adam)
-    losses = []
+    losses, right = [], []
     for epoch, order in enumerate(orders, FIRST):
         for rows in torch.from_numpy(order).split(batch_size):
             set_draws(BatchDraws(keys[rows], SEED, epoch))
-            loss = F.cross_entropy(model.train()(clips[rows]), labels[rows], class_weight)
+            logits = model.train()(clips[rows])
+            loss = F.cross_entropy(logits, labels[rows], class_weight)
+            right.append(int((logits.argmax(1) == labels[rows]).sum()))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             losses.append(loss.item())
-    return losses
+    return losses, right
 
 
-def train(state, clips, labels, keys, orders, batch_size=16, first_epoch=FIRST, lr=1e-3, **options) -> np.ndarray:
+def train(
+    state, clips, labels, keys, orders, batch_size=16, first_epoch=FIRST, lr=1e-3, **options
+) -> tuple[np.ndarray, ...]:
     options = dict(mean=MEAN, std=STD, seed=SEED, first_epoch=first_epoch, batch_size=batch_size, lr=lr) | options
     return train_fold(clips, labels, keys, orders, state, **options)
 
@@ -91,9 +97,11 @@ def test_a_trained_fold_is_that_of_pytorch(num_classes, ratio, batch_size, lengt
         model.backbone.streams[1][2].weight[2] = -0.7  # below 0 the smallest value of a window wins
     before = {name: value.clone() for name, value in model.state_dict().items()}
     state = FoldState.from_state_dict(model.state_dict())
-    losses = train(state, clips, labels, keys, orders, batch_size, class_weight=weight, dropout_ratio=ratio, **adam)
-    expected = train_plainly(model, clips, labels, keys, orders, batch_size, weight, **adam)
+    how = dict(class_weight=weight, dropout_ratio=ratio, **adam)
+    losses, right = train(state, clips, labels, keys, orders, batch_size, **how)
+    expected, expected_right = train_plainly(model, clips, labels, keys, orders, batch_size, weight, **adam)
     np.testing.assert_allclose(losses.ravel(), expected, rtol=1e-5)
+    assert right.ravel().tolist() == expected_right
     for name, value in state.state_dict().items():
         assert (value - before[name]).abs().max() > 1e-3, name
         torch.testing.assert_close(value, model.state_dict()[name], rtol=1e-4, atol=1e-5, msg=name)
@@ -121,8 +129,8 @@ def test_the_moments_are_those_of_adam():
 def test_a_training_goes_on_where_it_stood():
     clips, labels, keys, orders = data(3)
     whole, halves = (FoldState.from_state_dict(Network().state_dict()) for _ in range(2))
-    losses = train(whole, clips, labels, keys, orders)
-    parts = [train(halves, clips, labels, keys, orders[i : i + 1], first_epoch=FIRST + i) for i in range(3)]
+    losses, _ = train(whole, clips, labels, keys, orders)
+    parts = [train(halves, clips, labels, keys, orders[i : i + 1], first_epoch=FIRST + i)[0] for i in range(3)]
     assert np.array_equal(losses, np.concatenate(parts))
     assert np.array_equal(whole.weights, halves.weights)
     assert halves.steps == 3 * 4
@@ -146,7 +154,7 @@ def test_the_variance_of_values_far_from_zero_is_exact():
 def test_nan_is_not_hidden():
     clips, labels, keys, orders = data(3)
     clips[orders[0, 3], 1, 20, 20] = torch.nan
-    losses = train(FoldState.from_state_dict(Network().state_dict()), clips, labels, keys, orders[:1])
+    losses, _ = train(FoldState.from_state_dict(Network().state_dict()), clips, labels, keys, orders[:1])
     assert np.isnan(losses).all()
 
 

@@ -47,6 +47,7 @@ struct Trainer {
     std::vector<V> pooled, grads;  // all that is kept of a batch: 2 x 6 KB a clip
     Layer layer;
     double sums[FILTERS], squares[FILTERS];
+    int right;  // clips of a step
     alignas(64) float x[SIDE * CHANNELS * TILED];
 
     Row* place(std::vector<V>& all, int i) { return reinterpret_cast<Row*>(&all[size_t(i) * PLACES * PARTS]); }
@@ -96,6 +97,7 @@ struct Trainer {
             for (float part : sum) logits[o] += part;
         }
         float top = *std::max_element(logits, logits + classes), own = logits[label] - top;
+        right += own == 0;
         for (int o = 0; o < classes; o++) total += logits[o] = std::exp(logits[o] - top);
         for (int o = 0; o < classes; o++) {
             float error = weight * (logits[o] / total - (o == label));
@@ -117,6 +119,7 @@ struct Trainer {
 
     double step(const int32_t* batch, int size, const int32_t* salts) {
         double count = double(size) * OUT * OUT, loss = 0, weights = 0;
+        right = 0;
         transform_weights(net, layer);
         forward(batch, size);
         std::fill_n(gradient.kernel, gradient.count, 0.0f);
@@ -154,14 +157,15 @@ struct Adam {
 };
 
 // clips (count, 3, 28, 28); norms (2, 3): mean, deviation; orders (epochs, length); salts (epochs, 16); places (16);
-// weights and moments as in Parameters; running (2, 16): mean, variance; losses (epochs, steps of an epoch).
+// weights and moments as in Parameters; running (2, 16): mean, variance; losses, and how many clips were right (epochs, steps
+// of an epoch).
 // Returns 0, or 1 where memory ran out before anything was changed.
 extern "C" int ststnet_train(const float* clips, const int32_t* labels, const int32_t* keys, int64_t count,
                              const float* norms, const int32_t* orders, int epochs, int length, int size, int classes,
                              const float* class_weight, const int32_t* salts, const int32_t* places, int threshold,
                              float kept, float* weights, float* exp_avg, float* exp_avg_sq, float* running,
                              int64_t steps, double lr, double beta1, double beta2, double eps, double weight_decay,
-                             float* losses) try {
+                             float* losses, int32_t* right) try {
     const Adam adam{lr, beta1, beta2, eps, weight_decay};
     const Parameters net(weights, classes);
     std::vector<float> gradient(net.count), prepared(count * CLIP + 1);
@@ -169,10 +173,11 @@ extern "C" int ststnet_train(const float* clips, const int32_t* labels, const in
         prepare(clips + i * CHANNELS * SIDE * SIDE, norms, norms + CHANNELS, &prepared[i * CLIP]);
     std::vector<V> pooled(size_t(size) * PLACES * PARTS), grads(pooled);
     Trainer trainer{labels, keys, places, class_weight, classes, threshold, kept, net, {gradient.data(), classes},
-                    running, std::move(prepared), std::move(pooled), std::move(grads), {}, {}, {}, {}};
+                    running, std::move(prepared), std::move(pooled), std::move(grads), {}, {}, {}, 0, {}};
     for (int epoch = 0; epoch < epochs; epoch++, orders += length, salts += FILTERS)
         for (int first = 0; first < length; first += size) {
             *losses++ = trainer.step(orders + first, std::min(size, length - first), salts);
+            *right++ = trainer.right;
             adam.step(weights, gradient.data(), exp_avg, exp_avg_sq, net.count, ++steps);
         }
     return 0;

@@ -7,7 +7,7 @@ of float32::
     if (reason := unavailable() or unfit(model)) is None:
         state = FoldState.from_state_dict(model.state_dict())
         for epoch in range(0, max_epochs, 10):
-            losses = train_fold(clips, labels, keys, orders[epoch : epoch + 10], state, first_epoch=epoch, ...)
+            losses, right = train_fold(clips, labels, keys, orders[epoch : epoch + 10], state, first_epoch=epoch, ...)
         model.load_state_dict(state.state_dict())
 
 During a call other threads of Python run, so folds may be trained side by side in threads or in processes.
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from einops import rearrange
 from mmaction.registry import MODELS
@@ -32,6 +33,7 @@ from torch import nn
 
 from mer_bench.clip_random import BITS, FIRST_STREAM, salt
 from mer_bench.errors import InputError
+from mer_bench.evaluation.curves import curves_table
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.files import write_atomically
 from mer_bench.models.baselines.ststnet import STSTNet
@@ -66,20 +68,20 @@ def why_not(experiment: Experiment, model: nn.Module) -> str | None:
 
 def train(
     stack: StackedFolds, report: Callable[[int], None], audit: Callable[[int, list[dict]], None] | None = None
-) -> tuple[list[dict], torch.Tensor]:
+) -> tuple[list[dict], list[pd.DataFrame]]:
     """Train a single fold; as :func:`train_folds`."""
     cfg, runner, clips = stack.cfgs[0], stack.runner, stack.clips
     batches = FoldBatches(stack.train_rows, cfg.train_dataloader, runner.seed)
     state = FoldState.from_state_dict(runner.model.state_dict())
     mean, std = stack.moments[0].tolist()
     adam = dict(lr=1e-3) | {key: value for key, value in cfg.optim_wrapper.optimizer.items() if key in ADAM_OPTIONS}
-    losses = []
+    losses, right = [], []
     report(0)
     at_a_time = 1 if audit else EPOCHS_AT_A_TIME
     (last,) = stack.epochs
     for first in range(0, last, at_a_time):
         epochs = range(first, min(first + at_a_time, last))
-        step_losses = train_fold(
+        of_steps, right_of_steps = train_fold(
             clips.inputs,
             clips.labels,
             clips.keys,
@@ -94,11 +96,12 @@ def train(
             class_weight=stack.class_weights[0].tolist(),
             **adam,
         )
-        losses.append(torch.from_numpy(step_losses).mean(1, keepdim=True))
+        losses += torch.from_numpy(of_steps).mean(1).tolist()
+        right += right_of_steps.sum(1).tolist()
         if audit:
             audit(first, [state.state_dict()])
         report(epochs.stop)
-    return [state.state_dict()], torch.cat(losses)
+    return [state.state_dict()], [curves_table(losses, [adam['lr']] * last, np.divide(right, *stack.clips_per_epoch))]
 
 
 def unavailable() -> str | None:
@@ -196,7 +199,7 @@ def train_fold(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Train one fold for some epochs on the calling thread, and change `state`.
 
     Preparing the clips costs about 5 % of an epoch, so a call should be for several epochs.
@@ -221,7 +224,7 @@ def train_fold(
         weight_decay: That of Adam (added to the gradient).
 
     Returns:
-        (E, S) float32, mean loss of each step.
+        (E, S) float32, mean loss of each step, and (E, S) int32, how many of its clips were right.
 
     Raises:
         InputError: The kernel is not available.
@@ -239,19 +242,19 @@ def train_fold(
     epochs, length = orders.shape
     size = min(batch_size, length)
     steps = math.ceil(length / size)
-    losses = np.empty((epochs, steps), np.float32)
+    losses, right = np.empty((epochs, steps), np.float32), np.empty((epochs, steps), np.int32)
     failed = library.ststnet_train(
         clips, labels, keys, len(clips), normalisation, orders, epochs, length, size,
         state.num_classes, class_weight, _salts(seed, range(first_epoch, first_epoch + epochs), state.widths),
         np.concatenate([np.arange(width, dtype=np.int32) * POOLED for width in state.widths]),
         math.ceil(float(np.float32(dropout_ratio)) * 2**BITS), 1 / np.float32(1 - dropout_ratio),
         state.weights, state.exp_avg, state.exp_avg_sq, state.running, state.steps,
-        lr, *betas, eps, weight_decay, losses,
+        lr, *betas, eps, weight_decay, losses, right,
     )  # fmt: skip
     if failed:
         raise MemoryError(f'{len(clips)} clips of 11 KB')
     state.steps += epochs * steps
-    return losses
+    return losses, right
 
 
 def _check(clips, labels, keys, orders, class_weight, normalisation, state, batch_size, dropout_ratio) -> None:
@@ -318,7 +321,7 @@ def _library() -> ctypes.CDLL | str:
     library.ststnet_train.argtypes = [
         floats, integers, integers, wide, floats, integers, number, number, number,
         number, floats, integers, integers, number, ctypes.c_float,
-        floats, floats, floats, floats, wide, real, real, real, real, real, floats,
+        floats, floats, floats, floats, wide, real, real, real, real, real, floats, integers,
     ]  # fmt: skip
     return library
 
