@@ -25,6 +25,7 @@ COMMANDS = {
     'leaderboard': 'rank finished runs in tables',
     'list': 'list configs, methods, ablations, data sets, label schemes and flow methods',
     'demo': 'draw faces, prepare them, train four methods, print a leaderboard',
+    'completion': 'print the script by which bash or zsh complete commands, options and names',
 }
 
 

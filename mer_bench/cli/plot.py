@@ -14,7 +14,7 @@ python tools/plot.py RUN RUN RUN --kind critical-difference --out ranks.pdf
 import argparse
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser
+from mer_bench.cli.arguments import Parser, add_json, report
 from mer_bench.evaluation.compare import short_names
 from mer_bench.evaluation.figures import KINDS, Drawn
 from mer_bench.evaluation.predictions import classes_of, load_predictions
@@ -22,21 +22,29 @@ from mer_bench.evaluation.style import save
 from mer_bench.results.record import record_of, temperatures_of
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = Parser(description=__doc__)
     parser.add_argument('runs', metavar='RUN', nargs='+', help='a run folder, its record, or a file of predictions')
     parser.add_argument('--kind', choices=KINDS, required=True, help='what to draw')
     parser.add_argument('--names', nargs='+', default=(), help='what to call the runs (default: from their paths)')
     parser.add_argument('--classes', nargs='+', default=(), help='all classes, if some never occur in the predictions')
     text = 'a file that ends in .pdf, .png or .svg, or several (default: KIND.pdf and KIND.png)'
     parser.add_argument('--out', nargs='+', type=Path, metavar='FILE', help=text)
+    add_json(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Draw the runs and print which files were written."""
+    parser = make_parser()
     args = parser.parse_args(argv)
     if args.names and len(args.names) != len(args.runs):
         parser.error(f'--names: expected a name for each of {len(args.runs)} runs, got {len(args.names)}')
     paths = args.out or [Path(f'{args.kind}{suffix}') for suffix in ('.pdf', '.png')]
     save(lambda: KINDS[args.kind](read_runs(args)), *paths)
-    for path in paths:
-        print(f'written: {path}')
+    with report(args.json) as show:
+        show('\n'.join(f'written: {path}' for path in paths), dict(kind=args.kind, written=paths))
 
 
 def read_runs(args: argparse.Namespace) -> list[Drawn]:

@@ -285,7 +285,7 @@ def write_copy(
     added = table.loc[[probe.like for probe in probes]].reset_index(drop=True)
     for number, probe in enumerate(probes):
         added.loc[number, LABELS] = probe.cells
-    added['clip'] = [f'{PROBE}_{number}' for number in range(len(added))]
+    added['clip'] = pd.Series([f'{PROBE}_{number}' for number in range(len(added))], dtype=str)  # text even where none
     added['sample_id'] = added['subject'] + '/' + added['clip']
     (out / 'store').mkdir(parents=True)
     write_annotations(pd.concat([table, added], ignore_index=True), out / 'annotations.csv')
