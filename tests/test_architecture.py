@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 FLOORS = [
     {'cli'},
-    {'sweeps'},
+    {'sweeps', 'inference'},
     {'runs'},
     {'training'},
     {'experiment'},

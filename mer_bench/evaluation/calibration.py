@@ -41,6 +41,11 @@ def _logits(scores: np.ndarray, of: str) -> np.ndarray:
     return np.log(np.maximum(scores, TINY)) if of == PROBABILITIES else scores
 
 
+def scaled_by(scores: np.ndarray, temperature: Mapping) -> np.ndarray:
+    """Return the probabilities of scores, (N, C), after a temperature that :func:`fit_temperature` returned."""
+    return heated(_logits(scores, temperature['of']), temperature['value'])
+
+
 def fit_temperature(scores: np.ndarray, truth: np.ndarray) -> dict:
     """Fit the temperature with the highest likelihood.
 
@@ -135,7 +140,7 @@ def probabilities_of(
             )
         for fold, temperature in temperatures.items():
             rows = folds == fold
-            scaled[rows] = heated(_logits(scores[rows], temperature['of']), temperature['value'])
+            scaled[rows] = scaled_by(scores[rows], temperature)
     return scores if are_probabilities(scores) else None, scaled, truth
 
 

@@ -1,0 +1,1 @@
+"""One network trained on everybody, and its use on new clips."""
