@@ -22,6 +22,8 @@ COMMANDS = {
     'score': 'score predictions from any source',
     'compare': 'compare runs on the same clips',
     'plot': 'draw predictions as a figure for a paper',
+    'fit': 'train one network on all subjects, to use it',
+    'predict': 'predict videos by such a network',
     'leaderboard': 'rank finished runs in tables',
     'list': 'list configs, methods, ablations, data sets, label schemes and flow methods',
     'demo': 'draw faces, prepare them, train four methods, print a leaderboard',

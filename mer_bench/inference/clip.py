@@ -46,6 +46,7 @@ class ClipInput:
     Attributes:
         path: The video, or the folder of frames.
         flow: (C, T, H, W) float16, as the store would hold it.
+        channels: Names of the C channels.
         apex: Number of the apex frame, given or found. Frames of a video are counted from 1.
         taken: Numbers of the T frames whose motion the flow shows.
         source: The frames on disk, those of a video as pictures for as long as this object lives.
@@ -55,6 +56,7 @@ class ClipInput:
 
     path: Path
     flow: np.ndarray
+    channels: tuple[str, ...]
     apex: int
     taken: list[int]
     source: ClipSource
@@ -119,7 +121,8 @@ def make_clip(
         source = replace(source, face=face_in(path, source, faces), face_settings=faces)
     flow, found, remark = clip_flow(source, settings)
     notes = notes_on(source, settings, prepare, fps, remark)
-    return ClipInput(path, flow, found, frames_to_take(source, found, settings), source, fps, notes, pictures)
+    taken = frames_to_take(source, found, settings)
+    return ClipInput(path, flow, settings.channels, found, taken, source, fps, notes, pictures)
 
 
 def flow_settings(prepare: Mapping, apex: int | None, raft_weights: str | Path | None = None) -> FlowSettings:

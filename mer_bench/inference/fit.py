@@ -238,6 +238,7 @@ def describe(experiment: Experiment, seed: int, epochs: int, outcome: dict, link
         clips_per_class={name: int(counts.get(name, 0)) for name in method.cfg.classes},
         seed=int(seed),
         epochs=epochs,
+        epochs_chosen=bool(linked and linked.epoch),
         prepare={key: data.info.get(key) for key in PREPARED} | dict(dataset=method.cfg.dataset),
         mean=mean,
         std=std,

@@ -105,6 +105,7 @@ class ModelInfo(Part):
     clips_per_class: dict[Name, Count]
     seed: Seed
     epochs: Count
+    epochs_chosen: bool
     prepare: Prepare
     mean: list[Number] | None
     std: list[Positive] | None

@@ -1,0 +1,63 @@
+"""Predict videos, or folders of frames, by a model of mer-bench fit, and say how sure it is.
+
+A micro-expression is no lie detector: do not use this to judge or to monitor people.
+
+mer-bench predict model clip.mp4 --onset 12 --apex 20 --offset 31 --video seen.mp4
+mer-bench predict model clips.csv --out predictions.csv
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mer_bench.cli.arguments import Parser
+from mer_bench.errors import InputError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Predict, print, write; return 2 if some of several clips could not be predicted."""
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('model', metavar='MODEL', help='the folder that mer-bench fit wrote')
+    text = (
+        'a video, a folder of frames with numbers in their names, or a CSV with the columns path, onset, apex, offset'
+    )
+    add('clips', metavar='CLIP', nargs='+', help=text)
+    add('--onset', type=int, metavar='N', help='first frame of the motion; frames of a video count from 1 (default: 1)')
+    add('--apex', type=int, metavar='N', help='frame of the strongest motion (default: found)')
+    add('--offset', type=int, metavar='N', help='last frame of the motion (default: the last)')
+    add('--out', type=Path, metavar='FILE', help='write the predictions to a .csv or .json file')
+    add('--video', type=Path, metavar='FILE', help='show frames, flow and probabilities in a .mp4 or .avi video')
+    add('--raft-weights', type=Path, metavar='FILE', help='of a model whose flow is by RAFT')
+    add('--json', action='store_true', help='print JSON and nothing else')
+    args = parser.parse_args(argv)
+
+    from mer_bench.inference import annotate, report  # takes seconds to import
+    from mer_bench.inference.model import Span, load_model
+
+    if args.out:
+        report.check_out(args.out)
+    if args.video:
+        annotate.check_video(args.video)
+    numbers = args.onset, args.apex, args.offset
+    spans = []
+    for path in map(Path, args.clips):
+        spans += report.read_spans(path) if path.suffix.lower() == '.csv' else [Span(path, *numbers)]
+    if any(number is not None for number in numbers) and (len(spans) > 1 or spans[0][1:] != numbers):
+        raise InputError('--onset, --apex and --offset are of one clip; give several clips as a CSV with these columns')
+    model, predictions = load_model(args.model, args.raft_weights), []
+    for span in spans:
+        try:
+            predictions += model.predict(span)
+        except InputError as error:
+            if len(spans) == 1:
+                raise
+            print(f'error: {error}', file=sys.stderr)
+    if not predictions:
+        return 2
+    print(report.as_json(predictions) if args.json else report.as_table(predictions))
+    if args.out:
+        report.write(predictions, args.out)
+    if args.video:
+        annotate.write_video(args.video, predictions)
+    return 2 if len(predictions) < len(spans) else 0
