@@ -10,8 +10,12 @@ import io
 import json
 import logging
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -20,11 +24,10 @@ from torch import nn
 from mer_bench.errors import InputError, in_one_line
 from mer_bench.evaluation.calibration import PROBABILITIES, TINY, are_probabilities
 from mer_bench.files import write_atomically
-from mer_bench.inference.clip import flow_settings
 from mer_bench.inference.model import WARNING, TrainedModel
-from mer_bench.loading.input_spec import CENTRED, FROM_UV, SCALED, InputSpec, frame_indices, needed
+from mer_bench.loading.input_spec import CENTRED, FROM_UV, SCALED, InputSpec, cells, frame_indices, needed
 from mer_bench.models.backbones.multiscale_resnet3d import OneClipBatchNorm3d
-from mer_bench.preparation.flow.clip_flow import units
+from mer_bench.preparation.flow.clip_flow import CHANNEL_UNITS, STARTS
 
 TOLERANCE = 1e-4  # of a probability: sums in another order differ by some 1e-6
 CLIPS = (2, 3)  # batches that are compared with the model
@@ -130,7 +133,8 @@ def describe(model: TrainedModel) -> dict[str, str]:
     prepare, (_, length, height, width) = model.prepare, stored_shape(model)
     values = 'published pictures of flow in levels from 0 to 255'
     if prepare['flow'] != 'published_pictures':
-        values = f'{prepare["flow"]} flow; {units(flow_settings(prepare, None, model.raft_weights))}'
+        words = [CHANNEL_UNITS[name] for name in prepare['channels']] + [STARTS[prepare['reference']]]
+        values = f'{prepare["flow"]} flow; {"; ".join(words)}'
     text = (
         f'{INPUT}: float32 (N, {len(model.input.stored)}, {length}, {height}, {width}), clips as a flow store holds '
         f'them, with the channels {", ".join(prepare["channels"])} of {length} frames, the apex in the middle, on a grid '
@@ -254,6 +258,26 @@ class Deployed(nn.Module):
         return head.decide(torch.stack([head.average_clip(logits[name], self.segments) for name in head.classifiers]))
 
 
+@contextmanager
+def pooling_by_matrices() -> Iterator[None]:
+    """Let adaptive pooling multiply by matrices: torch cannot write it as ONNX, where the grids do not divide."""
+
+    def pool(x: torch.Tensor, size: int | Sequence[int | None], axes: int) -> torch.Tensor:
+        sizes = [size] * axes if isinstance(size, int) else size
+        for axis, number in zip(range(-axes, 0), sizes, strict=True):
+            length = x.shape[axis]
+            first, count = cells(length, number or length)
+            places = np.arange(length)[:, None]
+            shares = ((places >= first) & (places < first + count)) / count
+            x = (x.movedim(axis, -1) @ torch.tensor(shares, dtype=x.dtype)).movedim(-1, axis)
+        return x
+
+    with ExitStack() as stack:
+        for axes in (1, 2, 3):
+            stack.enter_context(patch.object(nn.functional, f'adaptive_avg_pool{axes}d', partial(pool, axes=axes)))
+        yield
+
+
 def to_onnx(deployed: Deployed, flow: torch.Tensor, notes: dict[str, str]) -> tuple[bytes, object]:
     """Return the content of an ONNX file, and what runs it in onnxruntime."""
     try:
@@ -264,9 +288,9 @@ def to_onnx(deployed: Deployed, flow: torch.Tensor, notes: dict[str, str]) -> tu
         raise InputError(f"--onnx needs {error.name}: pip install 'mer_bench[export]'") from None
     for name in ('torch.onnx', 'onnxscript', 'onnx_ir'):
         logging.getLogger(name).setLevel(logging.ERROR)
-    dynamic = {INPUT: {0: torch.export.Dim('batch')}}
-    names = dict(input_names=[INPUT], output_names=[OUTPUT])
-    program = torch.onnx.export(deployed, (flow,), dynamic_shapes=[dynamic[INPUT]], dynamo=True, verbose=False, **names)
+    names = dict(input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes=[{0: torch.export.Dim('batch')}])
+    with pooling_by_matrices():
+        program = torch.onnx.export(deployed, (flow,), dynamo=True, verbose=False, **names)
     content = program.model_proto
     for key, value in notes.items():
         content.metadata_props.append(onnx.StringStringEntryProto(key=key, value=value))
