@@ -19,19 +19,20 @@ from mer_bench.preparation.flow.clip_flow import clip_flow, frames_to_take, know
 from mer_bench.preparation.flow.optical_flow import flow_parameters
 from mer_bench.preparation.frames import SAMPLING, read_frame
 from mer_bench.preparation.settings import FaceSettings, FlowSettings
+from mer_bench.preparation.store.flow_store import CHANNELS
 
-PREPARED = (  # of store.json, what decides the flow of a clip
-    'dataset',
-    'flow',
-    'flow_parameters',
-    'reference',
-    'channels',
-    'clip_len',
-    'size',
-    'apex',
-    'faces',
-    'sampling',
-    'opencv',
+PREPARED = dict(  # of store.json, what decides the flow of a clip, and what holds where an old one lacks it
+    dataset='',
+    flow='',
+    flow_parameters={},
+    reference='',
+    channels=CHANNELS,
+    clip_len=0,
+    size=[],
+    apex=None,
+    faces=None,
+    sampling='',
+    opencv='',
 )
 MOST_FRAMES = 5000  # of a video, which are kept as pictures while its clip is computed
 LONG = 1.0  # seconds; a micro-expression lasts half a second at most
@@ -205,12 +206,21 @@ def frames_at(
     return paths, fps, pictures
 
 
+def open_video(path: Path) -> cv2.VideoCapture:
+    """Open a video; what it names elsewhere, such as an address, is not followed."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the errors of decode are clearer
+    before = {name: os.environ.get(name) for name in QUIET}
+    os.environ.update(QUIET)
+    try:
+        return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
 def decode(path: Path, folder: Path, first: int, last: int | None) -> tuple[dict[int, Path], float | None]:
     """Write frames of a video as pictures, without a loss; return them by their numbers, and the frames a second."""
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the errors below are clearer
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    video, paths, number = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG), {}, 0
+    video, paths, number = open_video(path), {}, 0
     try:
         rate = video.get(cv2.CAP_PROP_FPS)
         while (last is None or number < last) and video.grab():
@@ -284,6 +294,6 @@ def notes_on(source: ClipSource, settings: FlowSettings, prepare: Mapping, fps: 
         notes.append('the frames are used as they are, as in the training: they must show the cropped face alone')
     elif source.face.n_faces > 1:
         notes.append(f'{source.face.n_faces} faces were found: the largest is taken')
-    if prepare['opencv'] not in (None, '', cv2.__version__):
+    if prepare['opencv'] not in ('', cv2.__version__):
         notes.append(f'flow by OpenCV {cv2.__version__}, in the training {prepare["opencv"]}: it may differ slightly')
     return notes + ([remark] if remark else [])

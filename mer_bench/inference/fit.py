@@ -239,7 +239,7 @@ def describe(experiment: Experiment, seed: int, epochs: int, outcome: dict, link
         seed=int(seed),
         epochs=epochs,
         epochs_chosen=bool(linked and linked.epoch),
-        prepare={key: data.info.get(key) for key in PREPARED} | dict(dataset=method.cfg.dataset),
+        prepare={key: data.info.get(key, default) for key, default in PREPARED.items()},
         mean=mean,
         std=std,
         pretrained=pretrained,

@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from pydantic import Field
 
 import mer_bench.registry  # noqa: F401
-from mer_bench.errors import InputError, in_one_line
+from mer_bench.errors import InputError, in_one_line, listed
 from mer_bench.evaluation.calibration import are_probabilities, heated, scaled_by
 from mer_bench.experiment.method import check_values, weights_places
 from mer_bench.experiment.recorded import read_text
@@ -49,6 +49,7 @@ WARNING = (
     'A micro-expression is no lie detector: it says nothing about truth, guilt or intent. Do not use this to judge or '
     'monitor people.'
 )
+UNSURE = 'unsure: no class is likelier than all others together'
 
 Positive = Annotated[float, Field(gt=0, le=1e30)]
 
@@ -66,7 +67,7 @@ class Prepare(Part):
     apex: dict[Line, Count | dict[Line, Count]] | Line | None
     faces: dict | Line | None
     sampling: Line
-    opencv: Line | None
+    opencv: Line
 
 
 class Calibration(Temperature):
@@ -287,9 +288,8 @@ class TrainedModel:
             scores = dict(zip(self.classes, self.scores(self.tensor(clip))[0].tolist(), strict=True))
             face = clip.faces and (clip.faces.left, clip.faces.top, clip.faces.right, clip.faces.bottom)
             label, known = max(scores, key=scores.get), self.temperature is not None
-            yield Prediction(
-                clip.path, label, scores, known, clip.onset, clip.apex, clip.offset, face, clip.notes, clip
-            )
+            notes = clip.notes + [UNSURE] * (scores[label] < 0.5)
+            yield Prediction(clip.path, label, scores, known, clip.onset, clip.apex, clip.offset, face, notes, clip)
 
 
 def load_model(folder: str | Path, raft_weights: str | Path | None = None) -> TrainedModel:
@@ -349,9 +349,15 @@ def build(cfg: Config, info: dict) -> tuple[BaseModel, InputSpec]:
         part[key] = None  # all weights are in the folder
     prepare = info['prepare']
     view = make_spec(cfg.get('input'), prepare, (len(prepare['channels']), prepare['clip_len'], *prepare['size']))
-    settings = dict(channels=list(view.channels), mean=info['mean'], std=info['std'])
+    if cfg.get('classes') != info['classes']:
+        raise InputError(f'expected the classes of its config, found {listed(info["classes"])}; {REMEDY}')
     if cfg.model.data_preprocessor.type != 'FlowDataPreprocessor':
-        raise InputError('expected the data preprocessor FlowDataPreprocessor; take a model of mer-bench fit')
-    cfg.model.data_preprocessor.update(settings)
+        raise InputError(f'expected the data preprocessor FlowDataPreprocessor, found another; {REMEDY}')
+    moments = {name: info[name] for name in ('mean', 'std')}
+    for name, values in moments.items():
+        if (values is None or len(values) != len(view.channels)) if view.normalise else values is not None:
+            number = len(view.channels) if view.normalise else 'no'
+            raise InputError(f'expected {number} numbers of {name}, one a channel, found others; {REMEDY}')
+    cfg.model.data_preprocessor.update(moments, channels=list(view.channels))
     with DefaultScope.overwrite_default_scope('mmaction'):
         return MODELS.build(copy.deepcopy(cfg.model)), view
