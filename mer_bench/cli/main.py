@@ -24,6 +24,8 @@ COMMANDS = {
     'plot': 'draw predictions as a figure for a paper',
     'fit': 'train one network on all subjects, to use it',
     'predict': 'predict videos by such a network',
+    'explain': 'show what a prediction of such a network rests on, as a picture',
+    'export': 'write such a network as ONNX or TorchScript',
     'leaderboard': 'rank finished runs in tables',
     'list': 'list configs, methods, ablations, data sets, label schemes and flow methods',
     'demo': 'draw faces, prepare them, train four methods, print a leaderboard',

@@ -10,12 +10,9 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -118,7 +115,7 @@ def drawn_clips(model: TrainedModel, number: int) -> np.ndarray:
     if model.moments:
         mean, std = (np.ravel(part.cpu().numpy()) for part in model.moments)
         moments = {name: pair for name, *pair in zip(model.input.channels, mean, std, strict=True)}
-    channels, *shape = stored_shape(model)
+    _, *shape = stored_shape(model)
     parts = [rng.normal(*moments.get(name, (0, 1)), (number, *shape)) for name in model.input.stored]
     return np.stack(parts, axis=1).astype(np.float16).astype(np.float32)
 
@@ -137,8 +134,8 @@ def describe(model: TrainedModel) -> dict[str, str]:
         values = f'{prepare["flow"]} flow; {"; ".join(words)}'
     text = (
         f'{INPUT}: float32 (N, {len(model.input.stored)}, {length}, {height}, {width}), clips as a flow store holds '
-        f'them, with the channels {", ".join(prepare["channels"])} of {length} frames, the apex in the middle, on a grid '
-        f'of {height}x{width}, not normalised; {values}'
+        f'them: channels {", ".join(prepare["channels"])}, {length} frames with the apex in the middle, {height} rows, '
+        f'{width} columns, not normalised; {values}'
     )
     known = model.temperature is not None
     return dict(
@@ -258,24 +255,15 @@ class Deployed(nn.Module):
         return head.decide(torch.stack([head.average_clip(logits[name], self.segments) for name in head.classifiers]))
 
 
-@contextmanager
-def pooling_by_matrices() -> Iterator[None]:
-    """Let adaptive pooling multiply by matrices: torch cannot write it as ONNX, where the grids do not divide."""
-
-    def pool(x: torch.Tensor, size: int | Sequence[int | None], axes: int) -> torch.Tensor:
-        sizes = [size] * axes if isinstance(size, int) else size
-        for axis, number in zip(range(-axes, 0), sizes, strict=True):
-            length = x.shape[axis]
-            first, count = cells(length, number or length)
-            places = np.arange(length)[:, None]
-            shares = ((places >= first) & (places < first + count)) / count
-            x = (x.movedim(axis, -1) @ torch.tensor(shares, dtype=x.dtype)).movedim(-1, axis)
-        return x
-
-    with ExitStack() as stack:
-        for axes in (1, 2, 3):
-            stack.enter_context(patch.object(nn.functional, f'adaptive_avg_pool{axes}d', partial(pool, axes=axes)))
-        yield
+def pooled(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Adaptive average pooling by matrices: torch cannot write it as ONNX where the grids do not divide."""
+    for axis, number in zip(range(-len(size), 0), size, strict=True):
+        length = x.shape[axis]
+        first, count = cells(length, number)
+        places = np.arange(length)[:, None]
+        shares = ((places >= first) & (places < first + count)) / count
+        x = (x.movedim(axis, -1) @ torch.tensor(shares, dtype=x.dtype)).movedim(-1, axis)
+    return x
 
 
 def to_onnx(deployed: Deployed, flow: torch.Tensor, notes: dict[str, str]) -> tuple[bytes, object]:
@@ -288,9 +276,17 @@ def to_onnx(deployed: Deployed, flow: torch.Tensor, notes: dict[str, str]) -> tu
         raise InputError(f"--onnx needs {error.name}: pip install 'mer_bench[export]'") from None
     for name in ('torch.onnx', 'onnxscript', 'onnx_ir'):
         logging.getLogger(name).setLevel(logging.ERROR)
-    names = dict(input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes=[{0: torch.export.Dim('batch')}])
-    with pooling_by_matrices():
-        program = torch.onnx.export(deployed, (flow,), dynamo=True, verbose=False, **names)
+    program = torch.export.export(deployed, (flow,), dynamic_shapes=[{0: torch.export.Dim('batch')}])
+    aten = torch.ops.aten
+    poolings = (
+        aten.adaptive_avg_pool2d,
+        aten._adaptive_avg_pool2d,
+        aten.adaptive_avg_pool3d,
+        aten._adaptive_avg_pool3d,
+    )
+    program = program.run_decompositions({pooling.default: pooled for pooling in poolings})
+    names = dict(input_names=[INPUT], output_names=[OUTPUT])
+    program = torch.onnx.export(program, dynamo=True, verbose=False, **names)
     content = program.model_proto
     for key, value in notes.items():
         content.metadata_props.append(onnx.StringStringEntryProto(key=key, value=value))
