@@ -25,6 +25,7 @@ COMMANDS = {
     'fit': 'train one network on all subjects, to use it',
     'predict': 'predict videos by such a network',
     'explain': 'show what a prediction of such a network rests on, as a picture',
+    'app': 'try such a network in a browser, with a video or the webcam',
     'export': 'write such a network as ONNX or TorchScript',
     'leaderboard': 'rank finished runs in tables',
     'list': 'list configs, methods, ablations, data sets, label schemes and flow methods',
