@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ SMALL = {
     "out='data/smic')": "out='data/smic', flow='dis', clip_len=2, size=32, workers=1)",
     "['ststnet']": "['ststnet'], cfg_options={'train_cfg.max_epochs': 2}, device='cpu', jobs=1",
     "['linear_svm']": "['linear_svm'], device='cpu', jobs=1",
+    "('clip.mp4', onset=12, apex=20, offset=31)": "(next(Path('FOLDER_OF_SMIC').glob('*/HS/*/micro/*/*')))",
     'no_full=True': "no_full=True, device='cpu', jobs=1",
 }
 
@@ -28,10 +30,13 @@ def test_every_block_of_the_page_runs(tmp_path, monkeypatch, capsys):
         'prepare', 'synthetic', '--like', 'smic', '--out', 'FOLDER_OF_SMIC', '--subjects', 2, '--clips', 6, cwd=tmp_path
     )
     assert drawn.returncode == 0
-    names = {}
+    names = dict(Path=Path)
     for block in BLOCKS:
         for words, small in SMALL.items():
             block = block.replace(words, small)
+        if 'load_model' in block:
+            words = ['--override', 'ststnet', '--cfg-options', 'train_cfg.max_epochs=2', '--out', 'model']
+            assert tool('fit', 'mer_smic', *words, '--device', 'cpu', cwd=tmp_path).returncode == 0
         exec(block, names)
     run = names['run']
     assert run.scores['full']['n'] == len(run.predictions) == len(names['clips']) == 12
@@ -45,6 +50,7 @@ def test_every_block_of_the_page_runs(tmp_path, monkeypatch, capsys):
     assert [*names['table']['method']] != []
     assert {*names['runs']['state']} == {'finished'}
     assert names['batch']['inputs'].shape[1:] == (3, 2, 32, 32)
+    assert names['prediction'].label in names['prediction'].probabilities
     assert 'no such config file: mer_smik (did you mean mer_smic' in capsys.readouterr().out
 
 

@@ -15,6 +15,7 @@ from mer_bench.errors import InputError
 from mer_bench.preparation.clip_frames import ClipFrames, ClipSource
 from mer_bench.preparation.faces.clip_faces import frames_to_try
 from mer_bench.preparation.faces.detection import Face, find_face
+from mer_bench.preparation.faces.landmarks import load_dlib
 from mer_bench.preparation.flow.clip_flow import clip_flow, frames_to_take, known_apex
 from mer_bench.preparation.flow.optical_flow import flow_parameters
 from mer_bench.preparation.frames import SAMPLING, read_frame
@@ -207,7 +208,7 @@ def frames_at(
 
 
 def open_video(path: Path) -> cv2.VideoCapture:
-    """Open a video; what it names elsewhere, such as an address, is not followed."""
+    """Open a video; an address that it names, as a playlist does, is not followed."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the errors of decode are clearer
     before = {name: os.environ.get(name) for name in QUIET}
     os.environ.update(QUIET)
@@ -270,6 +271,13 @@ def check_span(
 
 def face_in(path: Path, source: ClipSource, faces: FaceSettings) -> Face:
     """Return the face in the first of the frames that shows one, from the onset to the apex."""
+    try:
+        load_dlib()
+    except InputError:
+        raise InputError(
+            f'this model was trained on faces that {faces.detector} found, which is not installed here; run '
+            '`pip install dlib-bin face-recognition-models`'
+        ) from None
     end = source.offset if source.apex is None else source.apex
     for number in frames_to_try([*source.paths], source.onset, end):
         if face := find_face(read_frame(source.paths[number]), faces):

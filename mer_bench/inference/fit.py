@@ -38,13 +38,11 @@ class Linked:
     """What the record of the same method gives to a model.
 
     Attributes:
-        record: Its content.
         note: What model.json says of it.
         calibration: The temperature of the scores, by the folds of the record; None where they have none.
         epoch: After which the training ends, the median of those that the folds chose; None: the last.
     """
 
-    record: dict
     note: dict
     calibration: dict | None
     epoch: int | None
@@ -80,7 +78,7 @@ def fit(options: RunOptions, out: str | Path, seed: int = 0, record: str | Path 
     with locked(work, f'another training of {out} is running; wait for it or give another --out'):
         refuse_other_training(work, asked)
         described = train_everybody(experiment, seed, work, linked)
-        write_model(work / 'model', work / 'folds' / f'.{EVERYBODY}', described, linked)
+        write_model(work / 'model', work / 'folds' / f'.{EVERYBODY}', described)
         os.rename(work / 'model', out)
         sync_folder(out.parent)
     shutil.rmtree(work)
@@ -174,7 +172,7 @@ def read_linked(path: str | Path, experiment: Experiment) -> Linked:
         calibration, epoch = median_temperature(chosen), int(np.median([look['epoch'] for look in chosen]))
     keys = ('method', 'protocol', 'seed', 'n_clips', 'n_subjects', 'epoch_rule', 'date', 'command')
     note = {key: record.get(key) for key in keys} | dict(digest=digest_of(record), scores=record['scores'])
-    return Linked(record, note, calibration, epoch)
+    return Linked(note, calibration, epoch)
 
 
 def median_temperature(chosen: list[dict]) -> dict | None:
@@ -251,14 +249,13 @@ def describe(experiment: Experiment, seed: int, epochs: int, outcome: dict, link
     )
 
 
-def write_model(folder: Path, trained: Path, described: dict, linked: Linked | None) -> None:
+def write_model(folder: Path, trained: Path, described: dict) -> None:
     """Write the folder of a model.
 
     Args:
         folder: New, or what a stopped attempt left.
         trained: The folder with the checkpoint.
         described: The content of model.json but the digests of the files.
-        linked: Of the record, if there is one.
     """
     from safetensors.torch import save_file
 

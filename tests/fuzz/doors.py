@@ -45,7 +45,11 @@ from mer_bench.experiment.method import load_method
 from mer_bench.experiment.provenance import circumstances, refuse_other_settings
 from mer_bench.experiment.recorded import open_recorded
 from mer_bench.experiment.recorded import read_text as read_recorded_text
-from mer_bench.files import digest_file, digest_of
+from mer_bench.files import digest_file, digest_of, sealed
+from mer_bench.inference.clip import frames_at
+from mer_bench.inference.fit import fit
+from mer_bench.inference.model import load_model
+from mer_bench.inference.report import read_spans
 from mer_bench.loading.near_duplicates import nearest_pairs
 from mer_bench.loading.prepared_data import open_prepared_data
 from mer_bench.models.backbones.pretrained import load_pretrained
@@ -502,6 +506,42 @@ def open_repeatable(folder: Path) -> None:
     json.dumps(found.to_dict())
 
 
+@lru_cache
+def a_model() -> SimpleNamespace:
+    """Return the folder of a network that was hardly trained."""
+    place = TemporaryDirectory()
+    options = RunOptions('mer_smic', ['ststnet'], {'train_cfg.max_epochs': 1}, [str(repeatable().root)], device='cpu')
+    return SimpleNamespace(place=place, folder=fit(options, Path(place.name, 'model')))
+
+
+def write_model(folder: Path) -> None:
+    shutil.copytree(a_model().folder, folder / 'model')
+
+
+def open_model(folder: Path) -> None:
+    """Open a stranger's model, who also wrote the digests that fit, and predict with it."""
+    path = folder / 'model/model.json'
+    try:
+        info = json.loads(path.read_bytes()) if path.is_file() else None
+        info['files'] = {'model.safetensors': digest_file(path.with_name('model.safetensors'))}
+        path.write_text(json.dumps(sealed(info)))
+    except (ValueError, TypeError, RecursionError, OSError):
+        pass
+    model = load_model(path.parent)
+    assert len(model.scores(torch.zeros(1, *model.shape))[0]) == len(model.classes)
+
+
+def write_video(folder: Path) -> None:
+    video = cv2.VideoWriter(str(folder / 'clip.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 25, (32, 32))
+    for level in (50, 100, 150):
+        video.write(np.full((32, 32, 3), level, np.uint8))
+    video.release()
+
+
+def read_video(folder: Path) -> None:
+    frames_at(folder / 'clip.avi', 1, 50)
+
+
 def write_command(folder: Path) -> None:
     (folder / 'text.txt').write_text('mer_smic\nststnet\ninput.channels=[u,v]\nload_from=/etc/passwd\ndata/smic')
 
@@ -866,6 +906,13 @@ DOORS: list[Door] = [
         share=3,
     ),
     Door('record to be repeated', write_repeatable, open_repeatable, '*/*', share=0.2),
+    Door('model to predict with', write_model, open_model, 'model/model.*', writes=True, share=0.2),
+    Door(
+        'clips to predict (csv)',
+        text_file('path,onset,apex,offset\na.mp4,1,3,9\n', 'c.csv'),
+        one_file('c.csv', read_spans),
+    ),
+    Door('video to predict', write_video, read_video, 'clip.avi', share=0.2),
     Door('command of a record', write_command, read_command),
     Door('run to audit', write_whole_run, read_audit_of_files, '**/*', share=0.5),
     Door('audit of epochs', lambda f: write_audit(write_run(f / 'run')), one_file('run', read_audited), f'run/{AUDIT}'),

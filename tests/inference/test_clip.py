@@ -1,9 +1,12 @@
+import sys
+
 import cv2
 import numpy as np
 import pytest
 
 from mer_bench.errors import InputError
 from mer_bench.inference.clip import apex_rules, face_settings, flow_settings, make_clip
+from mer_bench.preparation.faces import landmarks
 from mer_bench.preparation.settings import FaceSettings
 
 
@@ -73,6 +76,14 @@ def test_a_clip_without_a_face_is_refused(frames, model):
     pytest.importorskip('dlib')
     with pytest.raises(InputError, match='dlib finds no face in five frames'):
         model.clip(frames / 'clip')
+
+
+def test_a_missing_face_detector_is_named_with_the_command_that_installs_it(frames, model, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'dlib', None)  # an import of it fails
+    landmarks.load_dlib.cache_clear()
+    faces = dict(detector='dlib', size=96)
+    with pytest.raises(InputError, match='which is not installed here; run `pip install dlib-bin'):
+        make_clip(frames / 'clip', model.prepare | dict(faces=faces))
 
 
 def test_a_model_whose_preparation_cannot_be_repeated_on_a_video_says_why(frames, model):
