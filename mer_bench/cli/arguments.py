@@ -51,12 +51,19 @@ def parser_of(description: str, *names: str) -> Parser:
     )
 
 
-def add_arguments(parser: argparse.ArgumentParser, needed: bool = True) -> None:
-    """Add what :func:`mer_bench.experiment.experiment.open_experiment` reads; CONFIG too if it is `needed`."""
+def add_arguments(parser: argparse.ArgumentParser, needed: bool = True, folds: bool = True) -> None:
+    """Add what :func:`mer_bench.experiment.experiment.open_experiment` reads.
+
+    Args:
+        parser: Gets the arguments.
+        needed: Whether CONFIG must be given.
+        folds: Whether some folds can be chosen.
+    """
     add, many = parser.add_argument, dict(nargs='+', action='extend', default=[])
     add('config', metavar='CONFIG', nargs=None if needed else '?', help='such as configs/mer_smic.py')
     add('--override', metavar='FILE', help='merged onto the config, such as ablations/no_attention.py', **many)
-    add('--fold', metavar='NAME', help='only these folds, such as smic/s01 or s01', **many)
+    if folds:
+        add('--fold', metavar='NAME', help='only these folds, such as smic/s01 or s01', **many)
     text = "folders of the prepared data, in the order of the config's data_source (default: its data_root)"
     add('--data-root', metavar='DIR', help=text, **many)
     add('--cfg-options', metavar='K=V', help='such as train_cfg.max_epochs=5', **many)

@@ -14,7 +14,8 @@ from mer_bench.cli.arguments import Parser, add_arguments, run_options
 def make_parser() -> Parser:
     """Make the parser of the command."""
     parser = Parser(usage='%(prog)s CONFIG --out DIR [options]', description=__doc__)
-    add_arguments(parser)
+    add_arguments(parser, folds=False)
+    parser.set_defaults(fold=[])
     add = parser.add_argument
     add('--out', type=Path, required=True, metavar='DIR', help='the folder of the model, which appears when complete')
     text = 'record.json or run folder of the same method on the same data: scores, temperature and epochs come from it'

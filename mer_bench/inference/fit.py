@@ -66,8 +66,6 @@ def fit(options: RunOptions, out: str | Path, seed: int = 0, record: str | Path 
     """
     refuse_settings(seed, None, 'off')
     out = Path(out).absolute()
-    if options.folds:
-        raise InputError('--fold: a model is trained on everybody; leave it out')
     experiment = open_experiment(options)
     refuse_unfit(experiment)
     linked = read_linked(record, experiment) if record else None
