@@ -9,11 +9,10 @@ mer-bench completion zsh > ~/.mer-bench.zsh
 
 import argparse
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 
 from mer_bench.cli.arguments import Parser
 from mer_bench.cli.list import list_ablations, list_choices, list_configs, list_methods, list_reduced, list_schemes
-from mer_bench.cli.main import COMMANDS
+from mer_bench.cli.main import COMMANDS, module_of
 
 OVERRIDES = ('override', 'overrides', 'grid', 'shared', 'candidates')
 FOLDERS, FILES = ('DIR',), ('FILE', 'CSV', 'RUN', 'RUNS', 'RECORD', 'FILE.md', 'FILE.png', 'A', 'B', 'CLIP', 'MODEL')
@@ -52,8 +51,7 @@ def whole_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='mer-bench')
     commands = parser.add_subparsers()
     for name, text in COMMANDS.items():
-        one = import_module(f'mer_bench.cli.{name.replace("-", "_")}').make_parser()
-        commands.add_parser(name, help=text, parents=[one], add_help=False)
+        commands.add_parser(name, help=text, parents=[module_of(name).make_parser()], add_help=False)
     return parser
 
 

@@ -5,7 +5,6 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib import import_module
 from itertools import takewhile
 
 import pytest
@@ -99,7 +98,7 @@ def examples_of(text, name):
 
 @pytest.mark.parametrize('name', door.COMMANDS)
 def test_the_help_of_a_command_has_two_examples_that_its_parser_takes(name):
-    module = import_module(f'mer_bench.cli.{name}')
+    module = door.module_of(name)
     parser = module.make_parser()
     below = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     for each in (parser, *(below[0].values() if below else ())):

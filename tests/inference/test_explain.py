@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from mer_bench.cli.explain import main
+from mer_bench.cli.trained.explain import main
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import RunOptions, open_experiment
 from mer_bench.experiment.recorded import read_text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mer_bench.cli.export import main
+from mer_bench.cli.trained.export import main
 from mer_bench.errors import InputError
 from mer_bench.inference import export as exporting
 from mer_bench.inference.export import Seen, export, pooled
