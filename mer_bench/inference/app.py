@@ -32,14 +32,16 @@ def serve(model: TrainedModel, port: int | None = None, wait: bool = True) -> tu
     Raises:
         InputError: gradio is missing, or the port is taken.
     """
+    folder = tempfile.TemporaryDirectory(prefix='mer_bench_')  # of uploads, which go with it
     os.environ |= dict(GRADIO_ANALYTICS_ENABLED='False', HF_HUB_OFFLINE='1', HF_HUB_DISABLE_TELEMETRY='1')
+    os.environ['GRADIO_TEMP_DIR'] = folder.name
     try:
         import gradio
     except ImportError:
         raise InputError("the app needs gradio: pip install 'mer_bench[app]'") from None
     fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     try:
-        _, address, _ = (app := make_app(model)).launch(
+        _, address, _ = (app := make_app(model, folder)).launch(
             server_name=HOST,
             server_port=port,
             share=False,
@@ -57,11 +59,9 @@ def serve(model: TrainedModel, port: int | None = None, wait: bool = True) -> tu
     return app, address
 
 
-def make_app(model: TrainedModel):
-    """Return the page, a gradio.Blocks."""
+def make_app(model: TrainedModel, folder: tempfile.TemporaryDirectory):
+    """Return the page, a gradio.Blocks, whose pictures go into a folder that ends with it."""
     import gradio
-
-    folder = tempfile.TemporaryDirectory(prefix='mer_bench_')
 
     def predict(video, onset, apex, offset):
         if not video:

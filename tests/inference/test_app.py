@@ -1,6 +1,7 @@
 """The page that tries a model, in a real browser."""
 
 import shutil
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import cv2
@@ -49,6 +50,7 @@ def test_a_video_is_predicted_and_explained_and_nothing_leaves_this_machine(mode
             page.get_by_text('The probabilities are not calibrated').wait_for()
             page.locator('img[src*="explanation.png"]').wait_for()
             page.get_by_text('this network has one output').wait_for()
+            assert [*Path(app.folder.name).rglob('clip.avi')]  # which ends with the page
             browser.close()
     finally:
         app.close()
