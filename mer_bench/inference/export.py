@@ -86,7 +86,7 @@ def export(model: TrainedModel, path: str | Path, kind: str) -> float:
     except InputError:
         raise
     except Exception as error:  # of the exporter, which has many kinds
-        reason = in_one_line(error).partition('.')[0][:200]
+        reason = in_one_line(error).partition('. ')[0][:200]
         raise InputError(
             f'{model.info["method"]}: this network cannot be written as {kind} ({type(error).__name__}: {reason}); '
             f'try --{next(other for other in KINDS if other != kind)}, or use mer-bench predict'

@@ -80,3 +80,16 @@ def test_a_file_that_differs_from_the_model_is_not_written(model, tmp_path, monk
     with pytest.raises(InputError, match='expected the probabilities of the model within 0'):
         export(model, tmp_path / 'model.pt', 'torchscript')
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_network_that_no_exporter_can_write_is_refused_in_one_sentence(model, tmp_path, monkeypatch):
+    def broken(*given):
+        raise RuntimeError('no function found for aten.strange. Next steps:\n- report it')
+
+    monkeypatch.setitem(exporting.KINDS, 'torchscript', (broken, exporting.OF_TORCHSCRIPT))
+    sentence = (
+        r'cannot be written as torchscript \(RuntimeError: no function found for aten\.strange\); try --onnx, or use '
+    )
+    with pytest.raises(InputError, match=sentence):
+        export(model, tmp_path / 'model.pt', 'torchscript')
+    assert not [*tmp_path.iterdir()]
