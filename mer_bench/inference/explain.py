@@ -173,8 +173,15 @@ def last_maps(model: TrainedModel, tensor: torch.Tensor) -> nn.Module | None:
 
     def note(module: nn.Module, given: object, out: object) -> None:
         maps = out if isinstance(out, tuple) else (out,)
-        if all(isinstance(part, torch.Tensor) and part.ndim in (4, 5) for part in maps) and maps[0].shape[-1] > 1:
+        if all(map(is_map, maps)) and maps[0].shape[-1] > 1:
             called.append(module)
+
+    def is_map(part: object) -> bool:
+        if not isinstance(part, torch.Tensor) or part.ndim not in (4, 5):
+            return False
+        (height, width), (most_height, most_width) = part.shape[-2:], tensor.shape[-2:]
+        # of the shape of the picture: a transformer's tokens are none
+        return width * most_height == height * most_width and width <= most_width
 
     hooks = [part.register_forward_hook(note) for part in backbone.modules()]
     try:
