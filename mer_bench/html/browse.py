@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mer_bench.datasets.frame_names import frames_of
+from mer_bench.datasets.reader import frame_numbers
 from mer_bench.datasets.table import load_annotations
 from mer_bench.errors import InputError
 from mer_bench.html import write_page
@@ -105,9 +106,9 @@ def measured(table: pd.DataFrame, store: FlowStore, faces: Mapping[str, dict]) -
     picture in one of the crop) of the face; marks, names in MARKS; remark of the preparation.
     """
     index = pd.read_csv(store.path / 'index.csv', dtype=str, keep_default_na=False).set_index('sample_id')
-    clips = table.assign(row=table['sample_id'].map(store.index))
-    clips['apex_used'] = pd.to_numeric(table['sample_id'].map(index['apex'])).astype('Int64')
-    clips['remark'] = table['sample_id'].map(index['remark']) if 'remark' in index else ''
+    index = index.reindex(columns=['apex', 'remark'], fill_value='').loc[table['sample_id']].set_axis(table.index)
+    clips = table.assign(row=table['sample_id'].map(store.index), remark=index['remark'])
+    clips['apex_used'] = frame_numbers(index['apex'])
     clips[['head', 'motion']] = [head_and_motion(apex_flow(store, row)) for row in clips['row']]
     length = (clips['offset'] - clips['onset']).astype(float)
     clips['place'] = (clips['apex_used'] - clips['onset']).astype(float) / length.where(length > 0)
@@ -155,9 +156,11 @@ def apex_map(store: FlowStore, row: int, channel: str) -> np.ndarray | None:
         return None
     steps = store.clips[row, store.info['channels'].index(channel)]
     apex = max(len(steps) // 2 - 1, 0)  # as mer_bench.loading.input_spec.frame_indices
-    if store.info['reference'] == 'previous':
-        return steps[: apex + 1].astype(np.float32).sum(axis=0)
-    return steps[apex].astype(np.float32)
+    first = 0 if store.info.get('reference') == 'previous' else apex
+    motion = steps[first : apex + 1].astype(np.float32).sum(axis=0)
+    if not np.isfinite(motion).all():
+        raise InputError(f'{store.path}/flow.npy: expected finite numbers, found others; prepare the data again')
+    return motion
 
 
 def apex_flow(store: FlowStore, row: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The page of a prepared data set: what comes first, what it shows, and that it is safe to open."""
 
 import base64
+import json
 import shutil
 
 import cv2
@@ -11,8 +12,9 @@ import pytest
 from mer_bench.cli.browse import main
 from mer_bench.datasets.table import load_annotations
 from mer_bench.errors import InputError
+from mer_bench.files import digest_file
 from mer_bench.html import browse
-from mer_bench.preparation.store.flow_store import FlowStore
+from mer_bench.preparation.store.flow_store import FlowStore, seal
 from tests.conftest import rewrite_flow, write_prepared_data
 
 HOSTILE = '"><img src=https://example.org/x onerror=alert(1)>'
@@ -83,6 +85,21 @@ def test_a_store_without_flow_is_refused(tmp_path):
     root = write_prepared_data(tmp_path / 'smic', channels=['grey'])
     with pytest.raises(InputError, match="expected the channels u and v, found \\['grey'\\]"):
         browse.browse(root, tmp_path / 'page.html')
+
+
+def test_a_store_of_a_stranger_is_shown_or_refused_and_stays_as_it_is(data, tmp_path):
+    (data / 'faces.csv').write_text('sample_id,digest\nhalf a line')
+    index = pd.read_csv(data / 'store/index.csv').assign(apex='soon')
+    index.to_csv(data / 'store/index.csv', index=False)
+    path = data / 'store/store.json'
+    info = json.loads(path.read_text()) | {'index_digest': digest_file(data / 'store/index.csv')}
+    path.write_text(json.dumps(seal({key: value for key, value in info.items() if key not in ('flow', 'units')})))
+    before = {path: path.read_bytes() for path in data.rglob('*') if path.is_file()}
+    assert browse.browse(data, tmp_path / 'page.html') == (18, 18)
+    assert {path: path.read_bytes() for path in data.rglob('*') if path.is_file()} == before
+    rewrite_flow(data, slice(3, 4), np.nan)
+    with pytest.raises(InputError, match='expected finite numbers'):
+        browse.browse(data, tmp_path / 'page.html')
 
 
 def test_onset_and_apex_come_from_the_folder_of_the_clip_and_no_other(tmp_path):

@@ -101,7 +101,7 @@ def find_faces(
         files = [[number, digest_picture(path, DAMAGED_REMEDY)] for number, path in tried.items()]
         digest = digest_of([parameters, files, *([LEVELS] if is_deep(clip.paths[clip.onset]) else [])])
         tasks[sample_id] = sample_id, digest, tried, settings
-    known = read_rows(out / 'faces.csv') | read_rows(out / '.faces.csv')
+    known = read_rows(out / 'faces.csv', mend=True) | read_rows(out / '.faces.csv', mend=True)
     rows = {
         key: known[key]
         for key, task in tasks.items()
@@ -164,16 +164,18 @@ def append_row(path: Path, row: dict[str, str]) -> None:
         writer.writerow(row)
 
 
-def read_rows(path: Path) -> dict[str, dict]:
-    """Return the rows of a faces.csv by sample_id; damaged ones are dropped.
+def read_rows(path: Path, mend: bool = False) -> dict[str, dict]:
+    """Return the rows of a faces.csv by sample_id; damaged ones are dropped, and so is a half-written last line.
 
-    A half-written last line is dropped, also from the file.
+    Args:
+        path: Of the file, which may be missing.
+        mend: Whether to drop that line from the file too.
     """
     if not path.is_file():
         return {}
     text = path.read_text(encoding='utf-8', errors='replace')
     whole = text[: text.rfind('\n') + 1]
-    if whole != text:
+    if mend and whole != text:
         with write_atomically(path) as temporary:
             temporary.write_text(whole, encoding='utf-8')
     try:
