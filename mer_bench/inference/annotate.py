@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mer_bench.errors import InputError
+from mer_bench.files import refuse_special
 from mer_bench.inference.clip import ClipInput
 from mer_bench.inference.model import Prediction
 from mer_bench.preparation.pictures import read_picture
@@ -24,6 +25,7 @@ WARNING = 'No lie detector: a micro-expression says nothing about truth, guilt o
 
 def check_video(path: Path) -> None:
     """Refuse a video that could not be written, before the work starts."""
+    refuse_special(path, 'give another name')
     if path.suffix.lower() not in CODECS:
         raise InputError(f'--video {path}: expected a name that ends in {", ".join(CODECS)}; rename it')
     if not path.absolute().parent.is_dir():

@@ -8,8 +8,10 @@ import tempfile
 from pathlib import Path
 
 from mer_bench.errors import InputError
+from mer_bench.escaping import for_markdown
 from mer_bench.evaluation.style import save
 from mer_bench.inference.annotate import frame_of
+from mer_bench.inference.clip import frame_number
 from mer_bench.inference.explain import draw, explain
 from mer_bench.inference.model import WARNING, TrainedModel
 
@@ -76,15 +78,15 @@ def make_app(model: TrainedModel, folder: tempfile.TemporaryDirectory):
         faces = [(frame_of(clip, number), f'frame {number}') for number in dict.fromkeys((clip.onset, clip.apex))]
         known = '' if model.temperature else ' The probabilities are not calibrated.'
         lines = [f'{found.sentence}.{known}', *clip.notes, *found.notes]
-        return found.scores, '\n'.join(f'- {line}' for line in lines), faces, str(picture)
+        return found.scores, '\n'.join(f'- {for_markdown(line)}' for line in lines), faces, str(picture)
 
     info = model.info
     data = f'{info["dataset"]}{", drawn faces" if info["synthetic"] else ""}'
     with gradio.Blocks(title='mer_bench', analytics_enabled=False) as app:
         app.folder = folder  # it lives as long as the page
         gradio.Markdown(
-            f'# {info["method"]}\n**{WARNING}**\n\nTrained on {info["n_clips"]} clips of {info["n_subjects"]} people '
-            f'({data}). {HELP}'
+            f'# {for_markdown(info["method"])}\n**{WARNING}**\n\nTrained on {info["n_clips"]} clips of '
+            f'{info["n_subjects"]} people ({for_markdown(data)}). {HELP}'
         )
         with gradio.Row():
             with gradio.Column(scale=2):
@@ -106,11 +108,3 @@ def make_app(model: TrainedModel, folder: tempfile.TemporaryDirectory):
         outputs = [label, notes, faces, picture]
         button.click(predict, [video, *numbers], outputs, api_visibility='private')
     return app
-
-
-def frame_number(name: str, text: str | None) -> int | None:
-    """Read the number of a frame that a user typed; None for none."""
-    text = (text or '').strip()
-    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise InputError(f'{name} {text}: expected the number of a frame; give it, or leave it empty')
-    return int(text) if text else None

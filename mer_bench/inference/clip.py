@@ -127,6 +127,14 @@ def make_clip(
     return ClipInput(path, flow, settings.channels, found, taken, source, fps, notes, pictures)
 
 
+def frame_number(name: str, text: str | None) -> int | None:
+    """Read the number of a frame that someone typed, None for an empty text; `12.0` of a spreadsheet is 12."""
+    digits = (text or '').strip().removesuffix('.0')
+    if digits and not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+        raise InputError(f'expected the number of a frame as {name}, found {text!r:.40}; correct it')
+    return int(digits) if digits else None
+
+
 def flow_settings(prepare: Mapping, apex: int | None, raft_weights: str | Path | None = None) -> FlowSettings:
     """Return the settings of a store, with the apex that is given, or its rule where none is.
 
@@ -224,7 +232,7 @@ def decode(path: Path, folder: Path, first: int, last: int | None) -> tuple[dict
     video, paths, number = open_video(path), {}, 0
     try:
         rate = video.get(cv2.CAP_PROP_FPS)
-        while (last is None or number < last) and video.grab():
+        while (last is None or number < max(last, 1)) and video.grab():  # check_span refuses a frame 0
             number += 1
             if number < first:
                 continue

@@ -146,7 +146,7 @@ class Prediction:
         onset, apex, offset: Numbers of frames.
         face: Left, top, right and bottom of the face in pixels of the frame; None where frames are used as they are.
         notes: One sentence for each thing that a reader should know.
-        clip: What was predicted.
+        clip: What was predicted; None where it is not kept.
     """
 
     path: Path
@@ -158,7 +158,7 @@ class Prediction:
     offset: int
     face: tuple[int, int, int, int] | None
     notes: list[str]
-    clip: ClipInput = field(repr=False)
+    clip: ClipInput | None = field(repr=False)
 
     @property
     def confidence(self) -> float:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from mer_bench.errors import InputError, in_one_line
+from mer_bench.errors import InputError, in_one_line, visible
 from mer_bench.escaping import for_csv
 from mer_bench.files import refuse_special, write_atomically
+from mer_bench.inference.clip import frame_number
 from mer_bench.inference.model import WARNING, Prediction, Span
 
 NUMBERS = ('onset', 'apex', 'offset')
-LARGEST = 10**9
 
 
 def read_spans(path: Path) -> list[Span]:
@@ -26,37 +26,29 @@ def read_spans(path: Path) -> list[Span]:
     if 'path' not in table or table.empty:
         found = ', '.join(map(str, table.columns[:8])) if len(table) else 'no row'
         raise InputError(f'{path}: expected clips in a column path, found {found}; name the columns in the first row')
+    spans = []
     rows = table.reindex(columns=['path', *NUMBERS], fill_value='').itertuples(index=False)
-    return [
-        Span(path.parent / row.path, *(frame_number(path, place, name, getattr(row, name)) for name in NUMBERS))
-        for place, row in enumerate(rows, start=2)
-    ]
-
-
-def frame_number(path: Path, line: int, name: str, cell: str) -> int | None:
-    """Read the number of a frame, None for an empty cell; `12.0` of a spreadsheet is 12."""
-    text = cell.strip().removesuffix('.0')
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and int(text) <= LARGEST):
-        raise InputError(
-            f'{path}: line {line}: expected the number of a frame as {name}, found {cell!r:.40}; correct it'
-        )
-    return int(text)
+    for line, (name, *cells) in enumerate(rows, start=2):
+        try:
+            numbers = [frame_number(*pair) for pair in zip(NUMBERS, cells, strict=True)]
+        except InputError as error:
+            raise InputError(f'{path}: line {line}: {error}') from None
+        spans.append(Span(path.parent / name, *numbers))
+    return spans
 
 
 def as_table(predictions: Sequence[Prediction]) -> str:
     """Lay out predictions for the screen, each with its notes below the table."""
     classes = list(predictions[0].probabilities)
     rows = [
-        [each.path.name, each.label, *(f'{each.probabilities[name]:.2f}' for name in classes), *span_of(each)]
+        [visible(each.path.name), each.label, *(f'{each.probabilities[name]:.2f}' for name in classes), *span_of(each)]
         for each in predictions
     ]
     table = tabulate(rows, ['clip', 'class', *classes, *NUMBERS], disable_numparse=True)
     of = {}
     for each in predictions:
         for note in each.notes:
-            of.setdefault(note, []).append(each.path.name)
+            of.setdefault(note, []).append(visible(each.path.name))
     everywhere = len(predictions)
     notes = [
         f'note: {note}' + ('' if len(names) == everywhere else f' ({", ".join(names)})') for note, names in of.items()
@@ -81,7 +73,7 @@ def as_csv(predictions: Sequence[Prediction]) -> str:
     rows = [
         {
             'path': for_csv(str(each.path)),
-            'y_pred': each.label,
+            'y_pred': for_csv(each.label),
             **{f'score_{name}': score for name, score in each.probabilities.items()},
             'calibrated': each.calibrated,
             **dict(zip(NUMBERS, span_of(each), strict=True)),
@@ -96,7 +88,8 @@ FORMS = {'.csv': as_csv, '.json': as_json}
 
 
 def check_out(path: Path) -> None:
-    """Refuse a file for predictions whose ending is none of :data:`FORMS`."""
+    """Refuse a file for predictions whose ending is none of :data:`FORMS`, or a folder."""
+    refuse_special(path, 'give another name')
     if path.suffix.lower() not in FORMS:
         raise InputError(f'--out {path}: expected a name that ends in {" or ".join(FORMS)}; rename it')
 

@@ -7,17 +7,10 @@ from urllib.parse import urlsplit
 import cv2
 import pytest
 
-from mer_bench.errors import InputError
-from mer_bench.inference.app import frame_number, serve
+from mer_bench.inference.app import serve
 
 CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
 LONGEST = 120_000  # milliseconds of a busy machine
-
-
-def test_a_frame_is_a_number_or_left_open():
-    assert [frame_number('apex', text) for text in ('', None, ' 12 ')] == [None, None, 12]
-    with pytest.raises(InputError, match=r'apex 1\.5: expected the number of a frame'):
-        frame_number('apex', '1.5')
 
 
 @pytest.mark.skipif(not CHROMIUM, reason='chromium is not installed')

@@ -55,10 +55,12 @@ def test_a_clip_that_cannot_be_read_does_not_stop_the_others(drawn, listed, tmp_
         (['a.mp4', '--out', 'p.txt'], 'ends in .csv or .json'),
         (['a.mp4', '--video', 'v.gif'], 'ends in .mp4, .avi'),
         (['a.mp4', '--video', 'no/such/v.mp4'], 'its folder does not exist'),
+        (['a.mp4', '--video', 'seen.mp4'], 'found a folder'),
         (['a.csv'], 'a.csv'),
     ],
 )
 def test_a_mistake_is_answered_with_one_line(drawn, tmp_path, words, what):
+    (tmp_path / 'seen.mp4').mkdir()
     done = tool('predict', drawn.model, *words, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count('\n')) == (2, '', 1)
     assert what in done.stderr
@@ -72,6 +74,8 @@ def test_a_mistake_is_answered_with_one_line(drawn, tmp_path, words, what):
         ('', 'it cannot be read'),
         ('path,apex\na.mp4,soon\n', "line 2: expected the number of a frame as apex, found 'soon'"),
         ('path,apex\na.mp4,-3\n', 'expected the number'),
+        ('path,apex\na.mp4,1.5\n', 'expected the number'),
+        (f'path,apex\na.mp4,{"9" * 5000}\n', 'expected the number'),
     ],
 )
 def test_a_csv_that_lists_no_clips_is_refused(tmp_path, text, what):

@@ -7,6 +7,7 @@ mer-bench predict model clips.csv --out predictions.csv
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mer_bench.cli.arguments import Parser, add_json
@@ -52,7 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     model, predictions = load_model(args.model, args.raft_weights), []
     for span in spans:
         try:
-            predictions += model.predict(span)
+            found = model.predict(span)
+            predictions += found if args.video else [replace(each, clip=None) for each in found]  # nor its pictures
         except InputError as error:
             if len(spans) == 1:
                 raise
