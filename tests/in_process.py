@@ -2,28 +2,27 @@
 
 import contextlib
 import io
-import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mer_bench.cli.main import door
 from tests.conftest import ROOT
 
 
 def tool(name: str, *words, cwd: Path = ROOT) -> subprocess.CompletedProcess:
-    """Run tools/<name>.py in a folder; return its exit code and what it printed, as subprocess.run does.
+    """Run a command in a folder; return its exit code and what it printed, as subprocess.run does.
 
     Warnings do not reach stderr.
     """
     code, out, err = 0, io.StringIO(), io.StringIO()
-    path = str(ROOT / f'tools/{name}.py')
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         patch.chdir(cwd)
-        patch.setattr(sys, 'argv', [path, *map(str, words)])
+        patch.setattr(sys, 'argv', [f'tools/{name}.py', *map(str, words)])
         try:
-            runpy.run_path(path, run_name='__main__')
+            door(name)
         except SystemExit as stop:
             code = stop.code or 0
     return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
