@@ -133,8 +133,8 @@ def limits(info: dict) -> str:
         lines[2] = 'It was trained on published pictures of flow: it cannot predict videos.'
     if calibration:
         lines.append(
-            f'The probabilities are divided by a temperature, the median {calibration["value"]:.3g} of those that '
-            f'{calibration["folds"]} folds of the record fitted to their training subjects.'
+            f'Before the softmax, scores are divided by a temperature, {calibration["value"]:.3g}: the median of those '
+            f'that {calibration["folds"]} folds of the record fitted to their training subjects.'
         )
     else:
         lines.append('The probabilities are not calibrated: 0.9 need not mean right in 9 of 10 cases.')

@@ -17,7 +17,15 @@ from mer_bench.files import digest_file, digest_of, locked, read_own_json, seale
 from mer_bench.inference.clip import PREPARED
 from mer_bench.inference.model import CARD, MODEL, SCHEMA_VERSION, WEIGHTS, ModelInfo, read_info
 from mer_bench.protocols.folds import Fold
-from mer_bench.results.record import RECORD, RESCORED, check_schema, read_record
+from mer_bench.results.record import (
+    HONEST,
+    PREDICTIONS,
+    RECORD,
+    RESCORED,
+    check_schema,
+    read_record,
+    refuse_changed_files,
+)
 
 EVERYBODY = 'everybody'
 ASKED = 'fit.json'  # in the folder in work: what decides the weights
@@ -145,9 +153,14 @@ def read_linked(path: str | Path, experiment: Experiment) -> Linked:
     """
     path = Path(path, RECORD) if Path(path).is_dir() else Path(path)
     record, method = read_record(path), experiment.method
-    if record['source'] == RESCORED or not record['complete']:
-        what = 'published predictions' if record['source'] == RESCORED else 'a run that is not finished'
+    faults = {
+        'published predictions': record['source'] == RESCORED,
+        'a run that is not finished': not record['complete'] or 'full' not in (record['scores'] or {}),
+        'one whose epoch was chosen by test scores': record['epoch_rule'] not in HONEST,
+    }
+    if what := next((what for what, found in faults.items() if found), None):
         raise InputError(f'{path}: expected the record of a finished run of {method.name}, found {what}; give another')
+    refuse_changed_files(path, record, (PREDICTIONS,))
     selection = record.get('selection')
     names = {part['digest']: part['name'] for part in selection['candidates']} if selection else {}
     pairs = dict(

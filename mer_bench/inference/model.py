@@ -250,6 +250,8 @@ class TrainedModel:
         views = [tensor, self.mirrored(tensor)] if self.input.mirror_test else [tensor]
         scores = [torch.stack([sample.pred_score for sample in self.outputs(view)]) for view in views]
         scores = torch.stack(scores).mean(0).double().cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise InputError(f'{self.folder / WEIGHTS}: expected finite scores, the network gives others; {REMEDY}')
         if calibration := self.info['calibration']:
             return scaled_by(scores, calibration)
         return scores if are_probabilities(scores) else heated(scores, 1.0)  # of a head that gives logits

@@ -24,7 +24,7 @@ from mer_bench.evaluation.statistics import (
     signed,
 )
 from mer_bench.results.blocks import Block, Column, Heading, Notes, Paragraph, Table
-from mer_bench.results.methods import display_name
+from mer_bench.results.methods import display_name, display_names
 from mer_bench.results.rows import rounded
 from mer_bench.results.run import Method
 
@@ -185,7 +185,8 @@ def compare(reference: Method, others: dict[str, Method]) -> list[dict]:
         change_low, change_high, seeds_needed, only_reference and only_method (clips that one of the two alone predicts
         correctly, of one seed), mcnemar_seed, mcnemar_p, and mcnemar_p_holm, corrected for the number of comparisons.
     """
-    rows = [_compare(name, method, reference) for name, method in others.items()]
+    shown = display_names(others)
+    rows = [_compare(name, method, reference) | {'display_name': shown[name]} for name, method in others.items()]
     for row, p in zip(rows, holm([row['mcnemar_p'] for row in rows]), strict=True):
         row['mcnemar_p_holm'] = p
     return [rounded(row) for row in rows]
@@ -203,7 +204,6 @@ def _compare(name: str, method: Method, reference: Method) -> dict:
     test = mcnemar(first.predictions, second.predictions)
     return {
         'name': name,
-        'display_name': display_name(name),
         'method': method.name,
         'reference': reference.name,
         'settings': method.settings,

@@ -83,6 +83,8 @@ def test_temperature_and_epochs_are_the_medians_of_the_folds_that_chose_the_meth
         (dict(config=dict(name='c', text='', digest='other')), 'another config'),
         (dict(data=dict(annotations_digest='other', store_digest='other', store={})), 'another annotations'),
         (dict(complete=False), 'a run that is not finished'),
+        (dict(scores=None), 'a run that is not finished'),
+        (dict(epoch_rule='test_selected'), 'chosen by test scores'),
     ],
 )
 def test_a_record_of_something_else_is_refused(experiment, tmp_path, keys, what):

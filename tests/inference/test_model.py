@@ -53,6 +53,12 @@ def test_outputs_have_gradients_for_explanations(drawn, model):
     assert tensor.grad.abs().sum() > 0
 
 
+def test_a_network_whose_weights_are_no_numbers_is_refused(model):
+    next(model.network.parameters()).data.fill_(torch.nan)
+    with pytest.raises(InputError, match='expected finite scores'):
+        model.scores(torch.zeros(1, *model.shape))
+
+
 @pytest.fixture
 def copied(drawn, tmp_path):
     return shutil.copytree(drawn.model, tmp_path / 'model')
