@@ -98,6 +98,20 @@ def training_of(args: argparse.Namespace) -> dict:
     return {name: getattr(args, name) for name in ('seed', 'jobs', 'stack', 'select', 'candidates', 'inner_folds')}
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the model that a command uses, and what it may need beside its folder."""
+    parser.add_argument('model', metavar='MODEL', help='the folder that mer-bench fit wrote')
+    parser.add_argument('--raft-weights', metavar='FILE', help='of a model whose flow is by RAFT')
+
+
+def add_frames(parser: argparse.ArgumentParser) -> None:
+    """Add the frames of a clip."""
+    add = parser.add_argument
+    add('--onset', type=int, metavar='N', help='first frame of the motion; frames of a video count from 1 (default: 1)')
+    add('--apex', type=int, metavar='N', help='frame of the strongest motion (default: found)')
+    add('--offset', type=int, metavar='N', help='last frame of the motion (default: the last)')
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json, which :func:`report` reads."""
     parser.add_argument('--json', action='store_true', help='print one JSON document and nothing else')

@@ -7,18 +7,14 @@ mer-bench app model
 mer-bench app model --port 8000
 """
 
-from pathlib import Path
-
-from mer_bench.cli.arguments import Parser
+from mer_bench.cli.arguments import Parser, add_model
 
 
 def make_parser() -> Parser:
     """Make the parser of the command."""
     parser = Parser(description=__doc__)
-    add = parser.add_argument
-    add('model', metavar='MODEL', help='the folder that mer-bench fit wrote')
-    add('--port', type=int, metavar='N', help='of the page (default: the first that is free from 7860)')
-    add('--raft-weights', type=Path, metavar='FILE', help='of a model whose flow is by RAFT')
+    add_model(parser)
+    parser.add_argument('--port', type=int, metavar='N', help='of the page (default: the first that is free from 7860)')
     return parser
 
 

@@ -8,22 +8,19 @@ mer-bench explain model folder_of_frames --label surprise --out why.pdf
 
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser, add_json, report
+from mer_bench.cli.arguments import Parser, add_frames, add_json, add_model, report
 
 
 def make_parser() -> Parser:
     """Make the parser of the command."""
     parser = Parser(description=__doc__)
+    add_model(parser)
     add = parser.add_argument
-    add('model', metavar='MODEL', help='the folder that mer-bench fit wrote')
     add('clip', metavar='CLIP', help='a video, or a folder of frames')
-    add('--onset', type=int, metavar='N', help='first frame of the motion; frames of a video count from 1 (default: 1)')
-    add('--apex', type=int, metavar='N', help='frame of the strongest motion (default: found)')
-    add('--offset', type=int, metavar='N', help='last frame of the motion (default: the last)')
+    add_frames(parser)
     add('--label', metavar='CLASS', help='the class to explain (default: the likeliest)')
     text = 'files that end in .png, .pdf or .svg (default: explanation.png)'
     add('--out', type=Path, nargs='+', metavar='FILE', default=[Path('explanation.png')], help=text)
-    add('--raft-weights', type=Path, metavar='FILE', help='of a model whose flow is by RAFT')
     add_json(parser)
     return parser
 

@@ -10,25 +10,22 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser, add_json
+from mer_bench.cli.arguments import Parser, add_frames, add_json, add_model
 from mer_bench.errors import InputError
 
 
 def make_parser() -> Parser:
     """Make the parser of the command."""
     parser = Parser(description=__doc__)
+    add_model(parser)
     add = parser.add_argument
-    add('model', metavar='MODEL', help='the folder that mer-bench fit wrote')
     text = (
         'a video, a folder of frames with numbers in their names, or a CSV with the columns path, onset, apex, offset'
     )
     add('clips', metavar='CLIP', nargs='+', help=text)
-    add('--onset', type=int, metavar='N', help='first frame of the motion; frames of a video count from 1 (default: 1)')
-    add('--apex', type=int, metavar='N', help='frame of the strongest motion (default: found)')
-    add('--offset', type=int, metavar='N', help='last frame of the motion (default: the last)')
+    add_frames(parser)
     add('--out', type=Path, metavar='FILE', help='write the predictions to a .csv or .json file')
     add('--video', type=Path, metavar='FILE', help='show frames, flow and probabilities in a .mp4 or .avi video')
-    add('--raft-weights', type=Path, metavar='FILE', help='of a model whose flow is by RAFT')
     add_json(parser)
     return parser
 
