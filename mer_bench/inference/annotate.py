@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mer_bench.errors import InputError
 from mer_bench.files import refuse_special
+from mer_bench.html.browse import colour_flow
 from mer_bench.inference.clip import ClipInput
 from mer_bench.inference.model import Prediction
 from mer_bench.preparation.pictures import read_picture
@@ -114,21 +115,13 @@ def flow_colours(clip: ClipInput) -> list[np.ndarray]:
         values = np.abs(maps[clip.channels[-1]])
         greys = 255 - 255 * np.minimum(values / (np.percentile(values, 99) or 1), 1)
         return [np.repeat(cv2.resize(grey, (SIDE, SIDE))[..., None], 3, 2).astype(np.uint8) for grey in greys]
-    u, v = ([cv2.resize(part, (SIDE, SIDE)) for part in maps[name]] for name in ('u', 'v'))
-    most = float(np.percentile(np.hypot(maps['u'], maps['v']), 99)) or 1.0
-    rows, columns = np.mgrid[-1 : 1 : WHEEL * 1j, -1 : 1 : WHEEL * 1j].astype(np.float32)
-    wheel, inside = colour_of(columns, rows), np.hypot(columns, rows) <= 1
-    panels = [colour_of(right / most, down / most) for right, down in zip(u, v, strict=True)]
+    coloured, wheel, _ = colour_flow([*np.stack([maps['u'], maps['v']], axis=1)])
+    rows, columns = np.mgrid[-1 : 1 : WHEEL * 1j, -1 : 1 : WHEEL * 1j]
+    wheel, inside = cv2.resize(wheel, (WHEEL, WHEEL)), np.hypot(columns, rows) <= 1
+    panels = [cv2.resize(panel, (SIDE, SIDE)) for panel in coloured]
     for panel in panels:
         panel[-WHEEL:, -WHEEL:][inside] = wheel[inside]
     return panels
-
-
-def colour_of(right: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """Return motions as colours, (H, W, 3) uint8: the direction is the hue, the length, 1 at most, the saturation."""
-    hue = np.degrees(np.arctan2(down, right)) % 360
-    hsv = np.stack([hue, np.minimum(np.hypot(right, down), 1), np.ones_like(hue)], axis=-1).astype(np.float32)
-    return np.round(255 * cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)).astype(np.uint8)
 
 
 def bars(prediction: Prediction) -> np.ndarray:
