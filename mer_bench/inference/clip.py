@@ -36,6 +36,7 @@ PREPARED = dict(  # of store.json, what decides the flow of a clip, and what hol
     opencv='',
 )
 MOST_FRAMES = 5000  # of a video, which are kept as pictures while its clip is computed
+LARGEST_FACE = 4096  # pixels
 LONG = 1.0  # seconds; a micro-expression lasts half a second at most
 MACHINE = ('device', 'torch', 'torchvision', 'weights')  # of RAFT: they change no more than the last digits
 QUIET = {'OPENCV_FFMPEG_CAPTURE_OPTIONS': 'protocol_whitelist;file', 'OPENCV_FFMPEG_LOGLEVEL': '-8'}
@@ -191,7 +192,13 @@ def face_settings(prepare: Mapping) -> FaceSettings:
         faces = found[0] if found else {}
     if not isinstance(faces, dict) or faces.get('detector', 'none') == 'none':
         return FaceSettings()
-    return FaceSettings(faces['detector'], faces['size'], bool(faces.get('stabilise')))
+    detector, size = faces['detector'], faces.get('size')
+    if not (isinstance(detector, str) and type(size) is int and size <= LARGEST_FACE):
+        raise InputError(
+            f'expected the detector of the faces and their size, {LARGEST_FACE} pixels at most, found {detector!r:.40} '
+            f'and {size!r:.40} in the settings of the model; fetch its folder again'
+        )
+    return FaceSettings(detector, size, bool(faces.get('stabilise')))
 
 
 def frames_at(

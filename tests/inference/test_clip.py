@@ -117,3 +117,11 @@ def test_faces_are_found_as_those_of_the_data_set_that_needed_it():
     assert face_settings(dict(faces=dlib)) == FaceSettings('dlib', 96, True)
     assert face_settings(dict(faces=dict(smic=dict(detector='none'), casme2=dlib))) == FaceSettings('dlib', 96, True)
     assert face_settings(dict(faces=None)) == face_settings(dict(faces=dict(detector='none'))) == FaceSettings()
+
+
+@pytest.mark.parametrize(
+    'faces', [dict(detector='dlib'), dict(detector='dlib', size=10**9), dict(detector=[], size=96)]
+)
+def test_faces_that_a_stranger_wrote_are_refused(faces):
+    with pytest.raises(InputError, match='expected the detector of the faces and their size'):
+        face_settings(dict(faces=faces))
