@@ -5,6 +5,7 @@ Everything that the browser loads comes from this machine: no fonts, scripts or 
 
 import os
 import tempfile
+from html import escape
 from pathlib import Path
 
 from mer_bench.errors import InputError
@@ -72,7 +73,8 @@ def make_app(model: TrainedModel, folder: tempfile.TemporaryDirectory):
             clip = model.clip(video, *map(frame_number, OPEN, (onset, apex, offset)))
             found = explain(model, clip)
         except InputError as error:
-            raise gradio.Error(str(error).replace(str(video), 'the video'), print_exception=False) from None
+            text = escape(str(error).replace(str(video), 'the video'), quote=False)  # which is shown as HTML
+            raise gradio.Error(text, print_exception=False) from None
         picture = Path(tempfile.mkdtemp(dir=folder.name), 'explanation.png')
         save(lambda: draw(found), picture)
         faces = [(frame_of(clip, number), f'frame {number}') for number in dict.fromkeys((clip.onset, clip.apex))]

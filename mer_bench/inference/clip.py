@@ -88,11 +88,6 @@ class ClipInput:
         frames = ClipFrames(self.source, self.taken)
         return np.stack([frames[number] for number in self.taken])
 
-    @cached_property
-    def onset_frame(self) -> np.ndarray:
-        """The onset as the flow sees it, (H, W) uint8."""
-        return ClipFrames(self.source, [])[self.onset]
-
 
 def make_clip(
     path: str | Path,

@@ -5,7 +5,7 @@ that of a record is (experiment/recorded.py). The card, README.md, is for people
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -279,19 +279,17 @@ class TrainedModel:
         Raises:
             InputError: A clip cannot be read, or shows no face.
         """
-        return [*self.each(clips, onset, apex, offset)]
-
-    def each(self, clips, onset=None, apex=None, offset=None) -> Iterator[Prediction]:
-        """Predict clips one after the other, see :meth:`predict`."""
-        one = isinstance(clips, (str, Path, Span))
-        for span in [clips] if one else clips:
+        found = []
+        for span in [clips] if isinstance(clips, (str, Path, Span)) else clips:
             path, *numbers = span if isinstance(span, Span) else (span, onset, apex, offset)
             clip = self.clip(path, *numbers)
             scores = dict(zip(self.classes, self.scores(self.tensor(clip))[0].tolist(), strict=True))
             face = clip.faces and (clip.faces.left, clip.faces.top, clip.faces.right, clip.faces.bottom)
             label, known = max(scores, key=scores.get), self.temperature is not None
             notes = clip.notes + [UNSURE] * (scores[label] < 0.5)
-            yield Prediction(clip.path, label, scores, known, clip.onset, clip.apex, clip.offset, face, notes, clip)
+            span = clip.onset, clip.apex, clip.offset
+            found.append(Prediction(clip.path, label, scores, known, *span, face, notes, clip))
+        return found
 
 
 def load_model(folder: str | Path, raft_weights: str | Path | None = None) -> TrainedModel:
