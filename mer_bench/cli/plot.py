@@ -27,13 +27,12 @@ from pathlib import Path
 from mer_bench.cli.arguments import Parser, add_json, report
 from mer_bench.errors import visible
 from mer_bench.evaluation.compare import short_names
-from mer_bench.evaluation.curves import CURVES, read_curves
 from mer_bench.evaluation.drawn import Drawn
 from mer_bench.evaluation.figures import KINDS
 from mer_bench.evaluation.predictions import classes_of, load_predictions
 from mer_bench.evaluation.style import save
 from mer_bench.results.methods import display_name, kind_of
-from mer_bench.results.record import PREDICTIONS, RECORD, record_of, refuse_changed_files, temperatures_of
+from mer_bench.results.record import PREDICTIONS, RECORD, curves_beside, record_of, temperatures_of
 
 
 def make_parser() -> Parser:
@@ -79,8 +78,7 @@ def read_runs(runs: Sequence[str], names: Sequence[str] = (), classes: Sequence[
         table, found = load_predictions(source), dict(method=method)
         if record:
             folder = Path(source) if Path(source).is_dir() else Path(source).parent
-            refuse_changed_files(folder / RECORD, record, (CURVES,))
-            curves = read_curves(folder / CURVES) if (folder / CURVES).exists() else None
+            curves = curves_beside(folder / RECORD, record)
             temperatures = temperatures_of(record)
             found |= dict(record=record, temperatures=temperatures, curves=curves, kind=kind_of(record['method']))
         drawn.append(Drawn(name, table, classes_of(table, source, classes), **found))

@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mer_bench.errors import visible
-from mer_bench.evaluation.curves import CURVES, read_curves
 from mer_bench.html import write_page
 from mer_bench.results.ablations import find_grids, main_effects
 from mer_bench.results.blocks import Heading, Link, Table
@@ -16,6 +15,7 @@ from mer_bench.results.methods import display_name, kind_of
 from mer_bench.results.page import Page, failure_blocks
 from mer_bench.results.pages import ABOUT_SYNTHETIC, beside, make_pages
 from mer_bench.results.published import clone, published_page, read_published, results_file
+from mer_bench.results.record import curves_beside
 from mer_bench.results.rows import DETAILS, REPRODUCED, RESCORED, tied_with_best, with_ranks
 from mer_bench.results.run import Method
 from mer_bench.results.sanity import read_rows
@@ -179,10 +179,10 @@ def _view(row: dict, address: str, method: Method, section: Section, data: dict)
     subjects = sorted({*runs[0].table['subject']})
     clips, right = matrices.sum((1, 2)).tolist(), matrices.trace(axis1=1, axis2=2).tolist()
     data[f'{key}-subjects'] = {'columns': {'subject': subjects, 'clips': clips, 'right': right}}
-    curves = next((path for run in runs if (path := run.path.with_name(CURVES)).exists()), None)
-    if curves:
-        table = read_curves(curves).astype(object)
-        data[f'{key}-curves'] = {'columns': table.where(table.notna(), None).to_dict('list')}
+    found = (curves_beside(run.path, run.record) for run in runs)
+    curves = next((table.astype(object) for table in found if table is not None), None)
+    if curves is not None:
+        data[f'{key}-curves'] = {'columns': curves.where(curves.notna(), None).to_dict('list')}
     leaks = [leak for leak in section.leaks if leak['method'] == row['method']]
     return {
         'row': row,
@@ -194,7 +194,7 @@ def _view(row: dict, address: str, method: Method, section: Section, data: dict)
             for column, cells in Table(columns, [row]).shown('md').items()
             if column.name not in ELSEWHERE
         ],
-        'curves': bool(curves),
+        'curves': curves is not None,
         'dropped': count_dropped(runs[0].path.with_name('dropped.csv')),
         'record': record,
         'reproduce': [f'mer-bench reproduce {shlex.quote(_place(run.path.parent))}' for run in runs],

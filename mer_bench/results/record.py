@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 
 from mer_bench.errors import InputError, visible
 from mer_bench.escaping import folder_name
 from mer_bench.evaluation.calibration import COLDEST, HOTTEST
-from mer_bench.evaluation.curves import CURVES
+from mer_bench.evaluation.curves import CURVES, read_curves
 from mer_bench.evaluation.epoch_audit import AUDIT, CANDIDATES
 from mer_bench.evaluation.metrics import MAX_CLASSES
 from mer_bench.files import digest_file, digest_of, is_changed, read_json, sealed, write_json
@@ -373,6 +374,14 @@ def refuse_changed_files(path: Path, record: dict, names: Iterable[str]) -> None
         file, digest = path.with_name(name), record.get('files', {}).get(name)
         if digest and file.exists() and digest_file(file) != digest:
             raise InputError(f'{file}: expected the file that was written with {path}, but it was changed; {AGAIN}')
+
+
+def curves_beside(path: Path, record: dict) -> pd.DataFrame | None:
+    """Read the learning curves that were made with a record; None where it names none, whatever lies beside it."""
+    if CURVES not in record.get('files', {}) or not path.with_name(CURVES).exists():
+        return None
+    refuse_changed_files(path, record, (CURVES,))
+    return read_curves(path.with_name(CURVES))
 
 
 def _from_version_1(record: dict) -> dict:

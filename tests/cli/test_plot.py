@@ -1,5 +1,7 @@
 """tools/plot.py from the command line."""
 
+from hashlib import sha256
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +29,9 @@ def runs(tmp_path):
     for name, answers in (('a', 'perfect'), ('b', 'one wrong'), ('$c_1$', 'always negative')):
         parts = [dict(name=name, digest='d' * 64, text=f'x = {len(name)}')] if name != 'a' else []
         method = '+'.join(['full', *(part['name'] for part in parts)])
-        run = write_run(tmp_path / name / 'seed0', answers, overrides=parts, method=method, parameters=10 ** len(name))
+        files = {'curves.csv': sha256(LEARNED.to_csv(index=False).encode()).hexdigest()}
+        described = dict(overrides=parts, method=method, parameters=10 ** len(name), files=files)
+        run = write_run(tmp_path / name / 'seed0', answers, **described)
         LEARNED.to_csv(run / 'curves.csv', index=False)
         found.append(str(run))
     return found

@@ -14,7 +14,7 @@ from mer_bench.errors import InputError
 from mer_bench.files import digest_file
 from mer_bench.results.collect import SUMS
 from mer_bench.results.leaderboard import leaderboard
-from mer_bench.results.record import json_schema, read_record, record_of, write_record
+from mer_bench.results.record import curves_beside, json_schema, read_record, record_of, write_record
 from mer_bench.results.run import find_runs, read_runs
 from tests.conftest import ROOT
 from tests.results.conftest import predictions
@@ -212,3 +212,10 @@ def test_a_record_of_every_version_is_read_checked_and_shown(tmp_path, version):
     (row,) = leaderboard(tmp_path / 'run').to_dict('records')
     assert (row['method'], row['uf1']) == ('full+no_attention', pytest.approx(23 / 27))
     assert row['protocol'] == {1: 'LOSO, 3 classes', 2: 'LOSO, smic_3class'}[version]
+
+
+def test_curves_that_a_record_does_not_name_are_not_its_own(tmp_path):
+    (tmp_path / 'curves.csv').write_text('planted')
+    assert curves_beside(tmp_path / 'record.json', {'files': {}}) is None
+    with pytest.raises(InputError, match='it was changed'):
+        curves_beside(tmp_path / 'record.json', {'files': {'curves.csv': 'd' * 64}})
