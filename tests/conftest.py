@@ -4,8 +4,9 @@ import gc
 import json
 import random
 import resource
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -165,3 +166,31 @@ def finished_run(prepared_data, tiny_override, tmp_path_factory) -> Path:
     work_dir = tmp_path_factory.mktemp('finished')
     run_folds(experiment, RunSettings(0, work_dir, save_checkpoints=True))
     return work_dir
+
+
+@pytest.fixture(scope='module')
+def open_page() -> Iterator[Callable]:
+    """`open_page(address, **options) -> page, faults` in one headless Chromium; skips where there is none.
+
+    A fault is an error or a warning on the console, and a request that leaves this machine. To be asserted empty.
+    """
+    api = pytest.importorskip('playwright.sync_api', reason='pages are tested in a browser, by playwright')
+    program = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+    if not program:
+        pytest.skip('pages are tested in Chromium, which is not installed')
+    here = ('file:', 'data:', 'blob:', 'about:', 'http://127.0.0.1:', 'ws://127.0.0.1:')
+
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=['--no-sandbox'])
+
+        def open_in_chromium(address: str, complaints: tuple[str, ...] = ('error', 'warning'), **options) -> tuple:
+            page, faults = chromium.new_page(**options), []
+            page.set_default_timeout(120_000)  # milliseconds: the machine may be busy
+            page.on('console', lambda message: message.type in complaints and faults.append(message.text))
+            page.on('pageerror', lambda error: faults.append(str(error)))
+            page.on('request', lambda sent: sent.url.startswith(here) or faults.append(sent.url))
+            page.goto(address)
+            return page, faults
+
+        yield open_in_chromium
+        chromium.close()

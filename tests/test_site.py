@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from runpy import run_path
@@ -44,24 +43,13 @@ def test_the_strict_build_has_every_page(site):
         )
 
 
-def test_pages_open_from_disk_and_ask_no_network(site):
-    playwright = pytest.importorskip('playwright.sync_api')
-    if not (browser := shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')):
-        pytest.skip('no Chromium on this machine')
-    asked, complaints = [], []
-    with playwright.sync_playwright() as driver:
-        page = driver.chromium.launch(executable_path=browser, args=['--no-sandbox']).new_page()
-        page.set_default_timeout(120_000)  # the machine may be busy
-        page.on('request', lambda request: asked.append(request.url))
-        page.on('pageerror', lambda error: complaints.append(str(error)))
-        page.on('console', lambda message: message.type == 'error' and complaints.append(message.text))
-        page.goto(f'file://{site}/index.html')
-        page.fill('[data-md-component=search-query]', 'apex')
-        page.wait_for_selector('.md-search-result__item')
-        page.goto(f'file://{site}/notebooks/your_own_network.html')
-        assert 'OwnNetwork' in page.inner_text('article')
-    assert complaints == []
-    assert [url for url in asked if not url.startswith(('file://', 'data:', 'blob:', 'about:'))] == []
+def test_pages_open_from_disk_and_ask_no_network(site, open_page):
+    page, faults = open_page(f'file://{site}/index.html', ('error',))
+    page.fill('[data-md-component=search-query]', 'apex')
+    page.wait_for_selector('.md-search-result__item')
+    page.goto(f'file://{site}/notebooks/your_own_network.html')
+    assert 'OwnNetwork' in page.inner_text('article')
+    assert faults == []
 
 
 @pytest.mark.parametrize(

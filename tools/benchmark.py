@@ -1,4 +1,8 @@
-"""Measure the cost of parts of mer_bench on this machine, how often intervals are right, and what faults do."""
+"""Measure the cost of parts of mer_bench on this machine, how often intervals are right, and what faults do.
+
+python tools/benchmark.py model --threads 2 --json
+python tools/benchmark.py all --save docs/performance
+"""
 
 import argparse
 import json
@@ -35,7 +39,7 @@ ALL_WORDS = f'{", ".join(ALL)} with their default settings'
 def main(argv: list[str] | None = None) -> int | None:
     """Run one benchmark or all of them, or write the page of saved results."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     for name, (_, words) in BENCHMARKS.items():
         commands.add_parser(name, help=words.replace('%', '%%'), add_help=False)  # argparse formats it
@@ -54,7 +58,9 @@ def run_one(prog: str, name: str, argv: list[str]) -> None:
 
     module, output = load(name), output_parser()
     options, rest = output.parse_known_args(argv)
-    parser = argparse.ArgumentParser(prog=prog, description=module.HELP, parents=[output], allow_abbrev=False)
+    examples = f'examples:\npython tools/{prog} --json\npython tools/{prog} --save docs/performance'
+    look = dict(epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=prog, description=module.HELP, parents=[output], **look)
     module.add_arguments(parser)
     parser.parse_args(argv)  # so that --help and errors know the options of both
     args = parser.parse_args(rest)

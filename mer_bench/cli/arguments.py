@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, NoReturn
 
 from mer_bench.errors import did_you_mean, refuse
@@ -18,7 +23,13 @@ def number_or_word(text: str) -> int | str:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that answers a mistake with one line, and with the nearest option or choice."""
+    """A parser that answers a mistake with one line, and with the nearest option or choice.
+
+    It prints its description as it stands; the examples in it would else run together.
+    """
+
+    def __init__(self, **settings) -> None:
+        super().__init__(**dict(formatter_class=argparse.RawDescriptionHelpFormatter) | settings)
 
     def error(self, message: str) -> NoReturn:
         found = re.search(r"invalid choice: '?([^ ']*)'? \(choose from (.*)\)$|unrecognized arguments: (\S+)", message)
@@ -28,8 +39,8 @@ class Parser(argparse.ArgumentParser):
         refuse(f'{message}{near}; {usage}')
 
 
-def make_parser(description: str, *names: str) -> argparse.ArgumentParser:
-    """Make the parser of a tool with the positional arguments `names`.
+def parser_of(description: str, *names: str) -> Parser:
+    """Return the parser of a command with the positional arguments `names`.
 
     They come first: an option that takes several words would swallow them.
     """
@@ -85,6 +96,48 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 def training_of(args: argparse.Namespace) -> dict:
     """Return what :func:`add_training` added, by the names of the settings."""
     return {name: getattr(args, name) for name in ('seed', 'jobs', 'stack', 'select', 'candidates', 'inner_folds')}
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add --json, which :func:`report` reads."""
+    parser.add_argument('--json', action='store_true', help='print one JSON document and nothing else')
+
+
+@contextmanager
+def report(as_json: bool) -> Iterator[Callable[[object, object], None]]:
+    """Yield `show(text, document)`, by which a command prints its report once: the text, or the document as JSON.
+
+    With JSON, whatever else is printed in the block goes to stderr.
+    """
+    stdout = sys.stdout
+
+    def show(text: object, document: object) -> None:
+        print(to_json(document) if as_json else text, file=stdout, flush=True)
+
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        yield show
+
+
+def to_json(document: object) -> str:
+    """Return a document as indented JSON.
+
+    Tables become lists of rows, numbers of NumPy plain ones, and NaN and infinity null, which JSON does not have.
+    """
+    return json.dumps(_plain(document), indent=2, allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, 'to_dict') and hasattr(value, 'columns'):  # a table of pandas, whose import takes half a second
+        value = value.to_dict('records')
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if hasattr(value, 'tolist'):  # a number or an array of NumPy
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def run_options(args: argparse.Namespace) -> RunOptions:

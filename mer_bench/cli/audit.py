@@ -11,18 +11,16 @@ Exit code: 0 without a leak, 1 with one, 2 for wrong input.
 """
 
 import argparse
-import json
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser, add_arguments, add_training, run_options, training_of
+from mer_bench.cli.arguments import Parser, add_arguments, add_json, add_training, report, run_options, training_of
 from mer_bench.errors import InputError, visible
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser; CONFIG comes first, because options that take several words would swallow it."""
     usage = '%(prog)s CONFIG [options], or %(prog)s --record RECORD'
-    form = argparse.RawDescriptionHelpFormatter
-    parser = Parser(usage=usage, description=__doc__, formatter_class=form)
+    parser = Parser(usage=usage, description=__doc__)
     add_arguments(parser, needed=False)
     add_training(parser)
     add = parser.add_argument
@@ -31,7 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     add('--epochs', type=int, default=3, metavar='N', help='of each training, at most (default: %(default)s)')
     text = 'the run whose record gets the result (default: work_dirs/CONFIG/METHOD/seedN if it is of this method)'
     add('--run', type=Path, metavar='DIR', help=text)
-    add('--json', action='store_true', help='print the result as JSON and nothing else')
+    add_json(parser)
     return parser
 
 
@@ -44,7 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         from mer_bench.results.file_audit import LEAK, as_json, audit_files, format_checks, verdict_of
 
         checks = audit_files(args.record)
-        print(json.dumps(as_json(checks), indent=2) if args.json else format_checks(checks))
+        with report(args.json) as show:
+            show(format_checks(checks), as_json(checks))
         return int(verdict_of(checks) == LEAK)
 
     from mer_bench.experiment.experiment import refuse_count  # takes a second to import
@@ -53,11 +52,11 @@ def main(argv: list[str] | None = None) -> int:
     from mer_bench.runs.run import RunSettings
 
     refuse_count('epochs', args.epochs)
-    found = audit(run_options(args), RunSettings(**training_of(args), work_dir=args.run), args.epochs)
-    if args.json:
-        print(json.dumps(found.json, indent=2))
-        return int(found.leaks)
-    for pair in found.pairs:
-        print(visible(f'{pair.first} and {pair.second}: {pair.distance:.4f} apart' + ', the same bytes' * pair.same))
-    print(f'\n{format_checks(found.checks)}')
+    with report(args.json) as show:
+        found = audit(run_options(args), RunSettings(**training_of(args), work_dir=args.run), args.epochs)
+        for pair in found.pairs:
+            print(
+                visible(f'{pair.first} and {pair.second}: {pair.distance:.4f} apart' + ', the same bytes' * pair.same)
+            )
+        show(f'\n{format_checks(found.checks)}', found.json)
     return int(found.leaks)

@@ -1,9 +1,11 @@
 """Draw faces, prepare them, train the full model and three ablations in a reduced size, and show what came out.
 
 It needs no data and takes about 5 minutes on two cores. Stopped? Run the same command again: it continues.
+
+mer-bench demo
+mer-bench demo --out somewhere/else
 """
 
-import argparse
 from importlib import import_module
 from pathlib import Path
 
@@ -49,11 +51,16 @@ def train(data: str, work_dir: str, *ablation: str) -> list[str]:
     return ['train', 'mer_smic', '--data-root', data, '--work-dir', work_dir, '--override', *REDUCED, *ablation]
 
 
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = Parser(description=__doc__)
+    parser.add_argument('--out', type=Path, default=Path('demo'), metavar='DIR', help='default: %(default)s')
+    return parser
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run the steps one after another in this process."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=Path('demo'), metavar='DIR', help='default: %(default)s')
-    out = parser.parse_args(argv).out
+    out = make_parser().parse_args(argv).out
     if out.is_dir() and any(out.iterdir()) and not (out / 'raw').exists():
         raise InputError(
             f'--out {out}: expected an empty folder or that of an earlier demo, found files; give a new one'

@@ -13,7 +13,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser
+import pandas as pd
+
+from mer_bench.cli.arguments import Parser, add_json, report
 from mer_bench.errors import InputError
 from mer_bench.html.leaderboard import write_site
 from mer_bench.results.check import check_results
@@ -25,37 +27,45 @@ from mer_bench.results.published import clone
 
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
-    if args.collect:
-        collected = collect(args.collect, args.into, args.with_predictions)
-        for folder in collected.folders:
-            print(folder)
-        for run in collected.left_out:
-            print(f'left out because it is unfinished: {run}', file=sys.stderr)
-        return 0
-    if args.out:
-        print(write_leaderboard(args.results, args.out, args.compare))
-        print(f'written: {args.out}, {args.out.with_suffix(".csv")} and {args.out.with_suffix(".tex")}')
-        return 0
-    if args.tidy:
-        print(f'written: {args.tidy}, {write_tidy(args.results or places(args)[0], args.tidy)} rows')
-        return 0
-    results, folder = places(args)
-    if args.html:
-        print(write_site(results, args.html, args.compare))
-        return 0
-    if not args.check:
-        for path in write_pages(results, folder, args.compare):
-            print(path)
-        return 0
-    faults = check_results(results, folder)
-    for fault in faults:
-        print(f'error: {fault}', file=sys.stderr)
-    print(
-        f'{len(faults)} fault{"s" * (len(faults) > 1)}'
-        if faults
-        else f'{folder}: the tables agree with the records, and the records with their predictions'
+    with report(args.json) as show:
+        if args.collect:
+            collected = collect(args.collect, args.into, args.with_predictions)
+            for run in collected.left_out:
+                print(f'left out because it is unfinished: {run}', file=sys.stderr)
+            show('\n'.join(map(str, collected.folders)), vars(collected))
+            return 0
+        if args.out:
+            text = write_leaderboard(args.results, args.out, args.compare)
+            show(text, dict(rows=rows_of(args.out)))
+            print(f'written: {args.out}, {args.out.with_suffix(".csv")} and {args.out.with_suffix(".tex")}')
+            return 0
+        if args.tidy:
+            rows = write_tidy(args.results or places(args)[0], args.tidy)
+            show(f'written: {args.tidy}, {rows} rows', dict(written=args.tidy, rows=rows))
+            return 0
+        results, folder = places(args)
+        if args.html:
+            page = write_site(results, args.html, args.compare)
+            show(str(page), dict(written=page))
+            return 0
+        if not args.check:
+            paths = write_pages(results, folder, args.compare)
+            show('\n'.join(map(str, paths)), [dict(page=path.stem, rows=rows_of(path)) for path in paths])
+            return 0
+        faults = check_results(results, folder)
+        for fault in faults:
+            print(f'error: {fault}', file=sys.stderr)
+        fine = f'{folder}: the tables agree with the records, and the records with their predictions'
+        show(f'{len(faults)} fault{"s" * (len(faults) > 1)}' if faults else fine, dict(faults=faults))
+        return 1 if faults else 0
+
+
+def rows_of(page: Path) -> pd.DataFrame:
+    """Return the rows of a page that was written, from the csv beside it; none of a page without one."""
+    path = page.with_suffix('.csv')
+    return (
+        pd.read_csv(path, float_precision='round_trip', dtype=dict(seed_list=str)) if path.exists() else pd.DataFrame()
     )
-    return 1 if faults else 0
 
 
 def places(args: argparse.Namespace) -> tuple[list[Path], Path]:
@@ -70,9 +80,9 @@ def places(args: argparse.Namespace) -> tuple[list[Path], Path]:
     return args.results or [root / 'results'], folder or root / 'leaderboards'
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line and refuse what does not go together."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = Parser(description=__doc__)
     add, text = parser.add_argument, 'record.json files, run folders or folders above them (default: results/)'
     add('results', nargs='*', type=Path, help=text)
     where = parser.add_mutually_exclusive_group().add_argument
@@ -87,7 +97,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add('--into', type=Path, metavar='DIR', help='with --collect: the folder below results/')
     text = 'with --collect: also runs on real data, whose predictions hold names and labels of licensed clips'
     add('--with-predictions', action='store_true', help=text)
-    args = parser.parse_args(argv)
+    add_json(parser)
+    return parser
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line and refuse what does not go together."""
+    args = make_parser().parse_args(argv)
     if bool(args.collect) != bool(args.into):
         raise InputError('--collect RUNS and --into DIR go together; give both')
     if args.with_predictions and not args.collect:

@@ -4,12 +4,11 @@ mer-bench list             # all of them
 mer-bench list methods     # one kind
 """
 
-import argparse
 import re
 import shutil
 import textwrap
 
-from mer_bench.cli.arguments import Parser
+from mer_bench.cli.arguments import Parser, add_json, report
 from mer_bench.experiment.config_files import (
     ABLATIONS,
     BASELINES,
@@ -100,17 +99,27 @@ KINDS = {
 }
 
 
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = Parser(description=__doc__)
+    parser.add_argument('kind', nargs='?', choices=KINDS, metavar='KIND', help=f'one of {", ".join(KINDS)}')
+    add_json(parser)
+    return parser
+
+
 def main(argv: list[str] | None = None) -> None:
     """Print the entries of one kind, or of all kinds under headings."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('kind', nargs='?', choices=KINDS, metavar='KIND', help=f'one of {", ".join(KINDS)}')
-    kind = parser.parse_args(argv).kind
+    args = make_parser().parse_args(argv)
+    found = {name: KINDS[name]() for name in ([args.kind] if args.kind else KINDS)}
+    parts = [as_text(entries) if args.kind else f'{name}\n{as_text(entries)}' for name, entries in found.items()]
+    rows = {name: [dict(name=entry, text=text) for entry, text in entries.items()] for name, entries in found.items()}
+    with report(args.json) as show:
+        show('\n\n'.join(parts), rows)
+
+
+def as_text(entries: dict[str, str]) -> str:
+    """Return entries in two columns, as wide as the terminal."""
     width = max(shutil.get_terminal_size((120, 24)).columns, NARROWEST)
-    for name in [kind] if kind else KINDS:
-        entries = KINDS[name]()
-        column = max(map(len, entries)) + 2
-        if not kind:
-            print(f'\n{name}' if name != next(iter(KINDS)) else name)
-        for entry, text in entries.items():
-            text = textwrap.shorten(text, width - column, break_on_hyphens=False, placeholder=' ...')
-            print(f'{entry:{column}}{text}'.rstrip())
+    column = max(map(len, entries)) + 2
+    room = dict(width=width - column, break_on_hyphens=False, placeholder=' ...')
+    return '\n'.join(f'{entry:{column}}{textwrap.shorten(text, **room)}'.rstrip() for entry, text in entries.items())

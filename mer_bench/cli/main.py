@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 import mer_bench
 from mer_bench.errors import InputError, did_you_mean, run_tool
@@ -25,10 +26,16 @@ COMMANDS = {
     'plot': 'draw predictions as a figure for a paper',
     'fit': 'train one network on all subjects, to use it',
     'predict': 'predict videos by such a network',
+    'explain': 'show what a prediction of such a network rests on, as a picture',
+    'app': 'try such a network in a browser, with a video or the webcam',
+    'export': 'write such a network as ONNX or TorchScript',
     'leaderboard': 'rank finished runs in tables',
     'list': 'list configs, methods, ablations, data sets, label schemes and flow methods',
     'demo': 'draw faces, prepare them, train four methods, print a leaderboard',
+    'completion': 'print the script by which bash or zsh complete commands, options and names',
 }
+
+TRAINED = ('fit', 'predict', 'explain', 'app', 'export')  # in a folder of their own
 
 
 def main() -> None:
@@ -38,7 +45,12 @@ def main() -> None:
 
 def door(name: str) -> None:
     """Run one command as tools/<name>.py, with the arguments of the process."""
-    run_tool(lambda: import_module(f'mer_bench.cli.{name}').main())
+    run_tool(lambda: module_of(name).main())
+
+
+def module_of(name: str) -> ModuleType:
+    """Import a command: its `make_parser()` and its `main(argv)`."""
+    return import_module(f'mer_bench.cli.{"trained." * (name in TRAINED)}{name}')
 
 
 def run_command(argv: Sequence[str]) -> int | None:
@@ -46,7 +58,7 @@ def run_command(argv: Sequence[str]) -> int | None:
     name, *rest = argv or ['']
     if name in COMMANDS:
         sys.argv[0] = f'mer-bench {name}'  # argparse takes the program's name of usage lines from here
-        return import_module(f'mer_bench.cli.{name}').main(rest)
+        return module_of(name).main(rest)
     if name and not name.startswith('-'):
         raise InputError(
             f'mer-bench has no command {name}{did_you_mean(name, COMMANDS)}; mer-bench --help lists the commands'

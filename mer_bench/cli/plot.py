@@ -20,12 +20,11 @@ python tools/plot.py results/megc2019_flow/mer_megc2019_flow/ststnet/seed0 --kin
 python tools/plot.py results/megc2019_flow --kind cost --out cost.pdf
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser
+from mer_bench.cli.arguments import Parser, add_json, report
 from mer_bench.errors import visible
 from mer_bench.evaluation.compare import short_names
 from mer_bench.evaluation.curves import CURVES, read_curves
@@ -37,8 +36,9 @@ from mer_bench.results.methods import display_name, kind_of
 from mer_bench.results.record import PREDICTIONS, RECORD, record_of, refuse_changed_files, temperatures_of
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = Parser(description=__doc__)
     parser.add_argument('runs', metavar='RUN', nargs='+', help='a run folder, its record, or a file of predictions')
     parser.add_argument('--kind', choices=KINDS, required=True, help='what to draw')
     text = 'what to call the runs (default: short names of their methods)'
@@ -46,14 +46,21 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--classes', nargs='+', default=(), help='all classes, if some never occur in the predictions')
     text = 'a file that ends in .pdf, .png or .svg, or several (default: KIND.pdf and KIND.png)'
     parser.add_argument('--out', nargs='+', type=Path, metavar='FILE', help=text)
+    add_json(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Draw the runs and print which files were written."""
+    parser = make_parser()
     args = parser.parse_args(argv)
     args.runs = [run for word in args.runs for run in expand(word)]
     if args.names and len(args.names) != len(args.runs):
         parser.error(f'--names: expected a name for each of {len(args.runs)} runs, got {len(args.names)}')
     paths = args.out or [Path(f'{args.kind}{suffix}') for suffix in ('.pdf', '.png')]
     save(lambda: KINDS[args.kind](read_runs(args.runs, args.names, args.classes)), *paths)
-    for path in paths:
-        print(f'written: {path}')
+    with report(args.json) as show:
+        show('\n'.join(f'written: {path}' for path in paths), dict(kind=args.kind, written=paths))
 
 
 def expand(word: str) -> list[str]:

@@ -1,10 +1,17 @@
-"""Prepare a data set for training: turn a raw folder into annotations.csv and a flow store."""
+"""Prepare a data set for training: turn a raw folder into annotations.csv and a flow store.
+
+mer-bench prepare smic --raw FOLDER_OF_SMIC
+mer-bench prepare casme2 --raw FOLDER_OF_CASME2 --faces dlib --out data/casme2_aligned
+"""
 
 import argparse
 import shlex
 from pathlib import Path
+from textwrap import fill
 
-from mer_bench.cli.arguments import Parser
+import pandas as pd
+
+from mer_bench.cli.arguments import Parser, add_json, report
 from mer_bench.datasets.catalogue import DATASETS, find_dataset
 from mer_bench.datasets.places import Places
 from mer_bench.errors import command
@@ -19,8 +26,11 @@ from mer_bench.preparation.settings import (
     FlowSettings,
 )
 
+WIDTH = 100  # of a description
 
-def main(argv: list[str] | None = None) -> int | None:
+
+def make_parser() -> Parser:
+    """Make the parser of the command, with one for everything that can be prepared."""
     parser = Parser(
         description=__doc__, epilog='If interrupted, run the same command again: it continues, with the same result.'
     )
@@ -30,7 +40,12 @@ def main(argv: list[str] | None = None) -> int | None:
     add_check(commands)
     add_flow_images(commands)
     add_synthetic(commands)
-    options = vars(parser.parse_args(argv))
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int | None:
+    """Prepare or check a data set; return 1 if a check found faults."""
+    options = vars(make_parser().parse_args(argv))
     return options.pop('run')(**options)
 
 
@@ -42,9 +57,11 @@ def run_dataset(**options: object) -> None:
 
 def add_dataset(commands: argparse._SubParsersAction, name: str) -> None:
     dataset = DATASETS[name]
-    parser = add_command(commands, name, run_dataset, dataset.title)
+    words = '--raw FOLDER --columns subject clip onset offset emotion' if name == 'csv' else '--raw FOLDER'
+    examples = (f'{name} {words}', f'{name} {words} --faces dlib --out data/{name}_aligned')
+    parser = add_command(commands, name, run_dataset, dataset.title, *examples)
     source = '' if name == 'csv' else f' It is available on request from {dataset.owner}.'
-    parser.description = f'{dataset.title}: {dataset.layout}.{source}'
+    parser.description = fill(f'{dataset.title}: {dataset.layout}.{source}', WIDTH)
     parser.set_defaults(dataset=name)
     add_places(parser)
     if name == 'csv':
@@ -99,22 +116,29 @@ def add_faces(group: argparse._ArgumentGroup) -> None:
     add('--preview', type=Path, metavar='FILE.png', help='write a contact sheet of the crops')
 
 
-def run_check(dataset: str, columns: list, classes: list, out: Path, **places: object) -> int:
+def run_check(dataset: str, columns: list, classes: list, out: Path, json: bool, **places: object) -> int:
     from mer_bench.preparation.check import check_dataset
+    from mer_bench.preparation.summary import REPORT
 
-    found = find_dataset(dataset, columns, classes)
+    found, out = find_dataset(dataset, columns, classes), out or Path(f'data/{dataset}_check')
     places['sheets'] = tuple(places['sheets'])
-    return 0 if check_dataset(found, Places(**places), out or Path(f'data/{dataset}_check')) else 1
+    with report(json) as show:
+        fine = check_dataset(found, Places(**places), out)
+        notes = pd.read_csv(out / REPORT, keep_default_na=False)
+        show(f'report: {out / REPORT}, {len(notes)} notes', dict(complete=fine, notes=notes))
+    return 0 if fine else 1
 
 
 def add_check(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'check', run_check, 'report clips with missing or damaged frames')
+    examples = ('check smic --raw FOLDER', 'check casme2 --raw FOLDER --json')
+    parser = add_command(commands, 'check', run_check, 'report clips with missing or damaged frames', *examples)
     parser.add_argument('dataset', choices=DATASETS, metavar='DATASET', help=', '.join(DATASETS))
     add_places(parser)
     add_table(parser)
     parser.add_argument(
         '--out', type=Path, metavar='DIR', help='where to write report.csv (default: data/DATASET_check)'
     )
+    add_json(parser)
 
 
 def run_flow_images(**options: object) -> None:
@@ -124,7 +148,9 @@ def run_flow_images(**options: object) -> None:
 
 
 def add_flow_images(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'flow-images', run_flow_images, 'read the published flow pictures of MEGC2019')
+    examples = ('flow-images FOLDER', 'flow-images FOLDER --labels labels.csv --steps rise fall')
+    text = 'read the published flow pictures of MEGC2019'
+    parser = add_command(commands, 'flow-images', run_flow_images, text, *examples)
     parser.add_argument(
         'folder', metavar='DIR', help='pictures `<subject>_<clip> .png`, or folders <subject>/{u_train,u_test}/{0,1,2}'
     )
@@ -163,7 +189,9 @@ def run_synthetic(like: str, out: str, subjects: int, clips_per_subject: int, **
 
 
 def add_synthetic(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, 'synthetic', run_synthetic, 'draw faces in the layout of a data set; needs no data')
+    examples = ('synthetic --like smic --out raw', 'synthetic --like casme2 --out raw --subjects 4 --strength 0.5')
+    text = 'draw faces in the layout of a data set; needs no data'
+    parser = add_command(commands, 'synthetic', run_synthetic, text, *examples)
     names, add = [name for name in DATASETS if name != 'csv'], parser.add_argument
     text = f'the data set to imitate: {", ".join(names)}'
     add('--like', choices=names, required=True, metavar='DATASET', help=text)
@@ -176,7 +204,7 @@ def add_synthetic(commands: argparse._SubParsersAction) -> None:
     add('--layout', dest='variant', metavar='TREE', help='which of the trees that the owner ships: cropped, raw, ...')
 
 
-class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Adds the default where there is one, several values as the user would write them."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
@@ -187,7 +215,10 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
-def add_command(commands: argparse._SubParsersAction, name: str, run, text: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text, description=text, formatter_class=HelpFormatter)
+def add_command(
+    commands: argparse._SubParsersAction, name: str, run, text: str, *examples: str
+) -> argparse.ArgumentParser:
+    epilog = '\n'.join(['examples:', *(f'mer-bench prepare {words}' for words in examples)])
+    parser = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=HelpFormatter)
     parser.set_defaults(run=run)
     return parser

@@ -4,43 +4,68 @@ python tools/protocol.py megc2019_3class data/smic data/casme2 data/samm
 python tools/protocol.py objective_5class data/casme2 data/samm --folds leave_one_dataset_out --out protocol
 """
 
-import argparse
 import re
 from pathlib import Path
 
 import pandas as pd
 
-from mer_bench.cli.arguments import Parser
+from mer_bench.cli.arguments import Parser, add_json, report
 from mer_bench.datasets.table import load_annotations
 from mer_bench.errors import InputError, visible
 from mer_bench.files import write_atomically
 from mer_bench.protocols.folds import make_folds, select_folds
 from mer_bench.protocols.label_schemes import load_scheme, read_cells, scheme_names, select_clips
 from mer_bench.protocols.official_counts import compare_counts
-from mer_bench.protocols.report import format_lost, format_protocol, tested_in
+from mer_bench.protocols.report import LOST, count_classes, fold_sizes, format_lost, format_protocol, tested_in
 
 REPORT_COLUMNS = ['subject', 'clip', 'kind', 'detail']
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add('scheme', help=f'a csv of rules, or one of {", ".join(scheme_names())}')
     add('data', nargs='+', type=Path, help='folders of prepared data, or annotations.csv files')
     text = 'loso, leave_one_dataset_out or group_kfold:K (default: %(default)s)'
     add('--folds', default='loso', metavar='RULE', help=text)
     add('--out', type=Path, metavar='DIR', help='write folds.csv, dropped.csv and differences.csv there')
-    args = parser.parse_args(argv)
+    add_json(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print a protocol on data, and write its tables where asked to."""
+    args = make_parser().parse_args(argv)
     rule, scheme = read_rule_text(args.folds), load_scheme(args.scheme)
     kept, dropped = select_clips([(place, load_annotations(place)) for place in args.data], scheme)
     folds = select_folds(make_folds(kept, rule))
     tables = {'folds': tested_in(kept, folds), 'dropped': dropped, 'differences': compare_counts(kept, scheme)}
     written = write_tables(tables, args.out) if args.out else []  # first: a wrong --out ends it at once
-    print(*map(visible, format_protocol(kept, dropped, scheme, folds, rule).split('\n')), sep='\n')
-    if lost := format_lost(read_reports(args.data)):
-        print(f'\n{lost}')
-    for path in written:
-        print(f'written: {path}')
+    reports = read_reports(args.data)
+    parts = [format_protocol(kept, dropped, scheme, folds, rule), format_lost(reports)]
+    counts = count_classes(kept, scheme)
+    found = dict(
+        scheme=scheme.name,
+        classes=scheme.classes,
+        counts=[
+            dict(
+                dataset=name, clips=row['clips'], subjects=row['subjects'], classes=row[list(scheme.classes)].to_dict()
+            )
+            for name, row in counts.iterrows()
+        ],
+        differences=tables['differences'],
+        fold_rule=rule,
+        folds=fold_sizes(kept, folds),
+        left_out=dropped[['sample_id', 'reason']],
+        not_prepared=[
+            dict(place=place, notes=notes[notes['kind'].isin(LOST)][REPORT_COLUMNS]) for place, notes in reports.items()
+        ],
+    )
+    with report(args.json) as show:
+        show('\n'.join(visible(line) for line in '\n\n'.join(filter(None, parts)).split('\n')), found)
+        for path in written:
+            print(f'written: {path}')
 
 
 def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:

@@ -7,18 +7,16 @@ python tools/reproduce.py results/megc2019_flow/mer_megc2019_flow/ststnet/seed0 
 python tools/reproduce.py --all results/megc2019_flow --folds 1 --data-root data/megc2019_flow
 """
 
-import argparse
-import json
 import sys
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser, number_or_word
+from mer_bench.cli.arguments import Parser, add_json, number_or_word, report
 from mer_bench.errors import InputError
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Repeat a record or all records of a folder; return the exit code."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add('record', metavar='RECORD', nargs='?', help='a record.json, or the folder of a run')
     add('--all', metavar='DIR', help='every record in a folder, in place of RECORD')
@@ -30,8 +28,13 @@ def main(argv: list[str] | None = None) -> int:
     add('--weights', metavar='FILE', help='the pretrained weights of the record (default: where the record says)')
     add('--work-dir', type=Path, metavar='DIR', help='keep the trained folds here (default: a temporary folder)')
     add('--jobs', type=int, metavar='N', help='folds at a time (default: as for train)')
-    add('--json', action='store_true', help='print JSON')
-    options = vars(parser.parse_args(argv))
+    add_json(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Repeat a record or all records of a folder; return the exit code."""
+    options = vars(make_parser().parse_args(argv))
     record, folder, as_json = (options.pop(name) for name in ('record', 'all', 'json'))
     if bool(record) == bool(folder):
         raise InputError('expected RECORD or --all DIR; give one of them')
@@ -39,23 +42,25 @@ def main(argv: list[str] | None = None) -> int:
     from mer_bench.runs.reproduce import DIFFERENT, reproduce  # takes seconds to import
 
     found, faults = [], []
-    for path in records_in(folder) if folder else [record]:
-        try:
-            found.append(reproduce(path, **options))
-        except InputError as error:
-            if not folder:
-                raise
-            faults.append(str(error))
-            print(f'error: {error}', file=sys.stderr)
-            continue
-        if not as_json:
-            print(found[-1], end='\n\n' if folder else '\n', flush=True)
-    results = [each.result for each in found]
-    if as_json:
-        print(json.dumps([each.to_dict() for each in found] if folder else found[0].to_dict(), indent=2))
-    elif folder:
-        counts = [f'{results.count(result)} {result}' for result in dict.fromkeys(results)]
-        print(f'repeated: {len(found)} ({", ".join(counts) or "none"}); cannot be repeated: {len(faults)}')
+    with report(as_json) as show:
+        for path in records_in(folder) if folder else [record]:
+            try:
+                found.append(reproduce(path, **options))
+            except InputError as error:
+                if not folder:
+                    raise
+                faults.append(str(error))
+                print(f'error: {error}', file=sys.stderr)
+                continue
+            if folder:
+                print(found[-1], end='\n\n', flush=True)
+        results = [each.result for each in found]
+        if folder:
+            counts = [f'{results.count(result)} {result}' for result in dict.fromkeys(results)]
+            text = f'repeated: {len(found)} ({", ".join(counts) or "none"}); cannot be repeated: {len(faults)}'
+            show(text, [each.to_dict() for each in found])
+        else:
+            show(found[0], found[0].to_dict())
     return 1 if DIFFERENT in results else 2 if faults else 0
 
 

@@ -17,9 +17,8 @@ python tools/score.py published_log.txt --classes negative positive surprise --r
 """
 
 import argparse
-import json
 
-from mer_bench.cli.arguments import Parser
+from mer_bench.cli.arguments import Parser, add_json, report
 from mer_bench.errors import InputError
 from mer_bench.evaluation.calibration import calibration
 from mer_bench.evaluation.metrics import score
@@ -31,10 +30,11 @@ from mer_bench.results.rescored import write_rescored
 OF_A_RECORD = ('method', 'dataset', 'protocol', 'url', 'epoch_rule')
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = Parser(description=__doc__)
     parser.add_argument('log', help='a run folder, its predictions.csv, or a file in one of these formats')
-    parser.add_argument('--json', action='store_true', help='print the scores as JSON and nothing else')
+    add_json(parser)
     parser.add_argument('--classes', nargs='+', default=(), help='all classes, if some never occur in the predictions')
     record = parser.add_argument_group(
         'a record of published predictions, for the leaderboard (--epoch-rule is optional)'
@@ -45,7 +45,12 @@ def main(argv: list[str] | None = None) -> None:
     record.add_argument('--protocol', help="folds and label scheme: 'LOSO, megc2019_3class'")
     record.add_argument('--url', help='where the predictions were published')
     record.add_argument('--epoch-rule', help='how their authors chose the epoch (default: not stated)')
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the scores of predictions, or write the record of published ones."""
+    args = make_parser().parse_args(argv)
     if args.record:
         write_record(args)
         return
@@ -55,15 +60,16 @@ def main(argv: list[str] | None = None) -> None:
     frame = load_predictions(args.log)
     if found := calibration(frame, classes_of(frame, args.log, args.classes), temperatures_of(record)):
         table['calibration'] = found
-    if args.json:
-        print(json.dumps(table, indent=2))
-        return
-    units, found = (table.pop(name, None) for name in ('action_units', 'calibration'))
-    print(format_scores(table))
-    if units:
-        print(f'\n{format_action_units(units)}')
-    if found:
-        print(f'\n{format_calibration(found)}')
+    with report(args.json) as show:
+        show(as_text(**table), table)
+
+
+def as_text(action_units: dict | None = None, calibration: dict | None = None, **scores: dict) -> str:
+    """Return scores as text, part by part."""
+    parts = [format_scores(scores)]
+    parts += [format_action_units(action_units)] if action_units else []
+    parts += [format_calibration(calibration)] if calibration else []
+    return '\n\n'.join(parts)
 
 
 def write_record(args: argparse.Namespace) -> None:

@@ -1,19 +1,17 @@
 """Train and score many methods: every config x method x seed. Run the same command again to continue.
 
 python tools/sweep.py --configs configs/mer_smic.py --overrides ablations/*.py --seeds 0 1 2 --dry-run
+python tools/sweep.py --configs configs/mer_smic.py --overrides ststnet majority --no-full --dry-run --json
 """
 
-import argparse
-import json
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser, number_or_word
-from mer_bench.errors import InputError
+from mer_bench.cli.arguments import Parser, add_json, number_or_word, report
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """Make the parser; its destinations are the arguments of :func:`mer_bench.sweeps.run.sweep`, beside `json`."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     many = dict(nargs='+', action='extend', default=[])
     add = parser.add_argument
     add('--configs', metavar='FILE', required=True, help='configs, or patterns of them', nargs='+', action='extend')
@@ -49,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
     add('--estimate', action='store_true', help='estimate hours and wall time of all trainings from measured ones')
     add('--workers', type=int, metavar='N', help='trainings at a time (default: --jobs)')
     add('--measured', type=Path, metavar='DIR', help='more runs or records, such as results', nargs='+', default=[])
-    add('--json', action='store_true', help='print JSON (needs --dry-run --estimate)')
+    add_json(parser)
     return parser
 
 
@@ -57,17 +55,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run a sweep; return 1 if a method cannot be opened or, after a sweep that is no dry run, if a run failed."""
     options = vars(make_parser().parse_args(argv))
     as_json = options.pop('json')
-    if as_json and not (options['dry_run'] and options['estimate']):
-        raise InputError('--json applies to --dry-run --estimate; add both or omit --json')
 
     from mer_bench.sweeps.run import sweep  # takes seconds to import
 
-    runs = sweep(**options | dict(show=None if as_json else show))
-    if as_json:
-        print(json.dumps(runs.attrs.get('cost'), indent=2))
+    with report(as_json) as show:
+        runs = sweep(**options, show=print_now)
+        if as_json:
+            show('', dict(runs=runs, cost=runs.attrs.get('cost')))
     return int(runs['state'].isin(['invalid'] if options['dry_run'] else ['invalid', 'failed']).any())
 
 
-def show(text: str) -> None:
+def print_now(text: str) -> None:
     """Print a text at once: a training follows."""
     print(text, flush=True)

@@ -1,13 +1,26 @@
-"""Train and score one method over all folds of its protocol. If interrupted, run the same command again."""
+"""Train and score one method over all folds of its protocol. If interrupted, run the same command again.
+
+mer-bench train configs/mer_smic.py --data-root data/smic
+mer-bench train mer_smic --override ststnet --seed 1 --cfg-options train_cfg.max_epochs=50
+"""
 
 from pathlib import Path
 
-from mer_bench.cli.arguments import add_arguments, add_training, make_parser, run_options, training_of
+from mer_bench.cli.arguments import (
+    Parser,
+    add_arguments,
+    add_json,
+    add_training,
+    parser_of,
+    report,
+    run_options,
+    training_of,
+)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Parse the command line, run the folds, print the scores."""
-    parser = make_parser(__doc__, 'CONFIG')
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = parser_of(__doc__, 'CONFIG')
     add_arguments(parser)
     add_training(parser)
     add, text = parser.add_argument, 'folder of this run (default: work_dirs/CONFIG/METHOD/seedN)'
@@ -23,7 +36,13 @@ def main(argv: list[str] | None = None) -> None:
     )
     add('--track', metavar='TOOL', help=text)
     add('--verbose', action='store_true', help='print a line for each fold, as in RUN/train.log')
-    args = parser.parse_args(argv)
+    add_json(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line, run the folds, print the scores."""
+    args = make_parser().parse_args(argv)
 
     from mer_bench.runs.run import RunSettings  # takes a second to import
     from mer_bench.runs.train import train
@@ -32,9 +51,10 @@ def main(argv: list[str] | None = None) -> None:
     keep = dict(save_checkpoints=args.save_checkpoints, track=args.track)
     place = dict(work_dir=args.work_dir, verbose=args.verbose, **keep)
     settings = RunSettings(**training_of(args), **place, **audits)
-    run = train(run_options(args), settings)
-    print(run.summary())
-    if args.track:
-        from mer_bench.runs.track import how_to_look
+    with report(args.json) as show:
+        run = train(run_options(args), settings)
+        show(run.summary(), dict(folder=run.folder, **run.record))
+        if args.track:
+            from mer_bench.runs.track import how_to_look
 
-        print(f'learning curves: {how_to_look(run.folder, args.track)}')
+            print(f'learning curves: {how_to_look(run.folder, args.track)}')

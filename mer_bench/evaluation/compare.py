@@ -119,6 +119,22 @@ class Comparison:
         }
         return pd.DataFrame(rows, columns=['metric', 'a', 'b', 'difference', 'low', 'high']).assign(**shared)
 
+    def to_dict(self) -> dict:
+        """Return everything as JSON can hold it; a difference is a minus b."""
+        rows = self.to_frame()[['metric', 'a', 'b', 'difference', 'low', 'high']]
+        a_better, b_better, equal = self.wins
+        return dict(
+            a=self.names[0],
+            b=self.names[1],
+            clips=self.n_clips,
+            left_out=dict(a=self.missing[0], b=self.missing[1]),
+            metrics=rows.to_dict('records'),
+            mcnemar=self.mcnemar,
+            subjects=dict(a_better=a_better, b_better=b_better, equal=equal),
+            sentence=self.sentence,
+            plain_sentence=self.plain_sentence,
+        )
+
     def __str__(self) -> str:
         from tabulate import tabulate
 

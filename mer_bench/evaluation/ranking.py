@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,31 @@ class Ranking:
         tests = dict(friedman=chi, friedman_p=p, iman_davenport=value, iman_davenport_p=p_of_value)
         shared = dict(blocks=len(self.scores), kind=self.blocks, critical_difference=self.critical_difference)
         return table.rename(columns=for_csv).assign(**tests, **shared)
+
+    def to_dict(self) -> dict:
+        """Return everything as JSON can hold it, the methods best first."""
+        means, names = self.scores.mean(), list(self.ranks.index)
+        left_out = dict(zip(self.scores, self.missing, strict=True))
+        tests = dict(friedman=self.friedman, iman_davenport=self.iman_davenport)
+        return dict(
+            blocks=self.blocks,
+            n_blocks=len(self.scores),
+            clips=self.clips,
+            methods=[
+                dict(
+                    method=name,
+                    average_rank=rank,
+                    mean_score=means[name],
+                    better_than=self.worse_than(name),
+                    left_out=left_out[name],
+                )
+                for name, rank in self.ranks.items()
+            ],
+            pairs=[dict(a=a, b=b, p=self.p_values.loc[a, b]) for a, b in combinations(names, 2)],
+            **{name: dict(statistic=statistic, p=p) for name, (statistic, p) in tests.items()},
+            critical_difference=self.critical_difference,
+            plain_sentence=self.plain_sentence,
+        )
 
     def __str__(self) -> str:
         from tabulate import tabulate

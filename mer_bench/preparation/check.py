@@ -13,7 +13,7 @@ from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import Reading, read_dataset
 from mer_bench.errors import InputError
 from mer_bench.preparation.frames import read_frames
-from mer_bench.preparation.summary import REPORT, print_notes, print_reading, track, write_report
+from mer_bench.preparation.summary import print_notes, print_reading, track, write_report
 
 FAULTS = [
     'left out',
@@ -42,7 +42,6 @@ def check_dataset(dataset: DataSet, places: Places, out: Path) -> bool:
     print(f'clips without a known apex: {reading.table["apex"].isna().sum()}')
     print(f'clips without a usable onset and offset in the sheet: {clips_of(notes, ["wrong numbers"])}')
     print(f'clips that lack a frame or have a damaged one: {faulty}')
-    print(f'report: {out / REPORT}, {len(notes)} notes')
     return not faulty
 
 

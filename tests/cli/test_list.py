@@ -1,5 +1,6 @@
 """What `mer-bench list` shows."""
 
+import json
 import subprocess
 import sys
 
@@ -36,6 +37,9 @@ def test_every_entry_of_a_kind_has_one_line(capsys, monkeypatch, kind, names):
     assert {line.split()[0] for line in lines} == names
     assert len(lines) == len(names)
     assert all(len(line) <= 100 and len(line.split()) > 2 for line in lines)
+    main([kind, '--json'])
+    entries = json.loads(capsys.readouterr().out)[kind]
+    assert [entry['name'] for entry in entries] == [line.split()[0] for line in lines]
 
 
 def test_a_line_says_what_the_file_is(capsys, monkeypatch):

@@ -1,7 +1,11 @@
 """The command mer-bench and the doors in tools/."""
 
+import argparse
+import re
+import shlex
 import subprocess
 import sys
+from itertools import takewhile
 
 import pytest
 
@@ -81,9 +85,29 @@ def test_help_is_shown_for_everything_that_can_be_prepared(monkeypatch, capsys):
         assert (code, out.split()[:4], err) == (0, ['usage:', 'mer-bench', 'prepare', name], '')
 
 
-def test_every_older_command_but_list_and_demo_has_a_door_in_tools():
+def test_every_door_in_tools_is_that_of_a_command():
     doors = {path.stem for path in (ROOT / 'tools').glob('*.py')} - {'benchmark'}
-    assert doors == {*door.COMMANDS} - {'list', 'demo', 'browse'}
+    assert doors <= {*door.COMMANDS}
+
+
+def examples_of(text, name):
+    """Return the command lines of one command in a text, as words."""
+    lines = re.findall(rf'^(?:mer-bench |python tools/){name}(?:\.py)?\b.*$', text.replace('\\\n', ' '), re.M)
+    return [[*takewhile('>'.__ne__, shlex.split(line, comments=True))] for line in lines]
+
+
+@pytest.mark.parametrize('name', door.COMMANDS)
+def test_the_help_of_a_command_has_two_examples_that_its_parser_takes(name):
+    module = door.module_of(name)
+    parser = module.make_parser()
+    below = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    for each in (parser, *(below[0].values() if below else ())):
+        command = ' '.join([name, *each.prog.split()[-1:]] if each is not parser else [name])
+        examples = examples_of(each.format_help(), command)
+        assert len(examples) >= 2, f'{command} --help'
+        for example in examples:
+            words = example[2:]
+            getattr(module, 'parse', parser.parse_args)(words)
 
 
 @pytest.mark.parametrize('start', ['tool', 'command'])

@@ -143,7 +143,6 @@ def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_p
         (['--device', 'cuda:99'], '--device cuda:99: expected a GPU'),
         (['--data-root', 'nowhere'], 'no prepared data set smic'),
         (['--address', 'auto'], '--address applies to --engine ray only; add --engine ray'),
-        (['--json', '--estimate'], '--json applies to --dry-run --estimate'),
         (['--workers', '2'], 'apply to --estimate only'),
         (['--engine', 'ray', '--device', 'cuda:1', '--dry-run'], 'because Ray chooses the GPU'),
         (['--engine', 'ray', '--device', 'auto', '--dry-run', '--estimate'], 'choose --device cpu or cuda'),
@@ -162,7 +161,9 @@ def test_a_dry_run_estimates_the_cost_and_needs_no_cluster(prepared_data, overri
     words = ['--no-full', '--overrides', ststnet, overrides / 'prior.py', '--seeds', '0', '1']
     words += ['--data-root', prepared_data, '--work-dir', tmp_path, '--engine', 'ray', '--measured', 'results']
     assert sweep(monkeypatch, *words, '--dry-run', '--estimate', '--workers', '3', '--json') == 0
-    cost = json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)
+    assert {(run['state'], run['uf1']) for run in found['runs']} == {('unfinished', None)}
+    cost = found['cost']
     assert (cost['trainings'], cost['not_measured'], cost['workers'], cost['unit']) == (10, 6, 3, 'core-hours')
     assert cost['hours'] > 0
     assert not [*tmp_path.iterdir()]

@@ -1,7 +1,9 @@
 """tools/train.py and tools/test.py as a user meets them: kill -9, and one sentence for what is wrong."""
 
+import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -38,6 +40,17 @@ def test_a_training_killed_in_a_fold_ends_with_the_same_predictions(prepared_dat
     assert 'smic/s02: 12 clips to train, 6 to test, continued' in again.stderr
     assert 'Confusion matrix' in again.stdout
     assert (run / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
+
+
+def test_json_is_the_record_of_a_training_and_the_scores_of_a_test(
+    prepared_data, finished_run, tiny_override, tmp_path
+):
+    run = shutil.copytree(finished_run, tmp_path / 'run')
+    words = ['--override', tiny_override, '--data-root', prepared_data, '--device', 'cpu', '--json']
+    trained = json.loads(tool('train', CONFIG, *words, '--work-dir', run).stdout)
+    assert (trained['folder'], trained['complete']) == (str(run), True)
+    tested = json.loads(tool('test', CONFIG, run, *words).stdout)
+    assert tested['full'] == trained['scores']['full']
 
 
 class Code:

@@ -1,6 +1,5 @@
 """The web page of the leaderboards in a real browser, from disk."""
 
-import shutil
 import sys
 from importlib import import_module
 
@@ -45,29 +44,9 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def browser():
-    """One Chromium for all tests, if there is one."""
-    api = pytest.importorskip('playwright.sync_api', reason='the page is tested in a browser, by playwright')
-    program = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
-    if not program:
-        pytest.skip('the page is tested in Chromium, which is not installed')
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=['--no-sandbox'])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope='module')
-def opened(site, browser):
-    """The page, and what must not happen in it: errors on the console, and requests for anything but the file."""
-    faults = []
-    page = browser.new_page(viewport={'width': 1200, 'height': 900}, color_scheme='light')
-    page.on('console', lambda message: faults.append(message.text) if message.type in ('error', 'warning') else None)
-    page.on('pageerror', lambda error: faults.append(str(error)))
-    page.on('request', lambda sent: sent.url.startswith(('file:', 'data:', 'blob:')) or faults.append(sent.url))
-    page.set_default_timeout(120_000)  # milliseconds: the machine may be busy
-    page.goto(site.as_uri())
-    return page, faults
+def opened(site, open_page):
+    """The page, and what must not happen in it."""
+    return open_page(site.as_uri(), viewport={'width': 1200, 'height': 900}, color_scheme='light')
 
 
 @pytest.fixture

@@ -6,16 +6,14 @@ mer-bench fit mer_smic --data-root data/smic --out model
 mer-bench fit mer_smic --override ststnet --out model --record work_dirs/mer_smic/ststnet+inner/seed0
 """
 
-import argparse
 from pathlib import Path
 
 from mer_bench.cli.arguments import Parser, add_arguments, run_options
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Parse the command line, train, say where the model is."""
-    usage, form = '%(prog)s CONFIG --out DIR [options]', argparse.RawDescriptionHelpFormatter
-    parser = Parser(usage=usage, description=__doc__, formatter_class=form)
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = Parser(usage='%(prog)s CONFIG --out DIR [options]', description=__doc__)
     add_arguments(parser, folds=False)
     parser.set_defaults(fold=[])
     add = parser.add_argument
@@ -23,7 +21,12 @@ def main(argv: list[str] | None = None) -> None:
     text = 'record.json or run folder of the same method on the same data: scores, temperature and epochs come from it'
     add('--record', metavar='RECORD', help=text)
     add('--seed', type=int, default=0, metavar='N', help='seed of weights, order and augmentation (default: 0)')
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line, train, say where the model is."""
+    args = make_parser().parse_args(argv)
 
     from mer_bench.inference.fit import fit  # takes seconds to import
 

@@ -6,17 +6,16 @@ mer-bench predict model clip.mp4 --onset 12 --apex 20 --offset 31 --video seen.m
 mer-bench predict model clips.csv --out predictions.csv
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-from mer_bench.cli.arguments import Parser
+from mer_bench.cli.arguments import Parser, add_json
 from mer_bench.errors import InputError
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Predict, print, write; return 2 if some of several clips could not be predicted."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser() -> Parser:
+    """Make the parser of the command."""
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add('model', metavar='MODEL', help='the folder that mer-bench fit wrote')
     text = (
@@ -29,8 +28,13 @@ def main(argv: list[str] | None = None) -> int:
     add('--out', type=Path, metavar='FILE', help='write the predictions to a .csv or .json file')
     add('--video', type=Path, metavar='FILE', help='show frames, flow and probabilities in a .mp4 or .avi video')
     add('--raft-weights', type=Path, metavar='FILE', help='of a model whose flow is by RAFT')
-    add('--json', action='store_true', help='print JSON and nothing else')
-    args = parser.parse_args(argv)
+    add_json(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Predict, print, write; return 2 if some of several clips could not be predicted."""
+    args = make_parser().parse_args(argv)
 
     from mer_bench.inference import annotate, report  # takes seconds to import
     from mer_bench.inference.model import Span, load_model

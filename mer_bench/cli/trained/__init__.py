@@ -1,0 +1,1 @@
+"""The commands on one trained network: make it, use it, look into it."""
