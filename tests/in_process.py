@@ -27,7 +27,7 @@ def tool(name: str, *words, cwd: Path = ROOT) -> subprocess.CompletedProcess:
             if path.exists():
                 runpy.run_path(str(path), run_name='__main__')
             else:
-                code = main()
+                code = main() or 0
         except SystemExit as stop:
             code = stop.code or 0
     return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
