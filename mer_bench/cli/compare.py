@@ -8,9 +8,11 @@ python tools/compare.py work_dirs/mer_smic/multiscale_resnet3d50/seed0 work_dirs
 python tools/compare.py RUN RUN RUN --json
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from mer_bench.cli.arguments import Parser, add_json, report
+from mer_bench.cli.plot import call
 from mer_bench.evaluation.compare import compare
 from mer_bench.evaluation.ranking import rank_methods
 from mer_bench.files import write_atomically
@@ -33,11 +35,12 @@ def main(argv: list[str] | None = None) -> None:
     """Print how the methods differ, and draw and write it where asked to."""
     args = make_parser().parse_args(argv)
     sources = [args.a, *args.b]
-    for source in sources:
-        record_of(source)  # which refuses changed predictions
+    records = [record_of(source) for source in sources]  # which refuses changed predictions
     found = compare(*sources, args.classes) if len(sources) == 2 else rank_methods(sources, args.classes)
     if args.plot:
-        found.plot(args.plot)
+        short = len(sources) == 2 and None not in records  # plot --kind critical-difference has short names of more
+        drawn = replace(found, names=tuple(name for name, _ in call(sources, records))) if short else found
+        drawn.plot(args.plot)
     if args.out:
         with write_atomically(args.out) as temporary:
             found.to_frame().to_csv(temporary, index=False, lineterminator='\n')

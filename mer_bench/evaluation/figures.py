@@ -33,7 +33,7 @@ def draw_reliability(runs: Sequence[Drawn]):
         shares = bins_of(raw if scaled is None else scaled, truth)['clips'] / len(truth)
         look = dict(color=LIGHT, edgecolor='white', linewidth=0.5, label='share of the clips')
         axis.bar(np.arange(BINS) / BINS, shares, 1 / BINS, align='edge', **look)
-        looks = ((raw, 'as they are', BLUE, 'o', '-'), (scaled, 'after scaling', ORANGE, 's', '--'))
+        looks = ((raw, 'scores as they are', BLUE, 'o', '-'), (scaled, 'after scaling', ORANGE, 's', '--'))
         drawn = [look for look in looks if look[0] is not None]
         for probabilities, words, colour, marker, line in drawn:
             bins = bins_of(probabilities, truth)
@@ -65,7 +65,7 @@ def draw_confusion(runs: Sequence[Drawn]):
         names = [str(name) for name in run.classes]
         axis.set_xticks(range(len(names)), names, rotation=45, ha='right', rotation_mode='anchor', parse_math=False)
         axis.set_yticks(range(len(names)), names, parse_math=False)
-        axis.set(xlabel='predicted', ylabel='true (a row: 100%)')
+        axis.set(xlabel='predicted', ylabel='true (each row: 100%)')
         axis.spines[:].set_visible(False)
         axis.tick_params(length=0)
         axis.set_title(f'{axis.get_title()}\nUAR {class_recall(counts).mean():.3f}', parse_math=False, fontsize=8)
@@ -117,7 +117,11 @@ def draw_ablations(runs: Sequence[Drawn]):
     if len(methods) < 2:
         raise InputError('ablations: expected a full model and its ablations, got one method; give both')
     rows, whole = {}, methods.pop(full)
-    for name, seeds in methods.items():
+    model = base_of(whole[0])
+    own = {name: seeds for name, seeds in methods.items() if base_of(seeds[0]) == model}
+    if not own:
+        raise InputError(f'ablations: expected ablations of {full} too, but the others are of other models; add them')
+    for name, seeds in own.items():
         if not parts[full] < parts[name] or any(not clips_of(run).equals(clips_of(whole[0])) for run in seeds):
             raise InputError(
                 f'ablations: expected {full} and methods with more overrides than it on the same clips, but {name} is '
@@ -129,8 +133,15 @@ def draw_ablations(runs: Sequence[Drawn]):
     axis.axvline(0, color=GREY, linewidth=0.8, linestyle=':')
     axis.set_title(fill(full, 2 * LONGEST), parse_math=False)
     before = f'change of UF1 from {uf1_of(whole).value:.3f}'
-    axis.set_xlabel(f'{before}, with its 95 % interval, paired over the subjects')
+    out = len(methods) - len(own)
+    left = f'\n({out} {"method" if out == 1 else "methods"} of other models left out)' if out else ''
+    axis.set_xlabel(f'{before}, with its 95 % interval, paired over the subjects{left}')
     return figure
+
+
+def base_of(run: Drawn) -> str:
+    """Return the name of a method in its record without the overrides that change it."""
+    return run.record['method'].split('+')[0]
 
 
 def parts_of(record: dict) -> set[str]:
@@ -179,7 +190,7 @@ def draw_subjects(runs: Sequence[Drawn]):
 
 def draw_curves(runs: Sequence[Drawn]):
     """Draw loss and training accuracy of each epoch: median over the folds, and a band from quartile to quartile."""
-    refuse_without('curves', runs, 'curves', 'learning curves (curves.csv) beside the predictions')
+    refuse_without('curves', runs, 'curves', 'learning curves (curves.csv, which the training of a network writes)')
     figure, axes = panels(runs, 'curves', PANEL * 1.2)
     for axis, run in zip(axes, runs, strict=True):
         both, table = axis.get_subplotspec().subgridspec(2, 1).subplots(sharex=True), run.curves

@@ -99,5 +99,6 @@ def draw_cost(runs: Sequence[Drawn]):
         return None if None in parts else sum(parts)
 
     devices = sorted({run.record.get('device', '').partition(',')[0] for run in runs if run.record})
+    devices = ['CPU' if device == 'cpu' else device for device in devices]
     label = f'seconds to train all folds, one after another ({" and ".join(filter(None, devices)) or "?"})'
     return draw_against('cost', runs, seconds, label, 'none of these has one')

@@ -52,7 +52,8 @@ function draw(figure) {
   if (!figure.drawn) place.on('plotly_click', ({points: [{customdata}]}) => { if (customdata?.startsWith('#/')) location.hash = customdata; });
   figure.drawn = true;
 }
-const figures = value => value === null ? '-' : typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(4) : value;
+const digits = number => number && Math.abs(number) < 0.001 ? number.toPrecision(2) : number.toFixed(3);
+const figures = value => value === null ? '-' : typeof value === 'number' && !Number.isInteger(value) ? digits(value) : value;
 // The numbers of a chart as a table, for those who cannot see it: values.columns, {header: cells}.
 function tabulate(figure) {
   const columns = values[figure.dataset.of].columns;
@@ -64,7 +65,7 @@ function tabulate(figure) {
     Object.keys(columns).forEach(name => { make('th', name, row).scope = 'col'; });
     Object.values(columns)[0].forEach((_, i) => {
       const line = make('tr', '', body);
-      Object.values(columns).forEach(cells => make('td', figures(cells[i]), line));
+      Object.values(columns).forEach(cells => { make('td', figures(cells[i]), line).className = typeof cells[i] === 'number' ? 'number' : ''; });
     });
   }, {once: true});
 }

@@ -39,7 +39,7 @@ charts.dots = (all, colour, narrow) => {
 };
 
 charts.forest = ({columns}, colour, narrow) => {
-  const {part, low, high} = columns, change = columns['change of UF1'];
+  const {ablation: part, low, high} = columns, change = columns['change of UF1'];
   const hover = part.map((name, i) => `${name}<br>${three(change[i])} [${three(low[i])}, ${three(high[i])}]`);
   const {trace, yaxis, height} = rows(part, change, low, high, hover, colour, narrow);
   return {data: [trace], layout: {height, yaxis, xaxis: {title: {text: 'change of UF1'}, zeroline: true, zerolinewidth: 2, zerolinecolor: colour.soft}}};

@@ -146,7 +146,7 @@ def _ablations(key: str, section: Section, data: dict) -> list[dict]:
         title = f'Ablations of {display_name(group.full.name)}'
         text = (
             f'Change of UF1 against the full model ({group.full.uf1:.3f}), with its paired 95 % interval. Left of the '
-            'line: worse without the part. An interval that contains 0 does not show whether the part helps.'
+            'line: the change makes it worse. An interval that contains 0 does not show whether it matters.'
         )
         charts.append((title, text, [row | {'label': row['display_name']} for row in changes]))
         for parts in find_grids(group):
@@ -160,7 +160,7 @@ def _ablations(key: str, section: Section, data: dict) -> list[dict]:
     found = []
     for number, (title, text, rows) in enumerate(charts):
         own = f'{key}-ablations-{number}'
-        names = {'label': 'part', 'change': 'change of UF1', 'change_low': 'low', 'change_high': 'high'}
+        names = {'label': 'ablation', 'change': 'change of UF1', 'change_low': 'low', 'change_high': 'high'}
         data[own] = {'columns': {header: [row[name] for row in rows] for name, header in names.items()}}
         found.append({'id': own, 'title': title, 'text': text})
     return found

@@ -54,7 +54,7 @@ class Explanation:
     @property
     def sentence(self) -> str:
         """What is explained, where the evidence is strongest, and how many outputs agree."""
-        text = f'{self.label}: {self.scores[self.label]:.0%}'
+        text = f'{self.label}, {self.scores[self.label]:.0%}'
         if self.evidence is not None and self.evidence.any():
             time, row, column = self.peak
             across = ('left', 'middle', 'right')[min(int(3 * column), 2)]

@@ -19,7 +19,7 @@ from mer_bench.results.run import Run
 TEST_SELECTED = 'test_selected'
 INTRODUCTION = (
     'The same trainings as above, scored after every epoch on the held-out subjects. A program that keeps the epoch '
-    'with the best test score reports the numbers on the right. They are test_selected, too high by what the last '
+    'with the best test score reports the numbers on the right. They are test-selected: too high by what the last '
     'column shows, and never ranked.'
 )
 
@@ -27,7 +27,7 @@ INTRODUCTION = (
 OF_CANDIDATES = (
     'The same runs as above, in which each fold chose among candidates by its training subjects, beside what every '
     'candidate predicts for the held-out subjects. A search that keeps the settings with the best test score reports '
-    'the numbers on the right. They are test_selected, too high by what the last column shows, and never ranked.'
+    'the numbers on the right. They are test-selected: too high by what the last column shows, and never ranked.'
 )
 
 

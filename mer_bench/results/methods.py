@@ -84,8 +84,9 @@ OPTIONS = [
     (r'input\.size=(\d+)', r'\1x\1'),
     (r'input\.centre=False', 'not centred'),
     (r'input\.scale=None', 'not scaled'),
-    (r'input\.mirror_(train|test)=False', r'no mirrored \1'),
-    (r'model\.steps\.1\.C=([\d.e-]+)', r'C = \1'),
+    (r'input\.mirror_train=False', 'not mirrored in training'),
+    (r'input\.mirror_test=False', 'not mirrored in the test'),
+    (r'model\.steps\.1\.C=([\d.e-]+?)(?:\.0)?', r'C = \1'),
 ]
 PART = re.compile(r'\+(?!\d)')  # 1e+3 is a number
 SUFFIX = re.compile(r'(?: \([^()]*\)){0,2}$')  # what a table adds where names repeat: ' (store 1f0c2a9b)'

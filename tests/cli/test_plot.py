@@ -62,7 +62,7 @@ def test_the_points_of_a_reliability_diagram_are_those_of_the_scores(runs, draw)
     (axis,) = draw(runs[1], '--kind', 'reliability', '--names', 'mine').axes
     points = axis.lines[1]  # after the diagonal
     np.testing.assert_allclose(points.get_xydata(), [[1, 7 / 8]])  # always sure, right in 7 of 8
-    assert axis.get_legend().texts[0].get_text() == 'as they are: ECE 0.125'
+    assert axis.get_legend().texts[0].get_text() == 'scores as they are: ECE 0.125'
     assert axis.get_title() == 'mine'
 
 
@@ -75,8 +75,10 @@ def test_an_ablation_is_its_change_of_uf1_with_the_words_that_it_adds(runs, draw
 
 
 def test_what_is_no_ablation_is_named(runs, tmp_path, draw):
-    other = write_run(tmp_path / 'other' / 'seed0', config=dict(name='other', text='', digest='e' * 64), method='other')
-    with pytest.raises(InputError, match=r'ablations: expected full and methods with more .* but other is no'):
+    other = write_run(
+        tmp_path / 'other' / 'seed0', config=dict(name='other', text='', digest='e' * 64), method='full+other'
+    )
+    with pytest.raises(InputError, match=r'ablations: expected full and methods with more .* but full, other is no'):
         draw(*runs, str(other), '--kind', 'ablations')
 
 

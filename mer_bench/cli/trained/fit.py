@@ -32,4 +32,4 @@ def main(argv: list[str] | None = None) -> None:
 
     folder = fit(run_options(args), args.out, args.seed, args.record)
     print(f'{args.out}: {", ".join(sorted(path.name for path in folder.iterdir()))}')
-    print(f'mer-bench predict {args.out} VIDEO, or read {args.out}/README.md')
+    print(f'next: mer-bench predict {args.out} VIDEO; {args.out}/README.md says what the model is for')

@@ -63,4 +63,6 @@ def main(argv: list[str] | None = None) -> int:
         report.write(predictions, args.out)
     if args.video:
         annotate.write_video(args.video, predictions)
+    for path in filter(None, (args.out, args.video)) if not args.json else ():
+        print(f'written: {path}')
     return 2 if len(predictions) < len(spans) else 0
