@@ -9,6 +9,7 @@ from tabulate import tabulate
 from mer_bench.errors import listed
 from mer_bench.escaping import for_markdown
 from mer_bench.inference.model import MODEL, WARNING, WEIGHTS
+from mer_bench.results.methods import display_name
 
 METRICS = {'uf1': 'UF1', 'uar': 'UAR', 'accuracy': 'accuracy'}
 TASK = dict(task_type='video-classification', task_name='micro-expression recognition')
@@ -29,7 +30,7 @@ def model_card(info: dict) -> str:
     """
     parts = [
         f'---\n{front_matter(info)}\n---',
-        f'# {for_markdown(info["method"])}, micro-expressions of {for_markdown(info["dataset"])}',
+        f'# {for_markdown(display_name(info["method"]))}, micro-expressions of {for_markdown(info["dataset"])}',
         what_it_is(info),
         f'## What it must not be used for\n\n{WARNING} It was not tested on people, cameras or light that differ from '
         'those of its data.',

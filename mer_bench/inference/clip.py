@@ -308,6 +308,8 @@ def notes_on(source: ClipSource, settings: FlowSettings, prepare: Mapping, fps: 
     if source.apex is None:
         how = 'in the middle' if known_apex(source, settings) is not None else 'where most moves'
         notes.append(f'the apex was not given: it is taken {how}')
+    elif source.apex == source.onset:
+        notes.append('the apex is the onset, so there is no motion to see: give the frame where the expression peaks')
     if source.face is None:
         notes.append('the frames are used as they are, as in the training: they must show the cropped face alone')
     elif source.face.n_faces > 1:

@@ -268,7 +268,7 @@ def write_model(folder: Path, trained: Path, described: dict) -> None:
         trained: The folder with the checkpoint.
         described: The content of model.json but the digests of the files.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from mer_bench.inference.card import model_card
     from mer_bench.models.backbones.pretrained import read_weights
@@ -277,7 +277,7 @@ def write_model(folder: Path, trained: Path, described: dict) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     weights = {name: tensor.contiguous() for name, tensor in read_weights(trained / CHECKPOINT).items()}
-    save_file(weights, folder / WEIGHTS, metadata=dict(format='pt'))
+    (folder / WEIGHTS).write_bytes(save(weights, metadata=dict(format='pt')))  # save_file lets nobody else read it
     info = sealed(described | dict(files={WEIGHTS: digest_file(folder / WEIGHTS)}))
     check_schema(folder / MODEL, info, ModelInfo, 'report this fault of mer_bench')
     write_json(folder / MODEL, info)

@@ -135,7 +135,7 @@ def _words(part: str) -> str:
     if part in registry():
         return registry()[part].name
     if part.startswith('timm_'):
-        return f'{part.removeprefix("timm_")} of timm'
+        return f'{part.removeprefix("timm_")} (timm)'
     for pattern, words in OPTIONS if '=' in part else ():
         if re.fullmatch(pattern, part):
             return re.sub(pattern, words, part)

@@ -112,6 +112,10 @@ def test_an_unknown_apex_is_found_by_the_rule_of_the_training(model, apex, rule)
     assert flow_settings(model.prepare | dict(apex=apex), None).missing_apex == rule
 
 
+def test_an_apex_at_the_onset_is_noted(model, clip_args):
+    assert 'the apex is the onset' in ' '.join(model.clip(**clip_args | dict(apex=clip_args['onset'])).notes)
+
+
 def test_faces_are_found_as_those_of_the_data_set_that_needed_it():
     dlib = dict(detector='dlib', size=96, stabilise=1, version=1)
     assert face_settings(dict(faces=dlib)) == FaceSettings('dlib', 96, True)

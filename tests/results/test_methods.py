@@ -50,7 +50,7 @@ def test_no_two_entries_share_a_display_name():
         ('off_apexnet+train_cfg.max_epochs=60', 'OFF-ApexNet, 60 epochs', 'small network'),
         ('logistic_regression_centred+input.size=28', 'Centred logistic regression, 28x28', 'shallow'),
         ('shallow_methods+inner', 'Shallow methods, inner choice', 'shallow'),
-        ('timm_resnet18+small_clips', 'resnet18 of timm, small clips', 'video network'),
+        ('timm_resnet18+small_clips', 'resnet18 (timm), small clips', 'video network'),
         ('i3d_r50', 'I3D-R50', 'video network'),
         (
             'multiscale_resnet3d50_28x28+eighth_width+input_centred+input_scaled+no_multiscale',
