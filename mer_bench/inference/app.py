@@ -15,6 +15,7 @@ from mer_bench.inference.annotate import frame_of
 from mer_bench.inference.clip import frame_number
 from mer_bench.inference.explain import draw, explain
 from mer_bench.inference.model import WARNING, TrainedModel
+from mer_bench.results.methods import display_name
 
 HOST = '127.0.0.1'
 HELP = (
@@ -87,7 +88,7 @@ def make_app(model: TrainedModel, folder: tempfile.TemporaryDirectory):
     with gradio.Blocks(title='mer_bench', analytics_enabled=False) as app:
         app.folder = folder  # it lives as long as the page
         gradio.Markdown(
-            f'# {for_markdown(info["method"])}\n**{WARNING}**\n\nTrained on {info["n_clips"]} clips of '
+            f'# {for_markdown(display_name(info["method"]))}\n**{WARNING}**\n\nTrained on {info["n_clips"]} clips of '
             f'{info["n_subjects"]} people ({for_markdown(data)}). {HELP}'
         )
         with gradio.Row():
