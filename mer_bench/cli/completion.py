@@ -43,7 +43,12 @@ def main(argv: list[str] | None = None) -> None:
             action.choices = list(action.choices)  # shtab takes a dictionary for commands
         if kind := kind_of(action):
             action.complete = kinds.get(kind) or getattr(shtab, kind)
-    print(shtab.complete(parser, shell))
+    # shtab's zsh script takes `source` for a call by the completion itself, and fails
+    print(
+        shtab.complete(parser, shell).replace(
+            '[[ $zsh_eval_context[-1] == eval ]]', '[[ $zsh_eval_context[-1] == (eval|file) ]]'
+        )
+    )
 
 
 def whole_parser() -> argparse.ArgumentParser:

@@ -53,7 +53,13 @@ def test_zsh_gets_every_command_and_name(tmp_path, capsys):
         assert word in script
     if shutil.which('zsh'):
         (tmp_path / 'script').write_text(script)
-        subprocess.run(['zsh', '-n', tmp_path / 'script'], check=True)
+        words = (
+            f'autoload -U compinit; compinit -u -d {tmp_path}/dump; source {tmp_path}/script; print $_comps[mer-bench]'
+        )
+        done = subprocess.run(['zsh', '-f', '-c', words], capture_output=True, text=True, check=True)
+        assert (done.stdout, done.stderr) == ('_shtab_mer_bench\n', '')
+    else:
+        assert '== (eval|file) ]]' in script  # zsh calls a script that is sourced a file
 
 
 def test_the_script_is_made_without_torch():

@@ -23,7 +23,8 @@ def check_syntax(text):
     assert depth == 0
     assert not re.search(r'(?<!\\)[_#%]', bare)
     assert len(re.findall(r'(?<!\\)\$', bare)) % 2 == 0
-    for kind, columns, body in re.findall(r'\\begin{(tabular|longtable)}{(\w+)}(.*?)\\end{', bare, flags=re.S):
+    broken = re.sub(r'>{\\ragged\w+\\arraybackslash}p{0\.\d+\\linewidth}', 'p', bare)  # a column of long cells
+    for kind, columns, body in re.findall(r'\\begin{(tabular|longtable)}{(\w+)}(.*?)\\end{', broken, flags=re.S):
         heads = [2, 2] if kind == 'longtable' else [1, 1]
         assert [body.count(rule) for rule in (r'\toprule', r'\midrule', r'\bottomrule')] == [*heads, 1]
         lines = [line for line in body.splitlines() if line.endswith(r'\\') and 'caption' not in line]
@@ -83,3 +84,11 @@ def test_a_long_table_repeats_its_head():
 
 def test_every_special_letter_is_escaped():
     assert for_latex(r'\_&') == r'\textbackslash{}\_\&'
+
+
+def test_long_cells_of_a_table_wider_than_a_line_are_broken():
+    columns = [Column('method', 'method', lambda row: 'many words ' * 12)]
+    columns += [Column(name, name, lambda row: '0.123', 'right') for name in 'abcd']
+    text = to_latex([Table(columns, [None])])
+    check_syntax(text)
+    assert re.search(r'\\begin{tabular}{>{\\raggedright\\arraybackslash}p{0\.\d+\\linewidth}rrrr}', text)
