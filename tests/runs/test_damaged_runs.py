@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -19,16 +18,6 @@ from tests.conftest import ROOT
 from tests.training.test_fold_config import experiment_on
 
 CONFIG = str(ROOT / 'configs/mer_smic.py')
-
-
-@pytest.fixture(scope='module')
-def experiment(prepared_data, tiny_override):
-    return experiment_on(prepared_data, overrides=[str(tiny_override)])
-
-
-@pytest.fixture
-def run(finished_run, tmp_path):
-    return shutil.copytree(finished_run, tmp_path / 'run', ignore=shutil.ignore_patterns('*.pth'))
 
 
 def halve(path):

@@ -28,11 +28,6 @@ from tests.training.test_fold_config import experiment_on
 CASME2 = str(ROOT / 'configs/mer_casme2_3class.py')
 
 
-@pytest.fixture(scope='module')
-def experiment(prepared_data, tiny_override):
-    return experiment_on(prepared_data, overrides=[str(tiny_override)])
-
-
 def test_every_clip_is_predicted_once_by_the_fold_that_held_it_out(finished_run, experiment):
     table = pd.read_csv(finished_run / 'predictions.csv')
     assert table['sample_id'].tolist() == experiment.data.annotations['sample_id'].tolist()

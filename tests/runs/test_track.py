@@ -1,6 +1,5 @@
 """--track: the curves of finished folds in TensorBoard's files, once each, whatever happens around them."""
 
-import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -11,17 +10,6 @@ from mer_bench.errors import InputError
 from mer_bench.runs import run as whole_run
 from mer_bench.runs import track
 from mer_bench.runs.run import RunSettings, run_folds
-from tests.training.test_fold_config import experiment_on
-
-
-@pytest.fixture(scope='module')
-def experiment(prepared_data, tiny_override):
-    return experiment_on(prepared_data, overrides=[str(tiny_override)])
-
-
-@pytest.fixture
-def run(finished_run, tmp_path):
-    return shutil.copytree(finished_run, tmp_path / 'run', ignore=shutil.ignore_patterns('*.pth'))
 
 
 def events(run):
