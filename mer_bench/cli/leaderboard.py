@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         if args.out:
             text = write_leaderboard(args.results, args.out, args.compare)
-            show(text, dict(rows=rows_of(args.out)))
+            show(text, args.json and dict(rows=rows_of(args.out)))
             print(f'written: {args.out}, {args.out.with_suffix(".csv")} and {args.out.with_suffix(".tex")}')
             return 0
         if args.tidy:
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         if not args.check:
             paths = write_pages(results, folder, args.compare)
-            show('\n'.join(map(str, paths)), [dict(page=path.stem, rows=rows_of(path)) for path in paths])
+            show('\n'.join(map(str, paths)), args.json and [dict(page=p.stem, rows=rows_of(p)) for p in paths])
             return 0
         faults = check_results(results, folder)
         for fault in faults:

@@ -13,6 +13,7 @@ from mer_bench.datasets.reader import frame_numbers
 from mer_bench.datasets.table import load_annotations
 from mer_bench.errors import InputError
 from mer_bench.html import write_page
+from mer_bench.loading.input_spec import frame_indices
 from mer_bench.preparation.faces.clip_faces import found_face, read_rows
 from mer_bench.preparation.faces.detection import Face, align
 from mer_bench.preparation.frames import read_frame
@@ -155,7 +156,7 @@ def apex_map(store: FlowStore, row: int, channel: str) -> np.ndarray | None:
     if channel not in store.info['channels']:
         return None
     steps = store.clips[row, store.info['channels'].index(channel)]
-    apex = max(len(steps) // 2 - 1, 0)  # as mer_bench.loading.input_spec.frame_indices
+    (apex,) = frame_indices(len(steps), 'apex')
     first = 0 if store.info.get('reference') == 'previous' else apex
     motion = steps[first : apex + 1].astype(np.float32).sum(axis=0)
     if not np.isfinite(motion).all():

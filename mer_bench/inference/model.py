@@ -180,7 +180,6 @@ class TrainedModel:
         folder: That it was read from.
         network: MMAction2's recogniser in eval mode, fp32, on the CPU. `network.data_preprocessor` normalises.
         classes: Names of the classes.
-        temperature: That calibrates the probabilities; None: unknown, they are as the network gives them.
         prepare: How frames become flow: the keys of store.json in :data:`mer_bench.inference.clip.PREPARED`.
         input: What the network sees of that flow.
         info: The content of model.json.
@@ -190,11 +189,15 @@ class TrainedModel:
     folder: Path
     network: BaseModel = field(repr=False)
     classes: list[str]
-    temperature: float | None
     prepare: dict
     input: InputSpec
     info: dict = field(repr=False)
     raft_weights: Path | None = None
+
+    @property
+    def temperature(self) -> float | None:
+        """What calibrates the probabilities; None: unknown, they are as the network gives them."""
+        return self.info['calibration'] and self.info['calibration']['value']
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -323,9 +326,8 @@ def load_model(folder: str | Path, raft_weights: str | Path | None = None) -> Tr
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise InputError(f'{path} does not fit the network of {MODEL} ({first}); {REMEDY}') from None
-    temperature = info['calibration'] and info['calibration']['value']
     weights = raft_weights and Path(raft_weights)
-    return TrainedModel(folder, network.eval(), info['classes'], temperature, info['prepare'], view, info, weights)
+    return TrainedModel(folder, network.eval(), info['classes'], info['prepare'], view, info, weights)
 
 
 def read_info(folder: Path) -> dict:

@@ -34,7 +34,7 @@ def scales(drawn):
     info['classes'] = list(method.cfg.classes)
     torch.manual_seed(0)
     network, view = build(read_text(method.text, 'config'), info)
-    return TrainedModel(drawn.model, network.eval(), list(method.cfg.classes), None, data.info, view, info)
+    return TrainedModel(drawn.model, network.eval(), list(method.cfg.classes), data.info, view, info)
 
 
 def randomise(network, seed):

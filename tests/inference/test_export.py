@@ -71,7 +71,7 @@ def test_the_program_beside_the_file_gives_the_probabilities_of_the_model(model,
 
 def test_a_calibrated_model_keeps_its_temperature(model, tmp_path):
     calibration = dict(value=2.5, of='probabilities', folds=3)
-    hot = replace(model, temperature=2.5, info=model.info | dict(calibration=calibration))
+    hot = replace(model, info=model.info | dict(calibration=calibration))
     assert export(hot, tmp_path / 'model.pt', 'torchscript') <= 1e-6
 
 

@@ -42,7 +42,7 @@ def test_scores_are_averaged_over_the_mirrored_clip_where_the_test_was(drawn, mo
 
 def test_a_temperature_divides_the_logarithms_of_the_probabilities(drawn, model):
     tensor = model.tensor(np.load(drawn.data / 'store/flow.npy')[1])
-    heated = replace(model, temperature=3.0, info=model.info | dict(calibration=dict(value=3.0, of='probabilities')))
+    heated = replace(model, info=model.info | dict(calibration=dict(value=3.0, of='probabilities')))
     expected = softmax(np.log(model.scores(tensor)) / 3, axis=1)
     np.testing.assert_allclose(heated.scores(tensor), expected, atol=1e-6)
 
