@@ -5,6 +5,7 @@ import os
 import re
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from tabulate import tabulate
 
@@ -16,6 +17,38 @@ from mer_bench.files import write_json
 START = '<!-- written by tools/benchmark.py report -->'  # or `report: NAME`, for the results of one benchmark
 END = '<!-- end of the written part -->'
 PARTS = ('benchmark', 'command', 'settings', 'seconds', 'ratios', 'machine', 'peak', 'shares')
+
+
+class Goal(NamedTuple):
+    """What a number of a benchmark should be.
+
+    Attributes:
+        benchmark: Its name.
+        part: ratios (their median is compared), shares (of the bf16 peak) or seconds of its result.
+        key: Of that part.
+        limit: At least, for a ratio and a share; at most, for seconds.
+        device: cpu or cuda.
+        words: What is compared, for a reader.
+    """
+
+    benchmark: str
+    part: str
+    key: str
+    limit: float
+    device: str
+    words: str
+
+
+GOALS = [
+    Goal('model', 'ratios', 'speedup', 3, 'cpu', 'the full model as trained, against fp32'),
+    Goal('model', 'shares', 'full_as_trained', 0.35, 'cpu', 'the full model as trained, of the bf16 matrix peak'),
+    Goal('model', 'shares', 'full_as_trained', 0.3, 'cuda', 'the full model as trained, of the bf16 matrix peak'),
+    Goal('loso', 'ratios', 'compiled_all_cores', 8, 'cpu', 'STSTNet with the kernel, against a plain loop'),
+    Goal('loso', 'ratios', 'sequential_all_cores', 1.3, 'cpu', 'without the kernel, against a plain loop'),
+    Goal('loso', 'ratios', 'stacked', 10, 'cuda', 'STSTNet, folds stacked, against a plain loop'),
+    Goal('full-loso', 'seconds', 'jobs_1', 180, 'cuda', 'the full model on a data set as large as SMIC'),
+    Goal('sweep', 'ratios', 'workers', 1.05, 'cpu', 'two workers, against one with two threads'),
+]
 
 
 def save(result: dict, folder: Path, label: str = '') -> Path:
@@ -100,6 +133,8 @@ def lay_out(results: dict[str, dict]) -> str:
                 *tables(result, for_markdown),
             ]
     timed = [item for item in results.items() if 'tables' not in item[1]]
+    if timed:
+        parts += ['## Goals', goals_table(dict(timed))]
     by_machine = sorted(timed, key=lambda item: item[1]['machine']['name'])
     for name, group in groupby(by_machine, key=lambda item: item[1]['machine']['name']):
         members = list(group)
@@ -109,6 +144,50 @@ def lay_out(results: dict[str, dict]) -> str:
             command = f'{markdown_link(result["command"], link)}, {for_markdown(circumstances(result))}'
             parts += [f'### {for_markdown(Path(link).stem, block=True)}', command, *tables(result, for_markdown)]
     return '\n\n'.join(parts)
+
+
+def goals_table(results: dict[str, dict]) -> str:
+    """Return a row for each goal and each result that measured it, or one that says that none did."""
+    rows = []
+    for goal in GOALS:
+        text = format_limit(goal)
+        found = [
+            (link, result['machine']['name'], reached)
+            for link, result in results.items()
+            if (reached := measured(goal, result)) is not None
+        ]
+        for link, machine, reached in found:
+            met = reached <= goal.limit if goal.part == 'seconds' else reached >= goal.limit
+            shown = for_markdown(f'{machine}, {Path(link).stem}')
+            rows.append([goal.words, text, format_number(goal, reached), 'yes' if met else '**no**', shown])
+        if not found:
+            rows.append([goal.words, text, 'not measured', '', f'a {"GPU" if goal.device == "cuda" else "CPU"}'])
+    headers = ['goal', 'limit', 'measured', 'met', 'on']
+    return tabulate(rows, headers, tablefmt='pipe', disable_numparse=True)
+
+
+def measured(goal: Goal, result: dict) -> float | None:
+    """Return what a result measured of a goal: a median, a share or seconds."""
+    if result['benchmark'] != goal.benchmark or (result['machine']['gpu'] is not None) != (goal.device == 'cuda'):
+        return None
+    number = result[goal.part].get(goal.key)
+    if goal.part == 'seconds' or number is None:
+        return number
+    if goal.part == 'ratios':
+        return number['median']
+    return number['share'] if number['of'].startswith('bf16') else None
+
+
+def format_limit(goal: Goal) -> str:
+    """Return the limit of a goal in words."""
+    return f'{"at most" if goal.part == "seconds" else "at least"} {format_number(goal, goal.limit)}'
+
+
+def format_number(goal: Goal, number: float) -> str:
+    """Return a number in the unit of a goal."""
+    if goal.part == 'seconds':
+        return format_seconds(number)
+    return f'{number * 100:.3g} %' if goal.part == 'shares' else f'{number:.3g}x'
 
 
 def hardware(machine: dict) -> str:

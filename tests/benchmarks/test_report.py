@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import report
-from benchmarks.report import format_rate, format_ratio, format_seconds, read_saved, save
+from benchmarks.report import Goal, format_rate, format_ratio, format_seconds, read_saved, save
 from mer_bench.errors import InputError
 from tests.conftest import ROOT
 
@@ -111,6 +111,27 @@ def test_a_result_that_depends_on_no_machine_is_shown_as_its_tables(saved, tmp_p
     assert '95.0 (0.2)' in before
     assert 'Peak' not in before
     assert 'How often' not in after
+
+
+GOAL = Goal('model', 'ratios', 'speedup', 1.05, 'cpu', 'the full model')
+
+
+@pytest.mark.parametrize(
+    ('goal', 'row'),
+    [
+        (GOAL, 'at least 1.05x  1.1x  yes'),
+        (GOAL._replace(limit=3), 'at least 3x  1.1x  **no**'),
+        (GOAL._replace(part='seconds', key='full_as_trained', limit=2.5), 'at most 2.5 s  2 s  yes'),
+        (GOAL._replace(part='seconds', key='full_as_trained', limit=1), 'at most 1 s  2 s  **no**'),
+        (GOAL._replace(part='shares', key='full_as_trained', limit=0.35), 'at least 35 %  not measured'),  # of fp32
+        (GOAL._replace(device='cuda'), 'at least 1.05x  not measured'),
+        (GOAL._replace(benchmark='sweep'), 'at least 1.05x  not measured'),
+    ],
+)
+def test_a_goal_is_met_missed_or_not_measured(monkeypatch, goal, row):
+    monkeypatch.setattr(report, 'GOALS', [goal])
+    shown = report.goals_table({'saved/some/model.json': RESULT}).splitlines()[-1]
+    assert [cell.strip() for cell in shown.split('|')][2:5] == [*row.split('  '), ''][:3]
 
 
 def test_a_median_is_shown_with_its_range():
