@@ -31,6 +31,7 @@ from mer_bench.evaluation.curves import curves_table
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
 from mer_bench.training.audit import note_epoch
+from mer_bench.training.cuda_graph import replay_graphs
 from mer_bench.training.fold_folder import write_predictions
 from mer_bench.training.parts import ROOM, BatchTooLarge, compute_in_parts, is_out_of_memory
 
@@ -77,6 +78,7 @@ class FoldRunner(Runner):
             precision, fp32_layers = self.cfg.get('precision', 'fp32'), self.cfg.get('fp32_layers', ())
             accelerate(self.model, precision, self.cfg.get('channels_last', False), fp32_layers)
             compute_in_parts(self.model, clips := self.cfg.get('clips_at_a_time'))
+            replay_graphs(self.model, self.cfg, self.logger.info)
             note = f'the GPU lacks memory for a whole batch: {clips} clips are computed at a time'
             for line in filter(None, (self.cfg.get('precision_check'), clips and note)):
                 self.logger.info(line)

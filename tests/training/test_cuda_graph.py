@@ -1,0 +1,292 @@
+"""Backbone and neck as CUDA graphs. No GPU: a stand-in keeps inputs, maps and gradients in fixed places, as torch does."""
+
+import copy
+import logging
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from torch import nn
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+import mer_bench.registry  # noqa: F401
+from mer_bench.errors import InputError
+from mer_bench.experiment.method import load_method
+from mer_bench.training import cuda_graph
+from mer_bench.training.cuda_graph import GraphedFeatures, replay_graphs
+from mer_bench.training.runner import accelerate
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _quiet():
+    init_default_scope('mmaction')
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    yield
+    logger.setLevel(level)
+
+
+class StandIn:
+    """torch.cuda.make_graphed_callables on a CPU; counts the replays of each batch size.
+
+    Args:
+        fault: Changes what is captured, to something that is wrong.
+    """
+
+    def __init__(self, fault=None):
+        self.fault, self.replays = fault, []
+
+    def __call__(self, trunk, sample_args, allow_unused_input):
+        (fixed,), weights, forward = sample_args, [*trunk.parameters()], trunk.forward
+        for _ in range(3):  # warm up: running statistics move, numbers are drawn
+            torch.rand(1)
+            maps, spec = tree_flatten(forward(fixed))
+        places = [torch.zeros_like(x) for x in (*maps, *weights)]
+        replay = self.fault(trunk, forward) if self.fault else forward
+        stand_in = self
+
+        class Graphed(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, clips, *weights):
+                stand_in.replays.append(len(clips))
+                fixed.copy_(clips)
+                with torch.enable_grad():
+                    stand_in.maps = tree_flatten(replay(fixed))[0]
+                return tuple(place.copy_(x.detach()).detach() for place, x in zip(places, stand_in.maps, strict=False))
+
+            @staticmethod
+            def backward(ctx, *gradients):
+                found = torch.autograd.grad(stand_in.maps, weights, gradients)
+                return None, *(place.copy_(x).detach() for place, x in zip(places[len(maps) :], found, strict=True))
+
+        trunk.forward = lambda clips: tree_unflatten(Graphed.apply(clips, *weights), spec)
+        return trunk
+
+
+def network(precision='fp32'):
+    torch.manual_seed(0)
+    cfg = dict(
+        type='Recognizer3D',
+        backbone=dict(type='MultiScaleResNet3d', depth=18, inflate=0, base_channels=4, multiscale_stages=(0,)),
+        neck=dict(type='AttentionFusion', in_channels=[8, 16, 32], channels=8),
+        cls_head=dict(type='MultiOutputHead', num_classes=3, in_channels=[8] * 4, dropout_ratio=0.5),
+    )
+    model = MODELS.build(cfg)
+    model.init_weights()
+    # kernels of bf16 on a CPU may be wrong where they are longer than their input, so only the neck computes in it here
+    backbone = [name for name, layer in model.named_modules() if 'backbone' in name and isinstance(layer, nn.Conv3d)]
+    accelerate(model, precision, False, () if precision == 'fp32' else backbone)
+    return model.train()
+
+
+def graphed(monkeypatch, fault=None, model=None):
+    """Return a network that replays a stand-in, the stand-in, and the lines of its log."""
+    stand_in, lines = StandIn(fault), []
+    monkeypatch.setattr(torch.cuda, 'make_graphed_callables', stand_in)
+    model = model or network()
+    model.extract_feat = GraphedFeatures(model, lines.append)
+    return model, stand_in, lines
+
+
+def losses(model, clips, seed):
+    inputs = torch.randn(clips, 1, 3, 2, 28, 28, generator=torch.Generator().manual_seed(seed))
+    samples = [ActionDataSample().set_gt_label(i % 3) for i in range(clips)]
+    return model.parse_losses(model(inputs, samples, mode='loss'))[0]
+
+
+def train(model, sizes=(4, 4, 2, 4, 4, 2, 4), counts=1, set_to_none=True):
+    """Train on a batch of each size, an update after every `counts` of them; return weights and statistics."""
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    torch.manual_seed(1)
+    for step, clips in enumerate(sizes):
+        losses(model, clips, step).backward()
+        if step % counts == counts - 1:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=set_to_none)
+    return copy.deepcopy(model.state_dict())
+
+
+def assert_same(found, expected):
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+def test_a_training_that_replays_its_batches_ends_in_the_same_bits(monkeypatch, precision):
+    """With dropout, clipped gradients and a shorter last batch, which has a graph of its own from its second time on."""
+    model, stand_in, lines = graphed(monkeypatch, model=network(precision))
+    assert_same(train(model), train(network(precision)))
+    assert stand_in.replays == [4, 4, 4, 4, 2, 2, 4]  # each shape is compared once, then replayed
+    assert ['batches of 4 clips' in lines[0], 'batches of 2 clips' in lines[1]] == [True, True]
+
+
+def test_tests_and_third_shapes_are_computed_the_plain_way(monkeypatch):
+    model, stand_in, _ = graphed(monkeypatch)
+    train(model, (4, 4, 2, 2, 3, 3, 3))
+    assert stand_in.replays == [4, 4, 2, 2]
+    with torch.no_grad():
+        losses(model, 4, 0)
+        losses(model.eval(), 4, 0)
+    assert stand_in.replays == [4, 4, 2, 2]
+
+
+@pytest.mark.parametrize(('how', 'replays'), [(dict(counts=2), 3), (dict(counts=3), 2), (dict(set_to_none=False), 0)])
+def test_gradients_that_add_up_are_never_overwritten(monkeypatch, how, replays):
+    model, stand_in, _ = graphed(monkeypatch)
+    sizes = [4] * 7
+    assert_same(train(model, sizes, **how), train(network(), sizes, **how))
+    assert len(stand_in.replays) == 1 + replays  # one of them in the comparison
+
+
+def point_to(tensors, values):
+    for tensor, value in zip(tensors, values, strict=True):
+        tensor.data = value
+
+
+def other_weights(trunk, forward):
+    """Reads the weights that it was captured with."""
+    old = [weight.data.clone() for weight in trunk.parameters()]
+
+    def replay(clips):
+        new = [weight.data for weight in trunk.parameters()]
+        point_to(trunk.parameters(), old)
+        maps = forward(clips)
+        point_to(trunk.parameters(), new)
+        return maps
+
+    return replay
+
+
+def other_clips(trunk, forward):
+    """Reads the clips that it was captured with."""
+    first = torch.zeros(4, 1, 3, 2, 28, 28)
+    return lambda clips: forward(first)
+
+
+def half_a_gradient(trunk, forward):
+    """Computes the right maps."""
+
+    def replay(clips):
+        (*scales, fused), losses = forward(clips)
+        return (*scales, (fused + fused.detach()) / 2), losses
+
+    return replay
+
+
+def frozen_statistics(trunk, forward):
+    """Does not move the running statistics."""
+
+    def replay(clips):
+        kept = [buffer.clone() for buffer in trunk.buffers()]
+        maps = forward(clips)
+        point_to(trunk.buffers(), kept)
+        return maps
+
+    return replay
+
+
+def no_capture(trunk, forward):
+    raise RuntimeError('CUDA error: operation not permitted\nwhen stream is capturing')
+
+
+@pytest.mark.parametrize(
+    ('fault', 'said'),
+    [
+        (other_weights, 'differed'),
+        (other_clips, 'differed'),
+        (half_a_gradient, 'differed'),
+        (frozen_statistics, 'differed'),
+        (no_capture, 'each kernel is launched alone: CUDA error: operation not permitted when stream is capturing'),
+    ],
+)
+def test_a_graph_that_is_wrong_or_cannot_be_captured_is_not_used(monkeypatch, fault, said):
+    model, stand_in, lines = graphed(monkeypatch, fault)
+    assert_same(train(model), train(network()))
+    assert len(stand_in.replays) <= 1  # in the comparison
+    (line,) = lines
+    assert line.startswith('no CUDA graph, ')
+    assert said in line
+
+
+def freeze(model):
+    model.backbone.conv1.conv.weight.requires_grad_(False)
+
+
+def keep_statistics(model):
+    model.backbone.layer1.eval()
+
+
+def move_weights(model):
+    weight = model.backbone.conv1.conv.weight
+    weight.data = weight.data.clone()
+
+
+def watch(model):
+    model.backbone.layer1.register_forward_hook(lambda *arguments: None)
+
+
+@pytest.mark.parametrize('change', [freeze, keep_statistics, move_weights, watch])
+def test_after_a_change_of_the_network_no_old_graph_is_replayed(monkeypatch, change):
+    model, stand_in, _ = graphed(monkeypatch)
+    plain = network()
+    for one in (model, plain):
+        train(one, [4, 4, 4])
+    count = len(stand_in.replays)
+    for one in (model, plain):
+        change(one)
+    assert_same(train(model, [4, 4]), train(plain, [4, 4]))
+    assert len(stand_in.replays) == count
+
+
+def test_a_network_with_hooks_is_not_captured(monkeypatch):
+    model, stand_in, lines = graphed(monkeypatch)
+    watch(model)
+    train(model, [4, 4, 4])
+    assert not stand_in.replays
+    assert 'has hooks' in lines[0]
+
+
+def test_only_the_full_model_on_a_gpu_is_replayed(monkeypatch):
+    monkeypatch.setattr(torch.nn.Parameter, 'is_cuda', True, raising=False)
+
+    def is_replayed(model, **settings):
+        replay_graphs(model, Config(settings), print)
+        return isinstance(model.extract_feat, GraphedFeatures)
+
+    class Other(type(network())):
+        """A recogniser of a user."""
+
+    other = network()
+    other.__class__ = Other
+    assert not is_replayed(other)
+    assert not is_replayed(network(), cuda_graph=False)
+    assert not is_replayed(network(), clips_at_a_time=4)  # in parts, whose gradients add up
+    assert not is_replayed(network(), train_dataloader=dict(num_workers=2))  # another thread may disturb a capture
+    assert is_replayed(network(), train_dataloader=dict(num_workers=0))
+    monkeypatch.undo()
+    assert not is_replayed(network())  # on a CPU
+
+
+def test_little_memory_is_no_place_for_a_graph(monkeypatch):
+    gib = 2**30
+    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda device: (20 * gib, 80 * gib))
+    monkeypatch.setattr(torch.cuda, 'memory_reserved', lambda device: 10 * gib)
+    monkeypatch.setattr(torch.cuda, 'max_memory_allocated', lambda device: 7 * gib)
+    monkeypatch.setattr(torch.cuda, 'get_per_process_memory_fraction', lambda device: 0.5)
+    cuda_graph.check_room(None)
+    monkeypatch.setattr(torch.cuda, 'get_per_process_memory_fraction', lambda device: 0.25)
+    with pytest.raises(RuntimeError, match='may need 28.0 GiB of memory, and 20.0 GiB are there'):
+        cuda_graph.check_room(None)
+
+
+def test_the_setting_is_known_and_checked():
+    config = str(ROOT / 'configs/mer_smic.py')
+    assert load_method(config, [], {'cuda_graph': False}).cfg.cuda_graph is False
+    with pytest.raises(InputError, match="cuda_graph must be True or False, got 'auto'"):
+        load_method(config, [], {'cuda_graph': 'auto'})
