@@ -1,4 +1,4 @@
-"""Backbone and neck as CUDA graphs. No GPU: a stand-in keeps inputs, maps and gradients in fixed places, as torch does."""
+"""Backbone and neck as CUDA graphs. Without a GPU, a stand-in keeps maps and gradients in fixed places, as torch."""
 
 import copy
 import logging
@@ -18,8 +18,10 @@ from mer_bench.errors import InputError
 from mer_bench.experiment.method import load_method
 from mer_bench.training import cuda_graph
 from mer_bench.training.cuda_graph import GraphedFeatures, replay_graphs
+from mer_bench.training.fold import run_network
 from mer_bench.training.runner import accelerate
 from tests.conftest import ROOT
+from tests.training.test_fold_config import experiment_on
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -119,7 +121,7 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize('precision', ['fp32', 'bf16'])
 def test_a_training_that_replays_its_batches_ends_in_the_same_bits(monkeypatch, precision):
-    """With dropout, clipped gradients and a shorter last batch, which has a graph of its own from its second time on."""
+    """With dropout, clipped gradients and a shorter last batch, which has a graph of its own once it comes again."""
     model, stand_in, lines = graphed(monkeypatch, model=network(precision))
     assert_same(train(model), train(network(precision)))
     assert stand_in.replays == [4, 4, 4, 4, 2, 2, 4]  # each shape is compared once, then replayed
@@ -273,6 +275,21 @@ def test_only_the_full_model_on_a_gpu_is_replayed(monkeypatch):
     assert not is_replayed(network())  # on a CPU
 
 
+def test_a_fold_whose_batches_are_replayed_has_the_same_predictions(
+    monkeypatch, prepared_data, tiny_override, tmp_path
+):
+    experiment = experiment_on(prepared_data, overrides=[str(tiny_override)])
+    texts, stand_in = [], StandIn()
+    for way in ('plain', 'replayed'):
+        run_network(experiment, experiment.folds[0], 0, tmp_path / way, save_checkpoints=False)
+        texts.append((tmp_path / way / 'predictions.csv').read_text())
+        monkeypatch.setattr(torch.cuda, 'make_graphed_callables', stand_in)
+        monkeypatch.setattr(nn.Parameter, 'is_cuda', True, raising=False)
+    assert stand_in.replays == [8, 8, 4, 4]  # in the second epoch
+    assert texts[0] == texts[1]
+    assert 'replayed as a CUDA graph for batches of 8 clips' in (tmp_path / 'replayed/train.log').read_text()
+
+
 def test_little_memory_is_no_place_for_a_graph(monkeypatch):
     gib = 2**30
     monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda device: (20 * gib, 80 * gib))
@@ -281,7 +298,7 @@ def test_little_memory_is_no_place_for_a_graph(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'get_per_process_memory_fraction', lambda device: 0.5)
     cuda_graph.check_room(None)
     monkeypatch.setattr(torch.cuda, 'get_per_process_memory_fraction', lambda device: 0.25)
-    with pytest.raises(RuntimeError, match='may need 28.0 GiB of memory, and 20.0 GiB are there'):
+    with pytest.raises(RuntimeError, match=r'may need 28.0 GiB of memory, and 20.0 GiB are there'):
         cuda_graph.check_room(None)
 
 
