@@ -7,12 +7,21 @@ import torch
 from mmengine.registry import init_default_scope
 
 from benchmarks import gpu_cost, loso_cost
+from benchmarks.full_loso_cost import run_options
 from benchmarks.gpu_cost import Sizes, folds_so_far, in_a_process, measure, measure_parts
 from mer_bench.errors import InputError
+from mer_bench.experiment.experiment import open_experiment
 from tests.training.test_cuda_graph import StandIn, network, no_capture
 
 LEAST = dict(batch=2, clip_len=2, size=32, rounds=1, folds=2, epochs=2, plain_folds=2, plain_epochs=1)
 LEAST |= dict(clips=6, subjects=2, full_epochs=1)
+
+
+def seconds_of_a_run(args, data, work_dir, jobs):
+    """Stands in for a run of all folds, which is tested with the benchmark full-loso."""
+    experiment = open_experiment(run_options(args, data, args.threads, args.device))
+    assert len(experiment.folds) == 2
+    return 7.0
 
 
 def in_this_process(part, device, sizes, folder, limit):
@@ -26,6 +35,7 @@ def small(monkeypatch, tmp_path, tiny_override):
     monkeypatch.setattr(gpu_cost, 'build_models', lambda config: {'full': network()})
     monkeypatch.setattr(gpu_cost, 'SIZES', [6, 4, 5])
     monkeypatch.setattr(loso_cost, 'SIZES', [6, 4, 5])
+    monkeypatch.setattr(gpu_cost, 'run_once', seconds_of_a_run)
     monkeypatch.setattr(torch.nn.Module, 'compile', lambda module, mode: None)
     monkeypatch.setattr(torch.cuda, 'make_graphed_callables', StandIn())
     threads = torch.get_num_threads()
@@ -33,7 +43,6 @@ def small(monkeypatch, tmp_path, tiny_override):
     torch.set_num_threads(threads)
 
 
-@pytest.mark.slow
 def test_everything_is_measured(small):
     result = small()
     assert result['missing'] == {}
@@ -44,7 +53,7 @@ def test_everything_is_measured(small):
     captured, scaled, run = result['notes']
     assert 'replayed as a CUDA graph for batches of 2 clips' in captured
     assert 'scaled from' in scaled
-    assert '6 clips, 2 folds, 1 epochs' in run
+    assert '6 clips, 2 folds, 1 epochs: 7 s, from opening' in run
 
 
 def test_a_part_that_fails_leaves_the_others(small, monkeypatch):
