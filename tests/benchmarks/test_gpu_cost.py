@@ -29,7 +29,7 @@ def in_this_process(part, device, sizes, folder, limit):
 
 
 @pytest.fixture
-def small(monkeypatch, tmp_path, tiny_override):
+def small(monkeypatch, tmp_path):
     """Measures small sizes on a CPU, where stand-ins capture and compile."""
     init_default_scope('mmaction')
     monkeypatch.setattr(gpu_cost, 'build_models', lambda config: {'full': network()})
@@ -39,7 +39,7 @@ def small(monkeypatch, tmp_path, tiny_override):
     monkeypatch.setattr(torch.nn.Module, 'compile', lambda module, mode: None)
     monkeypatch.setattr(torch.cuda, 'make_graphed_callables', StandIn())
     threads = torch.get_num_threads()
-    yield lambda run=in_this_process: measure_parts('cpu', Sizes(**LEAST, overrides=(tiny_override,)), tmp_path, run)
+    yield lambda run=in_this_process: measure_parts('cpu', Sizes(**LEAST), tmp_path, run)
     torch.set_num_threads(threads)
 
 
@@ -47,10 +47,11 @@ def test_everything_is_measured(small):
     result = small()
     assert result['missing'] == {}
     seconds, ratios = result['seconds'], result['ratios']
-    assert {*seconds} == {'full_plain', 'full_captured', 'full_compiled', 'plain_loop', 'stacked', 'loso_run'}
+    steps = {'full_captured', 'full_tuned', 'full_compiled'}
+    assert {*seconds} == steps | {'full_plain', 'plain_loop', 'stacked', 'loso_run'}
     assert ratios['stacked']['median'] == pytest.approx(seconds['plain_loop'] / seconds['stacked'])
-    assert {*ratios} == {*result['against']} == {'full_captured', 'full_compiled', 'stacked'}
-    captured, scaled, run = result['notes']
+    assert {*ratios} == {*result['against']} == steps | {'stacked'}
+    captured, _, scaled, run = result['notes']
     assert 'replayed as a CUDA graph for batches of 2 clips' in captured
     assert 'scaled from' in scaled
     assert '6 clips, 2 folds, 1 epochs: 7 s, from opening' in run
@@ -66,7 +67,8 @@ def test_a_part_that_fails_leaves_the_others(small, monkeypatch):
 
     result = small(only_steps)
     assert {*result['seconds']} == {'full_plain', 'full_compiled'}
-    assert result['missing'].pop('full_captured').startswith('no CUDA graph, ')
+    for name in ('full_captured', 'full_tuned'):
+        assert result['missing'].pop(name).startswith('no CUDA graph, ')
     assert result['missing'] == dict(stacked='no time', loso_run='no time')
 
 
