@@ -97,18 +97,18 @@ def graphed(monkeypatch, fault=None, model=None):
     return model, stand_in, lines
 
 
-def losses(model, clips, seed):
-    inputs = torch.randn(clips, 1, 3, 2, 28, 28, generator=torch.Generator().manual_seed(seed))
+def losses(model, clips, seed, device='cpu'):
+    inputs = torch.randn(clips, 1, 3, 2, 28, 28, generator=torch.Generator().manual_seed(seed)).to(device)
     samples = [ActionDataSample().set_gt_label(i % 3) for i in range(clips)]
     return model.parse_losses(model(inputs, samples, mode='loss'))[0]
 
 
-def train(model, sizes=(4, 4, 2, 4, 2), counts=1, set_to_none=True):
+def train(model, sizes=(4, 4, 2, 4, 2), counts=1, set_to_none=True, device='cpu'):
     """Train on a batch of each size, an update after every `counts` of them; return weights and statistics."""
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     torch.manual_seed(1)
     for step, clips in enumerate(sizes):
-        losses(model, clips, step).backward()
+        losses(model, clips, step, device).backward()
         if step % counts == counts - 1:
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
@@ -295,6 +295,18 @@ def test_a_fold_whose_batches_are_replayed_has_the_same_predictions(
     assert stand_in.replays == [8, 8, 4, 4]  # in the second epoch
     assert texts[0] == texts[1]
     assert 'replayed as a CUDA graph for batches of 8 clips' in (tmp_path / 'replayed/train.log').read_text()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_a_gpu_replays_what_it_computes_the_plain_way():
+    states, lines = [], []
+    for way in ('plain', 'replayed'):
+        model = network('bf16').cuda()
+        if way == 'replayed':
+            replay_graphs(model, Config(), lines.append)
+        states.append({name: tensor.cpu() for name, tensor in train(model, device='cuda').items()})
+    assert ['replayed as a CUDA graph' in line for line in lines] == [True, True]
+    torch.testing.assert_close(*states, rtol=0.02, atol=0.02)
 
 
 def test_little_memory_is_no_place_for_a_graph(monkeypatch):
