@@ -1,7 +1,7 @@
 """Replays backbone and neck of a network in training as CUDA graphs: two launches in place of a thousand.
 
-A step of the full model launches some 1,400 kernels, which takes the host three times as long as they take a GPU. A
-graph launches the same kernels with the same numbers at once. `torch.compile` would also fuse kernels, but it needs a C
+A step of the full model launches some 1,400 kernels, which took the host three times as long as the GPU. A graph
+launches the same kernels with the same numbers at once. `torch.compile` would also fuse kernels, but it needs a C
 compiler and minutes wherever a network is trained, and changes the last digits.
 
 A graph holds shapes, modes and addresses fixed, so these are compared before every replay, and a batch for which any of
