@@ -180,7 +180,7 @@ def against_plain(changes: dict[str, Callable[[torch.nn.Module], list[str]]], de
             steps[name]()
         torch.backends.cudnn.benchmark = False
         if lines and lines[0].startswith('no CUDA graph'):
-            missing[name] = lines[0]
+            missing[name] = lines.pop()
             del steps[name]
         notes += [f'{name}: {line}' for line in lines]
     seconds = interleave(steps, sizes.rounds)

@@ -19,7 +19,7 @@ from mmengine.model import BaseModel
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from mer_bench.errors import InputError, in_one_line
+from mer_bench.errors import InputError
 from mer_bench.models.backbones.multiscale_resnet3d import MultiScaleResNet3d
 from mer_bench.models.necks.attention_fusion import AttentionFusion
 
@@ -89,7 +89,8 @@ class GraphedFeatures:
             trunk, found = capture_checked(self.model, clips)
         except Exception as error:  # a capture can raise any exception
             self.failed = True
-            self.log(f'no CUDA graph, each kernel is launched alone: {in_one_line(error)}')
+            reason, *_ = str(error).splitlines() or [type(error).__name__]  # below it, CUDA gives advice
+            self.log(f'no CUDA graph, each kernel is launched alone: {reason}')
             if stream:
                 check_usable(stream)
             return

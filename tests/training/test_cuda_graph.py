@@ -200,7 +200,7 @@ def frozen_statistics(trunk, forward):
 
 
 def no_capture(trunk, forward):
-    raise RuntimeError('CUDA error: operation not permitted\nwhen stream is capturing')
+    raise RuntimeError('CUDA error: operation not permitted when stream is capturing\nadvice')
 
 
 @pytest.mark.parametrize(
