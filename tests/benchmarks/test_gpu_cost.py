@@ -37,7 +37,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(loso_cost, 'SIZES', [6, 4, 5])
     monkeypatch.setattr(gpu_cost, 'run_once', seconds_of_a_run)
     monkeypatch.setattr(torch.nn.Module, 'compile', lambda module, mode: None)
-    monkeypatch.setattr(torch.cuda, 'make_graphed_callables', StandIn())
+    StandIn(monkeypatch)
     threads = torch.get_num_threads()
     yield lambda run=in_this_process: measure_parts('cpu', Sizes(**LEAST), tmp_path, run)
     torch.set_num_threads(threads)
@@ -58,7 +58,7 @@ def test_everything_is_measured(small):
 
 
 def test_a_part_that_fails_leaves_the_others(small, monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'make_graphed_callables', StandIn(no_capture))
+    StandIn(monkeypatch, no_capture)
 
     def only_steps(part, *arguments):
         if 'full' not in part.__name__:

@@ -1,7 +1,8 @@
-"""Backbone and neck as CUDA graphs. Without a GPU, a stand-in keeps maps and gradients in fixed places, as torch."""
+"""Backbone and neck as CUDA graphs, by torch's own function, with a stand-in for the graphs themselves."""
 
 import copy
 import logging
+from contextlib import contextmanager, nullcontext
 from functools import cache
 
 import pytest
@@ -12,7 +13,8 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import nn
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import mer_bench.registry  # noqa: F401
 from mer_bench.errors import InputError
@@ -35,41 +37,55 @@ def _quiet():
     logger.setLevel(level)
 
 
-class StandIn:
-    """torch.cuda.make_graphed_callables on a CPU; counts the replays of each batch size.
+class StandIn(TorchDispatchMode):
+    """CUDA graphs on a CPU: a capture notes every operation, a replay computes each anew and writes where it wrote.
 
     Args:
-        fault: Changes what is captured, to something that is wrong.
+        monkeypatch: Puts it in place of the GPU.
+        fault: Changes the noted operations of a graph to wrong ones.
+
+    Attributes:
+        replays: The batch size of each replay of a forward pass.
     """
 
-    def __init__(self, fault=None):
-        self.fault, self.replays = fault, []
+    def __init__(self, monkeypatch, fault=None):
+        super().__init__()
+        self.fault, self.graphs, self.replays = fault, [], []
+        gpu = dict(CUDAGraph=lambda: Graph(self), graph=self.capturing, stream=lambda stream: nullcontext())
+        for name, value in (gpu | dict(synchronize=lambda: None, Stream=lambda: None)).items():
+            monkeypatch.setattr(torch.cuda, name, value)
+        monkeypatch.setattr(torch.cuda.graphs, 'graph_pool_handle', lambda: None)
 
-    def __call__(self, trunk, sample_args, allow_unused_input):
-        (fixed,), weights, forward = sample_args, [*trunk.parameters()], trunk.forward
-        for _ in range(3):  # warm up: running statistics move, numbers are drawn
-            torch.rand(1)
-            maps, spec = tree_flatten(forward(fixed))
-        places = [torch.zeros_like(x) for x in (*maps, *weights)]
-        replay = self.fault(trunk, forward) if self.fault else forward
-        stand_in = self
+    @contextmanager
+    def capturing(self, graph, **options):
+        self.noted = graph.calls
+        with self:
+            yield
+        if self.fault:
+            graph.calls[:] = self.fault(graph.calls)
 
-        class Graphed(torch.autograd.Function):
-            @staticmethod
-            def forward(ctx, clips, *weights):
-                stand_in.replays.append(len(clips))
-                fixed.copy_(clips)
-                with torch.enable_grad():
-                    stand_in.maps = tree_flatten(replay(fixed))[0]
-                return tuple(place.copy_(x.detach()).detach() for place, x in zip(places, stand_in.maps, strict=False))
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        self.noted.append((operation, args, kwargs or {}, result))
+        return result
 
-            @staticmethod
-            def backward(ctx, *gradients):
-                found = torch.autograd.grad(stand_in.maps, weights, gradients)
-                return None, *(place.copy_(x).detach() for place, x in zip(places[len(maps) :], found, strict=True))
 
-        trunk.forward = lambda clips: tree_unflatten(Graphed.apply(clips, *weights), spec)
-        return trunk
+class Graph:
+    """torch.cuda.CUDAGraph."""
+
+    def __init__(self, stand_in):
+        self.stand_in, self.calls = stand_in, []
+        self.is_forward = len(stand_in.graphs) % 2 == 0  # forward and backward are made in turns
+        stand_in.graphs.append(self)
+
+    @torch.no_grad()
+    def replay(self):
+        for operation, args, kwargs, result in self.calls:
+            for place, value in zip(tree_leaves(result), tree_leaves(operation(*args, **kwargs)), strict=True):
+                if isinstance(place, torch.Tensor) and place.data_ptr() != value.data_ptr():
+                    place.copy_(value)
+        if self.is_forward:
+            self.stand_in.replays.append(len(result))
 
 
 def network(precision='fp32'):
@@ -90,8 +106,7 @@ def network(precision='fp32'):
 
 def graphed(monkeypatch, fault=None, model=None):
     """Return a network that replays a stand-in, the stand-in, and the lines of its log."""
-    stand_in, lines = StandIn(fault), []
-    monkeypatch.setattr(torch.cuda, 'make_graphed_callables', stand_in)
+    stand_in, lines = StandIn(monkeypatch, fault), []
     model = model or network()
     model.extract_feat = GraphedFeatures(model, lines.append)
     return model, stand_in, lines
@@ -152,54 +167,37 @@ def test_gradients_that_add_up_are_never_overwritten(monkeypatch, how, replays):
     assert len(stand_in.replays) == 1 + replays  # one of them in the comparison
 
 
-def point_to(tensors, values):
-    for tensor, value in zip(tensors, values, strict=True):
-        tensor.data = value
-
-
-def other_weights(trunk, forward):
+def other_weights(calls):
     """Reads the weights that it was captured with."""
-    old = [weight.data.clone() for weight in trunk.parameters()]
-
-    def replay(clips):
-        new = [weight.data for weight in trunk.parameters()]
-        point_to(trunk.parameters(), old)
-        maps = forward(clips)
-        point_to(trunk.parameters(), new)
-        return maps
-
-    return replay
+    return [
+        (operation, tuple(x.clone() if isinstance(x, nn.Parameter) else x for x in args), kwargs, result)
+        for operation, args, kwargs, result in calls
+    ]
 
 
-def other_clips(trunk, forward):
-    """Reads the clips that it was captured with."""
-    first = torch.zeros(4, 1, 3, 2, 28, 28)
-    return lambda clips: forward(first)
+def other_clips(calls):
+    """Leaves the maps of the clips that it was captured with."""
+    return calls[-1:]
 
 
-def half_a_gradient(trunk, forward):
-    """Computes the right maps."""
-
-    def replay(clips):
-        (*scales, fused), losses = forward(clips)
-        return (*scales, (fused + fused.detach()) / 2), losses
-
-    return replay
+def other_gradients(calls):
+    """Doubles what it computes last, a gradient in the backward pass, which is all that differs."""
+    is_backward = any('backward' in str(operation) for operation, *_ in calls)
+    gradient = next(x for x in tree_leaves(calls[-1][-1]) if x is not None)
+    return [*calls, (torch.ops.aten.mul_.Scalar, (gradient, 2.0), {}, gradient)] if is_backward else calls
 
 
-def frozen_statistics(trunk, forward):
+def frozen_statistics(calls):
     """Does not move the running statistics."""
-
-    def replay(clips):
-        kept = [buffer.clone() for buffer in trunk.buffers()]
-        maps = forward(clips)
-        point_to(trunk.buffers(), kept)
-        return maps
-
-    return replay
+    return [
+        (operation, (*args[:3], *(x.clone() for x in args[3:5]), *args[5:]), kwargs, result)
+        if str(operation) == 'aten.native_batch_norm.default'
+        else (operation, args, kwargs, result)
+        for operation, args, kwargs, result in calls
+    ]
 
 
-def no_capture(trunk, forward):
+def no_capture(calls):
     raise RuntimeError('CUDA error: operation not permitted when stream is capturing\nadvice')
 
 
@@ -208,7 +206,7 @@ def no_capture(trunk, forward):
     [
         (other_weights, 'differed'),
         (other_clips, 'differed'),
-        (half_a_gradient, 'differed'),
+        (other_gradients, 'differed'),
         (frozen_statistics, 'differed'),
         (no_capture, 'each kernel is launched alone: CUDA error: operation not permitted when stream is capturing'),
     ],
@@ -286,11 +284,10 @@ def test_a_fold_whose_batches_are_replayed_has_the_same_predictions(
 ):
     options = {'model.backbone.depth': 18, 'model.neck.in_channels': [8, 16, 32]}
     experiment = experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=options)
-    texts, stand_in = [], StandIn()
+    texts, stand_in = [], StandIn(monkeypatch)
     for way in ('plain', 'replayed'):
         run_network(experiment, experiment.folds[0], 0, tmp_path / way, save_checkpoints=False)
         texts.append((tmp_path / way / 'predictions.csv').read_text())
-        monkeypatch.setattr(torch.cuda, 'make_graphed_callables', stand_in)
         monkeypatch.setattr(nn.Parameter, 'is_cuda', True, raising=False)
     assert stand_in.replays == [8, 8, 4, 4]  # in the second epoch
     assert texts[0] == texts[1]
