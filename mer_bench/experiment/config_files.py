@@ -266,7 +266,7 @@ def _accepted(base: dict | list, change: dict, path: str) -> list[str]:
     from mer_bench.loading.input_spec import KEYS as INPUT
 
     names = {
-        '': ['custom_hooks', 'candidates'],
+        '': ['custom_hooks', 'candidates', 'cuda_graph'],
         'input.': list(INPUT),
         'optim_wrapper.': ['constructor', 'paramwise_cfg'],
     }

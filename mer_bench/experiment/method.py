@@ -32,6 +32,7 @@ OF_NETWORKS = (
     'class_weight',
     'amp',
     'channels_last',
+    'cuda_graph',
     'load_from',
     'default_hooks',
     'train_dataloader',
@@ -217,6 +218,8 @@ def check_values(cfg: Config) -> None:
     for key in ('amp', 'channels_last'):
         if cfg.get(key, False) not in ('auto', True, False):
             raise InputError(f"{key} must be 'auto', True or False, got {cfg[key]!r}; correct it")
+    if cfg.get('cuda_graph', True) not in (True, False):
+        raise InputError(f'cuda_graph must be True or False, got {cfg.cuda_graph!r}; correct it')
     if not _is_unit_list(cfg.get('action_units')):
         raise InputError(
             f'action_units must be None or a list of different numbers, such as [1, 2, 4], got {cfg.action_units!r}; '

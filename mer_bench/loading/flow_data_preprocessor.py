@@ -113,7 +113,7 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
         if not all('sample_id' in sample for sample in data_samples):
             raise InputError("PackActionInputs: augmentation belongs to a clip; let meta_keys contain 'sample_id'")
         keys = clip_keys(sample.sample_id for sample in data_samples)
-        set_draws(BatchDraws(keys.to(self.device), *self.epoch))
+        set_draws(BatchDraws(keys.to(self.device, non_blocking=True), *self.epoch))
         return keys, *self.epoch
 
     def mix(
@@ -133,7 +133,7 @@ class FlowDataPreprocessor(ActionDataPreprocessor):
             for clips, numbers in ((inputs, keys), (others, of_partners))
         )
         labels = mix_labels(data_samples, samples, shares, len(dataset.metainfo['classes']))
-        return mix_clips(own, other, shares.to(own.device)), labels
+        return mix_clips(own, other, shares.to(own.device, non_blocking=True)), labels
 
     def arrange(self, clips: torch.Tensor) -> torch.Tensor:
         """(N, 1, C, T, H, W) -> what the recogniser takes."""

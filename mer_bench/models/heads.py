@@ -29,7 +29,7 @@ class AsyncLossHead(BaseHead):
 
     def loss_by_feat(self, cls_scores: torch.Tensor, data_samples: list) -> dict[str, torch.Tensor]:
         """Return losses and, of labels that are one class each, accuracies; see :meth:`losses_of`."""
-        return self.losses_of(cls_scores, stack_labels(data_samples).to(cls_scores.device))
+        return self.losses_of(cls_scores, stack_labels(data_samples).to(cls_scores.device, non_blocking=True))
 
     def losses_of(self, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return ``loss_cls``, or what a loss of several parts calls them, and ``top<k>_acc``.
@@ -45,6 +45,9 @@ class AsyncLossHead(BaseHead):
         if self.label_smooth_eps:
             shares = F.one_hot(labels, self.num_classes) if labels.ndim == 1 else labels
             labels = (1 - self.label_smooth_eps) * shares + self.label_smooth_eps / self.num_classes
+        weight = getattr(self.loss_cls, 'class_weight', None)
+        if isinstance(weight, torch.Tensor):  # MMAction2 would copy them in every step
+            self.loss_cls.class_weight = weight.to(logits.device)
         loss = self.loss_cls(logits, labels)
         return losses | (loss if isinstance(loss, dict) else {'loss_cls': loss})
 
@@ -189,7 +192,7 @@ class MultiOutputHead(AsyncLossHead):
         With labels that are one class each also ``top1_acc``, that of the decision.
         """
         losses = {}
-        labels = stack_labels(data_samples).to(cls_scores['fused'].device)
+        labels = stack_labels(data_samples).to(cls_scores['fused'].device, non_blocking=True)
         for name in self.classifiers:
             for key, value in self.losses_of(cls_scores[name], labels).items():
                 losses[f'{name}_{key}'] = value * self.loss_weights[name] if 'loss' in key else value
@@ -198,8 +201,8 @@ class MultiOutputHead(AsyncLossHead):
             losses['top1_acc'] = (self.decide(probs).argmax(1) == labels).float().mean()
         if self.action_units is not None:
             logits = cls_scores['action_units']
-            targets = torch.tensor([sample.action_unit_targets for sample in data_samples], device=logits.device)
-            loss = masked_bce(logits, targets, self.action_unit_weight)
+            targets = torch.tensor([sample.action_unit_targets for sample in data_samples])
+            loss = masked_bce(logits, targets.to(logits.device, non_blocking=True), self.action_unit_weight)
             losses['action_units_loss'] = loss * self.action_unit_loss_weight
         return losses
 

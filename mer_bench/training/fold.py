@@ -215,13 +215,16 @@ def plain_wrapper(wrapper: Config) -> dict:
 
 
 def tune_for_cuda(cfg: Config) -> None:
-    """Scale the loss where the precision is fp16, and let one kernel update all weights where torch has it."""
+    """Scale the loss of fp16, update all weights by one kernel where torch has it, and write few checkpoints."""
     wrapper = cfg.optim_wrapper
     if cfg.precision == 'fp16' and wrapper.get('type', 'OptimWrapper') == 'OptimWrapper':
         wrapper.type = 'AmpOptimWrapper'
     optimizer = wrapper.get('optimizer', {})
     if optimizer.get('type') in FUSED and not {'fused', 'foreach'} & {*optimizer}:
         optimizer.fused = True
+    checkpoint = cfg.default_hooks.get('checkpoint') or {}
+    if checkpoint.get('type') == 'CheckpointHook':
+        checkpoint.type = 'SpacedCheckpointHook'
 
 
 def drop_a_lone_clip(loader: ConfigDict, n_train: int) -> None:

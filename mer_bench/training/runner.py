@@ -5,6 +5,7 @@ Precision and layout make a network faster, and change only the last digits.
 
 import gc
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 from functools import cache, wraps
 from pathlib import Path
@@ -16,10 +17,10 @@ from mmaction.registry import METRICS
 from mmaction.visualization import ActionVisualizer
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
-from mmengine.hooks import Hook, RuntimeInfoHook
+from mmengine.hooks import CheckpointHook, Hook, RuntimeInfoHook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS, DefaultScope
+from mmengine.registry import HOOKS, OPTIM_WRAPPERS, DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.utils import set_random_seed
 from torch import nn
@@ -31,9 +32,11 @@ from mer_bench.evaluation.curves import curves_table
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrained
 from mer_bench.training.audit import note_epoch
+from mer_bench.training.cuda_graph import replay_graphs
 from mer_bench.training.fold_folder import write_predictions
 from mer_bench.training.parts import ROOM, BatchTooLarge, compute_in_parts, is_out_of_memory
 
+SECONDS_BETWEEN_CHECKPOINTS = 60
 DTYPES = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -77,6 +80,7 @@ class FoldRunner(Runner):
             precision, fp32_layers = self.cfg.get('precision', 'fp32'), self.cfg.get('fp32_layers', ())
             accelerate(self.model, precision, self.cfg.get('channels_last', False), fp32_layers)
             compute_in_parts(self.model, clips := self.cfg.get('clips_at_a_time'))
+            replay_graphs(self.model, self.cfg, self.logger.info)
             note = f'the GPU lacks memory for a whole batch: {clips} clips are computed at a time'
             for line in filter(None, (self.cfg.get('precision_check'), clips and note)):
                 self.logger.info(line)
@@ -155,6 +159,27 @@ class DeferredLogHook(RuntimeInfoHook):
         for (name, _), value in zip(numbers, values, strict=True):
             runner.message_hub.update_scalar(f'train/{name}', value)
         self.steps = []
+
+
+@HOOKS.register_module()
+class SpacedCheckpointHook(CheckpointHook):
+    """MMEngine's CheckpointHook, which saves nothing in the first minute of a training, nor in one after a checkpoint.
+
+    On a GPU, the full model and the state of its optimiser, 0.6 GB, take longer to write than several of its epochs.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Begin the first minute."""
+        super().before_train(runner)
+        self.saved = time.monotonic()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Save where the config wants it, if the minute is over."""
+        if time.monotonic() - self.saved >= SECONDS_BETWEEN_CHECKPOINTS:
+            last = self.last_ckpt
+            super().after_train_epoch(runner)
+            if self.last_ckpt != last:
+                self.saved = time.monotonic()
 
 
 class EpochHook(Hook):

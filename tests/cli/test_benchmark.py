@@ -100,7 +100,7 @@ def test_help_is_shown_for_the_tool_and_every_benchmark(main, tool, capsys):
 
 
 def test_all_is_every_benchmark_of_speed_but_the_longest(tool):
-    assert set(tool.ALL) == set(tool.BENCHMARKS) - {'full-loso', 'coverage', 'faults', 'fuzz'}
+    assert set(tool.ALL) == set(tool.BENCHMARKS) - {'full-loso', 'coverage', 'faults', 'fuzz', 'gpu'}
 
 
 def test_all_gathers_what_each_prints(tool, capsys, monkeypatch):

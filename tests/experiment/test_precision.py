@@ -81,6 +81,7 @@ def test_on_a_gpu_weights_are_updated_at_once_and_fp16_losses_are_scaled(prepare
         cfg = fold_config(replace(experiment, device='cuda', precision=name), FOLD, 0, tmp_path)
         assert (cfg.optim_wrapper.type, cfg.optim_wrapper.optimizer.fused) == (wrapper, True)
         assert cfg.env_cfg.cudnn_benchmark is False
+        assert cfg.default_hooks.checkpoint.type == 'SpacedCheckpointHook'
     chosen = experiment_on(prepared_data, 'optim_wrapper.optimizer.fused=False')
     cfg = fold_config(replace(chosen, device='cuda', precision='bf16'), FOLD, 0, tmp_path)
     assert cfg.optim_wrapper.optimizer.fused is False

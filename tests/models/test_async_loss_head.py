@@ -20,3 +20,20 @@ def test_losses_and_accuracies_are_those_of_mmaction(labels, options):
     ours, stock = head.loss_by_feat(logits, samples(labels)), BaseHead.loss_by_feat(head, logits, samples(labels))
     assert list(ours) == list(stock)
     assert all(float(ours[key]) == pytest.approx(float(stock[key]), abs=1e-6) for key in stock)
+
+
+def test_only_the_first_step_waits_for_a_copy_to_the_device(monkeypatch):
+    waited, to = [], torch.Tensor.to
+
+    def noted(tensor, *args, non_blocking=False, **kwargs):
+        moved = to(tensor, *args, non_blocking=non_blocking, **kwargs)
+        if moved.device != tensor.device and not non_blocking:
+            waited.append(tensor.tolist())
+        return moved
+
+    monkeypatch.setattr(torch.Tensor, 'to', noted)
+    head = FlatHead(3, 5, loss_cls={'type': 'CrossEntropyLoss', 'class_weight': [1.0, 2.0, 4.0]})
+    for _ in range(3):
+        losses = head.loss_by_feat(torch.zeros(2, 3, device='meta'), samples([0, 2]))
+    assert losses['loss_cls'].device.type == 'meta'
+    assert waited == [[1.0, 2.0, 4.0]]

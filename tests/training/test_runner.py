@@ -1,5 +1,6 @@
 """The hooks of our Runner, against those of MMEngine."""
 
+import logging
 from types import SimpleNamespace
 
 import pandas as pd
@@ -15,7 +16,13 @@ from torch import nn
 from mer_bench import clip_random
 from mer_bench.loading.flow_data_preprocessor import FlowDataPreprocessor
 from mer_bench.models import MultiOutputHead
-from mer_bench.training.runner import DeferredLogHook, DeferredLogOptimWrapper, EpochHook, PredictionTable
+from mer_bench.training.runner import (
+    DeferredLogHook,
+    DeferredLogOptimWrapper,
+    EpochHook,
+    PredictionTable,
+    SpacedCheckpointHook,
+)
 
 STEPS = 5
 READINGS = ('item', 'tolist', 'numpy', 'cpu', '__float__', '__bool__')
@@ -75,6 +82,20 @@ def test_no_training_step_reads_from_the_device(monkeypatch):
     hook.after_train_iter(runner, 0, outputs=losses)
     monkeypatch.undo()
     assert hook.steps[0]['grad_norm'] > 0
+
+
+def test_on_a_gpu_a_minute_passes_before_a_checkpoint_is_written(monkeypatch, tmp_path):
+    clock, saved = SimpleNamespace(now=0), []
+    hook = SpacedCheckpointHook(interval=2, save_last=False)
+    monkeypatch.setattr('mer_bench.training.runner.time.monotonic', lambda: clock.now)
+    runner = SimpleNamespace(work_dir=str(tmp_path), epoch=0, iter=0, message_hub=MessageHub.get_instance('saved'))
+    runner.logger = logging.getLogger(__name__)
+    runner.save_checkpoint = lambda *args, **kwargs: saved.append(clock.now)
+    hook.before_train(runner)
+    for runner.epoch in range(8):
+        clock.now += 25
+        hook.after_train_epoch(runner)
+    assert saved == [100, 200]  # every second epoch ends after 50, 100, 150 and 200 seconds
 
 
 def begin_epoch(preprocessor, epoch: int) -> object:

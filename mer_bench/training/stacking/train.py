@@ -135,7 +135,7 @@ def build_optimiser(
 ) -> tuple[OptimWrapper, list[_ParamScheduler]]:
     """Build the optimiser of the runner's config for other weights, and its schedules."""
     cfg = Config(dict(optim_wrapper=runner.cfg.optim_wrapper.to_dict())).optim_wrapper
-    cfg.type = 'FoldOptimWrapper' if stacked else 'OptimWrapper'
+    cfg.type = 'FoldOptimWrapper' if stacked else 'DeferredLogOptimWrapper'
     runner.optim_wrapper = build_optim_wrapper(weights, cfg)
     return runner.optim_wrapper, runner.build_param_scheduler(runner.cfg.get('param_scheduler') or [])
 
