@@ -85,7 +85,7 @@ def run_options(args: argparse.Namespace, data: Path, threads: int, device: str 
     """Return the run options of a benchmark with config, override and epochs."""
     config, overrides = str(args.config), [*map(str, args.override)]
     other = load_method(config, overrides).cfg.train_cfg.max_epochs != args.epochs
-    options = {'train_cfg.max_epochs': args.epochs} if other else {}
+    options = getattr(args, 'cfg_options', {}) | ({'train_cfg.max_epochs': args.epochs} if other else {})
     return RunOptions(config, overrides, options, [str(data)], device=device, threads=threads)
 
 

@@ -218,7 +218,7 @@ def check_values(cfg: Config) -> None:
     for key in ('amp', 'channels_last'):
         if cfg.get(key, False) not in ('auto', True, False):
             raise InputError(f"{key} must be 'auto', True or False, got {cfg[key]!r}; correct it")
-    if cfg.get('cuda_graph', True) not in (True, False):
+    if cfg.get('cuda_graph', False) not in (True, False):
         raise InputError(f'cuda_graph must be True or False, got {cfg.cuda_graph!r}; correct it')
     if not _is_unit_list(cfg.get('action_units')):
         raise InputError(

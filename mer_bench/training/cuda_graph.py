@@ -35,14 +35,14 @@ def replay_graphs(model: BaseModel, cfg: Config, log: Callable[[str], None]) -> 
 
     Args:
         model: On its device, as :func:`mer_bench.training.runner.accelerate` left it.
-        cfg: Of the fold; `cuda_graph=False` turns this off.
+        cfg: Of the fold; `cuda_graph=True` turns this on. It is off by default, as it never ran on a GPU yet.
         log: Is told, once a shape, what was captured, or why not.
     """
     # nothing that these compute depends on Python: a graph would repeat its random numbers, and see no other branch
     known = (MODELS.get('Recognizer3D'), MultiScaleResNet3d, AttentionFusion)
     parts = (model, getattr(model, 'backbone', None), getattr(model, 'neck', None))
     other = cfg.get('clips_at_a_time') or cfg.get('compile') or (cfg.get('train_dataloader') or {}).get('num_workers')
-    if not cfg.get('cuda_graph', True) or other or not next(model.parameters()).is_cuda:
+    if not cfg.get('cuda_graph') or other or not next(model.parameters()).is_cuda:
         return
     if tuple(map(type, parts)) == known:
         model.extract_feat = GraphedFeatures(model, log)
@@ -225,5 +225,5 @@ def check_usable(stream: torch.cuda.Stream) -> None:
     except RuntimeError as error:
         raise InputError(
             'the capture of a CUDA graph failed, and the GPU cannot be used any more by this process; run the same '
-            'command again with --cfg-options cuda_graph=False'
+            'command again without cuda_graph=True'
         ) from error

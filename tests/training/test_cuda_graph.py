@@ -262,7 +262,7 @@ def test_only_the_full_model_on_a_gpu_is_replayed(monkeypatch):
     monkeypatch.setattr(torch.nn.Parameter, 'is_cuda', True, raising=False)
 
     def is_replayed(model, **settings):
-        replay_graphs(model, Config(settings), print)
+        replay_graphs(model, Config({'cuda_graph': True} | settings), print)
         return isinstance(model.extract_feat, GraphedFeatures)
 
     class Other(type(network())):
@@ -282,7 +282,7 @@ def test_only_the_full_model_on_a_gpu_is_replayed(monkeypatch):
 def test_a_fold_whose_batches_are_replayed_has_the_same_predictions(
     monkeypatch, prepared_data, tiny_override, tmp_path
 ):
-    options = {'model.backbone.depth': 18, 'model.neck.in_channels': [8, 16, 32]}
+    options = {'model.backbone.depth': 18, 'model.neck.in_channels': [8, 16, 32], 'cuda_graph': True}
     experiment = experiment_on(prepared_data, overrides=[str(tiny_override)], cfg_options=options)
     texts, stand_in = [], StandIn(monkeypatch)
     for way in ('plain', 'replayed'):
@@ -300,7 +300,7 @@ def test_a_gpu_replays_what_it_computes_the_plain_way():
     for way in ('plain', 'replayed'):
         model = network('bf16').cuda()
         if way == 'replayed':
-            replay_graphs(model, Config(), lines.append)
+            replay_graphs(model, Config({'cuda_graph': True}), lines.append)
         states.append({name: tensor.cpu() for name, tensor in train(model, device='cuda').items()})
     assert ['replayed as a CUDA graph' in line for line in lines] == [True, True]
     torch.testing.assert_close(*states, rtol=0.02, atol=0.02)
@@ -320,6 +320,6 @@ def test_little_memory_is_no_place_for_a_graph(monkeypatch):
 
 def test_the_setting_is_known_and_checked():
     config = str(ROOT / 'configs/mer_smic.py')
-    assert load_method(config, [], {'cuda_graph': False}).cfg.cuda_graph is False
+    assert load_method(config, [], {'cuda_graph': True}).cfg.cuda_graph is True
     with pytest.raises(InputError, match="cuda_graph must be True or False, got 'auto'"):
         load_method(config, [], {'cuda_graph': 'auto'})
