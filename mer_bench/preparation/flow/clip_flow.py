@@ -146,7 +146,9 @@ def flow_maps(flow: np.ndarray, size: int, channels: tuple[str, ...] = FlowSetti
     u, v = (resize(part * (size / side), size) for part, side in zip(flow, (width, height), strict=True))
     u, v = (np.float32(np.float16(part)) + 0 for part in (u, v))  # as stored: all channels agree where nothing moves
     strain = resize(optical_strain(flow), size)
-    maps = {'u': u, 'v': v, 'strain': strain, 'magnitude': np.hypot(u, v), 'angle': np.arctan2(v, u)}
+    maps = {'u': u, 'v': v, 'strain': strain}
+    if {'magnitude', 'angle'} & {*channels}:
+        maps |= {'magnitude': np.hypot(u, v), 'angle': np.arctan2(v, u)}
     return np.stack([maps[channel] for channel in channels]).astype(np.float16)
 
 
