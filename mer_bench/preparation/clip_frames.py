@@ -14,6 +14,7 @@ from mer_bench.preparation.settings import FaceSettings
 
 STABILISED, NOT_STABILISED, DEEP = 'head motion', 'not stabilised', '16-bit pictures'  # kinds of remarks
 REMARK_MARK = ' | '  # between several remarks on a clip
+KEPT = 2**27  # bytes of pictures in memory; the largest data set, SAMM, has 2.2 MB a frame
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class ClipFrames(Mapping):
 
     Pictures of 16 bits are brought to 8 by one scale for all of them, see :data:`mer_bench.preparation.frames.LEVELS`.
 
-    Only the onset and the frame last asked for are in memory. The head's own motion is removed from all frames, or
-    from none if it cannot be measured in one of them: a partly stabilised clip would jump.
+    Pictures stay in memory up to `KEPT` bytes, so those of a usual clip are decoded once. Of the aligned crops only two
+    are in memory, the onset and the frame last asked for. The head's own motion is removed from all frames, or from
+    none if it cannot be measured in one of them: a partly stabilised clip would jump.
 
     Args:
         source: the clip.
@@ -76,6 +78,7 @@ class ClipFrames(Mapping):
         self.source = source
         self.numbers = sorted({source.onset, *numbers})
         self.first = read_levels(source.paths[source.onset])
+        self.kept = {source.onset: self.first}
         self.remarks: list[str] = []
         self.scale = self.measure_levels() if self.first.dtype == np.uint16 else None
         self.last = self.onset = source.onset, self.crop(self.read(source.onset))
@@ -108,11 +111,13 @@ class ClipFrames(Mapping):
 
     def read_levels(self, number: int) -> np.ndarray:
         """Read a frame of the size and depth that the onset has."""
-        if number == self.source.onset:
-            return self.first
+        if number in self.kept:
+            return self.kept[number]
         path = self.source.paths[number]
         frame = read_levels(path)
         check_alike(path, frame, self.source.paths[self.source.onset], self.first)
+        if (len(self.kept) + 1) * frame.nbytes <= KEPT:
+            self.kept[number] = frame
         return frame
 
     def measure_levels(self) -> np.ndarray:

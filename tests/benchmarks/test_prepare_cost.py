@@ -2,10 +2,20 @@ import shutil
 from types import SimpleNamespace
 
 import cv2
+import numpy as np
 import pytest
 
 from benchmarks import prepare_cost
-from benchmarks.prepare_cost import METHODS, alternatives, measure, synthetic_clips, writing
+from benchmarks.prepare_cost import (
+    METHODS,
+    alternatives,
+    frames_in_pairs,
+    measure,
+    synthetic_clips,
+    time_whole,
+    writing,
+)
+from mer_bench.cli.prepare import main
 from mer_bench.errors import InputError
 from mer_bench.preparation.flow.clip_flow import clip_flow
 from mer_bench.preparation.settings import FlowSettings
@@ -18,6 +28,8 @@ RUNS = {  # seconds of two rounds
     **{f'clips_{method}': [2.0, 3.0] for method in METHODS},
     **{f'pair_{method}': [0.01, 0.03] for method in METHODS},
 }
+WHOLE = {'command_tvl1': [8.4], 'flow_tvl1': [8.0], 'command_dis': [5.0], 'flow_dis': [2.0]}
+FLOW = np.zeros((2, 170, 140), np.float32)
 
 
 @pytest.fixture(scope='module')
@@ -26,8 +38,37 @@ def result():
     threads = cv2.getNumThreads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare_cost, 'interleave', lambda timed, rounds: {name: RUNS[name] for name in timed})
-        yield measure(SimpleNamespace(clips=2, rounds=2, clip_len=1, size=28))
+        patch.setattr(prepare_cost, 'time_whole', lambda *args: WHOLE)
+        yield measure(SimpleNamespace(clips=4, few=2, rounds=2, clip_len=1, size=28))
     cv2.setNumThreads(threads)
+
+
+def test_the_whole_command_is_compared_with_the_flow_alone(result):
+    assert result['ratios']['end_to_end'] == pytest.approx({'median': 1.05, 'min': 1.05, 'max': 1.05})
+    assert result['ratios']['end_to_end_dis'] == {'median': 2.5, 'min': 2.5, 'max': 2.5}
+
+
+def test_the_flow_alone_and_the_command_take_the_same_clips(tmp_path, monkeypatch):
+    """In this process, since processes take seconds to start."""
+    _, sources = synthetic_clips(tmp_path, 2)
+    order = []
+    monkeypatch.setattr(prepare_cost, 'WORKERS', 1)
+    monkeypatch.setattr(prepare_cost, 'flow_of_pairs', lambda pairs, method: order.append(method))
+    monkeypatch.setattr(prepare_cost.subprocess, 'run', lambda words, **_: order.append('command') or main(words[2:]))
+    seconds = time_whole(tmp_path, sources, SimpleNamespace(clip_len=1, size=28))
+    assert seconds.keys() == WHOLE.keys()
+    assert order == ['tvl1', 'tvl1', 'tvl1', 'command', 'dis', 'dis', 'dis', 'command']  # first one clip, then both
+
+
+def test_the_flow_alone_is_that_of_the_pairs_of_the_store(tmp_path, monkeypatch):
+    _, (source, _) = synthetic_clips(tmp_path, 2)
+    settings, seen = FlowSettings('dis', 8, 28), []
+    monkeypatch.setattr(
+        'mer_bench.preparation.flow.clip_flow.compute_flow', lambda *args: seen.append(args[:2]) or FLOW
+    )
+    clip_flow(source, settings)
+    for pair, of_store in zip(frames_in_pairs(source, settings), seen, strict=True):
+        assert all((frame == other).all() for frame, other in zip(pair, of_store, strict=True))
 
 
 def test_the_ratio_of_workers_is_one_worker_over_two(result):
@@ -62,5 +103,5 @@ def test_what_is_timed_as_writing_is_a_whole_store_each_time(tmp_path):
 
 
 def test_an_odd_number_of_clips_is_refused():
-    with pytest.raises(InputError, match='an even number'):
-        measure(SimpleNamespace(clips=3))
+    with pytest.raises(InputError, match='expected even numbers of clips'):
+        measure(SimpleNamespace(clips=3, few=2))

@@ -41,6 +41,14 @@ def test_a_video_is_read_frame_by_frame_from_onset_to_offset(tmp_path, model):
     assert not folder.exists()  # the pictures go with the clip
 
 
+def test_a_cut_in_a_video_is_noted(tmp_path, model):
+    for number in range(1, 5):
+        noise = np.random.default_rng(number // 3).integers(0, 256, (64, 64), dtype=np.uint8)  # of 1, 2 and of 3, 4
+        cv2.imwrite(str(tmp_path / f'{number}.png'), noise)
+    clip = make_clip(tmp_path, model.prepare | dict(faces=None), apex=3)
+    assert any(note.startswith('unlike frames: ') and 'correct onset and offset' in note for note in clip.notes)
+
+
 @pytest.fixture
 def frames(tmp_path):
     """Four frames that show no face, and three files that are no clip."""

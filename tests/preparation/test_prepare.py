@@ -5,6 +5,7 @@ import signal
 from dataclasses import asdict
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -96,6 +97,17 @@ def test_the_spotted_apex_is_recorded_with_the_regions_it_was_spotted_in(smic_ra
     regions = FlowStore(tmp_path / 'out' / 'store').info['spotting_regions']
     assert regions['mouth'] == list(SPOTTING_REGIONS['mouth'])
     assert 'shares of a cropped face' in capsys.readouterr().out
+
+
+def test_a_frame_of_something_else_is_named_in_the_report_and_on_the_screen_each_time(smic_raw, tmp_path, capsys):
+    black = next(smic_raw.rglob('s1_po_01/reg_image101.bmp'))
+    cv2.imwrite(str(black), np.zeros((64, 72), np.uint8))
+    for _ in range(2):  # the second time the store is complete
+        prepare_smic(smic_raw, tmp_path / 'out', SETTINGS, workers=1)
+        (note,) = pd.read_csv(tmp_path / 'out' / 'report.csv').itertuples()
+        assert (note.subject, note.clip, note.kind) == ('s01', 's01_po_01', 'unlike frames')
+        assert 'the first 98 and 101, have little in common' in note.detail
+        assert 's01 s01_po_01: unlike frames: ' in capsys.readouterr().out
 
 
 def test_a_finished_store_is_left_alone(smic_raw, tmp_path, capsys):

@@ -8,7 +8,6 @@ the three places, the other two outvote it. No place on a face is rigid: action 
 
 import cv2
 import numpy as np
-from scipy.optimize import least_squares
 
 VERSION = 1  # raised when the same pictures give another motion
 
@@ -77,6 +76,8 @@ def like(crop: np.ndarray, onset: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def fit_rigid(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """Return the rotation and shift that take most of `points` to `moved`, both (N, 2); (3, 3) float64."""
+    from scipy.optimize import least_squares  # which takes half a second that most preparations can do without
+
     middle = points.mean(axis=0, dtype=float)
 
     def matrix(parameters: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mer_bench.preparation.clip_frames import ClipFrames, ClipSource
 from mer_bench.preparation.faces.detection import face_parameters
-from mer_bench.preparation.flow.optical_flow import compute_flow, flow_parameters, optical_strain
+from mer_bench.preparation.flow.optical_flow import UNLIKE, compute_flow, difference, flow_parameters, optical_strain
 from mer_bench.preparation.frames import (
     DAMAGED_REMEDY,
     LEVELS,
@@ -23,6 +23,7 @@ from mer_bench.preparation.pictures import digest_picture, is_deep
 from mer_bench.preparation.settings import PICTURES, FaceSettings, FlowSettings
 from mer_bench.preparation.summary import track
 
+UNLIKE_FRAMES = 'unlike frames'  # a kind of remark
 STARTS = {
     'onset': 'from the onset to the sampled frame',
     'previous': 'from the sampled frame before (first: the onset)',
@@ -60,8 +61,26 @@ def clip_flow(source: ClipSource, settings: FlowSettings) -> tuple[np.ndarray, i
         return np.repeat(maps[:, None], settings.clip_len, axis=1), apex, frames.remark
     starts = [source.onset] * len(taken) if settings.reference == 'onset' else [source.onset, *taken[:-1]]
     pairs = list(zip(starts, taken, strict=True))
-    maps = {pair: pair_maps(frames, *pair, source.onset, settings) for pair in dict.fromkeys(pairs)}
+    maps, unlike = {}, []
+    for pair in dict.fromkeys(pairs):
+        pictures = {number: frames[number] for number in (source.onset, *pair)}
+        maps[pair] = pair_maps(pictures, *pair, source.onset, settings)
+        if difference(*(pictures[number] for number in pair)) >= UNLIKE:
+            unlike.append(pair)
+    if unlike:
+        frames.remarks.append(unlike_remark(unlike, len(maps), settings.flow))
     return np.stack([maps[pair] for pair in pairs], axis=1), apex, frames.remark
+
+
+def unlike_remark(unlike: list[tuple[int, int]], pairs: int, method: str) -> str:
+    """Return the remark on pairs of frames that have little in common, with what to do."""
+    first, second = unlike[0]
+    limited = ', and TV-L1 is cut short between them' if method == 'tvl1' else ''
+    return (
+        f'{UNLIKE_FRAMES}: {len(unlike)} of {pairs} pairs, the first {first} and {second}, have little in common (a '
+        f'cut, a change of light, or an onset or a frame of something else){limited}; look at these frames, then '
+        'correct onset and offset, restore the frames, or leave the clip out'
+    )
 
 
 def known_apex(source: ClipSource, settings: FlowSettings) -> int | None:
@@ -127,7 +146,9 @@ def flow_maps(flow: np.ndarray, size: int, channels: tuple[str, ...] = FlowSetti
     u, v = (resize(part * (size / side), size) for part, side in zip(flow, (width, height), strict=True))
     u, v = (np.float32(np.float16(part)) + 0 for part in (u, v))  # as stored: all channels agree where nothing moves
     strain = resize(optical_strain(flow), size)
-    maps = {'u': u, 'v': v, 'strain': strain, 'magnitude': np.hypot(u, v), 'angle': np.arctan2(v, u)}
+    maps = {'u': u, 'v': v, 'strain': strain}
+    if {'magnitude', 'angle'} & {*channels}:
+        maps |= {'magnitude': np.hypot(u, v), 'angle': np.arctan2(v, u)}
     return np.stack([maps[channel] for channel in channels]).astype(np.float16)
 
 

@@ -67,6 +67,23 @@ def test_a_clip_is_the_motion_from_the_onset_to_each_sampled_frame(paths):
     assert (clip[:, 1] == clip[:, 2]).all()
 
 
+@pytest.mark.parametrize(('method', 'cut_short'), [('tvl1', True), ('dis', False)])
+@pytest.mark.parametrize(
+    ('reference', 'pairs'), [('onset', '2 of 3 pairs, the first 10 and 12'), ('previous', '1 of 3')]
+)
+def test_a_cut_is_reported_and_leaves_the_frames_before_it_as_they_were(paths, method, cut_short, reference, pairs):
+    settings = FlowSettings(method, 3, 28, reference=reference)
+    whole, _, nothing = clip_flow(ClipSource(paths, 10, 12, 13), settings)
+    for number in (12, 13):
+        cv2.imwrite(str(paths[number]), shifted_texture(0, 0, (56, 112), seed=1))
+    cut, _, remark = clip_flow(ClipSource(paths, 10, 12, 13), settings)
+    assert nothing == ''
+    assert remark.startswith(f'unlike frames: {pairs}')
+    assert ('TV-L1 is cut short' in remark) is cut_short
+    assert (cut[:, 0] == whole[:, 0]).all()  # from 10 to 11
+    assert (cut[:, 1] != whole[:, 1]).any()
+
+
 def test_motion_from_the_previous_sampled_frame_starts_at_the_onset(paths):
     clip, *_ = clip_flow(ClipSource(paths, 10, 12, 13), FlowSettings('tvl1', 4, 28, reference='previous'))
     right = clip[0].mean((1, 2)) / SCALE

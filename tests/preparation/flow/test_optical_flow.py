@@ -5,7 +5,7 @@ import pytest
 
 from mer_bench.datasets.synthetic.tree import write_synthetic_tree
 from mer_bench.errors import InputError
-from mer_bench.preparation.flow.optical_flow import compute_flow, optical_strain
+from mer_bench.preparation.flow.optical_flow import compute_flow, difference, optical_strain
 from tests.preparation.conftest import shifted_texture
 
 ROWS, COLUMNS = np.mgrid[:20, :30].astype(np.float32)
@@ -59,3 +59,28 @@ def test_a_missing_tvl1_names_the_command_that_repairs_it(monkeypatch):
     monkeypatch.delattr(cv2.optflow, 'DualTVL1OpticalFlow_create')
     with pytest.raises(InputError, match='pip install --force-reinstall --no-deps opencv-contrib-python'):
         compute_flow(shifted_texture(0, 0), shifted_texture(1, 0), 'tvl1')
+
+
+def test_pictures_that_have_nothing_in_common_differ_by_one_and_equal_ones_by_nothing():
+    first, second = np.random.default_rng(0).integers(0, 256, (2, 100, 100), dtype=np.uint8)
+    assert difference(first, second) == pytest.approx(1, abs=0.05)
+    assert difference(first, first) == difference(0 * first, 0 * first) == 0
+
+
+@pytest.mark.parametrize(
+    ('second', 'most'),
+    [
+        (shifted_texture(0.7, -0.4), 25 * 300),
+        (shifted_texture(0, 0, seed=1), 25 * 10),
+        (np.full((64, 72), 255, np.uint8), 25 * 10),
+    ],
+)
+def test_tv_l1_has_few_iterations_between_pictures_that_have_little_in_common(monkeypatch, second, most):
+    used, create = [], cv2.optflow.DualTVL1OpticalFlow_create
+    monkeypatch.setattr(
+        cv2.optflow, 'DualTVL1OpticalFlow_create', lambda **parameters: used.append(parameters) or create(**parameters)
+    )
+    compute_flow(shifted_texture(0, 0), second, 'tvl1')
+    (asked,) = used
+    steps = asked['nscales'] * asked['warps']
+    assert (steps, steps * asked['outerIterations'] * asked['innnerIterations']) == (25, most)
