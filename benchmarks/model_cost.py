@@ -16,7 +16,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.arguments import add_device, add_numbers
@@ -198,14 +198,25 @@ def count_step(model: torch.nn.Module, shape: tuple[int, ...]) -> int:
     return counter.get_total_flops() // len(clips)
 
 
+class ProductTime(TorchDispatchMode):
+    """Adds up the seconds of convolutions and matrix products on a CPU."""
+
+    seconds = 0.0
+
+    def __torch_dispatch__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None) -> object:
+        start = time.perf_counter()
+        result = func(*args, **(kwargs or {}))
+        if 'convolution' in (name := func.overloadpacket.__name__) or name.endswith('mm'):
+            self.seconds += time.perf_counter() - start
+        return result
+
+
 def outside_products(step: Callable[[], None]) -> float:
     """Return the share of a step on a CPU that is neither a convolution nor a matrix product."""
-    for _ in range(2):  # in the first, the memory of the profiler makes that of the step new, and slow
-        with profile(activities=[ProfilerActivity.CPU]) as found:
-            step()
-    times = {event.key: event.self_cpu_time_total for event in found.key_averages()}
-    products = sum(time for name, time in times.items() if 'conv' in name or name.endswith('mm'))
-    return 1 - products / sum(times.values())
+    start = time.perf_counter()
+    with ProductTime() as products:
+        step()
+    return 1 - products.seconds / (time.perf_counter() - start)
 
 
 def training_step(model: torch.nn.Module, clips: torch.Tensor) -> Callable[[], None]:
