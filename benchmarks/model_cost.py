@@ -16,6 +16,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.arguments import add_device, add_numbers
@@ -69,7 +70,8 @@ def measure(args: argparse.Namespace) -> dict:
         flops_step of forward and backward}, the configured one first; seconds of a step {alternative: median};
         clips_per_second; ratios {median, min, max over the rounds}: `speedup` of fp32 in contiguous memory over the
         step as trainings run it, `blocks` and `trunk` of the configured model over the other two; work {alternative:
-        flops, precision}; notes: parameters and flops, and what :func:`checked` found of the configured model; against:
+        flops, precision}: of the step that is timed, which multiplies less padding than the model does; notes:
+        parameters and flops, what :func:`checked` found of the configured model, and :func:`outside_products`; against:
         what each ratio compares.
     """
     precision = mixed_precision(args.device) if args.precision == 'auto' else args.precision
@@ -93,8 +95,7 @@ def measure(args: argparse.Namespace) -> dict:
     }
     seconds = interleave({name: training_step(model, clips) for name, model in networks.items()}, args.rounds)
     medians = {name: median(runs) for name, runs in seconds.items()}
-    of_full = next(iter(costs.values()))
-    work = dict(zip(networks, (of_full, *costs.values()), strict=True))
+    flops = {name: count_step(model, shape) for name, model in networks.items()}
     used = {name: 'fp32' if model is reference else precision for name, model in networks.items()}
     check = next(iter(checks.values()))
     of_fold = check['seconds'] / (medians['full_as_trained'] / args.batch * FOLD)
@@ -110,10 +111,10 @@ def measure(args: argparse.Namespace) -> dict:
         },
         'work': {
             name: {
-                'flops': args.batch * cost['flops_step'],
+                'flops': args.batch * flops[name],
                 'precision': convolution_precision(used[name], args.device),
             }
-            for name, cost in work.items()
+            for name in networks
         },
         'notes': [
             *(
@@ -123,6 +124,13 @@ def measure(args: argparse.Namespace) -> dict:
             ),
             f'{len(check["fp32_layers"])} layers in fp32, the others agree with it to {check["agreement"]:.4f}; this '
             f'check takes {check["seconds"]:.1f} s, {of_fold:.2%} of a fold of SMIC-HS',
+            f'full as trained computes {flops["full_as_trained"] / 1e9:.2f} GFLOP a clip: the rest multiplies padding',
+            *(
+                f'{name}: {outside_products(training_step(networks[name], clips)):.1%} of a step outside convolutions '
+                'and matrix products'
+                for name in ('full_fp32_contiguous', 'full_as_trained')
+                if args.device == 'cpu'
+            ),
         ],
         'against': AGAINST,
     }
@@ -179,10 +187,36 @@ def count(model: torch.nn.Module, shape: tuple[int, ...]) -> dict:
         shape: (C, T, H, W) of a clip.
     """
     parameters, flops = complexity(model, shape)
+    return {'parameters': parameters, 'flops': flops, 'flops_step': count_step(model, shape)}
+
+
+def count_step(model: torch.nn.Module, shape: tuple[int, ...]) -> int:
+    """Return the FLOPs of forward and backward of one clip, counted by torch as the model computes now."""
     clips = torch.zeros(2, 1, *shape, device=next(model.parameters()).device)  # batch norm needs two
     with FlopCounterMode(display=False) as counter:
         training_step(model, clips)()
-    return {'parameters': parameters, 'flops': flops, 'flops_step': counter.get_total_flops() // len(clips)}
+    return counter.get_total_flops() // len(clips)
+
+
+class ProductTime(TorchDispatchMode):
+    """Adds up the seconds of convolutions and matrix products on a CPU."""
+
+    seconds = 0.0
+
+    def __torch_dispatch__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None) -> object:
+        start = time.perf_counter()
+        result = func(*args, **(kwargs or {}))
+        if 'convolution' in (name := func.overloadpacket.__name__) or name.endswith('mm'):
+            self.seconds += time.perf_counter() - start
+        return result
+
+
+def outside_products(step: Callable[[], None]) -> float:
+    """Return the share of a step on a CPU that is neither a convolution nor a matrix product."""
+    start = time.perf_counter()
+    with ProductTime() as products:
+        step()
+    return 1 - products.seconds / (time.perf_counter() - start)
 
 
 def training_step(model: torch.nn.Module, clips: torch.Tensor) -> Callable[[], None]:

@@ -18,6 +18,7 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
+from mer_bench.training.fold_time import folds
 from mer_bench.training.runner import DTYPES, accelerate
 
 AGREE = 0.99
@@ -124,7 +125,7 @@ class Call:
     Attributes:
         name: Name of the layer.
         kind: Its class, settings and shape of input: a fault is of the kind.
-        overhangs: Whether its kernel is longer than its input along an axis, on a CPU.
+        overhangs: Whether it must not even be tried, see :func:`overhangs`.
         x: Its input; None if that is not one tensor: the layer then counts as something between the others.
         gradient: The gradient that arrived for its output, if any.
     """
@@ -304,9 +305,10 @@ def is_floating(x: object) -> bool:
 def overhangs(layer: nn.Module, x: torch.Tensor) -> bool:
     """Return whether a convolution must not even be tried in bf16: its kernel is longer than its input, on a CPU.
 
-    There oneDNN 3.12 writes beyond the gradient of the weights, and may end the process.
+    There oneDNN 3.12 writes beyond the gradient of the weights, and may end the process. It never sees the time of a
+    convolution that :func:`folds`.
     """
     if not isinstance(layer, _ConvNd) or x.device.type != 'cpu':
         return False
-    lengths = zip(layer.kernel_size, layer.dilation, x.shape[2:], strict=True)
+    lengths = [*zip(layer.kernel_size, layer.dilation, x.shape[2:], strict=True)][folds(layer, x) :]
     return any(dilation * (kernel - 1) + 1 > size for kernel, dilation, size in lengths)

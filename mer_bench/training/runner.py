@@ -34,6 +34,7 @@ from mer_bench.models.backbones.pretrained import load_pretrained, take_pretrain
 from mer_bench.training.audit import note_epoch
 from mer_bench.training.cuda_graph import replay_graphs
 from mer_bench.training.fold_folder import write_predictions
+from mer_bench.training.fold_time import fold_time
 from mer_bench.training.parts import ROOM, BatchTooLarge, compute_in_parts, is_out_of_memory
 
 SECONDS_BETWEEN_CHECKPOINTS = 60
@@ -329,7 +330,8 @@ def prefers_channels_last(model: nn.Module, device: str, precision: str) -> bool
 def accelerate(model: nn.Module, precision: str, channels_last: str | bool, fp32_layers: Collection[str] = ()) -> None:
     """Let a recogniser compute in a precision and a memory layout, in training and in test; its state_dict is the same.
 
-    Call it after the weights are drawn or loaded, since random numbers are drawn in the order of memory.
+    Call it after the weights are drawn or loaded, since random numbers are drawn in the order of memory. On a CPU, in
+    mixed precision, kernels longer than the clip are computed by :mod:`mer_bench.training.fold_time`.
 
     Args:
         model: On its device.
@@ -344,6 +346,8 @@ def accelerate(model: nn.Module, precision: str, channels_last: str | bool, fp32
         lay_channels_last(model, fp32_layers if device == 'cpu' else ())
     if DTYPES[precision] is None:
         return
+    if device == 'cpu':
+        fold_time(model)
     # in training and in test alike, so that a network is tested as it was trained
     model.forward = torch.autocast(device, DTYPES[precision])(model.forward)
     model.cls_head.register_forward_hook(logits_in_fp32)

@@ -1,3 +1,4 @@
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 from torch import nn
 
 from benchmarks import model_cost
-from benchmarks.model_cost import CONFIG, count, is_channels_last, measure, training_step
+from benchmarks.model_cost import CONFIG, count, is_channels_last, measure, outside_products, training_step
 
 SMALLEST = dict(config=CONFIG, size=28, clip_len=5, batch=2, rounds=1, threads=1, device='cpu')
 
@@ -44,6 +45,15 @@ def test_the_memory_layout_is_read_from_the_network():
     assert is_channels_last(nn.Sequential(nn.Conv3d(2, 2, 3)).to(memory_format=torch.channels_last_3d))
     training_step(model, torch.zeros(2, 1, 3, 5, 28, 28))()
     assert model.conv.weight.grad is not None
+
+
+def test_the_time_outside_convolutions_and_products_is_what_they_do_not_take(monkeypatch):
+    model, clock = OneConvolution(), itertools.count()
+    step = training_step(model, torch.zeros(2, 1, 3, 5, 28, 28))
+    monkeypatch.setattr(model_cost.time, 'perf_counter', lambda: next(clock))  # a second for each look
+    share = outside_products(step)
+    end = next(clock) - 1
+    assert share == 1 - 2 / end  # forward and backward of the convolution take a second each
 
 
 def test_ratios_are_of_what_they_say(monkeypatch):

@@ -24,7 +24,7 @@ from tests.training.stacking.stack_experiment import stack_experiment
 from tests.training.test_fold_config import experiment_on
 
 RIGHT = PrecisionCheck('bf16', 'bf16', agreement=0.999, seconds=1.0)
-LAYER = 'backbone.layer3.0.conv2.conv'
+LAYER = 'backbone.layer3.1.conv2.conv'
 
 
 @pytest.fixture(scope='module')
@@ -67,7 +67,7 @@ def run(finished, tmp_path):
 def test_what_was_decided_is_in_the_record_and_in_the_config_and_the_log_of_the_fold(finished):
     noted = read_record(finished / 'record.json')['precision']
     assert (noted['asked'], noted['used']) == ('bf16', 'bf16')
-    assert LAYER in noted['fp32_layers']  # three frames of kernel, one of clip
+    assert LAYER in noted['fp32_layers']  # three pixels of kernel, two of map
     assert noted['agreement'] >= 0.99
     cfg = Config.fromfile(finished / 'folds/smic_s01/config.py')
     assert cfg.fp32_layers == noted['fp32_layers']

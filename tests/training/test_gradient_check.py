@@ -174,18 +174,30 @@ def test_all_layers_of_the_kind_of_a_wrong_one_compute_in_fp32():
     assert compared(model).fp32_layers == ('backbone.layers.3', 'backbone.layers.6')
 
 
-def test_a_kernel_that_is_longer_than_its_input_is_not_even_tried(monkeypatch):
-    frames, convolve = [], nn.Conv3d._conv_forward
+@pytest.fixture
+def convolved(monkeypatch):
+    """(T, H, W) of what torch convolves in 3D, and whether under autocast."""
+    seen, convolve = set(), F.conv3d
 
-    def watched(layer, x, *weights):
-        frames.append((x.shape[2], torch.is_autocast_enabled('cpu')))
-        return convolve(layer, x, *weights)
+    def watched(x, *args):
+        seen.add((*x.shape[2:], torch.is_autocast_enabled('cpu')))
+        return convolve(x, *args)
 
-    monkeypatch.setattr(nn.Conv3d, '_conv_forward', watched)
-    found = compared(network(), frames=2)
+    monkeypatch.setattr(F, 'conv3d', watched)
+    return seen
+
+
+def test_a_kernel_that_is_longer_than_its_input_is_not_even_tried(convolved):
+    found = compared(network(), size=2)
     assert found.mended
     assert found.fp32_layers == ('backbone.layers.0', 'backbone.layers.3', 'backbone.layers.6')
-    assert {*frames} == {(2, False)}
+    assert convolved == {(4, 2, 2, False)}
+
+
+def test_a_kernel_that_is_longer_than_the_clip_is_tried_without_its_time(convolved):
+    found = compared(network(), frames=2)
+    assert found.mended
+    assert convolved == {(2, 8, 8, False)}  # the step in fp32
 
 
 def test_rounding_is_no_disagreement():
