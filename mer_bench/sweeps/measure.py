@@ -15,7 +15,9 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from mer_bench.errors import InputError
+from mer_bench.experiment.candidates import has_choice
 from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.method import load_method
 from mer_bench.experiment.precision import source_digest, versions
 from mer_bench.experiment.provenance import start_record
 from mer_bench.files import digest_of, read_own_json, write_json
@@ -117,12 +119,13 @@ def measure(run: PlannedRun, options: SweepOptions, jobs: int, limit: float) -> 
     Raises:
         InputError: It chooses among candidates, or cannot be trained.
     """
+    method = load_method(run.config, run.overrides)
+    if options.inner_folds and has_choice(method):
+        raise InputError('its folds choose (--select inner); train one fold to know their time')
+    started = start_workers(jobs, options.threads, method.is_estimator)
     start = time.perf_counter()
     experiment = reopen(run, options)
     opening = time.perf_counter() - start
-    if experiment.candidates:
-        raise InputError('its folds choose (--select inner); train one fold to know their time')
-    started = start_workers(jobs, options.threads, experiment.method.is_estimator)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch, 'run')
         how = dict(stack=options.stack, show=shown_nothing, isolated=True, audit_epochs=run.audited)
@@ -151,10 +154,9 @@ def start_workers(jobs: int, threads: int, estimators: bool) -> float:
     """Start workers and import in them, and in this process, what trains methods of a kind; return the seconds."""
     start = time.perf_counter()
     task = partial(import_trainer, estimators)
-    list(in_workers([task] * jobs, jobs, threads))
-    seconds = time.perf_counter() - start
     task(0)
-    return seconds
+    list(in_workers([task] * jobs, jobs, threads))
+    return time.perf_counter() - start
 
 
 def import_trainer(estimators: bool, place: int) -> None:
