@@ -3,15 +3,18 @@
 The steps train on the training subjects of a fold, as those of a sweep do, and what they leave is removed.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import cache, partial
+from math import log2
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from rich.console import Console
 
 from mer_bench.errors import InputError
@@ -33,6 +36,8 @@ from mer_bench.training.stacking.strategy import StackChoice, plan_groups
 
 MEASURED = 'measured.json'  # beside the runs of a sweep
 FEWEST = 2  # steps that are timed after the first one, however long they take
+MOST = 20  # times the limit: features that take longer are scaled from those of a few clips
+LARGE = 2 * 10**7  # features of all clips, from which a fit by scikit-learn alone can take minutes
 
 
 class TimeIsUp(Exception):
@@ -173,28 +178,78 @@ def time_fits(
     experiment: Experiment, groups: list[list[Fold]], settings: RunSettings, choice: StackChoice, limit: float
 ) -> Steps:
     """Time folds of a method of scikit-learn: the first ones compute what all share."""
-    from mer_bench.training.sklearn.estimator_fold import describe_clips
+    from mer_bench.training.sklearn.estimator_fold import PLAIN, describe_clips, fit_of
 
-    def seconds(function: Callable, *arguments: object) -> tuple[float, object]:
+    folder, notes = settings.work_dir, []
+    describe = partial(describe_clips, experiment, settings.seed, folder, settings.jobs, True, settings.stack != 'off')
+    once, stand_ins = time_features(experiment, settings)
+    if once > MOST * limit:
+        jobs = describe(described=lambda *arguments: (stand_ins(), ''))
+        notes.append('features scaled from those of a few clips')
+    else:
+        describe()
         start = time.perf_counter()
-        result = function(*arguments)
-        return time.perf_counter() - start, result
+        jobs = describe()  # as the sweep will find them, kept with the store or not
+        once = time.perf_counter() - start
+    jobs = min(jobs, len(groups))
 
     def fit(groups: list[list[Fold]]) -> float:
-        ours = replace(experiment, chosen=[fold for group in groups for fold in group])
-        return seconds(run_missing, ours, groups, replace(settings, jobs=jobs), choice, '')[0]
+        shutil.rmtree(folder / 'folds', ignore_errors=True)
+        ours, start = replace(experiment, chosen=[fold for group in groups for fold in group]), time.perf_counter()
+        run_missing(ours, groups, replace(settings, jobs=jobs), choice, '')
+        return time.perf_counter() - start
 
-    described = partial(describe_clips, experiment, settings.seed, settings.work_dir, settings.jobs, True)
-    described(settings.stack != 'off')
-    features, jobs = seconds(described, settings.stack != 'off')  # as the sweep will find them, kept or not
-    jobs = min(jobs, len(groups))
-    first, each = fit(groups[:jobs]), 0.0
-    rest = groups[jobs : 4 * jobs]
-    if rest and first < limit:
-        each = fit(rest) / -(-len(rest) // jobs)
+    way, size = fit_of(folder)
+    if way == PLAIN and size > LARGE:
+        each, scaled = fit_parts(groups[0][0], fit, limit)
+        notes += [scaled] if scaled else []
     else:
-        first, each = 0.0, first
-    return Steps(once=features + max(0.0, first - each), fold=each, jobs=jobs, kind='estimator')
+        first, rest = fit(groups[:jobs]), groups[jobs : 4 * jobs]
+        each = fit(rest) / -(-len(rest) // jobs) if rest else first
+        once += max(0.0, first - each)
+    return Steps(once, each, jobs=jobs, kind='estimator', note='; '.join(notes))
+
+
+def time_features(experiment: Experiment, settings: RunSettings) -> tuple[float, Callable[[], np.ndarray]]:
+    """Return the seconds to describe all clips, 0 if that was done before, and what makes stand-ins from a few."""
+    from mer_bench.training.sklearn.clip_features import CHUNK, describe, kept_at
+    from mer_bench.training.sklearn.estimator_fold import build_method
+
+    clips, view, (steps, _) = experiment.data.annotations, experiment.data.view, build_method(experiment, settings.seed)
+    store = clips['store'].iloc[0]
+    rows = clips.loc[clips['store'] == store, 'row'].head(CHUNK)
+    for _ in range(2):  # the first one fills caches
+        start = time.perf_counter()
+        few = np.stack([values for _, values in describe(store, rows, view, steps, 0)])
+        seconds = time.perf_counter() - start
+
+    def stand_ins() -> np.ndarray:
+        repeated = np.resize(few, (len(clips), few.shape[1]))
+        return repeated * np.random.default_rng(0).normal(1, 0.1, repeated.shape).astype(repeated.dtype)
+
+    if all(kept_at(store, steps, view)[0].exists() for store in clips['store'].unique()):
+        return 0.0, stand_ins
+    return seconds / len(few) * len(clips) / settings.jobs, stand_ins
+
+
+def fit_parts(fold: Fold, fit: Callable[[list[list[Fold]]], float], limit: float) -> tuple[float, str]:
+    """Fit to ever more of the training subjects of a fold, until the next fit would take longer than the limit.
+
+    Returns:
+        The seconds of the whole fold, and what was scaled, if it was: by the growth from the last fit but one.
+    """
+    seconds, growth = 0.0, 1.5
+    for share in (8, 4, 2, 1):
+        before = seconds
+        try:
+            seconds = fit([[replace(fold, subjects=(*fold.train_subjects[::share], *fold.test_subjects))]])
+        except InputError:  # so few subjects lack a class
+            continue
+        if before:
+            growth = min(2.0, max(1.0, log2(seconds / before)))
+        if share > 1 and seconds * 2**growth > limit:
+            return seconds * share**growth, f'fits scaled from one to 1/{share} of the training subjects'
+    return seconds, ''
 
 
 def time_networks(

@@ -158,7 +158,7 @@ def refuse_measuring(seconds: object, engine: str) -> None:
         raise InputError(f'--measure: expected seconds of at least 0, got {seconds!r}; correct it')
     if engine != 'local':
         raise InputError(
-            f'--measure --engine {engine}: measure with --dry-run on one of its machines, without --engine'
+            f'--measure --engine {engine}: expected --engine local; measure with --dry-run on a machine of the cluster'
         )
 
 

@@ -171,6 +171,8 @@ def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_p
         (['--data-root', 'nowhere'], 'no prepared data set smic'),
         (['--address', 'auto'], '--address applies to --engine ray only; add --engine ray'),
         (['--workers', '2'], 'apply to --estimate only'),
+        (['--measure', '-1'], '--measure: expected seconds of at least 0, got -1.0'),
+        (['--measure', '--engine', 'ray'], 'expected --engine local; measure with --dry-run on a machine'),
         (['--engine', 'ray', '--device', 'cuda:1', '--dry-run'], 'because Ray chooses the GPU'),
         (['--engine', 'ray', '--device', 'auto', '--dry-run', '--estimate'], 'choose --device cpu or cuda'),
     ],

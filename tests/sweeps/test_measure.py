@@ -1,18 +1,20 @@
 """What a few steps of a method say of its time, in workers that are this process, against times by hand."""
 
 import json
+import shutil
 
 import pytest
 
 from mer_bench.protocols.folds import Fold
 from mer_bench.sweeps import measure, sweep
 from mer_bench.sweeps.estimate import Steps, TimeEstimate
-from mer_bench.sweeps.measure import Clock, TimeIsUp
+from mer_bench.sweeps.measure import Clock, TimeIsUp, fit_parts
 from mer_bench.sweeps.plan import PlannedRun
 from tests.conftest import ROOT
 
 CONFIG = str(ROOT / 'configs/mer_smic.py')
 MAJORITY = ROOT / 'configs/baselines/majority.py'
+HOOF = ROOT / 'configs/baselines/hoof.py'
 STSTNET = ROOT / 'configs/baselines/ststnet.py'
 
 
@@ -35,9 +37,9 @@ def plan(prepared_data, tmp_path, here):
     """`plan(method, ..., **options)` returns the text of a plan that measures."""
 
     def planned(*methods, **options):
-        options = dict(measure=0, work_dir=tmp_path / 'runs', jobs=1, estimate=True, stack='off') | options
-        texts, data = [], dict(data_roots=prepared_data, device='cpu', no_full=True)
-        runs = sweep(CONFIG, methods, dry_run=True, show=texts.append, **data, **options)
+        usual = dict(work_dir=tmp_path / 'runs', data_roots=prepared_data, device='cpu', jobs=1, stack='off')
+        options, texts = usual | dict(measure=0) | options, []
+        runs = sweep(CONFIG, methods, no_full=True, dry_run=True, estimate=True, show=texts.append, **options)
         return texts[0], runs.attrs['cost']['methods']
 
     return planned
@@ -153,3 +155,33 @@ def test_finished_folds_come_before_steps(plan, tmp_path):
     (folder / 'record.json').write_text(json.dumps(record))
     _, (method,) = plan(MAJORITY)  # 360 s for 18 * 2 clips: 10 s each, and three folds train on 12
     assert method['seconds'] == pytest.approx(360)
+
+
+def test_fits_that_take_long_are_scaled_by_the_growth_of_smaller_ones():
+    """A fit that takes as many seconds as the square of its 2, 4, 8 or 16 subjects takes 256 s with all."""
+    tried = []
+
+    def fit(groups):
+        ((fold,),) = groups
+        assert fold.test_subjects == ('held out',)
+        tried.append(len(fold.train_subjects))
+        return float(tried[-1] ** 2)
+
+    fold = Fold('one', (*map(str, range(16)), 'held out'), ('held out',))
+    assert fit_parts(fold, fit, limit=60) == (256.0, 'fits scaled from one to 1/4 of the training subjects')
+    assert tried == [2, 4]
+    tried.clear()
+    assert fit_parts(fold, fit, limit=1000) == (256.0, '')
+    assert tried == [2, 4, 8, 16]
+
+
+def test_features_that_take_long_are_scaled_from_a_few_clips(plan, prepared_data, tmp_path, capfd):
+    """The limit of no time at all is always too short; a chunk of 16 of the 18 clips is described."""
+    data = shutil.copytree(prepared_data, tmp_path / 'data', ignore=shutil.ignore_patterns('features'))
+    text, (method,) = plan(HOOF, data_roots=data)
+    assert 'unknown' not in text
+    assert method['seconds'] > 0
+    assert 'features scaled from those of a few clips' in capfd.readouterr().err
+    assert not (data / 'store/features').exists()
+    plan(HOOF, data_roots=data, measure=5, threads=2)
+    assert [*(data / 'store/features').glob('*.npy')]  # for the sweep
