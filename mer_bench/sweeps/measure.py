@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import cache, partial
-from math import log2
+from math import ceil, log2
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -23,10 +23,10 @@ from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.method import load_method
 from mer_bench.experiment.precision import source_digest, versions
 from mer_bench.experiment.provenance import start_record
-from mer_bench.files import digest_of, read_own_json, write_json
+from mer_bench.files import digest_of, read_own_json, sealed, write_json
 from mer_bench.processes import in_workers
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.run import RunSettings, begin_run, run_missing
+from mer_bench.runs.run import RunSettings, begin_run, gpus, run_missing
 from mer_bench.runs.run_folder import pool_predictions
 from mer_bench.sweeps.estimate import Steps
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, reopen
@@ -45,13 +45,19 @@ class TimeIsUp(Exception):
 
 
 class Clock:
-    """Notes when steps are done, and ends a training after `limit` seconds of them, but not before :data:`FEWEST`."""
+    """Notes when steps are done, and ends a training after `limit` seconds of them, but not before :data:`FEWEST`.
 
-    def __init__(self, limit: float) -> None:
-        self.limit, self.times = limit, []
+    Args:
+        limit: Seconds.
+        wait: Waits until the device has done what it was given.
+    """
+
+    def __init__(self, limit: float, wait: Callable[[], None] = lambda: None) -> None:
+        self.limit, self.wait, self.times = limit, wait, []
 
     def note(self, done: int) -> None:
-        """So many steps are done."""
+        """So many steps are done, or clips."""
+        self.wait()
         self.times.append((time.perf_counter(), done))
         if len(self.times) > FEWEST + 1 and self.times[-1][0] - self.times[1][0] > self.limit:
             raise TimeIsUp
@@ -65,14 +71,19 @@ class Clock:
 
 def read_steps(path: Path, runs: Sequence[PlannedRun], options: SweepOptions, jobs: int) -> dict[Path, Steps]:
     """Return the steps in a file of measurements that were made as these runs would be trained, by their folder."""
-    known = read_own_json(path) or {}
-    found = {}
+    known, found = noted_in(path), {}
     for run in runs if known else ():
         with suppress(TypeError, KeyError):  # of another version
             noted = known[place_of(run)]
             if noted['made_of'] == made_of(run, options, jobs):
                 found[run.folder.parent] = Steps(**noted['steps'])
     return found
+
+
+def noted_in(path: Path) -> dict[str, dict]:
+    """Return what a file of measurements has of each method; nothing where it is missing or was changed."""
+    content = read_own_json(path) or {}
+    return content['methods'] if 'methods' in content and content == sealed(content) else {}
 
 
 def place_of(run: PlannedRun) -> str:
@@ -112,7 +123,7 @@ def measure_all(
                 found[run.folder.parent] = steps
                 noted = dict(made_of=made_of(run, options, jobs), steps=asdict(steps))
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_json(path, (read_own_json(path) or {}) | {place_of(run): noted})
+                write_json(path, sealed(dict(methods=noted_in(path) | {place_of(run): noted})))
                 outcome = '; '.join(filter(None, (f'measured in {time.perf_counter() - start:.0f} s', steps.note)))
         console.print(f'{name}: {outcome}', markup=False, highlight=False, soft_wrap=True)
     return found
@@ -257,6 +268,8 @@ def time_networks(
 ) -> Steps:
     """Time steps of as many trainings side by side as the sweep would have."""
     jobs = min(settings.jobs, len(groups))
+    if count := gpus(experiment):
+        experiment = replace(experiment, gpu_share=1 / ceil(jobs / count))
     to_workers = replace(settings, show=None)  # which cannot be sent to another process
     tasks = [partial(time_group, experiment, group, to_workers, choice, limit) for group in groups[:jobs]]
     opened, tested, clip = map(mean, zip(*in_workers(tasks, jobs, experiment.threads), strict=True))
@@ -268,13 +281,18 @@ def time_group(
     experiment: Experiment, folds: list[Fold], settings: RunSettings, choice: StackChoice, limit: float, place: int
 ) -> tuple[float, float, float]:
     """Return the seconds to open a fold, to test it, and those of a training clip and epoch."""
+    import torch
+
     from mer_bench.training.device import activate
 
+    if (count := gpus(experiment)) > 1:
+        experiment = replace(experiment, device=f'cuda:{place % count}')
     activate(experiment)
     folder_in_work(settings.work_dir, folds[0]).mkdir(parents=True)
+    clock = Clock(limit) if experiment.device == 'cpu' else Clock(limit, torch.cuda.synchronize)
     if choice.way == 'off':
-        return time_runner(experiment, folds[0], settings, Clock(limit))
-    return time_stack(experiment, folds, settings, choice, Clock(limit))
+        return time_runner(experiment, folds[0], settings, clock)
+    return time_stack(experiment, folds, settings, choice, clock)
 
 
 def time_runner(experiment: Experiment, fold: Fold, settings: RunSettings, clock: Clock) -> tuple[float, float, float]:

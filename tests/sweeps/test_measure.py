@@ -10,6 +10,7 @@ from mer_bench.sweeps import measure, sweep
 from mer_bench.sweeps.estimate import Steps, TimeEstimate
 from mer_bench.sweeps.measure import Clock, TimeIsUp, fit_parts
 from mer_bench.sweeps.plan import PlannedRun
+from mer_bench.sweeps.progress import SweepProgress
 from tests.conftest import ROOT
 
 CONFIG = str(ROOT / 'configs/mer_smic.py')
@@ -68,6 +69,12 @@ def test_only_the_first_run_of_a_kind_waits_for_its_processes():
     assert estimate.all_seconds(runs, started=True) == [1.0, 2.0, 3.0, None]
 
 
+def test_the_progress_of_a_sweep_starts_from_the_measured_steps():
+    run = planned('one', (10, 20), epochs=2)
+    steps = {run.folder.parent: Steps(once=5.0, fold=1.0, clip=0.5)}
+    assert SweepProgress([run], TimeEstimate(ROOT / 'nowhere', 1, steps=steps)).rest == {run: 5 + 11 + 21}
+
+
 @pytest.mark.parametrize(
     ('times', 'limit', 'expected'),
     [
@@ -105,7 +112,7 @@ def test_what_was_measured_is_kept_until_something_that_decides_it_changes(plan,
 def test_a_damaged_file_of_measurements_is_one_without(plan, tmp_path):
     path = tmp_path / 'runs/measured.json'
     path.parent.mkdir()
-    for content in ('[', '[]', json.dumps({'mer_smic/majority': 3}), json.dumps({'mer_smic/majority': {'made_of': 3}})):
+    for content in ('[', '[]', '{"methods": 3}', '{"methods": {"mer_smic/majority": {}}, "digest": "of another"}'):
         path.write_text(content)
         assert 'time unknown: 1 run' in plan(MAJORITY, measure=None)[0]
 
