@@ -189,7 +189,8 @@ def time_fits(
     experiment: Experiment, groups: list[list[Fold]], settings: RunSettings, choice: StackChoice, limit: float
 ) -> Steps:
     """Time folds of a method of scikit-learn: the first ones compute what all share."""
-    from mer_bench.training.sklearn.estimator_fold import PLAIN, describe_clips, fit_of
+    from mer_bench.training.sklearn.estimator_fold import describe_clips, fit_of
+    from mer_bench.training.sklearn.shared_fit import IN_DOUBLE, PLAIN
 
     folder, notes = settings.work_dir, []
     describe = partial(describe_clips, experiment, settings.seed, folder, settings.jobs, True, settings.stack != 'off')
@@ -217,7 +218,7 @@ def time_fits(
     else:
         first, rest = fit(groups[:jobs]), groups[jobs : 4 * jobs]
         each = fit(rest) / -(-len(rest) // jobs) if rest else first
-        once += max(0.0, first - each)
+        once += max(0.0, first - each) if way in IN_DOUBLE else 0.0  # those share something
     return Steps(once, each, jobs=jobs, kind='estimator', note='; '.join(notes))
 
 
