@@ -216,7 +216,8 @@ def time_fits(
         each, scaled = fit_parts(groups[0][0], fit, limit)
         notes += [scaled] if scaled else []
     else:
-        first, rest = fit(groups[:jobs]), groups[jobs : 4 * jobs]
+        first = fit(groups[:jobs])
+        rest = groups[jobs : (4 if first < limit else 2) * jobs]
         each = fit(rest) / -(-len(rest) // jobs) if rest else first
         once += max(0.0, first - each) if way in IN_DOUBLE else 0.0  # those share something
     return Steps(once, each, jobs=jobs, kind='estimator', note='; '.join(notes))
