@@ -22,11 +22,11 @@ REDUCED = CONFIG.parent / 'reduced/quarter_width.py'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`measure` reads."""
-    add_store_arguments(parser, clips=96, folds=32, epochs=1, clip_len=8, size=56)
+    add_store_arguments(parser, clips=48, folds=32, epochs=1, clip_len=8, size=56)
     words = 'merged onto the config (default: configs/reduced/quarter_width.py)'
     parser.add_argument('--override', nargs='*', type=Path, default=[REDUCED], metavar='FILE', help=words)
     add_numbers(
-        parser, workers=(2, 2, 'workers, and threads of the single worker'), rounds=(3, 1, 'timed runs of both')
+        parser, workers=(2, 2, 'workers, and threads of the single worker'), rounds=(2, 1, 'timed runs of both')
     )
 
 

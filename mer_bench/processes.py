@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import joblib
 import psutil
-from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky import ProcessPoolExecutor, process_executor
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -29,6 +29,9 @@ from mer_bench.errors import InputError
 Result = TypeVar('Result')
 DEATHS = 2  # of the worker of one task, after which the task is given up
 SECONDS_TO_START = 4  # of a worker that fits methods of scikit-learn
+# that a worker may keep from a training for the next one: loky calls 300 MB a leak and starts another worker, which
+# takes longer than many trainings
+BYTES_KEPT = 4 * 2**30
 SECONDS_IDLE = 300  # after which a worker ends; the runs of a sweep share workers
 LIBRARY_THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
 KEEP_MEMORY = 'MER_BENCH_KEEP_MEMORY'  # set to 0 in the environment, it leaves glibc as it is
@@ -41,8 +44,12 @@ _workers: dict[tuple[int, int], ProcessPoolExecutor] = {}
 
 
 def follow_parent(parent: int) -> None:
-    """Initialise a worker of the process `parent`: leave Ctrl-C to it, and end with it even when it is killed."""
+    """Initialise a worker of the process `parent`: leave Ctrl-C to it, and end with it even when it is killed.
+
+    What a task leaves in memory, up to BYTES_KEPT, is no reason to end it either.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process_executor._MAX_MEMORY_LEAK_SIZE = BYTES_KEPT
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from joblib.externals.loky import process_executor
 
 from mer_bench import processes
 from mer_bench.processes import in_workers, keep_freed_memory, quick_ones_here
@@ -51,6 +53,19 @@ def test_a_task_that_kills_its_worker_twice_is_given_up_and_the_next_ones_find_w
         list(in_workers([partial(kill_own_process, tmp_path / 'mark', 2)], 1, 1))
     assert (tmp_path / 'mark').read_text() == 'xx'
     assert list(in_workers([abs, abs], 1, 1)) == [0, 0]
+
+
+def keep_memory(megabytes: int, place: int) -> int:
+    """Keep memory until this process ends, and let loky look at it after every task."""
+    process_executor._MEMORY_LEAK_CHECK_DELAY = -1
+    process_executor.kept = np.ones(megabytes * 2**17)
+    return os.getpid()
+
+
+def test_a_worker_stays_that_keeps_more_memory_than_it_did_after_its_first_task():
+    """As a training does after the comparison of gradients; loky alone would start another process above 300 MB."""
+    assert len({*in_workers([partial(keep_memory, size) for size in (1, 320, 1)], 1, 1)}) == 1
+    processes._stop(0, 1)
 
 
 def test_a_worker_that_was_killed_while_it_waited_is_replaced():

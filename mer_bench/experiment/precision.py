@@ -17,6 +17,7 @@ from mmengine.config import Config
 
 import mer_bench
 from mer_bench.errors import InputError
+from mer_bench.files import digest_of
 
 BF16_FLAGS = {'avx512_bf16', 'amx_bf16'}
 # the values of ONEDNN_MAX_CPU_ISA below AVX512_CORE_BF16, in any case of letters; oneDNN ignores names it does not know
@@ -216,6 +217,19 @@ def _installed() -> dict[str, str | None]:
     import cv2  # of its distributions several may be installed, and they add a number of their own
 
     return {name: version_of(*package.split('/')) for name, package in PACKAGES.items()} | dict(opencv=cv2.__version__)
+
+
+@cache
+def source_digest() -> str:
+    """Return the digest of the code of mer_bench: another one may compute other numbers, or take another time."""
+    root = Path(mer_bench.__file__).parent
+    return digest_of(
+        [
+            [str(path.relative_to(root)), path.read_text(encoding='utf-8')]
+            for path in sorted(root.rglob('*'))
+            if path.suffix in ('.py', '.cpp', '.h', '.csv')
+        ]
+    )
 
 
 def version_of(package: str, distribution: str | None = None) -> str | None:

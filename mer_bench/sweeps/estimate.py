@@ -1,7 +1,8 @@
-"""How long the folds of a sweep take, and the hours of the whole sweep, from finished folds and records."""
+"""How long the folds of a sweep take, and the hours of the whole sweep: from finished folds, records and few steps."""
 
+import heapq
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +33,44 @@ class Measured:
     processor: str = ''
 
 
+@dataclass(frozen=True)
+class Steps:
+    """What a few steps of a method took, see :mod:`mer_bench.sweeps.measure`; in seconds.
+
+    Attributes:
+        once: Of a run beside its folds: opened, its precision and way of training settled, features, scores.
+        fold: Of a fold beside its epochs: opened, tested, written.
+        clip: Of a training clip and epoch.
+        group: Folds that one task trains.
+        jobs: Tasks at a time.
+        start: Of the processes, which all methods of a kind share.
+        kind: `network`, or `estimator` of scikit-learn.
+        note: What was not measured in full size.
+    """
+
+    once: float
+    fold: float
+    clip: float = 0.0
+    group: int = 1
+    jobs: int = 1
+    start: float = 0.0
+    kind: str = 'network'
+    note: str = ''
+
+    def seconds(self, clips: Sequence[int], epochs: int, jobs: int) -> float:
+        """Return the time of folds with so many training clips, in groups that the free workers take in their order."""
+        folds = [self.fold + self.clip * epochs * n_train for n_train in clips]
+        groups = [sum(folds[first : first + self.group]) for first in range(0, len(folds), self.group)]
+        ends = [0.0] * min(jobs, self.jobs)
+        for seconds in groups:
+            heapq.heapreplace(ends, ends[0] + seconds)
+        return self.once + max(ends)
+
+
 class TimeEstimate:
     """Seconds of a method per training clip and epoch, measured on the same config or else on any other.
+
+    A method without finished folds is estimated from its steps, where these were measured.
 
     Args:
         base: Holds <config>/<method>/seed<N>.
@@ -41,6 +78,7 @@ class TimeEstimate:
         together: Whether the folds of all runs share one queue; otherwise the runs follow one another.
         measured: More folders with runs or records, used if `base` has no fold of a method.
         device: Whether a measurement on a device counts.
+        steps: Of methods, by the folder that holds their seeds.
     """
 
     def __init__(
@@ -50,7 +88,9 @@ class TimeEstimate:
         together: bool = False,
         measured: Sequence[Path] = (),
         device: Callable[[str], bool] = lambda device: True,
+        steps: Mapping[Path, Steps] | None = None,
     ) -> None:
+        self.steps = {} if steps is None else steps
         self.base, self.jobs, self.together, self.device = base, jobs, together, device
         self.more = [path.parents[1] for folder in measured for path in sorted(folder.rglob('seed*/record.json'))]
         self.rates: dict[tuple[str, str], list[Measured]] = {}
@@ -61,9 +101,34 @@ class TimeEstimate:
         clips = [n_train for fold, n_train in run.folds if fold.name not in done]
         if not clips:
             return 0.0
-        rate = self.rate(run)
+        steps = self.steps_of(run)
+        if steps and not self.together:
+            return steps.seconds(clips, run.max_epochs, self.jobs)
+        known = self.fold_seconds(run)
         at_a_time = self.jobs if self.together else min(self.jobs, len(clips))
-        return None if rate is None else rate * run.max_epochs * sum(clips) / at_a_time
+        return None if known is None else sum(map(known, clips)) / at_a_time
+
+    def all_seconds(self, runs: Sequence[PlannedRun], started: bool) -> list[float | None]:
+        """Return the time of each run; unless the processes have started, the first of a kind waits for its own."""
+        times = [self.seconds(run) for run in runs]
+        kinds = {'network', 'estimator'} if started or self.together else set()
+        for number, run in enumerate(runs):
+            steps = self.steps_of(run)
+            if times[number] and steps and steps.kind not in kinds:
+                kinds.add(steps.kind)
+                times[number] += steps.start
+        return times
+
+    def steps_of(self, run: PlannedRun) -> Steps | None:
+        """Return the measured steps of a method without finished folds."""
+        return None if self.measured(run) else self.steps.get(run.folder.parent)
+
+    def fold_seconds(self, run: PlannedRun) -> Callable[[int], float] | None:
+        """Return the time of a fold from its number of training clips; None if nothing was measured."""
+        rate, steps = self.rate(run), self.steps_of(run)
+        if steps:
+            return lambda n_train: steps.fold + steps.clip * run.max_epochs * n_train
+        return None if rate is None else lambda n_train: rate * run.max_epochs * n_train
 
     def rate(self, run: PlannedRun) -> float | None:
         """Return the seconds per clip and epoch of the method of a run."""
@@ -152,14 +217,14 @@ def estimate_cost(runs: Sequence[PlannedRun], estimate: TimeEstimate, workers: i
         run = seeds[0]  # the seeds of a method differ in nothing else
         if run.fault:
             continue
-        clips, rate = [n_train for _, n_train in run.folds], estimate.rate(run)
+        clips, known, steps = [n_train for _, n_train in run.folds], estimate.fold_seconds(run), estimate.steps_of(run)
         method = dict(method=run.method, config=run.config_name, trainings=len(clips) * len(seeds))
         method |= dict(seconds=None, hours=None, longest=None)
-        if rate is not None:
-            seconds = rate * run.max_epochs * sum(clips) * len(seeds)
-            method |= dict(seconds=seconds, hours=seconds * share / 3600, longest=rate * run.max_epochs * max(clips))
+        if known is not None:
+            seconds = (sum(map(known, clips)) + (steps.once if steps else 0)) * len(seeds)
+            method |= dict(seconds=seconds, hours=seconds * share / 3600, longest=known(max(clips)))
         devices = dict.fromkeys(f'{part.device}, {part.processor}'.strip(', ') for part in estimate.measured(run))
-        methods.append(method | dict(measured=[*devices]))
+        methods.append(method | dict(measured=['a few steps on this machine'] if steps else [*devices]))
     known = [method for method in methods if method['seconds'] is not None]
     trainings = sum(method['trainings'] for method in methods)
     return dict(

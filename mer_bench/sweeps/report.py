@@ -40,7 +40,8 @@ def format_plan(runs: Sequence[PlannedRun], times: Sequence[float | None]) -> st
         rows.append([seeds[0].method, _place(seeds[0]), len(seeds), *(counts[state] for state in STATES), left])
     table = tabulate(rows, ['method', 'config', 'seeds', *STATES, 'time'], disable_numparse=True, stralign='left')
     folds = ', '.join(f'{totals[state]} {state}' for state in STATES)
-    left = format_rest([time for run, time in known.items() if not run.fault])
+    rest = [time for run, time in known.items() if not run.fault]
+    left = format_rest(rest) + ('; --measure times a few steps of them' if None in rest else '')
     return '\n'.join([table, '', f'{len(runs)} runs; folds: {folds}', left, *_notes(runs)])
 
 

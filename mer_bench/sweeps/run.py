@@ -1,6 +1,8 @@
 """The whole sweep as one function: plan the runs, show the plan, run what is missing, return the state of every run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from numbers import Real
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +15,16 @@ from mer_bench.experiment.experiment import refuse_count
 from mer_bench.runs.run import RunSettings
 from mer_bench.sweeps.engine import EngineOptions, open_engine
 from mer_bench.sweeps.estimate import TimeEstimate, estimate_cost, format_cost, same_device
-from mer_bench.sweeps.plan import PlannedRun, SweepOptions, expand_methods, expand_patterns, plan_runs, roots_by_config
+from mer_bench.sweeps.measure import MEASURED, measure_all, read_steps
+from mer_bench.sweeps.plan import (
+    PlannedRun,
+    SweepOptions,
+    by_method,
+    expand_methods,
+    expand_patterns,
+    plan_runs,
+    roots_by_config,
+)
 from mer_bench.sweeps.progress import SweepProgress
 from mer_bench.sweeps.report import format_outcomes, format_plan
 from mer_bench.sweeps.status import has_failed, is_complete, read_reason, score_of, state_of
@@ -47,6 +58,7 @@ def sweep(
     estimate: bool = False,
     workers: int | None = None,
     measured: Words = (),
+    measure: float | None = None,
     show: Callable[[str], None] | None = print,
 ) -> pd.DataFrame:
     """Train and score every config with every method and every seed; finished runs are left as they are.
@@ -72,6 +84,8 @@ def sweep(
         estimate: Also estimate the hours of the whole sweep, from measured trainings.
         workers: Of the estimate: trainings at a time (default: jobs).
         measured: Of the estimate: more folders with runs or records.
+        measure: Time a few steps of each method without finished folds, for so many seconds each, before the plan is
+            shown; the times are kept in work_dir/measured.json.
         show: Called with the plan and the outcomes as text; None prints nothing but the progress, on stderr.
 
     Returns:
@@ -94,6 +108,8 @@ def sweep(
         raise InputError('--workers and --measured apply to --estimate only; add --estimate or omit them')
     if estimate and dry_run and engine == 'ray' and device == 'auto':
         raise InputError('--estimate --engine ray: choose --device cpu or cuda, because a dry run asks no cluster')
+    if measure is not None:
+        refuse_measuring(measure, engine)
     show = show or (lambda text: None)
     configs, base = expand_patterns(as_words(configs), '--configs'), Path(work_dir)
     methods = expand_methods(as_words(overrides), as_words(grid), as_words(shared), not no_full)
@@ -112,9 +128,16 @@ def sweep(
                 return table_of(runs)
         fits = same_device(opened.unit, threads)
         folders = [Path(word) for word in as_words(measured)]
-        times = TimeEstimate(base, opened.jobs, opened.together, folders, fits)
+        known = read_steps(base / MEASURED, runs, plan_options, opened.jobs)
+        times = TimeEstimate(base, opened.jobs, opened.together, folders, fits, known)
+        if measure is not None:
+            first = [seeds[0] for seeds in by_method(runs)]
+            unknown = [run for run in first if not run.fault and times.fold_seconds(run) is None]
+            how = plan_options, opened.jobs, measure, base / MEASURED
+            known |= measure_all(unknown, *how, Console(stderr=True))
         equal += note_on_audits(runs)
-        show('\n'.join([*equal, format_plan(runs, [times.seconds(run) for run in runs])]))
+        left = times.all_seconds(runs, started=measure is not None and not dry_run)
+        show('\n'.join([*equal, format_plan(runs, left)]))
         cost = None
         if estimate:
             cost = estimate_cost(runs, times, workers or opened.jobs, opened.unit, opened.share)
@@ -127,6 +150,16 @@ def sweep(
     if cost:
         table.attrs['cost'] = cost
     return table
+
+
+def refuse_measuring(seconds: object, engine: str) -> None:
+    """Refuse a time to measure that is none, and an engine whose nodes are other machines."""
+    if not (isinstance(seconds, Real) and 0 <= seconds < inf):
+        raise InputError(f'--measure: expected seconds of at least 0, got {seconds!r}; correct it')
+    if engine != 'local':
+        raise InputError(
+            f'--measure --engine {engine}: expected --engine local; measure with --dry-run on a machine of the cluster'
+        )
 
 
 def note_on_audits(runs: Sequence[PlannedRun]) -> list[str]:

@@ -1,8 +1,11 @@
 """tools/sweep.py as a user meets it: failures, resuming, kill -9, two at a time."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 from importlib import import_module
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from mer_bench.errors import run_tool
 from mer_bench.sweeps import local as sweep_run
 from tests.conftest import ROOT
-from tests.events import group_has_ended, started, wait_for
+from tests.events import group_has_ended, has_ended, started, wait_for
 from tests.gate import Gate
 
 CONFIG = 'configs/mer_smic.py'
@@ -120,6 +123,30 @@ def test_a_killed_sweep_continues_where_it_stopped(prepared_data, finished_run, 
 
 
 @pytest.mark.slow
+def test_a_killed_worker_loses_no_fold(prepared_data, finished_run, tmp_path, monkeypatch):
+    """Its fold goes on from its checkpoint, the others are left alone, nothing else differs, and the sweep succeeds."""
+
+    def kill_first():
+        wait_for(lambda: len(gate.waiting()) == 2)
+        worker = gate.waiting()['smic_s01']
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: has_ended(worker))
+        gate.open()
+
+    gate, runs = Gate(tmp_path, 'smic_s01', 'smic_s02'), tmp_path / 'runs'
+    thread = threading.Thread(target=kill_first, daemon=True)
+    thread.start()
+    words = ['--no-full', '--overrides', gate.override, '--data-root', prepared_data, '--work-dir', runs]
+    assert sweep(monkeypatch, *words, '--jobs', '2') == 0
+    thread.join()
+    run = runs / 'mer_smic/multiscale_resnet3d50+tiny/seed0'
+    # a training that was continued does not know how long it took
+    folds = [json.loads(path.read_text()) for path in sorted(run.glob('folds/*/fold.json'))]
+    assert [fold['train_seconds'] is None for fold in folds] == [True, False, False]
+    assert (run / 'predictions.csv').read_bytes() == (finished_run / 'predictions.csv').read_bytes()
+
+
+@pytest.mark.slow
 def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_path, monkeypatch, capsys):
     methods = [overrides / f'{strategy}.py' for strategy in ('prior', 'uniform')]
     arguments = ['--no-full', '--overrides', *methods, '--data-root', prepared_data, '--work-dir', tmp_path]
@@ -144,6 +171,8 @@ def test_two_sweeps_on_one_folder_share_the_work(prepared_data, overrides, tmp_p
         (['--data-root', 'nowhere'], 'no prepared data set smic'),
         (['--address', 'auto'], '--address applies to --engine ray only; add --engine ray'),
         (['--workers', '2'], 'apply to --estimate only'),
+        (['--measure', '-1'], '--measure: expected seconds of at least 0, got -1.0'),
+        (['--measure', '--engine', 'ray'], 'expected --engine local; measure with --dry-run on a machine'),
         (['--engine', 'ray', '--device', 'cuda:1', '--dry-run'], 'because Ray chooses the GPU'),
         (['--engine', 'ray', '--device', 'auto', '--dry-run', '--estimate'], 'choose --device cpu or cuda'),
     ],

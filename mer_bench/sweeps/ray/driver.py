@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
-from mer_bench.experiment.precision import choose_precision
+from mer_bench.experiment.precision import choose_precision, source_digest
 from mer_bench.experiment.provenance import (
     describe_device,
     describe_pretrained,
@@ -31,7 +31,7 @@ from mer_bench.runs.selection import with_choice
 from mer_bench.sweeps.local import SECONDS_BETWEEN_TRIES, Outcome, failed, open_planned, settled
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, options_of
 from mer_bench.sweeps.progress import SweepProgress
-from mer_bench.sweeps.ray.node import Files, RunJob, TaskResult, places_of, relocate, source_digest
+from mer_bench.sweeps.ray.node import Files, RunJob, TaskResult, places_of, relocate
 from mer_bench.sweeps.ray.pool import Hardware, RayPool
 from mer_bench.sweeps.status import failure_stamp, remove_failure
 from mer_bench.training.fold_folder import finished_folders

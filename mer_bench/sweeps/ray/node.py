@@ -5,18 +5,16 @@ import getpass
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from filelock import FileLock
 
-import mer_bench
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment
 from mer_bench.experiment.method import weights_places
-from mer_bench.experiment.precision import PrecisionCheck
+from mer_bench.experiment.precision import PrecisionCheck, source_digest
 from mer_bench.experiment.provenance import describe_pretrained
 from mer_bench.files import digest_of
 from mer_bench.preparation.store.flow_store import PARTS
@@ -215,16 +213,3 @@ def stage_files(shipped: Mapping[str, Content], identity: object, fetch: Callabl
                     path.write_bytes(fetch(content))  # tofile can lose the last bytes on a full disk
                 whole.rename(folder)
     return folder
-
-
-@cache
-def source_digest() -> str:
-    """Return the digest of the code of mer_bench: nodes with another one may compute other numbers."""
-    root = Path(mer_bench.__file__).parent
-    return digest_of(
-        [
-            [str(path.relative_to(root)), path.read_text(encoding='utf-8')]
-            for path in sorted(root.rglob('*'))
-            if path.suffix in ('.py', '.cpp', '.h', '.csv')
-        ]
-    )

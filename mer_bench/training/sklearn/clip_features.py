@@ -58,8 +58,7 @@ def store_features(
     store: str, rows: np.ndarray, steps: Sequence[BaseEstimator], view: InputSpec, jobs: int, quiet: bool
 ) -> tuple[dict[int, np.ndarray] | np.ndarray, str]:
     """Return the features of at least the clips in `rows` of a store, by row, and `COMPUTED` or `KEPT`."""
-    content = made_of(store, steps, view)
-    path = Path(store, FEATURES, f'{digest_of(content)[:16]}.npy')
+    path, content = kept_at(store, steps, view)
     if unchanged(steps):
         if (kept := read_features(path, open_store(store).info['n_clips'])) is not None:
             return kept, KEPT
@@ -68,6 +67,12 @@ def store_features(
             keep(path, features, content, limit=open_store(store).clips.nbytes)
             return features, COMPUTED
     return dict(zip(rows, describe_all(store, rows, steps, view, jobs, quiet), strict=True)), COMPUTED
+
+
+def kept_at(store: str, steps: Sequence[BaseEstimator], view: InputSpec) -> tuple[Path, dict]:
+    """Return the file that keeps the features of a store, and what decides them."""
+    content = made_of(store, steps, view)
+    return Path(store, FEATURES, f'{digest_of(content)[:16]}.npy'), content
 
 
 def made_of(store: str, steps: Sequence[BaseEstimator], view: InputSpec) -> dict:

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -130,7 +131,13 @@ def linear_algebra() -> ThreadpoolController:
 
 
 def describe_clips(
-    experiment: Experiment, seed: int, work_dir: Path, jobs: int, quiet: bool, shared: bool = True
+    experiment: Experiment,
+    seed: int,
+    work_dir: Path,
+    jobs: int,
+    quiet: bool,
+    shared: bool = True,
+    described: Callable[..., tuple[np.ndarray, str]] = clip_features,
 ) -> int:
     """Write the features of all clips to `work_dir`, and how the folds are fitted to them.
 
@@ -141,16 +148,17 @@ def describe_clips(
         jobs: Workers that describe clips.
         quiet: Whether no bar is shown.
         shared: Whether folds may share a part of the fit; if not, scikit-learn fits each on its own.
+        described: What returns the features.
 
     Returns:
         How many folds to fit at a time: one if a fold takes less time than starting a worker.
     """
     steps, model = build_method(experiment, seed)
     data = experiment.data
-    features, origin = clip_features(data, steps, jobs, quiet)
+    features, origin = described(data, steps, jobs, quiet)
     if data.view.mirror_train or data.view.mirror_test:
         copies = replace(data, view=replace(data.view, mirrored=True))
-        features = np.concatenate([features, clip_features(copies, steps, jobs, quiet)[0]])
+        features = np.concatenate([features, described(copies, steps, jobs, quiet)[0]])
     if not np.isfinite(features).all():
         raise InputError(f'{experiment.method.name}: the features of some clips are not numbers; correct the method')
     if any(getattr(step, 'takes_datasets', False) for step in model):
@@ -159,6 +167,11 @@ def describe_clips(
     way = way_of(model, *features.shape) if shared else PLAIN
     write_json(work_dir / WAY, dict(features=origin, fit=way, config=experiment.method.cfg.pretty_text))
     return jobs if way == PLAIN or (way != BLOCK and len(features) > FEW_CLIPS) else 1
+
+
+def fit_of(work_dir: Path) -> tuple[str, int]:
+    """Return how the folds of a run are fitted, and the number of values of the features of all clips."""
+    return read_own_json(work_dir / WAY)['fit'], np.load(work_dir / FEATURES, mmap_mode='r').size
 
 
 def with_datasets(features: np.ndarray, clips: pd.DataFrame) -> np.ndarray:
