@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.registry import init_default_scope
 
 import mer_bench.registry  # noqa: F401 (registers the parts of the configs)
 from benchmarks import loso_cost
@@ -27,8 +28,8 @@ def test_the_plain_loop_trains_the_same_network():
 @pytest.mark.parametrize('method', ['off_apexnet', 'rcn_f'])
 def test_the_plain_loop_of_other_methods_trains_the_network_of_the_config(method):
     cfg = load_method(str(CONFIGS / 'mer_smic.py'), [str(CONFIGS / f'baselines/{method}.py')]).cfg
-    ours = MODELS.build({key: value for key, value in cfg.model.items() if key != 'data_preprocessor'})
-    plain = plain_network(cfg)
+    init_default_scope('mmaction')
+    plain, ours = plain_network(cfg), MODELS.build(cfg.model)
     plain.backbone.load_state_dict(ours.backbone.state_dict())
     plain.head.load_state_dict(ours.cls_head.state_dict())
     clips = torch.randn(2, len(cfg.input.channels), 28, 28)
