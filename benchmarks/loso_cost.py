@@ -1,8 +1,8 @@
 """A small network over the folds of a data set as large as the MEGC2019 composite, against a plain PyTorch loop.
 
 All alternatives run in turns on the same folds, spread over the 68. Our seconds include training and one test of the
-held-out subject, and exclude what is done once for many folds, such as opening the data. `run` alone is a whole run of
-all 68 folds, from opening the data to the scored record, once.
+held-out subject, and exclude what is done once for many folds, such as opening the data. `run` alone is a whole run,
+from opening the data to the scored record, once.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from statistics import median
@@ -30,6 +30,7 @@ from benchmarks.plain_loop import plain_network, train_plainly
 from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
+from mer_bench.protocols.folds import Fold
 from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.fold import run_network
 from mer_bench.training.fold_folder import folder_in_work
@@ -61,7 +62,7 @@ WORDS = {
     'compiled': 'the compiled kernel on one thread',
     'sequential_all_cores': 'lean training in one process a core',
     'compiled_all_cores': 'the compiled kernel in one process a core',
-    'run': 'a whole run of all folds as tools/train.py does it, one process a core, its start and its record included',
+    'run': 'a whole run as tools/train.py does it, one process a core, its start and its record included',
 }
 
 
@@ -73,7 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         folds=(12, 2, f'folds, evenly taken of the {len(SIZES)}'),
         epochs=(2, 1, 'epochs of each training'),
         rounds=(2, 1, 'timed runs of each alternative'),
-        run_epochs=(5, 0, f'epochs of the whole run of {len(SIZES)} folds; 0: as many as published'),
+        run_folds=(len(SIZES), 2, 'folds of the whole run, taken likewise'),
+        run_epochs=(5, 0, 'epochs of the whole run; 0: as many as published'),
         stack=(0, 0, f'folds of a stack; 0: {ON_CPU}, on a GPU all'),
     )
     add_device(parser)
@@ -88,14 +90,14 @@ def measure(args: argparse.Namespace) -> dict:
     """Time an epoch of a fold on 442 clips.
 
     Returns:
-        settings: folds of a stack, cores, and epochs of the whole run; seconds of an epoch of a fold {alternative:
+        settings: folds of a stack, cores, epochs of the whole run; seconds of an epoch of a fold {alternative:
         median}; ratios {median, min, max over the rounds} of the plain loop over each of ours, and on a GPU of
         sequential over stacked; work {alternative: flops, precision} of an epoch of a fold; against: what each ratio
         compares; missing {alternative: why it was not measured}; notes: what was timed for `run` and what was scaled,
         and the cost of a fold beside its training; beside_ms: this cost {median, max, first}.
     """
-    if args.folds > len(SIZES):
-        raise InputError(f'expected at most {len(SIZES)} folds, got {args.folds}; lower --folds')
+    if (most := max(args.folds, args.run_folds)) > len(SIZES):
+        raise InputError(f'expected at most {len(SIZES)} folds, got {most}; lower --folds or --run-folds')
     threads = torch.get_num_threads()
     with TemporaryDirectory() as folder:
         root = write_random_store(Path(folder, 'smic'), sum(SIZES), len(SIZES), 1, 28, SIZES)
@@ -105,16 +107,16 @@ def measure(args: argparse.Namespace) -> dict:
         runs = interleave(timed, args.rounds)
         work = count_work(task)
         beside = cost_beside(task, Path(folder, 'beside'))
-        epochs, whole = run_whole(task, args.run_epochs, Path(folder, 'run'))
+        epochs, whole = run_whole(task, args.run_folds, args.run_epochs, Path(folder, 'run'))
     torch.set_num_threads(threads)
     counts = dict.fromkeys(timed, args.folds * args.epochs) | {'runner': task.runner_folds * args.epochs}
     seconds = {name: [value / counts[name] for value in values] for name, values in runs.items()}
-    seconds['run'] = [whole / len(SIZES) / epochs] * args.rounds
+    seconds['run'] = [whole / args.run_folds / epochs] * args.rounds
     pairs = {name: ('plain', name) for name in seconds if not name.startswith('plain')}
     pairs |= {f'{name}_over_1_thread': ('plain_1_thread', name) for name in ('sequential', 'stacked', 'compiled')}
     pairs |= {'stacked_over_sequential': ('sequential', 'stacked')}
     pairs = {key: pair for key, pair in pairs.items() if {*pair} <= {*seconds}}
-    loop = median(seconds['plain']) * len(SIZES) * epochs
+    loop = median(seconds['plain']) * args.run_folds * epochs
     return {
         'settings': {'stack': stack, 'cores': joblib.cpu_count(), 'run_epochs': epochs},
         'seconds': {name: median(values) for name, values in seconds.items()},
@@ -125,8 +127,8 @@ def measure(args: argparse.Namespace) -> dict:
         'beside_ms': beside,
         'notes': [
             f'{args.method}; the times are of one epoch of one fold',
-            f'run: {len(SIZES)} folds of {epochs} epochs took {whole:.0f} s from start to record, all of it timed; the '
-            f'plain loop would take {loop:.0f} s: {args.folds} folds of {args.epochs} epochs were timed, and scaled',
+            f'run: {args.run_folds} folds of {epochs} epochs took {whole:.0f} s from start to record, all of it timed; '
+            f'the plain loop would take {loop:.0f} s: {args.folds} folds of {args.epochs} epochs were timed, and scaled',
             f'a fold costs {beside["median"]:.0f} ms beside its training (opening, testing and writing; median over '
             f'{args.folds} folds, at most {beside["max"]:.0f} ms), after {beside["first"]:.0f} ms once a process',
         ],
@@ -173,9 +175,8 @@ class Opened:
 def opened(task: Task) -> Opened:
     """Open the data and the folds, once in each process."""
     experiment = open_method(task, task.epochs)
-    places = np.linspace(0, len(SIZES) - 1, task.folds).round().astype(int)
     run = Path(task.root).parent / f'run{os.getpid()}'
-    stack = open_folds(experiment, [experiment.folds[i] for i in places], 0, run, run / 'scratch')
+    stack = open_folds(experiment, spread(experiment.folds, task.folds), 0, run, run / 'scratch')
     for fold in stack.folds:
         folder_in_work(run, fold).mkdir(parents=True)
     return Opened(experiment, stack, stack.clips.inputs.cpu()[:, :, 0], copy.deepcopy(stack.runner.model).eval())
@@ -188,10 +189,17 @@ def open_method(task: Task, epochs: int) -> Experiment:
     return open_experiment(RunOptions(config, overrides, options if epochs else {}, [task.root], device=task.device))
 
 
-def run_whole(task: Task, epochs: int, work_dir: Path) -> tuple[int, float]:
-    """Return the epochs and the seconds of a run of all folds, from opening the data to the record."""
+def spread(folds: list[Fold], count: int) -> list[Fold]:
+    """Return `count` of the folds, evenly taken."""
+    return [folds[place] for place in np.linspace(0, len(folds) - 1, count).round().astype(int)]
+
+
+def run_whole(task: Task, folds: int, epochs: int, work_dir: Path) -> tuple[int, float]:
+    """Return the epochs and the seconds of a run of these folds, from opening the data to the record."""
     start = time.perf_counter()
     experiment = open_method(task, epochs)
+    chosen = spread(experiment.folds, folds)
+    experiment = replace(experiment, folds=chosen, chosen=chosen)
     jobs = joblib.cpu_count() if task.device == 'cpu' else 1
     record = run_folds(experiment, RunSettings(0, work_dir, jobs))
     seconds = time.perf_counter() - start

@@ -44,7 +44,7 @@ def test_the_folds_are_those_of_the_composite():
 def test_every_way_is_timed(monkeypatch):
     monkeypatch.setattr(loso_cost, 'SIZES', [6, 4, 5])
     monkeypatch.setattr(loso_cost.joblib, 'cpu_count', lambda: 1)  # no other processes
-    settings = dict(method='ststnet', folds=2, epochs=1, rounds=1, run_epochs=2, device='cpu', stack=0)
+    settings = dict(method='ststnet', folds=2, epochs=1, rounds=1, run_folds=3, run_epochs=2, device='cpu', stack=0)
     result = measure(SimpleNamespace(**settings))
     measured = {'plain', 'plain_1_thread', 'runner', 'sequential', 'stacked', 'compiled', 'run'} - {*result['missing']}
     assert {*result['seconds']} == measured
@@ -59,5 +59,5 @@ def test_every_way_is_timed(monkeypatch):
 
 
 def test_more_folds_than_there_are_is_one_sentence():
-    with pytest.raises(InputError, match='expected at most 68 folds, got 69; lower --folds'):
-        measure(SimpleNamespace(folds=69))
+    with pytest.raises(InputError, match='expected at most 68 folds, got 69; lower --folds or --run-folds'):
+        measure(SimpleNamespace(folds=69, run_folds=2))
