@@ -129,8 +129,8 @@ def measure(args: argparse.Namespace) -> dict:
             f'{args.method}; the times are of one epoch of one fold',
             f'run: {args.run_folds} folds of {epochs} epochs took {whole:.0f} s from start to record, all of it timed; '
             f'the plain loop would take {loop:.0f} s: {args.folds} folds of {args.epochs} epochs were timed and scaled',
-            f'a fold costs {beside["median"]:.0f} ms beside its training (opening, testing and writing; median over '
-            f'{args.folds} folds, at most {beside["max"]:.0f} ms) and {beside["first"]:.0f} ms once for what they share',
+            f'a fold costs {beside["median"]:.0f} ms beside its training (opening, testing and writing; median of '
+            f'{args.folds} folds, most {beside["max"]:.0f} ms) and {beside["first"]:.0f} ms once for what all share',
         ],
     }
 
