@@ -1,41 +1,50 @@
-"""STSTNet over the folds of a data set as large as the MEGC2019 composite, against a plain PyTorch loop.
+"""A small network over the folds of a data set as large as the MEGC2019 composite, against a plain PyTorch loop.
 
 All alternatives run in turns on the same folds, spread over the 68. Our seconds include training and one test of the
-held-out subject, and exclude what is done once for many folds, such as opening the data.
+held-out subject, and exclude what is done once for many folds, such as opening the data. `run` alone is a whole run,
+from opening the data to the scored record, once.
 """
 
 import argparse
+import copy
 import os
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import joblib
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.arguments import add_device, add_numbers
 from benchmarks.machine import convolution_precision, finish
-from benchmarks.plain_loop import train_plainly
+from benchmarks.plain_loop import plain_network, train_plainly
 from benchmarks.random_store import write_random_store
 from mer_bench.errors import InputError
 from mer_bench.experiment.experiment import Experiment, RunOptions, open_experiment
+from mer_bench.protocols.folds import Fold
+from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.fold import run_network
 from mer_bench.training.fold_folder import folder_in_work
+from mer_bench.training.stacking import group
 from mer_bench.training.stacking.data import StackedFolds, open_folds
-from mer_bench.training.stacking.group import test_fold
-from mer_bench.training.stacking.strategy import ON_CPU
+from mer_bench.training.stacking.group import find_trainer, test_fold
+from mer_bench.training.stacking.strategy import ON_CPU, StackChoice, plan_groups
 from mer_bench.training.stacking.ststnet.kernel import train as train_compiled
 from mer_bench.training.stacking.ststnet.kernel import why_not as why_not_compiled
 from mer_bench.training.stacking.timing import interleave, pair_ratios
 from mer_bench.training.stacking.train import build_network, train_folds, training_epochs
 
-HELP = 'STSTNet over 68 folds, against a plain PyTorch loop'
+HELP = 'STSTNet, OFF-ApexNet or an RCN over 68 folds, against a plain PyTorch loop'
+METHODS = ('ststnet', 'off_apexnet', 'rcn_a', 'rcn_f', 'rcn_s', 'rcn_w')
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 # clips of each subject of CASME II, SMIC and SAMM in the composite (See et al., FG 2019)
 SIZES = [
@@ -53,16 +62,20 @@ WORDS = {
     'compiled': 'the compiled kernel on one thread',
     'sequential_all_cores': 'lean training in one process a core',
     'compiled_all_cores': 'the compiled kernel in one process a core',
+    'run': 'a whole run as tools/train.py does it, one process a core, its start and its record included',
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what :func:`measure` reads."""
+    parser.add_argument('--method', choices=METHODS, default='ststnet', help='default: %(default)s')
     add_numbers(
         parser,
-        folds=(68, 2, f'folds, evenly taken of the {len(SIZES)}'),
+        folds=(12, 2, f'folds, evenly taken of the {len(SIZES)}'),
         epochs=(2, 1, 'epochs of each training'),
-        rounds=(3, 1, 'timed runs of each alternative'),
+        rounds=(2, 1, 'timed runs of each alternative'),
+        run_folds=(len(SIZES), 2, 'folds of the whole run, taken likewise'),
+        run_epochs=(5, 0, 'epochs of the whole run; 0: as many as published'),
         stack=(0, 0, f'folds of a stack; 0: {ON_CPU}, on a GPU all'),
     )
     add_device(parser)
@@ -74,38 +87,51 @@ def peak_threads(args: argparse.Namespace) -> int:
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Time an epoch of a fold of STSTNet on 442 clips.
+    """Time an epoch of a fold on 442 clips.
 
     Returns:
-        settings: folds of a stack, and cores; seconds of an epoch of a fold {alternative: median}; ratios {median, min,
-        max over the rounds} of the plain loop over each of ours, and on a GPU of sequential over stacked; work
-        {alternative: flops, precision} of an epoch of a fold; against: what each ratio compares; missing {alternative:
-        why it was not measured}.
+        settings: folds of a stack, cores, epochs of the whole run; seconds of an epoch of a fold {alternative:
+        median}; ratios {median, min, max over the rounds} of the plain loop over each of ours, and on a GPU of
+        sequential over stacked; work {alternative: flops, precision} of an epoch of a fold; against: what each ratio
+        compares; missing {alternative: why it was not measured}; notes: what was timed for `run` and what was scaled,
+        and the cost of a fold beside its training; beside_ms: this cost {median, max, first}.
     """
-    if args.folds > len(SIZES):
-        raise InputError(f'expected at most {len(SIZES)} folds, got {args.folds}; lower --folds')
+    if (most := max(args.folds, args.run_folds)) > len(SIZES):
+        raise InputError(f'expected at most {len(SIZES)} folds, got {most}; lower --folds or --run-folds')
     threads = torch.get_num_threads()
     with TemporaryDirectory() as folder:
         root = write_random_store(Path(folder, 'smic'), sum(SIZES), len(SIZES), 1, 28, SIZES)
         stack = args.stack or (ON_CPU if args.device == 'cpu' else args.folds)
-        task = Task(str(root), args.folds, args.epochs, args.device, stack)
+        task = Task(str(root), args.method, args.folds, args.epochs, args.device, stack)
         timed, missing = alternatives(task, Path(folder))
         runs = interleave(timed, args.rounds)
         work = count_work(task)
+        beside = cost_beside(task, Path(folder, 'beside'))
+        epochs, whole = run_whole(task, args.run_folds, args.run_epochs, Path(folder, 'run'))
     torch.set_num_threads(threads)
     counts = dict.fromkeys(timed, args.folds * args.epochs) | {'runner': task.runner_folds * args.epochs}
     seconds = {name: [value / counts[name] for value in values] for name, values in runs.items()}
-    pairs = {name: ('plain', name) for name in timed if not name.startswith('plain')}
+    seconds['run'] = [whole / args.run_folds / epochs] * args.rounds
+    pairs = {name: ('plain', name) for name in seconds if not name.startswith('plain')}
     pairs |= {f'{name}_over_1_thread': ('plain_1_thread', name) for name in ('sequential', 'stacked', 'compiled')}
     pairs |= {'stacked_over_sequential': ('sequential', 'stacked')}
-    pairs = {key: pair for key, pair in pairs.items() if {*pair} <= {*timed}}
+    pairs = {key: pair for key, pair in pairs.items() if {*pair} <= {*seconds}}
+    loop = median(seconds['plain']) * args.run_folds * epochs
     return {
-        'settings': {'stack': stack, 'cores': joblib.cpu_count()},
+        'settings': {'stack': stack, 'cores': joblib.cpu_count(), 'run_epochs': epochs},
         'seconds': {name: median(values) for name, values in seconds.items()},
         'ratios': {key: pair_ratios(*(seconds[name] for name in pair)) for key, pair in pairs.items()},
         'work': {name: work for name in ('sequential', 'stacked', 'compiled') if name in timed},
         'against': {key: ', over '.join(WORDS[name] for name in pair) for key, pair in pairs.items()},
         'missing': missing,
+        'beside_ms': beside,
+        'notes': [
+            f'{args.method}; the times are of one epoch of one fold',
+            f'run: {args.run_folds} folds of {epochs} epochs took {whole:.0f} s from start to record, all of it timed; '
+            f'the plain loop would take {loop:.0f} s: {args.folds} folds of {args.epochs} epochs were timed and scaled',
+            f'a fold costs {beside["median"]:.0f} ms beside its training (opening, testing and writing; median of '
+            f'{args.folds} folds, most {beside["max"]:.0f} ms) and {beside["first"]:.0f} ms once for what all share',
+        ],
     }
 
 
@@ -115,6 +141,7 @@ class Task:
 
     Attributes:
         root: Folder of the prepared data.
+        method: Name of its config.
         folds: Of the 68.
         epochs: Of each training.
         device: `cpu`, `cuda` or `cuda:N`.
@@ -122,6 +149,7 @@ class Task:
     """
 
     root: str
+    method: str
     folds: int
     epochs: int
     device: str
@@ -140,20 +168,79 @@ class Opened:
     experiment: Experiment
     folds: StackedFolds
     clips: torch.Tensor
+    model: nn.Module
 
 
 @lru_cache(maxsize=1)
 def opened(task: Task) -> Opened:
     """Open the data and the folds, once in each process."""
-    config, override = CONFIGS / 'mer_smic.py', CONFIGS / 'baselines/ststnet.py'
-    epochs, device = {'train_cfg.max_epochs': task.epochs}, task.device
-    experiment = open_experiment(RunOptions(str(config), [str(override)], epochs, [task.root], device=device))
-    places = np.linspace(0, len(SIZES) - 1, task.folds).round().astype(int)
+    experiment = open_method(task, task.epochs)
     run = Path(task.root).parent / f'run{os.getpid()}'
-    stack = open_folds(experiment, [experiment.folds[i] for i in places], 0, run, run / 'scratch')
+    stack = open_folds(experiment, spread(experiment.folds, task.folds), 0, run, run / 'scratch')
     for fold in stack.folds:
         folder_in_work(run, fold).mkdir(parents=True)
-    return Opened(experiment, stack, stack.clips.inputs.cpu()[:, :, 0])
+    return Opened(experiment, stack, stack.clips.inputs.cpu()[:, :, 0], copy.deepcopy(stack.runner.model).eval())
+
+
+def open_method(task: Task, epochs: int) -> Experiment:
+    """Open the method on the data; 0 epochs: as many as published."""
+    overrides, options = [str(CONFIGS / f'baselines/{task.method}.py')], {'train_cfg.max_epochs': epochs}
+    config = str(CONFIGS / 'mer_smic.py')
+    return open_experiment(RunOptions(config, overrides, options if epochs else {}, [task.root], device=task.device))
+
+
+def spread(folds: list[Fold], count: int) -> list[Fold]:
+    """Return `count` of the folds, evenly taken."""
+    return [folds[place] for place in np.linspace(0, len(folds) - 1, count).round().astype(int)]
+
+
+def run_whole(task: Task, folds: int, epochs: int, work_dir: Path) -> tuple[int, float]:
+    """Return the epochs and the seconds of a run of these folds, from opening the data to the record."""
+    start = time.perf_counter()
+    experiment = open_method(task, epochs)
+    chosen = spread(experiment.folds, folds)
+    experiment = replace(experiment, folds=chosen, chosen=chosen)
+    jobs = joblib.cpu_count() if task.device == 'cpu' else 1
+    record = run_folds(experiment, RunSettings(0, work_dir, jobs))
+    seconds = time.perf_counter() - start
+    if not record['complete']:
+        raise RuntimeError(f'folds are missing: {record["folds"]["missing"]}')
+    return experiment.method.cfg.train_cfg.max_epochs, seconds
+
+
+def cost_beside(task: Task, work_dir: Path) -> dict[str, float]:
+    """Return the milliseconds of a fold of a run beside its training: median and max over its groups, and `first`,
+    what the first group of a process takes more.
+    """
+    experiment, stack = opened(task).experiment, opened(task).folds
+    if task.device != 'cpu':
+        choice = StackChoice('stacked', len(stack.folds))
+    else:
+        choice = StackChoice('sequential' if why_not_compiled(experiment, stack.runner.model) else 'compiled')
+    training = []
+
+    def timed(way: str) -> tuple[str, Callable[..., tuple]]:
+        way, train = find_trainer(way)
+
+        def trained(*args) -> tuple:
+            start = time.perf_counter()
+            result = train(*args)
+            finish(task.device)
+            training.append(time.perf_counter() - start)
+            return result
+
+        return way, trained
+
+    beside = []
+    with threads(1), patch.object(group, 'find_trainer', timed):
+        for folds in plan_groups(experiment, stack.folds, choice):
+            training.clear()
+            start = time.perf_counter()
+            group.run_group(experiment, folds, 0, work_dir, save_checkpoints=False, choice=choice)
+            beside.append((time.perf_counter() - start - sum(training), len(folds)))
+    (first, count), *others = beside
+    costs = [seconds / folds * 1e3 for seconds, folds in others] or [first / count * 1e3]
+    return {'median': median(costs), 'max': max(costs), 'first': first * 1e3 - median(costs) * count}
 
 
 def alternatives(task: Task, folder: Path) -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
@@ -205,12 +292,15 @@ def any_algorithm():
 def run_plainly(task: Task, count: int) -> None:
     """Train every fold in the plain loop."""
     stack, clips = opened(task).folds, opened(task).clips
-    labels = stack.clips.labels.cpu()
+    labels, cfg = stack.clips.labels.cpu(), opened(task).experiment.method.cfg
+    options = cfg.optim_wrapper.optimizer.to_dict()
+    optimiser = partial(getattr(torch.optim, options.pop('type')), **options)
     with threads(count), any_algorithm():
         for fold in stack.folds:
             is_test = torch.zeros(len(labels), dtype=torch.bool)
             is_test[stack.clips.rows_of(fold.test_subjects)] = True
-            train_plainly(clips, labels, is_test, task.epochs, task.device)
+            model, size = plain_network(cfg), cfg.train_dataloader.batch_size
+            train_plainly(model, optimiser, size, clips, labels, is_test, task.epochs, task.device)
 
 
 def run_with_runner(task: Task, folder: Path) -> None:
@@ -233,7 +323,7 @@ def run_stacks(task: Task, way: str, first: int, end: int) -> None:
             part = stack.part(start, min(start + size, end))
             weights, _ = train(part, lambda epoch: None)
             for i, state in enumerate(weights):
-                test_fold(part.part(i, i + 1), state, Path(part.cfgs[i].work_dir))
+                test_fold(part.part(i, i + 1), opened(task).model, state)
     finish(task.device)
 
 

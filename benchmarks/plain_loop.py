@@ -1,14 +1,16 @@
-"""STSTNet in a plain PyTorch loop, as public code trains it fold by fold; the reference for our lean training.
+"""A small network in a plain PyTorch loop, as public code trains it fold by fold; the reference for our lean training.
 
-After main.py of the authors' repository christy1206/STSTNet: fp32, TensorDataset and DataLoader, Adam, batches of 256,
-and an evaluation of the held-out subject after every epoch (which also leaks, if the best epoch is then taken).
+After main.py of the authors' repository christy1206/STSTNet: fp32, TensorDataset and DataLoader, and an evaluation of
+the held-out subject after every epoch (which also leaks, if the best epoch is then taken).
 """
 
+from collections.abc import Callable, Iterable
+
 import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
-
-BATCH_SIZE, LR = 256, 5e-5
 
 
 class PlainSTSTNet(nn.Module):
@@ -37,13 +39,42 @@ class PlainSTSTNet(nn.Module):
         return self.fc(x.view(x.size(0), -1))
 
 
+class PlainRecogniser(nn.Module):
+    """Backbone and head of a config; without draws for each clip, their dropout is nn.Dropout."""
+
+    def __init__(self, cfg: Config) -> None:
+        super().__init__()
+        self.backbone, self.head = MODELS.build(cfg.model.backbone), MODELS.build(cfg.model.cls_head)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (N, C, H, W). Out: (N, classes)."""
+        return self.head(self.backbone(x[:, :, None]))
+
+
+def plain_network(cfg: Config) -> nn.Module:
+    """Return the network of a method: the authors' own STSTNet, or else the parts that the config names."""
+    if cfg.model.backbone.type == 'STSTNet':
+        return PlainSTSTNet(len(cfg.classes))
+    return PlainRecogniser(cfg)
+
+
 def train_plainly(
-    clips: torch.Tensor, labels: torch.Tensor, is_test: torch.Tensor, epochs: int, device: str
+    model: nn.Module,
+    optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+    batch_size: int,
+    clips: torch.Tensor,
+    labels: torch.Tensor,
+    is_test: torch.Tensor,
+    epochs: int,
+    device: str,
 ) -> list[float]:
     """Train one fold.
 
     Args:
-        clips: (N, 3, 28, 28) float32 on the CPU.
+        model: With fresh weights.
+        optimiser: Makes the optimiser of its parameters.
+        batch_size: Clips a step.
+        clips: (N, C, H, W) float32 on the CPU.
         labels: (N,) int64.
         is_test: (N,) bool, the clips of the held-out subject.
         epochs: Epochs of the training.
@@ -52,11 +83,11 @@ def train_plainly(
     Returns:
         The accuracy on the held-out subject after each epoch.
     """
-    model = PlainSTSTNet(int(labels.max()) + 1).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+    model.to(device)
+    optimizer = optimiser(model.parameters())
     loss_fn = nn.CrossEntropyLoss()
-    train_dl = DataLoader(TensorDataset(clips[~is_test], labels[~is_test]), batch_size=BATCH_SIZE, shuffle=True)
-    test_dl = DataLoader(TensorDataset(clips[is_test], labels[is_test]), batch_size=BATCH_SIZE)
+    train_dl = DataLoader(TensorDataset(clips[~is_test], labels[~is_test]), batch_size=batch_size, shuffle=True)
+    test_dl = DataLoader(TensorDataset(clips[is_test], labels[is_test]), batch_size=batch_size)
     accuracies = []
     for _ in range(epochs):
         model.train()

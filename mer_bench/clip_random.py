@@ -6,6 +6,7 @@ folds are trained together. The mixing function is lowbias32 (Wellons, https://n
 of it in 32-bit integers that wrap around, so that every device gives the same bits.
 """
 
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -44,26 +45,35 @@ def clip_uniform(keys: torch.Tensor, seed: int, epoch: int, stream: int, count: 
     Returns:
         (..., count) float32 in [0, 1), multiples of 2**-24.
     """
+    return clip_bits(keys, seed, epoch, stream, count).float() * 2.0**-BITS
+
+
+def clip_bits(keys: torch.Tensor, seed: int, epoch: int, stream: int, count: int) -> torch.Tensor:
+    """Draw as :func:`clip_uniform`, but return the numbers times 2**24, (..., count) int32."""
     places = torch.arange(count, dtype=torch.int32, device=keys.device) * _signed(GOLDEN)
-    words = mix(mix(keys ^ salt(seed, epoch, stream))[..., None] + places)
-    return ((words >> (32 - BITS)) & (2**BITS - 1)).float() * 2.0**-BITS
+    return _shift(mix(mix(keys ^ salt(seed, epoch, stream))[..., None] + places), 32 - BITS)
 
 
 def mix(words: torch.Tensor) -> torch.Tensor:
     """lowbias32 of int32 words, read as unsigned."""
     first, second = map(_signed, MULTIPLIERS)
-    words = (words ^ _shift(words, 16)) * first
-    words = (words ^ _shift(words, 15)) * second
-    return words ^ _shift(words, 16)
+    words = (words ^ _shift(words, 16)).mul_(first)
+    words = words.bitwise_xor_(_shift(words, 15)).mul_(second)
+    return words.bitwise_xor_(_shift(words, 16))
 
 
 def _shift(words: torch.Tensor, bits: int) -> torch.Tensor:
     """Shift right as unsigned numbers are shifted."""
-    return (words >> bits) & (2 ** (32 - bits) - 1)
+    return (words >> bits).bitwise_and_(2 ** (32 - bits) - 1)
 
 
 def _signed(word: int) -> int:
     return word - 2**32 if word >= 2**31 else word
+
+
+def least_kept(ratio: float) -> int:
+    """Return the smallest number of :func:`clip_bits` that dropout of this ratio, in float32, keeps."""
+    return math.ceil(float(np.float32(ratio)) * 2**BITS)
 
 
 @dataclass
@@ -95,8 +105,8 @@ class BatchDraws:
         layer, self.layer = self.layer, self.layer + 1
         masks = {} if self.masks is None else self.masks
         if layer not in masks:
-            uniform = clip_uniform(self.keys, self.seed, self.epoch, FIRST_STREAM + layer, shape.numel())
-            masks[layer] = (uniform >= ratio).view(len(self.keys), *shape)
+            bits = clip_bits(self.keys, self.seed, self.epoch, FIRST_STREAM + layer, shape.numel())
+            masks[layer] = (bits >= least_kept(ratio)).view(len(self.keys), *shape)
         return masks[layer] if self.rows is None else masks[layer][self.rows]
 
 

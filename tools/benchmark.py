@@ -24,7 +24,7 @@ BENCHMARKS = {
     'prepare': ('prepare_cost', 'two workers against one, writing the store, and the flow methods'),
     'loading': ('loading_cost', "loading and augmenting a batch, against MMAction2's pipeline on the same flow"),
     'model': ('model_cost', 'forward and backward of the full model, against fp32, its plain trunk, and an I3D trunk'),
-    'loso': ('loso_cost', 'STSTNet over 68 folds, against a plain PyTorch loop'),
+    'loso': ('loso_cost', 'STSTNet, OFF-ApexNet or an RCN over 68 folds, against a plain PyTorch loop'),
     'linear': ('linear_cost', 'linear SVM and ridge over 68 folds, against scikit-learn in a loop'),
     'sweep': ('sweep_cost', 'folds over two workers, against one worker with two threads'),
     'coverage': ('coverage', 'how often 95 % intervals contain the true score of simulated people'),

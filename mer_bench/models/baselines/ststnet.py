@@ -8,9 +8,11 @@ authors' repository christy1206/STSTNet.
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from mmaction.registry import MODELS
 from torch import nn
+from torch.func import functional_call
 
 from mer_bench.clip_random import ClipDropout
 
@@ -33,7 +35,7 @@ class STSTNet(nn.Module):
     def _stream(width: int, dropout_ratio: float) -> nn.Sequential:
         return nn.Sequential(
             nn.Conv2d(3, width, 3, padding=2),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.BatchNorm2d(width),
             nn.MaxPool2d(3, padding=1),
             ClipDropout(dropout_ratio),
@@ -42,4 +44,25 @@ class STSTNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (N, 3, 1, H, W), the channels u, v and strain. Out: (N, 16, H', W'), 5x5 from 28x28."""
         x = rearrange(x, 'n c 1 h w -> n c h w')
-        return self.pool(torch.cat([stream(x) for stream in self.streams], dim=1))
+        if not self.training:
+            return self.pool(torch.cat([stream(x) for stream in self.streams], dim=1))
+        # the streams side by side: the same sums, but of 16 channels, which fill the vectors of a processor
+        convs, (relu, *_), norms, (pool, *_), dropouts = zip(*self.streams, strict=True)
+        weight, bias = (torch.cat([getattr(conv, name) for conv in convs]) for name in ('weight', 'bias'))
+        x = relu(F.conv2d(x, weight, bias, padding=convs[0].padding))
+        x = pool(norm_together(norms, x)).split([len(norm.bias) for norm in norms], dim=1)
+        return self.pool(torch.cat([dropout(part) for dropout, part in zip(dropouts, x, strict=True)], dim=1))
+
+
+def norm_together(norms: Sequence[nn.Module], x: torch.Tensor) -> torch.Tensor:
+    """Apply batch norms in training, of one setting, to the channels of (N, C, H, W) that follow one another."""
+    first, *others = norms
+    names = 'weight', 'bias', 'running_mean', 'running_var'
+    joined = {name: torch.cat([getattr(norm, name) for norm in norms]) for name in names}
+    x = functional_call(first, joined, x)
+    for name in names[2:]:
+        for norm, part in zip(norms, joined[name].split([len(norm.bias) for norm in norms]), strict=True):
+            getattr(norm, name).copy_(part)
+    for norm in others:
+        norm.num_batches_tracked.add_(1)
+    return x

@@ -63,6 +63,7 @@ def run_group(
                 raise
             raise InputError(f'what all folds share, the clips of the run, {TOO_LARGE}') from error
         noted = circumstances(experiment)
+        model = copy.deepcopy(stack.runner.model).eval()
         opening = (time.perf_counter() - start) / len(folds)
         results, faults = [], []
         for part, weights, curves, seconds in train_parts(experiment, stack, work_dir, train, choice.folds, audit):
@@ -71,7 +72,7 @@ def run_group(
                 folder = folder_in_work(work_dir, part.folds[i])
                 leave_training(part.cfgs[i], way, state, curves[i], folder, save_checkpoints)
                 try:
-                    outcome = test_fold(part.part(i, i + 1), state, folder)
+                    outcome = test_fold(part.part(i, i + 1), model, state)
                 except InputError as error:  # it diverged, alone
                     faults.append(error)
                     continue
@@ -185,16 +186,15 @@ def predict(stack: StackedFolds, model: nn.Module) -> PredictionTable:
     return table
 
 
-def test_fold(stack: StackedFolds, state: Weights, folder: Path) -> dict:
-    """Write the predictions of the weights of a single fold.
+def test_fold(stack: StackedFolds, model: nn.Module, state: Weights) -> dict:
+    """Write the predictions of the weights of a single fold, which are loaded into a network in evaluation.
 
     Returns:
         n_train, n_test and test_seconds.
     """
     start = time.perf_counter()
-    model = copy.deepcopy(stack.runner.model)
     model.load_state_dict(state)
-    table = predict(stack, model.eval())
+    table = predict(stack, model)
     n_test = table.compute_metrics(table.results)['clips']
     return dict(n_train=len(stack.train_rows[0]), n_test=n_test, test_seconds=time.perf_counter() - start)
 

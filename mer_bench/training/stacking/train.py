@@ -136,6 +136,8 @@ def build_optimiser(
     """Build the optimiser of the runner's config for other weights, and its schedules."""
     cfg = Config(dict(optim_wrapper=runner.cfg.optim_wrapper.to_dict())).optim_wrapper
     cfg.type = 'FoldOptimWrapper' if stacked else 'DeferredLogOptimWrapper'
+    if cfg.optimizer.type in ('Adam', 'AdamW') and not {'fused', 'foreach'} & {*cfg.optimizer}:
+        cfg.optimizer.fused = True  # reads and writes every weight once a step
     runner.optim_wrapper = build_optim_wrapper(weights, cfg)
     return runner.optim_wrapper, runner.build_param_scheduler(runner.cfg.get('param_scheduler') or [])
 

@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import torch
@@ -36,3 +37,15 @@ def test_a_stream_is_convolution_relu_norm_pool_in_this_order():
     active = torch.nn.functional.conv2d(x, stream[0].weight, stream[0].bias, padding=2).relu()
     expected = torch.nn.functional.max_pool2d((active - 0.5) / (1 + 1e-5) ** 0.5, 3, 3, 1)
     assert torch.allclose(stream(x), expected, atol=1e-5)
+
+
+def test_the_streams_side_by_side_train_as_each_alone():
+    together = STSTNet(dropout_ratio=0.0).double()
+    alone = copy.deepcopy(together)
+    for norm in (stream[2] for net in (together, alone) for stream in net.streams):
+        torch.nn.init.normal_(norm.weight, generator=torch.Generator().manual_seed(len(norm.weight)))
+    clips = torch.randn(4, 3, 1, 28, 28, dtype=torch.double)
+    expected = alone.pool(torch.cat([stream(clips[:, :, 0]) for stream in alone.streams], dim=1))
+    torch.testing.assert_close(together(clips), expected)
+    for name, tensor in alone.state_dict().items():  # with the running moments and the number of batches
+        torch.testing.assert_close(together.state_dict()[name], tensor)

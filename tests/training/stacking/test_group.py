@@ -12,6 +12,7 @@ from mer_bench.errors import InputError
 from mer_bench.runs.checkpoints import predict_with_checkpoints
 from mer_bench.runs.run import RunSettings, run_folds
 from mer_bench.training.fold_folder import CHECKPOINT
+from mer_bench.training.stacking import data
 from mer_bench.training.stacking import group as stack_group
 from mer_bench.training.stacking.strategy import StackChoice
 from mer_bench.training.stacking.ststnet import kernel
@@ -169,6 +170,21 @@ def test_folds_during_which_the_data_change_are_not_kept(tmp_path, monkeypatch):
     with pytest.raises(InputError, match='changed during the run'):
         run_folds(experiment, RunSettings(0, tmp_path / 'run', stack=4))
     assert not [*(tmp_path / 'run/folds').iterdir()]
+
+
+def test_a_process_opens_a_run_once_and_another_seed_again(experiment, tmp_path, monkeypatch):
+    seeds, build = [], data.build_fresh_runner
+
+    def build_and_count(cfg, scratch, dtype):
+        seeds.append(cfg.randomness.seed)
+        return build(cfg, scratch, dtype)
+
+    monkeypatch.setattr(data, 'build_fresh_runner', build_and_count)
+    for seed in (0, 1):
+        for fold in experiment.folds[:2]:
+            work_dir = tmp_path / f'seed{seed}'
+            stack_group.run_group(experiment, [fold], seed, work_dir, False, StackChoice('sequential'))
+    assert seeds == [0, 1]
 
 
 def test_the_way_is_measured_once_a_run(tmp_path, monkeypatch):

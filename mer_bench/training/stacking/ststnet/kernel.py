@@ -31,7 +31,7 @@ from einops import rearrange
 from mmaction.registry import MODELS
 from torch import nn
 
-from mer_bench.clip_random import BITS, FIRST_STREAM, salt
+from mer_bench.clip_random import FIRST_STREAM, least_kept, salt
 from mer_bench.errors import InputError
 from mer_bench.evaluation.curves import curves_table
 from mer_bench.experiment.experiment import Experiment
@@ -247,7 +247,7 @@ def train_fold(
         clips, labels, keys, len(clips), normalisation, orders, epochs, length, size,
         state.num_classes, class_weight, _salts(seed, range(first_epoch, first_epoch + epochs), state.widths),
         np.concatenate([np.arange(width, dtype=np.int32) * POOLED for width in state.widths]),
-        math.ceil(float(np.float32(dropout_ratio)) * 2**BITS), 1 / np.float32(1 - dropout_ratio),
+        least_kept(dropout_ratio), 1 / np.float32(1 - dropout_ratio),
         state.weights, state.exp_avg, state.exp_avg_sq, state.running, state.steps,
         lr, *betas, eps, weight_decay, losses, right,
     )  # fmt: skip
