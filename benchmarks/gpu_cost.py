@@ -202,7 +202,7 @@ def stacked(device: str, sizes: Sizes, folder: Path) -> dict:
     seconds = {}
     for name, (folds, epochs) in amounts.items():
         root = write_random_store(folder / name / 'smic', sum(SIZES), len(SIZES), 1, 28, SIZES)
-        task = Task(str(root), folds, epochs, device, folds)
+        task = Task(str(root), 'ststnet', folds, epochs, device, folds)
         opened(task)  # once for all folds, so not timed
         if name == 'plain_loop':
             run_plainly(task, 1)  # untimed: the first kernels of a process are slow
