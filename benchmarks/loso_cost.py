@@ -337,7 +337,8 @@ def run_on_all_cores(task: Task, way: str, cores: int) -> None:
 def count_work(task: Task) -> dict:
     """Return the FLOPs of an epoch of a fold: convolutions and matrix products, forward and backward."""
     stack = opened(task).folds.part(0, 1)
+    network = build_network(stack)
     with FlopCounterMode(display=False) as counter:
-        list(next(training_epochs(stack, build_network(stack))))
+        list(next(training_epochs(stack, network)))
     device = task.device
     return {'flops': counter.get_total_flops(), 'precision': convolution_precision('fp32', device)}

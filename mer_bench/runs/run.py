@@ -303,6 +303,11 @@ def run_missing(
             'the system killed a training process, usually because memory ran out; finished folds are kept: run the '
             'same command again with ' + (f'fewer --jobs than {jobs}' if jobs > 1 else 'more free memory')
         ) from error
+    finally:
+        if alone and choice.way != 'off' and not experiment.method.is_estimator:
+            from mer_bench.training.stacking.data import forget_shared
+
+            forget_shared()
 
 
 def run_at_place(

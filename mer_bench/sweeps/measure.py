@@ -3,6 +3,7 @@
 The steps train on the training subjects of a fold, as those of a sweep do, and what they leave is removed.
 """
 
+import copy
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -274,15 +275,15 @@ def time_networks(
         experiment = replace(experiment, gpu_share=1 / ceil(jobs / count))
     to_workers = replace(settings, show=None)  # which cannot be sent to another process
     tasks = [partial(time_group, experiment, group, to_workers, choice, limit) for group in groups[:jobs]]
-    opened, tested, clip = map(mean, zip(*in_workers(tasks, jobs, experiment.threads), strict=True))
+    once, opened, tested, clip = map(mean, zip(*in_workers(tasks, jobs, experiment.threads), strict=True))
     tests = 1 + (experiment.method.cfg.train_cfg.max_epochs if settings.audit_epochs else 0)
-    return Steps(0.0, opened + tests * tested, clip, group=max(map(len, groups)), jobs=jobs)
+    return Steps(once, opened + tests * tested, clip, group=max(map(len, groups)), jobs=jobs)
 
 
 def time_group(
     experiment: Experiment, folds: list[Fold], settings: RunSettings, choice: StackChoice, limit: float, place: int
-) -> tuple[float, float, float]:
-    """Return the seconds to open a fold, to test it, and those of a training clip and epoch."""
+) -> tuple[float, float, float, float]:
+    """Return the seconds that a process takes once, to open a fold, to test it, and of a training clip and epoch."""
     import torch
 
     from mer_bench.training.device import activate
@@ -293,7 +294,7 @@ def time_group(
     folder_in_work(settings.work_dir, folds[0]).mkdir(parents=True)
     clock = Clock(limit) if experiment.device == 'cpu' else Clock(limit, torch.cuda.synchronize)
     if choice.way == 'off':
-        return time_runner(experiment, folds[0], settings, clock)
+        return 0.0, *time_runner(experiment, folds[0], settings, clock)
     return time_stack(experiment, folds, settings, choice, clock)
 
 
@@ -338,22 +339,24 @@ def time_runner(experiment: Experiment, fold: Fold, settings: RunSettings, clock
 
 def time_stack(
     experiment: Experiment, folds: list[Fold], settings: RunSettings, choice: StackChoice, clock: Clock
-) -> tuple[float, float, float]:
+) -> tuple[float, float, float, float]:
     """Time folds that are trained from clips in memory."""
-    from mer_bench.training.stacking.data import open_folds
+    from mer_bench.training.stacking.data import forget_shared, open_folds
     from mer_bench.training.stacking.group import find_trainer, test_fold
 
-    train, work_dir = find_trainer(choice.way)[1], settings.work_dir
+    train, seconds = find_trainer(choice.way)[1], []
     with TemporaryDirectory() as scratch:
-        for _ in range(2):  # the first one fills caches
+        for keep in (False, True, True):  # the first one fills caches, the last one finds what all folds share
             start = time.perf_counter()
-            stack = open_folds(experiment, folds, settings.seed, work_dir, Path(scratch))
-            opened = (time.perf_counter() - start) / len(folds)
+            stack = open_folds(experiment, folds, settings.seed, settings.work_dir, Path(scratch))
+            seconds.append(time.perf_counter() - start)
+            if not keep:
+                forget_shared()
         part = stack.part(0, choice.folds)
         with suppress(TimeIsUp):
             train(part, clock.note)
-        state = stack.runner.model.state_dict()
-        tested = min(
-            test_fold(stack.part(0, 1), state, folder_in_work(work_dir, folds[0]))['test_seconds'] for _ in 'ab'
-        )
-    return opened, tested, clock.seconds / sum(map(len, part.train_rows))
+        model = copy.deepcopy(stack.runner.model).eval()
+        tested = min(test_fold(stack.part(0, 1), model, model.state_dict())['test_seconds'] for _ in 'ab')
+    _, whole, again = seconds
+    once = max(0.0, whole - again)
+    return once, again / len(folds), tested, clock.seconds / sum(map(len, part.train_rows))

@@ -13,6 +13,8 @@ from mmengine.dataset import DefaultSampler
 
 from mer_bench.clip_random import clip_keys
 from mer_bench.experiment.experiment import Experiment
+from mer_bench.experiment.method import weights_places
+from mer_bench.files import stamp_of
 from mer_bench.protocols.folds import Fold
 from mer_bench.training.fold import fold_config, steps_per_epoch
 from mer_bench.training.fold_folder import folder_in_work
@@ -125,12 +127,14 @@ def open_shared(
 ) -> tuple[FoldRunner, ResidentClips]:
     """Build the runner and read the clips once a process for all folds of a run with as many steps an epoch.
 
-    On a GPU, whose memory others need after a stack, nothing is kept.
+    A worker keeps them until its next run; another process calls :func:`forget_shared`. On a GPU, whose memory others
+    need after a stack, nothing is kept.
     """
     n_train = int(experiment.data.annotations['subject'].isin(fold.train_subjects).sum())
     loader, digests = cfg.train_dataloader, (experiment.method.digest, str(experiment.data.digests))
     steps = steps_per_epoch(n_train, loader), loader.get('drop_last')
-    key = work_dir, *digests, cfg.randomness.seed, *steps, experiment.device, dtype
+    weights = [stamp_of(Path(part[name])) for part, name in weights_places(experiment.method.cfg)]
+    key = work_dir, *digests, *weights, cfg.randomness.seed, *steps, experiment.device, dtype
     if key not in _shared:
         _shared.clear()
         runner = build_fresh_runner(cfg, scratch, dtype)
@@ -139,6 +143,11 @@ def open_shared(
             return runner, clips
         _shared[key] = runner, clips
     return _shared[key]
+
+
+def forget_shared() -> None:
+    """Free what :func:`open_shared` keeps; networks whose code changes after a run in this process are built anew."""
+    _shared.clear()
 
 
 def build_fresh_runner(cfg: Config, scratch: Path, dtype: torch.dtype) -> FoldRunner:

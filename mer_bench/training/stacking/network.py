@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +18,7 @@ STANDARD = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class SingleNetwork:
-    """A recogniser as it is; F is 1. On a CPU its pictures have all channels of a position together.
+    """A recogniser as it is; F is 1.
 
     Attributes:
         weights: The module whose parameters are trained.
@@ -25,8 +26,21 @@ class SingleNetwork:
 
     def __init__(self, model: nn.Module) -> None:
         self.weights = copy.deepcopy(model).train()
-        if next(model.parameters()).device.type == 'cpu':  # torch's pools and norms are vectorised over channels alone
-            self.weights.to(memory_format=torch.channels_last)
+
+    def lay_channels_last(self, *step: object) -> None:
+        """Store pictures with all channels of a position together, if the network computes this step in that way.
+
+        On a CPU, torch's pools and norms are vectorised over channels alone. A `view` of the maps may need them as
+        they were.
+
+        Args:
+            step: clips, rows, moments and draws of :func:`training_logits`.
+        """
+        trial = copy.deepcopy(self.weights)
+        _lay_channels_last(trial)
+        with suppress(RuntimeError), torch.no_grad():
+            training_logits(trial, *step)
+            _lay_channels_last(self.weights)
 
     def __call__(self, clips: torch.Tensor, batch: Batch, moments: torch.Tensor, draws: BatchDraws) -> torch.Tensor:
         """See :meth:`StackedNetwork.__call__`."""
@@ -102,6 +116,12 @@ def training_logits(
         return network(((clips[rows] - mean) / std)[:, None], stage='head')  # one crop
     finally:
         set_draws(None)
+
+
+def _lay_channels_last(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.to(memory_format=torch.channels_last)
 
 
 def _call(skeleton: nn.Module, tensors: dict, inputs: torch.Tensor, **options) -> torch.Tensor:

@@ -111,7 +111,7 @@ def choose(
 
 def measure(experiment: Experiment, seed: int, rounds: int = 3) -> StackChoice:
     """Time steps of one fold and of a stack in turns, so that a busy machine slows both, and choose the faster."""
-    from mer_bench.training.stacking.data import open_folds
+    from mer_bench.training.stacking.data import forget_shared, open_folds
     from mer_bench.training.stacking.timing import interleave
 
     groups = group_by_steps(experiment, experiment.folds)
@@ -122,6 +122,7 @@ def measure(experiment: Experiment, seed: int, rounds: int = 3) -> StackChoice:
         stack = open_folds(experiment, folds, seed, Path(scratch, 'run'), Path(scratch))
         steps = {'sequential': endless_steps(stack.part(0, 1)), 'stacked': endless_steps(stack)}
         timed = interleave({way: lambda way=way: [next(steps[way]) for _ in range(2)] for way in steps}, rounds)
+    forget_shared()
     seconds = {'sequential': median(timed['sequential']), 'stacked': median(timed['stacked']) / len(folds)}
     way = min(seconds, key=seconds.get)
     return StackChoice(way, 1 if way == 'sequential' else ON_CPU, seconds=seconds)

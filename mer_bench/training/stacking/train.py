@@ -59,8 +59,14 @@ def train_folds(
 
 def build_network(stack: StackedFolds) -> Network:
     """Return the network of the folds with their first weights."""
-    folds, model = len(stack.folds), stack.runner.model
-    return SingleNetwork(model) if folds == 1 else StackedNetwork(model, folds)
+    folds, model, clips = len(stack.folds), stack.runner.model, stack.clips
+    if folds > 1:
+        return StackedNetwork(model, folds)
+    network = SingleNetwork(model)
+    if clips.inputs.device.type == 'cpu':
+        draws = BatchDraws(clips.keys, stack.runner.seed, epoch=0)
+        network.lay_channels_last(clips.inputs, stack.train_rows[0][:2], stack.moments[0], draws)
+    return network
 
 
 def training_epochs(stack: StackedFolds, network: Network) -> Iterator[Iterator[tuple]]:

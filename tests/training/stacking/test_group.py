@@ -17,7 +17,7 @@ from mer_bench.training.stacking import group as stack_group
 from mer_bench.training.stacking.strategy import StackChoice
 from mer_bench.training.stacking.ststnet import kernel
 from mer_bench.training.stacking.ststnet.kernel import unavailable
-from tests.training.stacking.stack_experiment import EVERYTHING, stack_experiment
+from tests.training.stacking.stack_experiment import EVERYTHING, build_model, stack_experiment
 
 KERNEL = """
 train_cfg = dict(max_epochs=2)
@@ -187,6 +187,20 @@ def test_a_process_opens_a_run_once_and_another_seed_again(experiment, tmp_path,
     assert seeds == [0, 1]
 
 
+def test_a_process_opens_a_run_again_after_its_weights_changed(tmp_path):
+    file = tmp_path / 'weights.pth'
+    experiment = stack_experiment(tmp_path, 'ststnet', f'{EVERYTHING}\nload_from = {str(file)!r}')
+    weights = build_model(experiment).state_dict()
+    fold, started = experiment.folds[0], []
+    for bias in (1.0, 2.0):
+        torch.save(weights | {'cls_head.fc_cls.bias': torch.full((3,), bias)}, file)
+        for _ in range(2):
+            stack = data.open_folds(experiment, [fold], 0, tmp_path / 'run', tmp_path / 'scratch')
+            started.append(stack.runner)
+        assert stack.runner.model.cls_head.fc_cls.bias.tolist() == [bias] * 3
+    assert len({*map(id, started)}) == 2
+
+
 def test_the_way_is_measured_once_a_run(tmp_path, monkeypatch):
     experiment = stack_experiment(tmp_path, 'one_hidden_layer', folds=['smic/s01'])
     first = run_folds(experiment, RunSettings(0, tmp_path / 'run'))['stack']
@@ -194,6 +208,7 @@ def test_the_way_is_measured_once_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr('mer_bench.training.stacking.strategy.measure', lambda *args: pytest.fail('measured again'))
     second = stack_experiment(tmp_path, 'one_hidden_layer', folds=['smic/s02'])
     assert run_folds(second, RunSettings(0, tmp_path / 'run'))['stack'] == first
+    assert not data._shared
 
 
 def test_a_kernel_that_this_machine_lacks_is_replaced_by_plain_training(monkeypatch):

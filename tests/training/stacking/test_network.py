@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from torch.func import vmap
 
-from mer_bench.training.stacking.network import MaskedNorm, mask_norms
+from mer_bench.clip_random import BatchDraws
+from mer_bench.training.stacking.network import MaskedNorm, SingleNetwork, mask_norms
 
 KINDS = {nn.BatchNorm1d: (5, 3), nn.BatchNorm2d: (5, 3, 4, 2), nn.BatchNorm3d: (5, 3, 2, 4, 2)}
 
@@ -35,3 +36,26 @@ def test_two_norms_in_a_stack_do_not_see_each_other():
     for i, clips in enumerate((4, 2)):
         alone = nn.functional.batch_norm(x[i, :clips], None, None, weight[i], bias[i], training=True)
         torch.testing.assert_close(stacked[i, :clips], alone)
+
+
+class Pictures(nn.Module):
+    """Takes (N, 1, C, 1, H, W); `flat` turns the maps of its convolution into features."""
+
+    def __init__(self, flat):
+        super().__init__()
+        self.volume, self.conv, self.flat = nn.Conv3d(3, 3, 1), nn.Conv2d(3, 2, 3), flat
+
+    def forward(self, x, stage):
+        return self.flat(self.conv(self.volume(x[:, 0])[:, :, 0]))
+
+
+@pytest.mark.parametrize(
+    ('flat', 'laid'), [(lambda maps: maps.flatten(1), True), (lambda maps: maps.view(len(maps), -1), False)]
+)
+def test_channels_are_last_where_the_network_can_compute_so(flat, laid):
+    network, clips, draws = SingleNetwork(Pictures(flat)), torch.randn(4, 3, 1, 5, 5), BatchDraws(torch.zeros(4), 0, 0)
+    weight = network.weights.conv.weight
+    network.lay_channels_last(clips, torch.tensor([0, 2]), torch.tensor([[0.0] * 3, [1.0] * 3]), draws)
+    assert network.weights.conv.weight is weight  # as an optimiser knows it
+    assert weight.is_contiguous(memory_format=torch.channels_last) == laid
+    assert weight.is_contiguous() != laid
