@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         folds=(12, 2, f'folds, evenly taken of the {len(SIZES)}'),
         epochs=(2, 1, 'epochs of each training'),
         rounds=(2, 1, 'timed runs of each alternative'),
-        run_folds=(len(SIZES), 2, 'folds of the whole run, taken likewise'),
+        run_folds=(len(SIZES), 2, 'folds of the whole run, taken likewise; it is scored only with all'),
         run_epochs=(5, 0, 'epochs of the whole run; 0: as many as published'),
         stack=(0, 0, f'folds of a stack; 0: {ON_CPU}, on a GPU all'),
     )
@@ -129,8 +129,8 @@ def measure(args: argparse.Namespace) -> dict:
             f'{args.method}; the times are of one epoch of one fold',
             f'run: {args.run_folds} folds of {epochs} epochs took {whole:.0f} s from start to record, all of it timed; '
             f'the plain loop would take {loop:.0f} s: {args.folds} folds of {args.epochs} epochs were timed and scaled',
-            f'a fold costs {beside["median"]:.0f} ms beside its training (opening, testing and writing; median of '
-            f'{args.folds} folds, most {beside["max"]:.0f} ms) and {beside["first"]:.0f} ms once for what all share',
+            f'a fold costs {beside["median"]:.0f} ms beside its training (opening, testing and writing; median over '
+            f'groups of folds, most {beside["max"]:.0f} ms) and {beside["first"]:.0f} ms once for what all share',
         ],
     }
 
@@ -199,12 +199,12 @@ def run_whole(task: Task, folds: int, epochs: int, work_dir: Path) -> tuple[int,
     start = time.perf_counter()
     experiment = open_method(task, epochs)
     chosen = spread(experiment.folds, folds)
-    experiment = replace(experiment, folds=chosen, chosen=chosen)
+    experiment = replace(experiment, chosen=chosen)
     jobs = joblib.cpu_count() if task.device == 'cpu' else 1
     record = run_folds(experiment, RunSettings(0, work_dir, jobs))
     seconds = time.perf_counter() - start
-    if not record['complete']:
-        raise RuntimeError(f'folds are missing: {record["folds"]["missing"]}')
+    if missing := {fold.name for fold in chosen} & {*record['folds']['missing']}:
+        raise RuntimeError(f'folds are missing: {sorted(missing)}')
     return experiment.method.cfg.train_cfg.max_epochs, seconds
 
 
