@@ -44,7 +44,7 @@ class STSTNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (N, 3, 1, H, W), the channels u, v and strain. Out: (N, 16, H', W'), 5x5 from 28x28."""
         x = rearrange(x, 'n c 1 h w -> n c h w')
-        if not self.training:
+        if not all(stream[2].training for stream in self.streams):  # or some norms are frozen
             return self.pool(torch.cat([stream(x) for stream in self.streams], dim=1))
         # the streams side by side: the same sums, but of 16 channels, which fill the vectors of a processor
         convs, (relu, *_), norms, (pool, *_), dropouts = zip(*self.streams, strict=True)

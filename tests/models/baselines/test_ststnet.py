@@ -49,3 +49,12 @@ def test_the_streams_side_by_side_train_as_each_alone():
     torch.testing.assert_close(together(clips), expected)
     for name, tensor in alone.state_dict().items():  # with the running moments and the number of batches
         torch.testing.assert_close(together.state_dict()[name], tensor)
+
+
+def test_a_frozen_norm_keeps_its_moments_in_training():
+    net = STSTNet()
+    norms = [stream[2] for stream in net.streams]
+    norms[1].eval()
+    net(torch.randn(4, 3, 1, 28, 28) + 1)
+    assert [norm.running_mean.any().item() for norm in norms] == [True, False, True]
+    assert [norm.num_batches_tracked.item() for norm in norms] == [1, 0, 1]
