@@ -15,7 +15,7 @@ from benchmarks.report import END, PARTS, START, read_saved
 from mer_bench.errors import InputError
 
 TOOL = Path(__file__).parents[2] / 'tools/benchmark.py'
-SMALLEST = ['--size', '28', '--clip-len', '5', '--batch', '2', '--rounds', '1']
+SMALLEST = ['--size', '28', '--clip-len', '5', '--batch', '2', '--rounds', '1', '--precision', 'fp32']
 
 
 @pytest.fixture(scope='module')
