@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import machine
+from benchmarks import machine, model_cost
 from benchmarks.report import END, PARTS, START, read_saved
 from mer_bench.errors import InputError
 
@@ -35,9 +35,10 @@ def tool():
 
 @pytest.fixture(scope='module')
 def measured(tool):
-    """What `model --json` prints."""
+    """What `model --json` prints; its steps run where they are counted, and each takes a second."""
     out = StringIO()
-    with redirect_stdout(out):
+    with redirect_stdout(out), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_cost, 'interleave', lambda steps, rounds: {name: [1.0] * rounds for name in steps})
         tool.main(['model', *SMALLEST, '--json'])
     return json.loads(out.getvalue())
 
