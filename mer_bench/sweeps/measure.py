@@ -94,7 +94,15 @@ def place_of(run: PlannedRun) -> str:
 def made_of(run: PlannedRun, options: SweepOptions, jobs: int) -> dict:
     """Return all that decides how long a method takes: where any of it is another, it is measured again."""
     how = dict(device=options.device, threads=options.threads, jobs=jobs, stack=options.stack, audited=run.audited)
+    how |= dict(gpu=None if options.device == 'cpu' else name_gpu(options.device))
     return dict(settings=digest_of(run.settings), **how, code=source_digest(), versions=versions())
+
+
+def name_gpu(device: str) -> str | None:
+    """Return the name of a GPU of this machine; None where it has none, but the nodes of a cluster may."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if torch.cuda.is_available() else None
 
 
 def measure_all(
