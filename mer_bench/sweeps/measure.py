@@ -264,8 +264,10 @@ def fit_parts(fold: Fold, fit: Callable[[list[list[Fold]]], float], limit: float
         before = seconds
         try:
             seconds = fit([[replace(fold, subjects=(*fold.train_subjects[::share], *fold.test_subjects))]])
-        except InputError:  # so few subjects lack a class
-            continue
+        except InputError:
+            if share == 1:
+                raise
+            continue  # so few subjects lack a class
         if before:
             growth = min(2.0, max(1.0, log2(seconds / before)))
         if share > 1 and seconds * 2**growth > limit:

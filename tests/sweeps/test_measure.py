@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from mer_bench.errors import InputError
 from mer_bench.protocols.folds import Fold
 from mer_bench.sweeps import measure, sweep
 from mer_bench.sweeps.estimate import Steps, TimeEstimate
@@ -190,6 +191,14 @@ def test_fits_that_take_long_are_scaled_by_the_growth_of_smaller_ones():
     tried.clear()
     assert fit_parts(fold, fit, limit=1000) == (256.0, '')
     assert tried == [2, 4, 8, 16]
+
+
+def test_a_fold_that_cannot_be_fitted_is_no_fit_without_time():
+    def fit(groups):
+        raise InputError('the training subjects lack a class')
+
+    with pytest.raises(InputError, match='lack a class'):
+        fit_parts(Fold('one', ('a', 'b'), ('b',)), fit, limit=1)
 
 
 def test_features_that_take_long_are_scaled_from_a_few_clips(plan, prepared_data, tmp_path, capfd):
