@@ -130,7 +130,6 @@ def measure_all(
             else:
                 found[run.folder.parent] = steps
                 noted = dict(made_of=made_of(run, options, jobs), steps=asdict(steps))
-                path.parent.mkdir(parents=True, exist_ok=True)
                 write_json(path, sealed(dict(methods=noted_in(path) | {place_of(run): noted})))
                 outcome = '; '.join(filter(None, (f'measured in {time.perf_counter() - start:.0f} s', steps.note)))
         console.print(f'{name}: {outcome}', markup=False, highlight=False, soft_wrap=True)
