@@ -29,7 +29,7 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.runs.run import RunSettings, begin_run, gpus, run_missing
 from mer_bench.runs.run_folder import pool_predictions
 from mer_bench.sweeps.estimate import Steps
-from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, reopen
+from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, planned_precision, reopen
 from mer_bench.training.fold import fold_config
 from mer_bench.training.fold_folder import PREDICTIONS, folder_in_work
 from mer_bench.training.stacking.strategy import StackChoice, plan_groups
@@ -94,6 +94,7 @@ def place_of(run: PlannedRun) -> str:
 def made_of(run: PlannedRun, options: SweepOptions, jobs: int) -> dict:
     """Return all that decides how long a method takes: where any of it is another, it is measured again."""
     how = dict(device=options.device, threads=options.threads, jobs=jobs, stack=options.stack, audited=run.audited)
+    how |= dict(precision=planned_precision(options.device))  # processors of one name can differ in their instructions
     how |= dict(gpu=None if options.device == 'cpu' else name_gpu(options.device))
     return dict(settings=digest_of(run.settings), **how, code=source_digest(), versions=versions())
 

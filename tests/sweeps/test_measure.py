@@ -106,6 +106,9 @@ def test_what_was_measured_is_kept_until_something_that_decides_it_changes(plan,
     assert plan(MAJORITY, measure=None)[1] == [method]
     assert plan(MAJORITY)[1] == [method]
     assert 'time unknown: 1 run' in plan(MAJORITY, measure=None, threads=2)[0]
+    with monkeypatch.context() as other:
+        other.setattr(measure, 'planned_precision', lambda device: 'of another processor of this name')
+        assert 'time unknown: 1 run' in plan(MAJORITY, measure=None)[0]
     monkeypatch.setattr(measure, 'source_digest', lambda: 'another version')
     assert 'time unknown: 1 run' in plan(MAJORITY, measure=None)[0]
 
