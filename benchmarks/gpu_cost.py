@@ -251,7 +251,10 @@ def described_run(sizes: Sizes, seconds: float, folds: int) -> dict:
     whole = seconds * sizes.subjects / folds
     scaled = '' if folds == sizes.subjects else f', scaled from {seconds:.0f} s of {folds} folds'
     note = f'{sizes.clips} clips, {sizes.subjects} folds, {sizes.full_epochs} epochs: {whole:.0f} s{scaled}'
-    return {'seconds': {'loso_run': whole}, 'notes': [f'the full model, {note}, from opening the data to the record']}
+    return {
+        'seconds': {'loso_run': whole},
+        'notes': [f'the full model with cuda_graph=True, {note}, from opening the data to the record'],
+    }
 
 
 # by name: what measures it, and its limit of seconds; the last has what is left
