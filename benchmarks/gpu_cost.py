@@ -184,6 +184,9 @@ def against_plain(changes: dict[str, Callable[[torch.nn.Module], list[str]]], de
             del steps[name]
         notes += [f'{name}: {line}' for line in lines]
     seconds = interleave(steps, sizes.rounds)
+    for name in steps:
+        if isinstance(features := networks[name].extract_feat, GraphedFeatures):
+            notes.append(f'{name}: {features.replays} of {PREPARED + sizes.rounds + 1} steps were replayed')
     work = {'flops': sizes.batch * cost['flops_step'], 'precision': convolution_precision(precision, device)}
     ratios = {name: pair_ratios(seconds['full_plain'], seconds[name]) for name in changes if name in steps}
     return {

@@ -3,6 +3,7 @@
 The steps train on the training subjects of a fold, as those of a sweep do, and what they leave is removed.
 """
 
+import copy
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -362,8 +363,6 @@ def time_stack(
         part = stack.part(0, choice.folds)
         with suppress(TimeIsUp):
             train(part, clock.note)
-        state = stack.runner.model.state_dict()
-        tested = min(
-            test_fold(stack.part(0, 1), state, folder_in_work(work_dir, folds[0]))['test_seconds'] for _ in 'ab'
-        )
+        model = copy.deepcopy(stack.runner.model).eval()
+        tested = min(test_fold(stack.part(0, 1), model, model.state_dict())['test_seconds'] for _ in 'ab')
     return opened, tested, clock.seconds / sum(map(len, part.train_rows))

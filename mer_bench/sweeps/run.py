@@ -134,7 +134,7 @@ def sweep(
         times = TimeEstimate(base, opened.jobs, opened.together, folders, fits, known)
         if measure is not None:
             first = [seeds[0] for seeds in by_method(runs)]
-            unknown = [run for run in first if not run.fault and times.fold_seconds(run) is None]
+            unknown = [run for run in first if not run.fault and times.lacks(run)]
             known |= measure_all(unknown, trained, opened.jobs, measure, base / MEASURED, Console(stderr=True))
         equal += note_on_audits(runs)
         left = times.all_seconds(runs, started=measure is not None and not dry_run)
