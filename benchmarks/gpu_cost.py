@@ -184,6 +184,9 @@ def against_plain(changes: dict[str, Callable[[torch.nn.Module], list[str]]], de
             del steps[name]
         notes += [f'{name}: {line}' for line in lines]
     seconds = interleave(steps, sizes.rounds)
+    for name in steps:
+        if isinstance(features := networks[name].extract_feat, GraphedFeatures):
+            notes.append(f'{name}: {features.replays} of {PREPARED + sizes.rounds + 1} steps were replayed')
     work = {'flops': sizes.batch * cost['flops_step'], 'precision': convolution_precision(precision, device)}
     ratios = {name: pair_ratios(seconds['full_plain'], seconds[name]) for name in changes if name in steps}
     return {
@@ -251,7 +254,10 @@ def described_run(sizes: Sizes, seconds: float, folds: int) -> dict:
     whole = seconds * sizes.subjects / folds
     scaled = '' if folds == sizes.subjects else f', scaled from {seconds:.0f} s of {folds} folds'
     note = f'{sizes.clips} clips, {sizes.subjects} folds, {sizes.full_epochs} epochs: {whole:.0f} s{scaled}'
-    return {'seconds': {'loso_run': whole}, 'notes': [f'the full model, {note}, from opening the data to the record']}
+    return {
+        'seconds': {'loso_run': whole},
+        'notes': [f'the full model with cuda_graph=True, {note}, from opening the data to the record'],
+    }
 
 
 # by name: what measures it, and its limit of seconds; the last has what is left

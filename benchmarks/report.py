@@ -24,11 +24,12 @@ class Goal(NamedTuple):
 
     Attributes:
         benchmark: Its name.
-        part: ratios (their median is compared), shares (of the bf16 peak) or seconds of its result.
+        part: ratios (their median is compared), shares (of the bf16 peak), seconds, or beside_ms of its result.
         key: Of that part.
-        limit: At least, for a ratio and a share; at most, for seconds.
+        limit: What the number should reach, or stay below.
         device: cpu or cuda.
         words: What is compared, for a reader.
+        below: Whether it should stay below.
     """
 
     benchmark: str
@@ -37,17 +38,26 @@ class Goal(NamedTuple):
     limit: float
     device: str
     words: str
+    below: bool = False
 
 
 GOALS = [
-    Goal('model', 'ratios', 'speedup', 3, 'cpu', 'the full model as trained, against fp32'),
-    Goal('model', 'shares', 'full_as_trained', 0.35, 'cpu', 'the full model as trained, of the bf16 matrix peak'),
-    Goal('model', 'shares', 'full_as_trained', 0.3, 'cuda', 'the full model as trained, of the bf16 matrix peak'),
-    Goal('loso', 'ratios', 'compiled_all_cores', 8, 'cpu', 'STSTNet with the kernel, against a plain loop'),
-    Goal('loso', 'ratios', 'sequential_all_cores', 1.3, 'cpu', 'without the kernel, against a plain loop'),
-    Goal('loso', 'ratios', 'stacked', 10, 'cuda', 'STSTNet, folds stacked, against a plain loop'),
-    Goal('full-loso', 'seconds', 'jobs_1', 180, 'cuda', 'the full model on a data set as large as SMIC'),
-    Goal('sweep', 'ratios', 'workers', 1.05, 'cpu', 'two workers, against one with two threads'),
+    Goal('model', 'ratios', 'speedup', 3, 'cpu', 'the full model in bf16, as fast as in fp32'),
+    Goal('model', 'shares', 'full_as_trained', 0.35, 'cpu', 'the full model, of the bf16 matrix peak'),
+    Goal('loso', 'ratios', 'compiled_all_cores', 8, 'cpu', 'STSTNet with its kernel, as fast as a plain loop'),
+    Goal(
+        'loso', 'ratios', 'sequential_all_cores', 1.3, 'cpu', 'small networks without a kernel, as fast as a plain loop'
+    ),
+    Goal('loso', 'beside_ms', 'median', 50, 'cpu', 'a fold beside its training', below=True),
+    Goal('sweep', 'ratios', 'workers', 1.05, 'cpu', 'two workers, as fast as one with two threads'),
+    Goal(
+        'prepare', 'ratios', 'end_to_end', 1.1, 'cpu', 'preparing a data set, of the time of its TV-L1 flow', below=True
+    ),
+    Goal('gpu', 'shares', 'full_captured', 0.3, 'cuda', 'the full model, of the bf16 matrix peak'),
+    Goal('gpu', 'ratios', 'stacked', 10, 'cuda', 'STSTNet, folds stacked, as fast as a plain loop'),
+    Goal(
+        'gpu', 'seconds', 'loso_run', 180, 'cuda', 'the full model over all folds of a SMIC-sized data set', below=True
+    ),
 ]
 
 
@@ -157,7 +167,7 @@ def goals_table(results: dict[str, dict]) -> str:
             if (reached := measured(goal, result)) is not None
         ]
         for link, machine, reached in found:
-            met = reached <= goal.limit if goal.part == 'seconds' else reached >= goal.limit
+            met = reached <= goal.limit if goal.below else reached >= goal.limit
             shown = for_markdown(f'{machine}, {Path(link).stem}')
             rows.append([goal.words, text, format_number(goal, reached), 'yes' if met else '**no**', shown])
         if not found:
@@ -170,8 +180,8 @@ def measured(goal: Goal, result: dict) -> float | None:
     """Return what a result measured of a goal: a median, a share or seconds."""
     if result['benchmark'] != goal.benchmark or (result['machine']['gpu'] is not None) != (goal.device == 'cuda'):
         return None
-    number = result[goal.part].get(goal.key)
-    if goal.part == 'seconds' or number is None:
+    number = result.get(goal.part, {}).get(goal.key)
+    if goal.part in ('seconds', 'beside_ms') or number is None:
         return number
     if goal.part == 'ratios':
         return number['median']
@@ -180,13 +190,13 @@ def measured(goal: Goal, result: dict) -> float | None:
 
 def format_limit(goal: Goal) -> str:
     """Return the limit of a goal in words."""
-    return f'{"at most" if goal.part == "seconds" else "at least"} {format_number(goal, goal.limit)}'
+    return f'{"at most" if goal.below else "at least"} {format_number(goal, goal.limit)}'
 
 
 def format_number(goal: Goal, number: float) -> str:
     """Return a number in the unit of a goal."""
-    if goal.part == 'seconds':
-        return format_seconds(number)
+    if goal.part in ('seconds', 'beside_ms'):
+        return format_seconds(number / 1e3 if goal.part == 'beside_ms' else number)
     return f'{number * 100:.3g} %' if goal.part == 'shares' else f'{number:.3g}x'
 
 

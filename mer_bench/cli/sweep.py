@@ -48,7 +48,7 @@ def make_parser() -> Parser:
     add('--workers', type=int, metavar='N', help='trainings at a time (default: --jobs)')
     add('--measured', type=Path, metavar='DIR', help='more runs or records, such as results', nargs='+', default=[])
     add = parser.add_argument_group('the time of methods that were never trained').add_argument
-    text = 'first time a few steps of each method without finished folds, for so many seconds each (default: 3)'
+    text = 'before the plan, time a few steps of each method without finished folds, for so many seconds (default: 3)'
     add('--measure', type=float, nargs='?', const=3.0, metavar='SECONDS', help=text)
     add_json(parser)
     return parser

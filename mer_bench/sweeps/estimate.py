@@ -68,9 +68,9 @@ class Steps:
 
 
 class TimeEstimate:
-    """Seconds of a method per training clip and epoch, measured on the same config or else on any other.
+    """Seconds of a method per training clip and epoch, from finished folds.
 
-    A method without finished folds is estimated from its steps, where these were measured.
+    Those of the same config come first, then the steps of the method where these were measured, then other configs.
 
     Args:
         base: Holds <config>/<method>/seed<N>.
@@ -136,16 +136,26 @@ class TimeEstimate:
         return sum(part.seconds for part in measured) / sum(part.clips for part in measured) if measured else None
 
     def measured(self, run: PlannedRun) -> list[Measured]:
-        """Return the measurements of the method of a run: of its config, or else of the first config with any."""
+        """Return the measurements of the method of a run: of its config, or else of the first config with any.
+
+        Other configs do not count where its steps were measured.
+        """
         key = run.config_name, run.folder.parent.name
         if key not in self.rates:
-            own = self.base / run.config_name / run.folder.parent.name
-            folders = [own, *sorted(path for path in self.base.glob('*/*') if path.name == own.name)]
-            others = [path for path in dict.fromkeys(self.more) if path.name == own.name]
-            folders += sorted(others, key=lambda path: path.parent.name != run.config_name)
-            found = (self._measure(folder) for folder in folders)
-            self.rates[key] = next((measured for measured in found if measured), [])
+            found = self._finished(run, own=True)
+            self.rates[key] = found or ([] if run.folder.parent in self.steps else self._finished(run, own=False))
         return self.rates[key]
+
+    def lacks(self, run: PlannedRun) -> bool:
+        """Return whether a method has neither finished folds on its config nor measured steps."""
+        return run.folder.parent not in self.steps and not self._finished(run, own=True)
+
+    def _finished(self, run: PlannedRun, own: bool) -> list[Measured]:
+        """Return the measurements of the first folder of a method that has any, on its own config or on others."""
+        folders = dict.fromkeys([*sorted(self.base.glob('*/*')), *self.more])
+        ours = (path for path in folders if path.name == run.folder.parent.name)
+        found = (self._measure(path) for path in ours if (path.parent.name == run.config_name) is own)
+        return next((measured for measured in found if measured), [])
 
     def forget(self, run: PlannedRun) -> None:
         """Measure the method of a run again, because it has new folds."""

@@ -30,7 +30,7 @@ from mer_bench.protocols.folds import Fold
 from mer_bench.runs.run import RunSettings, begin_run, gpus, run_missing
 from mer_bench.runs.run_folder import pool_predictions
 from mer_bench.sweeps.estimate import Steps
-from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, reopen
+from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, planned_precision, reopen
 from mer_bench.training.fold import fold_config
 from mer_bench.training.fold_folder import PREDICTIONS, folder_in_work
 from mer_bench.training.stacking.strategy import StackChoice, plan_groups
@@ -95,7 +95,16 @@ def place_of(run: PlannedRun) -> str:
 def made_of(run: PlannedRun, options: SweepOptions, jobs: int) -> dict:
     """Return all that decides how long a method takes: where any of it is another, it is measured again."""
     how = dict(device=options.device, threads=options.threads, jobs=jobs, stack=options.stack, audited=run.audited)
+    how |= dict(precision=planned_precision(options.device))  # processors of one name can differ in their instructions
+    how |= dict(gpu=None if options.device == 'cpu' else name_gpu(options.device))
     return dict(settings=digest_of(run.settings), **how, code=source_digest(), versions=versions())
+
+
+def name_gpu(device: str) -> str | None:
+    """Return the name of a GPU of this machine; None where it has none, but the nodes of a cluster may."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if torch.cuda.is_available() else None
 
 
 def measure_all(
@@ -123,7 +132,6 @@ def measure_all(
             else:
                 found[run.folder.parent] = steps
                 noted = dict(made_of=made_of(run, options, jobs), steps=asdict(steps))
-                path.parent.mkdir(parents=True, exist_ok=True)
                 write_json(path, sealed(dict(methods=noted_in(path) | {place_of(run): noted})))
                 outcome = '; '.join(filter(None, (f'measured in {time.perf_counter() - start:.0f} s', steps.note)))
         console.print(f'{name}: {outcome}', markup=False, highlight=False, soft_wrap=True)
@@ -257,8 +265,10 @@ def fit_parts(fold: Fold, fit: Callable[[list[list[Fold]]], float], limit: float
         before = seconds
         try:
             seconds = fit([[replace(fold, subjects=(*fold.train_subjects[::share], *fold.test_subjects))]])
-        except InputError:  # so few subjects lack a class
-            continue
+        except InputError:
+            if share == 1:
+                raise
+            continue  # so few subjects lack a class
         if before:
             growth = min(2.0, max(1.0, log2(seconds / before)))
         if share > 1 and seconds * 2**growth > limit:

@@ -1,6 +1,7 @@
 """The whole sweep as one function: plan the runs, show the plan, run what is missing, return the state of every run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from numbers import Real
 from pathlib import Path
@@ -128,13 +129,13 @@ def sweep(
                 return table_of(runs)
         fits = same_device(opened.unit, threads)
         folders = [Path(word) for word in as_words(measured)]
-        known = read_steps(base / MEASURED, runs, plan_options, opened.jobs)
+        trained = replace(plan_options, device=opened.device)  # a driver of Ray plans on its CPU for GPUs of nodes
+        known = read_steps(base / MEASURED, runs, trained, opened.jobs)
         times = TimeEstimate(base, opened.jobs, opened.together, folders, fits, known)
         if measure is not None:
             first = [seeds[0] for seeds in by_method(runs)]
-            unknown = [run for run in first if not run.fault and times.fold_seconds(run) is None]
-            how = plan_options, opened.jobs, measure, base / MEASURED
-            known |= measure_all(unknown, *how, Console(stderr=True))
+            unknown = [run for run in first if not run.fault and times.lacks(run)]
+            known |= measure_all(unknown, trained, opened.jobs, measure, base / MEASURED, Console(stderr=True))
         equal += note_on_audits(runs)
         left = times.all_seconds(runs, started=measure is not None and not dry_run)
         show('\n'.join([*equal, format_plan(runs, left)]))

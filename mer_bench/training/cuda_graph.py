@@ -55,17 +55,19 @@ class GraphedFeatures:
 
     Attributes:
         graphs: By shape, a captured :class:`Trunk`, and what :func:`taken_for_granted` returned of it.
+        replays: How often one was used.
     """
 
     def __init__(self, model: BaseModel, log: Callable[[str], None]) -> None:
         self.model, self.log, self.plain = model, log, model.extract_feat
-        self.graphs, self.met, self.failed = {}, set(), False
+        self.graphs, self.met, self.failed, self.replays = {}, set(), False, 0
 
     def __call__(self, clips: torch.Tensor, *args, **kwargs) -> tuple:
         """See Recognizer3D.extract_feat."""
         in_training = {*kwargs} == {'data_samples'} and self.model.training and torch.is_grad_enabled()
         if args or not in_training or clips.requires_grad or not (trunk := self.find(clips)):
             return self.plain(clips, *args, **kwargs)
+        self.replays += 1
         return trunk(clips)
 
     def find(self, clips: torch.Tensor) -> 'Trunk | None':

@@ -4,7 +4,7 @@ A kernel of 3 on 2 frames needs 4 of its 6 products in time, on 1 frame 1 of 3; 
 frames as channels only the former are computed. oneDNN, besides, computes wrong gradients in bf16 for such kernels.
 """
 
-from types import MethodType
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ def fold_time(model: nn.Module) -> None:
     """Let every Conv3d of a network compute this way where it can; its weights and results are those it has."""
     for module in model.modules():
         if isinstance(module, nn.Conv3d):
-            module._conv_forward = MethodType(convolve, module)
+            module._conv_forward = partial(convolve, module)  # which can be copied and pickled
 
 
 def folds(layer: nn.Module, x: torch.Tensor) -> bool:

@@ -53,7 +53,8 @@ def test_everything_is_measured(small):
     assert {*seconds} == steps | {'full_plain', 'plain_loop', 'stacked', 'loso_run'}
     assert ratios['stacked']['median'] == pytest.approx(seconds['plain_loop'] / seconds['stacked'])
     assert {*ratios} == {*result['against']} == steps | {'stacked'}
-    captured, _, scaled, run = result['notes']
+    captured, _, replayed, _, scaled, run = result['notes']
+    assert replayed == 'full_captured: 5 of 6 steps were replayed'  # all but the first of 4 to prepare and 2 timed
     assert 'replayed as a CUDA graph for batches of 2 clips' in captured
     assert 'scaled from' in scaled
     assert '6 clips, 2 folds, 1 epochs: 7 s, from opening' in run

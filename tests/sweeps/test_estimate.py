@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mer_bench.protocols.folds import Fold
-from mer_bench.sweeps.estimate import TimeEstimate, estimate_cost, format_cost, same_device
+from mer_bench.sweeps.estimate import Steps, TimeEstimate, estimate_cost, format_cost, same_device
 from mer_bench.sweeps.plan import PlannedRun
 
 
@@ -56,6 +56,19 @@ def test_no_number_of_workers_makes_a_sweep_shorter_than_its_longest_training(tm
     runs = planned(tmp_path / 'runs', 'ststnet')
     found = cost(runs, tmp_path / 'runs', [tmp_path / 'results'], workers=1000)
     assert found['wall_seconds'] == pytest.approx(20 * 5)
+
+
+def test_measured_steps_come_after_folds_of_the_same_config_and_before_those_of_others(tmp_path):
+    (run,) = planned(tmp_path, 'ststnet')
+    steps = {run.folder.parent: Steps(once=0.0, fold=1.0, clip=0.5)}
+    write_record(tmp_path / 'mer_samm/ststnet/seed0')  # 1 s a clip and epoch
+    assert TimeEstimate(tmp_path, 1).seconds(run) == pytest.approx((10 + 20) * 5)
+    assert TimeEstimate(tmp_path, 1).lacks(run)
+    assert TimeEstimate(tmp_path, 1, steps=steps).seconds(run) == pytest.approx(2 * 1 + (10 + 20) * 5 * 0.5)
+    assert not TimeEstimate(tmp_path, 1, steps=steps).lacks(run)
+    write_record(tmp_path / 'mer_smic/ststnet/seed1', seconds=(180.0, 20.0))
+    assert TimeEstimate(tmp_path, 1, steps=steps).seconds(run) == pytest.approx((10 + 20) * 5 * 2)
+    assert not TimeEstimate(tmp_path, 1).lacks(run)
 
 
 def test_what_was_not_measured_is_named_and_in_no_sum(tmp_path):

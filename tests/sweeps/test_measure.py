@@ -5,11 +5,12 @@ import shutil
 
 import pytest
 
+from mer_bench.errors import InputError
 from mer_bench.protocols.folds import Fold
 from mer_bench.sweeps import measure, sweep
 from mer_bench.sweeps.estimate import Steps, TimeEstimate
 from mer_bench.sweeps.measure import Clock, TimeIsUp, fit_parts
-from mer_bench.sweeps.plan import PlannedRun
+from mer_bench.sweeps.plan import PlannedRun, SweepOptions
 from mer_bench.sweeps.progress import SweepProgress
 from tests.conftest import ROOT
 
@@ -105,8 +106,21 @@ def test_what_was_measured_is_kept_until_something_that_decides_it_changes(plan,
     assert plan(MAJORITY, measure=None)[1] == [method]
     assert plan(MAJORITY)[1] == [method]
     assert 'time unknown: 1 run' in plan(MAJORITY, measure=None, threads=2)[0]
+    with monkeypatch.context() as other:
+        other.setattr(measure, 'planned_precision', lambda device: 'of another processor of this name')
+        assert 'time unknown: 1 run' in plan(MAJORITY, measure=None)[0]
     monkeypatch.setattr(measure, 'source_digest', lambda: 'another version')
     assert 'time unknown: 1 run' in plan(MAJORITY, measure=None)[0]
+
+
+def test_steps_on_a_cpu_are_not_those_on_a_gpu_nor_steps_on_one_gpu_those_on_another(plan, tmp_path, monkeypatch):
+    plan(MAJORITY)
+    on_cluster = dict(measure=None, engine='ray', device='cuda', jobs=1)
+    assert 'time unknown: 1 run' in plan(MAJORITY, **on_cluster)[0]
+    run, options = planned('majority', [4]), SweepOptions({}, device='cuda')
+    names = iter(('NVIDIA H100', 'NVIDIA T4'))
+    monkeypatch.setattr(measure, 'name_gpu', lambda device: next(names))
+    assert measure.made_of(run, options, 1) != measure.made_of(run, options, 1)
 
 
 def test_a_damaged_file_of_measurements_is_one_without(plan, tmp_path):
@@ -180,6 +194,14 @@ def test_fits_that_take_long_are_scaled_by_the_growth_of_smaller_ones():
     tried.clear()
     assert fit_parts(fold, fit, limit=1000) == (256.0, '')
     assert tried == [2, 4, 8, 16]
+
+
+def test_a_fold_that_cannot_be_fitted_is_no_fit_without_time():
+    def fit(groups):
+        raise InputError('the training subjects lack a class')
+
+    with pytest.raises(InputError, match='lack a class'):
+        fit_parts(Fold('one', ('a', 'b'), ('b',)), fit, limit=1)
 
 
 def test_features_that_take_long_are_scaled_from_a_few_clips(plan, prepared_data, tmp_path, capfd):
