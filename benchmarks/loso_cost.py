@@ -130,7 +130,8 @@ def measure(args: argparse.Namespace) -> dict:
             f'run: {args.run_folds} folds of {epochs} epochs took {whole:.0f} s from start to record, all of it timed; '
             f'the plain loop would take {loop:.0f} s: {args.folds} folds of {args.epochs} epochs were timed and scaled',
             f'a fold costs {beside["median"]:.0f} ms beside its training (opening, testing and writing; median over '
-            f'groups of folds, most {beside["max"]:.0f} ms) and {beside["first"]:.0f} ms once for what all share',
+            f'groups of folds, most {beside["max"]:.0f} ms)'
+            + (f' and {beside["first"]:.0f} ms once for what all share' if 'first' in beside else ', all included'),
         ],
     }
 
@@ -210,7 +211,7 @@ def run_whole(task: Task, folds: int, epochs: int, work_dir: Path) -> tuple[int,
 
 def cost_beside(task: Task, work_dir: Path) -> dict[str, float]:
     """Return the milliseconds of a fold of a run beside its training: median and max over its groups, and `first`,
-    what the first group of a process takes more.
+    what the first group of a process takes more; a single group has it included.
     """
     experiment, stack = opened(task).experiment, opened(task).folds
     if task.device != 'cpu':
@@ -239,7 +240,9 @@ def cost_beside(task: Task, work_dir: Path) -> dict[str, float]:
             group.run_group(experiment, folds, 0, work_dir, save_checkpoints=False, choice=choice)
             beside.append((time.perf_counter() - start - sum(training), len(folds)))
     (first, count), *others = beside
-    costs = [seconds / folds * 1e3 for seconds, folds in others] or [first / count * 1e3]
+    if not others:
+        return dict.fromkeys(('median', 'max'), first / count * 1e3)
+    costs = [seconds / folds * 1e3 for seconds, folds in others]
     return {'median': median(costs), 'max': max(costs), 'first': first * 1e3 - median(costs) * count}
 
 

@@ -30,6 +30,7 @@ class Goal(NamedTuple):
         device: cpu or cuda.
         words: What is compared, for a reader.
         below: Whether it should stay below.
+        settings: Those of a result that counts.
     """
 
     benchmark: str
@@ -39,16 +40,18 @@ class Goal(NamedTuple):
     device: str
     words: str
     below: bool = False
+    settings: dict[str, object] = {}
 
 
+PUBLISHED = {'method': 'ststnet', 'run_folds': 68, 'run_epochs': 800}
 GOALS = [
     Goal('model', 'ratios', 'speedup', 3, 'cpu', 'the full model in bf16, as fast as in fp32'),
     Goal('model', 'shares', 'full_as_trained', 0.35, 'cpu', 'the full model, of the bf16 matrix peak'),
-    Goal('loso', 'ratios', 'compiled_all_cores', 8, 'cpu', 'STSTNet with its kernel, as fast as a plain loop'),
+    Goal('loso', 'ratios', 'run', 8, 'cpu', 'STSTNet over all folds, as fast as a plain loop', settings=PUBLISHED),
     Goal(
         'loso', 'ratios', 'sequential_all_cores', 1.3, 'cpu', 'small networks without a kernel, as fast as a plain loop'
     ),
-    Goal('loso', 'beside_ms', 'median', 50, 'cpu', 'a fold beside its training', below=True),
+    Goal('loso', 'beside_ms', 'median', 50, 'cpu', 'a fold beside its training', below=True, settings={'folds': 12}),
     Goal('sweep', 'ratios', 'workers', 1.05, 'cpu', 'two workers, as fast as one with two threads'),
     Goal(
         'prepare', 'ratios', 'end_to_end', 1.1, 'cpu', 'preparing a data set, of the time of its TV-L1 flow', below=True
@@ -179,6 +182,8 @@ def goals_table(results: dict[str, dict]) -> str:
 def measured(goal: Goal, result: dict) -> float | None:
     """Return what a result measured of a goal: a median, a share or seconds."""
     if result['benchmark'] != goal.benchmark or (result['machine']['gpu'] is not None) != (goal.device == 'cuda'):
+        return None
+    if any(result['settings'].get(name) != value for name, value in goal.settings.items()):
         return None
     number = result.get(goal.part, {}).get(goal.key)
     if goal.part in ('seconds', 'beside_ms') or number is None:

@@ -126,6 +126,8 @@ GOAL = Goal('model', 'ratios', 'speedup', 1.05, 'cpu', 'the full model')
         (GOAL._replace(part='shares', key='full_as_trained', limit=0.35), 'at least 35 %  not measured'),  # of fp32
         (GOAL._replace(device='cuda'), 'at least 1.05x  not measured'),
         (GOAL._replace(benchmark='sweep'), 'at least 1.05x  not measured'),
+        (GOAL._replace(settings={'clip_len': 16}), 'at least 1.05x  1.1x  yes'),
+        (GOAL._replace(settings={'clip_len': 17}), 'at least 1.05x  not measured'),
     ],
 )
 def test_a_goal_is_met_missed_or_not_measured(monkeypatch, goal, row):
