@@ -7,7 +7,6 @@ import argparse
 import io
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.arguments import add_numbers
+from benchmarks.machine import seconds_of
 from mer_bench.datasets.catalogue import DATASETS
 from mer_bench.datasets.places import Places
 from mer_bench.datasets.reader import read_dataset
@@ -109,9 +109,7 @@ def time_whole(folder: Path, sources: list[ClipSource], args: argparse.Namespace
         compute_pairs(pairs[:WORKERS])  # starts the processes of the flow alone
         runs = {'flow': lambda pairs=pairs: compute_pairs(pairs), 'command': lambda s=settings: command(folder, s)}
         for what, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[f'{what}_{method}'] = [time.perf_counter() - start]
+            seconds[f'{what}_{method}'] = [seconds_of(run, 'cpu')]
     return seconds
 
 

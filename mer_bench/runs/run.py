@@ -318,13 +318,12 @@ def run_at_place(
     Args:
         experiment, settings, choice: As for :func:`run_missing`.
         folds: The group.
-        place: Number of the worker; workers take several GPUs in turn.
+        place: Number of the worker.
     """
     work_dir, kept = settings.work_dir, settings.save_checkpoints
     done = finished_folders(work_dir, folds)
     missing = [fold for fold in folds if fold.name not in done]
-    if (count := gpus(experiment)) > 1:
-        experiment = replace(experiment, device=f'cuda:{place % count}')
+    experiment = on_gpu_of(experiment, place)
     if choice.way != 'off':
         from mer_bench.training.stacking.group import run_group
 
@@ -336,6 +335,12 @@ def run_at_place(
 def gpus(experiment: Experiment) -> int:
     """Return how many GPUs the workers share: all for `cuda`, one for `cuda:N`, none on the CPU."""
     return _count_gpus() if experiment.device == 'cuda' else int(experiment.device != 'cpu')
+
+
+def on_gpu_of(experiment: Experiment, place: int) -> Experiment:
+    """Return an experiment on the GPU of a worker: workers take several GPUs in turn, by their number."""
+    count = gpus(experiment)
+    return replace(experiment, device=f'cuda:{place % count}') if count > 1 else experiment
 
 
 @contextmanager

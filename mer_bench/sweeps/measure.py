@@ -27,7 +27,7 @@ from mer_bench.experiment.provenance import start_record
 from mer_bench.files import digest_of, read_own_json, sealed, write_json
 from mer_bench.processes import in_workers
 from mer_bench.protocols.folds import Fold
-from mer_bench.runs.run import RunSettings, begin_run, gpus, run_missing
+from mer_bench.runs.run import RunSettings, begin_run, gpus, on_gpu_of, run_missing
 from mer_bench.runs.run_folder import pool_predictions
 from mer_bench.sweeps.estimate import Steps
 from mer_bench.sweeps.plan import PlannedRun, SweepOptions, in_one_line, planned_precision, reopen
@@ -298,8 +298,7 @@ def time_group(
 
     from mer_bench.training.device import activate
 
-    if (count := gpus(experiment)) > 1:
-        experiment = replace(experiment, device=f'cuda:{place % count}')
+    experiment = on_gpu_of(experiment, place)
     activate(experiment)
     folder_in_work(settings.work_dir, folds[0]).mkdir(parents=True)
     clock = Clock(limit) if experiment.device == 'cpu' else Clock(limit, torch.cuda.synchronize)

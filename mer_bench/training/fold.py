@@ -7,7 +7,7 @@ where something is fitted to data for a network, on the training subjects alone.
 import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -219,12 +219,21 @@ def tune_for_cuda(cfg: Config) -> None:
     wrapper = cfg.optim_wrapper
     if cfg.precision == 'fp16' and wrapper.get('type', 'OptimWrapper') == 'OptimWrapper':
         wrapper.type = 'AmpOptimWrapper'
-    optimizer = wrapper.get('optimizer', {})
-    if optimizer.get('type') in FUSED and not {'fused', 'foreach'} & {*optimizer}:
-        optimizer.fused = True
+    fuse_optimizer(wrapper.get('optimizer', {}), FUSED)
     checkpoint = cfg.default_hooks.get('checkpoint') or {}
     if checkpoint.get('type') == 'CheckpointHook':
         checkpoint.type = 'SpacedCheckpointHook'
+
+
+def fuse_optimizer(optimizer: dict, types: Sequence[str]) -> None:
+    """Let one kernel update all weights, reading and writing each once, if the config leaves that open.
+
+    Args:
+        optimizer: Its config; is changed.
+        types: Of the optimisers to fuse.
+    """
+    if optimizer.get('type') in types and not {'fused', 'foreach'} & {*optimizer}:
+        optimizer['fused'] = True
 
 
 def drop_a_lone_clip(loader: ConfigDict, n_train: int) -> None:

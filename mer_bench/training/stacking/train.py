@@ -13,6 +13,7 @@ from torch import nn
 from mer_bench.clip_random import BatchDraws
 from mer_bench.evaluation.curves import curves_table
 from mer_bench.loading.augmentation import augment_clips
+from mer_bench.training.fold import fuse_optimizer
 from mer_bench.training.runner import FoldRunner
 from mer_bench.training.stacking.data import Batch, FoldBatches, StackedFolds
 from mer_bench.training.stacking.network import SingleNetwork, StackedNetwork
@@ -142,8 +143,7 @@ def build_optimiser(
     """Build the optimiser of the runner's config for other weights, and its schedules."""
     cfg = Config(dict(optim_wrapper=runner.cfg.optim_wrapper.to_dict())).optim_wrapper
     cfg.type = 'FoldOptimWrapper' if stacked else 'DeferredLogOptimWrapper'
-    if cfg.optimizer.type in ('Adam', 'AdamW') and not {'fused', 'foreach'} & {*cfg.optimizer}:
-        cfg.optimizer.fused = True  # reads and writes every weight once a step
+    fuse_optimizer(cfg.optimizer, ('Adam', 'AdamW'))
     runner.optim_wrapper = build_optim_wrapper(weights, cfg)
     return runner.optim_wrapper, runner.build_param_scheduler(runner.cfg.get('param_scheduler') or [])
 
